@@ -1,0 +1,205 @@
+package session
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"fmt"
+	"math/big"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// Memory is a [Store] and a [Keyring] that forget everything with the process: for tests and
+// experiments. The zero value is ready to use.
+type Memory struct {
+	mu     sync.Mutex // guards the maps
+	states map[Ref]*memoryState
+	keys   map[Ref]map[common.Address]*ecdsa.PrivateKey
+}
+
+// memoryState has a lock of its own, so that holding one account stops no other.
+type memoryState struct {
+	mu    sync.RWMutex
+	state *State
+}
+
+// NewMemory returns an empty store.
+func NewMemory() *Memory { return new(Memory) }
+
+// String says what it is and no key.
+func (m *Memory) String() string { return "session.Memory" }
+
+// GoString says what it is and no key.
+func (m *Memory) GoString() string { return m.String() }
+
+// Format writes [Memory.String] whatever the verb, so that no verb prints a key.
+func (m *Memory) Format(f fmt.State, _ rune) { fmt.Fprint(f, m.String()) }
+
+// Load implements [Store].
+func (m *Memory) Load(ctx context.Context, ref Ref) (*State, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	entry := m.entry(ref)
+	entry.mu.RLock()
+	defer entry.mu.RUnlock()
+	if entry.state.Version == 0 {
+		return nil, NotFoundError(ref)
+	}
+	return entry.state.Clone(), nil
+}
+
+// Version implements [Store].
+func (m *Memory) Version(ctx context.Context, ref Ref) (version uint64, err error) {
+	err = m.Hold(ctx, ref, func(v uint64) error { version = v; return nil })
+	return version, err
+}
+
+// Hold implements [Store].
+func (m *Memory) Hold(ctx context.Context, ref Ref, fn func(version uint64) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	entry := m.entry(ref)
+	entry.mu.RLock()
+	defer entry.mu.RUnlock()
+	return fn(entry.state.Version)
+}
+
+// Apply implements [Store].
+func (m *Memory) Apply(ctx context.Context, ref Ref, version uint64, change *Change) (uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := ref.Validate(); err != nil {
+		return 0, err
+	}
+	entry := m.entry(ref)
+	entry.mu.Lock()
+	defer entry.mu.Unlock()
+	if entry.state.Version != version {
+		return 0, ConflictError(ref, version, entry.state.Version)
+	}
+	next, err := entry.state.Apply(change)
+	if err != nil {
+		return 0, err
+	}
+	entry.state = next
+	return next.Version, nil
+}
+
+func (m *Memory) entry(ref Ref) *memoryState {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.states == nil {
+		m.states = make(map[Ref]*memoryState)
+	}
+	entry, ok := m.states[ref]
+	if !ok {
+		entry = &memoryState{state: new(State)}
+		m.states[ref] = entry
+	}
+	return entry
+}
+
+// NewKey implements [Keyring].
+func (m *Memory) NewKey(ctx context.Context, ref Ref) (common.Address, error) {
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		return common.Address{}, fmt.Errorf("make session key: %w", err)
+	}
+	return m.ImportKey(ctx, ref, key)
+}
+
+// ImportKey implements [Keyring].
+func (m *Memory) ImportKey(ctx context.Context, ref Ref, key *ecdsa.PrivateKey) (common.Address, error) {
+	if err := ctx.Err(); err != nil {
+		return common.Address{}, err
+	}
+	if err := ref.Validate(); err != nil {
+		return common.Address{}, err
+	}
+	address, err := KeyAddress(key)
+	if err != nil {
+		return common.Address{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.keys == nil {
+		m.keys = make(map[Ref]map[common.Address]*ecdsa.PrivateKey)
+	}
+	if m.keys[ref] == nil {
+		m.keys[ref] = make(map[common.Address]*ecdsa.PrivateKey)
+	}
+	m.keys[ref][address] = key
+	return address, nil
+}
+
+// Keys implements [Keyring].
+func (m *Memory) Keys(ctx context.Context, ref Ref) ([]common.Address, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	addresses := make([]common.Address, 0, len(m.keys[ref]))
+	for address := range m.keys[ref] {
+		addresses = append(addresses, address)
+	}
+	return addresses, nil
+}
+
+// SignDigest implements [Keyring].
+func (m *Memory) SignDigest(ctx context.Context, req SignRequest) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	key, ok := m.keys[req.Ref][req.Key]
+	m.mu.Unlock()
+	if !ok {
+		return nil, NoKeyError(req.Ref, req.Key)
+	}
+	return signDigest(key, req.Digest)
+}
+
+// RemoveKey implements [Keyring].
+func (m *Memory) RemoveKey(ctx context.Context, ref Ref, key common.Address) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.keys[ref][key]; !ok {
+		return NoKeyError(ref, key)
+	}
+	delete(m.keys[ref], key)
+	return nil
+}
+
+// NotFoundError returns the error for a ref that was never stored, matching [ErrNotFound]; stores share it.
+func NotFoundError(ref Ref) error {
+	return fmt.Errorf("%w for %s; grant or import one first", ErrNotFound, ref)
+}
+
+// ConflictError returns the error of a lost compare-and-set, matching [ErrConflict]; stores share it.
+func ConflictError(ref Ref, want, have uint64) error {
+	return fmt.Errorf("%w: %s is at version %d, the change was decided on version %d; open the session again and retry", ErrConflict, ref, have, want)
+}
+
+// NoKeyError returns the error of a key that is not there, matching [ErrNoKey]; keyrings share it.
+func NoKeyError(ref Ref, key common.Address) error {
+	return fmt.Errorf("%w: no key %s for %s; import it into the keyring or grant a session to a key it holds", ErrNoKey, key, ref)
+}
+
+// KeyAddress returns the address of a private key, or an error for one that cannot sign.
+func KeyAddress(key *ecdsa.PrivateKey) (common.Address, error) {
+	if key == nil || key.D == nil || key.Curve != crypto.S256() || key.D.Sign() <= 0 || key.D.Cmp(crypto.S256().Params().N) >= 0 {
+		return common.Address{}, fmt.Errorf("%w: not a secp256k1 private key", ErrInvalid)
+	}
+	return crypto.PubkeyToAddress(key.PublicKey), nil
+}
+
+func bigOf(b []byte) *big.Int { return new(big.Int).SetBytes(b) }

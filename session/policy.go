@@ -1,0 +1,21 @@
+package session
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+)
+
+// Policy says what a session key may do. [ABIPolicy], [ERC20Policy] and [RawPolicy] are policies.
+type Policy interface {
+	// Leaf returns the policy as a leaf for the contracts of m, without ID and pending, or an error
+	// matching [ErrInvalid] that says what is wrong with the policy.
+	Leaf(m Modules) (Leaf, error)
+}
+
+// Call is one call the account is asked to make.
+type Call struct {
+	To common.Address
+	// Value is in wei.
+	Value uint256.Int
+	Data  []byte
+}

@@ -1,0 +1,157 @@
+package session
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// Store keeps the sessions of many accounts. A change is a compare-and-set: it names the version it
+// was decided on and is refused if another process was quicker. Implementations are safe for
+// concurrent use; sub-packages have one for a single machine, one for PostgreSQL and one for the
+// TypeScript SDK's files, and [Memory] is for tests.
+type Store interface {
+	// Load returns everything stored for ref, or an error matching [ErrNotFound].
+	Load(ctx context.Context, ref Ref) (*State, error)
+	// Version returns the version Load would, cheaply; 0 when nothing is stored.
+	Version(ctx context.Context, ref Ref) (uint64, error)
+	// Hold calls fn with the current version of ref, and no change of ref is committed by any process
+	// before fn has returned. Signing happens inside: once a revocation is committed, nothing is signed
+	// any more. It returns fn's error as it is.
+	Hold(ctx context.Context, ref Ref, fn func(version uint64) error) error
+	// Apply makes change durable if ref is still at version, and returns the new version. It returns
+	// an error matching [ErrConflict], and changes nothing, if it is not. A ref that was never stored
+	// has version 0.
+	Apply(ctx context.Context, ref Ref, version uint64, change *Change) (uint64, error)
+}
+
+// State is what a store holds for one [Ref].
+type State struct {
+	// Version counts the changes; 0 is a ref that was never stored.
+	Version uint64
+	Header
+	// Leaves in the order they were granted; a leaf keeps its position for good.
+	Leaves []Leaf
+}
+
+// Header is the part of a [State] that is not leaves.
+type Header struct {
+	// Root is the account's root on chain as the store believes it: the root of the tree over the
+	// leaves with InTree.
+	Root common.Hash `json:"root"`
+	// Pending is the change of the root that was sent and not yet seen on chain, nil for none.
+	Pending *PendingRoot `json:"pending,omitempty"`
+}
+
+// PendingRoot is a change of the root on its way to the chain.
+type PendingRoot struct {
+	// Root is the root being set.
+	Root common.Hash `json:"root"`
+	// OpHash is the userOpHash of the operation that sets it; zero until it was signed.
+	OpHash common.Hash `json:"opHash"`
+	// Add and Remove are the IDs of the leaves that enter and leave the tree with it.
+	Add    []string `json:"add,omitempty"`
+	Remove []string `json:"remove,omitempty"`
+}
+
+// Change is one step from a [State] to the next.
+type Change struct {
+	// Header replaces the header.
+	Header Header
+	// Put are leaves to replace by ID or, where the ID is new, to append in this order.
+	Put []Leaf
+	// Delete are the IDs of leaves to forget. Only leaves that never reached the chain are deleted;
+	// a revoked one stays as a tombstone.
+	Delete []string
+}
+
+// Apply returns the state after c with the version counted up, leaving s as it is. Stores that keep
+// whole states use it, so that all stores agree on what a change means.
+func (s *State) Apply(c *Change) (*State, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	next := &State{Version: s.Version + 1, Header: c.Header.Clone(), Leaves: make([]Leaf, 0, len(s.Leaves)+len(c.Put))}
+	put := make(map[string]*Leaf, len(c.Put))
+	for i := range c.Put {
+		put[c.Put[i].ID] = &c.Put[i]
+	}
+	drop := make(map[string]bool, len(c.Delete))
+	for _, id := range c.Delete {
+		drop[id] = true
+	}
+	for i := range s.Leaves {
+		leaf := &s.Leaves[i]
+		if drop[leaf.ID] {
+			delete(drop, leaf.ID)
+			continue
+		}
+		if changed, ok := put[leaf.ID]; ok {
+			leaf = changed
+			delete(put, leaf.ID)
+		}
+		next.Leaves = append(next.Leaves, leaf.Clone())
+	}
+	for id := range drop {
+		return nil, fmt.Errorf("%w: cannot delete leaf %s", ErrNoLeaf, id)
+	}
+	for i := range c.Put {
+		if _, isNew := put[c.Put[i].ID]; isNew {
+			next.Leaves = append(next.Leaves, c.Put[i].Clone())
+		}
+	}
+	return next, nil
+}
+
+// Validate returns an error if c can be applied to no state at all.
+func (c *Change) Validate() error {
+	seen := make(map[string]bool, len(c.Put)+len(c.Delete))
+	for i := range c.Put {
+		leaf := &c.Put[i]
+		if err := leaf.Validate(); err != nil {
+			return err
+		}
+		if seen[leaf.ID] {
+			return fmt.Errorf("%w: leaf %s twice in one change", ErrInvalid, leaf.ID)
+		}
+		seen[leaf.ID] = true
+	}
+	for _, id := range c.Delete {
+		if seen[id] {
+			return fmt.Errorf("%w: leaf %s twice in one change", ErrInvalid, id)
+		}
+		seen[id] = true
+	}
+	return nil
+}
+
+// Clone returns a copy that shares no memory with s.
+func (s *State) Clone() *State {
+	clone := &State{Version: s.Version, Header: s.Header.Clone(), Leaves: make([]Leaf, len(s.Leaves))}
+	for i := range s.Leaves {
+		clone.Leaves[i] = s.Leaves[i].Clone()
+	}
+	return clone
+}
+
+// Find returns the position of the leaf with that ID, -1 for none.
+func (s *State) Find(id string) int {
+	for i := range s.Leaves {
+		if s.Leaves[i].ID == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// Clone returns a copy that shares no memory with h.
+func (h Header) Clone() Header {
+	if h.Pending != nil {
+		pending := *h.Pending
+		pending.Add = append([]string(nil), pending.Add...)
+		pending.Remove = append([]string(nil), pending.Remove...)
+		h.Pending = &pending
+	}
+	return h
+}
