@@ -71,15 +71,6 @@ func NormalizeSignature(sig []byte, digest common.Hash, key common.Address) ([]b
 	return sig, nil
 }
 
-// signDigest signs with a key held in memory.
-func signDigest(key *ecdsa.PrivateKey, digest common.Hash) ([]byte, error) {
-	sig, err := crypto.Sign(digest[:], key)
-	if err != nil {
-		return nil, fmt.Errorf("sign with session key: %w", err)
-	}
-	return sig, nil
-}
-
 // lowS reports whether the signature's s is in the lower half of the curve order.
 func lowS(sig []byte) bool {
 	v := sig[64]

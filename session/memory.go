@@ -3,12 +3,15 @@ package session
 import (
 	"context"
 	"crypto/ecdsa"
+	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/go-sesame/sesame/session/seal"
 )
 
 // Memory is a [Store] and a [Keyring] that forget everything with the process: for tests and
@@ -16,7 +19,7 @@ import (
 type Memory struct {
 	mu     sync.Mutex // guards the maps
 	states map[Ref]*memoryState
-	keys   map[Ref]map[common.Address]*ecdsa.PrivateKey
+	keys   map[Ref]map[common.Address]*seal.Key
 }
 
 // memoryState has a lock of its own, so that holding one account stops no other.
@@ -104,37 +107,80 @@ func (m *Memory) entry(ref Ref) *memoryState {
 	return entry
 }
 
+// List implements [Lister].
+func (m *Memory) List(ctx context.Context, query Query) (page Page, err error) {
+	from, err := query.Start()
+	if err = errors.Join(ctx.Err(), err); err != nil {
+		return Page{}, err
+	}
+	for _, ref := range m.refsFrom(from.Ref) {
+		if m.entry(ref).list(ref, from, &query, &page) {
+			break
+		}
+	}
+	return page, nil
+}
+
+// refsFrom returns the refs from that one on, in order.
+func (m *Memory) refsFrom(from Ref) []Ref {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	refs := make([]Ref, 0, len(m.states))
+	for ref := range m.states {
+		if ref.Compare(from) >= 0 {
+			refs = append(refs, ref)
+		}
+	}
+	slices.SortFunc(refs, Ref.Compare)
+	return refs
+}
+
+func (e *memoryState) list(ref Ref, from Place, query *Query, page *Page) (complete bool) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for i := range e.state.Leaves {
+		at := Place{Ref: ref, Position: i}
+		if at.Compare(from) >= 0 && query.Collect(page, at, &e.state.Leaves[i]) {
+			return true
+		}
+	}
+	return false
+}
+
 // NewKey implements [Keyring].
 func (m *Memory) NewKey(ctx context.Context, ref Ref) (common.Address, error) {
-	key, err := crypto.GenerateKey()
+	key, err := seal.NewKey()
 	if err != nil {
-		return common.Address{}, fmt.Errorf("make session key: %w", err)
+		return common.Address{}, err
 	}
-	return m.ImportKey(ctx, ref, key)
+	return m.putKey(ctx, ref, key)
 }
 
 // ImportKey implements [Keyring].
 func (m *Memory) ImportKey(ctx context.Context, ref Ref, key *ecdsa.PrivateKey) (common.Address, error) {
-	if err := ctx.Err(); err != nil {
-		return common.Address{}, err
-	}
-	if err := ref.Validate(); err != nil {
-		return common.Address{}, err
-	}
-	address, err := KeyAddress(key)
+	own, err := seal.CopyKey(key)
 	if err != nil {
+		return common.Address{}, fmt.Errorf("%w: import session key of %s: %w", ErrInvalid, ref, err)
+	}
+	return m.putKey(ctx, ref, own)
+}
+
+func (m *Memory) putKey(ctx context.Context, ref Ref, key *seal.Key) (common.Address, error) {
+	if err := errors.Join(ctx.Err(), ref.Validate()); err != nil {
 		return common.Address{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.keys == nil {
-		m.keys = make(map[Ref]map[common.Address]*ecdsa.PrivateKey)
+		m.keys = make(map[Ref]map[common.Address]*seal.Key)
 	}
 	if m.keys[ref] == nil {
-		m.keys[ref] = make(map[common.Address]*ecdsa.PrivateKey)
+		m.keys[ref] = make(map[common.Address]*seal.Key)
 	}
-	m.keys[ref][address] = key
-	return address, nil
+	if _, ok := m.keys[ref][key.Address()]; !ok {
+		m.keys[ref][key.Address()] = key
+	}
+	return key.Address(), nil
 }
 
 // Keys implements [Keyring].
@@ -162,7 +208,7 @@ func (m *Memory) SignDigest(ctx context.Context, req SignRequest) ([]byte, error
 	if !ok {
 		return nil, NoKeyError(req.Ref, req.Key)
 	}
-	return signDigest(key, req.Digest)
+	return key.Sign(req.Digest)
 }
 
 // RemoveKey implements [Keyring].
@@ -172,10 +218,12 @@ func (m *Memory) RemoveKey(ctx context.Context, ref Ref, key common.Address) err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.keys[ref][key]; !ok {
+	held, ok := m.keys[ref][key]
+	if !ok {
 		return NoKeyError(ref, key)
 	}
 	delete(m.keys[ref], key)
+	held.Wipe()
 	return nil
 }
 
@@ -192,14 +240,6 @@ func ConflictError(ref Ref, want, have uint64) error {
 // NoKeyError returns the error of a key that is not there, matching [ErrNoKey]; keyrings share it.
 func NoKeyError(ref Ref, key common.Address) error {
 	return fmt.Errorf("%w: no key %s for %s; import it into the keyring or grant a session to a key it holds", ErrNoKey, key, ref)
-}
-
-// KeyAddress returns the address of a private key, or an error for one that cannot sign.
-func KeyAddress(key *ecdsa.PrivateKey) (common.Address, error) {
-	if key == nil || key.D == nil || key.Curve != crypto.S256() || key.D.Sign() <= 0 || key.D.Cmp(crypto.S256().Params().N) >= 0 {
-		return common.Address{}, fmt.Errorf("%w: not a secp256k1 private key", ErrInvalid)
-	}
-	return crypto.PubkeyToAddress(key.PublicKey), nil
 }
 
 func bigOf(b []byte) *big.Int { return new(big.Int).SetBytes(b) }
