@@ -1,0 +1,38 @@
+package testutil
+
+import (
+	"errors"
+	"os"
+)
+
+// TB is the part of testing.TB that the New functions need. They fail, skip and clean up after a test
+// without importing testing into programs that use the chain.
+type TB interface {
+	Helper()
+	Logf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Skipf(format string, args ...any)
+	Cleanup(func())
+}
+
+// requireEnv makes a missing contract a failure where it would be a skipped test.
+const requireEnv = "SESAME_REQUIRE_CONTRACTS"
+
+// NewChain starts a chain that ends with the test. Where the compiled contracts are not there the test
+// is skipped, or fails if SESAME_REQUIRE_CONTRACTS=1.
+func NewChain(t TB, cfg ChainConfig) *Chain {
+	t.Helper()
+	chain, err := StartChain(cfg)
+	if errors.Is(err, ErrNoContracts) && os.Getenv(requireEnv) != "1" {
+		t.Skipf("%v", err)
+	}
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Cleanup(func() {
+		if err := chain.Close(); err != nil {
+			t.Logf("close chain: %v", err)
+		}
+	})
+	return chain
+}

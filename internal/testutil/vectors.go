@@ -1,0 +1,59 @@
+package testutil
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// TB is what helpers need of a test.
+type TB interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// Vectors returns the file of test vectors with this name, such as "accounts.json". It is looked for in the directory
+// that SESAME_VECTORS names; where that is not set, in shared/vectors beside the module's root, and then in the
+// testdata of the package under test.
+func Vectors(t TB, name string) []byte {
+	t.Helper()
+	for _, dir := range vectorDirs() {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil {
+			return data
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("test vectors: %v", err)
+		}
+	}
+	t.Fatalf("test vectors: no %s in %q", name, vectorDirs())
+	return nil
+}
+
+func vectorDirs() []string {
+	if dir := os.Getenv("SESAME_VECTORS"); dir != "" {
+		return []string{dir}
+	}
+	dirs := []string{"testdata"} // a test runs in its package's directory
+	if root, ok := moduleRoot(); ok {
+		dirs = append([]string{filepath.Join(root, "..", "shared", "vectors")}, dirs...)
+	}
+	return dirs
+}
+
+// moduleRoot walks up from the working directory to the one with go.mod.
+func moduleRoot() (string, bool) {
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, statErr := os.Stat(filepath.Join(dir, "go.mod")); statErr == nil {
+			return dir, true
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			break
+		}
+		dir = parent
+	}
+	return "", false
+}
