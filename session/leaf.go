@@ -29,6 +29,10 @@ type Leaf struct {
 	Key common.Address
 	// Data is the module's sessionKeyData.
 	Data []byte
+	// Function is the human-readable form of the function that Data allows by its selector, such as
+	// "function safeMint(address to)". It gives names to messages and is not part of the leaf on chain;
+	// empty where it is not known.
+	Function string
 }
 
 // Pack returns the leaf's bytes as the session key manager hashes them.
@@ -62,6 +66,14 @@ func (l *Leaf) CheckTime(now time.Time) error {
 		return fmt.Errorf("%w: %s ended at %s; grant a new session", ErrExpired, l.name(), formatTime(l.ValidUntil))
 	case s < int64(l.ValidAfter):
 		return fmt.Errorf("%w: %s starts at %s", ErrNotYetValid, l.name(), formatTime(l.ValidAfter))
+	}
+	return nil
+}
+
+// CheckEnd returns an error matching [ErrInvalid] if the leaf's window is over already.
+func (l *Leaf) CheckEnd(now time.Time) error {
+	if l.ValidUntil != 0 && now.Unix() > int64(l.ValidUntil) {
+		return fmt.Errorf("%w: the window of %s ended at %s already", ErrInvalid, l.name(), formatTime(l.ValidUntil))
 	}
 	return nil
 }

@@ -1,0 +1,315 @@
+package session
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/abi"
+)
+
+// Finding is something about a leaf that its owner should know before granting or keeping it.
+type Finding struct {
+	// Leaf is the leaf's position in what was given to [Lint], LeafID its ID.
+	Leaf   int
+	LeafID string
+	// Rule is the position in the policy's Rules, from 0, or [NoRule].
+	Rule     int
+	Code     FindingCode
+	Severity Severity
+	// Message is one sentence for people.
+	Message string
+}
+
+// String returns the finding in one line.
+func (f Finding) String() string {
+	name := f.LeafID
+	if name == "" {
+		name = fmt.Sprintf("leaf %d", f.Leaf)
+	}
+	return fmt.Sprintf("%s: %s: %s (%s)", name, f.Severity, f.Message, f.Code)
+}
+
+// Severity is how much a [Finding] matters.
+type Severity uint8
+
+const (
+	// SeverityNote is worth knowing.
+	SeverityNote Severity = iota + 1
+	// SeverityWarning allows more than is usually meant, or never works.
+	SeverityWarning
+	// SeverityDanger puts the account or its tokens into the hands of the key.
+	SeverityDanger
+)
+
+// String returns the severity in lower case.
+func (s Severity) String() string {
+	switch s {
+	case SeverityNote:
+		return "note"
+	case SeverityWarning:
+		return "warning"
+	case SeverityDanger:
+		return "danger"
+	}
+	return fmt.Sprintf("severity %d", uint8(s))
+}
+
+// FindingCode names a kind of [Finding] for programs.
+type FindingCode string
+
+// The kinds of findings.
+const (
+	// FindingNoEnd: the leaf never ends.
+	FindingNoEnd FindingCode = "no-end"
+	// FindingNoRules: all arguments are allowed.
+	FindingNoRules FindingCode = "no-rules"
+	// FindingUnlimited: the value or amount has no limit worth the name.
+	FindingUnlimited FindingCode = "unlimited"
+	// FindingGuard: the account itself, or a contract that guards it, may be called.
+	FindingGuard FindingCode = "calls-guard"
+	// FindingPrivileged: the function moves ownership, modules or code.
+	FindingPrivileged FindingCode = "privileged-function"
+	// FindingOpenTo: tokens or allowances may go to anyone, because no rule says to whom.
+	FindingOpenTo FindingCode = "open-recipient"
+	// FindingAnySelector: the ERC-20 module does not look at the function.
+	FindingAnySelector FindingCode = "any-selector"
+	// FindingDuplicate: another leaf is the same, so that revoking one of them revokes nothing.
+	FindingDuplicate FindingCode = "duplicate"
+	// FindingNeverHolds: no call ever passes.
+	FindingNeverHolds FindingCode = "never-holds"
+	// FindingPastEnd: a rule looks behind the function's arguments.
+	FindingPastEnd FindingCode = "past-end"
+	// FindingLayout: a rule relies on how the caller encodes arguments of variable length.
+	FindingLayout FindingCode = "layout"
+	// FindingSigned: a rule orders signed numbers, which the contract takes as unsigned.
+	FindingSigned FindingCode = "signed-order"
+	// FindingKey: the leaf belongs to another key than its data says.
+	FindingKey FindingCode = "key-mismatch"
+	// FindingTrailing: the data has bytes that nothing reads.
+	FindingTrailing FindingCode = "trailing-data"
+	// FindingUnknownModule: what the module allows is not known here.
+	FindingUnknownModule FindingCode = "unknown-module"
+)
+
+// LintConfig is what [Lint] knows of the account. The zero value knows the well-known modules only.
+type LintConfig struct {
+	// Modules are the session contracts of the account.
+	Modules Modules
+	// Account is the account that the leaves belong to.
+	Account common.Address
+	// Guards are more contracts that guard the account, such as its ECDSA ownership module. Those of
+	// Modules always do.
+	Guards []common.Address
+	// Functions give names to selectors of leaves that carry none.
+	Functions []*abi.Function
+}
+
+// Lint looks for what is dangerous, too wide or useless in leaves, in their order. Revoked leaves that
+// have left the tree are passed over. That it finds nothing does not make a session safe: what the
+// allowed functions do is up to their contracts.
+func Lint(leaves []Leaf, c LintConfig) []Finding {
+	c.Modules = c.Modules.WithDefaults()
+	l := linter{LintConfig: c}
+	seen := make(map[common.Hash]int, len(leaves))
+	for i := range leaves {
+		leaf := &leaves[i]
+		if leaf.Status == StatusRevoked && !leaf.InTree {
+			continue
+		}
+		l.at, l.leaf = i, leaf
+		l.lintLeaf()
+		hash := leaf.Hash()
+		if first, twice := seen[hash]; twice {
+			l.add(FindingDuplicate, SeverityWarning, "it is the same as leaf %d; revoking one of them alone revokes nothing", first)
+			continue
+		}
+		seen[hash] = i
+	}
+	return l.findings
+}
+
+// linter looks at one leaf after the other.
+type linter struct {
+	LintConfig
+	at       int
+	leaf     *Leaf
+	findings []Finding
+}
+
+func (l *linter) add(code FindingCode, severity Severity, format string, args ...any) {
+	l.addRule(NoRule, code, severity, format, args...)
+}
+
+func (l *linter) addRule(rule int, code FindingCode, severity Severity, format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	if rule != NoRule {
+		message = fmt.Sprintf("rule %d: %s", rule, message)
+	}
+	l.findings = append(l.findings, Finding{Leaf: l.at, LeafID: l.leaf.ID, Rule: rule, Code: code, Severity: severity, Message: message})
+}
+
+func (l *linter) lintLeaf() {
+	if l.leaf.ValidUntil == 0 {
+		l.add(FindingNoEnd, SeverityWarning, "it never ends; only a new root revokes it")
+	}
+	switch l.leaf.Module {
+	case l.Modules.ABI:
+		l.lintABI()
+	case l.Modules.ERC20:
+		l.lintERC20()
+	default:
+		l.add(FindingUnknownModule, SeverityNote, "module %s is unknown; what it allows cannot be judged here", l.leaf.Module)
+	}
+}
+
+func (l *linter) lintERC20() {
+	a, ok := parseAllowance(l.leaf.Data)
+	if !ok {
+		l.add(FindingNeverHolds, SeverityWarning, "the ERC-20 module cannot read its %d bytes of data", len(l.leaf.Data))
+		return
+	}
+	l.lintKey(a.key)
+	l.lintContract(a.token)
+	l.add(FindingAnySelector, SeverityWarning, "the ERC-20 module does not look at the function: approve passes as well as transfer; use an ABI policy")
+	if a.maxAmount.Eq(new(uint256.Int).SetAllOne()) {
+		l.add(FindingUnlimited, SeverityWarning, "the amount has no limit")
+	}
+	if len(l.leaf.Data) > erc20DataSize {
+		l.add(FindingTrailing, SeverityNote, "%d bytes at the end of its data are never read", len(l.leaf.Data)-erc20DataSize)
+	}
+}
+
+func (l *linter) lintABI() {
+	p, ok := parsePermission(l.leaf.Data)
+	if !ok {
+		l.add(FindingNeverHolds, SeverityWarning, "the ABI module cannot read its %d bytes of data", len(l.leaf.Data))
+		return
+	}
+	l.lintKey(p.key)
+	l.lintContract(p.contract)
+	if p.limit.BitLen() > plausibleValueBits {
+		l.add(FindingUnlimited, SeverityDanger, "a call may carry %s wei, more than there is", p.limit.Dec())
+	}
+	rules, f := p.allRules(), p.function(l.leaf.Function, l.Functions...)
+	l.lintSelector(p.selector, rules)
+	if p.count == 0 && (f == nil || len(f.Inputs()) > 0) {
+		l.add(FindingNoRules, SeverityWarning, "it has no rules: all arguments are allowed")
+	}
+	if len(rules) < p.count {
+		l.add(FindingNeverHolds, SeverityWarning, "its data counts %d rules and has %d", p.count, len(rules))
+	} else if !p.exact() {
+		l.add(FindingTrailing, SeverityNote, "%d bytes at the end of its data are never read", len(p.rules)-p.count*ruleSize)
+	}
+	for i, rule := range rules {
+		l.lintRule(i, rule, rules, f)
+	}
+}
+
+func (l *linter) lintKey(key common.Address) {
+	if key != l.leaf.Key {
+		l.add(FindingKey, SeverityDanger, "it belongs to key %s, but its data lets key %s sign", l.leaf.Key, key)
+	}
+}
+
+func (l *linter) lintContract(contract common.Address) {
+	if contract == l.Account && contract != (common.Address{}) {
+		l.add(FindingGuard, SeverityDanger, "it may call the account itself")
+		return
+	}
+	guards := []common.Address{l.Modules.Manager, l.Modules.Router, l.Modules.ABI, l.Modules.ERC20}
+	for _, guard := range append(guards, l.Guards...) {
+		if contract == guard {
+			l.add(FindingGuard, SeverityDanger, "it may call %s, which guards the account", contract)
+			return
+		}
+	}
+}
+
+func (l *linter) lintSelector(selector [abi.SelectorSize]byte, rules []Rule) {
+	p, ok := privileges()[selector]
+	switch {
+	case !ok:
+	case p.to == "":
+		l.add(FindingPrivileged, SeverityDanger, "%s %s", p.function.Signature(), p.does)
+	case !pinned(rules, p.function, p.to):
+		l.add(FindingOpenTo, p.severity, "%s %s, and no rule says that %s = one address", p.function.Signature(), p.does, p.to)
+	}
+}
+
+// plausibleOffset is where arguments of an unknown function begin to be longer than functions have.
+const plausibleOffset = 128 * abi.WordSize
+
+// plausibleValueBits bounds limits that limit something: 2^96 wei are 79 billion.
+const plausibleValueBits = 96
+
+func (l *linter) lintRule(i int, rule Rule, rules []Rule, f *abi.Function) {
+	if !rule.Condition.known() {
+		l.addRule(i, FindingNeverHolds, SeverityWarning, "%s never holds", rule.Condition)
+	}
+	if f == nil {
+		if rule.Offset >= plausibleOffset {
+			l.addRule(i, FindingPastEnd, SeverityWarning, "offset %d is farther than the arguments of most functions reach", rule.Offset)
+		}
+		return
+	}
+	switch at, ok := f.WordAt(rule.Offset); {
+	case ok && at.Canonical && !pinnedPath(rules, f, at.Path):
+		l.addRule(i, FindingLayout, SeverityWarning, "%s is at offset %d in the standard encoding only; a caller may encode otherwise, as long as no rule says where %s begins", at.Path, rule.Offset, firstStep(at.Path))
+	case ok && rule.Condition.orders() && signed(at.Type):
+		l.addRule(i, FindingSigned, SeverityWarning, "%s is %s, and the contract compares unsigned: negative numbers are the largest", at.Path, at.Type)
+	case ok:
+	case dynamic(f):
+		l.addRule(i, FindingLayout, SeverityWarning, "what is at offset %d depends on the length of the arguments before it", rule.Offset)
+	default:
+		l.addRule(i, FindingPastEnd, SeverityWarning, "offset %d is behind the arguments of %s; only calldata with more than that passes", rule.Offset, f.Signature())
+	}
+}
+
+// pinned reports whether a rule leaves one value to the word at path.
+func pinned(rules []Rule, f *abi.Function, path string) bool {
+	at, err := f.Word(path)
+	if err != nil {
+		return false
+	}
+	for _, rule := range rules {
+		if rule.Offset == at.Offset && rule.Condition == Equal {
+			return true
+		}
+	}
+	return false
+}
+
+// pinnedPath reports whether rules fix all offset words on the way to a path, so that there is one layout.
+func pinnedPath(rules []Rule, f *abi.Function, path string) bool {
+	for i, c := range path {
+		if c != '.' && c != '[' {
+			continue
+		}
+		if at, err := f.Word(path[:i]); err == nil && at.Type == abi.TypeOffset && !pinned(rules, f, path[:i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// firstStep returns the argument that a path begins with.
+func firstStep(path string) string {
+	if end := strings.IndexAny(path, ".["); end >= 0 {
+		return path[:end]
+	}
+	return path
+}
+
+// dynamic reports whether the function has an argument of variable length.
+func dynamic(f *abi.Function) bool {
+	for i := range f.Inputs() {
+		if at, err := f.Word(strconv.Itoa(i)); err == nil && at.Type == abi.TypeOffset {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,112 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/abi"
+)
+
+// Rule limits one 32-byte word of a call's arguments. Make one with [Arg] or [WordRule].
+//
+// The contract looks at words, not at arguments. An ordering compares unsigned 256-bit integers: text
+// and bytes32 order by their bytes, and a negative number is larger than every positive one. What lies
+// inside an array, string or bytes is where the standard encoding puts it, and a caller of the contract
+// may encode otherwise; [Lint] warns of such rules.
+type Rule struct {
+	// Path names the word as [abi.Function.Word] does, such as "to" or "order.amount". It is empty in
+	// a raw rule.
+	Path string
+	// Value is what the word at Path is compared with. It is nil in a raw rule.
+	Value any
+	// Offset is where the word of a raw rule begins, in bytes after the selector.
+	Offset uint64
+	// Word is what the word of a raw rule is compared with.
+	Word common.Hash
+	// Condition must hold between the call's word and the given one, in this order: word ≤ given.
+	Condition Condition
+}
+
+// Arg is a rule on an argument by its name, such as Arg("to", Equal, address). A tuple's field is
+// "order.amount", an unnamed argument "0". The offset is computed from the policy's function, and value
+// has to be of the argument's type: what [abi.Function.Pack] takes. An ordering of a signed integer is
+// refused, since the contract does not know of signs.
+func Arg(path string, condition Condition, value any) Rule {
+	return Rule{Path: path, Value: value, Condition: condition}
+}
+
+// WordRule is a rule on the word that begins offset bytes after the selector: a multiple of 32 that fits
+// uint16. The word is compared as it is.
+func WordRule(offset uint64, condition Condition, word common.Hash) Rule {
+	return Rule{Offset: offset, Word: word, Condition: condition}
+}
+
+// ruleSize is what a rule takes in the session key data: uint16 offset, uint8 condition, bytes32 word.
+const ruleSize = 2 + 1 + abi.WordSize
+
+// resolve returns r as a raw rule of a call to f, which is nil when only the selector is known.
+func (r Rule) resolve(f *abi.Function) (Rule, error) {
+	if !r.Condition.known() {
+		return Rule{}, fmt.Errorf("unknown %s", r.Condition)
+	}
+	raw := r
+	if r.Path != "" {
+		var err error
+		if raw, err = r.lookUp(f); err != nil {
+			return Rule{}, err
+		}
+	} else if r.Value != nil {
+		return Rule{}, errors.New("a value without an argument; name the argument, or give a raw Word")
+	}
+	switch {
+	case raw.Offset%abi.WordSize != 0:
+		return Rule{}, fmt.Errorf("offset %d is not a multiple of %d; it counts bytes after the selector", raw.Offset, abi.WordSize)
+	case raw.Offset > math.MaxUint16:
+		return Rule{}, fmt.Errorf("offset %d does not fit uint16; the contract cannot look that far", raw.Offset)
+	}
+	return raw, nil
+}
+
+// lookUp turns a rule by name into a raw one.
+func (r Rule) lookUp(f *abi.Function) (Rule, error) {
+	switch {
+	case f == nil:
+		return Rule{}, fmt.Errorf("argument %s of a bare selector; give the policy's Function, or use WordRule", r.Path)
+	case r.Offset != 0 || r.Word != (common.Hash{}):
+		return Rule{}, fmt.Errorf("argument %s with an offset or word of its own; use either Arg or WordRule", r.Path)
+	}
+	at, err := f.Word(r.Path)
+	if err != nil {
+		return Rule{}, err
+	}
+	if r.Condition.orders() && signed(at.Type) {
+		return Rule{}, fmt.Errorf("argument %s: %s on %s: the contract compares unsigned, where negative numbers are the largest; use WordRule(%d, …) if that is meant", r.Path, r.Condition, at.Type, at.Offset)
+	}
+	word, err := at.Encode(r.Value)
+	if err != nil {
+		return Rule{}, fmt.Errorf("argument %w", err)
+	}
+	return WordRule(at.Offset, r.Condition, word), nil
+}
+
+func signed(abiType string) bool { return strings.HasPrefix(abiType, "int") }
+
+// describe writes a raw rule in words, by the function's names where they are known: "to = 0x…".
+func (r Rule) describe(f *abi.Function) string {
+	name, format := nameWord(f, r.Offset)
+	return fmt.Sprintf("%s %s %s", name, r.Condition, format(r.Word))
+}
+
+// nameWord returns what to call the word at an offset, and how to print it.
+func nameWord(f *abi.Function, offset uint64) (name string, format func(common.Hash) string) {
+	if f != nil {
+		if at, ok := f.WordAt(offset); ok {
+			return at.Path, at.Format
+		}
+	}
+	return fmt.Sprintf("the word at offset %d", offset), common.Hash.Hex
+}
