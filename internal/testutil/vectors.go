@@ -7,16 +7,10 @@ import (
 	"path/filepath"
 )
 
-// TB is what helpers need of a test.
-type TB interface {
-	Helper()
-	Fatalf(format string, args ...any)
-}
-
 // Vectors returns the file of test vectors with this name, such as "accounts.json". It is looked for in the directory
 // that SESAME_VECTORS names; where that is not set, in shared/vectors beside the module's root, and then in the
 // testdata of the package under test.
-func Vectors(t TB, name string) []byte {
+func Vectors(t failer, name string) []byte {
 	t.Helper()
 	for _, dir := range vectorDirs() {
 		data, err := os.ReadFile(filepath.Join(dir, name))
@@ -29,6 +23,12 @@ func Vectors(t TB, name string) []byte {
 	}
 	t.Fatalf("test vectors: no %s in %q", name, vectorDirs())
 	return nil
+}
+
+// failer is the part of [TB] that Vectors needs.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
 }
 
 func vectorDirs() []string {
