@@ -1,8 +1,7 @@
 package session
 
 import (
-	"github.com/ethereum/go-ethereum/common"
-	"github.com/holiman/uint256"
+	"github.com/go-sesame/sesame/abi"
 )
 
 // Policy says what a session key may do. [ABIPolicy], [ERC20Policy] and [RawPolicy] are policies.
@@ -12,10 +11,5 @@ type Policy interface {
 	Leaf(m Modules) (Leaf, error)
 }
 
-// Call is one call the account is asked to make.
-type Call struct {
-	To common.Address
-	// Value is in wei.
-	Value uint256.Int
-	Data  []byte
-}
+// Call is one call the account is asked to make: To, Value in wei, Data.
+type Call = abi.ExecuteCall

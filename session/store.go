@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 )
 
 // Store keeps the sessions of many accounts. A change is a compare-and-set: it names the version it
@@ -50,6 +51,9 @@ type PendingRoot struct {
 	Root common.Hash `json:"root"`
 	// OpHash is the userOpHash of the operation that sets it; zero until it was signed.
 	OpHash common.Hash `json:"opHash"`
+	// Nonce is that operation's nonce. Once the EntryPoint has counted past it and the root is not
+	// there, the operation can never set it.
+	Nonce uint256.Int `json:"nonce"`
 	// Add and Remove are the IDs of the leaves that enter and leave the tree with it.
 	Add    []string `json:"add,omitempty"`
 	Remove []string `json:"remove,omitempty"`

@@ -1,0 +1,35 @@
+# Sesame: session-key smart accounts for Go.
+GO         ?= go
+CONTRACTS  := internal/testutil/contracts
+STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test contracts lint bench fuzz clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: contracts ## Grant and use a session on the in-process chain, end to end
+	@$(GO) run ./examples/use-session
+
+test: contracts ## Run all tests with the race detector, on the real contracts too
+	SESAME_REQUIRE_CONTRACTS=1 $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
+
+contracts: ## Install and compile the contracts, if they changed
+	@cd $(CONTRACTS) && node build.mjs
+
+lint: ## Check format, vet, staticcheck, module files and the import rules
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+	@.ci/imports
+
+bench: ## Run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## Fuzz each target for 10 seconds
+	@.ci/fuzz 10s
+
+clean: ## Remove what was installed and built
+	rm -rf $(CONTRACTS)/build $(CONTRACTS)/node_modules

@@ -1,0 +1,203 @@
+package account
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// Call is one call the account makes: To, Value in wei, Data.
+type Call = session.Call
+
+// Account is a handle of one smart account by its address: it reads the account and acts for it with
+// sessions. It is cheap, holds no key, and is safe for concurrent use.
+type Account struct {
+	client  *Client
+	address common.Address
+}
+
+// Address returns the account's address.
+func (a *Account) Address() common.Address { return a.address }
+
+// Ref returns the key of the account's sessions in a store.
+func (a *Account) Ref() session.Ref {
+	return session.Ref{ChainID: a.client.chainID, Account: a.address}
+}
+
+// Deployed reports whether the account has code on chain.
+func (a *Account) Deployed(ctx context.Context) (bool, error) {
+	return a.client.Deployed(ctx, a.address)
+}
+
+// Nonce returns the account's next nonce in a lane; nil is lane 0.
+func (a *Account) Nonce(ctx context.Context, lane *uint256.Int) (uint256.Int, error) {
+	if lane == nil {
+		lane = new(uint256.Int)
+	}
+	return a.client.Nonce(ctx, a.address, lane)
+}
+
+// SessionRoot returns the root of the account's sessions on chain, zero for none.
+func (a *Account) SessionRoot(ctx context.Context) (common.Hash, error) {
+	return a.client.SessionRoot(ctx, a.address)
+}
+
+// IsModuleEnabled reports whether the account listens to a validation module. For an account without
+// code the error matches [ErrNotDeployed].
+func (a *Account) IsModuleEnabled(ctx context.Context, module common.Address) (bool, error) {
+	data, err := call(ctx, a.client.chain, a.address, abi.IsModuleEnabled(module))
+	if err != nil {
+		return false, fmt.Errorf("isModuleEnabled(%s) of account %s: %w", module, a.address, err)
+	}
+	if len(data) == 0 {
+		return false, a.notDeployed()
+	}
+	enabled, err := abi.DecodeBool(data)
+	if err != nil {
+		return false, fmt.Errorf("%w: isModuleEnabled of account %s: %w", ErrBadAnswer, a.address, err)
+	}
+	return enabled, nil
+}
+
+// Send makes the account do calls in one operation, in their order, all or none. It is signed with
+// the session of [WithSession]. Before anything is signed, the session is checked as the contracts
+// will: the store's newest state, the root on chain, the module, the window, and each call against
+// its policy.
+//
+// Errors of the pipeline are a [*userop.Error]; see [userop.MayBeAccepted] before sending again.
+func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {
+	draft, err := a.draft(calls, opts)
+	if err != nil {
+		return nil, err
+	}
+	return a.client.sender.Send(ctx, *draft)
+}
+
+// Build makes and signs the operation that [Account.Send] would send.
+func (a *Account) Build(ctx context.Context, calls []Call, opts ...Option) (*userop.Operation, error) {
+	draft, err := a.draft(calls, opts)
+	if err != nil {
+		return nil, err
+	}
+	return a.client.sender.Build(ctx, *draft)
+}
+
+func (a *Account) draft(calls []Call, opts []Option) (*userop.Draft, error) {
+	s, err := newSettings(opts)
+	if err != nil {
+		return nil, err
+	}
+	if s.leaves == nil && s.signer == nil {
+		return nil, fmt.Errorf("%w for account %s, which is known by address only: choose a leaf with WithSession", ErrNoSigner, a.address)
+	}
+	draft, err := a.client.newDraft(a.address, calls, s)
+	if err != nil {
+		return nil, err
+	}
+	draft.InitCode = a.requireDeployed
+	return draft, nil
+}
+
+// newDraft puts together what an operation of any account needs.
+func (c *Client) newDraft(address common.Address, calls []Call, s *settings) (*userop.Draft, error) {
+	if len(calls) == 0 {
+		return nil, fmt.Errorf("%w: no call to make for account %s", ErrConfig, address)
+	}
+	if s.leaves != nil && len(s.leaves) != len(calls) {
+		return nil, fmt.Errorf("%w: %d calls with %d session leaves; each call needs its leaf", ErrConfig, len(calls), len(s.leaves))
+	}
+	asBatch := s.batch || len(calls) > 1
+	draft := &userop.Draft{
+		Sender:    address,
+		CallData:  callData(calls, asBatch),
+		Signer:    s.signer,
+		Sponsored: s.sponsored,
+		Fees:      s.fees,
+		Gas:       s.gas,
+		Margins:   s.margins,
+		Caps:      c.caps,
+		Overrides: s.overrides,
+		Nonce:     c.nonceReader(address, s),
+		Checks:    []func(context.Context) error{c.identify},
+	}
+	if s.caps != nil {
+		draft.Caps = *s.caps
+	}
+	if s.leaves != nil {
+		return draft, c.useSession(draft, calls, asBatch, s)
+	}
+	return draft, nil
+}
+
+func callData(calls []Call, asBatch bool) []byte {
+	if asBatch {
+		return abi.ExecuteBatch(calls)
+	}
+	return abi.Execute(calls[0].To, calls[0].Value, calls[0].Data)
+}
+
+func (c *Client) nonceReader(address common.Address, s *settings) func(context.Context) (uint256.Int, error) {
+	if s.nonce != nil {
+		return func(context.Context) (uint256.Int, error) { return *s.nonce, nil }
+	}
+	return func(ctx context.Context) (uint256.Int, error) { return c.Account(address).Nonce(ctx, s.lane) }
+}
+
+// useSession makes the draft one that session leaves sign. What can be judged here is judged now;
+// what has to be read is read in the draft's first step.
+func (c *Client) useSession(draft *userop.Draft, calls []Call, asBatch bool, s *settings) error {
+	signer, err := c.sessionSigner(s.leaves, asBatch)
+	if err != nil {
+		return err
+	}
+	sess := signer.Session()
+	if ref := sess.Ref(); ref.Account != draft.Sender || ref.ChainID != c.chainID {
+		return fmt.Errorf("%w: a session of %s cannot act for account %s on chain %d", ErrConfig, ref, draft.Sender, c.chainID)
+	}
+	draft.Signer = signer
+	if s.unchecked {
+		draft.Signer = signer.Force()
+		return nil
+	}
+	draft.Checks = append(draft.Checks,
+		func(ctx context.Context) error {
+			return c.requireModule(ctx, draft.Sender, signer.Module(), signer.ModuleName())
+		},
+		func(ctx context.Context) error {
+			if err := sess.Refresh(ctx); err != nil {
+				return fmt.Errorf("read session store again: %w", err)
+			}
+			if err := sess.Confirm(ctx, c, c.freshness); err != nil {
+				return err
+			}
+			return signer.Check()
+		})
+	// A call the policy forbids needs no round trip to be refused.
+	return signer.CheckCalls(draft.CallData, calls)
+}
+
+func (c *Client) sessionSigner(leaves []session.LeafRef, asBatch bool) (*session.Signer, error) {
+	if asBatch {
+		return session.NewBatchSigner(c.contracts.Session, leaves...)
+	}
+	return session.NewSigner(c.contracts.Session, leaves[0])
+}
+
+// requireDeployed is the init code of an account known by its address: none, or an error.
+func (a *Account) requireDeployed(ctx context.Context) ([]byte, error) {
+	deployed, err := a.Deployed(ctx)
+	if err == nil && !deployed {
+		err = a.notDeployed()
+	}
+	return nil, err
+}
+
+func (a *Account) notDeployed() error {
+	return fmt.Errorf("%w: %s on chain %d; its owner deploys it with a first operation, a session cannot", ErrNotDeployed, a.address, a.client.chainID)
+}

@@ -1,0 +1,21 @@
+package account
+
+import "errors"
+
+// What can be wrong with an account. Errors of this package match one of them, or one of packages
+// session, userop, bundler and paymaster where the cause lies there.
+var (
+	// ErrConfig is a configuration or a choice of options that cannot work.
+	ErrConfig = errors.New("invalid configuration")
+	// ErrWrongChain means that the node serves another chain than the client is for.
+	ErrWrongChain = errors.New("wrong chain")
+	// ErrNotDeployed means that the account has no code yet and only its owner can deploy it.
+	ErrNotDeployed = errors.New("account is not deployed")
+	// ErrModuleNotEnabled means that the account would not listen to the validation module.
+	ErrModuleNotEnabled = errors.New("module is not enabled")
+	// ErrNoSigner means that nobody was named to sign.
+	ErrNoSigner = errors.New("no signer")
+	// ErrBadAnswer means that a contract answered with something else than its ABI says; mostly the
+	// contract is not deployed at that address on this chain.
+	ErrBadAnswer = errors.New("unexpected answer of a contract")
+)

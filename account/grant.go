@@ -1,0 +1,156 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// Grant gives session keys what the policies say, in one operation of the owner: it enables the
+// session key manager where needed, and with [ForBatches] the batched session router, and sets the
+// session root. The account is deployed with it if it has no code yet.
+//
+// The new leaves are stored as pending before the operation is sent, in the order of the policies
+// after the ones that are there; call Activate on the returned session to wait for the chain. If the
+// operation surely was not accepted, the store is as it was before. A root on chain that the store
+// does not know is an error matching [session.ErrRootMismatch], since replacing it would cancel the
+// sessions under it; [ReplaceRoot] does so all the same.
+func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies []session.Policy, opts ...Option) (*session.Session, *userop.Pending, error) {
+	s, err := newSettings(opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	sess, err := session.OpenOrNew(ctx, store, o.Ref())
+	if err != nil {
+		return nil, nil, err
+	}
+	sess = sess.On(o.client)
+	plan, err := sess.PlanGrant(o.client.contracts.Session, policies...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("grant a session: %w", err)
+	}
+	modules := []common.Address{o.client.contracts.Session.Manager}
+	if s.router {
+		modules = append(modules, o.client.contracts.Session.Router)
+	}
+	calls, err := o.prepareRoot(ctx, sess, modules, s.replaceRoot)
+	if err != nil {
+		return nil, nil, fmt.Errorf("grant a session: %w", err)
+	}
+	tx, err := o.changeRoot(ctx, plan, calls, opts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("grant a session: %w", err)
+	}
+	return sess, tx, nil
+}
+
+// Revoke cancels the session of that ID, in one operation of the owner that sets a root without it.
+// It stops signing at once, in every process that shares the store, even if the operation fails; call
+// Activate on the session to make it final once the chain shows the new root.
+func (o *OwnedAccount) Revoke(ctx context.Context, sess *session.Session, id string, opts ...Option) (*userop.Pending, error) {
+	return o.RevokeEach(ctx, sess, []string{id}, opts...)
+}
+
+// RevokeEach is [OwnedAccount.Revoke] for several sessions in one operation. No ID is an error: see
+// [OwnedAccount.RevokeAll].
+func (o *OwnedAccount) RevokeEach(ctx context.Context, sess *session.Session, ids []string, opts ...Option) (*userop.Pending, error) {
+	return o.revoke(ctx, sess, func() (*session.RootChange, error) { return sess.PlanRevoke(ids...) }, opts)
+}
+
+// RevokeAll is [OwnedAccount.Revoke] for every session of the account: the root becomes zero.
+func (o *OwnedAccount) RevokeAll(ctx context.Context, sess *session.Session, opts ...Option) (*userop.Pending, error) {
+	return o.revoke(ctx, sess, sess.PlanRevokeAll, opts)
+}
+
+func (o *OwnedAccount) revoke(ctx context.Context, sess *session.Session, decide func() (*session.RootChange, error), opts []Option) (*userop.Pending, error) {
+	tx, err := o.tryRevoke(ctx, sess, decide, opts)
+	if err != nil {
+		return nil, fmt.Errorf("revoke sessions: %w", err)
+	}
+	return tx, nil
+}
+
+func (o *OwnedAccount) tryRevoke(ctx context.Context, sess *session.Session, decide func() (*session.RootChange, error), opts []Option) (*userop.Pending, error) {
+	s, err := newSettings(opts)
+	if err != nil {
+		return nil, err
+	}
+	if sess.Ref() != o.Ref() {
+		return nil, fmt.Errorf("%w: a session of %s is not one of %s", ErrConfig, sess.Ref(), o.Ref())
+	}
+	if err := sess.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	plan, err := decide()
+	if err != nil {
+		return nil, err
+	}
+	calls, err := o.prepareRoot(ctx, sess, nil, s.replaceRoot)
+	if err != nil {
+		return nil, err
+	}
+	return o.changeRoot(ctx, plan, calls, opts)
+}
+
+// prepareRoot compares the root on chain with the store's and returns the calls that enable the
+// modules which are not.
+func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Session, modules []common.Address, replace bool) ([]Call, error) {
+	group, ctx := errgroup.WithContext(ctx)
+	if !replace {
+		group.Go(func() error { return sess.Confirm(ctx, o.client, 0) })
+	}
+	enabled := make([]bool, len(modules))
+	for i, module := range modules {
+		group.Go(func() (err error) {
+			enabled[i], err = o.IsModuleEnabled(ctx, module)
+			if errors.Is(err, ErrNotDeployed) {
+				err = nil // deployed with this operation, with no module but the owner's
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var calls []Call
+	for i, module := range modules {
+		if !enabled[i] {
+			calls = append(calls, Call{To: o.address, Data: abi.EnableModule(module)})
+		}
+	}
+	return calls, nil
+}
+
+// settleTimeout bounds undoing a change after the caller's context ended.
+const settleTimeout = 10 * time.Second
+
+// changeRoot sends calls and the new root as one operation, with the store changed in between signing
+// and sending, so that a crash leaves a pending change that names its operation.
+func (o *OwnedAccount) changeRoot(ctx context.Context, plan *session.RootChange, calls []Call, opts []Option) (*userop.Pending, error) {
+	calls = append(calls, Call{To: o.client.contracts.Session.Manager, Data: abi.SetMerkleRoot(plan.Root())})
+	draft, err := o.draft(calls, opts)
+	if err != nil {
+		return nil, err
+	}
+	begun := false
+	draft.BeforeSend = func(ctx context.Context, op *userop.Operation, hash common.Hash) error {
+		err := plan.Begin(ctx, op, hash)
+		begun = err == nil
+		return err
+	}
+	tx, err := o.client.sender.Send(ctx, *draft)
+	if err == nil || !begun || userop.MayBeAccepted(err) {
+		return tx, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	return nil, errors.Join(err, plan.Rollback(ctx))
+}

@@ -1,0 +1,110 @@
+package account
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// Option changes how one operation is made. Options that contradict each other are an error matching
+// [ErrConfig].
+type Option func(*settings)
+
+type settings struct {
+	leaves      []session.LeafRef
+	signer      userop.Signer
+	sponsored   bool
+	batch       bool
+	router      bool
+	unchecked   bool
+	replaceRoot bool
+	nonce       *uint256.Int
+	lane        *uint256.Int
+	fees        userop.Fees
+	gas         userop.Gas
+	margins     userop.Margins
+	caps        *userop.Caps
+	overrides   userop.StateOverride
+	errs        []error
+}
+
+// WithSession acts with a session leaf: one for a single call, or one for each call of a batch in
+// their order.
+func WithSession(leaves ...session.LeafRef) Option {
+	return func(s *settings) {
+		if len(leaves) == 0 {
+			s.errs = append(s.errs, errors.New("WithSession without a leaf"))
+		}
+		if s.leaves != nil {
+			s.errs = append(s.errs, errors.New("WithSession twice"))
+		}
+		s.leaves = leaves
+	}
+}
+
+// WithSigner has the operation signed by a signer of your own instead of a session or the owner.
+func WithSigner(signer userop.Signer) Option { return func(s *settings) { s.signer = signer } }
+
+// Sponsored asks the client's paymaster to pay.
+func Sponsored() Option { return func(s *settings) { s.sponsored = true } }
+
+// AsBatch sends even a single call as a batch, with a session through the batched session router.
+func AsBatch() Option { return func(s *settings) { s.batch = true } }
+
+// ForBatches makes a grant enable the batched session router too, so that the session can be used for
+// several calls in one operation.
+func ForBatches() Option { return func(s *settings) { s.router = true } }
+
+// Unchecked leaves the judgement of a session to the chain: policies, windows, the session root and
+// enabled modules are not looked at before sending. A revoked session is refused all the same.
+func Unchecked() Option { return func(s *settings) { s.unchecked = true } }
+
+// ReplaceRoot lets a grant or revocation replace a session root on chain that the store does not
+// know. Every session under that root is cancelled, those of other backends too.
+func ReplaceRoot() Option { return func(s *settings) { s.replaceRoot = true } }
+
+// WithNonce uses this nonce, 0 included, instead of reading it.
+func WithNonce(nonce *uint256.Int) Option { return func(s *settings) { s.nonce = nonce } }
+
+// WithLane reads the nonce in the lane of a 192-bit key. Operations in different lanes do not wait for
+// each other.
+func WithLane(key *uint256.Int) Option { return func(s *settings) { s.lane = key } }
+
+// WithFees uses these fees, in wei per gas, instead of asking for them.
+func WithFees(fees userop.Fees) Option { return func(s *settings) { s.fees = fees } }
+
+// WithGas uses these gas limits as they are; zero fields are estimated.
+func WithGas(gas userop.Gas) Option { return func(s *settings) { s.gas = gas } }
+
+// WithMargins raises what services propose by percentages.
+func WithMargins(margins userop.Margins) Option { return func(s *settings) { s.margins = margins } }
+
+// WithCaps refuses the operation before it is signed if it would cost more.
+func WithCaps(caps userop.Caps) Option { return func(s *settings) { s.caps = &caps } }
+
+// WithOverrides changes the state for gas estimation only.
+func WithOverrides(o userop.StateOverride) Option { return func(s *settings) { s.overrides = o } }
+
+func newSettings(opts []Option) (*settings, error) {
+	s := new(settings)
+	for _, opt := range opts {
+		opt(s)
+	}
+	if s.leaves != nil && s.signer != nil {
+		s.errs = append(s.errs, errors.New("WithSession and WithSigner both name who signs"))
+	}
+	if s.nonce != nil && s.lane != nil {
+		s.errs = append(s.errs, errors.New("WithNonce and WithLane both choose the nonce"))
+	}
+	if s.lane != nil && s.lane.BitLen() > 192 {
+		s.errs = append(s.errs, fmt.Errorf("lane key has %d bits, at most 192 fit", s.lane.BitLen()))
+	}
+	if len(s.errs) > 0 {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, errors.Join(s.errs...))
+	}
+	return s, nil
+}

@@ -1,0 +1,152 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/userop"
+)
+
+// RootChange is one change of an account's session root, decided on one version of the store. It goes
+// in two phases, so that a crash between them leaves something to finish or to undo: Begin writes down
+// what is about to be sent, and [Session.Activate] or [Session.Reconcile] settles it by the chain.
+type RootChange struct {
+	session *Session
+	version uint64
+	change  Change
+}
+
+// PlanGrant decides on a root with a leaf for each policy added. Leaves that are revoked or expired
+// leave the tree with it. Nothing is stored yet.
+func (s *Session) PlanGrant(m Modules, policies ...Policy) (*RootChange, error) {
+	if len(policies) == 0 {
+		return nil, fmt.Errorf("%w: grant a session without a policy", ErrInvalid)
+	}
+	added := make([]Leaf, 0, len(policies))
+	for n, policy := range policies {
+		leaf, err := s.newLeaf(m, policy, added)
+		if err != nil {
+			return nil, fmt.Errorf("policy %d: %w", n, err)
+		}
+		added = append(added, leaf)
+	}
+	return s.plan(added, nil)
+}
+
+// PlanRevoke decides on a root without the leaves of those IDs. Once begun, the leaves never sign
+// again, even if the operation fails.
+func (s *Session) PlanRevoke(ids ...string) (*RootChange, error) {
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("%w: revoke no session of %s; PlanRevokeAll revokes all", ErrInvalid, s.ref)
+	}
+	v := s.view.Load()
+	revoke := make(map[int]bool, len(ids))
+	for _, id := range ids {
+		i, ok := v.byID[id]
+		if !ok {
+			return nil, fmt.Errorf("%w: cannot revoke %q of %s", ErrNoLeaf, id, s.ref)
+		}
+		revoke[i] = true
+	}
+	return s.plan(nil, revoke)
+}
+
+// PlanRevokeAll decides on the root zero, which revokes every session of the account.
+func (s *Session) PlanRevokeAll() (*RootChange, error) {
+	revoke := make(map[int]bool, s.Len())
+	for i := range s.Len() {
+		revoke[i] = true
+	}
+	return s.plan(nil, revoke)
+}
+
+// plan puts the next root together: the leaves of the tree that are in force and not to be revoked,
+// by position, and the added ones.
+func (s *Session) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) {
+	state, now := s.view.Load().state, s.now()
+	if state.Pending != nil {
+		return nil, fmt.Errorf("%w: a change of the session root of %s waits for operation %s; call Reconcile to settle it", ErrPending, s.ref, state.Pending.OpHash)
+	}
+	change := Change{Header: Header{Root: state.Root, Pending: new(PendingRoot)}}
+	pending := change.Header.Pending
+	for i := range state.Leaves {
+		leaf := &state.Leaves[i]
+		if revoke[i] && leaf.Status != StatusRevoked {
+			tombstone := leaf.Clone()
+			tombstone.Status = StatusRevoked
+			change.Put = append(change.Put, tombstone)
+		}
+		if status := leaf.StatusAt(now); leaf.InTree && (revoke[i] || status == StatusRevoked || status == StatusExpired) {
+			pending.Remove = append(pending.Remove, leaf.ID)
+		}
+	}
+	for i := range added {
+		pending.Add = append(pending.Add, added[i].ID)
+	}
+	change.Put = append(change.Put, added...)
+	next, err := state.Apply(&change)
+	if err != nil {
+		return nil, err
+	}
+	pending.Root = next.treeAfter(pending).Root()
+	return &RootChange{session: s, version: state.Version, change: change}, nil
+}
+
+// newLeaf turns a policy into a leaf with an ID of its own.
+func (s *Session) newLeaf(m Modules, policy Policy, added []Leaf) (Leaf, error) {
+	leaf, err := policy.Leaf(m.WithDefaults())
+	if err != nil {
+		return Leaf{}, err
+	}
+	leaf.Status, leaf.InTree = StatusPending, false
+	if leaf.ID == "" {
+		if leaf.ID, err = NewID(); err != nil {
+			return Leaf{}, err
+		}
+	}
+	if _, taken := s.view.Load().byID[leaf.ID]; taken {
+		return Leaf{}, fmt.Errorf("%w: session ID %q is taken", ErrInvalid, leaf.ID)
+	}
+	for i := range added {
+		if added[i].ID == leaf.ID {
+			return Leaf{}, fmt.Errorf("%w: session ID %q twice", ErrInvalid, leaf.ID)
+		}
+	}
+	return leaf, leaf.CheckEnd(s.now())
+}
+
+// NewID returns a session ID of 128 random bits in hex.
+func NewID() (string, error) {
+	var id [16]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return "", fmt.Errorf("make session ID: %w", err)
+	}
+	return hex.EncodeToString(id[:]), nil
+}
+
+// Root returns the root to set on chain.
+func (c *RootChange) Root() common.Hash { return c.change.Header.Pending.Root }
+
+// IDs returns the IDs of the leaves that c adds, in the order of the policies.
+func (c *RootChange) IDs() []string { return append([]string(nil), c.change.Header.Pending.Add...) }
+
+// Begin stores the change as pending, with the signed operation that will carry it out. It
+// returns an error matching [ErrConflict], and nothing must be sent, if the store changed meanwhile.
+func (c *RootChange) Begin(ctx context.Context, op *userop.Operation, opHash common.Hash) error {
+	c.change.Header.Pending.OpHash = opHash
+	c.change.Header.Pending.Nonce = op.Nonce
+	if _, err := c.session.store.Apply(ctx, c.session.ref, c.version, &c.change); err != nil {
+		return fmt.Errorf("store pending session root: %w", err)
+	}
+	return c.session.Refresh(ctx)
+}
+
+// Rollback undoes a change whose operation was surely not accepted: added leaves are forgotten.
+// Revoked leaves stay revoked.
+func (c *RootChange) Rollback(ctx context.Context) error {
+	return c.session.settle(ctx, c.Root(), false)
+}

@@ -1,0 +1,208 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+	"golang.org/x/sync/errgroup"
+)
+
+// Session is what one account granted on one chain: its leaves, their tree, and the store and keyring
+// behind them. Make one with [Open]. It is safe for concurrent use; every signature is checked against
+// the store's newest version, so a revocation by another process is seen at once.
+type Session struct {
+	store Store
+	keys  Keyring
+	ref   Ref
+	chain Chain
+	now   func() time.Time
+	view  atomic.Pointer[view]
+}
+
+// Chain is what a session asks of the account's chain; *account.Client is one.
+type Chain interface {
+	// SessionRoot returns the Merkle root the session key manager keeps for the account
+	// (getSessionKeys); zero when none was ever set.
+	SessionRoot(ctx context.Context, account common.Address) (common.Hash, error)
+	// NonceUsed reports whether the EntryPoint has counted past the account's nonce: an operation with
+	// it was included already or can never be.
+	NonceUsed(ctx context.Context, account common.Address, nonce *uint256.Int) (bool, error)
+}
+
+// Option changes how [Open] opens a session.
+type Option func(*Session)
+
+// WithKeyring takes the keys from elsewhere than the store.
+func WithKeyring(keys Keyring) Option { return func(s *Session) { s.keys = keys } }
+
+// WithChain lets Open compare the stored root with the one on chain, and [Session.Activate] and
+// [Session.Reconcile] read it. A difference is an error matching [ErrRootMismatch].
+func WithChain(chain Chain) Option { return func(s *Session) { s.chain = chain } }
+
+// WithClock replaces time.Now for validity windows.
+func WithClock(now func() time.Time) Option { return func(s *Session) { s.now = now } }
+
+// Open loads the sessions that ref's account granted. Keys come from the store itself if it is a
+// [Keyring], as the stores of this module are, or from [WithKeyring].
+//
+// A store without sessions for ref is an error matching [ErrNotFound]; leaves that do not hash to the
+// stored root are one matching [ErrRootMismatch].
+func Open(ctx context.Context, store Store, ref Ref, opts ...Option) (*Session, error) {
+	s, err := newSession(store, ref, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.load(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// OpenOrNew is [Open] for an account that may have no session yet, to grant its first.
+func OpenOrNew(ctx context.Context, store Store, ref Ref, opts ...Option) (*Session, error) {
+	s, err := newSession(store, ref, opts)
+	if err != nil {
+		return nil, err
+	}
+	switch version, err := store.Version(ctx, ref); {
+	case err != nil:
+		return nil, fmt.Errorf("open session of %s: %w", ref, err)
+	case version == 0:
+		s.view.Store(emptyView())
+		return s, nil
+	}
+	if err := s.load(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func newSession(store Store, ref Ref, opts []Option) (*Session, error) {
+	if store == nil {
+		return nil, fmt.Errorf("%w: open a session without a store", ErrInvalid)
+	}
+	if err := ref.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Session{store: store, ref: ref, now: time.Now}
+	s.keys, _ = store.(Keyring)
+	for _, opt := range opts {
+		opt(s)
+	}
+	return s, nil
+}
+
+// load reads the store and, beside it, the chain.
+func (s *Session) load(ctx context.Context) error {
+	var root common.Hash
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.Refresh(groupCtx) })
+	if s.chain != nil {
+		group.Go(func() (err error) {
+			root, err = s.chain.SessionRoot(groupCtx, s.ref.Account)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("open session of %s: %w", s.ref, err)
+	}
+	if s.chain == nil {
+		return nil
+	}
+	return s.confirm(root)
+}
+
+// On returns the session with a chain to compare its root with; see [WithChain].
+func (s *Session) On(chain Chain) *Session {
+	on := &Session{store: s.store, keys: s.keys, ref: s.ref, chain: chain, now: s.now}
+	on.view.Store(s.view.Load())
+	return on
+}
+
+// Ref returns whose sessions these are.
+func (s *Session) Ref() Ref { return s.ref }
+
+// Root returns the account's root as the store believes it to be on chain.
+func (s *Session) Root() common.Hash { return s.view.Load().state.Root }
+
+// Pending returns the change of the root that waits for the chain, nil for none.
+func (s *Session) Pending() *PendingRoot { return s.view.Load().state.Header.Clone().Pending }
+
+// Len returns the number of leaves, revoked and expired ones included.
+func (s *Session) Len() int { return len(s.view.Load().state.Leaves) }
+
+// Leaves returns copies of all leaves in the order they were granted.
+func (s *Session) Leaves() []Leaf { return s.view.Load().state.Clone().Leaves }
+
+// Proof returns the Merkle proof of leaf i under the root on chain as far as it is known.
+func (s *Session) Proof(i int) ([]common.Hash, error) {
+	v := s.view.Load()
+	if i < 0 || i >= len(v.state.Leaves) {
+		return nil, s.noLeaf(i)
+	}
+	return v.current().proof(i, &v.state.Leaves[i])
+}
+
+// Refresh reads the store again if it changed.
+func (s *Session) Refresh(ctx context.Context) error {
+	old := s.view.Load()
+	if old != nil {
+		version, err := s.store.Version(ctx, s.ref)
+		if err != nil || version == old.state.Version {
+			return err
+		}
+	}
+	state, err := s.store.Load(ctx, s.ref)
+	if err != nil {
+		return err
+	}
+	next, err := newView(s.ref, state)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		next.seen = old.seen
+	}
+	s.view.Store(next)
+	return nil
+}
+
+// Confirm compares the root on chain with the stored one. An answer younger than maxAge is taken from
+// memory. A root that is neither the stored nor the pending one is a [*RootMismatch].
+func (s *Session) Confirm(ctx context.Context, chain Chain, maxAge time.Duration) error {
+	if seen := s.view.Load().seen; seen != nil && time.Since(seen.at) < maxAge {
+		return s.confirm(seen.root)
+	}
+	root, err := chain.SessionRoot(ctx, s.ref.Account)
+	if err != nil {
+		return fmt.Errorf("read session root of %s: %w", s.ref, err)
+	}
+	return s.confirm(root)
+}
+
+// confirm notes the root seen on chain, if it is one that the store knows.
+func (s *Session) confirm(root common.Hash) error {
+	for {
+		old := s.view.Load()
+		if old.treeOf(root) == nil {
+			return newRootMismatch(s.ref, old.state, root)
+		}
+		next := *old
+		next.seen = &sighting{root: root, at: time.Now()}
+		if s.view.CompareAndSwap(old, &next) {
+			return nil
+		}
+	}
+}
+
+func (s *Session) noLeaf(i int) error {
+	n := s.Len()
+	if n == 0 {
+		return fmt.Errorf("%w: leaf %d of %s, which has none; grant a session first", ErrNoLeaf, i, s.ref)
+	}
+	return fmt.Errorf("%w: leaf %d of %s; it has leaves 0 to %d", ErrNoLeaf, i, s.ref, n-1)
+}

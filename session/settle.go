@@ -1,0 +1,138 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/userop"
+)
+
+// Operation is a sent operation, as [Session.Activate] waits for it; *userop.Pending is one.
+type Operation interface {
+	Hash() common.Hash
+	Wait(ctx context.Context) (*userop.Receipt, error)
+}
+
+// rootLag bounds how long Activate waits for a node that lags behind the bundler's.
+const rootLag = 100 * time.Millisecond
+
+// Activate waits for the operation that changes the session root and makes the change final once the
+// receipt is successful and the chain shows the new root. If the operation reverted, the change is
+// undone and the receipt's error returned. Any other error leaves the change pending for
+// [Session.Reconcile]. The session needs [WithChain]; those from a grant have it.
+func (s *Session) Activate(ctx context.Context, op Operation) error {
+	if s.chain == nil {
+		return fmt.Errorf("%w: activate %s without a chain; open the session with WithChain", ErrInvalid, s.ref)
+	}
+	if err := s.Refresh(ctx); err != nil {
+		return err
+	}
+	pending := s.Pending()
+	if pending == nil {
+		return nil // settled already, by another process or by Reconcile
+	}
+	if pending.OpHash != op.Hash() {
+		return fmt.Errorf("%w: %s waits for operation %s, not for %s", ErrPending, s.ref, pending.OpHash, op.Hash())
+	}
+	if _, err := op.Wait(ctx); err != nil {
+		var reverted *userop.RevertError
+		if errors.As(err, &reverted) {
+			return errors.Join(err, s.settle(ctx, pending.Root, false))
+		}
+		return err
+	}
+	if err := s.awaitRoot(ctx, pending.Root); err != nil {
+		return err
+	}
+	return s.settle(ctx, pending.Root, true)
+}
+
+// awaitRoot reads the chain's root until it is the wanted one. A node that still shows the root of
+// before is asked again until ctx ends; any other root is a mismatch.
+func (s *Session) awaitRoot(ctx context.Context, want common.Hash) error {
+	before := s.Root()
+	for {
+		root, err := s.chain.SessionRoot(ctx, s.ref.Account)
+		switch {
+		case err != nil:
+			return fmt.Errorf("read session root of %s: %w", s.ref, err)
+		case root == want:
+			return s.confirm(root)
+		case root != before:
+			return newRootMismatch(s.ref, s.view.Load().state, root)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the operation landed, but the node does not show root %s yet: %w", want, ctx.Err())
+		case <-time.After(rootLag):
+		}
+	}
+}
+
+// settle makes the pending change of that root final, or undoes it. A change that another process
+// settled meanwhile is left as it is.
+func (s *Session) settle(ctx context.Context, root common.Hash, landed bool) error {
+	for range maxStale {
+		state, err := s.store.Load(ctx, s.ref)
+		if err != nil {
+			return err
+		}
+		if state.Pending == nil || state.Pending.Root != root {
+			return s.Refresh(ctx)
+		}
+		change := state.undone()
+		if landed {
+			change = state.landed()
+		}
+		_, err = s.store.Apply(ctx, s.ref, state.Version, change)
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("settle session root of %s: %w", s.ref, err)
+		}
+		return s.Refresh(ctx)
+	}
+	return fmt.Errorf("%w: it changed %d times while settling %s", ErrConflict, maxStale, s.ref)
+}
+
+// landed is the change that makes the pending root the stored one.
+func (s *State) landed() *Change {
+	enters, leaves := set(s.Pending.Add), set(s.Pending.Remove)
+	c := &Change{Header: Header{Root: s.Pending.Root}}
+	for i := range s.Leaves {
+		l := s.Leaves[i].Clone()
+		switch {
+		case enters[l.ID]:
+			l.InTree = true
+			if l.Status == StatusPending {
+				l.Status = StatusActive
+			}
+		case leaves[l.ID]:
+			l.InTree = false
+		case l.InTree && l.Status == StatusPending:
+			l.Status = StatusActive // written by another SDK, and now vouched for by the chain
+		default:
+			continue
+		}
+		c.Put = append(c.Put, l)
+	}
+	return c
+}
+
+// undone is the change that forgets the pending root. Leaves it added are deleted; one that was
+// revoked meanwhile stays as a tombstone, and so do those it was to revoke.
+func (s *State) undone() *Change {
+	enters := set(s.Pending.Add)
+	c := &Change{Header: Header{Root: s.Root}}
+	for i := range s.Leaves {
+		if l := &s.Leaves[i]; enters[l.ID] && l.Status == StatusPending {
+			c.Delete = append(c.Delete, l.ID)
+		}
+	}
+	return c
+}

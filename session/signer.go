@@ -1,0 +1,249 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/go-sesame/sesame/userop"
+)
+
+// Signer signs operations with a session key, for the session key manager or, with a leaf for each
+// call, for the batched session router. It implements [userop.Signer] and is safe for concurrent use.
+type Signer struct {
+	modules Modules
+	leaves  []LeafRef
+	batch   bool
+	force   bool
+}
+
+// dummyKeySignature stands for the session key's signature in estimations.
+var dummyKeySignature = hexutil.MustDecode("0x73c3ac716c487ca34bb858247b5ccf1dc354fbaabdd089af3b2ac8e78ba85a4959a2d76250325bd67c11771c31fccda87c33ceec17cc0de912690521bb95ffcb1b")
+
+// NewSigner returns the signer for an operation of one call, judged by one leaf.
+func NewSigner(m Modules, leaf LeafRef) (*Signer, error) {
+	s := &Signer{modules: m.WithDefaults(), leaves: []LeafRef{leaf}}
+	_, err := s.Key()
+	return s, err
+}
+
+// NewBatchSigner returns the signer for an operation of several calls through the batched session
+// router, with the leaf for each call in the calls' order. All leaves belong to one key and session.
+func NewBatchSigner(m Modules, leaves ...LeafRef) (*Signer, error) {
+	if len(leaves) == 0 {
+		return nil, fmt.Errorf("%w: a batch needs a leaf for each call", ErrNoLeaf)
+	}
+	s := &Signer{modules: m.WithDefaults(), leaves: leaves, batch: true}
+	_, err := s.Key()
+	return s, err
+}
+
+// Force returns a signer that leaves the judgement of validity windows, and of leaves the chain was
+// not asked about, to the chain. A revoked leaf does not sign all the same.
+func (s *Signer) Force() *Signer {
+	forced := *s
+	forced.force = true
+	return &forced
+}
+
+// Module returns the validation module that judges the signature: the session key manager or the router.
+func (s *Signer) Module() common.Address {
+	if s.batch {
+		return s.modules.Router
+	}
+	return s.modules.Manager
+}
+
+// Session returns the session whose leaves sign.
+func (s *Signer) Session() *Session { return s.leaves[0].session }
+
+// Key returns the address of the session key, or an error if the leaves are of several keys.
+func (s *Signer) Key() (common.Address, error) {
+	var key common.Address
+	for n, ref := range s.leaves {
+		v, i, err := ref.resolve()
+		if err != nil {
+			return common.Address{}, err
+		}
+		leaf := &v.state.Leaves[i]
+		switch {
+		case n == 0:
+			key = leaf.Key
+		case ref.session != s.leaves[0].session:
+			return common.Address{}, fmt.Errorf("%w: the leaves of a batch come from different sessions; open one and choose all leaves from it", ErrInvalid)
+		case leaf.Key != key:
+			return common.Address{}, fmt.Errorf("%w: leaf %d of the batch belongs to key %s, the first one to %s; one key signs a batch", ErrWrongKey, n, leaf.Key, key)
+		}
+	}
+	return key, nil
+}
+
+// ModuleName says in words what [Signer.Module] is.
+func (s *Signer) ModuleName() string {
+	if s.batch {
+		return "batched session router"
+	}
+	return "session key manager"
+}
+
+// Check returns an error if one of the leaves may not sign now: revoked, out of its window, pending,
+// or not in the account's tree.
+func (s *Signer) Check() error {
+	_, err := s.grants()
+	return err
+}
+
+// CheckCalls judges the operation by what is known without the chain: leaves that are revoked or out
+// of their window, and calls that a leaf's validation module would refuse. callData is the
+// operation's, calls are the calls in it. A call against a policy is a [*Violation].
+func (s *Signer) CheckCalls(callData []byte, calls []Call) error {
+	if len(calls) != len(s.leaves) {
+		return fmt.Errorf("%w: %d calls with %d leaves; a batch needs one leaf for each call (the contract would say: Lengths mismatch)", ErrInvalid, len(calls), len(s.leaves))
+	}
+	for n, ref := range s.leaves {
+		v, i, err := ref.resolve()
+		if err != nil {
+			return err
+		}
+		leaf := &v.state.Leaves[i]
+		if err := s.checkLeaf(leaf); err != nil {
+			return err
+		}
+		if !s.batch {
+			return CheckOperation(s.modules, leaf, callData)
+		}
+		if err := CheckCall(s.modules, leaf, calls[n]); err != nil {
+			return fmt.Errorf("call %d: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// checkLeaf judges what a leaf says of itself.
+func (s *Signer) checkLeaf(leaf *Leaf) error {
+	if leaf.Status == StatusRevoked {
+		return fmt.Errorf("%w: %s", ErrRevoked, leaf.name())
+	}
+	if s.force {
+		return nil
+	}
+	return leaf.CheckTime(s.Session().now())
+}
+
+// DummySignature implements [userop.Signer]: the leaf and proof of the real signature with a key
+// signature that never validates.
+func (s *Signer) DummySignature(*userop.Operation) ([]byte, error) {
+	grants, err := s.grants()
+	if err != nil {
+		return nil, err
+	}
+	return s.encode(grants, dummyKeySignature), nil
+}
+
+// maxStale bounds how often signing starts anew because the store changed under it.
+const maxStale = 16
+
+// Sign implements [userop.Signer]. The leaves are judged on the store's newest version, which is held
+// while the keyring signs; the signature is checked against the session key before it is used.
+func (s *Signer) Sign(ctx context.Context, op *userop.Operation, hash common.Hash) ([]byte, error) {
+	sess := s.Session()
+	if sess.keys == nil {
+		return nil, fmt.Errorf("%w: the store of %s keeps no keys; open the session with WithKeyring", ErrNoKey, sess.ref)
+	}
+	if op.Sender != sess.ref.Account {
+		return nil, fmt.Errorf("%w: operation of %s with a session of %s", ErrInvalid, op.Sender, sess.ref)
+	}
+	for range maxStale {
+		signature, err := s.signHeld(ctx, sess, op, hash)
+		if !errors.Is(err, errStale) {
+			return signature, err
+		}
+		if err := sess.Refresh(ctx); err != nil {
+			return nil, fmt.Errorf("read session store again: %w", err)
+		}
+	}
+	return nil, fmt.Errorf("%w: it changed %d times while signing for %s", ErrConflict, maxStale, sess.ref)
+}
+
+var errStale = errors.New("session view is stale")
+
+func (s *Signer) signHeld(ctx context.Context, sess *Session, op *userop.Operation, hash common.Hash) (signature []byte, err error) {
+	err = sess.store.Hold(ctx, sess.ref, func(version uint64) error {
+		v := sess.view.Load()
+		if v.state.Version != version {
+			return errStale
+		}
+		grants, err := s.grantsIn(v)
+		if err != nil {
+			return err
+		}
+		keySignature, err := sess.signMessage(ctx, grants[0].leaf.Key, op, hash)
+		if err != nil {
+			return err
+		}
+		signature = s.encode(grants, keySignature)
+		return nil
+	})
+	return signature, err
+}
+
+// signMessage asks the keyring for the key's EIP-191 signature of hash and checks it.
+func (s *Session) signMessage(ctx context.Context, key common.Address, op *userop.Operation, hash common.Hash) ([]byte, error) {
+	digest := MessageDigest(hash)
+	sig, err := s.keys.SignDigest(ctx, SignRequest{Ref: s.ref, Key: key, Digest: digest, UserOpHash: hash, Operation: op})
+	if err != nil {
+		return nil, fmt.Errorf("sign with session key %s: %w", key, err)
+	}
+	return NormalizeSignature(sig, digest, key)
+}
+
+// grant is a leaf that may sign, with its proof under the root on chain.
+type grant struct {
+	leaf  *Leaf
+	proof []common.Hash
+	data  []byte
+}
+
+func (s *Signer) grants() ([]grant, error) { return s.grantsIn(s.Session().view.Load()) }
+
+// grantsIn resolves the leaves in one view and judges whether they may sign.
+func (s *Signer) grantsIn(v *view) ([]grant, error) {
+	grants := make([]grant, len(s.leaves))
+	for n, ref := range s.leaves {
+		i, ok := v.byID[ref.id]
+		if !ok {
+			return nil, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, ref.id, s.Session().ref)
+		}
+		leaf := &v.state.Leaves[i]
+		tree, err := s.treeFor(v, i, leaf)
+		if err != nil {
+			return nil, err
+		}
+		proof, err := tree.proof(i, leaf)
+		if err != nil {
+			return nil, err
+		}
+		grants[n] = grant{leaf: leaf, proof: proof, data: ref.data}
+	}
+	return grants, nil
+}
+
+// treeFor returns the tree to prove leaf i under, or why it may not sign.
+func (s *Signer) treeFor(v *view, i int, leaf *Leaf) (*leafTree, error) {
+	if err := s.checkLeaf(leaf); err != nil {
+		return nil, err
+	}
+	tree := v.current()
+	switch {
+	case tree.has(i) && (leaf.Status == StatusActive || s.force || v.confirmed(tree)):
+		return tree, nil
+	case s.force && v.pending != nil && v.pending.has(i):
+		return v.pending, nil
+	case tree.has(i) || leaf.Status == StatusPending:
+		return nil, fmt.Errorf("%w: %s was not seen in the account's root on chain yet; wait for its operation and call Activate, or Reconcile after a crash", ErrPending, leaf.name())
+	}
+	return nil, fmt.Errorf("%w: %s is not in the account's tree of root %s", ErrNoLeaf, leaf.name(), tree.Root())
+}

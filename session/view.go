@@ -1,0 +1,112 @@
+package session
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// view is one version of a store's state with its trees. It is immutable; a [Session] swaps views.
+type view struct {
+	state   *State
+	byID    map[string]int
+	stored  *leafTree // the tree of State.Root
+	pending *leafTree // the tree of State.Pending.Root, nil for none
+	seen    *sighting // what the chain showed, nil for not asked
+}
+
+// sighting is a root read from the chain.
+type sighting struct {
+	root common.Hash
+	at   time.Time
+}
+
+// leafTree is a tree with the way from a leaf's position in the store to the one in the tree.
+type leafTree struct {
+	*Tree
+	at map[int]int
+}
+
+func emptyView() *view {
+	return &view{state: new(State), stored: newLeafTree(nil, nil)}
+}
+
+func newView(ref Ref, state *State) (*view, error) {
+	v := &view{state: state, byID: make(map[string]int, len(state.Leaves))}
+	for i := range state.Leaves {
+		v.byID[state.Leaves[i].ID] = i
+	}
+	v.stored = newLeafTree(state.Leaves, func(l *Leaf) bool { return l.InTree })
+	if v.stored.Root() != state.Root {
+		return nil, &RootMismatch{Ref: ref, Stored: state.Root, Leaves: v.stored.Root()}
+	}
+	if p := state.Pending; p != nil {
+		v.pending = state.treeAfter(p)
+		if v.pending.Root() != p.Root {
+			return nil, &RootMismatch{Ref: ref, Stored: p.Root, Leaves: v.pending.Root(), Pending: true}
+		}
+	}
+	return v, nil
+}
+
+func newLeafTree(leaves []Leaf, in func(*Leaf) bool) *leafTree {
+	t := &leafTree{at: make(map[int]int)}
+	var hashes []common.Hash
+	for i := range leaves {
+		if in(&leaves[i]) {
+			t.at[i] = len(hashes)
+			hashes = append(hashes, leaves[i].Hash())
+		}
+	}
+	t.Tree = NewTree(hashes)
+	return t
+}
+
+// treeAfter returns the tree as p makes it.
+func (s *State) treeAfter(p *PendingRoot) *leafTree {
+	enters, leaves := set(p.Add), set(p.Remove)
+	return newLeafTree(s.Leaves, func(l *Leaf) bool { return (l.InTree && !leaves[l.ID]) || enters[l.ID] })
+}
+
+// treeOf returns the known tree with that root, nil for none.
+func (v *view) treeOf(root common.Hash) *leafTree {
+	switch {
+	case v.pending != nil && v.pending.Root() == root:
+		return v.pending
+	case v.stored.Root() == root:
+		return v.stored
+	}
+	return nil
+}
+
+// current returns the tree that the chain has: the pending one once it was seen there.
+func (v *view) current() *leafTree {
+	if v.seen != nil {
+		if tree := v.treeOf(v.seen.root); tree != nil {
+			return tree
+		}
+	}
+	return v.stored
+}
+
+// confirmed reports whether the tree's root was seen on chain.
+func (v *view) confirmed(t *leafTree) bool { return v.seen != nil && v.seen.root == t.Root() }
+
+func (t *leafTree) has(i int) bool { _, ok := t.at[i]; return ok }
+
+func (t *leafTree) proof(i int, leaf *Leaf) ([]common.Hash, error) {
+	at, ok := t.at[i]
+	if !ok {
+		return nil, fmt.Errorf("%w: %s is not in the tree of root %s", ErrNoLeaf, leaf.name(), t.Root())
+	}
+	return t.Proof(at)
+}
+
+func set(ids []string) map[string]bool {
+	m := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		m[id] = true
+	}
+	return m
+}

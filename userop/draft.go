@@ -1,0 +1,92 @@
+package userop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+)
+
+// Draft is what a [Sender] makes an operation of. Sender, CallData, Signer and Nonce are required.
+type Draft struct {
+	// Sender is the smart account that acts.
+	Sender common.Address
+	// CallData is what the EntryPoint will call the account with.
+	CallData []byte
+	// Signer signs the finished operation.
+	Signer Signer
+	// Nonce reads the operation's nonce.
+	Nonce func(ctx context.Context) (uint256.Int, error)
+	// InitCode reads the code that deploys the account, empty for a deployed one. Nil means deployed.
+	InitCode func(ctx context.Context) ([]byte, error)
+	// Checks run beside the other reads of the first step; an error of one stops the operation.
+	Checks []func(ctx context.Context) error
+
+	// Sponsored asks the sender's paymaster to pay.
+	Sponsored bool
+	// FeeToken, with Sponsored, pays the paymaster in this ERC-20 token.
+	FeeToken *common.Address
+	// Fees, when not zero, are used as they are instead of being asked for.
+	Fees Fees
+	// Gas are limits to be used as they are; zero fields are estimated.
+	Gas Gas
+	// Margins are added to what services propose, never to what the caller gave.
+	Margins Margins
+	// Caps refuse an operation that would cost more, before it is signed.
+	Caps Caps
+	// Overrides change the state for the estimation only.
+	Overrides StateOverride
+
+	// BeforeSend runs once, after signing and before anything is sent; an error of it stops the
+	// operation. hash is the userOpHash.
+	BeforeSend func(ctx context.Context, op *Operation, hash common.Hash) error
+}
+
+// Margins are percentages added to proposed values, rounded up: 20 makes 100 into 120.
+type Margins struct {
+	CallGasLimit, VerificationGasLimit, PreVerificationGas uint
+	// Fees raises both fee fields.
+	Fees uint
+}
+
+func (m Margins) gas() bool {
+	return m.CallGasLimit != 0 || m.VerificationGasLimit != 0 || m.PreVerificationGas != 0
+}
+
+func (d *Draft) validate() error {
+	switch {
+	case d.Sender == (common.Address{}):
+		return errors.New("no sender")
+	case len(d.CallData) == 0:
+		return errors.New("no call data")
+	case d.Signer == nil:
+		return errors.New("no signer")
+	case d.Nonce == nil:
+		return errors.New("no nonce")
+	case d.FeeToken != nil && !d.Sponsored:
+		return errors.New("a fee token goes with sponsorship by a token paymaster")
+	case !d.Fees.IsZero() && d.Fees.MaxFeePerGas.IsZero():
+		return errors.New("a priority fee without a maximum fee per gas")
+	case d.Fees.MaxPriorityFeePerGas.Gt(&d.Fees.MaxFeePerGas):
+		return fmt.Errorf("priority fee %s wei is above the maximum fee %s wei per gas", d.Fees.MaxPriorityFeePerGas.Dec(), d.Fees.MaxFeePerGas.Dec())
+	}
+	return nil
+}
+
+// addPercent adds percent of v to v, rounding up, and saturates at the largest value.
+func addPercent(v uint256.Int, percent uint) uint256.Int {
+	if percent == 0 {
+		return v
+	}
+	factor, hundred := uint256.NewInt(uint64(percent)+100), uint256.NewInt(100)
+	var sum, rest uint256.Int
+	if _, overflow := sum.MulDivOverflow(&v, factor, hundred); overflow {
+		return *new(uint256.Int).SetAllOne()
+	}
+	if !rest.MulMod(&v, factor, hundred).IsZero() {
+		sum.AddUint64(&sum, 1)
+	}
+	return sum
+}

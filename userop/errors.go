@@ -1,0 +1,130 @@
+package userop
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/abi"
+)
+
+// Step is a step of the pipeline, named in an [*Error].
+type Step string
+
+// The steps of the pipeline in their order.
+const (
+	StepCheck    Step = "check"
+	StepPrepare  Step = "prepare"
+	StepEstimate Step = "estimate"
+	StepSponsor  Step = "sponsor"
+	StepSign     Step = "sign"
+	StepSend     Step = "send"
+)
+
+// What services can get wrong before anything is signed.
+var (
+	// ErrWrongChain means that a service serves another chain, or not the EntryPoint.
+	ErrWrongChain = errors.New("wrong chain or EntryPoint")
+	// ErrNotSponsored means that the paymaster does not pay for the operation.
+	ErrNotSponsored = errors.New("not sponsored")
+	// ErrNoFees means that the service proposes no fees; another source may.
+	ErrNoFees = errors.New("no gas price offered")
+	// ErrDropped means that the bundler gave the operation up: it will not be included.
+	ErrDropped = errors.New("user operation dropped by the bundler")
+)
+
+// Error is a failed step of the pipeline. Whether the operation may have been accepted all the same is
+// answered by [MayBeAccepted].
+type Error struct {
+	Step   Step
+	Sender common.Address
+	// Hash and Operation are the signed operation, to look for it or to send it again; zero and nil
+	// if the step came before the signature.
+	Hash      common.Hash
+	Operation *Operation
+	Err       error
+}
+
+// Error names the step, the account and the cause.
+func (e *Error) Error() string {
+	if e.Operation == nil {
+		return fmt.Sprintf("user operation of %s: %s: %v", e.Sender, e.Step, e.Err)
+	}
+	return fmt.Sprintf("user operation %s of %s: %s: %v", e.Hash, e.Sender, e.Step, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// MayBeAccepted reports whether an operation may be included although sending it failed with err: the
+// request may have reached the bundler, and its answer got lost. Wait for it with [Sender.Watch], or
+// send the same bytes again with [Sender.Resend]; never sign another one for the same purpose before
+// that is known.
+func MayBeAccepted(err error) bool {
+	var failed *Error
+	if !errors.As(err, &failed) || failed.Step != StepSend || failed.Operation == nil {
+		return false
+	}
+	var judged interface{ MayBeDelivered() bool }
+	if errors.As(failed.Err, &judged) {
+		return judged.MayBeDelivered()
+	}
+	return true
+}
+
+// SafeToRetry reports whether the whole send can be tried again as it was: the operation was surely
+// not accepted, and the cause passes by itself, such as a service that is overloaded.
+func SafeToRetry(err error) bool {
+	var passing interface{ Temporary() bool }
+	return !MayBeAccepted(err) && errors.As(err, &passing) && passing.Temporary()
+}
+
+// RevertError is an operation that was included, and paid for, but whose call reverted.
+type RevertError struct {
+	Receipt *Receipt
+	// Revert is the decoded reason of the inner call.
+	Revert abi.Revert
+}
+
+// Error says why the call reverted and where.
+func (e *RevertError) Error() string {
+	return fmt.Sprintf("user operation %s of %s was included in transaction %s but its call reverted: %s",
+		e.Receipt.UserOpHash, e.Receipt.Sender, e.Receipt.TransactionHash, e.Reason())
+}
+
+// Reason returns the revert reason in words: the contract's own where it is known.
+func (e *RevertError) Reason() string {
+	if len(e.Receipt.RevertData) == 0 && e.Receipt.Reason != "" {
+		return e.Receipt.Reason
+	}
+	return e.Revert.String()
+}
+
+// WaitError is a wait that ended before the operation was included. It may still be.
+type WaitError struct {
+	Hash   common.Hash
+	Waited time.Duration
+	// Last is the last error of asking the bundler, nil if it answered "unknown".
+	Last error
+	// Err is why the wait ended.
+	Err error
+}
+
+// Error says how long was waited and what the bundler said last.
+func (e *WaitError) Error() string {
+	text := fmt.Sprintf("user operation %s not seen on chain after %s, it may still be included: %v", e.Hash, e.Waited.Round(time.Millisecond), e.Err)
+	if e.Last != nil {
+		text += fmt.Sprintf(" (last answer of the bundler: %v)", e.Last)
+	}
+	return text
+}
+
+// Unwrap returns why the wait ended and the bundler's last error.
+func (e *WaitError) Unwrap() []error {
+	if e.Last == nil {
+		return []error{e.Err}
+	}
+	return []error{e.Err, e.Last}
+}

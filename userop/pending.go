@@ -1,0 +1,128 @@
+package userop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/abi"
+)
+
+// Pending is a sent operation.
+type Pending struct {
+	sender *Sender
+	hash   common.Hash
+	op     *Operation
+}
+
+// sendTries is how often the same signed bytes are handed to the bundler before giving up.
+const sendTries = 3
+
+// Resend hands a signed operation to the bundler, again if the way there failed: an operation is
+// signed once, and a bundler that knows it already has accepted it. The bundler's hash must be ours.
+func (s *Sender) Resend(ctx context.Context, op *Operation) (*Pending, error) {
+	hash := op.Hash(s.cfg.EntryPoint, s.cfg.ChainID)
+	answer, err := s.sendBytes(ctx, op)
+	if err == nil && answer != hash {
+		err = fmt.Errorf("%w: the bundler knows the operation as %s, its hash here is %s", ErrWrongChain, answer, hash)
+	}
+	if err != nil {
+		return nil, &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Err: err}
+	}
+	s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash)
+	return &Pending{sender: s, hash: hash, op: op}, nil
+}
+
+func (s *Sender) sendBytes(ctx context.Context, op *Operation) (common.Hash, error) {
+	for try := 1; ; try++ {
+		hash, err := s.cfg.Bundler.SendUserOperation(ctx, op, s.cfg.EntryPoint)
+		var passing interface{ Temporary() bool }
+		if err == nil || try == sendTries || !errors.As(err, &passing) || !passing.Temporary() {
+			return hash, err
+		}
+		s.cfg.Logger.DebugContext(ctx, "sending user operation again", "sender", op.Sender, "try", try, "error", err)
+		if sleep(ctx, jitter(time.Duration(try)*firstPoll)) != nil {
+			return hash, err
+		}
+	}
+}
+
+// Watch returns the pending operation of a hash, to wait for one that another process sent.
+func (s *Sender) Watch(hash common.Hash) *Pending { return &Pending{sender: s, hash: hash} }
+
+// Hash returns the userOpHash.
+func (p *Pending) Hash() common.Hash { return p.hash }
+
+// Operation returns the signed operation, nil if it was made by [Sender.Watch]. It must not be changed.
+func (p *Pending) Operation() *Operation { return p.op }
+
+const (
+	firstPoll = 200 * time.Millisecond
+	lastPoll  = 2 * time.Second
+)
+
+// Wait asks the bundler for the receipt, soon at first and less often later, until the operation is
+// included or ctx ends. A nil error means that it was included and its call succeeded. A call that
+// reverted is a [*RevertError], an end of ctx a [*WaitError]; both come with the receipt where there
+// is one. Without a deadline in ctx, [SenderConfig].WaitTimeout ends the wait.
+func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.sender.cfg.WaitTimeout)
+		defer cancel()
+	}
+	start := time.Now()
+	var last error
+	for pause := firstPoll; ; pause = min(pause*3/2, lastPoll) {
+		if err := sleep(ctx, jitter(pause)); err != nil {
+			return nil, &WaitError{Hash: p.hash, Waited: time.Since(start), Last: last, Err: err}
+		}
+		receipt, err := p.sender.cfg.Bundler.UserOperationReceipt(ctx, p.hash)
+		switch {
+		case err == nil:
+			return p.outcome(receipt)
+		case errors.Is(err, ErrNotFound):
+			last = nil
+		case ctx.Err() == nil && permanent(err):
+			return nil, fmt.Errorf("receipt of user operation %s: %w", p.hash, err)
+		case ctx.Err() == nil:
+			last = err
+		}
+	}
+}
+
+// permanent reports whether asking again for a receipt is pointless.
+func permanent(err error) bool {
+	var judged interface{ Temporary() bool }
+	return errors.As(err, &judged) && !judged.Temporary()
+}
+
+func (p *Pending) outcome(receipt *Receipt) (*Receipt, error) {
+	if receipt.UserOpHash != p.hash {
+		return nil, fmt.Errorf("the bundler answered with the receipt of %s for user operation %s", receipt.UserOpHash, p.hash)
+	}
+	if !receipt.Success {
+		return receipt, &RevertError{Receipt: receipt, Revert: abi.DecodeRevert(receipt.RevertData)}
+	}
+	return receipt, nil
+}
+
+// jitter spreads d by a tenth either way, so that many waits do not poll in step.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
