@@ -88,6 +88,17 @@ func (q *Query) Collect(page *Page, at Place, leaf *Leaf) (complete bool) {
 	return false
 }
 
+// CollectState is [Query.Collect] for all leaves of a ref that are not before from.
+func (q *Query) CollectState(page *Page, from Place, ref Ref, state *State) (complete bool) {
+	for i := range state.Leaves {
+		at := Place{Ref: ref, Position: i}
+		if at.Compare(from) >= 0 && q.Collect(page, at, &state.Leaves[i]) {
+			return true
+		}
+	}
+	return false
+}
+
 // MatchesRef reports whether q asks for leaves of ref at all.
 func (q *Query) MatchesRef(ref Ref) bool {
 	return (q.ChainID == 0 || q.ChainID == ref.ChainID) &&

@@ -114,7 +114,11 @@ func (m *Memory) List(ctx context.Context, query Query) (page Page, err error) {
 		return Page{}, err
 	}
 	for _, ref := range m.refsFrom(from.Ref) {
-		if m.entry(ref).list(ref, from, &query, &page) {
+		entry := m.entry(ref)
+		entry.mu.RLock()
+		complete := query.CollectState(&page, from, ref, entry.state)
+		entry.mu.RUnlock()
+		if complete {
 			break
 		}
 	}
@@ -133,18 +137,6 @@ func (m *Memory) refsFrom(from Ref) []Ref {
 	}
 	slices.SortFunc(refs, Ref.Compare)
 	return refs
-}
-
-func (e *memoryState) list(ref Ref, from Place, query *Query, page *Page) (complete bool) {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	for i := range e.state.Leaves {
-		at := Place{Ref: ref, Position: i}
-		if at.Compare(from) >= 0 && query.Collect(page, at, &e.state.Leaves[i]) {
-			return true
-		}
-	}
-	return false
 }
 
 // NewKey implements [Keyring].

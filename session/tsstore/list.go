@@ -1,0 +1,59 @@
+package tsstore
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/session"
+)
+
+// List implements [session.Lister]. It reads the files of all accounts that may fit.
+func (s *Store) List(ctx context.Context, query session.Query) (page session.Page, err error) {
+	from, err := query.Start()
+	if err != nil {
+		return session.Page{}, err
+	}
+	refs, err := s.refs()
+	if err != nil {
+		return session.Page{}, err
+	}
+	for _, ref := range refs {
+		if ref.Compare(from.Ref) < 0 || !query.MatchesRef(ref) {
+			continue
+		}
+		state, err := s.Load(ctx, ref)
+		if errors.Is(err, session.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return session.Page{}, err
+		}
+		if query.CollectState(&page, from, ref, state) {
+			break
+		}
+	}
+	return page, nil
+}
+
+// refs returns the accounts that have a file of sessions, in order.
+func (s *Store) refs() ([]session.Ref, error) {
+	names, err := s.names()
+	if err != nil {
+		return nil, err
+	}
+	var refs []session.Ref
+	for _, name := range names {
+		digits, isFile := strings.CutSuffix(strings.ToLower(name), sessionsKind)
+		account, err := hex.DecodeString(strings.TrimPrefix(digits, "0x"))
+		if isFile && err == nil && len(account) == common.AddressLength {
+			refs = append(refs, session.Ref{ChainID: s.chainID, Account: common.BytesToAddress(account)})
+		}
+	}
+	slices.SortFunc(refs, session.Ref.Compare)
+	return slices.Compact(refs), nil
+}

@@ -1,0 +1,219 @@
+package tsstore
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/go-sesame/sesame/session"
+)
+
+// sessions is an account's file of sessions.
+type sessions struct {
+	top    object
+	nodes  []*node // in the order of State.Leaves
+	header session.Header
+	writes uint64
+}
+
+// extensionField holds, in a file and in a leaf node, what the SDK's format has no place for.
+const extensionField = "sesame"
+
+// extension is what this package adds to the file.
+type extension struct {
+	ChainID hexutil.Uint64 `json:"chainID"`
+	// Writes counts the changes from here, so that no two versions are alike.
+	Writes uint64 `json:"writes"`
+	// Digest is of root and leaf nodes as they were written here. A file with another digest was
+	// changed by the SDK, and what its root covers has to be found out anew.
+	Digest common.Hash `json:"digest"`
+	// Pending is the change that waits for the chain.
+	Pending *session.PendingRoot `json:"pending,omitempty"`
+	// Apart are the leaves outside the tree, by position.
+	Apart []apart `json:"apart,omitempty"`
+}
+
+type apart struct {
+	Position int    `json:"position"`
+	Leaf     object `json:"leaf"`
+}
+
+// versionOf returns the version of a file: a number that differs for different content.
+func versionOf(content []byte) uint64 {
+	if len(content) == 0 {
+		return 0
+	}
+	sum := sha256.Sum256(content)
+	return max(1, binary.BigEndian.Uint64(sum[:]))
+}
+
+// parseSessions reads an account's file. No content is an account without sessions.
+func parseSessions(ref session.Ref, path string, content []byte, now time.Time) (*sessions, error) {
+	f := &sessions{top: make(object)}
+	if len(content) == 0 {
+		return f, nil
+	}
+	if err := f.parse(ref, content, now); err != nil {
+		return nil, inFile(path, err)
+	}
+	return f, nil
+}
+
+func (f *sessions) parse(ref session.Ref, content []byte, now time.Time) error {
+	if err := parseObject(content, &f.top); err != nil {
+		return err
+	}
+	own, err := f.parseExtension(ref)
+	if err != nil {
+		return err
+	}
+	if err := f.parseLeafNodes(now); err != nil {
+		return err
+	}
+	if err := f.placeInTree(own.Digest); err != nil {
+		return err
+	}
+	f.writes, f.header.Pending = own.Writes, own.Pending
+	if err := f.mergeApart(own.Apart, now); err != nil {
+		return err
+	}
+	return f.checkIDs()
+}
+
+func (f *sessions) parseExtension(ref session.Ref) (own extension, err error) {
+	raw, ok := f.top[extensionField]
+	if !ok {
+		return own, nil
+	}
+	if err := json.Unmarshal(raw, &own); err != nil {
+		return own, &FormatError{Entry: extensionField, Problem: err.Error()}
+	}
+	if uint64(own.ChainID) != ref.ChainID {
+		return own, &FormatError{Problem: fmt.Sprintf("holds sessions on chain %d, the store was opened for chain %d; keep a directory for each chain", own.ChainID, ref.ChainID)}
+	}
+	return own, nil
+}
+
+func (f *sessions) parseLeafNodes(now time.Time) error {
+	var raws []object
+	if err := json.Unmarshal(f.top["leafNodes"], &raws); err != nil || raws == nil {
+		return &FormatError{Entry: "leafNodes", Problem: "want a list of leaves"}
+	}
+	f.nodes = make([]*node, len(raws))
+	for i, raw := range raws {
+		n, bad := parseNode(raw, now)
+		if bad != nil {
+			return bad.in(fmt.Sprintf("leafNodes[%d].", i))
+		}
+		f.nodes[i] = n
+	}
+	return nil
+}
+
+// placeInTree finds out which of the leaf nodes are in the tree: all, if the file is as it was written
+// here, or those that the root covers.
+func (f *sessions) placeInTree(digest common.Hash) error {
+	root, known, err := f.merkleRoot()
+	if err != nil {
+		return err
+	}
+	if digest == f.digest(f.nodes) {
+		f.header.Root = root
+		markAll(f.nodes, true)
+		return nil
+	}
+	f.header.Root, err = findTree(root, known, f.nodes)
+	return err
+}
+
+// mergeApart puts the leaves outside the tree to their positions among the others.
+func (f *sessions) mergeApart(all []apart, now time.Time) error {
+	for i, a := range all {
+		n, bad := parseNode(a.Leaf, now)
+		if bad != nil {
+			return bad.in(fmt.Sprintf("%s.apart[%d].leaf.", extensionField, i))
+		}
+		// The SDK may have removed leaves before this one.
+		f.nodes = slices.Insert(f.nodes, min(max(a.Position, 0), len(f.nodes)), n)
+	}
+	return nil
+}
+
+func (f *sessions) checkIDs() error {
+	seen := make(map[string]bool, len(f.nodes))
+	for _, n := range f.nodes {
+		if seen[n.leaf.ID] {
+			return &FormatError{Entry: "leafNodes", Problem: fmt.Sprintf("two leaves with sessionID %q; rename one", n.leaf.ID)}
+		}
+		seen[n.leaf.ID] = true
+	}
+	return nil
+}
+
+// state returns the file's content as every store has it.
+func (f *sessions) state(version uint64) *session.State {
+	state := &session.State{Version: version, Header: f.header, Leaves: make([]session.Leaf, len(f.nodes))}
+	for i, n := range f.nodes {
+		state.Leaves[i] = n.leaf
+	}
+	return state
+}
+
+// apply changes the file as change says.
+func (f *sessions) apply(change *session.Change) error {
+	next, err := f.state(0).Apply(change)
+	if err != nil {
+		return err
+	}
+	old := make(map[string]*node, len(f.nodes))
+	for _, n := range f.nodes {
+		old[n.leaf.ID] = n
+	}
+	put := make(map[string]bool, len(change.Put))
+	for i := range change.Put {
+		leaf := &change.Put[i]
+		if !utf8.ValidString(leaf.ID) || !utf8.ValidString(leaf.Function) {
+			return fmt.Errorf("%w: session ID %+q or its function is not text, and JSON could not keep it", session.ErrInvalid, leaf.ID)
+		}
+		put[leaf.ID] = true
+	}
+	f.header, f.nodes = next.Header, make([]*node, len(next.Leaves))
+	for i := range next.Leaves {
+		leaf := next.Leaves[i]
+		if f.nodes[i] = old[leaf.ID]; put[leaf.ID] {
+			f.nodes[i] = old[leaf.ID].update(leaf)
+		}
+	}
+	f.writes++
+	return nil
+}
+
+// marshal writes the file: the leaves in the tree where the SDK looks for them, the others apart.
+func (f *sessions) marshal(ref session.Ref) (_ []byte, err error) {
+	var inTree []*node
+	leafNodes := make([]object, 0, len(f.nodes))
+	own := extension{ChainID: hexutil.Uint64(ref.ChainID), Writes: f.writes, Pending: f.header.Pending}
+	for i, n := range f.nodes {
+		if n.leaf.InTree {
+			inTree, leafNodes = append(inTree, n), append(leafNodes, n.raw)
+		} else {
+			own.Apart = append(own.Apart, apart{Position: i, Leaf: n.raw})
+		}
+	}
+	f.setMerkleRoot(len(inTree))
+	own.Digest = f.digest(inTree)
+	if f.top["leafNodes"], err = encode(leafNodes); err != nil {
+		return nil, err
+	}
+	if f.top[extensionField], err = encode(own); err != nil {
+		return nil, err
+	}
+	return encode(f.top)
+}
