@@ -22,8 +22,7 @@ func (s *Sender) price(ctx context.Context, draft *Draft, op *Operation) (Step, 
 		if !errors.Is(err, errNoLimits) {
 			return StepSponsor, err
 		}
-		// The service sponsors but leaves the limits to us.
-		op.PaymasterAndData = nil
+		// The service sponsors, but leaves the limits to us.
 	}
 	if err := s.estimate(ctx, draft, op); err != nil {
 		return StepEstimate, err
@@ -76,23 +75,29 @@ func (s *Sender) sponsor(ctx context.Context, draft *Draft, op *Operation, calcu
 	if len(answer.PaymasterAndData) < 20 {
 		return fmt.Errorf("%w: the paymaster answered with %d bytes of paymasterAndData, an address alone has 20", ErrNotSponsored, len(answer.PaymasterAndData))
 	}
+	if calculate {
+		if answer.CallGasLimit == nil || answer.VerificationGasLimit == nil || answer.PreVerificationGas == nil {
+			return errNoLimits
+		}
+		op.CallGasLimit, op.VerificationGasLimit, op.PreVerificationGas = *answer.CallGasLimit, *answer.VerificationGasLimit, *answer.PreVerificationGas
+	} else if err := sameLimits(op, &answer); err != nil {
+		return err
+	}
 	op.PaymasterAndData = answer.PaymasterAndData
+	return nil
+}
+
+// sameLimits returns an error if the paymaster signed other limits than the operation has.
+func sameLimits(op *Operation, answer *Sponsorship) error {
 	for _, field := range []struct {
-		name   string
-		limit  *uint256.Int
-		answer *uint256.Int
+		name          string
+		limit, answer *uint256.Int
 	}{
 		{"callGasLimit", &op.CallGasLimit, answer.CallGasLimit},
 		{"verificationGasLimit", &op.VerificationGasLimit, answer.VerificationGasLimit},
 		{"preVerificationGas", &op.PreVerificationGas, answer.PreVerificationGas},
 	} {
-		switch {
-		case field.answer == nil && calculate:
-			return errNoLimits
-		case field.answer == nil:
-		case calculate:
-			*field.limit = *field.answer
-		case !field.limit.Eq(field.answer):
+		if field.answer != nil && !field.limit.Eq(field.answer) {
 			return fmt.Errorf("the paymaster changed %s from %s to %s although it was fixed", field.name, field.limit.Dec(), field.answer.Dec())
 		}
 	}

@@ -1,0 +1,99 @@
+package userop
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/holiman/uint256"
+)
+
+// Quantity is a uint256 in the JSON of services. It goes out as minimal 0x-hex; coming in it may be
+// 0x-hex, a decimal string or a JSON number, and has to be an exact integer of at most 256 bits:
+// "1.5", 1e18, -1 and "0x" are refused. No floating point is involved.
+type Quantity uint256.Int
+
+// ParseQuantity reads 0x-hex (leading zeros allowed) or decimal digits.
+func ParseQuantity(text string) (Quantity, error) {
+	digits, base := text, 10
+	if strings.HasPrefix(text, "0x") || strings.HasPrefix(text, "0X") {
+		digits, base = text[2:], 16
+	}
+	if !allDigits(digits, base) {
+		return Quantity{}, fmt.Errorf("%s is not an exact non-negative integer (0x-hex or decimal digits)", shorten(text))
+	}
+	v, err := parseDigits(digits, base)
+	if err != nil {
+		return Quantity{}, fmt.Errorf("%s does not fit into 256 bits", shorten(text))
+	}
+	return Quantity(*v), nil
+}
+
+// Int returns q as a number that shares q's memory.
+func (q *Quantity) Int() *uint256.Int { return (*uint256.Int)(q) }
+
+// String returns q as 0x-hex.
+func (q Quantity) String() string { return q.Int().Hex() }
+
+// Uint64 returns q as a uint64, or an error where it does not fit.
+func (q Quantity) Uint64() (uint64, error) {
+	if !q.Int().IsUint64() {
+		return 0, fmt.Errorf("%s does not fit into 64 bits", q)
+	}
+	return q.Int().Uint64(), nil
+}
+
+// MarshalJSON writes q as minimal 0x-hex.
+func (q Quantity) MarshalJSON() ([]byte, error) {
+	return []byte(`"` + q.String() + `"`), nil
+}
+
+// UnmarshalJSON reads 0x-hex, a decimal string or a JSON number. null is refused.
+func (q *Quantity) UnmarshalJSON(data []byte) error {
+	text := string(data)
+	if unquoted, ok := strings.CutPrefix(text, `"`); ok {
+		text = strings.TrimSuffix(unquoted, `"`) // a number has nothing to unescape
+	}
+	parsed, err := ParseQuantity(text)
+	if err != nil {
+		return err
+	}
+	*q = parsed
+	return nil
+}
+
+func allDigits(s string, base int) bool {
+	for i := range len(s) {
+		c := s[i]
+		isHex := c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+		if (c < '0' || c > '9') && (base != 16 || !isHex) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+var errTooLong = errors.New("too many digits")
+
+func parseDigits(digits string, base int) (*uint256.Int, error) {
+	digits = strings.TrimLeft(digits, "0")
+	switch {
+	case digits == "":
+		return new(uint256.Int), nil
+	case len(digits) > 78: // the decimal digits of 2^256
+		return nil, errTooLong
+	case base == 16:
+		return uint256.FromHex("0x" + digits)
+	default:
+		return uint256.FromDecimal(digits)
+	}
+}
+
+// shorten quotes text for an error message, cut to a bearable length.
+func shorten(text string) string {
+	const limit = 80
+	if len(text) > limit {
+		return fmt.Sprintf("%q…", text[:limit])
+	}
+	return fmt.Sprintf("%q", text)
+}

@@ -1,0 +1,313 @@
+package userop_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/holiman/uint256"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/userop"
+)
+
+func TestSendSponsored(t *testing.T) {
+	s, signed := newServices(), 0
+	pending, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
+	require.NoError(t, err)
+	require.Equal(t, 1, signed)
+	require.Len(t, s.sent, 1)
+	op := s.sent[0]
+	require.Equal(t, pending.Hash(), op.Hash(entryPoint, testChainID))
+	require.Equal(t, append([]byte("signed "), pending.Hash().Bytes()...), op.Signature)
+	require.Equal(t, "7", op.Nonce.Dec())
+	require.Equal(t, "1000", op.CallGasLimit.Dec())
+	require.Equal(t, s.fees, op.Fees())
+	require.Equal(t, s.sponsorship.PaymasterAndData, op.PaymasterAndData)
+	require.Zero(t, s.count("estimate"), "the paymaster brings the limits")
+	require.Equal(t, "send", s.log[len(s.log)-1])
+	require.Equal(t, "sponsor", s.log[len(s.log)-2])
+}
+
+func TestSendAsksForTheIdentityOnce(t *testing.T) {
+	s, signed := newServices(), 0
+	sender := newSender(t, s)
+	for range 3 {
+		_, err := sender.Send(t.Context(), newDraft(&signed))
+		require.NoError(t, err)
+	}
+	require.Equal(t, 1, s.count("chain ID"))
+	require.Equal(t, 1, s.count("entry points"))
+}
+
+func TestSendSelfPaid(t *testing.T) {
+	s, signed := newServices(), 0
+	draft := newDraft(&signed)
+	draft.Sponsored = false
+	draft.Margins = userop.Margins{CallGasLimit: 15, Fees: 10}
+	_, err := newSender(t, s).Send(t.Context(), draft)
+	require.NoError(t, err)
+	require.Zero(t, s.count("sponsor"))
+	require.Equal(t, "115", s.sent[0].CallGasLimit.Dec())
+	require.Equal(t, "200", s.sent[0].VerificationGasLimit.Dec())
+	require.Equal(t, "2200000000", s.sent[0].MaxFeePerGas.Dec())
+	require.Empty(t, s.sent[0].PaymasterAndData)
+}
+
+func TestCallersLimitsAndFeesAreUsedAsTheyAre(t *testing.T) {
+	s, signed := newServices(), 0
+	draft := newDraft(&signed)
+	draft.Gas = userop.Gas{CallGasLimit: *uint256.NewInt(11)}
+	draft.Fees = userop.Fees{MaxFeePerGas: *uint256.NewInt(5), MaxPriorityFeePerGas: *uint256.NewInt(4)}
+	draft.Margins = userop.Margins{CallGasLimit: 50, VerificationGasLimit: 50, PreVerificationGas: 1, Fees: 50}
+	_, err := newSender(t, s).Send(t.Context(), draft)
+	require.NoError(t, err)
+	op := s.sent[0]
+	require.Equal(t, []string{"11", "300", "303", "5", "4"}, []string{
+		op.CallGasLimit.Dec(), op.VerificationGasLimit.Dec(), op.PreVerificationGas.Dec(), op.MaxFeePerGas.Dec(), op.MaxPriorityFeePerGas.Dec(),
+	})
+	require.Zero(t, s.count("fees"))
+	require.False(t, s.asked[0].CalculateGasLimits, "the paymaster must not change the caller's limits")
+}
+
+func TestPaymasterWithoutLimitsMakesTheBundlerEstimate(t *testing.T) {
+	s, signed := newServices(), 0
+	s.sponsorship.PreVerificationGas = nil
+	_, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
+	require.NoError(t, err)
+	require.Equal(t, []string{"sponsor", "estimate", "sponsor", "send"}, s.log[len(s.log)-4:])
+	require.Equal(t, "100", s.sent[0].CallGasLimit.Dec())
+}
+
+func TestNothingIsSignedThatWasNotChecked(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*services, *userop.Draft)
+		is     error
+		text   string
+	}{
+		{"wrong chain at the bundler", func(s *services, _ *userop.Draft) { s.chainID = 1 }, userop.ErrWrongChain,
+			"prepare: wrong chain or EntryPoint: the bundler serves chain 1, this client is for chain 80002"},
+		{"EntryPoint not supported", func(s *services, _ *userop.Draft) { s.entryPoints = []common.Address{sponsor} }, userop.ErrWrongChain,
+			"prepare: wrong chain or EntryPoint: the bundler supports EntryPoints [0x2222222222222222222222222222222222222222], not 0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789"},
+		{"nonce unreadable", func(_ *services, d *userop.Draft) {
+			d.Nonce = func(context.Context) (uint256.Int, error) { return uint256.Int{}, errNode }
+		}, errNode, "prepare: node says no"},
+		{"init code unreadable", func(_ *services, d *userop.Draft) {
+			d.InitCode = func(context.Context) ([]byte, error) { return nil, errNode }
+		}, errNode, "prepare: node says no"},
+		{"a check fails", func(_ *services, d *userop.Draft) {
+			d.Checks = append(d.Checks, func(context.Context) error { return errNode })
+		}, errNode, "prepare: node says no"},
+		{"no fees", func(s *services, _ *userop.Draft) { s.feesErr = userop.ErrNoFees }, userop.ErrNoFees,
+			"prepare: gas price: no gas price offered"},
+		{"absurd fees", func(s *services, _ *userop.Draft) { s.fees.MaxPriorityFeePerGas = *uint256.NewInt(3_000_000_000) }, nil,
+			"prepare: gas price: the service proposes a priority fee of 3000000000 wei above its maximum fee of 2000000000 wei"},
+		{"not sponsored", func(s *services, _ *userop.Draft) { s.sponsorErr = userop.ErrNotSponsored }, userop.ErrNotSponsored,
+			"sponsor: not sponsored"},
+		{"short paymaster data", func(s *services, _ *userop.Draft) { s.sponsorship.PaymasterAndData = []byte{1} }, userop.ErrNotSponsored,
+			"sponsor: not sponsored: the paymaster answered with 1 bytes of paymasterAndData, an address alone has 20"},
+		{"paymaster's limits over the cap", func(_ *services, d *userop.Draft) { d.Caps.CallGasLimit = uint256.NewInt(999) }, userop.ErrCap,
+			"check: over the cap: callGasLimit is 1000 gas, the cap is 999"},
+		{"fee over the cap", func(_ *services, d *userop.Draft) { d.Caps.MaxFeePerGas = uint256.NewInt(1_999_999_999) }, userop.ErrCap,
+			"check: over the cap: maxFeePerGas is 2000000000 wei, the cap is 1999999999"},
+		{"cost over the cap", func(_ *services, d *userop.Draft) { d.Caps.MaxCost = uint256.NewInt(19_999_999_999_999) }, userop.ErrCap,
+			"check: over the cap: the operation may cost 20000000000000 wei, the cap is 19999999999999"},
+		{"estimation fails", func(s *services, d *userop.Draft) { d.Sponsored = false; s.estimateErr = errNode }, errNode,
+			"estimate: node says no"},
+		{"no sender", func(_ *services, d *userop.Draft) { d.Sender = common.Address{} }, nil, "check: no sender"},
+		{"no call data", func(_ *services, d *userop.Draft) { d.CallData = nil }, nil, "check: no call data"},
+		{"fees that contradict", func(_ *services, d *userop.Draft) {
+			d.Fees = userop.Fees{MaxFeePerGas: *uint256.NewInt(1), MaxPriorityFeePerGas: *uint256.NewInt(2)}
+		}, nil, "check: priority fee 2 wei is above the maximum fee 1 wei per gas"},
+		{"signer refuses", func(_ *services, d *userop.Draft) { d.Signer = seal{err: errNode} }, errNode, "sign: node says no"},
+		{"hook before sending fails", func(_ *services, d *userop.Draft) {
+			d.BeforeSend = func(context.Context, *userop.Operation, common.Hash) error { return errNode }
+		}, errNode, "sign: node says no"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, signed := newServices(), 0
+			draft := newDraft(&signed)
+			tt.change(s, &draft)
+			_, err := newSender(t, s).Send(t.Context(), draft)
+			require.ErrorContains(t, err, tt.text)
+			if tt.is != nil {
+				require.ErrorIs(t, err, tt.is)
+			}
+			var failed *userop.Error
+			require.ErrorAs(t, err, &failed)
+			require.Empty(t, s.sent, "nothing was sent")
+			if draft.BeforeSend == nil {
+				require.Zero(t, signed, "nothing was signed")
+			}
+			require.False(t, userop.MayBeAccepted(err))
+		})
+	}
+}
+
+func TestPaymasterMayNotChangeFixedLimits(t *testing.T) {
+	s, signed := newServices(), 0
+	draft := newDraft(&signed)
+	draft.Gas = userop.Gas{CallGasLimit: *uint256.NewInt(1), VerificationGasLimit: *uint256.NewInt(2), PreVerificationGas: *uint256.NewInt(3)}
+	sender, err := userop.NewSender(userop.SenderConfig{ChainID: testChainID, EntryPoint: entryPoint, Bundler: s, Paymaster: meddler{s}})
+	require.NoError(t, err)
+	_, err = sender.Send(t.Context(), draft)
+	require.ErrorContains(t, err, "sponsor: the paymaster changed callGasLimit from 1 to 1000 although it was fixed")
+	require.Zero(t, signed)
+}
+
+// meddler sets limits whether it was asked to or not.
+type meddler struct{ *services }
+
+func (m meddler) SponsorUserOperation(context.Context, *userop.Operation, userop.SponsorRequest) (userop.Sponsorship, error) {
+	return m.sponsorship, nil
+}
+
+func TestSendingAgainSendsTheSameBytes(t *testing.T) {
+	s, signed := newServices(), 0
+	s.sendErrs = []error{passing{delivered: true}, passing{}}
+	_, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
+	require.NoError(t, err)
+	require.Equal(t, 1, signed)
+	require.Len(t, s.sent, 3)
+	require.Equal(t, s.sent[0], s.sent[1])
+	require.Equal(t, s.sent[0], s.sent[2])
+}
+
+func TestWhatIsKnownAfterAFailedSend(t *testing.T) {
+	tests := []struct {
+		name     string
+		errs     []error
+		accepted bool
+		retry    bool
+		tries    int
+	}{
+		{"the bundler's verdict", []error{verdict{}}, false, false, 1},
+		{"never reached the bundler", []error{passing{}, passing{}, passing{}}, false, true, 3},
+		{"the answer got lost", []error{passing{true}, passing{true}, passing{true}}, true, false, 3},
+		{"an error that says nothing", []error{errNode}, true, false, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, signed := newServices(), 0
+			s.sendErrs = tt.errs
+			sender := newSender(t, s)
+			_, err := sender.Send(t.Context(), newDraft(&signed))
+			require.ErrorIs(t, err, tt.errs[0])
+			require.Equal(t, tt.accepted, userop.MayBeAccepted(err))
+			require.Equal(t, tt.retry, userop.SafeToRetry(err))
+			require.Len(t, s.sent, tt.tries)
+
+			var failed *userop.Error
+			require.ErrorAs(t, err, &failed)
+			require.Equal(t, userop.StepSend, failed.Step)
+			again, err := sender.Resend(t.Context(), failed.Operation)
+			require.NoError(t, err)
+			require.Equal(t, failed.Hash, again.Hash())
+			require.Equal(t, 1, signed)
+		})
+	}
+}
+
+func TestBundlersHashMustBeOurs(t *testing.T) {
+	s, signed := newServices(), 0
+	s.sendHash = &common.Hash{0xbb}
+	_, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
+	require.ErrorIs(t, err, userop.ErrWrongChain)
+	require.ErrorContains(t, err, "the bundler knows the operation as 0xbb00000000000000000000000000000000000000000000000000000000000000")
+	require.True(t, userop.MayBeAccepted(err))
+}
+
+func TestWait(t *testing.T) {
+	s := newServices()
+	pending := newSender(t, s).Watch(common.Hash{1})
+	require.Nil(t, pending.Operation())
+	s.receipts = []any{userop.ErrNotFound, passing{}, &userop.Receipt{UserOpHash: common.Hash{1}, Success: true}}
+	receipt, err := pending.Wait(t.Context())
+	require.NoError(t, err)
+	require.True(t, receipt.Success)
+	require.Equal(t, 3, s.count("receipt"))
+}
+
+func TestWaitTellsTheRevertReason(t *testing.T) {
+	s := newServices()
+	s.receipts = []any{&userop.Receipt{
+		UserOpHash: common.Hash{1}, Sender: sender, TransactionHash: common.Hash{2},
+		// Error("paused")
+		RevertData: hexutil.MustDecode("0x08c379a0000000000000000000000000000000000000000000000000000000000000002000000000000000000000000000000000000000000000000000000000000000067061757365640000000000000000000000000000000000000000000000000000"),
+	}}
+	receipt, err := newSender(t, s).Watch(common.Hash{1}).Wait(t.Context())
+	require.NotNil(t, receipt)
+	var reverted *userop.RevertError
+	require.ErrorAs(t, err, &reverted)
+	require.Equal(t, "paused", reverted.Reason())
+	require.EqualError(t, err, "user operation 0x0100000000000000000000000000000000000000000000000000000000000000 of 0x1111111111111111111111111111111111111111 was included in transaction 0x0200000000000000000000000000000000000000000000000000000000000000 but its call reverted: paused")
+}
+
+func TestWaitEnds(t *testing.T) {
+	t.Run("with its context", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		s := newServices()
+		s.receipts = []any{passing{}}
+		_, err := newSender(t, s).Watch(common.Hash{1}).Wait(ctx)
+		var ended *userop.WaitError
+		require.ErrorAs(t, err, &ended)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "it may still be included: context deadline exceeded (last answer of the bundler: 503 service unavailable)")
+	})
+	t.Run("by itself without a deadline", func(t *testing.T) {
+		s := newServices()
+		sender, err := userop.NewSender(userop.SenderConfig{ChainID: 1, EntryPoint: entryPoint, Bundler: s, WaitTimeout: 50 * time.Millisecond})
+		require.NoError(t, err)
+		_, err = sender.Watch(common.Hash{1}).Wait(t.Context())
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+	t.Run("at an answer that will not change", func(t *testing.T) {
+		s := newServices()
+		s.receipts = []any{verdict{}}
+		_, err := newSender(t, s).Watch(common.Hash{1}).Wait(t.Context())
+		require.ErrorIs(t, err, verdict{})
+		require.Equal(t, 1, s.count("receipt"))
+	})
+	t.Run("at the receipt of another operation", func(t *testing.T) {
+		s := newServices()
+		s.receipts = []any{&userop.Receipt{UserOpHash: common.Hash{9}, Success: true}}
+		_, err := newSender(t, s).Watch(common.Hash{1}).Wait(t.Context())
+		require.ErrorContains(t, err, "the bundler answered with the receipt of 0x09")
+	})
+}
+
+func TestFault11CallersFeesAreIntegersAndKept(t *testing.T) {
+	s, signed := newServices(), 0
+	draft := newDraft(&signed)
+	draft.Fees = userop.Fees{MaxFeePerGas: *uint256.NewInt(1_500_000_000), MaxPriorityFeePerGas: *uint256.NewInt(1_500_000_000)}
+	_, err := newSender(t, s).Send(t.Context(), draft)
+	require.NoError(t, err)
+	require.Equal(t, "0x59682f00", s.sent[0].MaxFeePerGas.Hex(), "1.5 gwei stay 1.5 gwei")
+}
+
+func TestFault12NonceErrorsAreErrors(t *testing.T) {
+	s, signed := newServices(), 0
+	draft := newDraft(&signed)
+	draft.Nonce = func(context.Context) (uint256.Int, error) { return uint256.Int{}, errors.New("execution aborted") }
+	_, err := newSender(t, s).Send(t.Context(), draft)
+	require.ErrorContains(t, err, "prepare: execution aborted")
+	require.Empty(t, s.sent)
+}
+
+func TestNewSenderRefusesHalfAConfig(t *testing.T) {
+	s := newServices()
+	for want, cfg := range map[string]userop.SenderConfig{
+		"userop: sender without a chain ID":    {EntryPoint: entryPoint, Bundler: s},
+		"userop: sender without an EntryPoint": {ChainID: 1, Bundler: s},
+		"userop: sender without a bundler":     {ChainID: 1, EntryPoint: entryPoint},
+	} {
+		_, err := userop.NewSender(cfg)
+		require.EqualError(t, err, want)
+	}
+}
