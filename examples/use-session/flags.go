@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/account"
+)
+
+// options are the command line: which services, which session, which call.
+type options struct {
+	rpc, bundler, paymaster, store string
+	account                        common.Address
+	call                           account.Call
+	leaf                           int
+	check                          bool
+}
+
+const usage = `Use-session acts for a user's smart account with a session key.
+
+  use-session
+        runs the whole story on a chain in its own process
+
+  use-session -rpc URL -bundler URL [-paymaster URL] -store DIR -account ADDR \
+        -to ADDR -call 'safeMint(address)' -args 'ADDR' [-value WEI] [-leaf N] [-check=false]
+        sends one call with a stored session; exit status 1 if it fails
+
+`
+
+func parse(args []string, stderr io.Writer) (*options, error) {
+	var o options
+	var accountText, to, signature, arguments, value string
+	set := flag.NewFlagSet("use-session", flag.ContinueOnError)
+	set.SetOutput(stderr)
+	set.StringVar(&o.rpc, "rpc", "", "`URL` of a node of the account's chain")
+	set.StringVar(&o.bundler, "bundler", "", "`URL` of the bundler")
+	set.StringVar(&o.paymaster, "paymaster", "", "`URL` of the paymaster; without one the account pays for its gas")
+	set.StringVar(&o.store, "store", "", "`directory` of the TypeScript SDK's session files, <account>_sessions.json and <account>_signers.json")
+	set.StringVar(&accountText, "account", "", "`address` of the user's smart account")
+	set.StringVar(&to, "to", "", "`address` of the contract to call")
+	set.StringVar(&signature, "call", "", "the `function` to call, such as 'safeMint(address)'; none sends value alone")
+	set.StringVar(&arguments, "args", "", "the function's `arguments`, separated by commas; arrays and tuples in brackets")
+	set.StringVar(&value, "value", "0", "`wei` to send along")
+	set.IntVar(&o.leaf, "leaf", 0, "`position` of the session leaf in the store, from 0")
+	set.BoolVar(&o.check, "check", true, "judge the call by the session before sending; without it, the chain does")
+	set.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		set.PrintDefaults()
+	}
+	if err := set.Parse(args); err != nil {
+		return nil, err
+	}
+	if set.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q; -h explains the flags", set.Arg(0))
+	}
+	if len(args) == 0 {
+		return &o, nil
+	}
+	return &o, errors.Join(
+		o.requireServices(),
+		readAddress("account", accountText, &o.account),
+		o.readCall(to, signature, arguments, value),
+	)
+}
+
+func (o *options) requireServices() error {
+	var missing []string
+	for _, f := range []struct{ name, value string }{{"-rpc", o.rpc}, {"-bundler", o.bundler}, {"-store", o.store}} {
+		if f.value == "" {
+			missing = append(missing, f.name)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("missing %s; -h explains the flags", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+func readAddress(name, text string, to *common.Address) error {
+	if !common.IsHexAddress(text) {
+		return fmt.Errorf("-%s: %q is not an address", name, text)
+	}
+	*to = common.HexToAddress(text)
+	return nil
+}
+
+func (o *options) readCall(to, signature, arguments, value string) error {
+	if err := readAddress("to", to, &o.call.To); err != nil {
+		return err
+	}
+	wei, err := uint256.FromDecimal(value)
+	if err != nil {
+		return fmt.Errorf("-value: %q is not an amount of wei", value)
+	}
+	o.call.Value = *wei
+	if signature == "" {
+		if arguments != "" {
+			return errors.New("-args without -call")
+		}
+		return nil
+	}
+	o.call.Data, err = packText(signature, arguments)
+	return err
+}
+
+func packText(signature, arguments string) ([]byte, error) {
+	function, err := abi.ParseFunction(signature)
+	if err != nil {
+		return nil, fmt.Errorf("-call: %w", err)
+	}
+	args, err := abi.SplitArgs(arguments)
+	if err != nil {
+		return nil, fmt.Errorf("-args: %w", err)
+	}
+	data, err := function.PackText(args...)
+	if err != nil {
+		return nil, fmt.Errorf("-args: %w", err)
+	}
+	return data, nil
+}
