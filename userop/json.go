@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/go-sesame/sesame/internal/jsonobject"
@@ -12,24 +11,24 @@ import (
 
 // operationJSON is the v0.6 shape of an operation in JSON-RPC.
 type operationJSON struct {
-	Sender               common.Address `json:"sender"`
-	Nonce                Quantity       `json:"nonce"`
-	InitCode             hexutil.Bytes  `json:"initCode"`
-	CallData             hexutil.Bytes  `json:"callData"`
-	CallGasLimit         Quantity       `json:"callGasLimit"`
-	VerificationGasLimit Quantity       `json:"verificationGasLimit"`
-	PreVerificationGas   Quantity       `json:"preVerificationGas"`
-	MaxFeePerGas         Quantity       `json:"maxFeePerGas"`
-	MaxPriorityFeePerGas Quantity       `json:"maxPriorityFeePerGas"`
-	PaymasterAndData     hexutil.Bytes  `json:"paymasterAndData"`
-	Signature            hexutil.Bytes  `json:"signature"`
+	Sender               string        `json:"sender"`
+	Nonce                Quantity      `json:"nonce"`
+	InitCode             hexutil.Bytes `json:"initCode"`
+	CallData             hexutil.Bytes `json:"callData"`
+	CallGasLimit         Quantity      `json:"callGasLimit"`
+	VerificationGasLimit Quantity      `json:"verificationGasLimit"`
+	PreVerificationGas   Quantity      `json:"preVerificationGas"`
+	MaxFeePerGas         Quantity      `json:"maxFeePerGas"`
+	MaxPriorityFeePerGas Quantity      `json:"maxPriorityFeePerGas"`
+	PaymasterAndData     hexutil.Bytes `json:"paymasterAndData"`
+	Signature            hexutil.Bytes `json:"signature"`
 }
 
 // MarshalJSON writes the operation as JSON-RPC services of EntryPoint v0.6 take it: all eleven
-// fields, numbers as minimal 0x-hex, empty bytes as "0x".
+// fields, the sender with its checksum, numbers as minimal 0x-hex, empty bytes as "0x".
 func (op Operation) MarshalJSON() ([]byte, error) {
 	return json.Marshal(operationJSON{
-		Sender:               op.Sender,
+		Sender:               op.Sender.Hex(),
 		Nonce:                Quantity(op.Nonce),
 		InitCode:             op.InitCode,
 		CallData:             op.CallData,

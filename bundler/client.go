@@ -1,0 +1,112 @@
+package bundler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"net/url"
+	"sync/atomic"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/internal/jsonrpc"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// Client talks to one bundler, for one chain. It is safe for concurrent use.
+type Client struct {
+	rpc     *jsonrpc.Client
+	options options
+	chainID atomic.Uint64 // 0 until the bundler said it
+	price   discovery
+	status  discovery
+}
+
+var (
+	_ userop.Bundler   = (*Client)(nil)
+	_ userop.FeeSource = (*Client)(nil)
+	_ userop.Identity  = (*Client)(nil)
+)
+
+// TransportError means that no usable answer came from the bundler: it could not be reached, or what
+// came back is no answer. Its MayBeDelivered says whether the bundler may have got the request all the
+// same.
+type TransportError = jsonrpc.TransportError
+
+// New returns a client for the bundler at url, key included. It does no I/O; a URL that cannot work is
+// the error of the first call.
+func New(url string, opts ...Option) *Client {
+	c := &Client{}
+	for _, opt := range opts {
+		opt.apply(&c.options)
+	}
+	c.rpc = jsonrpc.New(jsonrpc.Config{
+		URL:        url,
+		Service:    "bundler",
+		HTTPClient: c.options.httpClient,
+		Logger:     c.options.logger,
+	})
+	c.price.fix(c.options.vendor)
+	c.status.fix(c.options.vendor)
+	return c
+}
+
+// BiconomyURL returns the address of Biconomy's bundler for a chain and an API key.
+func BiconomyURL(chainID uint64, apiKey string) string {
+	return fmt.Sprintf("https://bundler.biconomy.io/api/v2/%d/%s", chainID, url.PathEscape(apiKey))
+}
+
+// Close closes idle connections. The client can still be used.
+func (c *Client) Close() { c.rpc.Close() }
+
+// String names the bundler without its key: "bundler https://bundler.biconomy.io/…".
+func (c *Client) String() string { return c.rpc.String() }
+
+// GoString is [Client.String], so that %#v shows no key either.
+func (c *Client) GoString() string { return c.String() }
+
+// ChainID returns the chain the bundler serves (eth_chainId). It is asked for once.
+func (c *Client) ChainID(ctx context.Context) (uint64, error) {
+	if id := c.chainID.Load(); id != 0 {
+		return id, nil
+	}
+	var answer userop.Quantity
+	if err := c.read(ctx, &answer, "eth_chainId"); err != nil {
+		return 0, err
+	}
+	id, err := answer.Uint64()
+	if err != nil || id == 0 {
+		return 0, fmt.Errorf("bundler: eth_chainId: %s is no chain ID", answer)
+	}
+	c.chainID.Store(id)
+	return id, nil
+}
+
+// SupportedEntryPoints returns the EntryPoints the bundler takes operations for
+// (eth_supportedEntryPoints), its preferred one first.
+func (c *Client) SupportedEntryPoints(ctx context.Context) ([]common.Address, error) {
+	var answer []common.Address
+	if err := c.read(ctx, &answer, "eth_supportedEntryPoints"); err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// call sends once.
+func (c *Client) call(ctx context.Context, result any, method string, params ...any) error {
+	return asError(c.rpc.Call(ctx, result, method, params...))
+}
+
+// read may send again where that helps; for methods that change nothing.
+func (c *Client) read(ctx context.Context, result any, method string, params ...any) error {
+	return asError(c.rpc.Read(ctx, result, method, params...))
+}
+
+// notFound is err, or [userop.ErrNotFound] if the bundler answered null.
+func notFound(err error, hash common.Hash) error {
+	if errors.Is(err, jsonrpc.ErrNull) {
+		return fmt.Errorf("%w: the bundler has nothing on %s", userop.ErrNotFound, hash)
+	}
+	return err
+}

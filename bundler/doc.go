@@ -1,0 +1,14 @@
+// Package bundler is a client for ERC-4337 bundlers of EntryPoint v0.6: Biconomy, Pimlico's Alto, Stackup,
+// Skandha and others that speak the standard JSON-RPC.
+//
+//	client := bundler.New("https://bundler.biconomy.io/api/v2/80002/" + key)
+//	defer client.Close()
+//
+// A [*Client] is a [userop.Bundler], a [userop.FeeSource] and a [userop.Identity]: what the pipeline in
+// package userop needs. It finds out by itself which vendor's gas price and status methods the service
+// offers.
+//
+// What the bundler answers instead of a result is an [*Error], with the EntryPoint's AA code and the
+// contract's revert reason decoded; it matches [ErrRejected] and its kind by [errors.Is]. A request that got no
+// usable answer is a [*TransportError]. Neither ever shows the key in the service's URL.
+package bundler

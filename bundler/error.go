@@ -1,0 +1,144 @@
+package bundler
+
+import (
+	"encoding/json"
+	"errors"
+	"regexp"
+	"time"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/jsonrpc"
+	"github.com/go-sesame/sesame/internal/reason"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// Error is what a bundler answered instead of a result. It matches [ErrRejected] and the other kinds by
+// [errors.Is], and holds a [*userop.AAError] and an [abi.Revert] for [errors.As] where the answer tells.
+type Error struct {
+	// Method is the JSON-RPC method that was asked.
+	Method string
+	// Code is the JSON-RPC error code, 0 where the bundler gave none.
+	Code int
+	// Message is in the bundler's own words.
+	Message string
+	// Data is the error's data member, nil where there is none.
+	Data       json.RawMessage
+	HTTPStatus int
+	// RetryAfter is how long the bundler asks to stay away, 0 where it does not say.
+	RetryAfter time.Duration
+	// AA is the EntryPoint's code in the answer, nil where there is none.
+	AA *userop.AAError
+	// Revert is the contract's own revert in the answer, nil where there is none.
+	Revert *abi.Revert
+}
+
+// The kinds of a bundler's errors, by their JSON-RPC codes (ERC-7769). Match them with [errors.Is].
+var (
+	// ErrRejected: the account or the EntryPoint does not validate the operation (-32500).
+	ErrRejected = errors.New("operation rejected by account or EntryPoint")
+	// ErrPaymaster: the paymaster does not validate it (-32501).
+	ErrPaymaster = errors.New("operation rejected by paymaster")
+	// ErrOpcode: its validation uses a forbidden opcode or storage (-32502).
+	ErrOpcode = errors.New("operation breaks validation rules")
+	// ErrTimeRange: it is not valid yet, or not long enough (-32503).
+	ErrTimeRange = errors.New("operation outside its validity window")
+	// ErrBanned: the sender, factory or paymaster is throttled or banned (-32504).
+	ErrBanned = errors.New("operation throttled or banned")
+	// ErrStake: the stake of an entity is too low (-32505).
+	ErrStake = errors.New("stake or unstake delay too low")
+	// ErrAggregator: its signature aggregator is not supported (-32506).
+	ErrAggregator = errors.New("unsupported signature aggregator")
+	// ErrSignature: its signature is not valid (-32507).
+	ErrSignature = errors.New("invalid operation signature")
+	// ErrPaymasterDeposit: the paymaster's deposit is too low (-32508).
+	ErrPaymasterDeposit = errors.New("paymaster deposit too low")
+	// ErrReverted: its execution would revert (-32521).
+	ErrReverted = errors.New("operation execution reverted")
+	// ErrInvalidParams: a field is missing, malformed or too low (-32602).
+	ErrInvalidParams = errors.New("invalid parameters")
+	// ErrMethodNotFound: the bundler does not have the method (-32601).
+	ErrMethodNotFound = errors.New("method not found")
+	// ErrRateLimited: too many requests (-32005, or HTTP 429).
+	ErrRateLimited = errors.New("rate limited")
+	// ErrAlreadyKnown: the bundler has this very operation already.
+	ErrAlreadyKnown = errors.New("operation already known")
+)
+
+var kinds = map[int]error{
+	-32500: ErrRejected,
+	-32501: ErrPaymaster,
+	-32502: ErrOpcode,
+	-32503: ErrTimeRange,
+	-32504: ErrBanned,
+	-32505: ErrStake,
+	-32506: ErrAggregator,
+	-32507: ErrSignature,
+	-32508: ErrPaymasterDeposit,
+	-32521: ErrReverted,
+	-32602: ErrInvalidParams,
+	-32601: ErrMethodNotFound,
+	-32004: ErrMethodNotFound, // EIP-1474
+}
+
+// Vendors do not agree on codes for these two: their words count as well.
+var (
+	alreadyKnown   = regexp.MustCompile(`(?i)\balready ?known\b|\balready in (the )?(mem)?pool\b|\bduplicate (user ?op|user ?operation)\b|\buser ?op(eration)? already exists\b`)
+	methodNotFound = regexp.MustCompile(`(?i)\bmethod (is )?not (found|supported|available|allowed|whitelisted)\b|\b(unsupported|unknown) (rpc )?method\b|\bmethod \S+ (does not exist|is not available|not found|not supported)`)
+)
+
+// asError turns the bundler's answer into an *Error; transport errors stay as they are.
+func asError(err error) error {
+	var answer *jsonrpc.Error
+	if !errors.As(err, &answer) {
+		return err
+	}
+	why := reason.Of(answer.Message, answer.Data)
+	return &Error{
+		Method:     answer.Method,
+		Code:       answer.Code,
+		Message:    answer.Message,
+		Data:       answer.Data,
+		HTTPStatus: answer.HTTPStatus,
+		RetryAfter: answer.RetryAfter,
+		AA:         why.AA,
+		Revert:     why.Revert,
+	}
+}
+
+func (e *Error) answer() reason.Answer {
+	return reason.Answer{
+		Service:    "bundler",
+		Method:     e.Method,
+		Code:       e.Code,
+		Message:    e.Message,
+		HTTPStatus: e.HTTPStatus,
+		Reason:     reason.Reason{AA: e.AA, Revert: e.Revert},
+	}
+}
+
+// Error gives the bundler's words with revert data decoded, the code, and what an AA code means.
+func (e *Error) Error() string { return e.answer().Text() }
+
+// Unwrap returns the AA code and the revert, as far as they are known.
+func (e *Error) Unwrap() []error { return e.answer().Errors() }
+
+// Temporary reports whether the same request may succeed later: rate limits and the bundler's own
+// troubles, not refusals.
+func (e *Error) Temporary() bool { return e.answer().Temporary() }
+
+// MayBeDelivered reports whether the bundler may have accepted the operation all the same: it failed
+// internally instead of refusing.
+func (e *Error) MayBeDelivered() bool { return e.answer().Undecided() }
+
+// Is matches the error's kinds.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrRateLimited:
+		return e.answer().RateLimited()
+	case ErrAlreadyKnown:
+		return e.Method == "eth_sendUserOperation" && alreadyKnown.MatchString(e.Message)
+	case ErrMethodNotFound:
+		return kinds[e.Code] == ErrMethodNotFound || methodNotFound.MatchString(e.Message)
+	}
+	return target != nil && kinds[e.Code] == target
+}

@@ -1,0 +1,65 @@
+package bundler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// Fees returns the fees the bundler wants to see in the next operation, in wei per gas. It asks for
+// biconomy_getGasFeeValues or pimlico_getUserOperationGasPrice, whichever the service offers; see
+// [WithVendor] and [WithSpeed]. A bundler that offers neither is an error matching [userop.ErrNoFees]:
+// ask the node instead.
+func (c *Client) Fees(ctx context.Context) (userop.Fees, error) {
+	fees, err := ask(ctx, &c.price, c.biconomyFees, c.pimlicoFees)
+	if errors.Is(err, errNotOffered) {
+		return userop.Fees{}, fmt.Errorf("%w: %w", userop.ErrNoFees, err)
+	}
+	return fees, err
+}
+
+func (c *Client) biconomyFees(ctx context.Context) (userop.Fees, error) {
+	var answer feesAnswer
+	err := c.read(ctx, &answer, "biconomy_getGasFeeValues")
+	return userop.Fees(answer), err
+}
+
+func (c *Client) pimlicoFees(ctx context.Context) (userop.Fees, error) {
+	answer := tierAnswer{tier: cmp.Or(c.options.speed, Standard)}
+	err := c.read(ctx, &answer, "pimlico_getUserOperationGasPrice")
+	return userop.Fees(answer.fees), err
+}
+
+// feesAnswer is a price; both fields have to be there.
+type feesAnswer userop.Fees
+
+// UnmarshalJSON reads a price in wei; floating point and "1.5" are refused.
+func (f *feesAnswer) UnmarshalJSON(data []byte) error {
+	obj, err := jsonobject.Parse(data)
+	if err != nil {
+		return err
+	}
+	obj.Require("maxFeePerGas", (*userop.Quantity)(&f.MaxFeePerGas))
+	obj.Require("maxPriorityFeePerGas", (*userop.Quantity)(&f.MaxPriorityFeePerGas))
+	return obj.Err()
+}
+
+// tierAnswer is the price of one tier among several.
+type tierAnswer struct {
+	tier Speed
+	fees feesAnswer
+}
+
+// UnmarshalJSON reads the tier's price.
+func (t *tierAnswer) UnmarshalJSON(data []byte) error {
+	obj, err := jsonobject.Parse(data)
+	if err != nil {
+		return err
+	}
+	obj.Require(string(t.tier), &t.fees)
+	return obj.Err()
+}

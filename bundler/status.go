@@ -1,0 +1,114 @@
+package bundler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/internal/jsonrpc"
+)
+
+// ErrNoStatus means that the bundler has no method that tells an operation's state. Its receipt tells
+// whether it was included.
+var ErrNoStatus = errors.New("no operation status offered")
+
+// State is how far an operation has come.
+type State int
+
+// The states of an operation, from both vendors' words.
+const (
+	// Unknown: the bundler does not know the operation, or says something unheard of.
+	Unknown State = iota
+	// Pending: in the bundler's mempool.
+	Pending
+	// Submitted: in a transaction that is not yet mined.
+	Submitted
+	// Included: on chain. Whether its call succeeded is in the receipt.
+	Included
+	// Dropped: given up by the bundler without a transaction. It will not be included.
+	Dropped
+	// Reverted: in a transaction that reverted as a whole, so that it was not executed.
+	Reverted
+)
+
+// states maps what Biconomy and Pimlico say.
+var states = map[string]State{
+	"BUNDLER_MEMPOOL":              Pending,
+	"SUBMITTED":                    Submitted,
+	"CONFIRMED":                    Included,
+	"DROPPED_FROM_BUNDLER_MEMPOOL": Dropped,
+
+	"not_found":     Unknown,
+	"not_submitted": Pending,
+	"queued":        Pending,
+	"submitted":     Submitted,
+	"included":      Included,
+	"rejected":      Dropped,
+	"reverted":      Reverted,
+	"failed":        Reverted,
+}
+
+// String names the state in lower case.
+func (s State) String() string {
+	names := [...]string{"unknown", "pending", "submitted", "included", "dropped", "reverted"}
+	if s < 0 || int(s) >= len(names) {
+		return fmt.Sprintf("state %d", int(s))
+	}
+	return names[s]
+}
+
+// Final reports whether the state will not change any more.
+func (s State) Final() bool { return s >= Included }
+
+// Status is what the bundler says of an operation.
+type Status struct {
+	State State
+	// Raw is the bundler's own word for the state.
+	Raw string
+	// TransactionHash is zero before the operation is in a transaction.
+	TransactionHash common.Hash
+}
+
+// UnmarshalJSON reads either vendor's answer.
+func (s *Status) UnmarshalJSON(data []byte) error {
+	obj, err := jsonobject.Parse(data)
+	if err != nil {
+		return err
+	}
+	var read Status
+	name := "state" // Biconomy's
+	if !obj.Has(name) {
+		name = "status" // Pimlico's
+	}
+	obj.Require(name, &read.Raw)
+	obj.Optional("transactionHash", &read.TransactionHash)
+	if err := obj.Err(); err != nil {
+		return err
+	}
+	read.State = states[read.Raw]
+	*s = read
+	return nil
+}
+
+// UserOperationStatus returns how far an operation has come: biconomy_getUserOperationStatus or
+// pimlico_getUserOperationStatus, whichever the service offers. An operation the bundler does not know
+// has the state [Unknown]. A bundler that offers neither is an error matching [ErrNoStatus]. It asks once.
+func (c *Client) UserOperationStatus(ctx context.Context, hash common.Hash) (Status, error) {
+	question := func(method string) func(context.Context) (Status, error) {
+		return func(ctx context.Context) (status Status, err error) {
+			err = c.call(ctx, &status, method, hash)
+			if errors.Is(err, jsonrpc.ErrNull) {
+				return Status{State: Unknown, Raw: "null"}, nil
+			}
+			return status, err
+		}
+	}
+	status, err := ask(ctx, &c.status, question("biconomy_getUserOperationStatus"), question("pimlico_getUserOperationStatus"))
+	if errors.Is(err, errNotOffered) {
+		return Status{}, fmt.Errorf("%w: %w", ErrNoStatus, err)
+	}
+	return status, err
+}

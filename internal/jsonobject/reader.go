@@ -1,0 +1,83 @@
+package jsonobject
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Reader takes fields out of one JSON object and collects what is wrong with them.
+type Reader struct {
+	fields  map[string]json.RawMessage
+	missing []string
+	errs    []error
+}
+
+// Parse reads data, which has to be one JSON object.
+func Parse(data []byte) (*Reader, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		if typeErr := (*json.UnmarshalTypeError)(nil); errors.As(err, &typeErr) {
+			return nil, fmt.Errorf("a JSON object was expected, not a %s", typeErr.Value)
+		}
+		return nil, err
+	}
+	if fields == nil {
+		return nil, errors.New("a JSON object was expected, not null")
+	}
+	return &Reader{fields: fields}, nil
+}
+
+// Has reports whether the object has a value other than null under name.
+func (r *Reader) Has(name string) bool {
+	raw, ok := r.fields[name]
+	return ok && string(raw) != "null"
+}
+
+// Require unmarshals the named field into dst. A field that is not there, or null, is an error.
+func (r *Reader) Require(name string, dst any) {
+	if !r.Has(name) {
+		r.Missing(name)
+		return
+	}
+	r.Optional(name, dst)
+}
+
+// Optional unmarshals the named field into dst, or leaves dst alone where there is none, or null.
+func (r *Reader) Optional(name string, dst any) {
+	if !r.Has(name) {
+		return
+	}
+	if err := json.Unmarshal(r.fields[name], dst); err != nil {
+		r.errs = append(r.errs, fmt.Errorf("%s: %w", name, err))
+	}
+}
+
+// Missing notes that a field is not there, for a rule that spans several of them.
+func (r *Reader) Missing(name string) {
+	r.missing = append(r.missing, name)
+}
+
+// Err is nil when every field was fine. It names all fields that were not.
+func (r *Reader) Err() error {
+	if len(r.missing) == 0 {
+		return r.wrong()
+	}
+	missing := errors.New("missing " + strings.Join(r.missing, ", "))
+	if wrong := r.wrong(); wrong != nil {
+		return fmt.Errorf("%w; %w", missing, wrong)
+	}
+	return missing
+}
+
+func (r *Reader) wrong() error {
+	if len(r.errs) == 0 {
+		return nil
+	}
+	err := r.errs[0]
+	for _, next := range r.errs[1:] {
+		err = fmt.Errorf("%w; %w", err, next)
+	}
+	return err
+}

@@ -1,0 +1,115 @@
+package jsonrpc
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// ErrNull is the cause of the error for a result of null.
+var ErrNull = errors.New("the answer is null")
+
+// answer is a JSON-RPC answer; fields that are missing stay nil, null is "null". The version is not
+// looked at: some services leave it out.
+type answer struct {
+	ID     json.RawMessage `json:"id"`
+	Result json.RawMessage `json:"result"`
+	Error  json.RawMessage `json:"error"`
+}
+
+// decode reads the answer to request id. The service's own error counts whatever the HTTP status is.
+func (c *Client) decode(method string, id uint64, resp *http.Response, body []byte) (json.RawMessage, error) {
+	fail := func(cause error) (json.RawMessage, error) {
+		failed := c.fail(method, cause)
+		failed.HTTPStatus = resp.StatusCode
+		failed.RetryAfter = retryAfter(resp.Header)
+		failed.BodyStart = c.endpoint.start(body)
+		return nil, failed
+	}
+	refused := resp.StatusCode < 200 || resp.StatusCode > 299
+	var ans answer
+	err := json.Unmarshal(body, &ans)
+	switch {
+	case resp.StatusCode >= 300 && resp.StatusCode <= 399:
+		return fail(fmt.Errorf("redirects are not followed; use the final URL%s", c.location(resp)))
+	case int64(len(body)) > c.maxResponse:
+		return fail(fmt.Errorf("the answer is longer than %d bytes", c.maxResponse))
+	case err == nil && present(ans.Error):
+		if present(ans.ID) && !sameID(ans.ID, id) {
+			return fail(errForeign)
+		}
+		return nil, c.answered(method, resp, ans.Error)
+	case refused:
+		return fail(nil)
+	case len(bytes.TrimSpace(body)) == 0:
+		return fail(errors.New("the answer is empty"))
+	case bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")):
+		return fail(errors.New("the answer is a batch, one answer was expected"))
+	case err != nil:
+		return fail(errors.New("the answer is not JSON-RPC; is this the service's URL?"))
+	case ans.Result == nil:
+		return fail(errors.New("the answer has neither a result nor an error"))
+	case !sameID(ans.ID, id):
+		return fail(errForeign)
+	}
+	return ans.Result, nil
+}
+
+var errForeign = errors.New("the answer belongs to another request (its id differs)")
+
+// location says where a redirect leads, without secrets.
+func (c *Client) location(resp *http.Response) string {
+	to, err := resp.Location()
+	if err != nil {
+		return ""
+	}
+	return " (it points to " + parseEndpoint(to.String()).String() + ")"
+}
+
+// answered makes the service's error out of the answer's error member.
+func (c *Client) answered(method string, resp *http.Response, raw json.RawMessage) *Error {
+	e := &Error{
+		Service:    c.service,
+		Method:     method,
+		HTTPStatus: resp.StatusCode,
+		RetryAfter: retryAfter(resp.Header),
+	}
+	var member struct {
+		Code    json.RawMessage `json:"code"`
+		Message json.RawMessage `json:"message"`
+		Data    json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(raw, &member); err != nil {
+		e.Message = c.endpoint.clean(text(raw)) // an error that is a bare string
+		return e
+	}
+	e.Code, _ = strconv.Atoi(text(member.Code))
+	e.Message = c.endpoint.clean(text(member.Message))
+	if e.Message == "" {
+		e.Message = "no message: " + c.endpoint.start(raw)
+	}
+	if present(member.Data) {
+		e.Data = c.endpoint.redactJSON(member.Data)
+	}
+	return e
+}
+
+// text returns what a JSON string says, and anything else as it is written.
+func text(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	return string(raw)
+}
+
+func present(raw json.RawMessage) bool { return raw != nil && string(raw) != "null" }
+
+// sameID accepts the number and the number in a string.
+func sameID(raw json.RawMessage, id uint64) bool {
+	return strings.Trim(string(raw), `"`) == strconv.FormatUint(id, 10)
+}

@@ -1,0 +1,123 @@
+package jsonrpc
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// TransportError means that no usable answer came from a service: the request did not get through, or
+// what came back is not an answer to it. Secrets of the service's URL are cut out of its texts.
+type TransportError struct {
+	// Service names the service, Endpoint its address without the key.
+	Service  string
+	Endpoint string
+	// Method is the JSON-RPC method.
+	Method string
+	// HTTPStatus is the answer's status, 0 where none came.
+	HTTPStatus int
+	// BodyStart is the start of the answer's body, at most 256 bytes, for a human to read.
+	BodyStart string
+	// RetryAfter is how long the service asks to stay away, 0 where it does not say.
+	RetryAfter time.Duration
+	// Err is the cause, nil where the HTTP status says it all.
+	Err error
+
+	unsent bool // the request surely did not reach the service
+	broken bool // the round trip itself failed
+}
+
+// Error says what was asked of whom, what came back, and what can be done about it.
+func (e *TransportError) Error() string {
+	text := fmt.Sprintf("%s %s: %s", e.Service, e.Endpoint, e.Method)
+	if e.HTTPStatus != 0 && e.HTTPStatus != http.StatusOK {
+		text += fmt.Sprintf(": HTTP %d %s", e.HTTPStatus, http.StatusText(e.HTTPStatus))
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	if e.BodyStart != "" {
+		text += fmt.Sprintf(": %q", e.BodyStart)
+	}
+	switch e.HTTPStatus {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		text += "; check the key in the service's URL"
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		text += "; check the path of the service's URL"
+	case http.StatusTooManyRequests:
+		text += "; ask less often"
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *TransportError) Unwrap() error { return e.Err }
+
+// Temporary reports whether the same request may get through later: connections that are refused,
+// reset or cut, timeouts, and the statuses 429, 502, 503 and 504.
+func (e *TransportError) Temporary() bool {
+	if temporaryStatus(e.HTTPStatus) {
+		return true
+	}
+	return e.broken && !permanent(e.Err)
+}
+
+// MayBeDelivered reports whether the service may have received and executed the request.
+func (e *TransportError) MayBeDelivered() bool {
+	switch {
+	case e.unsent:
+		return false
+	case e.HTTPStatus == 0 || e.Err != nil:
+		return true
+	}
+	// A gateway that reports an error may have passed the request on; a client error was refused.
+	return e.HTTPStatus >= 500 || e.HTTPStatus == http.StatusRequestTimeout
+}
+
+// permanent tells causes that stay apart from networks that recover.
+func permanent(err error) bool {
+	var (
+		dns       *net.DNSError
+		cert      *tls.CertificateVerificationError
+		authority x509.UnknownAuthorityError
+		record    tls.RecordHeaderError
+	)
+	return errors.Is(err, context.Canceled) ||
+		errors.As(err, &dns) && dns.IsNotFound ||
+		errors.As(err, &cert) || errors.As(err, &authority) || errors.As(err, &record)
+}
+
+// fail is for an answer that cannot be used.
+func (c *Client) fail(method string, cause error) *TransportError {
+	return &TransportError{Service: c.service, Endpoint: c.endpoint.String(), Method: method, Err: cause}
+}
+
+// unsent is for a request that never left.
+func (c *Client) unsent(method string, cause error) *TransportError {
+	failed := c.fail(method, cause)
+	failed.unsent = true
+	return failed
+}
+
+// broken is for a round trip that failed. net/http puts the whole URL into its errors: only their
+// cause is kept.
+func (c *Client) broken(ctx context.Context, method string, err error, mayBeDelivered bool) *TransportError {
+	for wrapped := (*url.Error)(nil); errors.As(err, &wrapped); {
+		err = wrapped.Err
+	}
+	if ended := ctx.Err(); ended != nil {
+		if err = context.Cause(ctx); !errors.Is(err, ended) {
+			err = fmt.Errorf("%w: %w", ended, err)
+		}
+	}
+	failed := c.fail(method, c.endpoint.redactError(err))
+	failed.broken = true
+	failed.unsent = !mayBeDelivered
+	return failed
+}

@@ -1,0 +1,100 @@
+package reason
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/go-sesame/sesame/internal/jsonrpc"
+)
+
+// Answer is a service's error answer with its reason: what bundler.Error and paymaster.Error have in
+// common.
+type Answer struct {
+	Service    string
+	Method     string
+	Code       int
+	Message    string
+	HTTPStatus int
+	Reason     Reason
+}
+
+// Text is the answer for a human: the service's words with revert data decoded, the code, and help.
+func (a Answer) Text() string {
+	code := fmt.Sprintf("code %d", a.Code)
+	if a.HTTPStatus != 0 && a.HTTPStatus != http.StatusOK {
+		code += fmt.Sprintf(", HTTP %d", a.HTTPStatus)
+	}
+	text := fmt.Sprintf("%s: %s: %s (%s)", a.Service, a.Method, a.words(), code)
+	if a.Reason.AA != nil && a.Reason.AA.Help() != "" {
+		text += ": " + a.Reason.AA.Help()
+	}
+	return text
+}
+
+// words is the service's message with what it says in hex, or in its data only.
+func (a Answer) words() string {
+	message := a.Message
+	if revert := a.Reason.Revert; revert != nil {
+		decoded := revert.String()
+		message = strings.ReplaceAll(message, hexutil.Encode(revert.Data), decoded)
+		if !strings.Contains(message, decoded) {
+			message += ": reverted with " + decoded
+		}
+	}
+	if aa := a.Reason.AA; aa != nil && !strings.Contains(message, aa.Code) {
+		message += ": " + strings.TrimSpace(aa.Code+" "+aa.Reason)
+	}
+	const longest = 1024
+	if len(message) > longest {
+		message = strings.ToValidUTF8(message[:longest], "") + "…"
+	}
+	return message
+}
+
+// Errors lists the reasons, for Unwrap.
+func (a Answer) Errors() []error {
+	var errs []error
+	if a.Reason.AA != nil {
+		errs = append(errs, a.Reason.AA)
+	}
+	if a.Reason.Revert != nil {
+		errs = append(errs, *a.Reason.Revert)
+	}
+	return errs
+}
+
+// RateLimited reports whether the service wants fewer requests.
+func (a Answer) RateLimited() bool {
+	return a.Code == jsonrpc.CodeLimitExceeded || a.HTTPStatus == http.StatusTooManyRequests
+}
+
+// Temporary reports whether the service failed in a way that passes by itself.
+func (a Answer) Temporary() bool {
+	const internalError = -32603
+	failed := a.Code == internalError || a.Code == 0 || a.HTTPStatus >= 500
+	return a.RateLimited() || failed && a.Undecided()
+}
+
+// Undecided reports whether it is open what became of the request: the service did not refuse it, but
+// failed in some other way.
+func (a Answer) Undecided() bool {
+	switch {
+	case a.RateLimited(), a.HTTPStatus >= 400 && a.HTTPStatus <= 499:
+		return false
+	case a.Reason.AA != nil, a.Reason.Revert != nil, strings.Contains(strings.ToLower(a.Message), "revert"):
+		return false
+	}
+	return !refusal(a.Code)
+}
+
+// refusal tells codes that are decisions: those of ERC-4337, and those of malformed requests.
+func refusal(code int) bool {
+	switch code {
+	case -32700, -32600, -32601, -32602, -32004:
+		return true
+	}
+	return code <= -32500 && code > -32600
+}

@@ -1,0 +1,12 @@
+// Package paymaster is a client for services that pay for user operations of EntryPoint v0.6.
+//
+//	client := paymaster.New(paymaster.BiconomyURL(80002, apiKey))
+//	defer client.Close()
+//
+// [Client] speaks Biconomy's methods, sponsored and paid in a token; [ERC7677] speaks the standard ones of
+// ERC-7677. Both are a [userop.Paymaster].
+//
+// What the service answers instead of a sponsorship is an [*Error] with the service's own reason. An answer
+// that sponsors nothing matches [userop.ErrNotSponsored]. A request that got no usable answer is a
+// [*TransportError]. None of them ever shows the key in the service's URL.
+package paymaster

@@ -1,0 +1,119 @@
+package paymaster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/internal/jsonrpc"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// ERC7677 talks to a paymaster service with the methods of ERC-7677, which many vendors have. It is safe
+// for concurrent use.
+type ERC7677 struct {
+	rpc     *jsonrpc.Client
+	context any
+}
+
+var _ userop.Paymaster = (*ERC7677)(nil)
+
+// NewERC7677 returns a client for the service at url, key included. serviceContext is what the service
+// wants to know beside the operation, such as a policy ID; it is marshalled to JSON, nil as {}. Like
+// [New] it does no I/O. Of the options those for the transport apply.
+func NewERC7677(url string, serviceContext any, opts ...Option) *ERC7677 {
+	var o options
+	for _, opt := range opts {
+		opt.apply(&o)
+	}
+	if serviceContext == nil {
+		serviceContext = struct{}{}
+	}
+	return &ERC7677{rpc: o.rpc(url), context: serviceContext}
+}
+
+// Close closes idle connections. The client can still be used.
+func (p *ERC7677) Close() { p.rpc.Close() }
+
+// String names the paymaster without its key.
+func (p *ERC7677) String() string { return p.rpc.String() }
+
+// GoString is [ERC7677.String], so that %#v shows no key either.
+func (p *ERC7677) GoString() string { return p.String() }
+
+// Stub is what stands for the sponsorship while gas is estimated.
+type Stub struct {
+	PaymasterAndData []byte
+	// Final says that the stub is the sponsorship already: [ERC7677.Data] need not be asked.
+	Final bool
+	// Sponsor is the name of who pays, if the service tells.
+	Sponsor string
+}
+
+// UnmarshalJSON reads an answer of pm_getPaymasterStubData or pm_getPaymasterData.
+func (s *Stub) UnmarshalJSON(data []byte) error {
+	obj, err := jsonobject.Parse(data)
+	if err != nil {
+		return err
+	}
+	var read Stub
+	var sponsor json.RawMessage
+	obj.Optional("paymasterAndData", (*hexutil.Bytes)(&read.PaymasterAndData))
+	obj.Optional("isFinal", &read.Final)
+	obj.Optional("sponsor", &sponsor)
+	if err := obj.Err(); err != nil {
+		return err
+	}
+	var named struct {
+		Name string `json:"name"`
+	}
+	if json.Unmarshal(sponsor, &named) == nil { // for display only
+		read.Sponsor = named.Name
+	}
+	*s = read
+	return nil
+}
+
+// StubData returns what to put into op while its gas limits are estimated (pm_getPaymasterStubData).
+func (p *ERC7677) StubData(ctx context.Context, op *userop.Operation, entryPoint common.Address, chainID uint64) (Stub, error) {
+	return p.ask(ctx, "pm_getPaymasterStubData", op, entryPoint, chainID)
+}
+
+// Data returns the paymasterAndData for an operation that is complete but for its signature
+// (pm_getPaymasterData).
+func (p *ERC7677) Data(ctx context.Context, op *userop.Operation, entryPoint common.Address, chainID uint64) ([]byte, error) {
+	answer, err := p.ask(ctx, "pm_getPaymasterData", op, entryPoint, chainID)
+	return answer.PaymasterAndData, err
+}
+
+func (p *ERC7677) ask(ctx context.Context, method string, op *userop.Operation, entryPoint common.Address, chainID uint64) (Stub, error) {
+	var answer Stub
+	if err := read(ctx, p.rpc, &answer, method, op, entryPoint.Hex(), hexutil.Uint64(chainID), p.context); err != nil {
+		return Stub{}, err
+	}
+	if err := checkData(answer.PaymasterAndData); err != nil {
+		return Stub{}, err
+	}
+	return answer, nil
+}
+
+// SponsorUserOperation makes the service a [userop.Paymaster]. The service sets no gas limits: asked to
+// calculate them for an operation that lacks some, it answers with the stub to estimate with, and without
+// limits. For an operation that has its limits it answers with the final data. Paying in a token is
+// arranged in the service's context, not with req.FeeToken.
+func (p *ERC7677) SponsorUserOperation(ctx context.Context, op *userop.Operation, req userop.SponsorRequest) (userop.Sponsorship, error) {
+	if req.FeeToken != nil {
+		return userop.Sponsorship{}, errors.New("paymaster: ERC-7677 has no fee token; name it in the service's context instead")
+	}
+	unlimited := op.CallGasLimit.IsZero() || op.VerificationGasLimit.IsZero() || op.PreVerificationGas.IsZero()
+	if req.CalculateGasLimits && unlimited {
+		stub, err := p.StubData(ctx, op, req.EntryPoint, req.ChainID)
+		return userop.Sponsorship{PaymasterAndData: stub.PaymasterAndData}, err
+	}
+	data, err := p.Data(ctx, op, req.EntryPoint, req.ChainID)
+	return userop.Sponsorship{PaymasterAndData: data}, err
+}

@@ -1,0 +1,75 @@
+package paymaster
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/jsonrpc"
+	"github.com/go-sesame/sesame/internal/reason"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// Error is what a paymaster service answered instead of a result. Services that simulate the operation
+// report its failures here: then it holds a [*userop.AAError] and an [abi.Revert] for [errors.As].
+type Error struct {
+	// Method is the JSON-RPC method that was asked.
+	Method string
+	// Code is the JSON-RPC error code, 0 where the service gave none.
+	Code int
+	// Message is in the service's own words.
+	Message string
+	// Data is the error's data member, nil where there is none.
+	Data       json.RawMessage
+	HTTPStatus int
+	// RetryAfter is how long the service asks to stay away, 0 where it does not say.
+	RetryAfter time.Duration
+	// AA is the EntryPoint's code in the answer, nil where there is none.
+	AA *userop.AAError
+	// Revert is the contract's own revert in the answer, nil where there is none.
+	Revert *abi.Revert
+}
+
+// asError turns the service's answer into an *Error; transport errors stay as they are.
+func asError(err error) error {
+	var answer *jsonrpc.Error
+	if !errors.As(err, &answer) {
+		return err
+	}
+	why := reason.Of(answer.Message, answer.Data)
+	return &Error{
+		Method:     answer.Method,
+		Code:       answer.Code,
+		Message:    answer.Message,
+		Data:       answer.Data,
+		HTTPStatus: answer.HTTPStatus,
+		RetryAfter: answer.RetryAfter,
+		AA:         why.AA,
+		Revert:     why.Revert,
+	}
+}
+
+func (e *Error) answer() reason.Answer {
+	return reason.Answer{
+		Service:    "paymaster",
+		Method:     e.Method,
+		Code:       e.Code,
+		Message:    e.Message,
+		HTTPStatus: e.HTTPStatus,
+		Reason:     reason.Reason{AA: e.AA, Revert: e.Revert},
+	}
+}
+
+// Error gives the service's reason with revert data decoded, the code, and what an AA code means.
+func (e *Error) Error() string { return e.answer().Text() }
+
+// Unwrap returns the AA code and the revert, as far as they are known.
+func (e *Error) Unwrap() []error { return e.answer().Errors() }
+
+// RateLimited reports whether the service wants fewer requests (-32005, or HTTP 429).
+func (e *Error) RateLimited() bool { return e.answer().RateLimited() }
+
+// Temporary reports whether the same request may succeed later: rate limits and the service's own
+// troubles, not refusals.
+func (e *Error) Temporary() bool { return e.answer().Temporary() }
