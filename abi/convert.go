@@ -291,23 +291,26 @@ func mapValues(rv reflect.Value) []namedValue {
 	return list
 }
 
-// componentsByName finds each component of t in list.
+// componentsByName finds each component of t in list, where each value serves one component.
 func componentsByName(t *valueType, list []namedValue) ([]any, error) {
+	byName := make(map[string][]any)
+	for _, v := range list {
+		name := plainName(v.name)
+		byName[name] = append(byName[name], v.value)
+	}
 	values := make([]any, len(t.fields))
 	for i, f := range t.fields {
-		if f.name == "" {
+		name := plainName(f.name)
+		found, known := byName[name]
+		switch {
+		case f.name == "":
 			return nil, fmt.Errorf("component %d of %s has no name: give the components in order, as []any", i+1, t)
+		case !known:
+			return nil, fmt.Errorf("no value for component %q of %s", f.name, t)
+		case len(found) != 1:
+			return nil, fmt.Errorf("which value is for component %q of %s is not clear: give the components in order, as []any", f.name, t)
 		}
-		found := 0
-		for _, candidate := range list {
-			if plainName(candidate.name) == plainName(f.name) {
-				values[i] = candidate.value
-				found++
-			}
-		}
-		if found != 1 {
-			return nil, fmt.Errorf("component %q of %s found %d times", f.name, t, found)
-		}
+		values[i], byName[name] = found[0], nil
 	}
 	return values, nil
 }

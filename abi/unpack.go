@@ -152,7 +152,7 @@ func (d *decoder) slice(data []byte, t *valueType) (v any, size int, err error) 
 	if err := d.take(data, 1); err != nil {
 		return nil, 0, err
 	}
-	n, err := wordToLength(data, len(data)/WordSize/t.elem.words)
+	n, err := wordToLength(data, (len(data)-WordSize)/WordSize/t.elem.words)
 	if err != nil {
 		return nil, 0, fmt.Errorf("length %w", err)
 	}

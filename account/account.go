@@ -169,17 +169,27 @@ func (c *Client) useSession(draft *userop.Draft, calls []Call, asBatch bool, s *
 		func(ctx context.Context) error {
 			return c.requireModule(ctx, draft.Sender, signer.Module(), signer.ModuleName())
 		},
-		func(ctx context.Context) error {
-			if err := sess.Refresh(ctx); err != nil {
-				return fmt.Errorf("read session store again: %w", err)
-			}
-			if err := sess.Confirm(ctx, c, c.freshness); err != nil {
-				return err
-			}
-			return signer.Check()
-		})
+		func(ctx context.Context) error { return c.checkSession(ctx, signer) })
 	// A call the policy forbids needs no round trip to be refused.
 	return signer.CheckCalls(draft.CallData, calls)
+}
+
+// checkSession compares the session with the store and the chain as they are now.
+func (c *Client) checkSession(ctx context.Context, signer *session.Signer) error {
+	sess := signer.Session()
+	if err := sess.Refresh(ctx); err != nil {
+		return fmt.Errorf("read session store again: %w", err)
+	}
+	err := sess.Confirm(ctx, c, c.freshness)
+	if err == nil {
+		return signer.Check()
+	}
+	// An account without code has no root either; its absence is the better reason.
+	account := c.Account(sess.Ref().Account)
+	if deployed, unknown := account.Deployed(ctx); unknown == nil && !deployed {
+		return account.notDeployed()
+	}
+	return err
 }
 
 func (c *Client) sessionSigner(leaves []session.LeafRef, asBatch bool) (*session.Signer, error) {

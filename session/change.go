@@ -71,7 +71,8 @@ func (s *Session) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) {
 	if state.Pending != nil {
 		return nil, fmt.Errorf("%w: a change of the session root of %s waits for operation %s; call Reconcile to settle it", ErrPending, s.ref, state.Pending.OpHash)
 	}
-	change := Change{Header: Header{Root: state.Root, Pending: new(PendingRoot)}}
+	change := Change{Header: state.Header.Clone()}
+	change.Header.Pending = new(PendingRoot)
 	pending := change.Header.Pending
 	for i := range state.Leaves {
 		leaf := &state.Leaves[i]

@@ -41,6 +41,9 @@ type Header struct {
 	// Root is the account's root on chain as the store believes it: the root of the tree over the
 	// leaves with InTree.
 	Root common.Hash `json:"root"`
+	// Order are the IDs of the tree's leaves in the tree's order, where that is not the order of the
+	// store: after another backend's root was adopted. Empty otherwise.
+	Order []string `json:"order,omitempty"`
 	// Pending is the change of the root that was sent and not yet seen on chain, nil for none.
 	Pending *PendingRoot `json:"pending,omitempty"`
 }
@@ -151,6 +154,7 @@ func (s *State) Find(id string) int {
 
 // Clone returns a copy that shares no memory with h.
 func (h Header) Clone() Header {
+	h.Order = append([]string(nil), h.Order...)
 	if h.Pending != nil {
 		pending := *h.Pending
 		pending.Add = append([]string(nil), pending.Add...)

@@ -1,7 +1,9 @@
 package session
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -29,7 +31,7 @@ type leafTree struct {
 }
 
 func emptyView() *view {
-	return &view{state: new(State), stored: newLeafTree(nil, nil)}
+	return &view{state: new(State), stored: newLeafTree(nil, nil), byID: map[string]int{}}
 }
 
 func newView(ref Ref, state *State) (*view, error) {
@@ -37,7 +39,7 @@ func newView(ref Ref, state *State) (*view, error) {
 	for i := range state.Leaves {
 		v.byID[state.Leaves[i].ID] = i
 	}
-	v.stored = newLeafTree(state.Leaves, func(l *Leaf) bool { return l.InTree })
+	v.stored = state.tree()
 	if v.stored.Root() != state.Root {
 		return nil, &RootMismatch{Ref: ref, Stored: state.Root, Leaves: v.stored.Root()}
 	}
@@ -50,23 +52,48 @@ func newView(ref Ref, state *State) (*view, error) {
 	return v, nil
 }
 
-func newLeafTree(leaves []Leaf, in func(*Leaf) bool) *leafTree {
-	t := &leafTree{at: make(map[int]int)}
-	var hashes []common.Hash
-	for i := range leaves {
-		if in(&leaves[i]) {
-			t.at[i] = len(hashes)
-			hashes = append(hashes, leaves[i].Hash())
-		}
+// newLeafTree builds the tree over the leaves at those positions.
+func newLeafTree(leaves []Leaf, positions []int) *leafTree {
+	t := &leafTree{at: make(map[int]int, len(positions))}
+	hashes := make([]common.Hash, len(positions))
+	for n, i := range positions {
+		t.at[i] = n
+		hashes[n] = leaves[i].Hash()
 	}
 	t.Tree = NewTree(hashes)
 	return t
 }
 
+// tree returns the tree of the leaves that are in it, which State.Root should be the root of.
+func (s *State) tree() *leafTree {
+	positions := s.positions(func(l *Leaf) bool { return l.InTree })
+	if len(s.Order) == len(positions) {
+		rank := make(map[string]int, len(s.Order))
+		for n, id := range s.Order {
+			rank[id] = n
+		}
+		slices.SortStableFunc(positions, func(a, b int) int {
+			return cmp.Compare(rank[s.Leaves[a].ID], rank[s.Leaves[b].ID])
+		})
+	}
+	return newLeafTree(s.Leaves, positions)
+}
+
+// positions returns where the leaves that fit stand.
+func (s *State) positions(fits func(*Leaf) bool) []int {
+	var positions []int
+	for i := range s.Leaves {
+		if fits(&s.Leaves[i]) {
+			positions = append(positions, i)
+		}
+	}
+	return positions
+}
+
 // treeAfter returns the tree as p makes it.
 func (s *State) treeAfter(p *PendingRoot) *leafTree {
 	enters, leaves := set(p.Add), set(p.Remove)
-	return newLeafTree(s.Leaves, func(l *Leaf) bool { return (l.InTree && !leaves[l.ID]) || enters[l.ID] })
+	return newLeafTree(s.Leaves, s.positions(func(l *Leaf) bool { return (l.InTree && !leaves[l.ID]) || enters[l.ID] }))
 }
 
 // treeOf returns the known tree with that root, nil for none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/ethereum/go-ethereum"
@@ -98,17 +99,20 @@ func (d *dapp) balance(ctx context.Context, contract, holder common.Address) (st
 
 // outside sends the call of the command line to services elsewhere.
 func outside(ctx context.Context, o *options, out io.Writer) error {
-	store, err := tsstore.OpenPlaintext(o.store)
-	if err != nil {
-		return err
+	if _, err := os.Stat(o.store); err != nil {
+		return fmt.Errorf("-store: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
 	backend, err := newDapp(ctx, o.rpc, o.bundler, o.paymaster)
 	if err != nil {
 		return err
 	}
 	defer backend.close()
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
+	store, err := tsstore.OpenPlaintext(o.store, backend.client.ChainID())
+	if err != nil {
+		return err
+	}
 	line(out, "chain", backend.client.ChainID())
 	line(out, "account", o.account)
 	return backend.act(ctx, out, store, o.account, o.leaf, o.call, o.check)

@@ -115,7 +115,7 @@ func packText(signature, arguments string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-call: %w", err)
 	}
-	args, err := abi.SplitArgs(arguments)
+	args, err := function.SplitArgs(arguments)
 	if err != nil {
 		return nil, fmt.Errorf("-args: %w", err)
 	}

@@ -29,10 +29,13 @@ func NewChain(t TB, cfg ChainConfig) *Chain {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	t.Cleanup(func() {
-		if err := chain.Close(); err != nil {
-			t.Logf("close chain: %v", err)
-		}
-	})
+	t.Cleanup(func() { logClose(t, "chain", chain.Close) })
 	return chain
+}
+
+// logClose closes something at the end of a test, which a failure of closing does not fail.
+func logClose(t TB, what string, close func() error) {
+	if err := close(); err != nil {
+		t.Logf("close %s: %v", what, err)
+	}
 }

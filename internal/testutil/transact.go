@@ -38,6 +38,11 @@ func (c *Chain) SendTx(ctx context.Context, to common.Address, value *big.Int, d
 	return receipt, nil
 }
 
+// Call makes an eth_call of to with data, and returns its result.
+func (c *Chain) Call(ctx context.Context, to common.Address, data []byte) ([]byte, error) {
+	return c.client.CallContract(ctx, ethereum.CallMsg{To: &to, Data: data}, nil)
+}
+
 // Fund sends wei from the faucet to addr and waits until it is there.
 func (c *Chain) Fund(ctx context.Context, addr common.Address, wei *big.Int) error {
 	if _, err := c.SendTx(ctx, addr, wei, nil); err != nil {

@@ -1,0 +1,90 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// Find chooses, for each call, the one leaf in force whose policy allows it, all of one key. Several
+// ways to choose are an error matching [ErrAmbiguous], none is one matching [ErrNoLeaf]; both say for
+// which call. Leaves of modules that cannot be judged locally are not found.
+func (s *Session) Find(m Modules, calls ...Call) ([]LeafRef, error) {
+	if len(calls) == 0 {
+		return nil, fmt.Errorf("%w: find session leaves for no call", ErrInvalid)
+	}
+	m = m.WithDefaults()
+	state, now := s.view.Load().state, s.now()
+	allowed := make([][]*Leaf, len(calls))
+	for i := range state.Leaves {
+		leaf := &state.Leaves[i]
+		if leaf.Status == StatusRevoked || leaf.CheckTime(now) != nil || (leaf.Module != m.ABI && leaf.Module != m.ERC20) {
+			continue
+		}
+		for n := range calls {
+			if CheckCall(m, leaf, calls[n]) == nil {
+				allowed[n] = append(allowed[n], leaf)
+			}
+		}
+	}
+	for n, leaves := range allowed {
+		if len(leaves) == 0 {
+			return nil, fmt.Errorf("%w: no session in force of %s allows call %d, to %s", ErrNoLeaf, s.ref, n, calls[n].To)
+		}
+	}
+	return s.choose(allowed)
+}
+
+// choose picks the key that has a leaf for every call, and its leaves.
+func (s *Session) choose(allowed [][]*Leaf) ([]LeafRef, error) {
+	var keys []common.Address
+	for _, leaf := range allowed[0] {
+		if !slices.Contains(keys, leaf.Key) && slices.IndexFunc(allowed, func(leaves []*Leaf) bool { return len(ofKey(leaves, leaf.Key)) == 0 }) < 0 {
+			keys = append(keys, leaf.Key)
+		}
+	}
+	switch {
+	case len(keys) == 0:
+		return nil, fmt.Errorf("%w: no one key of %s may do all %d calls; send them apart", ErrNoLeaf, s.ref, len(allowed))
+	case len(keys) > 1:
+		return nil, fmt.Errorf("%w: keys %v of %s may do the calls; choose leaves by ID", ErrAmbiguous, keys, s.ref)
+	}
+	refs := make([]LeafRef, len(allowed))
+	for n := range allowed {
+		leaves := ofKey(allowed[n], keys[0])
+		if len(leaves) > 1 {
+			return nil, fmt.Errorf("%w: %v of %s allow call %d; choose one by ID", ErrAmbiguous, leaves, s.ref, n)
+		}
+		refs[n] = s.ByID(leaves[0])
+	}
+	return refs, nil
+}
+
+// ofKey returns the IDs of the leaves that belong to key.
+func ofKey(leaves []*Leaf, key common.Address) (ids []string) {
+	for _, leaf := range leaves {
+		if leaf.Key == key {
+			ids = append(ids, leaf.ID)
+		}
+	}
+	return ids
+}
+
+// ByTarget chooses the only leaf in force of an [ABIPolicy] for that contract and function selector, or
+// of an [ERC20Policy] for that token.
+func (s *Session) ByTarget(m Modules, contract common.Address, selector [4]byte) LeafRef {
+	m = m.WithDefaults()
+	what := fmt.Sprintf("target %s and selector 0x%x", contract, selector)
+	return s.only(what, func(l *Leaf) bool {
+		switch l.Module {
+		case m.ABI:
+			p, ok := parsePermission(l.Data)
+			return ok && p.contract == contract && p.selector == selector
+		case m.ERC20:
+			a, ok := parseAllowance(l.Data)
+			return ok && a.token == contract
+		}
+		return false
+	})
+}
