@@ -1,0 +1,151 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/go-sesame/sesame/session"
+)
+
+func errorsIs(err, target error) bool { return errors.Is(err, target) }
+
+// testCompareAndSet lets 64 goroutines, through two handles, each append one leaf.
+func (c *Config) testCompareAndSet(t *testing.T) {
+	const writers = 64
+	stores, ref := c.stores(t), c.ref(0)
+	versions := make([]uint64, writers)
+	var group errgroup.Group
+	for n := range writers {
+		group.Go(func() (err error) {
+			versions[n], err = appendLeaf(t.Context(), stores[n%len(stores)], ref, newLeaf(n))
+			return err
+		})
+	}
+	require.NoError(t, group.Wait())
+
+	state := stateOf(t, stores[0], ref)
+	require.Len(t, state.Leaves, writers, "no change is lost")
+	byID := make(map[string]bool)
+	for i := range state.Leaves {
+		byID[state.Leaves[i].ID] = true
+	}
+	require.Len(t, byID, writers)
+	unique := make(map[uint64]bool)
+	for _, version := range versions {
+		unique[version] = true
+	}
+	require.Len(t, unique, writers, "no two changes made the same version")
+	require.True(t, unique[state.Version])
+}
+
+// appendLeaf retries until no other writer is in between.
+func appendLeaf(ctx context.Context, store session.Store, ref session.Ref, leaf session.Leaf) (uint64, error) {
+	for {
+		version, err := store.Version(ctx, ref)
+		if err != nil {
+			return 0, err
+		}
+		version, err = store.Apply(ctx, ref, version, &session.Change{Put: []session.Leaf{leaf}})
+		if !errors.Is(err, session.ErrConflict) {
+			return version, err
+		}
+	}
+}
+
+func (c *Config) testHold(t *testing.T) {
+	store, ref := c.Open(t), c.ref(0)
+	state := apply(t, store, ref, session.Change{Put: newLeaves(0, 1)})
+
+	mine := errors.New("mine")
+	err := store.Hold(t.Context(), ref, func(version uint64) error {
+		require.Equal(t, state.Version, version)
+		return mine
+	})
+	require.Same(t, mine, err, "the error is returned as it is")
+
+	require.Panics(t, func() {
+		_ = store.Hold(t.Context(), ref, func(uint64) error { panic("mine") })
+	})
+	apply(t, store, ref, session.Change{Put: newLeaves(1, 2)}) // is free again
+}
+
+// testHoldAgainstApply lets holders run while another handle makes changes: none may be committed
+// before a holder that saw the version before it is done.
+func (c *Config) testHoldAgainstApply(t *testing.T) {
+	stores, ref := c.stores(t), c.ref(0)
+	apply(t, stores[0], ref, session.Change{Put: newLeaves(0, 1)})
+	var committed atomic.Uint64 // the newest version whose Apply returned
+	committed.Store(stateOf(t, stores[0], ref).Version)
+	var done atomic.Bool
+
+	group, ctx := errgroup.WithContext(t.Context())
+	for n := range 4 {
+		group.Go(func() error {
+			for !done.Load() {
+				err := stores[n%len(stores)].Hold(ctx, ref, func(version uint64) error {
+					before := committed.Load()
+					runtime.Gosched()
+					time.Sleep(time.Millisecond) // gives a wrong store the chance to show it
+					if after := committed.Load(); after != before && after != version {
+						return errors.New("a change was committed while the store was held")
+					}
+					return nil
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		defer done.Store(true)
+		for n := range 20 {
+			version, err := appendLeaf(ctx, stores[1], ref, newLeaf(n+1))
+			if err != nil {
+				return err
+			}
+			committed.Store(version)
+		}
+		return nil
+	})
+	require.NoError(t, group.Wait())
+}
+
+func (c *Config) testCancelled(t *testing.T) {
+	store, ref := c.Open(t), c.ref(0)
+	before := apply(t, store, ref, session.Change{Put: newLeaves(0, 1)})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+
+	_, err := store.Load(ctx, ref)
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = store.Version(ctx, ref)
+	require.ErrorIs(t, err, context.Canceled)
+	err = store.Hold(ctx, ref, func(uint64) error { t.Error("held with a cancelled context"); return nil })
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = store.Apply(ctx, ref, before.Version, &session.Change{Put: newLeaves(1, 2)})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, before, load(t, store, ref, before.Version))
+
+	if keys, ok := store.(session.Keyring); ok {
+		_, err = keys.NewKey(ctx, ref)
+		require.ErrorIs(t, err, context.Canceled)
+		_, err = keys.Keys(ctx, ref)
+		require.ErrorIs(t, err, context.Canceled)
+		_, err = keys.SignDigest(ctx, session.SignRequest{Ref: ref, Key: newLeaf(0).Key})
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, keys.RemoveKey(ctx, ref, newLeaf(0).Key), context.Canceled)
+	}
+	if lister, ok := store.(session.Lister); ok {
+		_, err = lister.List(ctx, session.Query{})
+		require.ErrorIs(t, err, context.Canceled)
+	}
+}

@@ -1,0 +1,113 @@
+package storetest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/session"
+)
+
+func (c *Config) testList(t *testing.T) {
+	store := c.Open(t)
+	lister, ok := store.(session.Lister)
+	if !ok {
+		return // keeps nothing to list
+	}
+	empty, err := lister.List(t.Context(), session.Query{})
+	require.NoError(t, err)
+	require.Empty(t, empty.Items)
+	require.Empty(t, empty.Next)
+
+	all := c.fill(t, store)
+	one, account, key := c.ref(0).ChainID, all[5].Ref.Account, all[7].Leaf.Key
+	soon := time.Unix(int64(newLeaf(4).ValidUntil), 0)
+	for name, query := range map[string]session.Query{
+		"all":               {},
+		"pages of one":      {Limit: 1},
+		"pages of seven":    {Limit: 7},
+		"largest page":      {Limit: session.MaxPage},
+		"chain":             {ChainID: one, Limit: 5},
+		"unknown chain":     {ChainID: one + 9},
+		"account":           {Account: account, Limit: 2},
+		"key":               {Key: key, Limit: 1},
+		"unknown key":       {Key: common.HexToAddress("0x01")},
+		"pending":           {Status: session.StatusPending, Limit: 3},
+		"revoked":           {Status: session.StatusRevoked},
+		"active":            {Status: session.StatusActive, At: soon},
+		"expired":           {Status: session.StatusExpired, At: soon.Add(time.Second), Limit: 3},
+		"expires before":    {ExpiresBefore: soon.Add(time.Nanosecond), Limit: 3},
+		"expires after":     {ExpiresAfter: soon.Add(-time.Nanosecond), Limit: 3},
+		"expires within":    {ExpiresAfter: soon, ExpiresBefore: soon.Add(3 * time.Second)},
+		"account and chain": {ChainID: one, Account: account, Status: session.StatusActive},
+	} {
+		t.Run(name, func(t *testing.T) { requireListed(t, lister, query, all) })
+	}
+	t.Run("refused", func(t *testing.T) { requireRefused(t, lister) })
+}
+
+// fill stores leaves of all sorts in several accounts, and chains if there are any, and returns them in
+// the order of a listing.
+func (c *Config) fill(t *testing.T, store session.Store) (all []session.Listed) {
+	refs := []session.Ref{c.ref(3), c.ref(0), c.ref(2)}
+	if c.ChainID == 0 {
+		refs = append(refs, session.Ref{ChainID: c.ref(0).ChainID - 1, Account: c.ref(2).Account})
+	}
+	for i, ref := range refs {
+		leaves := newLeaves(i, i+6)
+		leaves[1].Status, leaves[1].InTree = session.StatusPending, false
+		leaves[2].Status = session.StatusRevoked
+		leaves[3].ValidUntil = 0
+		apply(t, store, ref, session.Change{Put: leaves})
+		for position := range leaves {
+			all = append(all, session.Listed{Ref: ref, Position: position, Leaf: leaves[position]})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b session.Listed) int { return a.Ref.Compare(b.Ref) })
+	return all
+}
+
+// requireListed pages through the listing and compares it with one by hand.
+func requireListed(t *testing.T, lister session.Lister, query session.Query, all []session.Listed) {
+	t.Helper()
+	var want, have []session.Listed
+	for _, item := range all {
+		var page session.Page
+		byHand := query
+		byHand.Limit = 0
+		byHand.Collect(&page, session.Place{Ref: item.Ref, Position: item.Position}, &item.Leaf)
+		want = append(want, page.Items...)
+	}
+	limit := query.Limit
+	if limit == 0 {
+		limit = session.DefaultPage
+	}
+	for {
+		page, err := lister.List(t.Context(), query)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page.Items), limit)
+		have = append(have, page.Items...)
+		if page.Next == "" {
+			break
+		}
+		require.Len(t, page.Items, limit, "only the last page is short")
+		query.Cursor = page.Next
+	}
+	require.Equal(t, want, have)
+}
+
+func requireRefused(t *testing.T, lister session.Lister) {
+	for name, query := range map[string]session.Query{
+		"negative limit": {Limit: -1},
+		"large limit":    {Limit: session.MaxPage + 1},
+		"unknown status": {Status: 77},
+		"cursor":         {Cursor: "not a cursor"},
+		"short cursor":   {Cursor: "AAAA"},
+	} {
+		_, err := lister.List(t.Context(), query)
+		require.ErrorIs(t, err, session.ErrInvalid, name)
+	}
+}
