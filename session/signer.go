@@ -109,7 +109,7 @@ func (s *Signer) CheckCalls(callData []byte, calls []Call) error {
 			return err
 		}
 		leaf := &v.state.Leaves[i]
-		if err := s.checkLeaf(leaf); err != nil {
+		if err := errors.Join(s.checkLeaf(leaf), leaf.checkKey(s.modules)); err != nil {
 			return err
 		}
 		if !s.batch {
@@ -120,6 +120,25 @@ func (s *Signer) CheckCalls(callData []byte, calls []Call) error {
 		}
 	}
 	return nil
+}
+
+// checkKey returns an error matching [ErrWrongKey] if the leaf's data names another key than the leaf.
+func (l *Leaf) checkKey(m Modules) error {
+	var named common.Address
+	switch l.Module {
+	case m.ABI:
+		if p, ok := parsePermission(l.Data); ok {
+			named = p.key
+		}
+	case m.ERC20:
+		if a, ok := parseAllowance(l.Data); ok {
+			named = a.key
+		}
+	}
+	if named == (common.Address{}) || named == l.Key {
+		return nil // data of another module, or so short that the policy check says it
+	}
+	return fmt.Errorf("%w: %s belongs to key %s, but what was granted names key %s", ErrWrongKey, l.name(), l.Key, named)
 }
 
 // checkLeaf judges what a leaf says of itself.

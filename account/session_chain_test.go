@@ -1,0 +1,213 @@
+package account_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/session"
+)
+
+func callMsg(to common.Address, data []byte) ethereum.CallMsg {
+	return ethereum.CallMsg{To: &to, Data: data}
+}
+
+var stranger = common.HexToAddress("0x00000000000000000000000000000000DeaDBeef")
+
+func TestGrantAndUse(t *testing.T) {
+	w := newWorld(t)
+	granted := w.grant(t, []session.Policy{w.nftPolicy()})
+	require.Equal(t, 1, granted.Len())
+	require.Equal(t, session.StatusActive, granted.Leaves()[0].Status)
+	root, err := w.user.SessionRoot(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, granted.Root(), root)
+
+	sess, err := session.Open(t.Context(), w.store, w.user.Ref(), session.WithChain(w.client))
+	require.NoError(t, err)
+	receipt, err := w.send(t, []account.Call{w.mint(t, w.user.Address())}, account.WithSession(sess.Leaf(0)))
+	require.NoError(t, err)
+	require.True(t, receipt.Success)
+	require.Equal(t, w.user.Address(), receipt.Sender)
+	require.Equal(t, uint64(1), w.nfts(t))
+}
+
+func TestASecondGrantKeepsTheFirst(t *testing.T) {
+	w := newWorld(t)
+	w.grant(t, []session.Policy{w.nftPolicy()})
+	token := session.ABIPolicy{
+		Key: w.key, Contract: w.chain.Contracts.Token, Function: "mint(address to, uint256 amount)",
+		Rules:  []session.Rule{session.Arg("amount", session.LessThanOrEqual, 100)},
+		Window: session.Forever(),
+	}
+	sess := w.grant(t, []session.Policy{token})
+	require.Equal(t, 2, sess.Len())
+	_, err := w.send(t, []account.Call{w.mint(t, w.user.Address())}, account.WithSession(sess.Leaf(0)))
+	require.NoError(t, err)
+	_, err = w.send(t, []account.Call{{To: w.chain.Contracts.Token, Data: pack(t, "mint(address,uint256)", w.user.Address(), 100)}},
+		account.WithSession(sess.Leaf(1)))
+	require.NoError(t, err)
+	require.Equal(t, uint64(100), w.balance(t, w.chain.Contracts.Token, w.user.Address()))
+}
+
+// TestRefusals sends what a session does not allow: with the local check, and without it to the chain.
+func TestRefusals(t *testing.T) {
+	w := newWorld(t)
+	now := w.now()
+	expired, early := w.nftPolicy(), w.nftPolicy()
+	expired.ID, expired.Window = "expired", session.Until(now.Add(2*time.Second))
+	early.ID, early.Window = "early", session.Between(now.Add(time.Hour), now.Add(2*time.Hour))
+	paid := session.ABIPolicy{
+		ID: "paid", Key: w.key, Contract: w.chain.Contracts.Target, Function: "store(uint256 number)",
+		ValueLimit: *uint256.NewInt(10), Window: session.Until(now.Add(time.Hour)),
+	}
+	minting := w.nftPolicy()
+	minting.ID = "minting"
+	w.grant(t, []session.Policy{minting, expired, early, paid})
+	w.fund(t, 1)
+	require.NoError(t, w.chain.AdjustTime(3*time.Second))
+	clock := func() time.Time { return w.now() }
+	sess, err := session.Open(t.Context(), w.store, w.user.Ref(), session.WithClock(clock))
+	require.NoError(t, err)
+
+	mine := w.mint(t, w.user.Address())
+	elsewhere := mine
+	elsewhere.To = w.chain.Contracts.Token
+	tests := []struct {
+		name, leaf, local, chain string
+		call                     account.Call
+		is                       error
+	}{
+		{name: "wrong argument", leaf: "minting", call: w.mint(t, stranger),
+			local: "rule 0 (to)", chain: "ABISV Arg Rule Violated"},
+		{name: "wrong contract", leaf: "minting", call: elsewhere,
+			local: "ABISV Destination Forbidden", chain: "ABISV Destination Forbidden"},
+		{name: "wrong selector", leaf: "minting", call: account.Call{To: mine.To, Data: pack(t, "mint(address)", w.user.Address())},
+			local: "ABISV Selector Forbidden", chain: "ABISV Selector Forbidden"},
+		{name: "value over the limit", leaf: "paid", call: account.Call{To: w.chain.Contracts.Target, Value: *uint256.NewInt(11), Data: pack(t, "store(uint256)", 1)},
+			local: "ABISV Permitted Value Exceeded", chain: "ABISV Permitted Value Exceeded"},
+		{name: "short calldata", leaf: "minting", call: account.Call{To: mine.To, Data: mine.Data[:20]},
+			local: "rule 0 (to)", chain: "AA23 reverted"},
+		{name: "expired", leaf: "expired", call: mine, is: session.ErrExpired,
+			local: "session is expired: session expired ended at ", chain: "AA22 expired or not due"},
+		{name: "not yet valid", leaf: "early", call: mine, is: session.ErrNotYetValid,
+			local: "session is not yet valid: session early starts at ", chain: "AA22 expired or not due"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			opts := []account.Option{account.WithSession(sess.ByID(tt.leaf))}
+			_, err := w.send(t, []account.Call{tt.call}, opts...)
+			require.ErrorContains(t, err, tt.local)
+			if tt.is != nil {
+				require.ErrorIs(t, err, tt.is)
+			} else {
+				var violation *session.Violation
+				require.ErrorAs(t, err, &violation)
+			}
+			_, err = w.send(t, []account.Call{tt.call}, append(opts, account.Unchecked())...)
+			require.ErrorContains(t, err, tt.chain)
+		})
+	}
+	require.Zero(t, w.nfts(t), "nothing was minted")
+}
+
+func TestUnknownLeafIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.grant(t, []session.Policy{w.nftPolicy()})
+
+	// A store that believes in a leaf the owner never granted.
+	store := session.NewMemory()
+	policy := w.nftPolicy()
+	var err error
+	policy.Key, err = store.NewKey(t.Context(), w.user.Ref())
+	require.NoError(t, err)
+	forged, err := policy.Leaf(w.client.Contracts().Session)
+	require.NoError(t, err)
+	forged.ID, forged.Status, forged.InTree = "forged", session.StatusActive, true
+	_, err = store.Apply(t.Context(), w.user.Ref(), 0, &session.Change{Header: session.Header{Root: forged.Hash()}, Put: []session.Leaf{forged}})
+	require.NoError(t, err)
+
+	sess, err := session.Open(t.Context(), store, w.user.Ref())
+	require.NoError(t, err)
+	calls := []account.Call{w.mint(t, w.user.Address())}
+	_, err = w.send(t, calls, account.WithSession(sess.Leaf(0)))
+	require.ErrorIs(t, err, session.ErrRootMismatch)
+	require.ErrorContains(t, err, "sessions that cannot be proven: forged")
+	_, err = w.send(t, calls, account.WithSession(sess.Leaf(0)), account.Unchecked())
+	require.ErrorContains(t, err, "SessionNotApproved")
+
+	_, err = session.Open(t.Context(), store, w.user.Ref(), session.WithChain(w.client))
+	require.ErrorIs(t, err, session.ErrRootMismatch)
+}
+
+func TestWrongKeyIsRefused(t *testing.T) {
+	w := newWorld(t)
+	sess := w.grant(t, []session.Policy{w.nftPolicy()})
+	key, err := crypto.GenerateKey()
+	require.NoError(t, err)
+	other, err := w.store.ImportKey(t.Context(), w.user.Ref(), key)
+	require.NoError(t, err)
+	state, err := w.store.Load(t.Context(), w.user.Ref())
+	require.NoError(t, err)
+	state.Leaves[0].Key = other
+	_, err = w.store.Apply(t.Context(), w.user.Ref(), state.Version, &session.Change{Header: state.Header, Put: state.Leaves})
+	require.NoError(t, err)
+	require.NoError(t, sess.Refresh(t.Context()))
+
+	calls := []account.Call{w.mint(t, w.user.Address())}
+	_, err = w.send(t, calls, account.WithSession(sess.Leaf(0)))
+	require.ErrorIs(t, err, session.ErrWrongKey)
+	_, err = w.send(t, calls, account.WithSession(sess.Leaf(0)), account.Unchecked())
+	require.ErrorContains(t, err, "AA24 signature error")
+
+	require.NoError(t, w.store.RemoveKey(t.Context(), w.user.Ref(), other))
+	_, err = w.send(t, calls, account.WithSession(sess.Leaf(0)), account.Unchecked())
+	require.ErrorIs(t, err, session.ErrNoKey)
+}
+
+func TestModuleNotEnabledIsRefused(t *testing.T) {
+	w := newWorld(t)
+	// The root alone, without enabling the session key manager.
+	leaf, err := w.nftPolicy().Leaf(w.client.Contracts().Session)
+	require.NoError(t, err)
+	leaf.ID, leaf.Status, leaf.InTree = "a", session.StatusActive, true
+	tx, err := w.owner.Send(t.Context(), []account.Call{{
+		To: w.client.Contracts().Session.Manager, Data: pack(t, "setMerkleRoot(bytes32)", leaf.Hash()),
+	}}, account.Sponsored())
+	require.NoError(t, err)
+	_, err = tx.Wait(t.Context())
+	require.NoError(t, err)
+	_, err = w.store.Apply(t.Context(), w.user.Ref(), 0, &session.Change{Header: session.Header{Root: leaf.Hash()}, Put: []session.Leaf{leaf}})
+	require.NoError(t, err)
+
+	sess, err := session.Open(t.Context(), w.store, w.user.Ref())
+	require.NoError(t, err)
+	calls := []account.Call{w.mint(t, w.user.Address())}
+	_, err = w.send(t, calls, account.WithSession(sess.Leaf(0)))
+	require.ErrorIs(t, err, account.ErrModuleNotEnabled)
+	require.ErrorContains(t, err, "module is not enabled: session key manager 0x000002FbFfedd9B33F4E7156F2DE8D48945E7489 on account "+w.user.Address().Hex())
+	_, err = w.send(t, calls, account.WithSession(sess.Leaf(0)), account.Unchecked())
+	require.ErrorContains(t, err, "AA23 reverted (or OOG)", "the EntryPoint hides custom errors of the account")
+}
+
+func TestFault14UndeployedAccountIsAnErrorAndNeverSomeoneElsesInitCode(t *testing.T) {
+	w := newWorld(t)
+	leaf, err := w.nftPolicy().Leaf(w.client.Contracts().Session)
+	require.NoError(t, err)
+	leaf.ID, leaf.Status, leaf.InTree = "a", session.StatusActive, true
+	_, err = w.store.Apply(t.Context(), w.user.Ref(), 0, &session.Change{Header: session.Header{Root: leaf.Hash()}, Put: []session.Leaf{leaf}})
+	require.NoError(t, err)
+	sess, err := session.Open(t.Context(), w.store, w.user.Ref())
+	require.NoError(t, err)
+	for _, opts := range [][]account.Option{nil, {account.Unchecked()}} {
+		_, err = w.send(t, []account.Call{w.mint(t, w.user.Address())}, append(opts, account.WithSession(sess.Leaf(0)))...)
+		require.ErrorIs(t, err, account.ErrNotDeployed)
+		require.ErrorContains(t, err, "its owner deploys it with a first operation, a session cannot")
+	}
+}

@@ -1,0 +1,141 @@
+package account_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/paymaster"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// world is a chain with its services and one owner's account on it.
+type world struct {
+	chain    *testutil.Chain
+	bundler  *testutil.Bundler
+	client   *account.Client
+	ownerKey *ecdsa.PrivateKey
+	owner    *account.OwnedAccount
+	user     *account.Account // the same account, known by its address alone
+	store    *session.Memory
+	key      common.Address // a session key in the store
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	chain := testutil.NewChain(t, testutil.ChainConfig{})
+	w := &world{chain: chain, store: session.NewMemory()}
+	var err error
+	w.bundler, err = testutil.StartBundler(testutil.BundlerConfig{Chain: chain})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, w.bundler.Close()) })
+	sponsor, err := testutil.StartPaymaster(testutil.PaymasterConfig{Chain: chain})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, sponsor.Close()) })
+
+	w.client, err = account.NewClient(account.Config{
+		ChainID:   chain.ChainID(),
+		Chain:     chain.Client(),
+		Bundler:   bundler.New(w.bundler.URL()),
+		Paymaster: paymaster.New(sponsor.URL()),
+		Freshness: -1,
+	})
+	require.NoError(t, err)
+	w.ownerKey, err = crypto.GenerateKey()
+	require.NoError(t, err)
+	w.owner = w.client.OwnedAccount(account.KeyOwner(w.ownerKey))
+	w.user = w.client.Account(w.owner.Address())
+	w.key, err = w.store.NewKey(t.Context(), w.owner.Ref())
+	require.NoError(t, err)
+	return w
+}
+
+// nftPolicy allows minting to the account itself, for an hour.
+func (w *world) nftPolicy() session.ABIPolicy {
+	return session.ABIPolicy{
+		Key:      w.key,
+		Contract: w.chain.Contracts.NFT,
+		Function: "safeMint(address to)",
+		Rules:    []session.Rule{session.Arg("to", session.Equal, w.owner.Address())},
+		Window:   session.Until(w.now().Add(time.Hour)),
+	}
+}
+
+// now is the chain's time, or the wall clock's where that is later.
+func (w *world) now() time.Time {
+	now, err := w.chain.NextTime(context.Background())
+	if err != nil {
+		return time.Now()
+	}
+	return now
+}
+
+func (w *world) mint(t *testing.T, to common.Address) account.Call {
+	t.Helper()
+	data, err := abi.Pack("function safeMint(address to)", to)
+	require.NoError(t, err)
+	return account.Call{To: w.chain.Contracts.NFT, Data: data}
+}
+
+// grant grants the policies and waits until they are active.
+func (w *world) grant(t *testing.T, policies []session.Policy, opts ...account.Option) *session.Session {
+	t.Helper()
+	sess, tx, err := w.owner.Grant(t.Context(), w.store, policies, append(opts, account.Sponsored())...)
+	require.NoError(t, err)
+	require.NoError(t, sess.Activate(t.Context(), tx))
+	return sess
+}
+
+// send sends calls for the emulated account and waits for the receipt.
+func (w *world) send(t *testing.T, calls []account.Call, opts ...account.Option) (*userop.Receipt, error) {
+	t.Helper()
+	tx, err := w.user.Send(t.Context(), calls, append(opts, account.Sponsored())...)
+	if err != nil {
+		return nil, err
+	}
+	return tx.Wait(t.Context())
+}
+
+func (w *world) nfts(t *testing.T) uint64 {
+	return w.balance(t, w.chain.Contracts.NFT, w.owner.Address())
+}
+
+func (w *world) balance(t *testing.T, token, holder common.Address) uint64 {
+	t.Helper()
+	balance := w.read(t, token, abi.BalanceOf(holder))
+	return balance.Uint64()
+}
+
+func (w *world) read(t *testing.T, to common.Address, data []byte) uint256.Int {
+	t.Helper()
+	answer, err := w.chain.Client().CallContract(t.Context(), callMsg(to, data), nil)
+	require.NoError(t, err)
+	value, err := abi.DecodeUint256(answer)
+	require.NoError(t, err)
+	return value
+}
+
+func (w *world) fund(t *testing.T, ether int64) {
+	t.Helper()
+	wei := new(big.Int).Mul(big.NewInt(ether), big.NewInt(1e18))
+	require.NoError(t, w.chain.Fund(t.Context(), w.owner.Address(), wei))
+}
+
+func pack(t *testing.T, function string, args ...any) []byte {
+	t.Helper()
+	data, err := abi.Pack(function, args...)
+	require.NoError(t, err)
+	return data
+}
