@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/eth/catalyst"
 	"github.com/ethereum/go-ethereum/ethclient"
-	"github.com/ethereum/go-ethereum/node"
 	"github.com/ethereum/go-ethereum/rpc"
 )
 
@@ -37,13 +34,12 @@ type Chain struct {
 	Contracts Contracts
 
 	chainID *big.Int
-	node    *node.Node
 	client  *ethclient.Client
 	faucet  faucet
 
 	mu     sync.Mutex // guards what follows
-	beacon *catalyst.SimulatedBeacon
-	server *http.Server
+	engine *engine
+	server *server
 	rpcURL string
 	closed bool
 }
@@ -59,16 +55,15 @@ func StartChain(cfg ChainConfig) (*Chain, error) {
 		cfg.ChainID = DefaultChainID
 	}
 	genesis := chainGenesis(contracts, cfg.ChainID, uint64(time.Now().Unix()))
-	stack, beacon, err := startNode(genesis)
+	engine, err := startEngine(genesis)
 	if err != nil {
 		return nil, fmt.Errorf("start chain %d: %w", cfg.ChainID, err)
 	}
 	return &Chain{
 		Contracts: WellKnownContracts(),
 		chainID:   new(big.Int).SetUint64(cfg.ChainID),
-		node:      stack,
-		client:    ethclient.NewClient(stack.Attach()),
-		beacon:    beacon,
+		client:    ethclient.NewClient(engine.node.Attach()),
+		engine:    engine,
 	}, nil
 }
 
@@ -84,7 +79,7 @@ func (c *Chain) Client() *ethclient.Client { return c.client }
 func (c *Chain) Commit() common.Hash {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.beacon.Commit()
+	return c.engine.commit()
 }
 
 // AdjustTime makes a block whose timestamp is d after the last one's. Times go forward only.
@@ -94,8 +89,8 @@ func (c *Chain) AdjustTime(d time.Duration) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.beacon.Commit() // time is adjusted on an empty pool only
-	return c.beacon.AdjustTime(d)
+	c.engine.commit() // time is adjusted on an empty pool only
+	return c.engine.beacon.AdjustTime(d)
 }
 
 // Now returns the timestamp of the last block.
@@ -129,10 +124,10 @@ func (c *Chain) Close() error {
 	c.closed = true
 	var err error
 	if c.server != nil {
-		err = shutdown(c.server)
+		err = c.server.shutdown()
 	}
 	c.client.Close()
-	return errors.Join(err, c.beacon.Stop(), c.node.Close())
+	return errors.Join(err, c.engine.close())
 }
 
 // RPCURL returns the URL of the chain's JSON-RPC endpoint, which the first call starts: for code that
@@ -146,7 +141,7 @@ func (c *Chain) RPCURL() (string, error) {
 	if c.server != nil {
 		return c.rpcURL, nil
 	}
-	handler, err := c.node.RPCHandler()
+	handler, err := c.engine.node.RPCHandler()
 	if err != nil {
 		return "", fmt.Errorf("chain's JSON-RPC endpoint: %w", err)
 	}

@@ -6,29 +6,55 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
 // shutdownTime is how long a server waits for the requests it is answering.
 const shutdownTime = 5 * time.Second
 
-// serve runs handler on a free port of 127.0.0.1 until [shutdown], and returns its URL.
-func serve(handler http.Handler) (*http.Server, string, error) {
+// server is an HTTP server on 127.0.0.1. It keeps the connections that have not sent a request yet: a
+// client may open one in advance and never use it, and Shutdown would wait for it.
+type server struct {
+	http *http.Server
+
+	mu     sync.Mutex
+	unused map[net.Conn]struct{}
+}
+
+// serve runs handler on a free port of 127.0.0.1 until [server.shutdown], and returns its URL.
+func serve(handler http.Handler) (*server, string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, "", fmt.Errorf("listen: %w", err)
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: shutdownTime}
-	go func() { _ = server.Serve(listener) }() // ends with shutdown; its error says so
-	return server, "http://" + listener.Addr().String(), nil
+	s := &server{unused: make(map[net.Conn]struct{})}
+	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: shutdownTime, ConnState: s.note}
+	go func() { _ = s.http.Serve(listener) }() // ends with shutdown; its error says so
+	return s, "http://" + listener.Addr().String(), nil
+}
+
+func (s *server) note(conn net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state == http.StateNew {
+		s.unused[conn] = struct{}{}
+	} else {
+		delete(s.unused, conn)
+	}
 }
 
 // shutdown waits for the requests that are being answered, for a limited time, and ends the rest.
-func shutdown(server *http.Server) error {
+func (s *server) shutdown() error {
+	s.mu.Lock()
+	for conn := range s.unused {
+		_ = conn.Close()
+	}
+	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
 	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("shut down server: %w", err), server.Close())
+	if err := s.http.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("shut down server: %w", err), s.http.Close())
 	}
 	return nil
 }

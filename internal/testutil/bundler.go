@@ -1,0 +1,123 @@
+package testutil
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// Vendor says whose methods a [Bundler] has beside the standard ones.
+type Vendor int
+
+const (
+	// Standard is no vendor's: the methods of ERC-7769 only.
+	Standard Vendor = iota
+	// Biconomy adds biconomy_getGasFeeValues, biconomy_getUserOperationStatus, and a third parameter of
+	// eth_sendUserOperation, {simulation_type}, which the others refuse.
+	Biconomy
+	// Pimlico adds pimlico_getUserOperationGasPrice and pimlico_getUserOperationStatus.
+	Pimlico
+)
+
+// BundlerConfig says what bundler to start. Only Chain is required.
+type BundlerConfig struct {
+	Chain  *Chain
+	Vendor Vendor
+	// BundleInterval is how long a bundle waits for more operations after its first one; 5 ms when zero.
+	// It waits longer, up to twenty times that, while further operations are being validated.
+	BundleInterval time.Duration
+	// Logger gets what is nobody's answer; nil for none.
+	Logger *slog.Logger
+}
+
+// Bundler is an ERC-4337 bundler for EntryPoint v0.6 on a [Chain]: it validates operations, keeps them in a
+// mempool, and sends them in bundles from an account of its own. It speaks JSON-RPC over HTTP.
+//
+// Methods: eth_sendUserOperation, eth_estimateUserOperationGas, eth_getUserOperationByHash,
+// eth_getUserOperationReceipt, eth_supportedEntryPoints, eth_chainId, and those of the [Vendor]. Unlike a public
+// bundler it leaves out the opcode and storage rules of ERC-7562: it trusts what a test sends.
+type Bundler struct {
+	simulator
+	executor *ecdsa.PrivateKey
+	interval time.Duration
+	logger   *slog.Logger
+	pool     *mempool
+	service  *rpcService
+
+	stop    context.CancelFunc
+	stopped sync.WaitGroup
+}
+
+// StartBundler starts a bundler and funds its account; the caller closes it, before the chain.
+func StartBundler(cfg BundlerConfig) (*Bundler, error) {
+	if cfg.Chain == nil {
+		return nil, errors.New("start bundler: it needs a chain")
+	}
+	executor, err := crypto.GenerateKey()
+	if err != nil {
+		return nil, fmt.Errorf("start bundler: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	b := &Bundler{
+		simulator: simulator{chain: cfg.Chain, entryPoint: cfg.Chain.Contracts.EntryPoint},
+		executor:  executor,
+		interval:  cfg.BundleInterval,
+		logger:    cfg.Logger,
+		pool:      newMempool(),
+		stop:      stop,
+	}
+	if b.interval <= 0 {
+		b.interval = 5 * time.Millisecond
+	}
+	if b.logger == nil {
+		b.logger = slog.New(slog.DiscardHandler)
+	}
+	if err := b.start(ctx, cfg.Vendor); err != nil {
+		stop()
+		return nil, fmt.Errorf("start bundler: %w", err)
+	}
+	return b, nil
+}
+
+func (b *Bundler) start(ctx context.Context, vendor Vendor) error {
+	if err := b.chain.Fund(ctx, crypto.PubkeyToAddress(b.executor.PublicKey), ether(1_000_000)); err != nil {
+		return err
+	}
+	var err error
+	if b.service, err = startService(bundlerAPIs(b, vendor)); err != nil {
+		return err
+	}
+	b.stopped.Go(func() { b.run(ctx) })
+	return nil
+}
+
+// NewBundler starts a bundler that ends with the test.
+func NewBundler(t TB, cfg BundlerConfig) *Bundler {
+	t.Helper()
+	b, err := StartBundler(cfg)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Cleanup(func() { logClose(t, "bundler", b.Close) })
+	return b
+}
+
+// URL returns the address of the bundler's JSON-RPC endpoint.
+func (b *Bundler) URL() string { return b.service.url }
+
+// Bundles returns how many bundles the bundler has sent.
+func (b *Bundler) Bundles() int { return b.pool.bundleCount() }
+
+// Close stops the bundler. Operations that are not in a bundle yet are lost.
+func (b *Bundler) Close() error {
+	err := b.service.close()
+	b.stop()
+	b.stopped.Wait()
+	return err
+}

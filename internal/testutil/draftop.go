@@ -1,0 +1,30 @@
+package testutil
+
+import (
+	"encoding/json"
+
+	"github.com/go-sesame/sesame/userop"
+)
+
+// draftOp is an operation whose gas limits and fees may be missing, as services take it for an estimation.
+type draftOp struct{ userop.Operation }
+
+// UnmarshalJSON reads the operation; numbers that are missing are zero.
+func (d *draftOp) UnmarshalJSON(data []byte) error {
+	fields := make(map[string]json.RawMessage)
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	for _, name := range []string{
+		"callGasLimit", "verificationGasLimit", "preVerificationGas", "maxFeePerGas", "maxPriorityFeePerGas",
+	} {
+		if value, ok := fields[name]; !ok || string(value) == "null" {
+			fields[name] = json.RawMessage(`"0x0"`)
+		}
+	}
+	complete, err := json.Marshal(fields)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(complete, &d.Operation)
+}
