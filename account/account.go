@@ -93,7 +93,7 @@ func (a *Account) draft(calls []Call, opts []Option) (*userop.Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.leaves == nil && s.signer == nil {
+	if s.leaves == nil && s.find == nil && s.signer == nil {
 		return nil, fmt.Errorf("%w for account %s, which is known by address only: choose a leaf with WithSession", ErrNoSigner, a.address)
 	}
 	draft, err := a.client.newDraft(a.address, calls, s)
@@ -108,6 +108,13 @@ func (a *Account) draft(calls []Call, opts []Option) (*userop.Draft, error) {
 func (c *Client) newDraft(address common.Address, calls []Call, s *settings) (*userop.Draft, error) {
 	if len(calls) == 0 {
 		return nil, fmt.Errorf("%w: no call to make for account %s", ErrConfig, address)
+	}
+	if s.find != nil {
+		leaves, err := s.find.Find(c.contracts.Session, calls...)
+		if err != nil {
+			return nil, err
+		}
+		s.leaves = leaves
 	}
 	if s.leaves != nil && len(s.leaves) != len(calls) {
 		return nil, fmt.Errorf("%w: %d calls with %d session leaves; each call needs its leaf", ErrConfig, len(calls), len(s.leaves))

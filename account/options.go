@@ -16,6 +16,7 @@ type Option func(*settings)
 
 type settings struct {
 	leaves      []session.LeafRef
+	find        *session.Session
 	signer      userop.Signer
 	sponsored   bool
 	batch       bool
@@ -45,6 +46,10 @@ func WithSession(leaves ...session.LeafRef) Option {
 		s.leaves = leaves
 	}
 }
+
+// WithLeafOf acts with the leaf, or one for each call, whose policy allows it: the only one that does,
+// or an error matching [session.ErrAmbiguous] or [session.ErrNoLeaf].
+func WithLeafOf(sess *session.Session) Option { return func(s *settings) { s.find = sess } }
 
 // WithSigner has the operation signed by a signer of your own instead of a session or the owner.
 func WithSigner(signer userop.Signer) Option { return func(s *settings) { s.signer = signer } }
@@ -94,8 +99,8 @@ func newSettings(opts []Option) (*settings, error) {
 	for _, opt := range opts {
 		opt(s)
 	}
-	if s.leaves != nil && s.signer != nil {
-		s.errs = append(s.errs, errors.New("WithSession and WithSigner both name who signs"))
+	if named := btoi(s.leaves != nil) + btoi(s.find != nil) + btoi(s.signer != nil); named > 1 {
+		s.errs = append(s.errs, errors.New("WithSession, WithLeafOf and WithSigner each name who signs; use one"))
 	}
 	if s.nonce != nil && s.lane != nil {
 		s.errs = append(s.errs, errors.New("WithNonce and WithLane both choose the nonce"))
@@ -107,4 +112,11 @@ func newSettings(opts []Option) (*settings, error) {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, errors.Join(s.errs...))
 	}
 	return s, nil
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -95,7 +95,7 @@ func (o *OwnedAccount) draft(calls []Call, opts []Option) (*userop.Draft, error)
 	if err != nil {
 		return nil, err
 	}
-	if s.leaves != nil || s.signer != nil {
+	if s.leaves != nil || s.find != nil || s.signer != nil {
 		return o.Account.draft(calls, opts)
 	}
 	if o.owner.Address() == (common.Address{}) {

@@ -61,7 +61,7 @@ func TestRefusals(t *testing.T) {
 	w := newWorld(t)
 	now := w.now()
 	expired, early := w.nftPolicy(), w.nftPolicy()
-	expired.ID, expired.Window = "expired", session.Until(now.Add(2*time.Second))
+	expired.ID, expired.Window = "expired", session.Until(now.Add(time.Minute))
 	early.ID, early.Window = "early", session.Between(now.Add(time.Hour), now.Add(2*time.Hour))
 	paid := session.ABIPolicy{
 		ID: "paid", Key: w.key, Contract: w.chain.Contracts.Target, Function: "store(uint256 number)",
@@ -71,7 +71,7 @@ func TestRefusals(t *testing.T) {
 	minting.ID = "minting"
 	w.grant(t, []session.Policy{minting, expired, early, paid})
 	w.fund(t, 1)
-	require.NoError(t, w.chain.AdjustTime(3*time.Second))
+	require.NoError(t, w.chain.AdjustTime(2*time.Minute))
 	clock := func() time.Time { return w.now() }
 	sess, err := session.Open(t.Context(), w.store, w.user.Ref(), session.WithClock(clock))
 	require.NoError(t, err)
