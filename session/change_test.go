@@ -1,0 +1,412 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// ledger is an account's chain in memory: the session root and the EntryPoint's nonce.
+type ledger struct {
+	root common.Hash
+	next uint64
+	err  error
+	// onNonce runs when the nonce is read, to let an operation land in between.
+	onNonce func(*ledger)
+}
+
+func (l *ledger) SessionRoot(context.Context, common.Address) (common.Hash, error) {
+	return l.root, l.err
+}
+
+func (l *ledger) NonceUsed(_ context.Context, _ common.Address, nonce *uint256.Int) (bool, error) {
+	if l.onNonce != nil {
+		l.onNonce(l)
+	}
+	return nonce.Uint64() < l.next, l.err
+}
+
+// sent is an operation whose fate is given.
+type sent struct {
+	hash common.Hash
+	err  error
+}
+
+func (s sent) Hash() common.Hash { return s.hash }
+
+func (s sent) Wait(context.Context) (*userop.Receipt, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	return &userop.Receipt{UserOpHash: s.hash, Success: true}, nil
+}
+
+func policyOf(id string) session.RawPolicy {
+	return session.RawPolicy{
+		ID: id, Key: keyAddress(testKey), Module: common.HexToAddress("0x2222222222222222222222222222222222222222"),
+		Data: []byte(id), Window: session.Forever(),
+	}
+}
+
+// opened is a session over a fresh store with a chain.
+func opened(t *testing.T, chain session.Chain) (*session.Session, *session.Memory) {
+	t.Helper()
+	store := session.NewMemory()
+	_, err := store.ImportKey(t.Context(), testRef, testKey)
+	require.NoError(t, err)
+	sess, err := session.OpenOrNew(t.Context(), store, testRef, session.WithChain(chain))
+	require.NoError(t, err)
+	return sess, store
+}
+
+// begun grants policies up to the point where the operation would be sent.
+func begun(t *testing.T, sess *session.Session, hash common.Hash, ids ...string) *session.RootChange {
+	t.Helper()
+	policies := make([]session.Policy, len(ids))
+	for i, id := range ids {
+		policies[i] = policyOf(id)
+	}
+	change, err := sess.PlanGrant(session.Modules{}, policies...)
+	require.NoError(t, err)
+	require.Equal(t, ids, change.IDs())
+	require.NoError(t, change.Begin(t.Context(), &userop.Operation{Nonce: *uint256.NewInt(5)}, hash))
+	return change
+}
+
+func statuses(sess *session.Session) map[string]session.Status {
+	all := make(map[string]session.Status)
+	for _, leaf := range sess.Leaves() {
+		all[leaf.ID] = leaf.Status
+	}
+	return all
+}
+
+func trySign(t *testing.T, sess *session.Session, id string) error {
+	t.Helper()
+	signer, err := session.NewSigner(session.Modules{}, sess.ByID(id))
+	if err != nil {
+		return err
+	}
+	_, err = signer.Sign(t.Context(), &userop.Operation{Sender: testRef.Account}, common.Hash{1})
+	return err
+}
+
+func TestFault03LeavesAreActiveOnlyOnceTheChainShowsThem(t *testing.T) {
+	chain := &ledger{}
+	sess, store := opened(t, chain)
+	change := begun(t, sess, common.Hash{1}, "a", "b")
+	require.Equal(t, map[string]session.Status{"a": session.StatusPending, "b": session.StatusPending}, statuses(sess))
+	require.Zero(t, sess.Root(), "the store believes in the old root still")
+	require.ErrorIs(t, trySign(t, sess, "a"), session.ErrPending)
+
+	chain.root = change.Root()
+	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}}))
+	require.Equal(t, map[string]session.Status{"a": session.StatusActive, "b": session.StatusActive}, statuses(sess))
+	require.Equal(t, change.Root(), sess.Root())
+	require.Nil(t, sess.Pending())
+	require.NoError(t, trySign(t, sess, "a"))
+
+	again, err := session.Open(t.Context(), store, testRef, session.WithChain(chain))
+	require.NoError(t, err)
+	require.NoError(t, trySign(t, again, "b"))
+}
+
+func TestActivateRollsBackWhatReverted(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := opened(t, chain)
+	begun(t, sess, common.Hash{1}, "a")
+	reverted := &userop.RevertError{Receipt: &userop.Receipt{Reason: "out of gas"}}
+	err := sess.Activate(t.Context(), sent{hash: common.Hash{1}, err: reverted})
+	require.ErrorIs(t, err, reverted)
+	require.Empty(t, sess.Leaves())
+	require.Nil(t, sess.Pending())
+	begun(t, sess, common.Hash{2}, "a") // and the same can be granted again
+}
+
+func TestActivateLeavesPendingWhatIsUnknown(t *testing.T) {
+	other := common.Hash{0xee}
+	tests := []struct {
+		name string
+		op   sent
+		root func(session.RootChange) common.Hash
+		is   error
+	}{
+		{name: "the wait ended", op: sent{hash: common.Hash{1}, err: &userop.WaitError{Err: context.DeadlineExceeded}}, is: context.DeadlineExceeded},
+		{name: "another operation", op: sent{hash: common.Hash{2}}, is: session.ErrPending},
+		{name: "another root on chain", op: sent{hash: common.Hash{1}}, root: func(session.RootChange) common.Hash { return other }, is: session.ErrRootMismatch},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			chain := &ledger{}
+			sess, _ := opened(t, chain)
+			change := begun(t, sess, common.Hash{1}, "a")
+			if tt.root != nil {
+				chain.root = tt.root(*change)
+			}
+			require.ErrorIs(t, sess.Activate(t.Context(), tt.op), tt.is)
+			require.NotNil(t, sess.Pending())
+			require.Equal(t, map[string]session.Status{"a": session.StatusPending}, statuses(sess))
+		})
+	}
+}
+
+func TestActivateWaitsForANodeThatLagsBehind(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := opened(t, chain)
+	begun(t, sess, common.Hash{1}, "a")
+	ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+	defer cancel()
+	err := sess.Activate(ctx, sent{hash: common.Hash{1}})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorContains(t, err, "the operation landed, but the node does not show root")
+}
+
+func TestReconcile(t *testing.T) {
+	tests := []struct {
+		name    string
+		chain   func(l *ledger, pending common.Hash)
+		is      error
+		text    string
+		want    map[string]session.Status
+		settled bool
+	}{
+		{name: "it landed", chain: func(l *ledger, pending common.Hash) { l.root, l.next = pending, 6 },
+			want: map[string]session.Status{"a": session.StatusActive}, settled: true},
+		{name: "it failed: its nonce is used and the root is not there", chain: func(l *ledger, _ common.Hash) { l.next = 6 },
+			want: map[string]session.Status{}, settled: true},
+		{name: "it may still land", chain: func(l *ledger, _ common.Hash) { l.next = 5 },
+			is: session.ErrPending, text: "operation 0x0100000000000000000000000000000000000000000000000000000000000000 has not landed yet",
+			want: map[string]session.Status{"a": session.StatusPending}},
+		{name: "it lands between the two looks", chain: func(l *ledger, pending common.Hash) {
+			l.onNonce = func(l *ledger) { l.root, l.next = pending, 6 }
+		}, want: map[string]session.Status{"a": session.StatusActive}, settled: true},
+		{name: "someone else's root", chain: func(l *ledger, _ common.Hash) { l.root, l.next = common.Hash{9}, 6 },
+			is: session.ErrRootMismatch, text: "the chain has 0x0900000000000000000000000000000000000000000000000000000000000000, the store has 0x0000",
+			want: map[string]session.Status{"a": session.StatusPending}},
+		{name: "the node is out of reach", chain: func(l *ledger, _ common.Hash) { l.err = errors.New("connection refused") },
+			text: "reconcile account 0x1111111111111111111111111111111111111111 on chain 80002: connection refused",
+			want: map[string]session.Status{"a": session.StatusPending}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			chain := &ledger{}
+			sess, store := opened(t, chain)
+			change := begun(t, sess, common.Hash{1}, "a")
+
+			// The process dies here; the next one opens the store.
+			restarted, err := session.OpenOrNew(t.Context(), store, testRef)
+			require.NoError(t, err)
+			tt.chain(chain, change.Root())
+			restarted = restarted.On(chain)
+			err = restarted.Reconcile(t.Context())
+			if tt.is != nil {
+				require.ErrorIs(t, err, tt.is)
+			}
+			if tt.text != "" {
+				require.ErrorContains(t, err, tt.text)
+			} else {
+				require.NoError(t, err)
+			}
+			require.Equal(t, tt.want, statuses(restarted))
+			require.Equal(t, tt.settled, restarted.Pending() == nil)
+			if tt.settled {
+				require.NoError(t, restarted.Reconcile(t.Context()), "reconciling twice changes nothing")
+			}
+		})
+	}
+}
+
+func TestAbandon(t *testing.T) {
+	sess, _ := opened(t, &ledger{})
+	begun(t, sess, common.Hash{1}, "a")
+	require.NoError(t, sess.Abandon(t.Context()))
+	require.Nil(t, sess.Pending())
+	require.Empty(t, sess.Leaves())
+	require.NoError(t, sess.Abandon(t.Context()))
+}
+
+// granted is a session whose grants landed.
+func granted(t *testing.T, chain *ledger, ids ...string) (*session.Session, *session.Memory) {
+	t.Helper()
+	sess, store := opened(t, chain)
+	change := begun(t, sess, common.Hash{1}, ids...)
+	chain.root, chain.next = change.Root(), 6
+	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}}))
+	return sess, store
+}
+
+func TestFault01RevokingTakesTheLeafOutOfTheTree(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := granted(t, chain, "a", "b", "c", "d")
+	oldRoot, leaves := sess.Root(), sess.Leaves()
+	change, err := sess.PlanRevoke("b", "c", "b")
+	require.NoError(t, err)
+	require.Equal(t, session.NewTree([]common.Hash{leaves[0].Hash(), leaves[3].Hash()}).Root(), change.Root(), "all of the IDs are out")
+
+	require.NoError(t, change.Begin(t.Context(), &userop.Operation{Nonce: *uint256.NewInt(6)}, common.Hash{2}))
+	require.ErrorIs(t, trySign(t, sess, "b"), session.ErrRevoked, "at once")
+	require.NoError(t, trySign(t, sess, "a"), "under the old root")
+	require.Equal(t, oldRoot, sess.Root())
+
+	chain.root = change.Root()
+	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	require.NoError(t, trySign(t, sess, "a"))
+	require.NoError(t, trySign(t, sess, "d"))
+	_, err = sess.Proof(1)
+	require.ErrorIs(t, err, session.ErrNoLeaf, "a revoked leaf has no proof")
+	for _, i := range []int{0, 3} {
+		proof, err := sess.Proof(i)
+		require.NoError(t, err)
+		require.True(t, session.VerifyProof(chain.root, leaves[i].Hash(), proof))
+	}
+}
+
+func TestARevocationThatFailsStillStopsSigning(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := granted(t, chain, "a", "b")
+	change, err := sess.PlanRevoke("a")
+	require.NoError(t, err)
+	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
+	require.NoError(t, change.Rollback(t.Context()))
+	require.ErrorIs(t, trySign(t, sess, "a"), session.ErrRevoked)
+	require.NoError(t, trySign(t, sess, "b"))
+
+	next, err := sess.PlanGrant(session.Modules{}, policyOf("c"))
+	require.NoError(t, err)
+	leaves := sess.Leaves()
+	added, err := policyOf("c").Leaf(session.Modules{})
+	require.NoError(t, err)
+	require.Equal(t, session.NewTree([]common.Hash{leaves[1].Hash(), added.Hash()}).Root(), next.Root(), "the next root leaves it out")
+}
+
+func TestFault02RevokedAndExpiredLeavesDoNotEnterTheNextTree(t *testing.T) {
+	chain, now := &ledger{}, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	store := session.NewMemory()
+	sess, err := session.OpenOrNew(t.Context(), store, testRef, session.WithChain(chain), session.WithClock(func() time.Time { return now }))
+	require.NoError(t, err)
+	short := policyOf("short")
+	short.Window = session.Until(now.Add(time.Minute))
+	change, err := sess.PlanGrant(session.Modules{}, short, policyOf("long"))
+	require.NoError(t, err)
+	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{1}))
+	chain.root = change.Root()
+	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}}))
+
+	now = now.Add(time.Hour)
+	require.ErrorIs(t, trySign(t, sess, "short"), session.ErrExpired)
+	next, err := sess.PlanGrant(session.Modules{}, policyOf("new"))
+	require.NoError(t, err)
+	added, err := policyOf("new").Leaf(session.Modules{})
+	require.NoError(t, err)
+	require.Equal(t, session.NewTree([]common.Hash{sess.Leaves()[1].Hash(), added.Hash()}).Root(), next.Root())
+}
+
+func TestRevokeAllSetsTheRootZero(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := granted(t, chain, "a", "b")
+	change, err := sess.PlanRevokeAll()
+	require.NoError(t, err)
+	require.Zero(t, change.Root())
+	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
+	chain.root = common.Hash{}
+	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	require.Equal(t, map[string]session.Status{"a": session.StatusRevoked, "b": session.StatusRevoked}, statuses(sess))
+}
+
+func TestOneChangeAtATime(t *testing.T) {
+	sess, _ := opened(t, &ledger{})
+	begun(t, sess, common.Hash{1}, "a")
+	_, err := sess.PlanGrant(session.Modules{}, policyOf("b"))
+	require.ErrorIs(t, err, session.ErrPending)
+	require.ErrorContains(t, err, "waits for operation 0x0100000000000000000000000000000000000000000000000000000000000000; call Reconcile to settle it")
+}
+
+func TestTwoPlansOnOneVersionConflict(t *testing.T) {
+	sess, store := opened(t, &ledger{})
+	other, err := session.OpenOrNew(t.Context(), store, testRef)
+	require.NoError(t, err)
+	mine, err := sess.PlanGrant(session.Modules{}, policyOf("a"))
+	require.NoError(t, err)
+	theirs, err := other.PlanGrant(session.Modules{}, policyOf("b"))
+	require.NoError(t, err)
+	require.NoError(t, mine.Begin(t.Context(), &userop.Operation{}, common.Hash{1}))
+	require.ErrorIs(t, theirs.Begin(t.Context(), &userop.Operation{}, common.Hash{2}), session.ErrConflict)
+	require.NoError(t, sess.Refresh(t.Context()))
+	require.Len(t, sess.Leaves(), 1)
+}
+
+func TestPlansRefuseBadInput(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := granted(t, chain, "a")
+	over := policyOf("over")
+	over.Window = session.Until(time.Now().Add(-time.Hour))
+	noWindow := policyOf("none")
+	noWindow.Window = session.Window{}
+	tests := map[string]struct {
+		plan func() error
+		is   error
+	}{
+		"no policy":      {func() error { _, err := sess.PlanGrant(session.Modules{}); return err }, session.ErrInvalid},
+		"taken ID":       {func() error { _, err := sess.PlanGrant(session.Modules{}, policyOf("a")); return err }, session.ErrInvalid},
+		"ID twice":       {func() error { _, err := sess.PlanGrant(session.Modules{}, policyOf("x"), policyOf("x")); return err }, session.ErrInvalid},
+		"over already":   {func() error { _, err := sess.PlanGrant(session.Modules{}, over); return err }, session.ErrInvalid},
+		"no window":      {func() error { _, err := sess.PlanGrant(session.Modules{}, noWindow); return err }, session.ErrInvalid},
+		"revoke nobody":  {func() error { _, err := sess.PlanRevoke(); return err }, session.ErrInvalid},
+		"revoke a ghost": {func() error { _, err := sess.PlanRevoke("ghost"); return err }, session.ErrNoLeaf},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) { require.ErrorIs(t, tt.plan(), tt.is) })
+	}
+}
+
+func TestFault04IDsAre128RandomBitsAndRefsHaveTheirChain(t *testing.T) {
+	seen := make(map[string]bool)
+	for range 1000 {
+		id, err := session.NewID()
+		require.NoError(t, err)
+		require.Regexp(t, "^[0-9a-f]{32}$", id)
+		require.False(t, seen[id])
+		seen[id] = true
+	}
+	_, store := granted(t, &ledger{}, "a")
+	elsewhere := testRef
+	elsewhere.ChainID = 1
+	_, err := session.Open(t.Context(), store, elsewhere)
+	require.ErrorIs(t, err, session.ErrNotFound)
+	require.ErrorContains(t, err, "no session stored for account 0x1111111111111111111111111111111111111111 on chain 1; grant or import one first")
+}
+
+func TestOpenComparesRoots(t *testing.T) {
+	chain := &ledger{}
+	_, store := granted(t, chain, "a")
+	_, err := session.Open(t.Context(), store, testRef, session.WithChain(chain))
+	require.NoError(t, err)
+	chain.root = common.Hash{7}
+	_, err = session.Open(t.Context(), store, testRef, session.WithChain(chain))
+	var mismatch *session.RootMismatch
+	require.ErrorAs(t, err, &mismatch)
+	require.Equal(t, common.Hash{7}, *mismatch.Chain)
+	require.Equal(t, []string{"a"}, mismatch.Lost)
+	_, err = session.Open(t.Context(), store, testRef)
+	require.NoError(t, err, "the comparison can be left out")
+}
+
+func TestOpenRefusesAStoreThatWasChangedFromOutside(t *testing.T) {
+	_, store := granted(t, &ledger{}, "a", "b")
+	state, err := store.Load(t.Context(), testRef)
+	require.NoError(t, err)
+	state.Leaves[1].Data = []byte("more rights")
+	_, err = store.Apply(t.Context(), testRef, state.Version, &session.Change{Header: state.Header, Put: state.Leaves})
+	require.NoError(t, err)
+	_, err = session.Open(t.Context(), store, testRef)
+	require.ErrorIs(t, err, session.ErrRootMismatch)
+	require.ErrorContains(t, err, "the store was changed from outside")
+}
