@@ -33,8 +33,8 @@ func (c *Config) testReopen(t *testing.T) {
 	}
 	store, ref := c.Open(t), c.ref(0)
 	header := session.Header{Root: common.HexToHash("0x02"), Pending: &session.PendingRoot{Root: common.HexToHash("0x03"), Add: []string{"leaf-1"}}}
-	want := apply(t, store, ref, session.Change{Header: header, Put: newLeaves(0, 10)})
-	want = apply(t, store, ref, session.Change{Header: header, Delete: []string{"leaf-4"}})
+	apply(t, store, ref, session.Change{Header: header, Put: newLeaves(0, 10)})
+	want := apply(t, store, ref, session.Change{Header: header, Delete: []string{"leaf-4"}})
 	var key common.Address
 	if keys, ok := store.(session.Keyring); ok {
 		var err error

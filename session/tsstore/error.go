@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-sesame/sesame/session"
 )
@@ -32,7 +33,7 @@ func (e *FormatError) Is(target error) bool { return target == session.ErrInvali
 
 // in returns the problem of a part as one of the whole.
 func (e *FormatError) in(whole string) *FormatError {
-	return &FormatError{Path: e.Path, Entry: whole + e.Entry, Problem: e.Problem}
+	return &FormatError{Path: e.Path, Entry: strings.TrimSuffix(whole+e.Entry, "."), Problem: e.Problem}
 }
 
 // inFile says which file an error is about.
