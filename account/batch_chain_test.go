@@ -111,7 +111,7 @@ func TestBatch(t *testing.T) {
 		require.ErrorContains(t, err, "ABISV Not Execute Selector")
 	})
 	t.Run("one expired", func(t *testing.T) {
-		require.NoError(t, w.chain.AdjustTime(2 * time.Minute))
+		require.NoError(t, w.chain.AdjustTime(2*time.Minute))
 		leaves := account.WithSession(sess.ByID("nft"), sess.ByID("short"))
 		_, err := w.send(t, calls, leaves)
 		require.ErrorIs(t, err, session.ErrExpired)

@@ -1,0 +1,121 @@
+package account_test
+
+import (
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/session"
+)
+
+func TestFault01RevokedSessionsFailOnChainAndTheOthersWork(t *testing.T) {
+	w := newWorld(t)
+	first, second := w.nftPolicy(), w.nftPolicy()
+	first.ID, second.ID = "first", "second"
+	second.Window = session.Forever()
+	sess := w.grant(t, []session.Policy{first, second, w.tokenPolicy()})
+	calls := []account.Call{w.mint(t, w.user.Address())}
+
+	// What a thief keeps: a signer with the proof under the old root, and a store of before.
+	stolen := session.NewMemory()
+	copyStore(t, w, stolen)
+	thief, err := session.Open(t.Context(), stolen, w.user.Ref())
+	require.NoError(t, err)
+
+	tx, err := w.owner.Revoke(t.Context(), sess, "first", account.Sponsored())
+	require.NoError(t, err)
+	_, err = w.send(t, calls, account.WithSession(sess.ByID("first")), account.Unchecked())
+	require.ErrorIs(t, err, session.ErrRevoked, "at once, whatever the chain still says")
+	require.NoError(t, sess.Activate(t.Context(), tx))
+
+	_, err = w.send(t, calls, account.WithSession(thief.ByID("first")), account.Unchecked())
+	require.ErrorContains(t, err, "SessionNotApproved")
+	_, err = w.send(t, calls, account.WithSession(sess.ByID("second")))
+	require.NoError(t, err)
+	_, err = w.send(t, []account.Call{w.mintTokens(t, 1)}, account.WithSession(sess.ByID("token")))
+	require.NoError(t, err)
+
+	tx, err = w.owner.RevokeAll(t.Context(), sess, account.Sponsored())
+	require.NoError(t, err)
+	require.NoError(t, sess.Activate(t.Context(), tx))
+	root, err := w.user.SessionRoot(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, root)
+	_, err = w.owner.RevokeEach(t.Context(), sess, nil)
+	require.ErrorIs(t, err, session.ErrInvalid, "no ID is not all of them")
+}
+
+// copyStore copies the account's sessions and their key, as a thief or a backup would.
+func copyStore(t *testing.T, w *world, to *session.Memory) {
+	t.Helper()
+	state, err := w.store.Load(t.Context(), w.user.Ref())
+	require.NoError(t, err)
+	_, err = to.Apply(t.Context(), w.user.Ref(), 0, &session.Change{Header: state.Header, Put: state.Leaves})
+	require.NoError(t, err)
+}
+
+func TestGrantSurvivesACrashAfterSending(t *testing.T) {
+	w := newWorld(t)
+	_, tx, err := w.owner.Grant(t.Context(), w.store, []session.Policy{w.nftPolicy()}, account.Sponsored())
+	require.NoError(t, err)
+	_, err = tx.Wait(t.Context())
+	require.NoError(t, err)
+
+	// The process died before Activate. The next one sees the pending root on chain: the session works
+	// as it is, and Reconcile writes that down.
+	sess, err := session.Open(t.Context(), w.store, w.user.Ref())
+	require.NoError(t, err)
+	require.NotNil(t, sess.Pending())
+	_, err = w.send(t, []account.Call{w.mint(t, w.user.Address())}, account.WithSession(sess.Leaf(0)))
+	require.NoError(t, err)
+	require.NoError(t, sess.On(w.client).Reconcile(t.Context()))
+	require.NoError(t, sess.Refresh(t.Context()))
+	require.Nil(t, sess.Pending())
+	require.Equal(t, session.StatusActive, sess.Leaves()[0].Status)
+}
+
+func TestGrantThatCannotBeSentLeavesTheStoreAsItWas(t *testing.T) {
+	w := newWorld(t)
+	tests := []struct {
+		name string
+		opts []account.Option
+		text string
+	}{
+		{"the account cannot pay", nil, "AA21"},
+		{"options that contradict", []account.Option{account.WithSession()}, "WithSession without a leaf"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, _, err := w.owner.Grant(t.Context(), w.store, []session.Policy{w.nftPolicy()}, tt.opts...)
+			require.ErrorContains(t, err, tt.text)
+			sess, err := session.OpenOrNew(t.Context(), w.store, w.owner.Ref())
+			require.NoError(t, err)
+			require.Empty(t, sess.Leaves())
+			require.Nil(t, sess.Pending())
+		})
+	}
+}
+
+func TestAnotherBackendsRootIsNotReplacedUnasked(t *testing.T) {
+	w := newWorld(t)
+	w.grant(t, []session.Policy{w.nftPolicy()})
+
+	other := session.NewMemory() // another backend of the same user knows nothing of the first
+	policy := w.tokenPolicy()
+	var err error
+	policy.Key, err = other.NewKey(t.Context(), w.owner.Ref())
+	require.NoError(t, err)
+	_, _, err = w.owner.Grant(t.Context(), other, []session.Policy{policy}, account.Sponsored())
+	require.ErrorIs(t, err, session.ErrRootMismatch)
+	var mismatch *session.RootMismatch
+	require.ErrorAs(t, err, &mismatch)
+	require.NotEqual(t, common.Hash{}, *mismatch.Chain)
+
+	sess, tx, err := w.owner.Grant(t.Context(), other, []session.Policy{policy}, account.Sponsored(), account.ReplaceRoot())
+	require.NoError(t, err)
+	require.NoError(t, sess.Activate(t.Context(), tx))
+	_, err = session.Open(t.Context(), w.store, w.user.Ref(), session.WithChain(w.client))
+	require.ErrorIs(t, err, session.ErrRootMismatch, "the first backend's sessions are cancelled")
+}
