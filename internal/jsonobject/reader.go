@@ -19,12 +19,12 @@ func Parse(data []byte) (*Reader, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil {
 		if typeErr := (*json.UnmarshalTypeError)(nil); errors.As(err, &typeErr) {
-			return nil, fmt.Errorf("a JSON object was expected, not a %s", typeErr.Value)
+			return nil, fmt.Errorf("a JSON object was expected, got %s", typeErr.Value)
 		}
 		return nil, err
 	}
 	if fields == nil {
-		return nil, errors.New("a JSON object was expected, not null")
+		return nil, errors.New("a JSON object was expected, got null")
 	}
 	return &Reader{fields: fields}, nil
 }

@@ -160,6 +160,9 @@ func (c *Client) exchange(ctx context.Context, method string, params []any) (jso
 	if c.endpoint.invalid != nil {
 		return nil, c.unsent(method, c.endpoint.invalid)
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, c.broken(ctx, method, err, false)
+	}
 	if params == nil {
 		params = []any{}
 	}

@@ -59,42 +59,37 @@ func (e *endpoint) String() string { return e.shown }
 // GoString keeps the URL out of %#v.
 func (e *endpoint) GoString() string { return e.shown }
 
-// secretsOf lists what may be a key in a URL.
+// secretsOf lists what may be a key in a URL, as it is written there.
 func secretsOf(u *url.URL) []string {
 	secrets := []string{u.EscapedFragment()}
 	if u.User != nil {
 		password, _ := u.User.Password()
-		secrets = append(secrets, u.User.String(), u.User.Username(), password)
+		secrets = append(secrets, u.User.Username(), password)
 	}
-	return slices.Concat(secrets, querySecrets(u), pathSecrets(u))
+	return slices.Concat(secrets, querySecrets(u.RawQuery), pathSecrets(u.EscapedPath()))
 }
 
 // querySecrets are the values of a query, and the names without one.
-func querySecrets(u *url.URL) []string {
-	secrets := []string{u.RawQuery}
-	for name, values := range u.Query() {
-		for _, value := range values {
-			switch {
-			case value == "":
-				secrets = append(secrets, name)
-			case !isNumber(value): // a chain ID
-				secrets = append(secrets, value, url.QueryEscape(value))
-			}
+func querySecrets(query string) []string {
+	var secrets []string
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if secret := cmp.Or(value, name); !isNumber(secret) { // a chain ID
+			secrets = append(secrets, secret)
 		}
 	}
 	return secrets
 }
 
 // pathSecrets are the segments of a path except for those that are plainly something else.
-func pathSecrets(u *url.URL) []string {
+func pathSecrets(path string) []string {
 	var secrets []string
 	afterNumber := false
-	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
+	for segment := range strings.SplitSeq(path, "/") {
 		// A number is a chain ID, unless it follows one: that is where the key is.
 		number := isNumber(segment)
 		if !number && !plainWords[segment] || number && afterNumber {
-			plain, _ := url.PathUnescape(segment)
-			secrets = append(secrets, segment, plain)
+			secrets = append(secrets, segment)
 		}
 		afterNumber = number
 	}
@@ -112,16 +107,24 @@ func isNumber(s string) bool {
 	return s != "" && len(s) <= 12 && strings.Trim(s, "0123456789") == ""
 }
 
-// replacer cuts secrets out of texts, the longest first. What has less than four bytes ("v2", "api") is no
-// secret and is found by chance in any text.
+// replacer cuts secrets out of texts, the longest first and in every spelling. What has less than four
+// bytes ("v2", "api") is no secret and is found by chance in any text.
 func replacer(secrets []string) *strings.Replacer {
-	slices.SortFunc(secrets, func(a, b string) int {
+	var spellings []string
+	for _, secret := range secrets {
+		plain, err := url.PathUnescape(secret)
+		if err != nil {
+			plain = secret
+		}
+		spellings = append(spellings, secret, plain, url.PathEscape(plain), url.QueryEscape(plain))
+	}
+	slices.SortFunc(spellings, func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
 	})
 	var pairs []string
-	for _, secret := range slices.Compact(secrets) {
-		if len(secret) >= 4 {
-			pairs = append(pairs, secret, redacted)
+	for _, spelling := range slices.Compact(spellings) {
+		if len(spelling) >= 4 {
+			pairs = append(pairs, spelling, redacted)
 		}
 	}
 	return strings.NewReplacer(pairs...)

@@ -70,14 +70,10 @@ func (e *TransportError) Temporary() bool {
 
 // MayBeDelivered reports whether the service may have received and executed the request.
 func (e *TransportError) MayBeDelivered() bool {
-	switch {
-	case e.unsent:
-		return false
-	case e.HTTPStatus == 0 || e.Err != nil:
-		return true
-	}
-	// A gateway that reports an error may have passed the request on; a client error was refused.
-	return e.HTTPStatus >= 500 || e.HTTPStatus == http.StatusRequestTimeout
+	// A gateway that reports an error may have passed the request on; a redirect or a client error
+	// is a refusal.
+	refused := e.HTTPStatus >= 300 && e.HTTPStatus <= 499 && e.HTTPStatus != http.StatusRequestTimeout
+	return !e.unsent && !refused
 }
 
 // permanent tells causes that stay apart from networks that recover.

@@ -1,0 +1,48 @@
+package jsonobject_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/internal/jsonobject"
+)
+
+func TestParseWantsAnObject(t *testing.T) {
+	for in, want := range map[string]string{
+		`null`:  "a JSON object was expected, got null",
+		`[1]`:   "a JSON object was expected, got array",
+		`"x"`:   "a JSON object was expected, got string",
+		`{"a":`: "unexpected end of JSON input",
+	} {
+		_, err := jsonobject.Parse([]byte(in))
+		require.EqualError(t, err, want, in)
+	}
+}
+
+func TestFieldsGoByTheirExactName(t *testing.T) {
+	r, err := jsonobject.Parse([]byte(`{"a":1,"A":2,"n":null,"z":true}`))
+	require.NoError(t, err)
+	var a, n int
+	r.Require("a", &a)
+	r.Optional("n", &n)
+	require.NoError(t, r.Err())
+	require.Equal(t, 1, a)
+	require.Zero(t, n)
+	require.True(t, r.Has("z"))
+	require.False(t, r.Has("n"))
+	require.False(t, r.Has("Z"))
+}
+
+func TestErrNamesEveryField(t *testing.T) {
+	r, err := jsonobject.Parse([]byte(`{"a":"x","b":null,"c":"y"}`))
+	require.NoError(t, err)
+	var n int
+	r.Require("a", &n)
+	r.Require("b", &n)
+	r.Optional("c", &n)
+	r.Missing("d")
+	require.EqualError(t, r.Err(), "missing b, d; "+
+		"a: json: cannot unmarshal string into Go value of type int; "+
+		"c: json: cannot unmarshal string into Go value of type int")
+}

@@ -1,0 +1,72 @@
+package userop_test
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/userop"
+)
+
+func TestParseAA(t *testing.T) {
+	for _, c := range []struct{ text, code, reason string }{
+		{"AA25 invalid account nonce", "AA25", "invalid account nonce"},
+		{"UserOperation reverted during simulation with reason: AA21 didn't pay prefund", "AA21", "didn't pay prefund"},
+		{`FailedOp(0,"AA23 reverted (or OOG)")`, "AA23", "reverted (or OOG)"},
+		{"FailedOp(0, AA24 signature error)", "AA24", "signature error"},
+		{"AA23 reverted: ABISV Arg Rule Violated", "AA23", "reverted: ABISV Arg Rule Violated"},
+		{`{"reason":"AA31 paymaster deposit too low","opIndex":0}`, "AA31", "paymaster deposit too low"},
+		{`{\"reason\":\"AA22 expired or not due\"}`, "AA22", "expired or not due"},
+		{"AA33 reverted: \nsecond line", "AA33", "reverted"},
+		{"code AA10", "AA10", ""},
+		{"AA40: over verificationGasLimit.", "AA40", "over verificationGasLimit"},
+		{"AA23 reverted: " + strings.Repeat("é", 1000), "AA23", "reverted: " + strings.Repeat("é", 250)},
+	} {
+		got, ok := userop.ParseAA(c.text)
+		require.True(t, ok, c.text)
+		require.Equal(t, &userop.AAError{Code: c.code, Reason: c.reason}, got)
+	}
+	for _, text := range []string{"", "execution reverted", "0xAA23", "AA", "AA2", "AA233", "aa23", "BAA23"} {
+		_, ok := userop.ParseAA(text)
+		require.False(t, ok, text)
+	}
+}
+
+func TestAAErrorText(t *testing.T) {
+	wrapped := fmt.Errorf("send: %w", &userop.AAError{Code: "AA25", Reason: "invalid account nonce"})
+	require.EqualError(t, wrapped, "send: AA25 invalid account nonce: the nonce was used already or skips one; read the account's nonce again and build a new operation")
+	var aa *userop.AAError
+	require.True(t, errors.As(wrapped, &aa))
+	require.Equal(t, "AA25", aa.Code)
+	require.EqualError(t, &userop.AAError{Code: "AA77", Reason: "something new"}, "AA77 something new")
+	require.EqualError(t, &userop.AAError{Code: "AA77"}, "AA77")
+}
+
+// Every code of EntryPoint v0.6 is explained, with the way out after a semicolon.
+func TestEveryAACodeIsExplained(t *testing.T) {
+	for _, code := range strings.Fields("AA10 AA13 AA14 AA15 AA20 AA21 AA22 AA23 AA24 AA25 AA26 AA30 AA31 AA32 AA33 AA34 AA36 AA40 AA41 AA50 AA51 AA90 AA91 AA92 AA93 AA94 AA95 AA96") {
+		help := (&userop.AAError{Code: code}).Help()
+		require.NotEmpty(t, help, code)
+		require.Regexp(t, regexp.MustCompile(`^(the|an|a|paymasterAndData|verificationGasLimit) .*[;,] .*`), help, code)
+	}
+}
+
+func FuzzParseAA(f *testing.F) {
+	f.Add(`FailedOp(0,"AA23 reverted (or OOG)")`)
+	f.Add("AA25 invalid account nonce")
+	f.Add("0xAA23")
+	f.Fuzz(func(t *testing.T, text string) {
+		aa, ok := userop.ParseAA(text)
+		if !ok {
+			return
+		}
+		require.Regexp(t, `^AA[0-9]{2}$`, aa.Code)
+		require.LessOrEqual(t, len(aa.Reason), 512)
+		require.NotContains(t, aa.Reason, "\n")
+		require.Contains(t, aa.Error(), aa.Code)
+	})
+}
