@@ -1,14 +1,9 @@
 package abi
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-	"math/big"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/holiman/uint256"
 )
 
 // SmartAccount returns the interface of the smart account, version 2.
@@ -79,112 +74,7 @@ error CallerIsNotSelf(address caller)
 `)
 })
 
-var (
-	selectorExecute              = newSelector(0x0000189a)
-	selectorExecuteBatch         = newSelector(0x00004680)
-	selectorExecuteLong          = newSelector(0xb61d27f6)
-	selectorExecuteBatchLong     = newSelector(0x47e1da2a)
-	selectorInit                 = newSelector(0x378dfd8e)
-	selectorEnableModule         = newSelector(0x610b5925)
-	selectorSetupAndEnableModule = newSelector(0x5305dd27)
-	selectorDisableModule        = newSelector(0xe009cfde)
-	selectorIsModuleEnabled      = newSelector(0x2d9ad53d)
-	selectorGetModulesPaginated  = newSelector(0xcc2f8452)
-)
-
-// SentinelModule is where the account's list of modules begins and ends.
-var SentinelModule = common.Address{19: 1}
-
-// ExecuteCall is one call that the account makes.
-type ExecuteCall struct {
-	To common.Address
-	// Value is what the account sends along, in wei.
-	Value uint256.Int
-	Data  []byte
-}
-
-// Execute returns the calldata with which the EntryPoint lets the account make one call:
-// execute_ncC(address,uint256,bytes).
-func Execute(to common.Address, value uint256.Int, data []byte) []byte {
-	call := newCall(selectorExecute, 3*WordSize+BytesSize(len(data)))
-	call = AppendAddress(call, to)
-	call = AppendUint256(call, &value)
-	call = AppendUint64(call, 3*WordSize)
-	return AppendBytes(call, data)
-}
-
-// ExecuteBatch returns the calldata with which the EntryPoint lets the account make calls in order, all
-// or none: executeBatch_y6U(address[],uint256[],bytes[]). The account refuses a batch of none.
-func ExecuteBatch(calls []ExecuteCall) []byte {
-	list := HashesSize(len(calls)) // as large as any list of words
-	tails := 0
-	for _, c := range calls {
-		tails += BytesSize(len(c.Data))
-	}
-	data := newCall(selectorExecuteBatch, 3*WordSize+3*list+tails)
-	for i := range 3 {
-		data = AppendUint64(data, uint64(3*WordSize+i*list))
-	}
-	data = AppendUint64(data, uint64(len(calls)))
-	for _, c := range calls {
-		data = AppendAddress(data, c.To)
-	}
-	data = AppendUint64(data, uint64(len(calls)))
-	for i := range calls {
-		data = AppendUint256(data, &calls[i].Value)
-	}
-	data = AppendUint64(data, uint64(len(calls)))
-	offset := len(calls) * WordSize
-	for _, c := range calls {
-		data = AppendUint64(data, uint64(offset))
-		offset += BytesSize(len(c.Data))
-	}
-	for _, c := range calls {
-		data = AppendBytes(data, c.Data)
-	}
-	return data
-}
-
-// ErrNotExecute means that calldata calls none of the account's four execute functions.
-var ErrNotExecute = errors.New("not a call of execute or executeBatch")
-
-// IsBatch reports whether callData calls executeBatch, by either name.
-func IsBatch(callData []byte) bool {
-	return bytes.HasPrefix(callData, selectorExecuteBatch[:]) || bytes.HasPrefix(callData, selectorExecuteBatchLong[:])
-}
-
-// DecodeExecute returns the calls in the account's calldata, whether it is for execute_ncC, executeBatch_y6U or
-// one of their long names. It takes only what the standard encoder makes (see [Function.Unpack]), so that what it
-// returns is all that the calldata does. Other calldata is [ErrNotExecute]; a batch that the
-// account would refuse, for being empty or for lists of different lengths, is an error as well.
-func DecodeExecute(callData []byte) ([]ExecuteCall, error) {
-	single := bytes.HasPrefix(callData, selectorExecute[:]) || bytes.HasPrefix(callData, selectorExecuteLong[:])
-	if !single && !IsBatch(callData) {
-		return nil, fmt.Errorf("%s: %w", describeData(callData), ErrNotExecute)
-	}
-	args, err := smartAccount().bySelector([SelectorSize]byte(callData[:SelectorSize])).Unpack(callData)
-	if err != nil {
-		return nil, err
-	}
-	if single {
-		return []ExecuteCall{{To: args[0].(common.Address), Value: toUint256(args[1]), Data: args[2].([]byte)}}, nil
-	}
-	return zipCalls(args[0].([]common.Address), args[1].([]*big.Int), args[2].([][]byte))
-}
-
-func zipCalls(to []common.Address, values []*big.Int, data [][]byte) ([]ExecuteCall, error) {
-	if len(to) == 0 {
-		return nil, errors.New("executeBatch of no calls: the account refuses it")
-	}
-	if len(values) != len(to) || len(data) != len(to) {
-		return nil, fmt.Errorf("executeBatch of %d addresses, %d values and %d data: the account refuses it", len(to), len(values), len(data))
-	}
-	calls := make([]ExecuteCall, len(to))
-	for i := range calls {
-		calls[i] = ExecuteCall{To: to[i], Value: toUint256(values[i]), Data: data[i]}
-	}
-	return calls, nil
-}
+var selectorInit = newSelector(0x378dfd8e)
 
 // Init returns the calldata that sets up a new account: init(address,address,bytes). Its hash is
 // part of the account's address.
@@ -194,45 +84,4 @@ func Init(handler, setupContract common.Address, setupData []byte) []byte {
 	call = AppendAddress(call, setupContract)
 	call = AppendUint64(call, 3*WordSize)
 	return AppendBytes(call, setupData)
-}
-
-// EnableModule returns the calldata of enableModule(address), which the account calls on itself.
-func EnableModule(module common.Address) []byte {
-	return AppendAddress(newCall(selectorEnableModule, WordSize), module)
-}
-
-// SetupAndEnableModule returns the calldata of setupAndEnableModule(address,bytes), which the account calls
-// on itself: it calls setupContract with setupData, and enables the module whose address comes back.
-func SetupAndEnableModule(setupContract common.Address, setupData []byte) []byte {
-	call := newCall(selectorSetupAndEnableModule, 2*WordSize+BytesSize(len(setupData)))
-	call = AppendAddress(call, setupContract)
-	call = AppendUint64(call, 2*WordSize)
-	return AppendBytes(call, setupData)
-}
-
-// DisableModule returns the calldata of disableModule(address,address), which the account calls on itself. prev is the
-// module before it in the list (see [GetModulesPaginated]), or [SentinelModule] before the first.
-func DisableModule(prev, module common.Address) []byte {
-	return AppendAddress(AppendAddress(newCall(selectorDisableModule, 2*WordSize), prev), module)
-}
-
-// IsModuleEnabled returns the calldata of isModuleEnabled(address). [DecodeBool] reads the result.
-func IsModuleEnabled(module common.Address) []byte {
-	return AppendAddress(newCall(selectorIsModuleEnabled, WordSize), module)
-}
-
-// GetModulesPaginated returns the calldata of getModulesPaginated(address,uint256): at most size modules
-// after start, [SentinelModule] for the beginning. [DecodeModules] reads the result.
-func GetModulesPaginated(start common.Address, size uint64) []byte {
-	return AppendUint64(AppendAddress(newCall(selectorGetModulesPaginated, 2*WordSize), start), size)
-}
-
-// DecodeModules reads the result of getModulesPaginated: the modules of the page, and where the next page starts
-// ([SentinelModule] when there is none).
-func DecodeModules(result []byte) (modules []common.Address, next common.Address, err error) {
-	values, err := smartAccount().bySelector(selectorGetModulesPaginated).UnpackResult(result)
-	if err != nil {
-		return nil, common.Address{}, err
-	}
-	return values[0].([]common.Address), values[1].(common.Address), nil
 }

@@ -3,7 +3,6 @@ package abi
 import (
 	"encoding/binary"
 	"fmt"
-	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -109,18 +108,6 @@ func (t *valueType) appendArray(dst []byte, v any) ([]byte, error) {
 	}
 	return appendElements(dst, t.elem, n, at)
 }
-
-// appendInteger appends n, which is in range, in two's complement.
-func appendInteger(dst []byte, n *big.Int) []byte {
-	if n.Sign() < 0 {
-		n = new(big.Int).Add(n, twoTo256)
-	}
-	var word common.Hash
-	n.FillBytes(word[:])
-	return AppendWord(dst, word)
-}
-
-var twoTo256 = new(big.Int).Lsh(big.NewInt(1), 256)
 
 func appendBool(dst []byte, b bool) []byte {
 	if b {

@@ -1,7 +1,6 @@
 package abi
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -13,14 +12,7 @@ type pathError struct {
 	err   error
 }
 
-func (e *pathError) Error() string {
-	if e.path == "" {
-		return e.err.Error()
-	}
-	return e.path + ": " + e.err.Error()
-}
-
-func (e *pathError) Unwrap() error { return e.err }
+func (e *pathError) Error() string { return e.path + ": " + e.err.Error() }
 
 // inElement says that err is about element i of an array.
 func inElement(i int, err error) error {
@@ -43,8 +35,8 @@ func grow(index int, step string, err error) error {
 // inArgument says which argument of fields err is about: "argument 2 (legs[0].amount): …".
 // A problem of the whole is left as it is.
 func inArgument(noun string, fields []field, err error) error {
-	var inner *pathError
-	if !errors.As(err, &inner) {
+	inner, ok := err.(*pathError)
+	if !ok {
 		return err
 	}
 	path := strings.TrimPrefix(inner.path, ".")

@@ -36,8 +36,7 @@ type ResolvedAccount struct {
 }
 
 // ResolveAddressesFlexibleForV2 returns the calldata of resolveAddressesFlexibleForV2(address,uint8,address,bytes): the
-// deployed accounts of an owner with an index of at most maxIndex, those of version 2 with this module as
-// their first. [DecodeResolvedAccounts] reads the result.
+// deployed accounts of an owner, looked for up to maxIndex, those of version 2 with this module as their first. [DecodeResolvedAccounts] reads the result.
 func ResolveAddressesFlexibleForV2(owner common.Address, maxIndex uint8, module common.Address, setupData []byte) []byte {
 	call := newCall(selectorResolveAddressesFlexibleForV2, 4*WordSize+BytesSize(len(setupData)))
 	call = AppendAddress(call, owner)

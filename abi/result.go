@@ -9,8 +9,8 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// The Decode functions here read the result of a call that returns one value. They are strict: no
-// more and no less than the value, and that in its range.
+// The Decode functions here read the result of a call that returns one value. Those of one word are
+// strict: no more and no less than the word, and that in its range.
 
 // DecodeHash reads a result of one word, such as a bytes32.
 func DecodeHash(result []byte) (common.Hash, error) {
@@ -67,20 +67,21 @@ func decodeWord(k kind, size int, result []byte) (any, error) {
 	return t.fromWord(word)
 }
 
-// DecodeBytes reads bytes.
+// DecodeBytes reads bytes. It is as tolerant of their layout as [Function.UnpackResult].
 func DecodeBytes(result []byte) ([]byte, error) {
 	if len(result) == 0 {
 		return nil, ErrNoData
 	}
 	bytesType, _ := elementaryType("bytes")
-	values, err := decode(result, []field{{typ: bytesType}}, canonical)
+	fields := []field{{name: "bytes", typ: bytesType}}
+	values, err := decode(result, fields, anyLayout)
 	if err != nil {
-		return nil, fmt.Errorf("result is not the encoding of bytes: %w", err)
+		return nil, inArgument("result", fields, err)
 	}
 	return values[0].([]byte), nil
 }
 
-// DecodeString reads a string. Some old tokens return their name and symbol as bytes32: of such a result, of just one
+// DecodeString reads a string, likewise. Some old tokens return their name and symbol as bytes32: of such a result, of just one
 // word, it is the text before the first zero byte. The text is the contract's: of any length, holding
 // anything.
 func DecodeString(result []byte) (string, error) {

@@ -32,8 +32,8 @@ type Word struct {
 	Offset uint64
 	// Canonical is set when the word is at Offset only because the standard encoder puts it there, and only as
 	// far as the array or bytes it is in reaches. The contract reads it where the offset words point to:
-	// calldata can be laid out otherwise, with any other word at Offset. A rule about the
-	// offset words too (they are not Canonical) pins the layout down.
+	// calldata can be laid out otherwise, with any other word at Offset. Rules that fix every offset
+	// word on the way pin the layout down.
 	Canonical bool
 }
 

@@ -1,0 +1,65 @@
+package abi
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestParseContract(t *testing.T) {
+	c, err := ParseContract(`
+		// a comment
+		function mint(address to) payable
+		function mint(address to, uint256 amount)
+
+		function burn(uint256 id)
+		event Minted(address indexed to)
+		error SoldOut(uint256 left)
+	`)
+	require.NoError(t, err)
+	require.Len(t, c.Functions(), 3)
+	require.Equal(t, "event Minted(address indexed to)", c.Events()[0].String())
+	require.Equal(t, "error SoldOut(uint256 left)", c.Errors()[0].String())
+
+	f, err := c.Function("burn")
+	require.NoError(t, err)
+	require.Equal(t, "function burn(uint256 id)", f.String())
+	f, err = c.Function("mint(address)")
+	require.NoError(t, err)
+	require.Equal(t, "function mint(address to) payable", f.String())
+	_, err = c.Function("mint")
+	require.EqualError(t, err, `several functions are named "mint": say which of mint(address), mint(address,uint256)`)
+	_, err = c.Function("fly")
+	require.EqualError(t, err, `the contract has no function "fly"`)
+}
+
+func TestParseContractRefuses(t *testing.T) {
+	for text, problem := range map[string]string{
+		"function f()\n\nmint(address)": `line 3: "mint(address)" does not begin with function, event or error`,
+		"function f(":                   `line 1: parse "function f(": column 12: expected a type, found the end`,
+		"event f(":                      `line 1: parse "event f(": column 9: expected a type, found the end`,
+		"error f(":                      `line 1: parse "error f(": column 9: expected a type, found the end`,
+	} {
+		_, err := ParseContract(text)
+		require.EqualError(t, err, problem)
+		require.PanicsWithError(t, problem, func() { MustParseContract(text) })
+	}
+}
+
+// All tables can be read, and no two known errors share a selector but for one that two contracts have.
+func TestTables(t *testing.T) {
+	bySelector := make(map[[SelectorSize]byte]string)
+	for _, c := range []*Contract{
+		SmartAccount(), AccountFactory(), OwnershipModule(), SessionKeyManager(), EntryPoint(), ERC20(), ERC721(),
+		VerifyingPaymaster(), AccountResolver(), solidityErrors(), otherModuleErrors(), tokenErrors(),
+	} {
+		require.Positive(t, len(c.Functions())+len(c.Errors()))
+		for _, def := range c.Errors() {
+			if other, ok := bySelector[def.selector]; ok {
+				require.Equal(t, other, def.Signature())
+			}
+			bySelector[def.selector] = def.Signature()
+		}
+	}
+	require.Len(t, knownErrors(), len(bySelector))
+}

@@ -1,0 +1,158 @@
+package abi_test
+
+import (
+	"fmt"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/abi"
+)
+
+var receiver = common.HexToAddress("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")
+
+func ExamplePack() {
+	data, err := abi.Pack("function safeMint(address to)", receiver)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("0x%x\n", data)
+
+	_, err = abi.Pack("function setFee(uint8 percent)", 300)
+	fmt.Println(err)
+	// Output:
+	// 0x40d097c30000000000000000000000005aaeb6053f3e94c9b9a09f33669435e7ef1beaed
+	// pack setFee(uint8): argument 1 (percent): 300 does not fit uint8
+}
+
+func ExampleUnpackResult() {
+	result := common.LeftPadBytes(receiver[:], 32)
+	values, err := abi.UnpackResult("function ownerOf(uint256 id) view returns (address)", result)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(values[0].(common.Address))
+	// Output: 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed
+}
+
+func ExampleParseFunction() {
+	swap, err := abi.ParseFunction("function swap(bytes32 id, (address to, uint128 amount)[] legs) external payable returns (uint256 out)")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(swap.Signature())
+	fmt.Printf("0x%x\n", swap.Selector())
+
+	type leg struct {
+		To     common.Address
+		Amount *big.Int
+	}
+	data, err := swap.Pack(common.Hash{1}, []leg{{receiver, big.NewInt(5)}})
+	fmt.Println(len(data), err)
+
+	_, err = abi.ParseFunction("function swap(bytes32 id, uint257 amount)")
+	fmt.Println(err)
+	// Output:
+	// swap(bytes32,(address,uint128)[])
+	// 0xe5eb88c7
+	// 164 <nil>
+	// parse "function swap(bytes32 id, uint257 amount)": column 27: unknown type "uint257"
+}
+
+func ExampleFunction_PackText() {
+	pay := abi.MustParseFunction("function pay((address to, uint256 amount)[] legs, string note)")
+	args, err := pay.SplitArgs(`[(0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed, 5)], "thanks, friend"`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	data, err := pay.PackText(args...)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	values, err := pay.Unpack(data)
+	fmt.Println(values[1], err)
+	// Output: thanks, friend <nil>
+}
+
+func ExampleFunction_Word() {
+	f := abi.MustParseFunction("function fill((address maker, uint128 amount) order, bytes data, bytes proof)")
+	w, err := f.Word("order.amount")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	limit, err := w.Encode(1000)
+	fmt.Println(w.Offset, w.Canonical, w.Format(limit), err)
+
+	w, _ = f.Word("data.length")
+	fmt.Println(w.Offset, w.Canonical)
+
+	_, err = f.Word("proof.length")
+	fmt.Println(err)
+	// Output:
+	// 32 false 1000 <nil>
+	// 128 true
+	// word "proof.length" of fill((address,uint128),bytes,bytes): it has no fixed place in the calldata: of the content of proof, data before it may be of any length; where calls have one known layout, give the offset in bytes
+}
+
+func ExampleDecodeRevert() {
+	data, err := abi.Pack("FailedOp(uint256,string)", 0, "AA24 signature error")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(abi.DecodeRevert(data))
+
+	data, err = abi.Pack("WrongValidationModule(address)", receiver)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(abi.DecodeRevert(data))
+	// Output:
+	// FailedOp 0: AA24 signature error
+	// WrongValidationModule(0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed)
+}
+
+func ExampleDecodeExecute() {
+	callData := abi.ExecuteBatch([]abi.ExecuteCall{
+		{To: receiver, Value: *uint256.NewInt(1)},
+		{To: receiver, Data: abi.Transfer(receiver, *uint256.NewInt(2))},
+	})
+	calls, err := abi.DecodeExecute(callData)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, call := range calls {
+		fmt.Println(call.To, call.Value.Dec(), len(call.Data))
+	}
+	// Output:
+	// 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed 1 0
+	// 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed 0 68
+}
+
+func ExampleParseContract() {
+	nft := abi.MustParseContract(`
+		function safeMint(address to) payable
+		error SoldOut(uint256 left)
+	`)
+	mint, err := nft.Function("safeMint")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(mint)
+
+	soldOut, err := abi.Pack("SoldOut(uint256)", 0)
+	fmt.Println(abi.DecodeRevertWith(soldOut, nft.Errors()...), err)
+	// Output:
+	// function safeMint(address to) payable
+	// SoldOut(0) <nil>
+}

@@ -1,0 +1,110 @@
+package abi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+)
+
+// The short names are mined for cheap selectors; the account answers to the long ones as well.
+var (
+	selectorExecute          = newSelector(0x0000189a) // execute_ncC
+	selectorExecuteBatch     = newSelector(0x00004680) // executeBatch_y6U
+	selectorExecuteLong      = newSelector(0xb61d27f6)
+	selectorExecuteBatchLong = newSelector(0x47e1da2a)
+)
+
+// ExecuteCall is one call that the account makes.
+type ExecuteCall struct {
+	To common.Address
+	// Value is what the account sends along, in wei.
+	Value uint256.Int
+	Data  []byte
+}
+
+// Execute returns the calldata with which the EntryPoint lets the account make one call:
+// execute_ncC(address,uint256,bytes).
+func Execute(to common.Address, value uint256.Int, data []byte) []byte {
+	call := newCall(selectorExecute, 3*WordSize+BytesSize(len(data)))
+	call = AppendAddress(call, to)
+	call = AppendUint256(call, &value)
+	call = AppendUint64(call, 3*WordSize)
+	return AppendBytes(call, data)
+}
+
+// ExecuteBatch returns the calldata with which the EntryPoint lets the account make calls in order, all
+// or none: executeBatch_y6U(address[],uint256[],bytes[]). The account refuses a batch of none.
+func ExecuteBatch(calls []ExecuteCall) []byte {
+	list := HashesSize(len(calls)) // as large as any list of words
+	tails := 0
+	for _, c := range calls {
+		tails += BytesSize(len(c.Data))
+	}
+	data := newCall(selectorExecuteBatch, 3*WordSize+3*list+tails)
+	for i := range 3 {
+		data = AppendUint64(data, uint64(3*WordSize+i*list))
+	}
+	data = AppendUint64(data, uint64(len(calls)))
+	for _, c := range calls {
+		data = AppendAddress(data, c.To)
+	}
+	data = AppendUint64(data, uint64(len(calls)))
+	for i := range calls {
+		data = AppendUint256(data, &calls[i].Value)
+	}
+	data = AppendUint64(data, uint64(len(calls)))
+	offset := len(calls) * WordSize
+	for _, c := range calls {
+		data = AppendUint64(data, uint64(offset))
+		offset += BytesSize(len(c.Data))
+	}
+	for _, c := range calls {
+		data = AppendBytes(data, c.Data)
+	}
+	return data
+}
+
+// ErrNotExecute means that calldata calls none of the account's four execute functions.
+var ErrNotExecute = errors.New("not a call of execute or executeBatch")
+
+// IsBatch reports whether callData calls executeBatch, by either name.
+func IsBatch(callData []byte) bool {
+	return bytes.HasPrefix(callData, selectorExecuteBatch[:]) || bytes.HasPrefix(callData, selectorExecuteBatchLong[:])
+}
+
+// DecodeExecute returns the calls in the account's calldata, whether it is for execute_ncC, executeBatch_y6U or
+// one of their long names. It takes only what the standard encoder makes (see [Function.Unpack]), so that what it
+// returns is all that the calldata does. Other calldata is [ErrNotExecute]; a batch that the
+// account would refuse, for being empty or for lists of different lengths, is an error as well.
+func DecodeExecute(callData []byte) ([]ExecuteCall, error) {
+	single := bytes.HasPrefix(callData, selectorExecute[:]) || bytes.HasPrefix(callData, selectorExecuteLong[:])
+	if !single && !IsBatch(callData) {
+		return nil, fmt.Errorf("%s: %w", describeData(callData), ErrNotExecute)
+	}
+	args, err := smartAccount().bySelector([SelectorSize]byte(callData[:SelectorSize])).Unpack(callData)
+	if err != nil {
+		return nil, err
+	}
+	if single {
+		return []ExecuteCall{{To: args[0].(common.Address), Value: toUint256(args[1]), Data: args[2].([]byte)}}, nil
+	}
+	return zipCalls(args[0].([]common.Address), args[1].([]*big.Int), args[2].([][]byte))
+}
+
+func zipCalls(to []common.Address, values []*big.Int, data [][]byte) ([]ExecuteCall, error) {
+	if len(to) == 0 {
+		return nil, errors.New("executeBatch of no calls: the account refuses it")
+	}
+	if len(values) != len(to) || len(data) != len(to) {
+		return nil, fmt.Errorf("executeBatch of %d addresses, %d values and %d data: the account refuses it", len(to), len(values), len(data))
+	}
+	calls := make([]ExecuteCall, len(to))
+	for i := range calls {
+		calls[i] = ExecuteCall{To: to[i], Value: toUint256(values[i]), Data: data[i]}
+	}
+	return calls, nil
+}

@@ -1,0 +1,234 @@
+package abi
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/require"
+)
+
+const swap = "function swap(bytes32 id, (address to, uint128 amount) order, uint8[2] pair, bytes data, (address to, int64 amount)[] legs, string)"
+
+func TestWord(t *testing.T) {
+	for _, test := range []struct {
+		signature, path string
+		word            Word
+	}{
+		{swap, "id", Word{"id", "bytes32", 0, false}},
+		{swap, "0", Word{"id", "bytes32", 0, false}},
+		{swap, "arg0", Word{"id", "bytes32", 0, false}},
+		{swap, "order.to", Word{"order.to", "address", 32, false}},
+		{swap, "order.amount", Word{"order.amount", "uint128", 64, false}},
+		{swap, "order.1", Word{"order.amount", "uint128", 64, false}},
+		{swap, "pair[1]", Word{"pair[1]", "uint8", 128, false}},
+		{swap, "data", Word{"data", TypeOffset, 160, false}},
+		{swap, "legs", Word{"legs", TypeOffset, 192, false}},
+		{swap, "arg5", Word{"arg5", TypeOffset, 224, false}},
+		{swap, "data.length", Word{"data.length", TypeLength, 256, true}},
+		{swap, "data.words[0]", Word{"data.words[0]", "bytes32", 288, true}},
+		{swap, "data.words[3]", Word{"data.words[3]", "bytes32", 384, true}},
+		{"f((address to, int64 amount)[] legs)", "legs.length", Word{"legs.length", TypeLength, 32, true}},
+		{"f((address to, int64 amount)[] legs)", "legs[0].to", Word{"legs[0].to", "address", 64, true}},
+		{"f((address to, int64 amount)[] legs)", "legs[2].amount", Word{"legs[2].amount", "int64", 224, true}},
+		{"f((address, (bool, bytes2)) legs)", "legs.arg1.1", Word{"legs.arg1.arg1", "bytes2", 64, false}},
+		{"f(string[] names)", "names[2]", Word{"names[2]", TypeOffset, 128, true}},
+		{"f(string[3] names)", "names[2]", Word{"names[2]", TypeOffset, 96, true}},
+		{"f(string[3] names)", "names[0].length", Word{"names[0].length", TypeLength, 128, true}},
+		{"f(uint8 a, (bool b, string s, uint8[] n) t, uint8 c)", "t.b", Word{"t.b", "bool", 96, true}},
+		{"f(uint8 a, (bool b, string s, uint8[] n) t, uint8 c)", "t.n", Word{"t.n", TypeOffset, 160, true}},
+		{"f(uint8 a, (bool b, string s, uint8[] n) t, uint8 c)", "t.s.words[1]", Word{"t.s.words[1]", "bytes32", 256, true}},
+		{"f((bool length, bytes words) t)", "t.length", Word{"t.length", "bool", 32, true}},
+		{"f((bool length, bytes words) t)", "t.words.words[0]", Word{"t.words.words[0]", "bytes32", 128, true}},
+		{"f(uint8 arg1, bool)", "arg1", Word{"arg1", "uint8", 0, false}},
+		{"f(uint8 arg1, bool)", "1", Word{"1", "bool", 32, false}},
+		{"f(uint8[2][3] m)", "m[2][1]", Word{"m[2][1]", "uint8", 160, false}},
+		{"f(uint8[2][] m)", "m[2][1]", Word{"m[2][1]", "uint8", 224, true}},
+	} {
+		f := MustParseFunction(test.signature)
+		w, err := f.Word(test.path)
+		require.NoError(t, err, test.path)
+		require.Equal(t, test.word, w)
+		back, ok := f.WordAt(w.Offset)
+		require.True(t, ok)
+		require.Equal(t, w, back)
+	}
+}
+
+func TestWordRefuses(t *testing.T) {
+	for _, test := range []struct{ signature, path, problem string }{
+		{swap, "amount", `no "amount", there is id, order, pair, data, legs, arg5`},
+		{swap, "6", `no "6", there is id, order, pair, data, legs, arg5`},
+		{swap, "", `no "", there is id, order, pair, data, legs, arg5`},
+		{swap, "order", "order is a tuple: name a component, like order.to"},
+		{swap, "order.", `no "", there is to, amount`},
+		{swap, "order.x", `no "x", there is to, amount`},
+		{swap, "order[0]", `no "[0]", there is to, amount`},
+		{swap, "pair", "pair is an array: name an element, like pair[0]"},
+		{swap, "pair[2]", "pair has 2 elements, counted from 0"},
+		{swap, "pair.to", "pair is an array: write an element's number, like [0]"},
+		{swap, "pair[-1]", "pair is an array: write an element's number, like [0]"},
+		{swap, "pair[+1]", "pair is an array: write an element's number, like [0]"},
+		{swap, "pair[1", "pair is an array: write an element's number, like [0]"},
+		{swap, "pair[]", "pair is an array: write an element's number, like [0]"},
+		{swap, "pair[99999999999999999999]", "pair is an array: write an element's number, like [0]"},
+		{swap, "id.to", `id is of type bytes32 and has no "to"`},
+		{swap, "id.length", `id is of type bytes32 and has no "length"`},
+		{swap, "data.to", `data is of type bytes and has no "to"`},
+		{swap, "data.words", "say which word of data, like data.words[0]"},
+		{swap, "data.words[0].x", "say which word of data, like data.words[0]"},
+		{swap, "data.words[4294967296]", "say which word of data, like data.words[0]"},
+		{swap, "data.length.x", "data.length is a number, without members"},
+		{swap, "legs.length", "it has no fixed place in the calldata: of the content of legs, data before it may be of any length; where calls have one known layout, give the offset in bytes"},
+		{swap, "legs[0].to", "it has no fixed place in the calldata: of the content of legs, data before it may be of any length; where calls have one known layout, give the offset in bytes"},
+		{swap, "arg5.words[1]", "it has no fixed place in the calldata: of the content of arg5, data before it may be of any length; where calls have one known layout, give the offset in bytes"},
+		{"f(string[] names)", "names[0].length", "it has no fixed place in the calldata: of the content of names[0], it comes after the offsets of all elements of names, and how many those are is open; where calls have one known layout, give the offset in bytes"},
+		{"f(string[2] names)", "names[1].length", "it has no fixed place in the calldata: of the content of names[1], names[0] before it may be of any length; where calls have one known layout, give the offset in bytes"},
+		{"f()", "x", `no "x", there is none`},
+	} {
+		f := MustParseFunction(test.signature)
+		_, err := f.Word(test.path)
+		require.EqualError(t, err, fmt.Sprintf("word %q of %s: %s", test.path, f.Signature(), test.problem))
+		require.Equal(t, strings.HasPrefix(test.problem, "it has no fixed place"), errors.Is(err, ErrNoFixedOffset))
+	}
+}
+
+func TestWordAtFindsNothing(t *testing.T) {
+	f := MustParseFunction("f(uint8 a, bool b)")
+	for _, offset := range []uint64{1, 31, 33, 64, 1 << 63} {
+		_, ok := f.WordAt(offset)
+		require.False(t, ok, offset)
+	}
+	_, ok := MustParseFunction("f()").WordAt(0)
+	require.False(t, ok)
+	_, ok = MustParseFunction("f(bytes)").WordAt(1<<64 - 32)
+	require.False(t, ok)
+}
+
+func TestWordEncodeAndFormat(t *testing.T) {
+	for _, test := range []struct {
+		typ   string
+		value any
+		word  string
+		text  string
+	}{
+		{"address", aliceHex, "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed", aliceHex},
+		{"uint8", 255, "0xff", "255"},
+		{"uint256", "115792089237316195423570985008687907853269984665640564039457584007913129639935", strings.Repeat("ff", 32), "115792089237316195423570985008687907853269984665640564039457584007913129639935"},
+		{"int8", -1, strings.Repeat("ff", 32), "-1"},
+		{"int256", -2, strings.Repeat("ff", 31) + "fe", "-2"},
+		{"bool", true, "0x1", "true"},
+		{"bool", false, "0x0", "false"},
+		{"bytes4", "0x01020304", "0x01020304" + strings.Repeat("00", 28), "0x01020304"},
+		{"bytes32", common.Hash{31: 9}, "0x9", "0x0000000000000000000000000000000000000000000000000000000000000009"},
+		{TypeLength, 5, "0x5", "5"},
+		{TypeOffset, "0x40", "0x40", "64"},
+	} {
+		w := Word{Path: "x", Type: test.typ}
+		word, err := w.Encode(test.value)
+		require.NoError(t, err)
+		require.Equal(t, common.HexToHash(test.word), word)
+		require.Equal(t, test.text, w.Format(word))
+	}
+	max := common.HexToHash(strings.Repeat("ff", 32))
+	require.Equal(t, max.Hex()+" (no address)", Word{Type: "address"}.Format(max))
+	require.Equal(t, max.Hex()+" (no bool)", Word{Type: "bool"}.Format(max))
+	require.Equal(t, max.Hex()+" (no uint8)", Word{Type: "uint8"}.Format(max))
+	require.Equal(t, max.Hex(), Word{Type: "string"}.Format(max))
+
+	_, err := Word{Path: "legs[0].amount", Type: "uint8"}.Encode(300)
+	require.EqualError(t, err, "legs[0].amount: 300 does not fit uint8")
+	_, err = Word{Path: "x", Type: "string"}.Encode("")
+	require.EqualError(t, err, `x: type "string" is not of one word`)
+	_, err = Word{Path: "x", Type: TypeLength}.Encode(-1)
+	require.EqualError(t, err, "x: -1 does not fit uint256")
+}
+
+// Every word of every call that has a name holds what Encode makes of the value with that name.
+func TestWordsAreWhereTheEncoderPutsThem(t *testing.T) {
+	r := newRand()
+	seen := 0
+	for range 1500 {
+		f := MustParseFunction(randomSignature(r))
+		values := randomValues(r, f.inputs)
+		data := gethPack(t, f, values)
+		for offset := uint64(0); offset < uint64(len(data)); offset += WordSize {
+			w, ok := f.WordAt(offset)
+			if !ok {
+				continue
+			}
+			again, err := f.Word(w.Path)
+			require.NoError(t, err)
+			require.Equal(t, w, again)
+			value, exists := valueAt(w, values)
+			if !exists { // beyond the end of this call's arrays
+				require.True(t, w.Canonical)
+				continue
+			}
+			got := common.Hash(data[offset : offset+WordSize])
+			if w.Type == TypeOffset {
+				require.Zero(t, got.Big().Uint64()%WordSize)
+				require.Less(t, got.Big().Uint64(), uint64(len(data)))
+				continue
+			}
+			want, err := w.Encode(value)
+			require.NoError(t, err)
+			require.Equal(t, want, got, "%s of %s", w.Path, f)
+			seen++
+		}
+	}
+	require.Greater(t, seen, 3000)
+}
+
+// valueAt follows w's path through decoded values.
+func valueAt(w Word, values []any) (any, bool) {
+	var at any = values
+	for _, step := range strings.Split(strings.ReplaceAll(w.Path, "[", ".["), ".") {
+		rv := reflect.ValueOf(at)
+		switch {
+		case step == "length":
+			return rv.Len(), true
+		case step == "words":
+			if s, ok := at.(string); ok {
+				at = []byte(s)
+			}
+			padded := AppendBytes(nil, at.([]byte))[WordSize:]
+			var list []common.Hash
+			for ; len(padded) > 0; padded = padded[WordSize:] {
+				list = append(list, common.Hash(padded[:WordSize]))
+			}
+			at = list
+		default:
+			i, err := strconv.Atoi(strings.Trim(step, "[]v"))
+			if err != nil || i >= rv.Len() {
+				return nil, false
+			}
+			at = rv.Index(i).Interface()
+			if c, ok := at.(Component); ok {
+				at = c.Value
+			}
+		}
+	}
+	return at, true
+}
+
+func FuzzWord(f *testing.F) {
+	f.Add("order.amount", uint64(64))
+	f.Add("data.words[3]", uint64(288))
+	f.Add("legs[0].to", uint64(1<<40))
+	fn := MustParseFunction(swap)
+	f.Fuzz(func(t *testing.T, path string, offset uint64) {
+		if w, err := fn.Word(path); err == nil {
+			again, ok := fn.WordAt(w.Offset)
+			require.True(t, ok)
+			require.Equal(t, w, again)
+		}
+		if w, ok := fn.WordAt(offset); ok {
+			require.Equal(t, offset, w.Offset)
+		}
+	})
+}
