@@ -62,23 +62,34 @@ func (o *OwnedAccount) Revoke(ctx context.Context, sess *session.Session, id str
 // RevokeEach is [OwnedAccount.Revoke] for several sessions in one operation. No ID is an error: see
 // [OwnedAccount.RevokeAll].
 func (o *OwnedAccount) RevokeEach(ctx context.Context, sess *session.Session, ids []string, opts ...Option) (*userop.Pending, error) {
-	return o.revoke(ctx, sess, func() (*session.RootChange, error) { return sess.PlanRevoke(ids...) }, opts)
-}
-
-// RevokeAll is [OwnedAccount.Revoke] for every session of the account: the root becomes zero.
-func (o *OwnedAccount) RevokeAll(ctx context.Context, sess *session.Session, opts ...Option) (*userop.Pending, error) {
-	return o.revoke(ctx, sess, sess.PlanRevokeAll, opts)
-}
-
-func (o *OwnedAccount) revoke(ctx context.Context, sess *session.Session, decide func() (*session.RootChange, error), opts []Option) (*userop.Pending, error) {
-	tx, err := o.tryRevoke(ctx, sess, decide, opts)
+	tx, err := o.setRoot(ctx, sess, func() (*session.RootChange, error) { return sess.PlanRevoke(ids...) }, opts)
 	if err != nil {
 		return nil, fmt.Errorf("revoke sessions: %w", err)
 	}
 	return tx, nil
 }
 
-func (o *OwnedAccount) tryRevoke(ctx context.Context, sess *session.Session, decide func() (*session.RootChange, error), opts []Option) (*userop.Pending, error) {
+// RevokeAll is [OwnedAccount.Revoke] for every session of the account: the root becomes zero.
+func (o *OwnedAccount) RevokeAll(ctx context.Context, sess *session.Session, opts ...Option) (*userop.Pending, error) {
+	tx, err := o.setRoot(ctx, sess, sess.PlanRevokeAll, opts)
+	if err != nil {
+		return nil, fmt.Errorf("revoke all sessions: %w", err)
+	}
+	return tx, nil
+}
+
+// Restore puts sessions back that another backend's root left out, after [session.Session.Adopt] of its
+// document; no ID means all of them. Call Activate on the session as after a grant.
+func (o *OwnedAccount) Restore(ctx context.Context, sess *session.Session, ids []string, opts ...Option) (*userop.Pending, error) {
+	tx, err := o.setRoot(ctx, sess, func() (*session.RootChange, error) { return sess.PlanRestore(ids...) }, opts)
+	if err != nil {
+		return nil, fmt.Errorf("restore sessions: %w", err)
+	}
+	return tx, nil
+}
+
+// setRoot sends the root that decide makes of the session as it is now.
+func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Session, decide func() (*session.RootChange, error), opts []Option) (*userop.Pending, error) {
 	s, err := newSettings(opts)
 	if err != nil {
 		return nil, err

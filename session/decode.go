@@ -34,7 +34,7 @@ func (l *Leaf) abiPolicy() (ABIPolicy, error) {
 	case !ok:
 		return ABIPolicy{}, fmt.Errorf("ABI session key data of %d bytes; it has at least %d", len(l.Data), abiRulesAt)
 	case !p.exact():
-		return ABIPolicy{}, fmt.Errorf("ABI session key data of %d bytes; with %d rules it has %d", len(l.Data), p.count, abiRulesAt+p.count*ruleSize)
+		return ABIPolicy{}, fmt.Errorf("ABI session key data of %d bytes, where its rule count of %d asks for %d", len(l.Data), p.count, abiRulesAt+p.count*ruleSize)
 	case p.key != l.Key:
 		return ABIPolicy{}, fmt.Errorf("it belongs to key %s, but its data names %s", l.Key, p.key)
 	}

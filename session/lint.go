@@ -2,8 +2,6 @@ package session
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -250,22 +248,26 @@ func (l *linter) lintRule(i int, rule Rule, rules []Rule, f *abi.Function) {
 	if !rule.Condition.known() {
 		l.addRule(i, FindingNeverHolds, SeverityWarning, "%s never holds", rule.Condition)
 	}
+	if rule.Offset%abi.WordSize != 0 {
+		l.addRule(i, FindingLayout, SeverityWarning, "offset %d is within a word; it takes the end of one argument and the beginning of the next", rule.Offset)
+		return
+	}
 	if f == nil {
 		if rule.Offset >= plausibleOffset {
 			l.addRule(i, FindingPastEnd, SeverityWarning, "offset %d is farther than the arguments of most functions reach", rule.Offset)
 		}
 		return
 	}
-	switch at, ok := f.WordAt(rule.Offset); {
-	case ok && at.Canonical && !pinnedPath(rules, f, at.Path):
-		l.addRule(i, FindingLayout, SeverityWarning, "%s is at offset %d in the standard encoding only; a caller may encode otherwise, as long as no rule says where %s begins", at.Path, rule.Offset, firstStep(at.Path))
-	case ok && rule.Condition.orders() && signed(at.Type):
-		l.addRule(i, FindingSigned, SeverityWarning, "%s is %s, and the contract compares unsigned: negative numbers are the largest", at.Path, at.Type)
-	case ok:
-	case dynamic(f):
-		l.addRule(i, FindingLayout, SeverityWarning, "what is at offset %d depends on the length of the arguments before it", rule.Offset)
-	default:
+	at, ok := f.WordAt(rule.Offset)
+	if !ok {
 		l.addRule(i, FindingPastEnd, SeverityWarning, "offset %d is behind the arguments of %s; only calldata with more than that passes", rule.Offset, f.Signature())
+		return
+	}
+	if loose := unpinned(rules, f, at.Path); loose != "" {
+		l.addRule(i, FindingLayout, SeverityWarning, "%s is at offset %d in the standard encoding only; a caller may encode otherwise, as long as no rule says where %s begins", at.Path, rule.Offset, loose)
+	}
+	if rule.Condition.orders() && signed(at.Type) {
+		l.addRule(i, FindingSigned, SeverityWarning, "%s is %s, and the contract compares unsigned: negative numbers are the largest", at.Path, at.Type)
 	}
 }
 
@@ -283,33 +285,16 @@ func pinned(rules []Rule, f *abi.Function, path string) bool {
 	return false
 }
 
-// pinnedPath reports whether rules fix all offset words on the way to a path, so that there is one layout.
-func pinnedPath(rules []Rule, f *abi.Function, path string) bool {
+// unpinned returns the first offset word on the way to a path that no rule fixes; empty where all are
+// fixed, so that the path is in one place only.
+func unpinned(rules []Rule, f *abi.Function, path string) string {
 	for i, c := range path {
 		if c != '.' && c != '[' {
 			continue
 		}
 		if at, err := f.Word(path[:i]); err == nil && at.Type == abi.TypeOffset && !pinned(rules, f, path[:i]) {
-			return false
+			return path[:i]
 		}
 	}
-	return true
-}
-
-// firstStep returns the argument that a path begins with.
-func firstStep(path string) string {
-	if end := strings.IndexAny(path, ".["); end >= 0 {
-		return path[:end]
-	}
-	return path
-}
-
-// dynamic reports whether the function has an argument of variable length.
-func dynamic(f *abi.Function) bool {
-	for i := range f.Inputs() {
-		if at, err := f.Word(strconv.Itoa(i)); err == nil && at.Type == abi.TypeOffset {
-			return true
-		}
-	}
-	return false
+	return ""
 }

@@ -203,6 +203,20 @@ func (m *Memory) SignDigest(ctx context.Context, req SignRequest) ([]byte, error
 	return key.Sign(req.Digest)
 }
 
+// SealKey implements [KeySealer].
+func (m *Memory) SealKey(ctx context.Context, ref Ref, key common.Address, aead seal.AEAD) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	own, ok := m.keys[ref][key]
+	m.mu.Unlock()
+	if !ok {
+		return nil, NoKeyError(ref, key)
+	}
+	return own.Seal(aead, seal.AssociatedData(ref.ChainID, ref.Account, key))
+}
+
 // RemoveKey implements [Keyring].
 func (m *Memory) RemoveKey(ctx context.Context, ref Ref, key common.Address) error {
 	if err := ctx.Err(); err != nil {

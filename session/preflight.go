@@ -112,7 +112,7 @@ func checkRule(leaf *Leaf, p *permission, i int, data *calldata) *Violation {
 	f := p.function(leaf.Function)
 	name, format := nameWord(f, rule.Offset)
 	if !ok {
-		return ruleViolation(leaf, i, name, fmt.Sprintf("calldata of %d bytes ends before the word at offset %d", data.length, rule.Offset))
+		return ruleViolation(leaf, i, name, fmt.Sprintf("calldata of %d bytes ends before the word at offset %d does", data.length, rule.Offset))
 	}
 	v := ruleViolation(leaf, i, name, "")
 	v.Condition, v.Got, v.Want, v.Reason = rule.Condition, format(word), format(rule.Word), "ABISV Arg Rule Violated"

@@ -65,7 +65,10 @@ func newLeafTree(leaves []Leaf, positions []int) *leafTree {
 }
 
 // tree returns the tree of the leaves that are in it, which State.Root should be the root of.
-func (s *State) tree() *leafTree {
+func (s *State) tree() *leafTree { return newLeafTree(s.Leaves, s.treeOrder()) }
+
+// treeOrder returns the positions of the tree's leaves in the tree's order.
+func (s *State) treeOrder() []int {
 	positions := s.positions(func(l *Leaf) bool { return l.InTree })
 	if len(s.Order) == len(positions) {
 		rank := make(map[string]int, len(s.Order))
@@ -76,7 +79,7 @@ func (s *State) tree() *leafTree {
 			return cmp.Compare(rank[s.Leaves[a].ID], rank[s.Leaves[b].ID])
 		})
 	}
-	return newLeafTree(s.Leaves, positions)
+	return positions
 }
 
 // positions returns where the leaves that fit stand.

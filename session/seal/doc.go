@@ -13,5 +13,6 @@
 // A sealed session key is bound to its row: [AssociatedData] names the chain, the account and the
 // key's address, and a ciphertext copied to another row does not open there.
 //
-// [DecryptKeystore] reads the key files of geth and other wallets.
+// [DecryptKeystore] reads the key files of geth and other wallets; session.ImportKeystore takes one into
+// a keyring.
 package seal

@@ -14,8 +14,8 @@ import (
 var (
 	// ErrNotAKey means that the given secret is no secp256k1 private key.
 	ErrNotAKey = errors.New("not a secp256k1 private key")
-	// ErrWiped means that the key was wiped from memory, as closing a store does.
-	ErrWiped = errors.New("session key was wiped from memory")
+	// ErrWiped means that a secret was wiped from memory, as closing a store does.
+	ErrWiped = errors.New("secret was wiped from memory")
 )
 
 // KeySize is the size of a private key in bytes.
@@ -71,7 +71,7 @@ func (k *Key) Sign(digest common.Hash) ([]byte, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if k.key == nil {
-		return nil, fmt.Errorf("%w: %s", ErrWiped, k.address)
+		return nil, fmt.Errorf("%w: session key %s", ErrWiped, k.address)
 	}
 	sig, err := crypto.Sign(digest[:], k.key)
 	if err != nil {
@@ -85,7 +85,7 @@ func (k *Key) Expose(use func(secret []byte) error) error {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if k.key == nil {
-		return fmt.Errorf("%w: %s", ErrWiped, k.address)
+		return fmt.Errorf("%w: session key %s", ErrWiped, k.address)
 	}
 	secret := crypto.FromECDSA(k.key)
 	defer clear(secret)

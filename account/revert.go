@@ -1,0 +1,27 @@
+package account
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/go-sesame/sesame/abi"
+)
+
+// revertOf returns what a call reverted with, if err is a node's answer that it did.
+func revertOf(err error) (abi.Revert, bool) {
+	var withData interface{ ErrorData() any }
+	if errors.As(err, &withData) {
+		if text, ok := withData.ErrorData().(string); ok {
+			data, err := hexutil.Decode(strings.TrimPrefix(text, "Reverted "))
+			if err == nil {
+				return abi.DecodeRevert(data), true
+			}
+		}
+	}
+	if err != nil && strings.Contains(err.Error(), "revert") {
+		return abi.Revert{}, true
+	}
+	return abi.Revert{}, false
+}

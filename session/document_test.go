@@ -1,0 +1,212 @@
+package session_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/userop"
+)
+
+func testAEAD(t *testing.T) seal.AEAD {
+	t.Helper()
+	aead, err := seal.NewKeyAEAD(make([]byte, 32))
+	require.NoError(t, err)
+	return aead
+}
+
+// handOver exports a session with its keys and reads the document as the other side would.
+func handOver(t *testing.T, sess *session.Session) *session.Document {
+	t.Helper()
+	document, err := sess.ExportWithKeys(t.Context(), testAEAD(t))
+	require.NoError(t, err)
+	text, err := json.Marshal(document)
+	require.NoError(t, err)
+	require.NotContains(t, strings.ToLower(string(text)), common.Bytes2Hex(crypto.FromECDSA(testKey)), "the key is sealed")
+	read, err := session.ParseDocument(text)
+	require.NoError(t, err)
+	return read
+}
+
+func TestExportAndImport(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := granted(t, chain, "a", "b", "c")
+	document := handOver(t, sess)
+	require.Len(t, document.Keys, 1)
+
+	store := session.NewMemory()
+	acting, err := session.Import(t.Context(), store, document,
+		session.WithSealedKeys(testAEAD(t)), session.WithOptions(session.WithChain(chain)))
+	require.NoError(t, err)
+	require.Equal(t, sess.Root(), acting.Root())
+	require.ErrorIs(t, trySign(t, acting, "a"), session.ErrPending, "a document is not the chain's word")
+	require.NoError(t, acting.Reconcile(t.Context()))
+	require.NoError(t, trySign(t, acting, "a"))
+	require.Equal(t, session.StatusActive, acting.Leaves()[2].Status)
+
+	_, err = session.Import(t.Context(), store, document)
+	require.NoError(t, err, "the same once more changes nothing")
+	require.Equal(t, 3, acting.Len())
+}
+
+func TestImportWithoutKeysOrWithAnotherSeal(t *testing.T) {
+	sess, _ := granted(t, &ledger{}, "a")
+	document := handOver(t, sess)
+	other, err := seal.NewKeyAEAD([]byte(strings.Repeat("k", 32)))
+	require.NoError(t, err)
+	store := session.NewMemory()
+	_, err = session.Import(t.Context(), store, document, session.WithSealedKeys(other))
+	require.ErrorIs(t, err, seal.ErrOpen)
+	_, err = session.Open(t.Context(), store, testRef)
+	require.ErrorIs(t, err, session.ErrNotFound, "nothing was stored")
+
+	acting, err := session.Import(t.Context(), store, document)
+	require.NoError(t, err)
+	require.NoError(t, acting.Confirm(t.Context(), &ledger{root: document.Root}, 0))
+	require.ErrorIs(t, trySign(t, acting, "a"), session.ErrNoKey)
+}
+
+func TestImportRefusesOtherSessions(t *testing.T) {
+	sess, _ := granted(t, &ledger{}, "a")
+	_, store := granted(t, &ledger{}, "b")
+	_, err := session.Import(t.Context(), store, handOver(t, sess))
+	require.ErrorIs(t, err, session.ErrConflict)
+	require.ErrorContains(t, err, "adopt the document if the chain shows its root")
+}
+
+func TestExportWaitsForTheChain(t *testing.T) {
+	sess, _ := opened(t, &ledger{})
+	begun(t, sess, common.Hash{1}, "a")
+	_, err := sess.Export()
+	require.ErrorIs(t, err, session.ErrPending)
+}
+
+func TestParseDocumentRefusesBadInput(t *testing.T) {
+	sess, _ := granted(t, &ledger{}, "a", "b")
+	document, err := sess.Export()
+	require.NoError(t, err)
+	good, err := json.Marshal(document)
+	require.NoError(t, err)
+	tests := map[string]struct {
+		change func(string) string
+		text   string
+	}{
+		"not JSON":           {func(string) string { return "{" }, "session document: unexpected EOF"},
+		"two values":         {func(s string) string { return s + "{}" }, "more than one JSON value"},
+		"unknown field":      {func(s string) string { return strings.Replace(s, `"sesame"`, `"x":1,"sesame"`, 1) }, `unknown field "x"`},
+		"another form":       {func(s string) string { return strings.Replace(s, `"sesame":1`, `"sesame":2`, 1) }, "form 2, this library reads form 1"},
+		"no chain":           {func(s string) string { return strings.Replace(s, `"chainID":80002`, `"chainID":0`, 1) }, "without a chain ID"},
+		"changed leaf":       {func(s string) string { return strings.Replace(s, `"data":"0x61"`, `"data":"0x62"`, 1) }, "session root mismatch"},
+		"ID twice":           {func(s string) string { return strings.Replace(s, `"id":"b"`, `"id":"a"`, 1) }, `leaf 1: ID "a" twice`},
+		"unknown status":     {func(s string) string { return strings.Replace(s, `"active"`, `"alive"`, 1) }, `unknown session status "alive"`},
+		"odd hex":            {func(s string) string { return strings.Replace(s, `"0x61"`, `"0x6"`, 1) }, "odd length"},
+		"no leaf ID":         {func(s string) string { return strings.Replace(s, `"id":"b"`, `"id":""`, 1) }, "leaf without an ID"},
+		"field of a leaf":    {func(s string) string { return strings.Replace(s, `"id":"b"`, `"id":"b","key2":1`, 1) }, `unknown field "key2"`},
+		"time beyond uint48": {func(s string) string { return strings.Replace(s, `"validUntil":0`, `"validUntil":281474976710656`, 1) }, "beyond uint48"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			changed := tt.change(string(good))
+			require.NotEqual(t, string(good), changed)
+			_, err := session.ParseDocument([]byte(changed))
+			require.ErrorContains(t, err, tt.text)
+		})
+	}
+}
+
+func FuzzParseDocument(f *testing.F) {
+	f.Add([]byte(`{"sesame":1,"chainID":1,"account":"0x1111111111111111111111111111111111111111","root":"0x0000000000000000000000000000000000000000000000000000000000000000","leaves":[]}`))
+	f.Add([]byte(`{"sesame":1,"leaves":[{"id":"a","status":"active","data":"0x"}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		document, err := session.ParseDocument(text)
+		if err != nil {
+			return
+		}
+		again, err := json.Marshal(document)
+		require.NoError(t, err)
+		_, err = session.ParseDocument(again)
+		require.NoError(t, err)
+	})
+}
+
+// TestTwoBackendsMerge settles the conflict of two backends that granted without knowing of each other.
+func TestTwoBackendsMerge(t *testing.T) {
+	chain := &ledger{}
+	ours, _ := granted(t, chain, "a", "b", "c")
+	theirs, _ := granted(t, chain, "x", "y", "z") // its root replaced ours
+	require.ErrorIs(t, ours.Confirm(t.Context(), chain, 0), session.ErrRootMismatch)
+
+	require.NoError(t, ours.Adopt(t.Context(), handOver(t, theirs)))
+	require.Equal(t, chain.root, ours.Root())
+	require.ErrorIs(t, trySign(t, ours, "a"), session.ErrNoLeaf)
+	proof, err := ours.Proof(3)
+	require.NoError(t, err)
+	require.True(t, session.VerifyProof(chain.root, ours.Leaves()[3].Hash(), proof))
+
+	restore, err := ours.PlanRestore()
+	require.NoError(t, err)
+	require.NoError(t, restore.Begin(t.Context(), &userop.Operation{}, common.Hash{3}))
+	chain.root = restore.Root()
+	require.NoError(t, ours.Activate(t.Context(), sent{hash: common.Hash{3}}))
+	require.NoError(t, trySign(t, ours, "a"))
+
+	require.NoError(t, theirs.Adopt(t.Context(), handOver(t, ours)))
+	require.Equal(t, chain.root, theirs.Root())
+	for i := range 6 {
+		proof, err := theirs.Proof(i)
+		require.NoError(t, err)
+		require.True(t, session.VerifyProof(chain.root, theirs.Leaves()[i].Hash(), proof), "in the other store's order too")
+	}
+	require.Equal(t, []string{"x", "y", "z", "a", "b", "c"}, ids(theirs))
+	again, err := session.ParseDocument(mustJSON(t, handOver(t, theirs)))
+	require.NoError(t, err, "a tree with an order of its own is exported in it")
+	require.Equal(t, chain.root, again.Root)
+}
+
+func TestAdoptWantsTheChainsWord(t *testing.T) {
+	chain := &ledger{}
+	ours, _ := granted(t, chain, "a")
+	theirs, _ := granted(t, &ledger{}, "x")
+	err := ours.Adopt(t.Context(), handOver(t, theirs))
+	require.ErrorIs(t, err, session.ErrRootMismatch)
+	require.NoError(t, trySign(t, ours, "a"), "nothing changed")
+
+	_, err = ours.PlanRestore("a")
+	require.ErrorContains(t, err, "only a session in force that is left out can be restored")
+	_, err = ours.PlanRestore("ghost")
+	require.ErrorIs(t, err, session.ErrNoLeaf)
+	_, err = ours.PlanRestore()
+	require.ErrorContains(t, err, "no session of account 0x1111111111111111111111111111111111111111 on chain 80002 is left out of the tree")
+}
+
+func TestAdoptKeepsTombstones(t *testing.T) {
+	chain := &ledger{}
+	ours, _ := granted(t, chain, "a", "b")
+	document := handOver(t, ours)
+	revoke, err := ours.PlanRevoke("a")
+	require.NoError(t, err)
+	require.NoError(t, revoke.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
+	require.NoError(t, revoke.Rollback(t.Context()))
+	require.NoError(t, ours.Adopt(t.Context(), document))
+	require.ErrorIs(t, trySign(t, ours, "a"), session.ErrRevoked)
+}
+
+func ids(sess *session.Session) (ids []string) {
+	for _, leaf := range sess.Leaves() {
+		ids = append(ids, leaf.ID)
+	}
+	return ids
+}
+
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	text, err := json.Marshal(v)
+	require.NoError(t, err)
+	return text
+}

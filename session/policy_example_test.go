@@ -1,0 +1,119 @@
+package session_test
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/session"
+)
+
+var (
+	exampleKey   = common.HexToAddress("0xf7cD08C9e7eE5804A77f08e4039481eAa7c23c38")
+	exampleShop  = common.HexToAddress("0x9F0685Bd516F66Fd00dC05a7aC9D5B89c2CC31f9")
+	exampleBuyer = common.HexToAddress("0x7fDC20bDBf529C71FDceAfaC3Eed18C1843768c1")
+	exampleEnd   = time.Date(2026, time.December, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func examplePolicy() session.ABIPolicy {
+	return session.ABIPolicy{
+		ID:       "shopping",
+		Key:      exampleKey,
+		Contract: exampleShop,
+		Function: "buy(address to, uint256 amount)",
+		Rules: []session.Rule{
+			session.Arg("to", session.Equal, exampleBuyer),
+			session.Arg("amount", session.LessThanOrEqual, 100),
+		},
+		ValueLimit: *uint256.NewInt(1e15),
+		Window:     session.Until(exampleEnd),
+	}
+}
+
+func ExampleABIPolicy() {
+	policy := session.ABIPolicy{
+		Key:      exampleKey,
+		Contract: exampleShop,
+		Function: "safeMint(address to)",
+		Rules:    []session.Rule{session.Arg("to", session.Equal, exampleBuyer)},
+		Window:   session.Until(exampleEnd),
+	}
+	leaf, err := policy.Leaf(session.Modules{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%x\n", leaf.Data)
+
+	policy.Function = "mint(uint8 amount)"
+	policy.Rules = []session.Rule{session.Arg("amount", session.LessThanOrEqual, 300)}
+	_, err = policy.Leaf(session.Modules{})
+	fmt.Println(err)
+	// Output:
+	// f7cd08c9e7ee5804a77f08e4039481eaa7c23c389f0685bd516f66fd00dc05a7ac9d5b89c2cc31f940d097c30000000000000000000000000000000000010000000000000000000000000000007fdc20bdbf529c71fdceafac3eed18c1843768c1
+	// invalid input: rule 0: argument amount: 300 does not fit uint8
+}
+
+func ExampleLeaf_Describe() {
+	leaf, err := examplePolicy().Leaf(session.Modules{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(leaf.Describe(session.Modules{}))
+
+	leaf.Function = "" // as in a store of another SDK: names come from the functions one knows
+	fmt.Println(leaf.Describe(session.Modules{}, abi.MustParseFunction("buy(address,uint256)")))
+	// Output:
+	// may call buy(address,uint256) on 0x9F0685Bd516F66Fd00dC05a7aC9D5B89c2CC31f9 with to = 0x7fDC20bDBf529C71FDceAfaC3Eed18C1843768c1 and amount ≤ 100, up to 1000000000000000 wei, until 2026-12-01T00:00:00Z
+	// may call buy(address,uint256) on 0x9F0685Bd516F66Fd00dC05a7aC9D5B89c2CC31f9 with arg0 = 0x7fDC20bDBf529C71FDceAfaC3Eed18C1843768c1 and arg1 ≤ 100, up to 1000000000000000 wei, until 2026-12-01T00:00:00Z
+}
+
+func ExampleLint() {
+	policy := session.ABIPolicy{
+		ID:       "trading",
+		Key:      exampleKey,
+		Contract: exampleShop,
+		Function: "approve(address spender, uint256 amount)",
+		Window:   session.Forever(),
+	}
+	leaf, err := policy.Leaf(session.Modules{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, finding := range session.Lint([]session.Leaf{leaf}, session.LintConfig{}) {
+		fmt.Println(finding)
+	}
+	// Output:
+	// trading: warning: it never ends; only a new root revokes it (no-end)
+	// trading: danger: approve(address,uint256) lets the spender take tokens at any later time, and no rule says that spender = one address (open-recipient)
+	// trading: warning: it has no rules: all arguments are allowed (no-rules)
+}
+
+func ExampleCheckCall() {
+	leaf, err := examplePolicy().Leaf(session.Modules{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	data, err := abi.Pack("buy(address to, uint256 amount)", exampleBuyer, 500)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = session.CheckCall(session.Modules{}, &leaf, session.Call{To: exampleShop, Data: data})
+	fmt.Println(err)
+
+	var violation *session.Violation
+	if errors.As(err, &violation) {
+		fmt.Println(violation.Arg, violation.Got, violation.Condition, violation.Want)
+	}
+	// Output:
+	// session shopping: rule 1 (amount): 500 must be ≤ 100 (the contract would say: ABISV Arg Rule Violated)
+	// amount 500 ≤ 100
+}

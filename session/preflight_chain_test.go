@@ -1,0 +1,362 @@
+package session_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/session"
+)
+
+// trial is one question to a module and to the preflight.
+type trial struct {
+	leaf     session.Leaf
+	call     session.Call
+	callData []byte
+}
+
+// compare asks both of them about a call in a batch and about an operation of its own. It returns the
+// contract's answers.
+func (c *contractVM) compare(t testing.TB, q *trial) (batch, single verdict) {
+	t.Helper()
+	batch = c.validateCall(&q.leaf, q.call)
+	got := preflight(t, session.CheckCall(c.modules, &q.leaf, q.call))
+	if len(q.leaf.Data) < 62 && !c.loose {
+		got.reason = batch.reason // the module may look at what there is first
+	}
+	require.Equal(t, batch, got, "CheckCall: data %x, call %+v", q.leaf.Data, q.call)
+
+	single = c.validateOperation(&q.leaf, q.callData)
+	got = preflight(t, session.CheckOperation(c.modules, &q.leaf, q.callData))
+	if q.leaf.Module == c.modules.ABI && !canonical(q.callData) {
+		switch {
+		case !c.loose:
+			return batch, single // the module decodes more strictly than the deployed one
+		case !inside(q.callData) && !got.pass:
+			return batch, single // what lies outside is up to the rest of the operation
+		}
+	}
+	if len(q.leaf.Data) < 62 && !c.loose {
+		got.reason = single.reason
+	}
+	require.Equal(t, single, got, "CheckOperation: data %x, callData %x", q.leaf.Data, q.callData)
+	return batch, single
+}
+
+func preflight(t testing.TB, err error) verdict {
+	t.Helper()
+	if err == nil {
+		return verdict{pass: true}
+	}
+	var v *session.Violation
+	require.ErrorAs(t, err, &v)
+	return verdict{reason: v.Reason}
+}
+
+// canonical reports whether callData is what an encoder makes of one call, or not for a single call at all.
+func canonical(callData []byte) bool {
+	for _, f := range executeFunctions {
+		if len(callData) >= 4 && [4]byte(callData) == f.Selector() {
+			_, err := f.Unpack(callData)
+			return err == nil
+		}
+	}
+	return true
+}
+
+var executeFunctions = []*abi.Function{
+	abi.MustParseFunction("execute(address to, uint256 value, bytes data)"),
+	abi.MustParseFunction("execute_ncC(address to, uint256 value, bytes data)"),
+}
+
+// inside reports whether the call's data lies within callData, padding included.
+func inside(callData []byte) bool {
+	if len(callData) < 100 {
+		return false
+	}
+	size := uint64(len(callData)+31) / 32 * 32
+	offset := new(uint256.Int).SetBytes(callData[68:100])
+	if !offset.IsUint64() || offset.Uint64() > size || offset.Uint64()+36 > size {
+		return false
+	}
+	at := offset.Uint64() + 4
+	length := new(uint256.Int).SetBytes(append(callData[:len(callData):len(callData)], make([]byte, 32)...)[at : at+32])
+	return length.IsUint64() && length.Uint64() <= size && at+32+length.Uint64() <= size
+}
+
+func TestPreflightDifferential(t *testing.T) {
+	const trials = 20_000
+	seed := differentialSeed(t)
+	vm, g := newContractVM(t), newGenerator(seed)
+	seen := make(map[string]int)
+	for range trials {
+		q := g.trial(vm)
+		batch, single := vm.compare(t, q)
+		seen[fmt.Sprintf("%v batch: %v", q.leaf.Module == vm.modules.ABI, batch)]++
+		seen[fmt.Sprintf("%v single: %v", q.leaf.Module == vm.modules.ABI, single)]++
+	}
+	t.Logf("outcomes: %v", seen)
+	for _, outcome := range []string{
+		"pass", "revert without a reason", "ABISV Destination Forbidden", "ABISV Selector Forbidden",
+		"ABISV Permitted Value Exceeded", "ABISV Arg Rule Violated",
+	} {
+		require.Greater(t, seen["true batch: "+outcome], trials/200, outcome)
+		require.Greater(t, seen["true single: "+outcome], trials/200, outcome)
+	}
+	for _, outcome := range []string{
+		"pass", "revert without a reason", "ERC20SV Non Zero Value", "ERC20SV Wrong Recipient", "ERC20SV Max Amount Exceeded",
+	} {
+		require.Greater(t, seen["false batch: "+outcome], trials/200, outcome)
+		require.Greater(t, seen["false single: "+outcome], trials/200, outcome)
+	}
+	require.Greater(t, seen["true single: ABISV Not Execute Selector"], trials/200)
+	require.Greater(t, seen["false single: ERC20SV Invalid Selector"], trials/200)
+	require.Greater(t, seen["false single: ERC20SV Wrong Token"], trials/200)
+	require.Greater(t, seen["false batch: ERC20SV Invalid Token"], trials/200)
+}
+
+func FuzzPreflightDifferential(f *testing.F) {
+	vm, g := newContractVM(f), newGenerator(1)
+	for range 64 {
+		q := g.trial(vm)
+		value := q.call.Value.Bytes32()
+		f.Add(q.leaf.Module == vm.modules.ABI, q.leaf.Data, q.call.To[:], value[:], q.call.Data, q.callData)
+	}
+	f.Fuzz(func(t *testing.T, isABI bool, data, to, value, call, callData []byte) {
+		module := vm.modules.ERC20
+		if isABI {
+			module = vm.modules.ABI
+		}
+		q := &trial{
+			leaf:     session.Leaf{Module: module, Key: vm.key, Data: data},
+			call:     session.Call{To: common.BytesToAddress(to), Data: call},
+			callData: callData,
+		}
+		q.call.Value.SetBytes(value)
+		vm.compare(t, q)
+	})
+}
+
+// differentialSeed is another one at each run, or the one of SESAME_TEST_SEED.
+func differentialSeed(t *testing.T) uint64 {
+	seed := rand.Uint64()
+	if text := os.Getenv("SESAME_TEST_SEED"); text != "" {
+		var err error
+		seed, err = strconv.ParseUint(text, 10, 64)
+		require.NoError(t, err)
+	}
+	t.Logf("SESAME_TEST_SEED=%d", seed)
+	return seed
+}
+
+// generator makes calls that mostly fit their policy, and breaks most of them in one place or two.
+type generator struct{ *rand.Rand }
+
+func newGenerator(seed uint64) *generator {
+	return &generator{rand.New(rand.NewPCG(seed, 0))}
+}
+
+func (g *generator) trial(vm *contractVM) *trial {
+	var q *trial
+	if g.oneIn(3) {
+		q = g.erc20Trial(vm)
+	} else {
+		q = g.abiTrial(vm)
+	}
+	if g.oneIn(8) {
+		q.leaf.Data = g.resized(q.leaf.Data)
+	}
+	if g.oneIn(8) {
+		q.call.Data = g.resized(q.call.Data)
+	}
+	if g.oneIn(12) {
+		q.call.To[g.IntN(20)] ^= 1
+	}
+	q.callData = executeData(g.executeName(), q.call.To, q.call.Value.Bytes32(), q.call.Data)
+	if g.oneIn(3) {
+		q.callData = g.brokenCallData(q.callData)
+	}
+	return q
+}
+
+func (g *generator) abiTrial(vm *contractVM) *trial {
+	contract, selector := g.address(), []byte{1, 2, 3, byte(g.IntN(2))}
+	data := append(selector[:4:4], g.words(g.IntN(5))...)
+	rules := make([]session.Rule, g.IntN(4))
+	for i := range rules {
+		rules[i] = g.rule(data[4:])
+	}
+	limit := g.word()
+	clear(limit[:16])
+	call := session.Call{To: contract, Data: data}
+	call.Value.SetBytes(limit[:])
+	switch {
+	case g.oneIn(8):
+		call.Value.AddUint64(&call.Value, 1)
+	case g.oneIn(12):
+		call.Value.SetAllOne()
+	case g.oneIn(2):
+		call.Value.Clear()
+	}
+	if g.oneIn(12) {
+		selector[g.IntN(4)]++
+	}
+	key := permissionData(vm.key, contract, selector, limit, rules)
+	if g.oneIn(12) {
+		binary.BigEndian.PutUint16(key[60:], uint16(g.IntN(6))) // a rule count that lies
+	}
+	return &trial{leaf: session.Leaf{Module: vm.modules.ABI, Key: vm.key, Data: key}, call: call}
+}
+
+// rule is one that mostly holds for the arguments.
+func (g *generator) rule(args []byte) session.Rule {
+	offset := g.IntN(len(args)/32+1) * 32
+	if g.oneIn(12) {
+		offset = g.IntN(1 << g.IntN(17))
+	}
+	if offset+32 > len(args) && !g.oneIn(6) {
+		offset = 0
+	}
+	r := session.Rule{Offset: uint64(offset), Condition: session.Condition(g.IntN(6))}
+	if offset+32 <= len(args) {
+		r.Word = common.Hash(args[offset:])
+	}
+	word := new(uint256.Int).SetBytes(r.Word[:])
+	switch r.Condition {
+	case session.LessThan:
+		word.AddUint64(word, 1)
+	case session.GreaterThan, session.NotEqual:
+		word.SubUint64(word, 1)
+	}
+	switch {
+	case g.oneIn(12):
+		word.AddUint64(word, 1)
+	case g.oneIn(12):
+		word.SubUint64(word, 1)
+	case g.oneIn(12):
+		r.Condition = session.Condition(g.IntN(256))
+	}
+	r.Word = word.Bytes32()
+	return r
+}
+
+func (g *generator) erc20Trial(vm *contractVM) *trial {
+	token, recipient, amount := g.address(), g.address(), g.word()
+	key := abi.AppendAddress(nil, vm.key)
+	key = abi.AppendAddress(key, token)
+	key = abi.AppendAddress(key, recipient)
+	key = abi.AppendWord(key, amount)
+	data := abi.AppendAddress([]byte{0xa9, 0x05, 0x9c, 0xbb}, recipient)
+	data = abi.AppendWord(data, amount)
+	call := session.Call{To: token, Data: data}
+	switch g.IntN(12) {
+	case 0:
+		call.Value.SetUint64(g.Uint64())
+	case 1:
+		data[4+12+g.IntN(20)] ^= 1
+	case 2:
+		data[4+g.IntN(12)] ^= 1 // above the address
+	case 3:
+		data[4+32+g.IntN(32)]++
+	case 4:
+		key[32*g.IntN(3)+g.IntN(12)] ^= 1
+	case 5:
+		data[g.IntN(4)]++ // the selector, which nobody looks at
+	}
+	return &trial{leaf: session.Leaf{Module: vm.modules.ERC20, Key: vm.key, Data: key}, call: call}
+}
+
+func (g *generator) executeName() string {
+	switch g.IntN(12) {
+	case 0:
+		return "executeBatch"
+	case 1, 2, 3, 4, 5:
+		return "execute"
+	}
+	return "execute_ncC"
+}
+
+// brokenCallData is callData that no encoder makes.
+func (g *generator) brokenCallData(callData []byte) []byte {
+	word := func(at int) []byte { return callData[at : at+32] }
+	poke := func(dst []byte, v int) { binary.BigEndian.PutUint64(dst[24:], uint64(v)) }
+	length := len(callData) - 132
+	switch g.IntN(9) {
+	case 0:
+		return g.resized(callData)
+	case 1:
+		callData[4+g.IntN(12)] ^= 1 // above the address
+	case 2:
+		poke(word(68), g.IntN(len(callData)+40))
+	case 3:
+		copy(word(68), g.bytes(32))
+	case 4:
+		poke(word(68), -g.IntN(200))
+		for i := range 24 {
+			callData[68+i] = 0xff // an offset that wraps around
+		}
+	case 5:
+		poke(word(100), g.IntN(length+40))
+	case 6:
+		copy(word(100), g.bytes(g.IntN(33)))
+	case 7:
+		gap := g.IntN(3) * 16 // the data elsewhere than right behind the head
+		poke(word(68), 96+gap)
+		callData = append(callData[:100:100], append(g.bytes(gap), callData[100:]...)...)
+	case 8:
+		callData = callData[:len(callData)-min(g.IntN(32), length)] // no padding, or less than that
+	}
+	return callData
+}
+
+// resized is b cut short, or with more behind it.
+func (g *generator) resized(b []byte) []byte {
+	if g.oneIn(3) {
+		return append(b, g.bytes(g.IntN(70))...)
+	}
+	return b[:g.IntN(len(b)+1)]
+}
+
+func (g *generator) words(n int) []byte {
+	var words []byte
+	for range n {
+		word := g.word()
+		words = append(words, word[:]...)
+	}
+	return words
+}
+
+// word is small, large or anything.
+func (g *generator) word() (word common.Hash) {
+	switch g.IntN(4) {
+	case 0:
+		word[31] = byte(g.IntN(3))
+	case 1:
+		for i := range word {
+			word[i] = 0xff
+		}
+	default:
+		copy(word[g.IntN(32):], g.bytes(32))
+	}
+	return word
+}
+
+func (g *generator) address() common.Address { return common.Address(g.bytes(20)) }
+
+func (g *generator) bytes(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(g.Uint32())
+	}
+	return b
+}
+
+func (g *generator) oneIn(n int) bool { return g.IntN(n) == 0 }
