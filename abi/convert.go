@@ -48,8 +48,8 @@ func describeType(v any) string {
 	return reflect.TypeOf(v).String()
 }
 
-// text returns v's text when its type is a string.
-func text(v any) (string, bool) {
+// asText returns v's text when its type is a string.
+func asText(v any) (string, bool) {
 	if s, ok := v.(string); ok {
 		return s, true
 	}
@@ -61,7 +61,7 @@ func toAddress(v any) (common.Address, error) {
 	if a, ok := v.(common.Address); ok {
 		return a, nil
 	}
-	if s, ok := text(v); ok {
+	if s, ok := asText(v); ok {
 		return parseAddress(s)
 	}
 	if b, ok := byteArray(v); ok && len(b) == common.AddressLength {
@@ -98,7 +98,7 @@ func toBool(v any) (bool, error) {
 }
 
 func toString(v any) (string, error) {
-	s, ok := text(v)
+	s, ok := asText(v)
 	if !ok {
 		return "", cannotUse(v, &valueType{kind: kindString})
 	}
@@ -114,7 +114,7 @@ func toFixedBytes(t *valueType, v any) ([]byte, error) {
 }
 
 func toBytes(t *valueType, v any) ([]byte, error) {
-	if s, ok := text(v); ok {
+	if s, ok := asText(v); ok {
 		return parseHex(s)
 	}
 	rv := reflect.ValueOf(v)

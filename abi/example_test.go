@@ -98,7 +98,7 @@ func ExampleFunction_Word() {
 	// Output:
 	// 32 false 1000 <nil>
 	// 128 true
-	// word "proof.length" of fill((address,uint128),bytes,bytes): it has no fixed place in the calldata: of the content of proof, data before it may be of any length; where calls have one known layout, give the offset in bytes
+	// word "proof.length" of fill((address,uint128),bytes,bytes): it has no fixed place in the calldata: the content of proof moves with the length of data before it; where all calls have one layout, give the offset in bytes
 }
 
 func ExampleDecodeRevert() {

@@ -21,7 +21,7 @@ var alice = common.HexToAddress(aliceHex)
 // The encoder agrees with go-ethereum's on every type, and the decoder reads back what went in.
 func TestPackAgreesWithGoEthereum(t *testing.T) {
 	r := newRand()
-	for range 2000 {
+	for range 1000 {
 		f := MustParseFunction(randomSignature(r))
 		values := randomValues(r, f.inputs)
 		packed, err := f.Pack(values...)

@@ -255,7 +255,7 @@ func (p *parser) brackets(elem *valueType) (*valueType, error) {
 		return sliceOf(elem), nil
 	}
 	size, err := strconv.Atoi(digits)
-	if err != nil || size > maxWords || size*elem.words > maxWords {
+	if err != nil || size > maxWords/elem.words {
 		return nil, p.fail(start, "larger than %d words", maxWords)
 	}
 	if size == 0 {

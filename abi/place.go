@@ -16,7 +16,7 @@ type place struct {
 	head uint64
 	// body is where members begin; for dynamic values, that is in the tail.
 	body uint64
-	// floating says why the body of a dynamic value has no fixed place; it is empty when it has one.
+	// floating says what the body of a dynamic value moves with; it is empty when it has a fixed place.
 	floating string
 	// canonical tells that head, and bodyCanonical that body, is somewhere in a tail.
 	canonical, bodyCanonical bool
@@ -91,7 +91,7 @@ func (p place) component(step string) (place, error) {
 		canonical: p.bodyCanonical,
 	}
 	if first := firstDynamic(p.typ.fields); first < i {
-		child.floating = fmt.Sprintf("%s before it may be of any length", fieldName(p.typ.fields, first))
+		child.floating = fmt.Sprintf("the length of %s before it", fieldName(p.typ.fields, first))
 	}
 	return child.withBody(p.body + uint64(headWords(p.typ.fields))*WordSize), nil
 }
@@ -112,9 +112,9 @@ func (p place) element(step string) (place, error) {
 	}
 	switch {
 	case p.typ.kind == kindSlice:
-		child.floating = fmt.Sprintf("it comes after the offsets of all elements of %s, and how many those are is open", p.path)
+		child.floating = fmt.Sprintf("the number of elements of %s", p.path)
 	case i > 0:
-		child.floating = fmt.Sprintf("%s[0] before it may be of any length", p.path)
+		child.floating = fmt.Sprintf("the length of %s[0] before it", p.path)
 	}
 	return child.withBody(p.body + uint64(p.typ.size)*WordSize), nil
 }
@@ -134,7 +134,7 @@ func (p place) withBody(tail uint64) place {
 
 // floats is the error for what is inside p.
 func (p place) floats() error {
-	return fmt.Errorf("%w: of the content of %s, %s; where calls have one known layout, give the offset in bytes", ErrNoFixedOffset, p.path, p.floating)
+	return fmt.Errorf("%w: the content of %s moves with %s; where all calls have one layout, give the offset in bytes", ErrNoFixedOffset, p.path, p.floating)
 }
 
 // parseIndex reads "[3]".

@@ -3,7 +3,6 @@ package abi
 import (
 	"errors"
 	"fmt"
-
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
