@@ -25,8 +25,8 @@ const KeySize = 32
 // It is safe for concurrent use.
 type Key struct {
 	address common.Address
-	mu      sync.RWMutex      // guards key
-	key     *ecdsa.PrivateKey // nil once wiped
+	mu      sync.RWMutex              // guards key
+	key     hidden[*ecdsa.PrivateKey] // nil once wiped
 }
 
 // NewKey makes a random key.
@@ -60,7 +60,7 @@ func CopyKey(key *ecdsa.PrivateKey) (*Key, error) {
 }
 
 func newKey(key *ecdsa.PrivateKey) *Key {
-	return &Key{address: crypto.PubkeyToAddress(key.PublicKey), key: key}
+	return &Key{address: crypto.PubkeyToAddress(key.PublicKey), key: hide(key)}
 }
 
 // Address returns the address that the key signs for.
@@ -73,7 +73,7 @@ func (k *Key) Sign(digest common.Hash) ([]byte, error) {
 	if k.key == nil {
 		return nil, fmt.Errorf("%w: session key %s", ErrWiped, k.address)
 	}
-	sig, err := crypto.Sign(digest[:], k.key)
+	sig, err := crypto.Sign(digest[:], k.key())
 	if err != nil {
 		return nil, fmt.Errorf("sign with session key %s: %w", k.address, err)
 	}
@@ -87,7 +87,7 @@ func (k *Key) Expose(use func(secret []byte) error) error {
 	if k.key == nil {
 		return fmt.Errorf("%w: session key %s", ErrWiped, k.address)
 	}
-	secret := crypto.FromECDSA(k.key)
+	secret := crypto.FromECDSA(k.key())
 	defer clear(secret)
 	return use(secret)
 }
@@ -98,7 +98,7 @@ func (k *Key) Wipe() {
 	defer k.mu.Unlock()
 	if k.key != nil {
 		//lint:ignore SA1019 overwriting the number where it lies is the point
-		clear(k.key.D.Bits())
+		clear(k.key().D.Bits())
 		k.key = nil
 	}
 }

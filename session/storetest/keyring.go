@@ -129,9 +129,10 @@ func (c *Config) testPrintsNoKey(t *testing.T) {
 	_, missing := keys.SignDigest(t.Context(), session.SignRequest{Ref: ref})
 
 	var printed strings.Builder
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%T"} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%b", "%c", "%e", "%t", "%p", "%T"} {
 		fmt.Fprintf(&printed, verb+"\n", keys)
 		fmt.Fprintf(&printed, verb+"\n", struct{ Keys any }{keys})
+		fmt.Fprintf(&printed, verb+"\n", struct{ hidden any }{keys})
 	}
 	text, err := json.Marshal(keys)
 	fmt.Fprintf(&printed, "%s %v %v\n", text, err, missing)
