@@ -43,9 +43,14 @@ func (f *feesAnswer) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	obj.Require("maxFeePerGas", (*userop.Quantity)(&f.MaxFeePerGas))
-	obj.Require("maxPriorityFeePerGas", (*userop.Quantity)(&f.MaxPriorityFeePerGas))
-	return obj.Err()
+	var read feesAnswer
+	obj.Require("maxFeePerGas", (*userop.Quantity)(&read.MaxFeePerGas))
+	obj.Require("maxPriorityFeePerGas", (*userop.Quantity)(&read.MaxPriorityFeePerGas))
+	if err := obj.Err(); err != nil {
+		return err
+	}
+	*f = read
+	return nil
 }
 
 // tierAnswer is the price of one tier among several.

@@ -56,10 +56,15 @@ func (g *gasAnswer) UnmarshalJSON(data []byte) error {
 	if !obj.Has(verification) && obj.Has("verificationGas") {
 		verification = "verificationGas"
 	}
-	obj.Require("callGasLimit", (*userop.Quantity)(&g.CallGasLimit))
-	obj.Require(verification, (*userop.Quantity)(&g.VerificationGasLimit))
-	obj.Require("preVerificationGas", (*userop.Quantity)(&g.PreVerificationGas))
-	return obj.Err()
+	var read gasAnswer
+	obj.Require("callGasLimit", (*userop.Quantity)(&read.CallGasLimit))
+	obj.Require(verification, (*userop.Quantity)(&read.VerificationGasLimit))
+	obj.Require("preVerificationGas", (*userop.Quantity)(&read.PreVerificationGas))
+	if err := obj.Err(); err != nil {
+		return err
+	}
+	*g = read
+	return nil
 }
 
 // UserOperationReceipt returns the receipt of an included operation (eth_getUserOperationReceipt), or an

@@ -1,0 +1,192 @@
+package bundler_test
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/holiman/uint256"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/userop"
+)
+
+func TestSendUserOperation(t *testing.T) {
+	client, _ := play(t, "send.jsonl")
+	hash, err := client.SendUserOperation(t.Context(), operation(), entryPoint)
+	require.NoError(t, err)
+	require.Equal(t, opHash, hash)
+}
+
+// Fault 13: the vendor's third parameter goes out on request only.
+func TestFault13SimulationOnRequestOnly(t *testing.T) {
+	client, _ := play(t, "send_simulation.jsonl", bundler.WithSimulation(bundler.SimulateValidationAndExecution))
+	_, err := client.SendUserOperation(t.Context(), operation(), entryPoint)
+	require.NoError(t, err)
+
+	client, _ = play(t, "send.jsonl")
+	_, err = client.SendUserOperation(t.Context(), operation(), entryPoint)
+	require.NoError(t, err, "the dialogue has two parameters")
+}
+
+// Fault 9: a JSON-RPC error under HTTP 200 counts as success with an undefined hash.
+func TestFault09ErrorUnder200IsAnError(t *testing.T) {
+	client, server := play(t, "send_fault09.jsonl")
+	at := "bundler " + server.URL + "/…: eth_sendUserOperation: "
+	for _, want := range []string{
+		"bundler: eth_sendUserOperation: UserOperation reverted during simulation with reason: AA21 didn't pay prefund (code -32500): the account cannot pay for the gas; fund it, deposit for it at the EntryPoint, or have the operation sponsored",
+		at + `the answer has neither a result nor an error: "{\"jsonrpc\":\"2.0\",\"id\":`,
+		at + "the answer is null",
+		at + `unexpected result: hex string has length 0, want 64 for common.Hash: "\"\""`,
+		at + `unexpected result: hex string has length 4, want 64 for common.Hash: "\"0x1234\""`,
+	} {
+		hash, err := client.SendUserOperation(t.Context(), operation(), entryPoint)
+		require.ErrorContains(t, err, want)
+		require.Equal(t, common.Hash{}, hash)
+	}
+}
+
+func TestAlreadyKnownIsSuccess(t *testing.T) {
+	client, server := play(t, "send_known.jsonl")
+	for range 4 {
+		hash, err := client.SendUserOperation(t.Context(), operation(), entryPoint)
+		require.NoError(t, err)
+		require.Equal(t, operation().Hash(entryPoint, chainID), hash)
+	}
+	require.Len(t, server.Methods(), 5, "the chain ID is asked for once")
+}
+
+func TestAlreadyKnownOnAnUnknownChain(t *testing.T) {
+	client, _ := play(t, "send_known_no_chain.jsonl")
+	_, err := client.SendUserOperation(t.Context(), operation(), entryPoint)
+	require.ErrorIs(t, err, bundler.ErrAlreadyKnown)
+	require.EqualError(t, err, "bundler: eth_sendUserOperation: Already known (code -32602) (and its hash cannot be told: bundler: eth_chainId: Method not supported: eth_chainId (code -32601))")
+}
+
+func TestOtherOperationsInTheWayAreErrors(t *testing.T) {
+	client, _ := play(t, "send_not_known.jsonl")
+	for _, code := range []string{"AA10", "AA25"} {
+		_, err := client.SendUserOperation(t.Context(), operation(), entryPoint)
+		require.NotErrorIs(t, err, bundler.ErrAlreadyKnown)
+		var aa *userop.AAError
+		require.ErrorAs(t, err, &aa)
+		require.Equal(t, code, aa.Code)
+	}
+}
+
+func TestEstimateUserOperationGas(t *testing.T) {
+	client, _ := play(t, "estimate.jsonl")
+	for range 5 {
+		gas, err := client.EstimateUserOperationGas(t.Context(), operation(), entryPoint, nil)
+		require.NoError(t, err)
+		require.Equal(t, operation().Gas(), gas)
+	}
+}
+
+func TestEstimateWithOverrides(t *testing.T) {
+	client, _ := play(t, "estimate_overrides.jsonl")
+	ether := hexutil.U256(*uint256.NewInt(1e18))
+	gas, err := client.EstimateUserOperationGas(t.Context(), operation(), entryPoint,
+		userop.StateOverride{operation().Sender: {Balance: &ether}})
+	require.NoError(t, err)
+	require.Equal(t, userop.Gas{CallGasLimit: *uint256.NewInt(1), VerificationGasLimit: *uint256.NewInt(2), PreVerificationGas: *uint256.NewInt(3)}, gas)
+}
+
+func TestEstimateWrong(t *testing.T) {
+	client, _ := play(t, "estimate_wrong.jsonl")
+	const inexact = " is not an exact non-negative integer (0x-hex or decimal digits)"
+	for _, want := range []string{
+		"unexpected result: missing verificationGasLimit, preVerificationGas: ",
+		"unexpected result: missing verificationGasLimit: ",
+		`unexpected result: callGasLimit: "1e+20"` + inexact + `; verificationGasLimit: "1.5"` + inexact + `; preVerificationGas: "-1"` + inexact,
+		"unexpected result: a JSON object was expected, got array: ",
+	} {
+		gas, err := client.EstimateUserOperationGas(t.Context(), operation(), entryPoint, nil)
+		require.ErrorContains(t, err, "/…: eth_estimateUserOperationGas: "+want)
+		require.True(t, gas.IsZero())
+	}
+}
+
+func TestUserOperationReceipt(t *testing.T) {
+	client, _ := play(t, "receipt.jsonl")
+	_, err := client.UserOperationReceipt(t.Context(), opHash)
+	require.ErrorIs(t, err, userop.ErrNotFound)
+	require.EqualError(t, err, "user operation not found: the bundler has nothing on "+opHash.Hex())
+	for _, vendor := range []string{"Alto", "Biconomy"} {
+		receipt, err := client.UserOperationReceipt(t.Context(), opHash)
+		require.NoError(t, err, vendor)
+		require.True(t, receipt.Success)
+		require.Equal(t, opHash, receipt.UserOpHash)
+		require.Equal(t, txHash, receipt.TransactionHash)
+		require.EqualValues(t, 9_123_456, receipt.BlockNumber)
+		require.Equal(t, "185100", receipt.ActualGasUsed.Dec())
+	}
+}
+
+func TestUserOperationReceiptWrong(t *testing.T) {
+	client, server := play(t, "receipt_wrong.jsonl")
+	_, err := client.UserOperationReceipt(t.Context(), txHash)
+	require.EqualError(t, err, "bundler: asked for the receipt of "+txHash.Hex()+" it gave that of "+opHash.Hex())
+
+	_, err = client.UserOperationReceipt(t.Context(), opHash)
+	require.ErrorContains(t, err, "unexpected result: user operation receipt: missing success, transactionHash (in receipt, beside it or in a log)")
+
+	_, err = client.UserOperationReceipt(t.Context(), opHash)
+	require.EqualError(t, err, "bundler: eth_getUserOperationReceipt: Failed to get user operation receipt (code 0)")
+	requireTemporary(t, err)
+
+	_, err = client.UserOperationReceipt(t.Context(), opHash)
+	require.EqualError(t, err, "bundler "+server.URL+`/…: eth_getUserOperationReceipt: HTTP 503 Service Unavailable: "busy"`)
+	requireTemporary(t, err)
+	require.Len(t, server.Methods(), 4)
+}
+
+// requireTemporary checks that a wait goes on after err (fault 10: one 503 ends the wait).
+func requireTemporary(t *testing.T, err error) {
+	t.Helper()
+	var passing interface{ Temporary() bool }
+	require.ErrorAs(t, err, &passing)
+	require.True(t, passing.Temporary())
+}
+
+func TestUserOperationByHash(t *testing.T) {
+	client, _ := play(t, "by_hash.jsonl")
+	for _, vendor := range []string{"Alto", "Biconomy", "in the mempool"} {
+		known, err := client.UserOperationByHash(t.Context(), opHash)
+		require.NoError(t, err, vendor)
+		require.Equal(t, entryPoint, known.EntryPoint)
+		require.Equal(t, operation().Hash(entryPoint, chainID), known.Operation.Hash(entryPoint, chainID))
+		require.Equal(t, vendor != "in the mempool", known.Included())
+		if known.Included() {
+			require.Equal(t, txHash, known.TransactionHash)
+			require.EqualValues(t, 9_123_328, known.BlockNumber&^0xff)
+			require.NotEqual(t, common.Hash{}, known.BlockHash)
+		}
+	}
+	_, err := client.UserOperationByHash(t.Context(), opHash)
+	require.ErrorIs(t, err, userop.ErrNotFound)
+}
+
+func TestUserOperationByHashWrong(t *testing.T) {
+	client, _ := play(t, "by_hash_wrong.jsonl")
+	_, err := client.UserOperationByHash(t.Context(), opHash)
+	require.ErrorContains(t, err, "unexpected result: userOperation: user operation: missing nonce, callData, callGasLimit, verificationGasLimit, preVerificationGas, maxFeePerGas, maxPriorityFeePerGas")
+	_, err = client.UserOperationByHash(t.Context(), opHash)
+	require.ErrorContains(t, err, "unexpected result: missing entryPoint")
+}
+
+func FuzzAnswers(f *testing.F) {
+	f.Add([]byte(`{"callGasLimit":"0x1","verificationGas":2,"preVerificationGas":"3"}`))
+	f.Add([]byte(`{"state":"SUBMITTED","transactionHash":null}`))
+	receipt, err := os.ReadFile("testdata/by_hash.jsonl")
+	require.NoError(f, err)
+	f.Add(receipt)
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		for _, answer := range []any{new(bundler.KnownOperation), new(bundler.Status)} {
+			_ = json.Unmarshal(data, answer) // must not panic
+		}
+	})
+}

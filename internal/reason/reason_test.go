@@ -1,0 +1,131 @@
+package reason_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/reason"
+	"github.com/go-sesame/sesame/userop"
+)
+
+func revert(t *testing.T, signature string, args ...any) string {
+	t.Helper()
+	data, err := abi.Pack(signature, args...)
+	require.NoError(t, err)
+	return hexutil.Encode(data)
+}
+
+func quote(t *testing.T, v any) string {
+	t.Helper()
+	out, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(out)
+}
+
+// Text that package abi makes of a revert is taken from there; that the contract's words are in it is asserted.
+func TestText(t *testing.T) {
+	rule := revert(t, "function Error(string)", "ABISV Arg Rule Violated")
+	unknown := "0x12345678" + strings.Repeat("00", 32)
+	wrongModule := revert(t, "function WrongValidationModule(address)", common.Address{0x11})
+	failedOp := revert(t, "function FailedOp(uint256,string)", 0, "AA23 reverted: SR Invalid SKM")
+	nested := revert(t, "function FailedOpWithRevert(uint256,string,bytes)", 0, "AA23 reverted", common.FromHex(wrongModule))
+	said := func(data string) string { return abi.DecodeRevert(common.FromHex(data)).String() }
+	hash := "0x" + strings.Repeat("ab", 32)
+	const prefix = "bundler: eth_sendUserOperation: "
+	const aa23 = ": the account's validation reverted; check that the module is enabled, the session granted and the call within its policy, and verificationGasLimit"
+
+	for _, c := range []struct{ name, message, data, want string }{
+		{"words alone", "pm: no policies were set", "", "pm: no policies were set (code -32500)"},
+		{"reason in the message", "UserOperation reverted during simulation with reason: AA23 reverted: ABISV Arg Rule Violated", "",
+			"UserOperation reverted during simulation with reason: AA23 reverted: ABISV Arg Rule Violated (code -32500)" + aa23},
+		{"hex in the message, as Alto writes it", "UserOperation reverted during simulation with reason: " + rule, "",
+			"UserOperation reverted during simulation with reason: ABISV Arg Rule Violated (code -32500)"},
+		{"custom error in the message", "execution reverted with data " + wrongModule, "",
+			"execution reverted with data WrongValidationModule(0x1100000000000000000000000000000000000000) (code -32500)"},
+		{"unknown revert after the word", "execution reverted: " + unknown, "",
+			"execution reverted: 0x12345678 (unknown error, 36 bytes) (code -32500)"},
+		{"a hash in the message is no revert", "user operation " + hash + " refused", "", "user operation " + hash + " refused (code -32500)"},
+		{"hex as data", "execution reverted", quote(t, wrongModule), "execution reverted: reverted with WrongValidationModule(0x1100000000000000000000000000000000000000) (code -32500)"},
+		{"unknown hex as data", "execution reverted", quote(t, unknown), "execution reverted: reverted with 0x12345678 (unknown error, 36 bytes) (code -32500)"},
+		{"data.revertData", "failed", quote(t, map[string]any{"revertData": rule, "userOpHash": hash}), "failed: reverted with ABISV Arg Rule Violated (code -32500)"},
+		{"data.data of a node's error", "failed", quote(t, map[string]any{"originalError": map[string]any{"code": 3, "data": rule}}), "failed: reverted with ABISV Arg Rule Violated (code -32500)"},
+		{"data in a list", "failed", quote(t, []any{hash, rule}), "failed: reverted with ABISV Arg Rule Violated (code -32500)"},
+		{"the message says it already", "reverted: ABISV Arg Rule Violated", quote(t, rule), "reverted: ABISV Arg Rule Violated (code -32500)"},
+		{"FailedOp as data", "rejected", quote(t, failedOp), "rejected: reverted with " + said(failedOp) + " (code -32500)" + aa23},
+		{"nested revert", "rejected", quote(t, nested), "rejected: reverted with " + said(nested) + " (code -32500)" + aa23},
+		{"AA code in the data only", "rejected", `{"reason":"AA21 didn't pay prefund"}`,
+			"rejected: AA21 didn't pay prefund (code -32500): the account cannot pay for the gas; fund it, deposit for it at the EntryPoint, or have the operation sponsored"},
+		{"long", strings.Repeat("é", 2000), "", strings.Repeat("é", 512) + "… (code -32500)"},
+		{"data that is nothing", "rejected", `{"a":[1,true,null,{"b":2}]}`, "rejected (code -32500)"},
+		{"data that is too deep", "rejected", `[[[[[[[["AA21"]]]]]]]]`, "rejected (code -32500)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			answer := reason.Answer{Service: "bundler", Method: "eth_sendUserOperation", Code: -32500, Message: c.message, HTTPStatus: 200,
+				Reason: reason.Of(c.message, json.RawMessage(c.data))}
+			require.Equal(t, prefix+c.want, answer.Text())
+			if strings.Contains(c.name, "FailedOp") {
+				require.Contains(t, answer.Text(), "AA23 reverted: SR Invalid SKM")
+			}
+			if strings.Contains(c.name, "nested") {
+				require.Contains(t, answer.Text(), "WrongValidationModule(0x11")
+			}
+		})
+	}
+}
+
+func TestErrors(t *testing.T) {
+	why := reason.Of("AA23 reverted", json.RawMessage(quote(t, revert(t, "function WrongValidationModule(address)", common.Address{0x11}))))
+	err := errors.Join(reason.Answer{Reason: why}.Errors()...)
+	var aa *userop.AAError
+	require.True(t, errors.As(err, &aa))
+	require.Equal(t, "AA23", aa.Code)
+	var reverted abi.Revert
+	require.True(t, errors.As(err, &reverted))
+	require.Equal(t, "WrongValidationModule", reverted.Name)
+	require.Empty(t, reason.Answer{}.Errors())
+}
+
+func TestDecisions(t *testing.T) {
+	aa := &userop.AAError{Code: "AA25"}
+	for _, c := range []struct {
+		name                 string
+		answer               reason.Answer
+		temporary, undecided bool
+	}{
+		{"refused by the account", reason.Answer{Code: -32500}, false, false},
+		{"refused with HTTP 500", reason.Answer{Code: -32500, HTTPStatus: 500}, false, false},
+		{"bad parameters", reason.Answer{Code: -32602}, false, false},
+		{"rate limit", reason.Answer{Code: -32005}, true, false},
+		{"HTTP 429", reason.Answer{Code: -32000, HTTPStatus: 429}, true, false},
+		{"internal error", reason.Answer{Code: -32603}, true, true},
+		{"internal error with a reason", reason.Answer{Code: -32603, Reason: reason.Reason{AA: aa}}, false, false},
+		{"internal error that is a revert", reason.Answer{Code: -32603, Message: "Execution Reverted"}, false, false},
+		{"no code", reason.Answer{HTTPStatus: 200}, true, true},
+		{"no code, HTTP 400", reason.Answer{HTTPStatus: 400}, false, false},
+		{"server error", reason.Answer{Code: -32000, HTTPStatus: 200}, false, true},
+		{"server error, HTTP 503", reason.Answer{Code: -32000, HTTPStatus: 503}, true, true},
+	} {
+		require.Equal(t, c.temporary, c.answer.Temporary(), c.name)
+		require.Equal(t, c.undecided, c.answer.Undecided(), c.name)
+	}
+}
+
+func FuzzOf(f *testing.F) {
+	f.Add("reason: 0x08c379a0", `"0x82b42900"`)
+	f.Add("AA23 reverted", `{"revertData":"0x08c379a0","a":[{"b":"AA21"}]}`)
+	f.Fuzz(func(t *testing.T, message, data string) {
+		why := reason.Of(message, json.RawMessage(data))
+		text := reason.Answer{Message: message, Reason: why}.Text()
+		require.Less(t, len(text), 4096)
+		if why.AA != nil {
+			require.Contains(t, text+strings.Repeat(why.AA.Code, len(message)/1000), why.AA.Code)
+		}
+	})
+}
