@@ -15,6 +15,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/tsstore"
@@ -70,16 +71,16 @@ func (d *dapp) act(ctx context.Context, out io.Writer, store session.Store, user
 	if err != nil {
 		return err
 	}
-	line(out, "user operation", tx.Hash())
+	stage.Line(out, "user operation", tx.Hash())
 	receipt, err := tx.Wait(ctx)
 	if err != nil {
 		return err
 	}
-	line(out, "transaction", receipt.TransactionHash)
-	line(out, "gas used", receipt.ActualGasUsed.Dec())
-	line(out, "on chain after", time.Since(start).Round(time.Millisecond))
+	stage.Line(out, "transaction", receipt.TransactionHash)
+	stage.Line(out, "gas used", receipt.ActualGasUsed.Dec())
+	stage.Line(out, "on chain after", time.Since(start).Round(time.Millisecond))
 	if balance, ok := d.balance(ctx, call.To, user); ok {
-		line(out, "NFT balance", balance)
+		stage.Line(out, "NFT balance", balance)
 	}
 	return nil
 }
@@ -113,10 +114,7 @@ func outside(ctx context.Context, o *options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	line(out, "chain", backend.client.ChainID())
-	line(out, "account", o.account)
+	stage.Line(out, "chain", backend.client.ChainID())
+	stage.Line(out, "account", o.account)
 	return backend.act(ctx, out, store, o.account, o.leaf, o.call, o.check)
 }
-
-// line prints one fact.
-func line(out io.Writer, name string, value any) { fmt.Fprintf(out, "  %-16s %v\n", name, value) }

@@ -14,6 +14,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+
+	"github.com/go-sesame/sesame/examples/internal/stage"
 )
 
 func main() {
@@ -35,7 +37,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case err != nil:
 		return err
 	case flags.rpc == "":
-		return demo(ctx, stdout)
+		return stage.Play(ctx, stdout, demo)
 	}
 	return outside(ctx, flags, stdout)
 }
