@@ -48,6 +48,7 @@ type Bundler struct {
 	interval time.Duration
 	logger   *slog.Logger
 	pool     *mempool
+	receipts sync.Map // of bundles: transaction hash → *types.Receipt
 	service  *rpcService
 
 	stop    context.CancelFunc

@@ -76,6 +76,7 @@ func ethereumConfig(genesis *core.Genesis) *ethconfig.Config {
 	conf.LogNoHistory = true // the chain is short: logs are found without an index
 	conf.DatabaseCache, conf.TrieCleanCache, conf.TrieDirtyCache, conf.SnapshotCache = 16, 16, 16, 16
 	conf.RPCGasCap = genesis.GasLimit
+	conf.RPCEVMTimeout = 0 // the caller's context bounds a call, on a busy machine too
 	conf.RPCTxFeeCap = 0
 	conf.Miner.GasCeil = genesis.GasLimit
 	conf.Miner.GasPrice = big.NewInt(1)

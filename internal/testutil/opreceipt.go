@@ -13,7 +13,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// opReceipt is the answer of eth_getUserOperationReceipt, with the whole receipt of the bundle in it.
+// opReceipt is the answer of eth_getUserOperationReceipt, with the receipt of the bundle in it. The bundle's
+// logs are left out there: with many operations in a bundle, each would carry the logs of all.
 type opReceipt struct {
 	UserOpHash    common.Hash     `json:"userOpHash"`
 	EntryPoint    common.Address  `json:"entryPoint"`
@@ -42,10 +43,12 @@ func (b *Bundler) receipt(ctx context.Context, hash common.Hash) (*opReceipt, er
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := b.chain.client.TransactionReceipt(ctx, logs[0].TxHash)
+	bundle, err := b.bundleReceipt(ctx, logs[0].TxHash)
 	if err != nil {
 		return nil, fmt.Errorf("receipt of bundle %s: %w", logs[0].TxHash, err)
 	}
+	withoutLogs := *bundle
+	withoutLogs.Logs = []*types.Log{}
 	own := ownLogs(bundle.Logs, &logs[0])
 	return &opReceipt{
 		UserOpHash:    hash,
@@ -58,8 +61,20 @@ func (b *Bundler) receipt(ctx context.Context, hash common.Hash) (*opReceipt, er
 		Success:       event.Success,
 		Reason:        revertReason(own, hash),
 		Logs:          own,
-		Receipt:       bundle,
+		Receipt:       &withoutLogs,
 	}, nil
+}
+
+// bundleReceipt reads a bundle's receipt once, however many operations are in it: blocks are final here.
+func (b *Bundler) bundleReceipt(ctx context.Context, txHash common.Hash) (*types.Receipt, error) {
+	if receipt, ok := b.receipts.Load(txHash); ok {
+		return receipt.(*types.Receipt), nil
+	}
+	receipt, err := b.chain.client.TransactionReceipt(ctx, txHash)
+	if err == nil {
+		b.receipts.Store(txHash, receipt)
+	}
+	return receipt, err
 }
 
 // beforeExecutionTopic ends the validations of a bundle.

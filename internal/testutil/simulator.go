@@ -77,9 +77,10 @@ func (s *simulator) trace(ctx context.Context, data []byte, gas uint64, override
 	}
 	config := struct {
 		Tracer         string               `json:"tracer"`
+		Timeout        string               `json:"timeout"`
 		StateOverrides userop.StateOverride `json:"stateOverrides,omitempty"`
 		BlockOverrides blockOverrides       `json:"blockOverrides"`
-	}{"callTracer", overrides, block}
+	}{"callTracer", "1m", overrides, block}
 	var raw json.RawMessage
 	if err := s.chain.rpcClient().CallContext(ctx, &raw, "debug_traceCall", call, "latest", config); err != nil {
 		return frame{}, fmt.Errorf("trace on chain: %w", err)

@@ -1,0 +1,117 @@
+package pgtest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ErrNoServer means that there is no server for tests and nothing to start one from.
+var ErrNoServer = errors.New("no PostgreSQL for tests: run internal/testutil/pgtest/install.sh, " +
+	"or name a server in SESAME_TEST_POSTGRES_URL")
+
+const (
+	// URLEnv names another server to use. Tests that start themselves again as another process set it
+	// for that.
+	URLEnv = "SESAME_TEST_POSTGRES_URL"
+	// requireEnv makes a missing server a failure where it would be a skipped test.
+	requireEnv = "SESAME_REQUIRE_POSTGRES"
+)
+
+// TB is the part of testing.TB that a server needs.
+type TB interface {
+	Helper()
+	Name() string
+	Fatalf(format string, args ...any)
+	Skipf(format string, args ...any)
+	Cleanup(func())
+}
+
+// Server is a PostgreSQL server for the tests of one package. The zero value is ready; it starts on
+// first use and has to be closed.
+type Server struct {
+	once    sync.Once
+	url     string
+	cluster *cluster // nil where another server is used
+	err     error
+}
+
+// URL makes an empty schema and returns the URL of a database with that schema as its search path. The
+// schema is dropped after the test. Without a server the test is skipped, or fails if
+// SESAME_REQUIRE_POSTGRES=1.
+func (s *Server) URL(t TB) string {
+	t.Helper()
+	root := s.Root(t)
+	schema := "sesame_test_" + strings.ToLower(rand.Text())
+	Exec(t, root, "create schema "+schema)
+	t.Cleanup(func() { Exec(t, root, "drop schema "+schema+" cascade") })
+	return With(root, "search_path", schema)
+}
+
+// Root returns the URL of the server's database as a superuser, to make roles with and look around.
+func (s *Server) Root(t TB) string {
+	t.Helper()
+	s.once.Do(func() { s.url, s.cluster, s.err = start() })
+	if errors.Is(s.err, ErrNoServer) && os.Getenv(requireEnv) != "1" {
+		t.Skipf("%v", s.err)
+	}
+	if s.err != nil {
+		t.Fatalf("start PostgreSQL for %s: %v", t.Name(), s.err)
+	}
+	return s.url
+}
+
+// Close stops the server, if one was started, and removes all of it.
+func (s *Server) Close() error {
+	if s.cluster == nil {
+		return nil
+	}
+	return s.cluster.stop()
+}
+
+func start() (string, *cluster, error) {
+	if given := os.Getenv(URLEnv); given != "" {
+		return given, nil, nil
+	}
+	c, err := startCluster()
+	if err != nil {
+		return "", nil, err
+	}
+	return c.url(), c, nil
+}
+
+// Exec runs statements on a connection of their own and fails the test if they do. It may be called
+// when the test's context is over.
+func Exec(t TB, url, statements string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatalf("connect to PostgreSQL: %v", err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, statements); err != nil {
+		t.Fatalf("%s: %v", statements, err)
+	}
+}
+
+// With returns the URL or key=value string with one more setting.
+func With(connString, name, value string) string {
+	if !strings.Contains(connString, "://") {
+		return fmt.Sprintf("%s %s='%s'", connString, name, strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value))
+	}
+	separator := "?"
+	if strings.Contains(connString, "?") {
+		separator = "&"
+	}
+	return connString + separator + url.QueryEscape(name) + "=" + url.QueryEscape(value)
+}
