@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/examples/internal/stage"
+	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/tsstore"
+)
+
+func TestDemo(t *testing.T) {
+	testutil.NewChain(t, testutil.ChainConfig{}) // skips where the contracts are not installed
+	var out bytes.Buffer
+	require.NoError(t, stage.Play(t.Context(), &out, demo))
+	require.Regexp(t, `(?s)0\. mint-nft, active.*1\. mint-tokens, revoked.*2\. careless, active.*danger .*approve.*shows a root that the store knows`, out.String())
+}
+
+func TestFilesOfTheTypeScriptSDK(t *testing.T) {
+	dir := t.TempDir()
+	store, err := tsstore.OpenPlaintext(dir, 137)
+	require.NoError(t, err)
+	ref := session.Ref{ChainID: 137, Account: common.HexToAddress("0x1111111111111111111111111111111111111111")}
+	key, err := store.NewKey(t.Context(), ref)
+	require.NoError(t, err)
+	policy := session.ABIPolicy{
+		ID: "mint", Key: key, Contract: common.HexToAddress("0x22"), Function: "mint(uint256 amount)", Window: session.Forever(),
+	}
+	leaf, err := policy.Leaf(session.Modules{}.WithDefaults())
+	require.NoError(t, err)
+	leaf.Status, leaf.InTree = session.StatusActive, true
+	_, err = store.Apply(t.Context(), ref, 0, &session.Change{Header: session.Header{Root: leaf.Hash()}, Put: []session.Leaf{leaf}})
+	require.NoError(t, err)
+
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-store", dir, "-account", ref.Account.Hex(), "-chain", "137"}, &out, io.Discard))
+	require.Contains(t, out.String(), "0. mint, active")
+	require.Contains(t, out.String(), "it never ends")
+	require.NotContains(t, out.String(), "chain  ", "the chain was not asked")
+
+	err = run(t.Context(), []string{"-store", dir + "x", "-account", ref.Account.Hex(), "-chain", "137"}, &out, io.Discard)
+	require.ErrorContains(t, err, "-store: ")
+	err = run(t.Context(), []string{"-store", dir, "-account", "me"}, &out, io.Discard)
+	require.EqualError(t, err, `-account: "me" is not an address`)
+}
