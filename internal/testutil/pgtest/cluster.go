@@ -71,6 +71,7 @@ func (c *cluster) run() error {
 	return errors.Join(fmt.Errorf("PostgreSQL did not start: %s%s", line, rest), err, c.script.Wait())
 }
 
+// stop ends the server. Nothing is left of it when stop returns.
 func (c *cluster) stop() error {
 	return errors.Join(c.stdin.Close(), c.script.Wait(), os.RemoveAll(c.dir))
 }

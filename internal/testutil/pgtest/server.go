@@ -74,7 +74,9 @@ func (s *Server) Close() error {
 	if s.cluster == nil {
 		return nil
 	}
-	return s.cluster.stop()
+	err := s.cluster.stop()
+	s.cluster = nil
+	return err
 }
 
 func start() (string, *cluster, error) {

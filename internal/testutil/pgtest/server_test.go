@@ -34,26 +34,26 @@ func private(t *testing.T) *Server {
 
 func TestServer(t *testing.T) {
 	server := private(t)
-	one, two := server.URL(t), server.URL(t)
-	require.NotEqual(t, one, two)
-	Exec(t, one, "create table t (x int)")
-	Exec(t, two, "create table t (x int)") // in a schema of its own
+	t.Run("schemas", func(t *testing.T) {
+		one, two := server.URL(t), server.URL(t)
+		require.NotEqual(t, one, two)
+		Exec(t, one, "create table t (x int)")
+		Exec(t, two, "create table t (x int)") // in a schema of its own
 
-	conn, err := pgx.Connect(t.Context(), one)
-	require.NoError(t, err)
-	var addresses string
-	require.NoError(t, conn.QueryRow(t.Context(), "show listen_addresses").Scan(&addresses))
-	require.Empty(t, addresses, "no port is open")
-	require.NoError(t, conn.Close(t.Context()))
-
+		conn, err := pgx.Connect(t.Context(), one)
+		require.NoError(t, err)
+		var addresses string
+		require.NoError(t, conn.QueryRow(t.Context(), "show listen_addresses").Scan(&addresses))
+		require.Empty(t, addresses, "no port is open")
+		require.NoError(t, conn.Close(t.Context()))
+	})
 	dir := server.cluster.dir
-	require.DirExists(t, dir)
 	info, err := os.Stat(dir)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
-	t.Cleanup(func() { require.NoDirExists(t, dir) }) // runs before the server is closed by private
 	require.NoError(t, server.Close())
-	server.cluster = nil
+	require.NoDirExists(t, dir)
+	require.NoError(t, server.Close(), "closing again does nothing")
 }
 
 // TestKilled kills a process that uses a server and waits for the server to be gone.
@@ -109,11 +109,11 @@ func (r *recorder) Fatalf(format string, a ...any) {
 }
 
 func TestNoServer(t *testing.T) {
-	for require_, want := range map[string]recorder{
+	for required, want := range map[string]recorder{
 		"":  {skipped: ErrNoServer.Error()},
 		"1": {failed: "start PostgreSQL for TestOf: " + ErrNoServer.Error()},
 	} {
-		t.Setenv(requireEnv, require_)
+		t.Setenv(requireEnv, required)
 		server, r := Server{err: ErrNoServer}, new(recorder)
 		server.once.Do(func() {})
 		require.Panics(t, func() { server.Root(r) })
