@@ -10,9 +10,6 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// codeNotSponsored is the code of the paymaster's own refusals.
-const codeNotSponsored = -32000
-
 // paymasterAPI has the methods of namespace pm.
 type paymasterAPI struct{ p *Paymaster }
 
@@ -61,7 +58,7 @@ func (api *paymasterAPI) SponsorUserOperation(ctx context.Context, draft draftOp
 // check applies the paymaster's policy.
 func (api *paymasterAPI) check(op *userop.Operation) error {
 	if err := api.p.policy(op); err != nil {
-		return &rpcError{code: codeNotSponsored, message: err.Error()}
+		return &rpcError{code: codeServerError, message: err.Error()}
 	}
 	return nil
 }

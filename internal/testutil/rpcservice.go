@@ -7,7 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 )
 
-// JSON-RPC error codes of ERC-7769.
+// JSON-RPC error codes, as in ERC-7769.
 const (
 	codeRejected     = -32500
 	codePaymaster    = -32501
@@ -16,6 +16,7 @@ const (
 	codeSignature    = -32507
 	codeReverted     = -32521
 	codeInvalidInput = -32602
+	codeServerError  = -32000 // a service's own
 )
 
 // rpcError is a JSON-RPC error as a service answers it.
