@@ -177,7 +177,7 @@ func (l *linter) lintERC20() {
 		l.add(FindingUnlimited, SeverityWarning, "the amount has no limit")
 	}
 	if len(l.leaf.Data) > erc20DataSize {
-		l.add(FindingTrailing, SeverityNote, "%d bytes at the end of its data are never read", len(l.leaf.Data)-erc20DataSize)
+		l.add(FindingTrailing, SeverityNote, "the last %d of its %d bytes of data are never read", len(l.leaf.Data)-erc20DataSize, len(l.leaf.Data))
 	}
 }
 
@@ -200,7 +200,7 @@ func (l *linter) lintABI() {
 	if len(rules) < p.count {
 		l.add(FindingNeverHolds, SeverityWarning, "its data counts %d rules and has %d", p.count, len(rules))
 	} else if !p.exact() {
-		l.add(FindingTrailing, SeverityNote, "%d bytes at the end of its data are never read", len(p.rules)-p.count*ruleSize)
+		l.add(FindingTrailing, SeverityNote, "the last %d of its %d bytes of data are never read", len(p.rules)-p.count*ruleSize, len(l.leaf.Data))
 	}
 	for i, rule := range rules {
 		l.lintRule(i, rule, rules, f)

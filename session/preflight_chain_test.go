@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -63,18 +64,8 @@ func preflight(t testing.TB, err error) verdict {
 
 // canonical reports whether callData is what an encoder makes of one call, or not for a single call at all.
 func canonical(callData []byte) bool {
-	for _, f := range executeFunctions {
-		if len(callData) >= 4 && [4]byte(callData) == f.Selector() {
-			_, err := f.Unpack(callData)
-			return err == nil
-		}
-	}
-	return true
-}
-
-var executeFunctions = []*abi.Function{
-	abi.MustParseFunction("execute(address to, uint256 value, bytes data)"),
-	abi.MustParseFunction("execute_ncC(address to, uint256 value, bytes data)"),
+	_, err := abi.DecodeExecute(callData)
+	return err == nil || errors.Is(err, abi.ErrNotExecute) || abi.IsBatch(callData)
 }
 
 // inside reports whether the call's data lies within callData, padding included.
