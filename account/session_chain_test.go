@@ -211,3 +211,11 @@ func TestFault14UndeployedAccountIsAnErrorAndNeverSomeoneElsesInitCode(t *testin
 		require.ErrorContains(t, err, "its owner deploys it with a first operation, a session cannot")
 	}
 }
+
+func TestFault05TheKeyStaysInTheStoreItWasMadeIn(t *testing.T) {
+	w := newWorld(t)
+	w.grant(t, []session.Policy{w.nftPolicy()})
+	keys, err := w.store.Keys(t.Context(), w.user.Ref())
+	require.NoError(t, err)
+	require.Equal(t, []common.Address{w.key}, keys, "a grant makes no key of its own")
+}

@@ -311,3 +311,11 @@ func TestNewSenderRefusesHalfAConfig(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 }
+
+func TestFault10OneBadAnswerDoesNotEndAWait(t *testing.T) {
+	s := newServices()
+	s.receipts = []any{passing{}, userop.ErrNotFound, passing{delivered: true}, &userop.Receipt{UserOpHash: common.Hash{1}, Success: true}}
+	_, err := newSender(t, s).Watch(common.Hash{1}).Wait(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 4, s.count("receipt"), "the first receipt is enough, and nothing is asked after it")
+}
