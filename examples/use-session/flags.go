@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -38,7 +40,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	var o options
 	var accountText, to, signature, arguments, value string
 	set := flag.NewFlagSet("use-session", flag.ContinueOnError)
-	set.SetOutput(stderr)
+	set.SetOutput(io.Discard) // what is wrong is returned
 	set.StringVar(&o.rpc, "rpc", "", "`URL` of a node of the account's chain")
 	set.StringVar(&o.bundler, "bundler", "", "`URL` of the bundler")
 	set.StringVar(&o.paymaster, "paymaster", "", "`URL` of the paymaster; without one the account pays for its gas")
@@ -50,31 +52,35 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	set.StringVar(&value, "value", "0", "`wei` to send along")
 	set.IntVar(&o.leaf, "leaf", 0, "`position` of the session leaf in the store, from 0")
 	set.BoolVar(&o.check, "check", true, "judge the call by the session before sending; without it, the chain does")
-	set.Usage = func() {
+	switch err := set.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stderr, usage)
+		set.SetOutput(stderr)
 		set.PrintDefaults()
-	}
-	if err := set.Parse(args); err != nil {
 		return nil, err
-	}
-	if set.NArg() > 0 {
+	case err != nil:
+		return nil, fmt.Errorf("%w; -h explains the flags", err)
+	case set.NArg() > 0:
 		return nil, fmt.Errorf("unexpected argument %q; -h explains the flags", set.Arg(0))
 	}
 	if len(args) == 0 {
 		return &o, nil
 	}
+	if err := requireFlags(map[string]string{"-rpc": o.rpc, "-bundler": o.bundler, "-store": o.store, "-account": accountText, "-to": to}); err != nil {
+		return nil, err
+	}
 	return &o, errors.Join(
-		o.requireServices(),
 		readAddress("account", accountText, &o.account),
 		o.readCall(to, signature, arguments, value),
 	)
 }
 
-func (o *options) requireServices() error {
+// requireFlags returns an error that names the flags without a value.
+func requireFlags(flags map[string]string) error {
 	var missing []string
-	for _, f := range []struct{ name, value string }{{"-rpc", o.rpc}, {"-bundler", o.bundler}, {"-store", o.store}} {
-		if f.value == "" {
-			missing = append(missing, f.name)
+	for _, name := range slices.Sorted(maps.Keys(flags)) {
+		if flags[name] == "" {
+			missing = append(missing, name)
 		}
 	}
 	if len(missing) > 0 {
