@@ -35,7 +35,7 @@ func TestErrorKinds(t *testing.T) {
 	}
 	for code, kind := range kinds {
 		err := refused(t, 200, fmt.Sprintf(`{"code":%d,"message":"because"}`, code))
-		require.EqualError(t, err, fmt.Sprintf("bundler: eth_sendUserOperation: because (code %d)", code))
+		require.ErrorContains(t, err, fmt.Sprintf("bundler: eth_sendUserOperation: because (code %d)", code))
 		for other, otherKind := range kinds {
 			require.Equal(t, code == other, errors.Is(err, otherKind), "%d is %v", code, otherKind)
 		}

@@ -23,15 +23,34 @@ type Answer struct {
 
 // Text is the answer for a human: the service's words with revert data decoded, the code, and help.
 func (a Answer) Text() string {
-	code := fmt.Sprintf("code %d", a.Code)
-	if a.HTTPStatus != 0 && a.HTTPStatus != http.StatusOK {
-		code += fmt.Sprintf(", HTTP %d", a.HTTPStatus)
-	}
-	text := fmt.Sprintf("%s: %s: %s (%s)", a.Service, a.Method, a.words(), code)
-	if a.Reason.AA != nil && a.Reason.AA.Help() != "" {
-		text += ": " + a.Reason.AA.Help()
+	text := fmt.Sprintf("%s: %s: %s (%s)", a.Service, a.Method, a.words(), a.codes())
+	if help := a.help(); help != "" {
+		text += ": " + help
 	}
 	return text
+}
+
+// codes are the JSON-RPC code, unless the HTTP status is all there is, and a status that says something.
+func (a Answer) codes() string {
+	switch plain := a.HTTPStatus == 0 || a.HTTPStatus == http.StatusOK; {
+	case plain:
+		return fmt.Sprintf("code %d", a.Code)
+	case a.Code == 0:
+		return fmt.Sprintf("HTTP %d", a.HTTPStatus)
+	}
+	return fmt.Sprintf("code %d, HTTP %d", a.Code, a.HTTPStatus)
+}
+
+// help is what to do about the answer, empty where that is not known.
+func (a Answer) help() string {
+	const timeRange = -32503 // for which bundlers have words of their own, without AA22 or AA32
+	switch {
+	case a.Reason.AA != nil:
+		return a.Reason.AA.Help()
+	case a.Code == timeRange:
+		return "check the validity windows of session and sponsorship, and the clock"
+	}
+	return ""
 }
 
 // words is the service's message with what it says in hex, or in its data only.

@@ -80,6 +80,22 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestTextByCode(t *testing.T) {
+	for _, c := range []struct {
+		answer reason.Answer
+		want   string
+	}{
+		{reason.Answer{Code: -32503, Message: "expires too soon", HTTPStatus: 200},
+			"expires too soon (code -32503): check the validity windows of session and sponsorship, and the clock"},
+		{reason.Answer{Code: -32000, Message: "down", HTTPStatus: 503}, "down (code -32000, HTTP 503)"},
+		{reason.Answer{Message: "invalid API key", HTTPStatus: 401}, "invalid API key (HTTP 401)"},
+		{reason.Answer{Message: "no", HTTPStatus: 200}, "no (code 0)"},
+	} {
+		c.answer.Service, c.answer.Method = "bundler", "eth_chainId"
+		require.Equal(t, "bundler: eth_chainId: "+c.want, c.answer.Text())
+	}
+}
+
 func TestErrors(t *testing.T) {
 	why := reason.Of("AA23 reverted", json.RawMessage(quote(t, revert(t, "function WrongValidationModule(address)", common.Address{0x11}))))
 	err := errors.Join(reason.Answer{Reason: why}.Errors()...)
