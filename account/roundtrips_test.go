@@ -1,0 +1,178 @@
+package account_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/holiman/uint256"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/paymaster"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// mocked are services that answer as they are told, and an account with a session on them.
+type mocked struct {
+	node      *testutil.MockServer
+	bundler   *testutil.MockBundler
+	paymaster *testutil.MockPaymaster
+	trips     *testutil.RoundTrips
+	user      *account.Account
+	session   *session.Session
+}
+
+func newMocked(t *testing.T, delay time.Duration, vendor testutil.Vendor) *mocked {
+	t.Helper()
+	m := &mocked{trips: new(testutil.RoundTrips)}
+	cfg := testutil.MockConfig{Delay: delay, RoundTrips: m.trips, Vendor: vendor}
+	m.node = testutil.NewMock(t, cfg)
+	m.bundler = testutil.NewMockBundler(t, cfg)
+	m.paymaster = testutil.NewMockPaymaster(t, cfg)
+
+	user := common.HexToAddress("0x1111111111111111111111111111111111111111")
+	store := session.NewMemory()
+	ref := session.Ref{ChainID: testutil.DefaultChainID, Account: user}
+	key, err := store.NewKey(t.Context(), ref)
+	require.NoError(t, err)
+	policy := session.ABIPolicy{ID: "mint", Key: key, Contract: stranger, Function: "safeMint(address to)", Window: session.Forever()}
+	leaf, err := policy.Leaf(session.Modules{}.WithDefaults())
+	require.NoError(t, err)
+	leaf.Status, leaf.InTree = session.StatusActive, true
+	_, err = store.Apply(t.Context(), ref, 0, &session.Change{Header: session.Header{Root: leaf.Hash()}, Put: []session.Leaf{leaf}})
+	require.NoError(t, err)
+	m.session, err = session.Open(t.Context(), store, ref)
+	require.NoError(t, err)
+
+	m.node.On("eth_chainId", testutil.Result("0x13882"))
+	m.node.On("eth_getCode", testutil.Result("0x60"))
+	m.node.On("eth_call", testutil.Compute(func(_ context.Context, r testutil.Request) (any, error) {
+		return answerCall(r, leaf.Hash())
+	}))
+	node, err := ethclient.Dial(m.node.URL())
+	require.NoError(t, err)
+	t.Cleanup(node.Close)
+	client, err := account.NewClient(account.Config{
+		ChainID: testutil.DefaultChainID, Chain: node, Bundler: bundler.New(m.bundler.URL()), Paymaster: paymaster.New(m.paymaster.URL()),
+	})
+	require.NoError(t, err)
+	m.user = client.Account(user)
+	return m
+}
+
+// answerCall is the chain of a deployed account with one session root.
+func answerCall(r testutil.Request, root common.Hash) (any, error) {
+	var call struct {
+		Input, Data hexutil.Bytes
+	}
+	if err := json.Unmarshal(r.Params[0], &call); err != nil {
+		return nil, err
+	}
+	data := append(call.Input, call.Data...)
+	one := common.BigToHash(big.NewInt(1))
+	switch selector := [4]byte(data); selector {
+	case [4]byte(abi.GetSessionKeys(common.Address{})):
+		return root, nil
+	case [4]byte(abi.IsModuleEnabled(common.Address{})):
+		return one, nil
+	case [4]byte(abi.GetNonce(common.Address{}, uint256.Int{})):
+		return one, nil
+	default:
+		return nil, errors.New("unexpected call")
+	}
+}
+
+func (m *mocked) send(t *testing.T) (*userop.Pending, error) {
+	t.Helper()
+	return m.user.Send(t.Context(), []account.Call{{To: stranger, Data: pack(t, "safeMint(address)", stranger)}},
+		account.WithSession(m.session.Leaf(0)), account.Sponsored())
+}
+
+func TestASponsoredSendIsThreeRoundTrips(t *testing.T) {
+	for name, vendor := range map[string]testutil.Vendor{"Biconomy": testutil.Biconomy, "Pimlico": testutil.Pimlico} {
+		t.Run(name, func(t *testing.T) {
+			m := newMocked(t, 100*time.Millisecond, vendor)
+			_, err := m.send(t)
+			require.NoError(t, err)
+			require.Equal(t, 3, m.trips.Depth(), "the very first one too")
+
+			m.trips.Reset()
+			_, err = m.send(t)
+			require.NoError(t, err)
+			require.Equal(t, 3, m.trips.Depth())
+			require.Equal(t, 1, m.node.Count("eth_chainId"), "the node's identity is asked once")
+			require.Equal(t, 1, m.node.Count("eth_getCode"), "a deployed account stays deployed")
+			require.Equal(t, 1, m.bundler.Count("eth_chainId"))
+			require.Len(t, m.bundler.Sent(), 2)
+		})
+	}
+}
+
+func TestFault13ServicesAreAskedWhichChainTheyServe(t *testing.T) {
+	t.Run("node", func(t *testing.T) {
+		m := newMocked(t, 0, testutil.Biconomy)
+		m.node.On("eth_chainId", testutil.Result("0x1"))
+		_, err := m.send(t)
+		require.ErrorIs(t, err, account.ErrWrongChain)
+		require.ErrorContains(t, err, "the node serves chain 1, this client is for chain 80002")
+		require.Empty(t, m.bundler.Sent())
+	})
+	t.Run("bundler", func(t *testing.T) {
+		m := newMocked(t, 0, testutil.Biconomy)
+		m.bundler.On("eth_chainId", testutil.Result("0x1"))
+		_, err := m.send(t)
+		require.ErrorIs(t, err, userop.ErrWrongChain)
+		require.Empty(t, m.bundler.Sent())
+	})
+	t.Run("EntryPoint", func(t *testing.T) {
+		m := newMocked(t, 0, testutil.Biconomy)
+		m.bundler.On("eth_supportedEntryPoints", testutil.Result([]common.Address{stranger}))
+		_, err := m.send(t)
+		require.ErrorIs(t, err, userop.ErrWrongChain)
+		require.ErrorContains(t, err, "the bundler supports EntryPoints ["+stranger.Hex()+"], not 0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789")
+		require.Zero(t, m.paymaster.Count(""))
+	})
+	t.Run("no vendor's third parameter", func(t *testing.T) {
+		m := newMocked(t, 0, testutil.Biconomy)
+		_, err := m.send(t)
+		require.NoError(t, err)
+		require.Len(t, m.bundler.Requests("eth_sendUserOperation")[0].Params, 2)
+	})
+}
+
+func TestNotSponsoredIsAnErrorBeforeSigning(t *testing.T) {
+	m := newMocked(t, 0, testutil.Biconomy)
+	m.paymaster.On("pm_sponsorUserOperation", testutil.Result(map[string]any{"paymasterAndData": "0x"}))
+	_, err := m.send(t)
+	require.ErrorIs(t, err, userop.ErrNotSponsored)
+	require.Empty(t, m.bundler.Sent())
+
+	m.paymaster.On("pm_sponsorUserOperation", testutil.Fail(-32000, "daily budget is used up"))
+	_, err = m.send(t)
+	require.ErrorContains(t, err, "daily budget is used up")
+}
+
+func TestTheNodesFeesStandInForTheBundlers(t *testing.T) {
+	m := newMocked(t, 0, testutil.Standard)
+	m.node.On("eth_getBlockByNumber", testutil.Result(map[string]any{
+		"baseFeePerGas": "0x3b9aca00", "number": "0x1", "gasLimit": "0x1", "gasUsed": "0x0", "timestamp": "0x1", "difficulty": "0x0",
+		"extraData": "0x", "logsBloom": hexutil.Bytes(make([]byte, 256)), "miner": common.Address{}, "parentHash": common.Hash{},
+		"receiptsRoot": common.Hash{}, "sha3Uncles": common.Hash{}, "stateRoot": common.Hash{}, "transactionsRoot": common.Hash{},
+	}))
+	m.node.On("eth_maxPriorityFeePerGas", testutil.Result("0x5"))
+	_, err := m.send(t)
+	require.NoError(t, err)
+	require.Equal(t, "2000000005", m.bundler.Sent()[0].MaxFeePerGas.Dec(), "twice the base fee of 1 gwei, and the tip")
+	require.Equal(t, "5", m.bundler.Sent()[0].MaxPriorityFeePerGas.Dec())
+}
