@@ -23,14 +23,20 @@ const requireEnv = "SESAME_REQUIRE_CONTRACTS"
 func NewChain(t TB, cfg ChainConfig) *Chain {
 	t.Helper()
 	chain, err := StartChain(cfg)
+	checkStart(t, err)
+	t.Cleanup(func() { logClose(t, "chain", chain.Close) })
+	return chain
+}
+
+// checkStart ends a test whose chain did not start.
+func checkStart(t TB, err error) {
+	t.Helper()
 	if errors.Is(err, ErrNoContracts) && os.Getenv(requireEnv) != "1" {
 		t.Skipf("%v", err)
 	}
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	t.Cleanup(func() { logClose(t, "chain", chain.Close) })
-	return chain
 }
 
 // logClose closes something at the end of a test, which a failure of closing does not fail.
