@@ -52,7 +52,8 @@ func New(url string, opts ...Option) *Client {
 	return c
 }
 
-// BiconomyURL returns the address of Biconomy's bundler for a chain and an API key.
+// BiconomyURL returns the address of Biconomy's bundler for a chain and an API key. It is as secret as the
+// key.
 func BiconomyURL(chainID uint64, apiKey string) string {
 	return fmt.Sprintf("https://bundler.biconomy.io/api/v2/%d/%s", chainID, url.PathEscape(apiKey))
 }

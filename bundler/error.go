@@ -56,7 +56,8 @@ var (
 	ErrReverted = errors.New("operation execution reverted")
 	// ErrInvalidParams: a field is missing, malformed or too low (-32602).
 	ErrInvalidParams = errors.New("invalid parameters")
-	// ErrMethodNotFound: the bundler does not have the method (-32601).
+	// ErrMethodNotFound: the bundler does not have the method (-32601). Alto says so of malformed
+	// requests, too.
 	ErrMethodNotFound = errors.New("method not found")
 	// ErrRateLimited: too many requests (-32005, or HTTP 429).
 	ErrRateLimited = errors.New("rate limited")

@@ -34,7 +34,8 @@ func New(url string, opts ...Option) *Client {
 	return &Client{rpc: o.rpc(url), options: o}
 }
 
-// BiconomyURL returns the address of Biconomy's paymaster for a chain and an API key.
+// BiconomyURL returns the address of Biconomy's paymaster for a chain and an API key. It is as secret as the
+// key.
 func BiconomyURL(chainID uint64, apiKey string) string {
 	return fmt.Sprintf("https://paymaster.biconomy.io/api/v1/%d/%s", chainID, url.PathEscape(apiKey))
 }

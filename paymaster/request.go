@@ -40,7 +40,7 @@ func (o options) params(mode string, calculate bool) serviceParams {
 	p := serviceParams{
 		Mode:               mode,
 		CalculateGasLimits: calculate,
-		ExpiryDuration:     int64(o.expiry / time.Second),
+		ExpiryDuration:     max(0, int64(o.expiry/time.Second)),
 		SponsorshipInfo: sponsorshipInfo{
 			WebhookData: o.webhook,
 			Account:     AccountInfo{Name: "BICONOMY", Version: "2.0.0"},

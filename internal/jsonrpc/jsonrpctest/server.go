@@ -123,7 +123,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, "%s: params are\n  %s\nexpected are\n  %s", request.Method, request.Params, exchange.Params)
 		return
 	}
+	if exchange.Drop {
+		s.drop(w)
+		return
+	}
 	exchange.answer(w, request.ID)
+}
+
+// drop closes the connection under a request.
+func (s *Server) drop(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.t.Errorf("dialogue: %v", err)
+		return
+	}
+	_ = conn.Close() // the client notices, one way or the other
 }
 
 func (s *Server) refuse(w http.ResponseWriter, format string, args ...any) {
@@ -146,9 +160,6 @@ func (s *Server) take(method string) (Exchange, bool) {
 }
 
 func (e Exchange) answer(w http.ResponseWriter, id json.RawMessage) {
-	if e.Drop {
-		panic(http.ErrAbortHandler)
-	}
 	for name, value := range e.Header {
 		w.Header().Set(name, value)
 	}
