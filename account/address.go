@@ -2,7 +2,10 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -27,16 +30,64 @@ func (c Contracts) InitCode(module common.Address, setupData []byte, index uint6
 	return append(c.Factory.Bytes(), deploy...)
 }
 
-// ProxyInitCodeHash reads the factory's proxy creation code and returns keccak256(creation code ‖
-// uint256(implementation)): what [Contracts] of another deployment need.
-func ProxyInitCodeHash(ctx context.Context, chain Chain, factory, implementation common.Address) (common.Hash, error) {
-	data, err := call(ctx, chain, factory, abi.AccountCreationCode())
+// The factory's functions that abi has no builders for.
+var (
+	basicImplementation = sync.OnceValue(func() []byte { return selectorOf("basicImplementation()") })
+	minimalHandler      = sync.OnceValue(func() []byte { return selectorOf("minimalHandler()") })
+	counterfactual      = sync.OnceValue(func() []byte {
+		return selectorOf("getAddressForCounterFactualAccount(address module, bytes setupData, uint256 index)")
+	})
+)
+
+func selectorOf(function string) []byte {
+	selector := abi.MustParseFunction(function).Selector()
+	return selector[:]
+}
+
+// ReadContracts returns the contracts of another deployment as its factory names them: Factory,
+// Implementation, Handler and ProxyInitCodeHash. The other fields are zero, which stands for the well-known
+// addresses.
+func ReadContracts(ctx context.Context, chain Chain, factory common.Address) (Contracts, error) {
+	const longestCode = 8192
+	sights, err := look(ctx, chain,
+		probe{to: factory, data: basicImplementation()},
+		probe{to: factory, data: minimalHandler()},
+		probe{to: factory, data: abi.AccountCreationCode(), most: longestCode})
 	if err != nil {
-		return common.Hash{}, fmt.Errorf("accountCreationCode of factory %s: %w", factory, err)
+		return Contracts{}, fmt.Errorf("contracts of factory %s: %w", factory, err)
 	}
-	code, err := abi.DecodeBytes(data)
+	c := Contracts{Factory: factory}
+	var code []byte
+	err = errors.Join(
+		sights[0].decode("basicImplementation", into(&c.Implementation, abi.DecodeAddress)),
+		sights[1].decode("minimalHandler", into(&c.Handler, abi.DecodeAddress)),
+		sights[2].decode("accountCreationCode", into(&code, abi.DecodeBytes)))
 	if err != nil {
-		return common.Hash{}, fmt.Errorf("%w: accountCreationCode of factory %s: %w", ErrBadAnswer, factory, err)
+		return Contracts{}, fmt.Errorf("factory %s: %w", factory, err)
 	}
-	return crypto.Keccak256Hash(abi.AppendAddress(code, implementation)), nil
+	c.ProxyInitCodeHash = crypto.Keccak256Hash(abi.AppendAddress(code, c.Implementation))
+	return c, nil
+}
+
+// CheckAddress returns an error unless the factory itself gives the account this very address. It is for
+// deployments that are new to the caller, before money is sent to an account without code: an operation with
+// the wrong address is refused by the EntryPoint in any case.
+func (o *OwnedAccount) CheckAddress(ctx context.Context) error {
+	if o.initCode == nil {
+		return fmt.Errorf("%w: account %s was named by its address, no factory decides it", ErrConfig, o.address)
+	}
+	factory := common.BytesToAddress(o.initCode[:common.AddressLength])
+	arguments := o.initCode[common.AddressLength+abi.SelectorSize:] // those of the deployment
+	sights, err := look(ctx, o.client.chain, probe{to: factory, data: slices.Concat(counterfactual(), arguments)})
+	if err != nil {
+		return fmt.Errorf("address of account %s: %w", o.address, err)
+	}
+	var address common.Address
+	if err := sights[0].decode("getAddressForCounterFactualAccount", into(&address, abi.DecodeAddress)); err != nil {
+		return fmt.Errorf("factory %s: %w", factory, err)
+	}
+	if address != o.address {
+		return fmt.Errorf("%w: factory %s puts the account at %s, not at %s; ReadContracts reads what belongs to that factory", ErrConfig, factory, address, o.address)
+	}
+	return nil
 }

@@ -45,6 +45,19 @@ type accountVector struct {
 		Calls    []callVector
 		CallData hexutil.Bytes
 	}
+	EnableModule struct {
+		Module   common.Address
+		CallData hexutil.Bytes
+	}
+	SetupAndEnableModule struct {
+		Module   common.Address
+		Setup    hexutil.Bytes
+		CallData hexutil.Bytes
+	}
+	DisableModule struct {
+		Prev, Module common.Address
+		CallData     hexutil.Bytes
+	}
 	ECDSADummySignature   hexutil.Bytes
 	CounterfactualMessage struct {
 		Message   string
@@ -61,7 +74,7 @@ func accountVectors(t *testing.T) []accountVector {
 }
 
 func TestAccountVectors(t *testing.T) {
-	client := offlineClient(t)
+	client := clientOf(t, emptyChain{})
 	for n, c := range accountVectors(t) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			key, err := crypto.ToECDSA(c.OwnerKey)
@@ -83,21 +96,90 @@ func TestAccountVectors(t *testing.T) {
 				calls[i] = v.call(t)
 			}
 			require.Equal(t, c.ExecuteBatch.CallData.String(), hexutil.Encode(abi.ExecuteBatch(calls)))
+
+			enable, setup, disable := c.EnableModule, c.SetupAndEnableModule, c.DisableModule
+			require.Equal(t, enable.CallData.String(), hexutil.Encode(abi.EnableModule(enable.Module)))
+			require.Equal(t, setup.CallData.String(), hexutil.Encode(abi.SetupAndEnableModule(setup.Module, setup.Setup)))
+			require.Equal(t, disable.CallData.String(), hexutil.Encode(abi.DisableModule(disable.Prev, disable.Module)))
+
+			signature, err := owned.SignMessage(t.Context(), []byte(c.CounterfactualMessage.Message))
+			require.NoError(t, err)
+			require.Equal(t, c.CounterfactualMessage.Signature.String(), hexutil.Encode(signature))
 		})
 	}
 }
 
-func offlineClient(t *testing.T) *account.Client {
-	t.Helper()
-	client, err := account.NewClient(account.Config{ChainID: 80002, Chain: deadChain{}, Bundler: deadBundler{}})
-	require.NoError(t, err)
-	return client
+func TestContractsOfOtherChains(t *testing.T) {
+	taiko := account.DefaultContracts(167009)
+	require.Equal(t, common.HexToAddress("0x000008B3078bA5ed444FFf7658F76385F6004e7A"), taiko.Factory)
+	require.Equal(t, crypto.CreateAddress(taiko.Factory, 1), taiko.Handler)
+	require.Equal(t, common.HexToAddress("0x00000061FEfce24A79343c27127435286BB7A4E1"), account.DefaultContracts(88888).EntryPoint)
+	known := account.DefaultContracts(1)
+	require.Equal(t, known, account.DefaultContracts(137))
+	require.Equal(t, crypto.CreateAddress(known.Factory, 1), known.Handler, "a factory makes its handler first")
 }
 
-func TestContractsOfOtherChains(t *testing.T) {
-	require.Equal(t, common.HexToAddress("0x000008B3078bA5ed444FFf7658F76385F6004e7A"), account.DefaultContracts(167009).Factory)
-	require.Equal(t, common.HexToAddress("0x00000061FEfce24A79343c27127435286BB7A4E1"), account.DefaultContracts(88888).EntryPoint)
-	require.Equal(t, account.DefaultContracts(1), account.DefaultContracts(137))
+func TestTaikoAccountsComeFromItsOwnFactory(t *testing.T) {
+	key, err := crypto.GenerateKey()
+	require.NoError(t, err)
+	owner := account.KeyOwner(key)
+	client, err := account.NewClient(account.Config{ChainID: 167009, Chain: deadChain{}, Bundler: deadBundler{}})
+	require.NoError(t, err)
+	there := client.OwnedAccount(owner)
+	require.Equal(t, client.Contracts().Factory.Bytes(), there.InitCode()[:20])
+	require.NotEqual(t, offlineClient(t).OwnedAccount(owner).Address(), there.Address())
+}
+
+// deployCopy puts a copy of a contract's code on the chain, without its storage.
+func deployCopy(t *testing.T, chain *testutil.Chain, of common.Address) common.Address {
+	t.Helper()
+	code, err := chain.Client().CodeAt(t.Context(), of, nil)
+	require.NoError(t, err)
+	return deployCode(t, chain, code)
+}
+
+// deployCode puts a contract with this code on the chain.
+func deployCode(t *testing.T, chain *testutil.Chain, code []byte) common.Address {
+	t.Helper()
+	deployer := common.HexToAddress("0x4e59b44847b379578588920cA78FbF26c0B4956C")
+	creation := append([]byte{0x61, byte(len(code) >> 8), byte(len(code)), 0x80, 0x60, 12, 0x60, 0, 0x39, 0x60, 0, 0xf3}, code...)
+	salt := common.Hash{31: 7}
+	_, err := chain.SendTx(t.Context(), deployer, nil, append(salt[:], creation...))
+	require.NoError(t, err)
+	return crypto.CreateAddress2(deployer, salt, crypto.Keccak256(creation))
+}
+
+func TestAnotherDeploymentByOneValue(t *testing.T) {
+	w := newWorld(t)
+	factory := deployCopy(t, w.chain, w.chain.Contracts.Factory)
+	contracts, err := account.ReadContracts(t.Context(), w.chain.Client(), factory)
+	require.NoError(t, err)
+	known := account.DefaultContracts(w.client.ChainID())
+	require.Equal(t, account.Contracts{
+		Factory: factory, Implementation: known.Implementation, Handler: known.Handler, ProxyInitCodeHash: known.ProxyInitCodeHash,
+	}, contracts)
+
+	client := w.clientWith(t, contracts)
+	owner := client.OwnedAccount(account.KeyOwner(w.ownerKey))
+	require.NotEqual(t, w.owner.Address(), owner.Address())
+	require.NoError(t, owner.CheckAddress(t.Context()))
+	_, err = sendOwned(t, owner, []account.Call{w.mint(t, owner.Address())})
+	require.NoError(t, err)
+	require.Equal(t, uint64(1), w.balance(t, w.chain.Contracts.NFT, owner.Address()))
+}
+
+func TestContractsThatDoNotBelongTogetherAreFound(t *testing.T) {
+	w := newWorld(t)
+	owner := w.clientWith(t, account.Contracts{Handler: stranger}).OwnedAccount(account.KeyOwner(w.ownerKey))
+	err := owner.CheckAddress(t.Context())
+	require.ErrorIs(t, err, account.ErrConfig)
+	require.ErrorContains(t, err, "puts the account at "+w.owner.Address().Hex()+", not at "+owner.Address().Hex()+"; ReadContracts reads")
+
+	_, err = account.ReadContracts(t.Context(), w.chain.Client(), stranger)
+	require.ErrorIs(t, err, account.ErrBadAnswer)
+	require.ErrorContains(t, err, "factory "+stranger.Hex()+": unexpected answer of a contract: basicImplementation: no data")
+	_, err = account.ReadContracts(t.Context(), deadChain{}, stranger)
+	require.ErrorIs(t, err, errOffline)
 }
 
 func TestNewClientNeedsTheProxyHashOfAnotherImplementation(t *testing.T) {
@@ -106,5 +188,5 @@ func TestNewClientNeedsTheProxyHashOfAnotherImplementation(t *testing.T) {
 		Contracts: account.Contracts{Implementation: common.HexToAddress("0x1")},
 	})
 	require.ErrorIs(t, err, account.ErrConfig)
-	require.ErrorContains(t, err, "need their ProxyInitCodeHash")
+	require.ErrorContains(t, err, "need their ProxyInitCodeHash; ReadContracts reads them from the factory")
 }

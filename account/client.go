@@ -173,13 +173,20 @@ func (c *Client) Deployed(ctx context.Context, account common.Address) (bool, er
 	return len(code) > 0, nil
 }
 
-// moduleOf names a module on an account.
-type moduleOf struct{ account, module common.Address }
+// moduleOf names a module on an account and, where it was looked at too, the account's owner there.
+type moduleOf struct{ account, module, owner common.Address }
+
+// lately reports whether the module was seen enabled, with that owner, as short ago as the chain need not
+// be asked again.
+func (c *Client) lately(key moduleOf) bool {
+	at, ok := c.enabled.Load(key)
+	return ok && time.Since(at.(time.Time)) < c.freshness
+}
 
 // requireModule returns an error matching [ErrModuleNotEnabled] unless the account listens to module.
 func (c *Client) requireModule(ctx context.Context, account, module common.Address, name string) error {
-	key := moduleOf{account, module}
-	if at, ok := c.enabled.Load(key); ok && time.Since(at.(time.Time)) < c.freshness {
+	key := moduleOf{account: account, module: module}
+	if c.lately(key) {
 		return nil
 	}
 	enabled, err := c.Account(account).IsModuleEnabled(ctx, module)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/go-sesame/sesame/session"
 )
@@ -55,6 +56,7 @@ func DefaultContracts(chainID uint64) Contracts {
 		c.EntryPoint = common.HexToAddress("0x00000061FEfce24A79343c27127435286BB7A4E1")
 	case taikoHekla:
 		c.Factory = common.HexToAddress("0x000008B3078bA5ed444FFf7658F76385F6004e7A")
+		c.Handler = crypto.CreateAddress(c.Factory, 1) // a factory makes its handler first
 	}
 	return c
 }
@@ -64,7 +66,7 @@ func DefaultContracts(chainID uint64) Contracts {
 func (c Contracts) withDefaults(chainID uint64) (Contracts, error) {
 	known := DefaultContracts(chainID)
 	if c.Implementation != (common.Address{}) && c.Implementation != known.Implementation && c.ProxyInitCodeHash == (common.Hash{}) {
-		return c, fmt.Errorf("%w: contracts with implementation %s need their ProxyInitCodeHash; ProxyInitCodeHash computes it from the factory", ErrConfig, c.Implementation)
+		return c, fmt.Errorf("%w: contracts with implementation %s need their ProxyInitCodeHash; ReadContracts reads them from the factory", ErrConfig, c.Implementation)
 	}
 	for _, field := range []struct{ address, known *common.Address }{
 		{&c.EntryPoint, &known.EntryPoint},

@@ -7,14 +7,20 @@ import "errors"
 var (
 	// ErrConfig is a configuration or a choice of options that cannot work.
 	ErrConfig = errors.New("invalid configuration")
+	// ErrInvalid is input that can never work; nothing was signed.
+	ErrInvalid = errors.New("invalid input")
 	// ErrWrongChain means that the node serves another chain than the client is for.
 	ErrWrongChain = errors.New("wrong chain")
 	// ErrNotDeployed means that the account has no code yet and only its owner can deploy it.
 	ErrNotDeployed = errors.New("account is not deployed")
 	// ErrModuleNotEnabled means that the account would not listen to the validation module.
 	ErrModuleNotEnabled = errors.New("module is not enabled")
+	// ErrWrongOwner means that the account belongs to someone else than who would sign.
+	ErrWrongOwner = errors.New("wrong owner")
 	// ErrNoSigner means that nobody was named to sign.
 	ErrNoSigner = errors.New("no signer")
+	// ErrBadSignature means that a signature is not the account's.
+	ErrBadSignature = errors.New("signature is not valid")
 	// ErrBadAnswer means that a contract answered with something else than its ABI says; mostly the
 	// contract is not deployed at that address on this chain.
 	ErrBadAnswer = errors.New("unexpected answer of a contract")

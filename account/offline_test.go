@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"math/big"
+	"testing"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -24,6 +27,32 @@ func (deadChain) CodeAt(context.Context, common.Address, *big.Int) ([]byte, erro
 
 func (deadChain) CallContract(context.Context, ethereum.CallMsg, *big.Int) ([]byte, error) {
 	return nil, errOffline
+}
+
+// emptyChain has nothing on it: no code, and no answers.
+type emptyChain struct{ deadChain }
+
+func (emptyChain) CodeAt(context.Context, common.Address, *big.Int) ([]byte, error) { return nil, nil }
+
+func clientOf(t *testing.T, chain account.Chain) *account.Client {
+	t.Helper()
+	client, err := account.NewClient(account.Config{ChainID: 80002, Chain: chain, Bundler: deadBundler{}})
+	require.NoError(t, err)
+	return client
+}
+
+func offlineClient(t *testing.T) *account.Client {
+	t.Helper()
+	return clientOf(t, deadChain{})
+}
+
+// exampleClient is a client for examples that ask nothing.
+func exampleClient() *account.Client {
+	client, err := account.NewClient(account.Config{ChainID: 80002, Chain: emptyChain{}, Bundler: deadBundler{}})
+	if err != nil {
+		panic(err)
+	}
+	return client
 }
 
 type deadBundler struct{}

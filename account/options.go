@@ -65,7 +65,8 @@ func AsBatch() Option { return func(s *settings) { s.batch = true } }
 func ForBatches() Option { return func(s *settings) { s.router = true } }
 
 // Unchecked leaves the judgement of a session to the chain: policies, windows, the session root and
-// enabled modules are not looked at before sending. A revoked session is refused all the same.
+// enabled modules are not looked at before sending, and neither is who owns the account. A revoked session
+// is refused all the same.
 func Unchecked() Option { return func(s *settings) { s.unchecked = true } }
 
 // ReplaceRoot lets a grant or revocation replace a session root on chain that the store does not

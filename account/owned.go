@@ -6,7 +6,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -14,18 +13,20 @@ import (
 // with its first operation, and grants and revokes sessions. It is safe for concurrent use.
 type OwnedAccount struct {
 	Account
-	owner    Owner
-	signer   ownerSigner
-	initCode []byte
+	owner Owner
+	// initial decided the address, and is all that a new account listens to; active signs.
+	initial, active Module
+	initCode        []byte
 }
 
 // OwnedOption changes which account of an owner [Client.OwnedAccount] returns.
 type OwnedOption func(*owned)
 
 type owned struct {
-	index      uint64
-	multichain bool
-	address    *common.Address
+	index           uint64
+	multichain      bool
+	initial, active *Module
+	address         *common.Address
 }
 
 // Index chooses among the accounts of one owner; 0 is the first.
@@ -34,6 +35,14 @@ func Index(index uint64) OwnedOption { return func(o *owned) { o.index = index }
 // Multichain makes the multichain module the account's ownership module. It decides the address.
 func Multichain() OwnedOption { return func(o *owned) { o.multichain = true } }
 
+// DefaultModule makes any module the one that decides the address and that the account is deployed with.
+func DefaultModule(m Module) OwnedOption { return func(o *owned) { o.initial = &m } }
+
+// ActiveModule has operations signed through another module than the one that decided the address. It has
+// to be enabled on the account; the operation that deploys the account is still signed through the default
+// module, and can enable this one.
+func ActiveModule(m Module) OwnedOption { return func(o *owned) { o.active = &m } }
+
 // AtAddress names an account that is deployed already and whose address does not follow from its
 // owner: one that changed hands, or that another factory made.
 func AtAddress(address common.Address) OwnedOption {
@@ -41,22 +50,32 @@ func AtAddress(address common.Address) OwnedOption {
 }
 
 // OwnedAccount returns the account of an owner, by default the one whose address the factory derives
-// from the owner and the ECDSA ownership module. It does no I/O; the account need not be deployed.
+// from the owner and the ECDSA ownership module. It does no I/O; the account need not be deployed. What
+// is wrong with the options is an error of the first operation.
 func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
+	if owner == nil {
+		owner = KeyOwner(nil)
+	}
 	var o owned
 	for _, opt := range opts {
 		opt(&o)
 	}
-	module := c.contracts.ECDSA
-	if o.multichain {
-		module = c.contracts.Multichain
+	account := &OwnedAccount{owner: owner, initial: c.ECDSAModule(owner)}
+	switch {
+	case o.initial != nil:
+		account.initial = *o.initial
+	case o.multichain:
+		account.initial = c.MultichainModule(owner)
 	}
-	account := &OwnedAccount{owner: owner, signer: ownerSigner{owner: owner, module: module}}
+	account.active = account.initial
+	if o.active != nil {
+		account.active = *o.active
+	}
 	if o.address != nil {
 		account.Account = Account{client: c, address: *o.address}
 		return account
 	}
-	setup := abi.InitForSmartAccount(owner.Address())
+	module, setup := account.initial.Address, account.initial.Setup
 	account.Account = Account{client: c, address: c.contracts.CounterfactualAddress(module, setup, o.index)}
 	account.initCode = c.contracts.InitCode(module, setup, o.index)
 	return account
@@ -68,8 +87,16 @@ func (o *OwnedAccount) Owner() Owner { return o.owner }
 // InitCode returns the code that deploys the account, nil for one named [AtAddress].
 func (o *OwnedAccount) InitCode() []byte { return append([]byte(nil), o.initCode...) }
 
+// Module returns the validation module that operations are signed for.
+func (o *OwnedAccount) Module() Module { return o.active }
+
 // Signer returns the owner's signer of operations.
-func (o *OwnedAccount) Signer() userop.Signer { return o.signer }
+func (o *OwnedAccount) Signer() userop.Signer {
+	if o.active.Address == o.initial.Address {
+		return o.active.Signer
+	}
+	return handover{initial: o.initial.Signer, active: o.active.Signer}
+}
 
 // Send makes the account do calls in one operation, signed by the owner unless an option names
 // another signer. An account without code is deployed with it.
@@ -98,16 +125,32 @@ func (o *OwnedAccount) draft(calls []Call, opts []Option) (*userop.Draft, error)
 	if s.leaves != nil || s.find != nil || s.signer != nil {
 		return o.Account.draft(calls, opts)
 	}
-	if o.owner.Address() == (common.Address{}) {
-		return nil, fmt.Errorf("%w: the owner of account %s has no key", ErrNoSigner, o.address)
+	if err := o.checkModules(); err != nil {
+		return nil, fmt.Errorf("account %s: %w", o.address, err)
 	}
-	s.signer = o.signer
+	s.signer = o.Signer()
 	draft, err := o.client.newDraft(o.address, calls, s)
 	if err != nil {
 		return nil, err
 	}
 	draft.InitCode = o.initCodeIfNeeded
+	if !s.unchecked {
+		draft.Checks = append(draft.Checks, o.checkOwnership)
+	}
 	return draft, nil
+}
+
+// checkModules judges the choice of modules.
+func (o *OwnedAccount) checkModules() error {
+	if o.initCode != nil {
+		if err := o.initial.check("default"); err != nil {
+			return err
+		}
+		if len(o.initial.Setup) == 0 {
+			return fmt.Errorf("%w: default module %s without the setup data that a new account registers with", ErrConfig, o.initial.Address)
+		}
+	}
+	return o.active.check("active")
 }
 
 // initCodeIfNeeded is the init code of an account that may still be to be deployed.

@@ -11,7 +11,7 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// ownerSigner signs operations as the owner, for the ECDSA or the multichain ownership module.
+// ownerSigner signs as the owner, for the ECDSA or the multichain ownership module. It is a [MessageSigner].
 type ownerSigner struct {
 	owner  Owner
 	module common.Address
@@ -27,13 +27,28 @@ func (s ownerSigner) DummySignature(*userop.Operation) ([]byte, error) {
 
 // Sign implements [userop.Signer]: the owner's EIP-191 signature of the userOpHash.
 func (s ownerSigner) Sign(ctx context.Context, _ *userop.Operation, hash common.Hash) ([]byte, error) {
-	sig, err := s.owner.SignMessage(ctx, hash[:])
+	return s.SignMessage(ctx, hash[:])
+}
+
+// SignMessage implements [MessageSigner].
+func (s ownerSigner) SignMessage(ctx context.Context, message []byte) ([]byte, error) {
+	sig, err := ownerSignature(ctx, s.owner, message)
 	if err != nil {
-		return nil, fmt.Errorf("sign as owner %s: %w", s.owner.Address(), err)
-	}
-	sig, err = session.NormalizeSignature(sig, session.MessageDigest(hash), s.owner.Address())
-	if err != nil {
-		return nil, fmt.Errorf("owner's signature: %w", err)
+		return nil, err
 	}
 	return session.WrapSignature(sig, s.module), nil
+}
+
+// ownerSignature returns the owner's signature of the EIP-191 message, checked and in the form that the
+// modules take.
+func ownerSignature(ctx context.Context, owner Owner, message []byte) ([]byte, error) {
+	sig, err := owner.SignMessage(ctx, message)
+	if err != nil {
+		return nil, fmt.Errorf("sign as owner %s: %w", owner.Address(), err)
+	}
+	sig, err = session.NormalizeSignature(sig, MessageHash(message), owner.Address())
+	if err != nil {
+		return nil, fmt.Errorf("%w: signature of owner %s: %w", ErrWrongOwner, owner.Address(), err)
+	}
+	return sig, nil
 }

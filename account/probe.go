@@ -69,6 +69,27 @@ var prober = hexutil.MustDecode("0x" +
 	"929050909101604001" + //             out += 64 + size             in out
 	"600456") //                          @loop JUMP
 
+// decode reads the answer of the function. An error matches [ErrBadAnswer], and is the revert where the
+// call reverted.
+func (s *sight) decode(function string, read func([]byte) error) error {
+	if !s.ok {
+		revert := abi.DecodeRevert(s.answer)
+		return fmt.Errorf("%w: %s reverted: %w", ErrBadAnswer, function, &revert)
+	}
+	if err := read(s.answer); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrBadAnswer, function, err)
+	}
+	return nil
+}
+
+// into returns a reader that keeps what it decoded in dst.
+func into[T any](dst *T, decode func([]byte) (T, error)) func([]byte) error {
+	return func(answer []byte) (err error) {
+		*dst, err = decode(answer)
+		return err
+	}
+}
+
 // What one request can hold: the size of creation code (EIP-3860), and that of deployed code (EIP-170).
 const (
 	maxProbesSize = 49_152

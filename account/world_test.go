@@ -23,36 +23,43 @@ import (
 
 // world is a chain with its services and one owner's account on it.
 type world struct {
-	chain    *testutil.Chain
-	bundler  *testutil.Bundler
-	client   *account.Client
-	ownerKey *ecdsa.PrivateKey
-	owner    *account.OwnedAccount
-	user     *account.Account // the same account, known by its address alone
-	store    *session.Memory
-	key      common.Address // a session key in the store
+	chain     *testutil.Chain
+	bundler   *testutil.Bundler
+	paymaster *testutil.Paymaster
+	config    account.Config
+	client    *account.Client
+	ownerKey  *ecdsa.PrivateKey
+	owner     *account.OwnedAccount
+	user      *account.Account // the same account, known by its address alone
+	store     *session.Memory
+	key       common.Address // a session key in the store
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	chain := testutil.NewChain(t, testutil.ChainConfig{})
+	return newWorldOf(t, testutil.ChainConfig{})
+}
+
+func newWorldOf(t *testing.T, cfg testutil.ChainConfig) *world {
+	t.Helper()
+	chain := testutil.NewChain(t, cfg)
 	w := &world{chain: chain, store: session.NewMemory()}
 	var err error
 	w.bundler, err = testutil.StartBundler(testutil.BundlerConfig{Chain: chain})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.bundler.Close()) })
-	sponsor, err := testutil.StartPaymaster(testutil.PaymasterConfig{Chain: chain})
+	w.paymaster, err = testutil.StartPaymaster(testutil.PaymasterConfig{Chain: chain})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, sponsor.Close()) })
+	t.Cleanup(func() { require.NoError(t, w.paymaster.Close()) })
 
-	w.client, err = account.NewClient(account.Config{
+	w.config = account.Config{
 		ChainID:   chain.ChainID(),
 		Chain:     chain.Client(),
 		Bundler:   bundler.New(w.bundler.URL()),
-		Paymaster: paymaster.New(sponsor.URL()),
+		Paymaster: paymaster.New(w.paymaster.URL()),
 		Freshness: -1,
-	})
-	require.NoError(t, err)
+	}
+	w.client = w.clientWith(t, account.Contracts{})
 	w.ownerKey, err = crypto.GenerateKey()
 	require.NoError(t, err)
 	w.owner = w.client.OwnedAccount(account.KeyOwner(w.ownerKey))
@@ -60,6 +67,16 @@ func newWorld(t *testing.T) *world {
 	w.key, err = w.store.NewKey(t.Context(), w.owner.Ref())
 	require.NoError(t, err)
 	return w
+}
+
+// clientWith returns another client of the same chain and services.
+func (w *world) clientWith(t *testing.T, contracts account.Contracts) *account.Client {
+	t.Helper()
+	config := w.config
+	config.Contracts = contracts
+	client, err := account.NewClient(config)
+	require.NoError(t, err)
+	return client
 }
 
 // nftPolicy allows minting to the account itself, for an hour.

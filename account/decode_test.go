@@ -1,0 +1,59 @@
+package account_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/account"
+)
+
+func TestDecodeVectors(t *testing.T) {
+	user := offlineClient(t).Account(stranger)
+	for n, c := range accountVectors(t) {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			calls, err := user.Decode(c.Execute.CallData)
+			require.NoError(t, err)
+			require.Equal(t, []account.Call{c.Execute.Call.call(t)}, calls)
+			calls, err = user.Decode(c.ExecuteBatch.CallData)
+			require.NoError(t, err)
+			require.Equal(t, hexutil.Encode(c.ExecuteBatch.CallData), hexutil.Encode(abi.ExecuteBatch(calls)))
+		})
+	}
+}
+
+func TestDecodeOtherCalldata(t *testing.T) {
+	user := offlineClient(t).Account(stranger)
+	calls, err := user.Decode(nil)
+	require.NoError(t, err)
+	require.Empty(t, calls)
+
+	_, err = user.Decode(abi.EnableModule(stranger))
+	require.ErrorIs(t, err, abi.ErrNotExecute)
+	require.ErrorContains(t, err, "calls of account 0x00000000000000000000000000000000DeaDBeef: ")
+	cut := abi.Execute(stranger, [4]uint64{}, []byte{1, 2, 3})
+	_, err = user.Decode(cut[:len(cut)-1])
+	require.Error(t, err)
+	_, err = user.Decode(abi.ExecuteBatch(nil))
+	require.ErrorContains(t, err, "executeBatch of no calls: the account refuses it")
+}
+
+func ExampleAccount_Decode() {
+	user := exampleClient().Account(common.HexToAddress("0x1111111111111111111111111111111111111111"))
+	callData := abi.Execute(common.HexToAddress("0x2222222222222222222222222222222222222222"), [4]uint64{5}, []byte{1, 2, 3, 4})
+
+	calls, err := user.Decode(callData)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, call := range calls {
+		fmt.Printf("%s wei and 0x%x to %s\n", call.Value.Dec(), call.Data, call.To)
+	}
+	// Output:
+	// 5 wei and 0x01020304 to 0x2222222222222222222222222222222222222222
+}
