@@ -3,6 +3,7 @@ package userop
 import (
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // AAError is a refusal by the EntryPoint, told by its code: "AA25 invalid account nonce". Errors of
@@ -25,7 +26,7 @@ func ParseAA(text string) (*AAError, bool) {
 		return nil, false
 	}
 	reason := text[at[1]:]
-	if end := strings.IndexAny(reason, "\"\\\n\r"); end >= 0 {
+	if end := strings.IndexFunc(reason, endsReason); end >= 0 {
 		reason = reason[:end]
 	}
 	const longest = 512
@@ -36,6 +37,9 @@ func ParseAA(text string) (*AAError, bool) {
 	}
 	return &AAError{Code: text[at[0]:at[1]], Reason: reason}, true
 }
+
+// endsReason tells what is not part of a reason in the text around it: quotes, escapes, new lines.
+func endsReason(r rune) bool { return r == '"' || r == '\\' || unicode.IsControl(r) }
 
 // Error gives the code, its reason, what that means and what to do.
 func (e *AAError) Error() string {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,6 +23,7 @@ func TestParseAA(t *testing.T) {
 		{`{"reason":"AA31 paymaster deposit too low","opIndex":0}`, "AA31", "paymaster deposit too low"},
 		{`{\"reason\":\"AA22 expired or not due\"}`, "AA22", "expired or not due"},
 		{"AA33 reverted: \nsecond line", "AA33", "reverted"},
+		{"AA33 reverted\x1b[31m", "AA33", "reverted"},
 		{"code AA10", "AA10", ""},
 		{"AA40: over verificationGasLimit.", "AA40", "over verificationGasLimit"},
 		{"AA23 reverted: " + strings.Repeat("é", 1000), "AA23", "reverted: " + strings.Repeat("é", 250)},
@@ -66,7 +68,7 @@ func FuzzParseAA(f *testing.F) {
 		}
 		require.Regexp(t, `^AA[0-9]{2}$`, aa.Code)
 		require.LessOrEqual(t, len(aa.Reason), 512)
-		require.NotContains(t, aa.Reason, "\n")
+		require.Negative(t, strings.IndexFunc(aa.Reason, unicode.IsControl))
 		require.Contains(t, aa.Error(), aa.Code)
 	})
 }
