@@ -29,8 +29,6 @@ type contractVM struct {
 	// hash is the hash of all operations, signature the key's for it.
 	hash      common.Hash
 	signature []byte
-	// loose is set where the ABI module reads callData as the deployed one does: without the checks of abi.decode.
-	loose bool
 }
 
 // verdict is what a module makes of a call: it passes, or reverts with a reason that may be empty.
@@ -74,7 +72,6 @@ func newContractVM(t testutil.TB) *contractVM {
 	if err := c.sign(); err != nil {
 		t.Fatalf("%v", err)
 	}
-	c.loose = c.ignoresDirtyBits()
 	return c
 }
 
@@ -90,15 +87,6 @@ func (c *contractVM) sign() error {
 	c.signature[64] += 27
 	c.key = crypto.PubkeyToAddress(key.PublicKey)
 	return nil
-}
-
-// ignoresDirtyBits tries an address of 21 bytes, which abi.decode refuses.
-func (c *contractVM) ignoresDirtyBits() bool {
-	contract := common.Address{1}
-	callData := executeData("execute", contract, common.Hash{}, []byte{1, 2, 3, 4})
-	callData[4] = 0xff
-	leaf := session.Leaf{Module: c.modules.ABI, Data: permissionData(c.key, contract, []byte{1, 2, 3, 4}, common.Hash{}, nil)}
-	return c.validateOperation(&leaf, callData).pass
 }
 
 // validateCall runs validateSessionParams, as the batched session router does.

@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 	"sync"
 
@@ -248,4 +247,5 @@ func NoKeyError(ref Ref, key common.Address) error {
 	return fmt.Errorf("%w: no key %s for %s; import it into the keyring or grant a session to a key it holds", ErrNoKey, key, ref)
 }
 
-func bigOf(b []byte) *big.Int { return new(big.Int).SetBytes(b) }
+// SignsLocally implements [LocalKeyring].
+func (m *Memory) SignsLocally() {}

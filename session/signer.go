@@ -209,12 +209,16 @@ func (s *Signer) signHeld(ctx context.Context, sess *Session, op *userop.Operati
 	return signature, err
 }
 
-// signMessage asks the keyring for the key's EIP-191 signature of hash and checks it.
+// signMessage asks the keyring for the key's EIP-191 signature of hash, and checks it unless the
+// key is in this process.
 func (s *Session) signMessage(ctx context.Context, key common.Address, op *userop.Operation, hash common.Hash) ([]byte, error) {
 	digest := MessageDigest(hash)
 	sig, err := s.keys.SignDigest(ctx, SignRequest{Ref: s.ref, Key: key, Digest: digest, UserOpHash: hash, Operation: op})
 	if err != nil {
 		return nil, fmt.Errorf("sign with session key %s: %w", key, err)
+	}
+	if _, local := s.keys.(LocalKeyring); local {
+		return formSignature(sig)
 	}
 	return NormalizeSignature(sig, digest, key)
 }

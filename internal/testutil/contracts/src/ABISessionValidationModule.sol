@@ -48,24 +48,28 @@ contract ABISessionValidationModule is ISessionValidationModule {
         bytes calldata _sessionKeyData,
         bytes calldata _sessionKeySignature
     ) external pure override returns (bool) {
-        bytes4 selector = bytes4(_op.callData[0:4]);
+        bytes calldata callData = _op.callData;
+        bytes4 selector = bytes4(callData[0:4]);
         require(
             selector == EXECUTE_OPTIMIZED_SELECTOR || selector == EXECUTE_SELECTOR,
             "ABISV Not Execute Selector"
         );
-        bytes calldata arguments = _op.callData[4:];
-        (address destination, uint256 value) = abi.decode(arguments, (address, uint256));
-        address sessionKey = _checkCall(destination, value, _innerData(arguments), _sessionKeyData);
+        address destination;
+        uint256 value;
+        bytes calldata data;
+        // The deployed module reads the call this way and not with abi.decode: higher bits of the
+        // destination are dropped, and nothing checks that the data lies within callData.
+        assembly {
+            let args := add(callData.offset, 4)
+            destination := shr(96, shl(96, calldataload(args)))
+            value := calldataload(add(args, 32))
+            let at := add(args, calldataload(add(args, 64)))
+            data.offset := add(at, 32)
+            data.length := calldataload(at)
+        }
         return
-            ECDSA.recover(ECDSA.toEthSignedMessageHash(_userOpHash), _sessionKeySignature) ==
-            sessionKey;
-    }
-
-    /// The bytes argument of (address,uint256,bytes), as a slice of calldata.
-    function _innerData(bytes calldata arguments) private pure returns (bytes calldata) {
-        uint256 start = uint256(bytes32(arguments[64:96])) + 32;
-        uint256 length = uint256(bytes32(arguments[start - 32:start]));
-        return arguments[start:start + length];
+            _checkCall(destination, value, data, _sessionKeyData) ==
+            ECDSA.recover(ECDSA.toEthSignedMessageHash(_userOpHash), _sessionKeySignature);
     }
 
     function _checkCall(
@@ -75,19 +79,14 @@ contract ABISessionValidationModule is ISessionValidationModule {
         bytes calldata permission
     ) private pure returns (address sessionKey) {
         sessionKey = address(bytes20(permission[0:20]));
-        require(
-            destination == address(bytes20(permission[20:40])),
-            "ABISV Destination Forbidden"
-        );
-        require(
-            bytes4(data[0:4]) == bytes4(permission[40:44]),
-            "ABISV Selector Forbidden"
-        );
-        require(
-            value <= uint128(bytes16(permission[44:60])),
-            "ABISV Permitted Value Exceeded"
-        );
+        address permitted = address(bytes20(permission[20:40]));
+        bytes4 selector = bytes4(permission[40:44]);
+        uint128 limit = uint128(bytes16(permission[44:60]));
         uint256 end = RULES_START + RULE_SIZE * uint16(bytes2(permission[60:RULES_START]));
+
+        require(destination == permitted, "ABISV Destination Forbidden");
+        require(bytes4(data[0:4]) == selector, "ABISV Selector Forbidden");
+        require(value <= limit, "ABISV Permitted Value Exceeded");
         for (uint256 at = RULES_START; at < end; at += RULE_SIZE) {
             require(
                 _holds(data, permission[at:at + RULE_SIZE]),
