@@ -64,8 +64,12 @@ func contractDirs() []string {
 	if dir := os.Getenv(contractsEnv); dir != "" {
 		dirs = append(dirs, dir)
 	}
-	if _, self, _, ok := runtime.Caller(0); ok {
-		dirs = append(dirs, filepath.Join(filepath.Dir(self), "contracts", "build"))
+	built := filepath.Join("contracts", "build")
+	if root, ok := moduleRoot(); ok {
+		return append(dirs, filepath.Join(root, "internal", "testutil", built))
+	}
+	if _, self, _, ok := runtime.Caller(0); ok { // a program that runs elsewhere than in the module
+		dirs = append(dirs, filepath.Join(filepath.Dir(self), built))
 	}
 	return dirs
 }

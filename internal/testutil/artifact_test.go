@@ -2,6 +2,7 @@ package testutil
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -130,4 +131,36 @@ func TestMissingContractsSkipOrFail(t *testing.T) {
 	tb = new(fakeTB)
 	require.Panics(t, func() { checkStart(tb, missing) })
 	require.Equal(t, missing.Error(), tb.failed)
+}
+
+func FuzzParseBytecode(f *testing.F) {
+	for _, seed := range []string{`"0x6001"`, `"60"`, `{"object":"0x00"}`, `{"object":{"object":"00"}}`, `"__$"`, `null`, `[]`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		code, err := parseBytecode(raw)
+		require.Equal(t, err == nil, len(code) > 0, "code or an error")
+	})
+}
+
+// What is installed has to be the same everywhere: exact versions, with their hashes, and no registry's address.
+func TestLockFile(t *testing.T) {
+	lock, err := os.ReadFile(filepath.Join("contracts", "package-lock.json"))
+	require.NoError(t, err)
+	require.NotContains(t, string(lock), `"resolved"`)
+	var locked struct {
+		Packages map[string]struct{ Version, Integrity string }
+	}
+	require.NoError(t, json.Unmarshal(lock, &locked))
+	manifest, err := os.ReadFile(filepath.Join("contracts", "package.json"))
+	require.NoError(t, err)
+	var wanted struct{ Dependencies map[string]string }
+	require.NoError(t, json.Unmarshal(manifest, &wanted))
+	require.NotEmpty(t, wanted.Dependencies)
+	for name, version := range wanted.Dependencies {
+		require.Equal(t, version, locked.Packages["node_modules/"+name].Version, name)
+	}
+	for path, p := range locked.Packages {
+		require.True(t, path == "" || p.Integrity != "", "%s has no hash", path)
+	}
 }

@@ -2,6 +2,7 @@ package testutil
 
 import (
 	"encoding/json"
+	"errors"
 
 	"github.com/go-sesame/sesame/userop"
 )
@@ -11,9 +12,12 @@ type draftOp struct{ userop.Operation }
 
 // UnmarshalJSON reads the operation; numbers that are missing are zero.
 func (d *draftOp) UnmarshalJSON(data []byte) error {
-	fields := make(map[string]json.RawMessage)
+	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil {
 		return err
+	}
+	if fields == nil {
+		return errors.New("user operation: a JSON object was expected, not null")
 	}
 	for _, name := range []string{
 		"callGasLimit", "verificationGasLimit", "preVerificationGas", "maxFeePerGas", "maxPriorityFeePerGas",
