@@ -196,7 +196,7 @@ func TestRootThatFitsNothing(t *testing.T) {
 	_, err := store.Load(t.Context(), testRef)
 	require.ErrorIs(t, err, session.ErrRootMismatch)
 	require.ErrorContains(t, err, fileName(testRef.Account, sessionsKind)+": session root mismatch: merkleRoot is "+stale.Hex()+", but the 2 leaf nodes hash to 0x")
-	require.ErrorContains(t, err, `or set merkleRoot to "" to take all nodes`)
+	require.ErrorContains(t, err, `or set merkleRoot to "" to take all nodes, and have the owner grant or revoke with account.ReplaceRoot`)
 }
 
 func TestFileNames(t *testing.T) {

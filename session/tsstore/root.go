@@ -82,7 +82,7 @@ func findTree(root common.Hash, known bool, nodes []*node) (common.Hash, error) 
 	}
 	return common.Hash{}, fmt.Errorf("%w: merkleRoot is %s, but the %d leaf nodes hash to %s, and no choice of them by status fits; "+
 		"the TypeScript SDK's revokeSessions and clearPendingSessions leave such a file: remove the nodes that are not in the account's root on chain, "+
-		"or set merkleRoot to \"\" to take all nodes", session.ErrRootMismatch, root, len(nodes), all)
+		"or set merkleRoot to \"\" to take all nodes, and have the owner grant or revoke with account.ReplaceRoot", session.ErrRootMismatch, root, len(nodes), all)
 }
 
 // treeOf marks which nodes are in the tree and returns its root.
