@@ -60,6 +60,7 @@ func StartBundler(cfg BundlerConfig) (*Bundler, error) {
 	if cfg.Chain == nil {
 		return nil, errors.New("start bundler: it needs a chain")
 	}
+	cfg.setDefaults()
 	executor, err := crypto.GenerateKey()
 	if err != nil {
 		return nil, fmt.Errorf("start bundler: %w", err)
@@ -73,17 +74,20 @@ func StartBundler(cfg BundlerConfig) (*Bundler, error) {
 		pool:      newMempool(),
 		stop:      stop,
 	}
-	if b.interval <= 0 {
-		b.interval = 5 * time.Millisecond
-	}
-	if b.logger == nil {
-		b.logger = slog.New(slog.DiscardHandler)
-	}
 	if err := b.start(ctx, cfg.Vendor); err != nil {
 		stop()
 		return nil, fmt.Errorf("start bundler: %w", err)
 	}
 	return b, nil
+}
+
+func (cfg *BundlerConfig) setDefaults() {
+	if cfg.BundleInterval <= 0 {
+		cfg.BundleInterval = 5 * time.Millisecond
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
 }
 
 func (b *Bundler) start(ctx context.Context, vendor Vendor) error {
@@ -114,6 +118,12 @@ func (b *Bundler) URL() string { return b.service.url }
 
 // Bundles returns how many bundles the bundler has sent.
 func (b *Bundler) Bundles() int { return b.pool.bundleCount() }
+
+// Pause keeps operations in the mempool until [Bundler.Resume]. A bundle that is being sent still is.
+func (b *Bundler) Pause() { b.pool.pause(true) }
+
+// Resume ends [Bundler.Pause]: what waits is bundled.
+func (b *Bundler) Resume() { b.pool.pause(false) }
 
 // Close stops the bundler. Operations that are not in a bundle yet are lost.
 func (b *Bundler) Close() error {

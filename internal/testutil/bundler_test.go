@@ -125,9 +125,7 @@ func TestReceiptHasOwnLogsOnly(t *testing.T) {
 	s := newStage(t, Standard)
 	user := s.account("owner")
 	s.deploy(user)
-	// Both arrive while the other is being validated or within the interval; whatever bundles they land in, their logs
-	// must not mix.
-	s.bundler.interval = 50 * time.Millisecond
+	s.bundler.Pause()
 	var hashes [3]common.Hash
 	for i := range hashes {
 		op := s.draft(user.address, uint64(i+1), s.target(0, "function store(uint256 n)", i+100))
@@ -136,9 +134,11 @@ func TestReceiptHasOwnLogsOnly(t *testing.T) {
 		hashes[i], err = s.signAndSend(op, ownedBy(user.key))
 		require.NoError(t, err)
 	}
+	s.bundler.Resume()
 	called := abi.MustParseEvent("event Called(address indexed caller, uint256 value, uint256 number)")
 	for i, hash := range hashes {
 		receipt := s.wait(hash)
+		require.Equal(t, s.wait(hashes[0]).TransactionHash, receipt.TransactionHash, "all are in one bundle")
 		require.NotEmpty(t, receipt.Logs)
 		args, err := called.Decode(receipt.Logs[0])
 		require.NoError(t, err)
@@ -303,7 +303,7 @@ func TestAlreadyKnownAndReplacement(t *testing.T) {
 	s := newStage(t, Biconomy)
 	user := s.account("owner")
 	s.deploy(user)
-	s.bundler.interval = 300 * time.Millisecond
+	s.bundler.Pause()
 	sign := ownedBy(user.key)
 
 	first := s.draft(user.address, 0, s.target(0, "function store(uint256 n)", 1))
@@ -327,6 +327,7 @@ func TestAlreadyKnownAndReplacement(t *testing.T) {
 	secondHash, err := s.signAndSend(second, sign)
 	require.NoError(t, err)
 	require.Equal(t, "DROPPED_FROM_BUNDLER_MEMPOOL", s.biconomyState(firstHash))
+	s.bundler.Resume()
 	require.True(t, s.wait(secondHash).Success)
 	require.Eventually(t, func() bool { return s.biconomyState(secondHash) == "CONFIRMED" }, 5*time.Second, time.Millisecond)
 
@@ -344,7 +345,7 @@ func (s *stage) biconomyState(hash common.Hash) string {
 // Two operations that are fine alone, of which one makes the bundle fail once the other is in it.
 func TestBundleDropsWhatFailsInIt(t *testing.T) {
 	s := newStage(t, Pimlico)
-	s.bundler.interval = 300 * time.Millisecond
+	s.bundler.Pause()
 	user := s.account("owner")
 	var hashes [2]common.Hash
 	for i := range hashes {
@@ -355,6 +356,7 @@ func TestBundleDropsWhatFailsInIt(t *testing.T) {
 		hashes[i], err = s.signAndSend(op, ownedBy(user.key))
 		require.NoError(t, err)
 	}
+	s.bundler.Resume()
 	require.True(t, s.wait(hashes[0]).Success)
 	status := func(hash common.Hash) (answer pimlicoStatus) {
 		require.NoError(t, s.toBundler.Call(&answer, "pimlico_getUserOperationStatus", hash))
@@ -377,7 +379,7 @@ func TestGetUserOperationByHash(t *testing.T) {
 	s := newStage(t, Standard)
 	user := s.account("owner")
 	s.deploy(user)
-	s.bundler.interval = 300 * time.Millisecond
+	s.bundler.Pause()
 	op := s.draft(user.address, 0, s.target(0, "function store(uint256 n)", 1))
 	require.NoError(t, s.sponsor(op, ownedBy(user.key)))
 	hash, err := s.signAndSend(op, ownedBy(user.key))
@@ -391,6 +393,7 @@ func TestGetUserOperationByHash(t *testing.T) {
 	require.Equal(t, hash, s.hash(waiting.UserOperation))
 	require.Equal(t, op.Signature, waiting.UserOperation.Signature)
 	require.Nil(t, waiting.TransactionHash)
+	s.bundler.Resume()
 	receipt := s.wait(hash)
 	included := lookUp()
 	require.Equal(t, receipt.TransactionHash, *included.TransactionHash)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -79,7 +78,7 @@ func (e *estimator) trial(ctx context.Context, op *userop.Operation) (*userop.Op
 		trial.MaxFeePerGas.SetOne() // next to nothing, so that the payer's balance does not matter
 		trial.MaxPriorityFeePerGas.SetOne()
 	}
-	if err := e.sealed(ctx, trial); err != nil {
+	if err := e.sealed(ctx, trial); err != nil { // preVerificationGas counts its bytes
 		return nil, err
 	}
 	trial.PreVerificationGas.SetUint64(preVerificationGas(trial))
@@ -147,7 +146,7 @@ func (e *estimator) withPrefund(ctx context.Context, op *userop.Operation, overr
 	account.Balance = (*hexutil.U256)(&funded)
 
 	merged := userop.StateOverride{op.Sender: account}
-	for address, override := range maps.All(overrides) {
+	for address, override := range overrides {
 		if address != op.Sender {
 			merged[address] = override
 		}

@@ -43,6 +43,7 @@ type mempool struct {
 	lanes   map[lane]*pooledOp // waiting and submitted ones
 	waiting []*pooledOp
 	bundles int
+	paused  bool
 
 	arriving int           // operations being validated
 	wake     chan struct{} // has an element when an operation came in
@@ -123,11 +124,24 @@ func (m *mempool) add(hash common.Hash, op *userop.Operation) error {
 	entry := &pooledOp{op: op, hash: hash}
 	m.known[hash], m.lanes[key] = entry, entry
 	m.waiting = append(m.waiting, entry)
+	m.signal()
+	return nil
+}
+
+// signal wakes the goroutine that makes bundles.
+func (m *mempool) signal() {
 	select {
 	case m.wake <- struct{}{}:
 	default: // it will wake anyway
 	}
-	return nil
+}
+
+// pause stops or resumes the making of bundles.
+func (m *mempool) pause(paused bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.paused = paused
+	m.signal()
 }
 
 func (m *mempool) remove(entry *pooledOp) {
@@ -145,10 +159,13 @@ const (
 	maxBundleGas   = blockGasLimit - 1_000_000
 )
 
-// take removes the operations of the next bundle from the queue: as many as fit.
+// take removes the operations of the next bundle from the queue: as many as fit, and none while paused.
 func (m *mempool) take() []*pooledOp {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.paused {
+		return nil
+	}
 	var gas, size uint64
 	n := 0
 	for _, entry := range m.waiting {

@@ -8,10 +8,7 @@ import (
 	"math/big"
 	"time"
 
-	"github.com/ethereum/go-ethereum/accounts"
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/userop"
@@ -49,6 +46,7 @@ func StartPaymaster(cfg PaymasterConfig) (*Paymaster, error) {
 	if cfg.Chain == nil {
 		return nil, errors.New("start paymaster: it needs a chain")
 	}
+	cfg.setDefaults()
 	p := &Paymaster{
 		contract: cfg.Chain.Contracts.Paymaster,
 		signer:   cfg.Signer,
@@ -60,25 +58,28 @@ func StartPaymaster(cfg PaymasterConfig) (*Paymaster, error) {
 		simulator: simulator{chain: cfg.Chain, entryPoint: cfg.Chain.Contracts.EntryPoint},
 		seal:      p.seal,
 	}
-	if p.signer == nil {
-		p.signer = PaymasterSigner()
-	}
-	if p.id == (common.Address{}) {
-		p.id = Address("paymaster ID")
-	}
-	if p.validity == 0 {
-		p.validity = time.Hour
-	}
-	if p.policy == nil {
-		p.policy = func(*userop.Operation) error { return nil }
-	}
-	if cfg.Deposit == nil {
-		cfg.Deposit = ether(1_000)
-	}
 	if err := p.start(cfg.Deposit); err != nil {
 		return nil, fmt.Errorf("start paymaster: %w", err)
 	}
 	return p, nil
+}
+
+func (cfg *PaymasterConfig) setDefaults() {
+	if cfg.Signer == nil {
+		cfg.Signer = PaymasterSigner()
+	}
+	if cfg.PaymasterID == (common.Address{}) {
+		cfg.PaymasterID = Address("paymaster ID")
+	}
+	if cfg.Deposit == nil {
+		cfg.Deposit = ether(1_000)
+	}
+	if cfg.Validity == 0 {
+		cfg.Validity = time.Hour
+	}
+	if cfg.Policy == nil {
+		cfg.Policy = func(*userop.Operation) error { return nil }
+	}
 }
 
 func (p *Paymaster) start(deposit *big.Int) error {
@@ -134,56 +135,3 @@ func (p *Paymaster) Balance(ctx context.Context) (*big.Int, error) {
 
 // Close stops the service.
 func (p *Paymaster) Close() error { return p.service.close() }
-
-// seal puts valid paymasterAndData into op. It covers all fields but the account's signature: none of them
-// may change afterwards.
-func (p *Paymaster) seal(ctx context.Context, op *userop.Operation) error {
-	now, err := p.estimator.chain.NextTime(ctx)
-	if err != nil {
-		return err
-	}
-	until := uint64(now.Add(p.validity).Unix())
-	sig, err := crypto.Sign(accounts.TextHash(p.hash(op, until, 0).Bytes()), p.signer)
-	if err != nil {
-		return err
-	}
-	sig[crypto.RecoveryIDOffset] += 27
-	op.PaymasterAndData = p.pack(until, 0, sig)
-	return nil
-}
-
-// stub puts paymasterAndData of the right shape into op, which the contract does not accept.
-func (p *Paymaster) stub(op *userop.Operation) {
-	const latest = 1<<48 - 1
-	sig := common.FromHex("0x73c3ac716c487ca34bb858247b5ccf1dc354fbaabdd089af3b2ac8e78ba85a4959a2d76250325bd67c11771c31fccda87c33ceec17cc0de912690521bb95ffcb1b")
-	op.PaymasterAndData = p.pack(latest, 0, sig)
-}
-
-// pack returns paymaster ‖ abi.encode(address paymasterId, uint48 validUntil, uint48 validAfter, bytes sig).
-func (p *Paymaster) pack(until, after uint64, sig []byte) []byte {
-	data := append([]byte{}, p.contract[:]...)
-	data = abi.AppendAddress(data, p.id)
-	data = abi.AppendUint64(data, until)
-	data = abi.AppendUint64(data, after)
-	data = abi.AppendUint64(data, 4*abi.WordSize)
-	return abi.AppendBytes(data, sig)
-}
-
-// hash is the contract's getHash(op, paymasterId, validUntil, validAfter).
-func (p *Paymaster) hash(op *userop.Operation, until, after uint64) common.Hash {
-	data := abi.AppendAddress(nil, op.Sender)
-	data = abi.AppendUint256(data, &op.Nonce)
-	data = abi.AppendWord(data, crypto.Keccak256Hash(op.InitCode))
-	data = abi.AppendWord(data, crypto.Keccak256Hash(op.CallData))
-	for _, field := range []*uint256.Int{
-		&op.CallGasLimit, &op.VerificationGasLimit, &op.PreVerificationGas, &op.MaxFeePerGas, &op.MaxPriorityFeePerGas,
-	} {
-		data = abi.AppendUint256(data, field)
-	}
-	data = abi.AppendUint64(data, p.estimator.chain.ChainID())
-	data = abi.AppendAddress(data, p.contract)
-	data = abi.AppendAddress(data, p.id)
-	data = abi.AppendUint64(data, until)
-	data = abi.AppendUint64(data, after)
-	return crypto.Keccak256Hash(data)
-}

@@ -2,9 +2,34 @@ package testutil
 
 import (
 	"context"
+	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 )
+
+// feeQuote is a price, in wei per gas.
+type feeQuote struct {
+	MaxFeePerGas         *hexutil.Big `json:"maxFeePerGas"`
+	MaxPriorityFeePerGas *hexutil.Big `json:"maxPriorityFeePerGas"`
+}
+
+// price quotes what an operation should offer now, times percent/100.
+func (b *Bundler) price(ctx context.Context, percent int64) (*feeQuote, error) {
+	head, err := b.chain.client.HeaderByNumber(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	scale := func(v *big.Int) *hexutil.Big {
+		v = new(big.Int).Mul(v, big.NewInt(percent))
+		return (*hexutil.Big)(v.Div(v, big.NewInt(100)))
+	}
+	tip := big.NewInt(priorityFee)
+	return &feeQuote{
+		MaxFeePerGas:         scale(new(big.Int).Add(tip, new(big.Int).Lsh(head.BaseFee, 1))),
+		MaxPriorityFeePerGas: scale(tip),
+	}, nil
+}
 
 // biconomyAPI has the methods of namespace biconomy.
 type biconomyAPI struct{ b *Bundler }
