@@ -2,8 +2,10 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
+	"net/url"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
@@ -24,7 +26,16 @@ type Chain interface {
 
 // call reads a contract at the latest block.
 func call(ctx context.Context, chain Chain, to common.Address, data []byte) ([]byte, error) {
-	return chain.CallContract(ctx, ethereum.CallMsg{To: &to, Data: data}, nil)
+	answer, err := chain.CallContract(ctx, ethereum.CallMsg{To: &to, Data: data}, nil)
+	return answer, withoutURL(err)
+}
+
+// withoutURL is an error of the node without its URL, which net/http quotes and which may hold a key.
+func withoutURL(err error) error {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return failed.Err
+	}
+	return err
 }
 
 // feeChain is a [Chain] that can propose fees.
@@ -60,18 +71,18 @@ func (f fees) Fees(ctx context.Context) (userop.Fees, error) {
 func (f fees) ofNode(ctx context.Context) (userop.Fees, error) {
 	head, err := f.chain.HeaderByNumber(ctx, nil)
 	if err != nil {
-		return userop.Fees{}, fmt.Errorf("read the base fee: %w", err)
+		return userop.Fees{}, fmt.Errorf("read the base fee: %w", withoutURL(err))
 	}
 	if head.BaseFee == nil {
 		price, err := f.chain.SuggestGasPrice(ctx)
 		if err != nil {
-			return userop.Fees{}, fmt.Errorf("read the gas price: %w", err)
+			return userop.Fees{}, fmt.Errorf("read the gas price: %w", withoutURL(err))
 		}
 		return feesOf(price, price)
 	}
 	tip, err := f.chain.SuggestGasTipCap(ctx)
 	if err != nil {
-		return userop.Fees{}, fmt.Errorf("read the gas tip: %w", err)
+		return userop.Fees{}, fmt.Errorf("read the gas tip: %w", withoutURL(err))
 	}
 	most := new(big.Int).Lsh(head.BaseFee, 1)
 	return feesOf(most.Add(most, tip), tip)

@@ -165,7 +165,7 @@ func (c *Client) Deployed(ctx context.Context, account common.Address) (bool, er
 	}
 	code, err := c.chain.CodeAt(ctx, account, nil)
 	if err != nil {
-		return false, fmt.Errorf("code of %s: %w", account, err)
+		return false, fmt.Errorf("code of %s: %w", account, withoutURL(err))
 	}
 	if len(code) > 0 {
 		c.deployed.Store(account, struct{}{})
@@ -208,7 +208,7 @@ func (c *Client) identify(ctx context.Context) error {
 	}
 	id, err := c.chain.ChainID(ctx)
 	if err != nil {
-		return fmt.Errorf("chain ID of the node: %w", err)
+		return fmt.Errorf("chain ID of the node: %w", withoutURL(err))
 	}
 	if id.Cmp(new(big.Int).SetUint64(c.chainID)) != 0 {
 		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d", ErrWrongChain, id, c.chainID)

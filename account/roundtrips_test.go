@@ -176,3 +176,21 @@ func TestTheNodesFeesStandInForTheBundlers(t *testing.T) {
 	require.Equal(t, "2000000005", m.bundler.Sent()[0].MaxFeePerGas.Dec(), "twice the base fee of 1 gwei, and the tip")
 	require.Equal(t, "5", m.bundler.Sent()[0].MaxPriorityFeePerGas.Dec())
 }
+
+func TestTheNodesURLIsNotInErrors(t *testing.T) {
+	for _, method := range []string{"eth_call", "eth_getCode", "eth_chainId"} {
+		m := newMocked(t, 0, testutil.Biconomy)
+		m.node.On(method, testutil.Drop())
+		node, err := ethclient.Dial(m.node.URL() + "/v2/SECRET")
+		require.NoError(t, err)
+		t.Cleanup(node.Close)
+		client, err := account.NewClient(account.Config{
+			ChainID: testutil.DefaultChainID, Chain: node, Bundler: bundler.New(m.bundler.URL()), Paymaster: paymaster.New(m.paymaster.URL()),
+		})
+		require.NoError(t, err)
+		m.user = client.Account(m.user.Address())
+		_, err = m.send(t)
+		require.Error(t, err, method)
+		require.NotContains(t, err.Error(), "SECRET")
+	}
+}

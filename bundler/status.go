@@ -112,3 +112,13 @@ func (c *Client) UserOperationStatus(ctx context.Context, hash common.Hash) (Sta
 	}
 	return status, err
 }
+
+// UserOperationDropped reports whether the bundler says that it gave the operation up. A bundler
+// without a status method never says so.
+func (c *Client) UserOperationDropped(ctx context.Context, hash common.Hash) (bool, error) {
+	status, err := c.UserOperationStatus(ctx, hash)
+	if errors.Is(err, ErrNoStatus) {
+		return false, nil
+	}
+	return status.State == Dropped, err
+}

@@ -410,3 +410,17 @@ func TestOpenRefusesAStoreThatWasChangedFromOutside(t *testing.T) {
 	require.ErrorIs(t, err, session.ErrRootMismatch)
 	require.ErrorContains(t, err, "the store was changed from outside")
 }
+
+func TestActivateRollsBackWhatWasDropped(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := opened(t, chain)
+	change := begun(t, sess, common.Hash{1}, "a")
+	chain.root = change.Root()
+	require.ErrorIs(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}, err: userop.ErrDropped}), userop.ErrDropped)
+	require.NotNil(t, sess.Pending(), "it landed all the same: Reconcile will see")
+
+	chain.root = common.Hash{}
+	require.ErrorIs(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}, err: userop.ErrDropped}), userop.ErrDropped)
+	require.Nil(t, sess.Pending())
+	require.Empty(t, sess.Leaves())
+}

@@ -21,8 +21,8 @@ type Operation interface {
 const rootLag = 100 * time.Millisecond
 
 // Activate waits for the operation that changes the session root and makes the change final once the
-// receipt is successful and the chain shows the new root. If the operation reverted, the change is
-// undone and the receipt's error returned. Any other error leaves the change pending for
+// receipt is successful and the chain shows the new root. If the operation reverted or was
+// dropped, the change is undone and that error returned. Any other error leaves the change pending for
 // [Session.Reconcile]. The session needs [WithChain]; those from a grant have it.
 func (s *Session) Activate(ctx context.Context, op Operation) error {
 	if s.chain == nil {
@@ -39,16 +39,29 @@ func (s *Session) Activate(ctx context.Context, op Operation) error {
 		return fmt.Errorf("%w: %s waits for operation %s, not for %s", ErrPending, s.ref, pending.OpHash, op.Hash())
 	}
 	if _, err := op.Wait(ctx); err != nil {
-		var reverted *userop.RevertError
-		if errors.As(err, &reverted) {
-			return errors.Join(err, s.settle(ctx, pending.Root, false))
-		}
-		return err
+		return errors.Join(err, s.undoFailed(ctx, pending, err))
 	}
 	if err := s.awaitRoot(ctx, pending.Root); err != nil {
 		return err
 	}
 	return s.settle(ctx, pending.Root, true)
+}
+
+// undoFailed undoes the change if err says that its operation did not carry it out and never will: it
+// reverted, or the bundler dropped it and the chain still shows the root of before.
+func (s *Session) undoFailed(ctx context.Context, pending *PendingRoot, err error) error {
+	var reverted *userop.RevertError
+	switch {
+	case errors.As(err, &reverted):
+		return s.settle(ctx, pending.Root, false)
+	case errors.Is(err, userop.ErrDropped):
+		root, unread := s.chain.SessionRoot(ctx, s.ref.Account)
+		if unread == nil && root == s.Root() && root != pending.Root {
+			return s.settle(ctx, pending.Root, false)
+		}
+		return unread
+	}
+	return nil
 }
 
 // awaitRoot reads the chain's root until it is the wanted one. A node that still shows the root of

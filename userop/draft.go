@@ -13,7 +13,8 @@ import (
 type Draft struct {
 	// Sender is the smart account that acts.
 	Sender common.Address
-	// CallData is what the EntryPoint will call the account with.
+	// CallData is what the EntryPoint will call the account with. It may be empty together with InitCode:
+	// an operation that only deploys the account.
 	CallData []byte
 	// Signer signs the finished operation.
 	Signer Signer
@@ -59,7 +60,7 @@ func (d *Draft) validate() error {
 	switch {
 	case d.Sender == (common.Address{}):
 		return errors.New("no sender")
-	case len(d.CallData) == 0:
+	case len(d.CallData) == 0 && d.InitCode == nil:
 		return errors.New("no call data")
 	case d.Signer == nil:
 		return errors.New("no signer")

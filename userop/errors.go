@@ -67,18 +67,38 @@ func MayBeAccepted(err error) bool {
 	if !errors.As(err, &failed) || failed.Step != StepSend || failed.Operation == nil {
 		return false
 	}
-	var judged interface{ MayBeDelivered() bool }
-	if errors.As(failed.Err, &judged) {
-		return judged.MayBeDelivered()
-	}
-	return true
+	return mayBeDelivered(failed.Err)
 }
+
+// mayBeDelivered asks the error itself; one that cannot tell leaves the doubt.
+func mayBeDelivered(err error) bool {
+	var judged interface{ MayBeDelivered() bool }
+	return !errors.As(err, &judged) || judged.MayBeDelivered()
+}
+
+func temporary(err error) bool {
+	var judged interface{ Temporary() bool }
+	return errors.As(err, &judged) && judged.Temporary()
+}
+
+// doubtfulError is a refusal that came after an answer had got lost: the refusal may be about the
+// operation's own inclusion.
+type doubtfulError struct{ err error }
+
+func (e *doubtfulError) Error() string {
+	return e.err.Error() + " (an earlier try may have been accepted: its answer got lost)"
+}
+
+func (e *doubtfulError) Unwrap() error { return e.err }
+
+func (e *doubtfulError) MayBeDelivered() bool { return true }
+
+func (e *doubtfulError) Temporary() bool { return false }
 
 // SafeToRetry reports whether the whole send can be tried again as it was: the operation was surely
 // not accepted, and the cause passes by itself, such as a service that is overloaded.
 func SafeToRetry(err error) bool {
-	var passing interface{ Temporary() bool }
-	return !MayBeAccepted(err) && errors.As(err, &passing) && passing.Temporary()
+	return !MayBeAccepted(err) && temporary(err)
 }
 
 // RevertError is an operation that was included, and paid for, but whose call reverted.

@@ -24,3 +24,12 @@ type Gas struct {
 func (g Gas) IsZero() bool {
 	return g.CallGasLimit.IsZero() && g.VerificationGasLimit.IsZero() && g.PreVerificationGas.IsZero()
 }
+
+// complete reports whether every limit is given.
+func (g Gas) complete() bool {
+	return !g.CallGasLimit.IsZero() && !g.VerificationGasLimit.IsZero() && !g.PreVerificationGas.IsZero()
+}
+
+func (op *Operation) setGas(g Gas) {
+	op.CallGasLimit, op.VerificationGasLimit, op.PreVerificationGas = g.CallGasLimit, g.VerificationGasLimit, g.PreVerificationGas
+}

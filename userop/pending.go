@@ -26,7 +26,7 @@ const sendTries = 3
 // signed once, and a bundler that knows it already has accepted it. The bundler's hash must be ours.
 func (s *Sender) Resend(ctx context.Context, op *Operation) (*Pending, error) {
 	hash := op.Hash(s.cfg.EntryPoint, s.cfg.ChainID)
-	answer, err := s.sendBytes(ctx, op)
+	answer, err := s.sendBytes(ctx, op, hash)
 	if err == nil && answer != hash {
 		err = fmt.Errorf("%w: the bundler knows the operation as %s, its hash here is %s", ErrWrongChain, answer, hash)
 	}
@@ -37,18 +37,32 @@ func (s *Sender) Resend(ctx context.Context, op *Operation) (*Pending, error) {
 	return &Pending{sender: s, hash: hash, op: op}, nil
 }
 
-func (s *Sender) sendBytes(ctx context.Context, op *Operation) (common.Hash, error) {
+func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash) (common.Hash, error) {
+	delivered := false // whether a try may have reached the bundler
 	for try := 1; ; try++ {
-		hash, err := s.cfg.Bundler.SendUserOperation(ctx, op, s.cfg.EntryPoint)
-		var passing interface{ Temporary() bool }
-		if err == nil || try == sendTries || !errors.As(err, &passing) || !passing.Temporary() {
-			return hash, err
+		answer, err := s.cfg.Bundler.SendUserOperation(ctx, op, s.cfg.EntryPoint)
+		if err == nil {
+			return answer, nil
+		}
+		lost := delivered // by an earlier try than the one that says err
+		delivered = delivered || mayBeDelivered(err)
+		if try == sendTries || !temporary(err) || sleep(ctx, jitter(time.Duration(try)*firstPoll)) != nil {
+			return s.refused(ctx, hash, err, lost)
 		}
 		s.cfg.Logger.DebugContext(ctx, "sending user operation again", "sender", op.Sender, "try", try, "error", err)
-		if sleep(ctx, jitter(time.Duration(try)*firstPoll)) != nil {
-			return hash, err
-		}
 	}
+}
+
+// refused is the end of trying to send. A refusal after a lost answer may be about the operation's own
+// inclusion, which used its nonce up: then there is a receipt, or at least a doubt.
+func (s *Sender) refused(ctx context.Context, hash common.Hash, err error, lost bool) (common.Hash, error) {
+	if !lost || mayBeDelivered(err) {
+		return common.Hash{}, err
+	}
+	if _, unseen := s.cfg.Bundler.UserOperationReceipt(ctx, hash); unseen == nil {
+		return hash, nil
+	}
+	return common.Hash{}, &doubtfulError{err}
 }
 
 // Watch returns the pending operation of a hash, to wait for one that another process sent.
@@ -67,8 +81,8 @@ const (
 
 // Wait asks the bundler for the receipt, soon at first and less often later, until the operation is
 // included or ctx ends. A nil error means that it was included and its call succeeded. A call that
-// reverted is a [*RevertError], an end of ctx a [*WaitError]; both come with the receipt where there
-// is one. Without a deadline in ctx, [SenderConfig].WaitTimeout ends the wait.
+// reverted is a [*RevertError], an end of ctx a [*WaitError], an operation that the bundler gave up an
+// error matching [ErrDropped]. A revert comes with its receipt. Without a deadline in ctx, [SenderConfig].WaitTimeout ends the wait.
 func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -87,6 +101,9 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 			return p.outcome(receipt)
 		case errors.Is(err, ErrNotFound):
 			last = nil
+			if pause == lastPoll && p.dropped(ctx) {
+				return nil, fmt.Errorf("%w: %s", ErrDropped, p.hash)
+			}
 		case ctx.Err() == nil && permanent(err):
 			return nil, fmt.Errorf("receipt of user operation %s: %w", p.hash, err)
 		case ctx.Err() == nil:
@@ -99,6 +116,20 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 func permanent(err error) bool {
 	var judged interface{ Temporary() bool }
 	return errors.As(err, &judged) && !judged.Temporary()
+}
+
+// dropped asks a bundler that can tell whether it gave the operation up. It looks for a receipt once
+// more, since an operation leaves the bundler's memory when it is included, too.
+func (p *Pending) dropped(ctx context.Context) bool {
+	bundler, ok := p.sender.cfg.Bundler.(DropReporter)
+	if !ok {
+		return false
+	}
+	if dropped, err := bundler.UserOperationDropped(ctx, p.hash); err != nil || !dropped {
+		return false
+	}
+	_, err := p.sender.cfg.Bundler.UserOperationReceipt(ctx, p.hash)
+	return errors.Is(err, ErrNotFound)
 }
 
 func (p *Pending) outcome(receipt *Receipt) (*Receipt, error) {

@@ -2,89 +2,105 @@ package userop
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 )
 
 // price fills gas limits and, for a sponsored draft, paymasterAndData. It returns the step that failed.
 //
-// A paymaster that sets the limits itself saves the estimation. It cannot be used where the caller has
-// a say in them: the paymaster signs what it answers.
+// A paymaster proposes the limits together with its signature, which covers them. Where the caller has a
+// say in them, or the paymaster proposes none, it is asked once more when they stand.
 func (s *Sender) price(ctx context.Context, draft *Draft, op *Operation) (Step, error) {
-	op.CallGasLimit = draft.Gas.CallGasLimit
-	op.VerificationGasLimit = draft.Gas.VerificationGasLimit
-	op.PreVerificationGas = draft.Gas.PreVerificationGas
-
-	if draft.Sponsored && draft.Gas.IsZero() && !draft.Margins.gas() {
-		err := s.sponsor(ctx, draft, op, true)
-		if !errors.Is(err, errNoLimits) {
-			return StepSponsor, err
-		}
-		// The service sponsors, but leaves the limits to us.
-	}
-	if err := s.estimate(ctx, draft, op); err != nil {
-		return StepEstimate, err
-	}
+	op.setGas(draft.Gas)
 	if !draft.Sponsored {
+		return StepEstimate, s.estimate(ctx, draft, op)
+	}
+	if draft.Gas.complete() {
+		return StepSponsor, s.sponsorFixed(ctx, draft, op)
+	}
+	proposed, err := s.askSponsor(ctx, draft, op, true)
+	if err != nil {
+		return StepSponsor, err
+	}
+	// The answer stands in for the final one while limits are estimated.
+	op.PaymasterAndData = proposed.PaymasterAndData
+	gas, ok := proposed.gas()
+	if ok && draft.Gas.IsZero() && !draft.Margins.gas() {
+		op.setGas(gas)
 		return "", nil
 	}
-	return StepSponsor, s.sponsor(ctx, draft, op, false)
+	if ok {
+		op.setGas(draft.limits(gas))
+	} else if err := s.estimate(ctx, draft, op); err != nil {
+		return StepEstimate, err
+	}
+	return StepSponsor, s.sponsorFixed(ctx, draft, op)
 }
 
-// estimate fills the limits that the caller did not give.
+// estimate fills the limits that the caller did not give from the bundler's estimate.
 func (s *Sender) estimate(ctx context.Context, draft *Draft, op *Operation) error {
-	if !op.CallGasLimit.IsZero() && !op.VerificationGasLimit.IsZero() && !op.PreVerificationGas.IsZero() {
+	if draft.Gas.complete() {
 		return nil
 	}
 	gas, err := s.cfg.Bundler.EstimateUserOperationGas(ctx, op, s.cfg.EntryPoint, draft.Overrides)
 	if err != nil {
 		return err
 	}
-	for _, field := range []struct {
-		limit    *uint256.Int
-		estimate uint256.Int
-		margin   uint
-	}{
-		{&op.CallGasLimit, gas.CallGasLimit, draft.Margins.CallGasLimit},
-		{&op.VerificationGasLimit, gas.VerificationGasLimit, draft.Margins.VerificationGasLimit},
-		{&op.PreVerificationGas, gas.PreVerificationGas, draft.Margins.PreVerificationGas},
-	} {
-		if field.limit.IsZero() {
-			*field.limit = addPercent(field.estimate, field.margin)
-		}
-	}
+	op.setGas(draft.limits(gas))
 	return nil
 }
 
-var errNoLimits = errors.New("the paymaster answered without gas limits")
+// limits are the caller's limits and, where it gave none, what a service proposes plus the margin.
+func (d *Draft) limits(proposed Gas) Gas {
+	gas := d.Gas
+	for _, field := range []struct {
+		limit    *uint256.Int
+		proposed uint256.Int
+		margin   uint
+	}{
+		{&gas.CallGasLimit, proposed.CallGasLimit, d.Margins.CallGasLimit},
+		{&gas.VerificationGasLimit, proposed.VerificationGasLimit, d.Margins.VerificationGasLimit},
+		{&gas.PreVerificationGas, proposed.PreVerificationGas, d.Margins.PreVerificationGas},
+	} {
+		if field.limit.IsZero() {
+			*field.limit = addPercent(field.proposed, field.margin)
+		}
+	}
+	return gas
+}
 
-// sponsor asks the paymaster to pay. With calculate it sets the limits, else it must leave them alone:
-// its signature covers them.
-func (s *Sender) sponsor(ctx context.Context, draft *Draft, op *Operation, calculate bool) error {
+// sponsorFixed asks the paymaster to sign the limits as they stand.
+func (s *Sender) sponsorFixed(ctx context.Context, draft *Draft, op *Operation) error {
+	op.PaymasterAndData = nil
+	answer, err := s.askSponsor(ctx, draft, op, false)
+	if err != nil {
+		return err
+	}
+	op.PaymasterAndData = answer.PaymasterAndData
+	return sameLimits(op, &answer)
+}
+
+func (s *Sender) askSponsor(ctx context.Context, draft *Draft, op *Operation, calculate bool) (Sponsorship, error) {
 	answer, err := s.cfg.Paymaster.SponsorUserOperation(ctx, op, SponsorRequest{
 		EntryPoint:         s.cfg.EntryPoint,
 		ChainID:            s.cfg.ChainID,
 		CalculateGasLimits: calculate,
 		FeeToken:           draft.FeeToken,
 	})
-	if err != nil {
-		return err
+	if err == nil && len(answer.PaymasterAndData) < common.AddressLength {
+		err = fmt.Errorf("%w: the paymaster answered with %d bytes of paymasterAndData, an address alone has %d", ErrNotSponsored, len(answer.PaymasterAndData), common.AddressLength)
 	}
-	if len(answer.PaymasterAndData) < 20 {
-		return fmt.Errorf("%w: the paymaster answered with %d bytes of paymasterAndData, an address alone has 20", ErrNotSponsored, len(answer.PaymasterAndData))
+	return answer, err
+}
+
+// gas returns the limits that the answer proposes, false if it leaves one out.
+func (a *Sponsorship) gas() (Gas, bool) {
+	if a.CallGasLimit == nil || a.VerificationGasLimit == nil || a.PreVerificationGas == nil {
+		return Gas{}, false
 	}
-	if calculate {
-		if answer.CallGasLimit == nil || answer.VerificationGasLimit == nil || answer.PreVerificationGas == nil {
-			return errNoLimits
-		}
-		op.CallGasLimit, op.VerificationGasLimit, op.PreVerificationGas = *answer.CallGasLimit, *answer.VerificationGasLimit, *answer.PreVerificationGas
-	} else if err := sameLimits(op, &answer); err != nil {
-		return err
-	}
-	op.PaymasterAndData = answer.PaymasterAndData
-	return nil
+	return Gas{CallGasLimit: *a.CallGasLimit, VerificationGasLimit: *a.VerificationGasLimit, PreVerificationGas: *a.PreVerificationGas}, true
 }
 
 // sameLimits returns an error if the paymaster signed other limits than the operation has.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -66,11 +67,12 @@ func TestCallersLimitsAndFeesAreUsedAsTheyAre(t *testing.T) {
 	_, err := newSender(t, s).Send(t.Context(), draft)
 	require.NoError(t, err)
 	op := s.sent[0]
-	require.Equal(t, []string{"11", "300", "303", "5", "4"}, []string{
+	require.Equal(t, []string{"11", "3000", "3030", "5", "4"}, []string{
 		op.CallGasLimit.Dec(), op.VerificationGasLimit.Dec(), op.PreVerificationGas.Dec(), op.MaxFeePerGas.Dec(), op.MaxPriorityFeePerGas.Dec(),
 	})
 	require.Zero(t, s.count("fees"))
-	require.False(t, s.asked[0].CalculateGasLimits, "the paymaster must not change the caller's limits")
+	require.Len(t, s.asked, 2, "the paymaster proposes, and signs what came of it")
+	require.False(t, s.asked[1].CalculateGasLimits, "it must not change the caller's limits")
 }
 
 func TestPaymasterWithoutLimitsMakesTheBundlerEstimate(t *testing.T) {
@@ -318,4 +320,83 @@ func TestFault10OneBadAnswerDoesNotEndAWait(t *testing.T) {
 	_, err := newSender(t, s).Watch(common.Hash{1}).Wait(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 4, s.count("receipt"), "the first receipt is enough, and nothing is asked after it")
+}
+
+// errUsedUp is how a bundler answers an operation whose nonce is used up.
+var errUsedUp = verdict{}
+
+func TestARefusalAfterALostAnswerMayBeTheOperationsOwnInclusion(t *testing.T) {
+	t.Run("it was included", func(t *testing.T) {
+		s, signed := newServices(), 0
+		s.sendErrs = []error{passing{delivered: true}, errUsedUp}
+		s.receipts = []any{&userop.Receipt{Success: true}}
+		pending, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
+		require.NoError(t, err)
+		require.Equal(t, s.sent[0].Hash(entryPoint, testChainID), pending.Hash())
+	})
+	t.Run("nobody knows", func(t *testing.T) {
+		s, signed := newServices(), 0
+		s.sendErrs = []error{passing{delivered: true}, errUsedUp}
+		_, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
+		require.ErrorIs(t, err, errUsedUp)
+		require.ErrorContains(t, err, "an earlier try may have been accepted: its answer got lost")
+		require.True(t, userop.MayBeAccepted(err))
+		require.False(t, userop.SafeToRetry(err))
+		require.Len(t, s.sent, 2)
+	})
+	t.Run("the first try never arrived", func(t *testing.T) {
+		s, signed := newServices(), 0
+		s.sendErrs = []error{passing{}, errUsedUp}
+		_, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
+		require.False(t, userop.MayBeAccepted(err))
+	})
+}
+
+// forgetful is a bundler that says which operations it dropped.
+type forgetful struct {
+	*services
+	dropped bool
+}
+
+func (f forgetful) UserOperationDropped(context.Context, common.Hash) (bool, error) {
+	return f.dropped, nil
+}
+
+func TestWaitEndsWhenTheBundlerDropsTheOperation(t *testing.T) {
+	for _, dropped := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			sender, err := userop.NewSender(userop.SenderConfig{
+				ChainID: testChainID, EntryPoint: entryPoint, Bundler: forgetful{newServices(), dropped}, WaitTimeout: time.Minute,
+			})
+			require.NoError(t, err)
+			start := time.Now()
+			_, err = sender.Watch(common.Hash{1}).Wait(t.Context())
+			if dropped {
+				require.ErrorIs(t, err, userop.ErrDropped)
+				require.Less(t, time.Since(start), 10*time.Second)
+				return
+			}
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.Equal(t, time.Minute, time.Since(start))
+		})
+	}
+}
+
+func TestWaitPollsSoonAndThenLessOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServices()
+		sender := newSender(t, s)
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		s.receipts = []any{userop.ErrNotFound, userop.ErrNotFound, &userop.Receipt{UserOpHash: common.Hash{1}, Success: true}}
+		_, err := sender.Watch(common.Hash{1}).Wait(ctx)
+		require.NoError(t, err)
+		require.InDelta(t, 950*time.Millisecond, time.Since(start), float64(100*time.Millisecond), "200, 300 and 450 ms")
+
+		s = newServices()
+		_, err = newSender(t, s).Watch(common.Hash{1}).Wait(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.InDelta(t, 18, s.count("receipt"), 2, "every 2 s in the end")
+	})
 }

@@ -35,6 +35,11 @@ type Identity interface {
 	SupportedEntryPoints(ctx context.Context) ([]common.Address, error)
 }
 
+// DropReporter is a [Bundler] that can tell whether it gave an operation up; a wait asks it now and then.
+type DropReporter interface {
+	UserOperationDropped(ctx context.Context, hash common.Hash) (bool, error)
+}
+
 // Paymaster is what the pipeline needs of a paymaster service; *paymaster.Client is one.
 type Paymaster interface {
 	// SponsorUserOperation asks the service to pay for op, which carries a dummy signature.
