@@ -285,3 +285,23 @@ func TestRedacted(t *testing.T) {
 	}
 	require.Contains(t, printed.String(), "session key "+key.Address().Hex()+" [redacted]")
 }
+
+// FuzzDecrypt looks for a ciphertext that does worse than not opening.
+func FuzzDecrypt(f *testing.F) {
+	key, err := NewKeyAEAD(make([]byte, 32))
+	require.NoError(f, err)
+	for _, a := range []AEAD{key, Envelope{KEK: key}} {
+		sealed, err := a.Encrypt([]byte("secret"), nil)
+		require.NoError(f, err)
+		f.Add(sealed)
+	}
+	f.Fuzz(func(t *testing.T, sealed []byte) {
+		for _, a := range []AEAD{key, Envelope{KEK: key}} {
+			if opened, err := a.Decrypt(sealed, nil); err != nil {
+				require.ErrorIs(t, err, ErrOpen)
+			} else {
+				require.Equal(t, "secret", string(opened))
+			}
+		}
+	})
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/internal/durable"
 )
 
 // maxFileSize bounds what is read: some 100,000 leaves.
@@ -98,7 +99,7 @@ func (s *Store) writeFile(path string, content []byte) error {
 	if err := os.Rename(temporary, path); err != nil {
 		return errors.Join(fmt.Errorf("replace store file: %w", err), removeIfThere(temporary))
 	}
-	if err := syncDir(s.dir); err != nil {
+	if err := durable.SyncDir(s.dir); err != nil {
 		return fmt.Errorf("make %s durable: %w", path, err)
 	}
 	return nil

@@ -1,0 +1,105 @@
+//go:build linux || darwin
+
+package filestore
+
+import (
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/session"
+)
+
+// limitFiles lets writes of this process beyond that size fail, as on a full disk, until the returned
+// function is called.
+func limitFiles(t *testing.T, size uint64) (restore func()) {
+	t.Helper()
+	signal.Ignore(syscall.SIGXFSZ) // an error is enough
+	var old syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: size, Max: old.Max}))
+	return func() {
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old))
+		signal.Reset(syscall.SIGXFSZ)
+	}
+}
+
+func TestDiskFull(t *testing.T) {
+	dir := testDir(t)
+	store := testOpen(t, dir, testSealer(t, 1))
+	key, err := store.NewKey(t.Context(), testRef)
+	require.NoError(t, err)
+	var leaves []session.Leaf
+	var ids []string
+	for n := range 2000 {
+		leaves = append(leaves, testLeaf(n))
+		ids = append(ids, leaves[n].ID)
+	}
+	// Used and freed pages, so that one change can fail amid its pages and another at growing the file.
+	_, err = store.Apply(t.Context(), testRef, 0, &session.Change{Put: leaves})
+	require.NoError(t, err)
+	version, err := store.Apply(t.Context(), testRef, 1, &session.Change{Delete: ids[10:]})
+	require.NoError(t, err)
+	before, err := store.Load(t.Context(), testRef)
+	require.NoError(t, err)
+	info, err := os.Stat(filepath.Join(dir, dataName))
+	require.NoError(t, err)
+
+	for name, test := range map[string]struct {
+		limit uint64
+		put   []session.Leaf
+		want  string
+	}{
+		"amid the pages": {uint64(info.Size()) / 3, leaves, "write "},
+		"growing":        {uint64(info.Size()), manyLeaves(8000), "file resize error: truncate "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			restore := limitFiles(t, test.limit)
+			_, err := store.Apply(t.Context(), testRef, version, &session.Change{Put: test.put})
+			after, loaded := store.Load(t.Context(), testRef)
+			restore()
+
+			path := filepath.Join(dir, dataName)
+			require.EqualError(t, err, "session store in "+dir+": write the change, which is stored wholly or not at all: "+test.want+path+": file too large")
+			require.NoError(t, loaded)
+			require.Equal(t, before, after)
+			require.NoError(t, testSign(store, key))
+		})
+	}
+	require.NoError(t, store.Close())
+	store = testOpen(t, dir, testSealer(t, 1))
+	_, err = store.Apply(t.Context(), testRef, version, &session.Change{Put: leaves})
+	require.NoError(t, err, "with room on the disk, it goes on")
+}
+
+func TestPermissionDenied(t *testing.T) {
+	store := testOpen(t, testDir(t), testSealer(t, 1))
+	key, err := store.NewKey(t.Context(), testRef)
+	require.NoError(t, err)
+	version, err := store.Apply(t.Context(), testRef, 0, &session.Change{Put: []session.Leaf{testLeaf(0)}})
+	require.NoError(t, err)
+
+	// Modes do not stop a test that runs as root, so the refusal is made here.
+	w := store.file.(*writer)
+	w.openFile = func(name string, flag int, mode os.FileMode) (*os.File, error) {
+		if flag&os.O_RDWR != 0 {
+			return nil, &os.PathError{Op: "open", Path: name, Err: syscall.EACCES}
+		}
+		return os.OpenFile(name, flag, mode)
+	}
+	_, err = store.Apply(t.Context(), testRef, version, &session.Change{})
+	require.ErrorIs(t, err, os.ErrPermission)
+	require.EqualError(t, err, "session store in "+store.dir+": open session data: open "+filepath.Join(store.dir, dataName)+": permission denied")
+	require.NoError(t, testSign(store, key), "reading goes on")
+
+	w.openFile = os.OpenFile
+	state, err := store.Load(t.Context(), testRef)
+	require.NoError(t, err)
+	require.Equal(t, version, state.Version)
+	_, err = store.Apply(t.Context(), testRef, version, &session.Change{})
+	require.NoError(t, err)
+}

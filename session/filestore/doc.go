@@ -1,0 +1,30 @@
+// Package filestore keeps sessions and sealed session keys in one directory of one machine: the store
+// to begin with, without a server.
+//
+//	passphrase, err := seal.NewPassphrase(secret, seal.Cost{})
+//	store, err := filestore.Open(dir, filestore.Config{Sealer: passphrase})
+//	defer store.Close()
+//
+// # Durability
+//
+// The data is a B+tree in a single file (bbolt): a change is written beside what is there, synced, and
+// becomes current at once or not at all. A process killed at any moment, a full disk or a power cut
+// leave the state before or after a change. Adding a leaf writes the pages on its way, not the store.
+//
+// # Processes
+//
+// One process at a time may open a directory with [Open]; a second one gets an error that names the
+// first. Any number may read along with [OpenReadOnly], sign with the keys too, and see each change
+// once it is committed. A reader that holds a session, for a signature, keeps changes waiting until it
+// is done; readers wait for the few milliseconds of a commit.
+//
+// # Keys
+//
+// Keys are stored sealed under a data key, each bound to its chain, account and address. The data key is
+// sealed by [Config.Sealer], which is asked once for each opening: a passphrase, a Tink keyset or a KMS.
+// [Store.Rotate] changes the data key and what seals it, and seals all keys anew, in a single change. In
+// memory, keys are opened when they first sign and wiped by [Store.Close].
+//
+// The directory has mode 0700, the files 0600. Looser ones are refused: they are not made tight in
+// silence, as whoever could read them may have done so.
+package filestore

@@ -1,0 +1,265 @@
+package filestore
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"go.etcd.io/bbolt"
+
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/seal"
+)
+
+// dataKeyContext is what a sealed data key is bound to.
+var dataKeyContext = []byte("sesame filestore data key")
+
+// keyring is what is in memory of the keys: the data key, and keys that have signed.
+type keyring struct {
+	rotating sync.Mutex // held by a rotation
+
+	mu      sync.Mutex // guards the fields below
+	sealer  seal.AEAD
+	wrapped []byte          // the data key as it is stored
+	data    *seal.KeyAEAD   // the data key; nil before it was opened
+	stale   []*seal.KeyAEAD // data keys from before rotations
+	opened  map[string]openedKey
+}
+
+// openedKey is a key with the stored form that it was opened from.
+type openedKey struct {
+	sealed []byte
+	key    *seal.Key
+}
+
+func rowKey(ref session.Ref, key common.Address) []byte { return append(refKey(ref), key[:]...) }
+
+// unlock opens the data key, or makes the store's first.
+func (s *Store) unlock(ctx context.Context) error {
+	if s.keys.sealer == nil {
+		return nil
+	}
+	missing := false
+	err := s.file.view(ctx, func(tx *bbolt.Tx) error {
+		if missing = tx.Bucket(metaBucket).Get(sealKey) == nil; missing {
+			return nil
+		}
+		_, err := s.keys.dataKey(tx)
+		return err
+	})
+	if err != nil || !missing {
+		return err
+	}
+	wrapped, data, err := newDataKey(s.keys.sealer)
+	if err != nil {
+		return err
+	}
+	defer data.Wipe()
+	err = s.file.update(ctx, func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(sealKey, wrapped) })
+	if errors.Is(err, ErrReadOnly) {
+		return nil // no key was made yet
+	}
+	return err
+}
+
+// newDataKey makes a data key and sees to it that sealer opens again what it sealed.
+func newDataKey(sealer seal.AEAD) (wrapped []byte, data *seal.KeyAEAD, err error) {
+	fresh := make([]byte, seal.KeySize)
+	defer clear(fresh)
+	if _, err := rand.Read(fresh); err != nil {
+		return nil, nil, fmt.Errorf("draw data key: %w", err)
+	}
+	if wrapped, err = sealer.Encrypt(fresh, dataKeyContext); err != nil {
+		return nil, nil, fmt.Errorf("seal data key: %w", err)
+	}
+	again, err := sealer.Decrypt(wrapped, dataKeyContext)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the sealer does not open what it sealed: %w", err)
+	}
+	defer clear(again)
+	if !bytes.Equal(again, fresh) {
+		return nil, nil, fmt.Errorf("%w: the sealer opens something else than it sealed", seal.ErrOpen)
+	}
+	data, err = seal.NewKeyAEAD(fresh)
+	return wrapped, data, err
+}
+
+// dataKey returns the data key that the transaction sees. It is opened again when another process
+// changed it.
+func (k *keyring) dataKey(tx *bbolt.Tx) (*seal.KeyAEAD, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.sealer == nil {
+		return nil, ErrNoSealer
+	}
+	wrapped := tx.Bucket(metaBucket).Get(sealKey)
+	if k.data != nil && bytes.Equal(wrapped, k.wrapped) {
+		return k.data, nil
+	}
+	raw, err := k.sealer.Decrypt(wrapped, dataKeyContext)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the keys were sealed by another passphrase or keyset, use that: %w", seal.ErrOpen, err)
+	}
+	defer clear(raw)
+	data, err := seal.NewKeyAEAD(raw)
+	if err != nil {
+		return nil, damaged("data key: %v", err)
+	}
+	if k.data != nil {
+		k.stale = append(k.stale, k.data) // another transaction may be at it
+	}
+	k.wrapped, k.data = slices.Clone(wrapped), data
+	return data, nil
+}
+
+// key returns the key that sealed is, which stays open for the next signature.
+func (k *keyring) key(tx *bbolt.Tx, ref session.Ref, address common.Address, sealed []byte) (*seal.Key, error) {
+	row := string(rowKey(ref, address))
+	k.mu.Lock()
+	known, ok := k.opened[row]
+	k.mu.Unlock()
+	if ok && bytes.Equal(known.sealed, sealed) {
+		return known.key, nil
+	}
+	data, err := k.dataKey(tx)
+	if err != nil {
+		return nil, err
+	}
+	key, err := seal.OpenKey(data, sealed, seal.AssociatedData(ref.ChainID, ref.Account, address), address)
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if known, ok := k.opened[row]; ok { // others may be signing with it, and it is the same key
+		key.Wipe()
+		key = known.key
+	}
+	if k.opened == nil {
+		k.opened = make(map[string]openedKey)
+	}
+	k.opened[row] = openedKey{slices.Clone(sealed), key}
+	return key, nil
+}
+
+// forget wipes a key that was removed.
+func (k *keyring) forget(row []byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if known, ok := k.opened[string(row)]; ok {
+		known.key.Wipe()
+		delete(k.opened, string(row))
+	}
+}
+
+func (k *keyring) wipe() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, known := range k.opened {
+		known.key.Wipe()
+	}
+	if k.data != nil {
+		k.stale = append(k.stale, k.data)
+	}
+	for _, data := range k.stale {
+		data.Wipe()
+	}
+	k.sealer, k.data, k.stale, k.opened = nil, nil, nil, nil
+}
+
+// NewKey implements [session.Keyring].
+func (s *Store) NewKey(ctx context.Context, ref session.Ref) (common.Address, error) {
+	key, err := seal.NewKey()
+	if err != nil {
+		return common.Address{}, err
+	}
+	return s.putKey(ctx, ref, key)
+}
+
+// ImportKey implements [session.Keyring].
+func (s *Store) ImportKey(ctx context.Context, ref session.Ref, key *ecdsa.PrivateKey) (common.Address, error) {
+	own, err := seal.CopyKey(key)
+	if err != nil {
+		return common.Address{}, fmt.Errorf("%w: import session key of %s: %w", session.ErrInvalid, ref, err)
+	}
+	return s.putKey(ctx, ref, own)
+}
+
+// putKey makes the key durable. One that is there already stays as it is.
+func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) (common.Address, error) {
+	defer key.Wipe()
+	if err := ref.Validate(); err != nil {
+		return common.Address{}, err
+	}
+	row := rowKey(ref, key.Address())
+	err := s.file.update(ctx, func(tx *bbolt.Tx) error {
+		data, err := s.keys.dataKey(tx)
+		if err != nil || tx.Bucket(keysBucket).Get(row) != nil {
+			return err
+		}
+		sealed, err := key.Seal(data, seal.AssociatedData(ref.ChainID, ref.Account, key.Address()))
+		if err != nil {
+			return err
+		}
+		return tx.Bucket(keysBucket).Put(row, sealed)
+	})
+	if err != nil {
+		return common.Address{}, s.in(err)
+	}
+	return key.Address(), nil
+}
+
+// Keys implements [session.Keyring].
+func (s *Store) Keys(ctx context.Context, ref session.Ref) (addresses []common.Address, err error) {
+	prefix := refKey(ref)
+	err = s.file.view(ctx, func(tx *bbolt.Tx) error {
+		cursor := tx.Bucket(keysBucket).Cursor()
+		for row, _ := cursor.Seek(prefix); bytes.HasPrefix(row, prefix); row, _ = cursor.Next() {
+			addresses = append(addresses, common.BytesToAddress(row[refSize:]))
+		}
+		return nil
+	})
+	return addresses, s.in(err)
+}
+
+// SignDigest implements [session.Keyring].
+func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) (signature []byte, err error) {
+	err = s.file.view(ctx, func(tx *bbolt.Tx) error {
+		sealed := tx.Bucket(keysBucket).Get(rowKey(req.Ref, req.Key))
+		if sealed == nil {
+			return session.NoKeyError(req.Ref, req.Key)
+		}
+		key, err := s.keys.key(tx, req.Ref, req.Key, sealed)
+		if err != nil {
+			return err
+		}
+		signature, err = key.Sign(req.Digest)
+		return err
+	})
+	if errors.Is(err, seal.ErrWiped) {
+		err = session.ErrClosed
+	}
+	return signature, s.in(err)
+}
+
+// RemoveKey implements [session.Keyring].
+func (s *Store) RemoveKey(ctx context.Context, ref session.Ref, key common.Address) error {
+	row := rowKey(ref, key)
+	err := s.file.update(ctx, func(tx *bbolt.Tx) error {
+		if tx.Bucket(keysBucket).Get(row) == nil {
+			return session.NoKeyError(ref, key)
+		}
+		return tx.Bucket(keysBucket).Delete(row)
+	})
+	if err != nil {
+		return s.in(err)
+	}
+	s.keys.forget(row)
+	return nil
+}

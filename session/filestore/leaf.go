@@ -1,0 +1,80 @@
+package filestore
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/session"
+)
+
+// A leaf is stored as a byte for the form, one for the status and one for InTree, the two times as
+// varints, the two addresses, and then ID, data and function, each behind its length.
+const leafForm = 1
+
+func encodeLeaf(l *session.Leaf) []byte {
+	b := make([]byte, 0, 3+4*binary.MaxVarintLen64+2*common.AddressLength+len(l.ID)+len(l.Data)+len(l.Function))
+	b = append(b, leafForm, byte(l.Status), 0)
+	if l.InTree {
+		b[2] = 1
+	}
+	b = binary.AppendUvarint(b, l.ValidUntil)
+	b = binary.AppendUvarint(b, l.ValidAfter)
+	b = append(b, l.Module[:]...)
+	b = append(b, l.Key[:]...)
+	for _, field := range []string{l.ID, string(l.Data), l.Function} {
+		b = binary.AppendUvarint(b, uint64(len(field)))
+		b = append(b, field...)
+	}
+	return b
+}
+
+// decodeLeaf returns a leaf that shares no memory with the record.
+func decodeLeaf(record []byte) (*session.Leaf, error) {
+	d := decoder{rest: record}
+	if form := d.take(1); form == nil || form[0] != leafForm {
+		return nil, damaged("a leaf of unknown form")
+	}
+	l := new(session.Leaf)
+	if flags := d.take(2); flags != nil {
+		l.Status, l.InTree = session.Status(flags[0]), flags[1] == 1
+	}
+	l.ValidUntil = d.uvarint()
+	l.ValidAfter = d.uvarint()
+	l.Module = common.BytesToAddress(d.take(common.AddressLength))
+	l.Key = common.BytesToAddress(d.take(common.AddressLength))
+	l.ID = string(d.take(d.uvarint()))
+	l.Data = bytes.Clone(d.take(d.uvarint()))
+	l.Function = string(d.take(d.uvarint()))
+	if d.failed || len(d.rest) > 0 {
+		return nil, damaged("a leaf of %d bytes that do not fit it", len(record))
+	}
+	return l, nil
+}
+
+// decoder reads on, and remembers that there was not enough.
+type decoder struct {
+	rest   []byte
+	failed bool
+}
+
+func (d *decoder) take(n uint64) []byte {
+	if d.failed || n > uint64(len(d.rest)) {
+		d.failed = true
+		return nil
+	}
+	taken := d.rest[:n]
+	d.rest = d.rest[n:]
+	return taken
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.rest)
+	if d.failed || n <= 0 {
+		d.failed = true
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}

@@ -1,0 +1,62 @@
+package filestore
+
+import (
+	"context"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/go-sesame/sesame/session"
+)
+
+// List implements [session.Lister]. A page is of one moment.
+func (s *Store) List(ctx context.Context, query session.Query) (page session.Page, err error) {
+	from, err := query.Start()
+	if err != nil {
+		return session.Page{}, err
+	}
+	err = s.file.view(ctx, func(tx *bbolt.Tx) error { return list(ctx, tx, &query, from, &page) })
+	if err != nil {
+		return session.Page{}, s.in(err)
+	}
+	return page, nil
+}
+
+func list(ctx context.Context, tx *bbolt.Tx, query *session.Query, from session.Place, page *session.Page) error {
+	// No account of the chain comes before this one.
+	if first := (session.Ref{ChainID: query.ChainID, Account: query.Account}); query.ChainID != 0 && first.Compare(from.Ref) > 0 {
+		from = session.Place{Ref: first}
+	}
+	cursor := tx.Bucket(refsBucket).Cursor()
+	for key, _ := cursor.Seek(refKey(from.Ref)); key != nil; key, _ = cursor.Next() {
+		ref, err := parseRef(key)
+		if err != nil {
+			return err
+		}
+		if query.ChainID != 0 && ref.ChainID > query.ChainID {
+			return nil
+		}
+		if !query.MatchesRef(ref) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		complete, err := listRef(tx, query, ref, from, page)
+		if err != nil || complete {
+			return err
+		}
+	}
+	return nil
+}
+
+func listRef(tx *bbolt.Tx, query *session.Query, ref session.Ref, from session.Place, page *session.Page) (complete bool, err error) {
+	start := 0
+	if ref == from.Ref {
+		start = from.Position
+	}
+	err = sessionsOf(tx, ref).each(start, func(i int, leaf *session.Leaf) (bool, error) {
+		complete = query.Collect(page, session.Place{Ref: ref, Position: i}, leaf)
+		return !complete, nil
+	})
+	return complete, err
+}

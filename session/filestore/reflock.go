@@ -1,0 +1,62 @@
+package filestore
+
+import (
+	"context"
+	"math"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/go-sesame/sesame/session"
+)
+
+// refLocks are reader-writer locks, one for each account in use. Who waits for one is served in order
+// and gives up with its context.
+type refLocks struct {
+	mu    sync.Mutex
+	locks map[session.Ref]*refLock
+}
+
+type refLock struct {
+	all   *semaphore.Weighted
+	users int // who hold or await it
+}
+
+const (
+	shared    = 1
+	exclusive = math.MaxInt64
+)
+
+// with runs use while it has so much of ref's lock.
+func (l *refLocks) with(ctx context.Context, ref session.Ref, share int64, use func() error) error {
+	lock := l.enter(ref)
+	defer l.leave(ref, lock)
+	if err := lock.all.Acquire(ctx, share); err != nil {
+		return err
+	}
+	defer lock.all.Release(share)
+	return use()
+}
+
+func (l *refLocks) enter(ref session.Ref) *refLock {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.locks == nil {
+		l.locks = make(map[session.Ref]*refLock)
+	}
+	lock, ok := l.locks[ref]
+	if !ok {
+		lock = &refLock{all: semaphore.NewWeighted(exclusive)}
+		l.locks[ref] = lock
+	}
+	lock.users++
+	return lock
+}
+
+func (l *refLocks) leave(ref session.Ref, lock *refLock) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if lock.users--; lock.users == 0 {
+		delete(l.locks, ref)
+	}
+}

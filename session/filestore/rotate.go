@@ -1,0 +1,96 @@
+package filestore
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+	"go.etcd.io/bbolt"
+
+	"github.com/go-sesame/sesame/session/seal"
+)
+
+// Rotate makes a new data key, seals all session keys anew with it, and has sealer seal it. It is one
+// change: interrupted at any point, it has either not happened, and may be started again, or is complete.
+// From then on the store is opened with sealer. For a Tink keyset whose primary key was rotated, sealer
+// is the AEAD of the new keyset.
+func (s *Store) Rotate(ctx context.Context, sealer seal.AEAD) error {
+	s.keys.rotating.Lock()
+	defer s.keys.rotating.Unlock()
+	wrapped, fresh, err := newDataKey(sealer)
+	if err != nil {
+		return s.in(err)
+	}
+	before, err := s.keys.alsoOpenBy(sealer)
+	if err != nil {
+		return s.in(err)
+	}
+	err = s.file.update(ctx, func(tx *bbolt.Tx) error {
+		data, err := s.keys.dataKey(tx)
+		if err != nil {
+			return err
+		}
+		if err := resealAll(ctx, tx.Bucket(keysBucket), data, fresh); err != nil {
+			return err
+		}
+		return tx.Bucket(metaBucket).Put(sealKey, wrapped)
+	})
+	fresh.Wipe() // opened again when it is needed
+	if err != nil {
+		s.keys.openBy(before)
+		return s.in(err)
+	}
+	s.keys.openBy(sealer)
+	return nil
+}
+
+// alsoOpenBy lets data keys be opened by another sealer too, and returns by which they were before.
+func (k *keyring) alsoOpenBy(sealer seal.AEAD) (before seal.AEAD, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.sealer == nil {
+		return nil, ErrNoSealer
+	}
+	before = k.sealer
+	k.sealer = seal.Any{sealer, before}
+	return before, nil
+}
+
+func (k *keyring) openBy(sealer seal.AEAD) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.sealer != nil { // closed otherwise
+		k.sealer = sealer
+	}
+}
+
+// resealAll seals all keys by to instead of from.
+func resealAll(ctx context.Context, keys *bbolt.Bucket, from, to seal.AEAD) error {
+	type row struct{ name, sealed []byte }
+	var rows []row
+	err := keys.ForEach(func(name, sealed []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if len(name) != refSize+common.AddressLength {
+			return damaged("%x names no key", name)
+		}
+		chainID, account, address := binary.BigEndian.Uint64(name), common.BytesToAddress(name[8:refSize]), common.BytesToAddress(name[refSize:])
+		fresh, err := seal.Reseal(sealed, seal.AssociatedData(chainID, account, address), from, to)
+		if err != nil {
+			return damaged("key %s of account %s on chain %d: %v", address, account, chainID, err)
+		}
+		rows = append(rows, row{slices.Clone(name), fresh})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range rows { // not while they are iterated over
+		if err := keys.Put(r.name, r.sealed); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package filestore
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/seal"
+)
+
+// Config says how a store is opened.
+type Config struct {
+	// Sealer seals the data key under which session keys are stored. Without it the store keeps
+	// sessions, and its methods of [session.Keyring] return errors matching [ErrNoSealer]. It stays the
+	// caller's to wipe.
+	Sealer seal.AEAD
+}
+
+// Store is a directory of sessions and their keys. It is a [session.Store], a [session.Keyring] and a
+// [session.Lister], safe for concurrent use.
+type Store struct {
+	dir  string
+	file file
+	keys keyring
+
+	mu     sync.Mutex // guards closed
+	closed bool
+}
+
+var (
+	_ session.Store   = (*Store)(nil)
+	_ session.Keyring = (*Store)(nil)
+	_ session.Lister  = (*Store)(nil)
+)
+
+// file is the data of a store as one process may use it.
+type file interface {
+	// view reads within one transaction.
+	view(ctx context.Context, read func(tx *bbolt.Tx) error) error
+	// update changes within one transaction, all or nothing.
+	update(ctx context.Context, change func(tx *bbolt.Tx) error) error
+	// hold keeps changes of ref waiting while use runs, and exclusive changes of ref alone.
+	hold(ctx context.Context, ref session.Ref, use func() error) error
+	exclusive(ctx context.Context, ref session.Ref, use func() error) error
+	close() error
+}
+
+// Open opens the store in dir for reading and writing, and makes it if there is none. Another process
+// that has it open is an error matching [ErrInUse], a directory or file that others can read is one
+// with the command that helps, and a Sealer that does not open the keys is one matching [seal.ErrOpen].
+func Open(dir string, config Config) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open session store: %w", err)
+	}
+	if err := checkModes(dir); err != nil {
+		return nil, err
+	}
+	w, err := openWriter(dir)
+	if err != nil {
+		return nil, err
+	}
+	return open(dir, w, config)
+}
+
+// OpenReadOnly opens the store in dir beside the process that writes it. Changes are refused with an
+// error matching [ErrReadOnly].
+func OpenReadOnly(dir string, config Config) (*Store, error) {
+	if err := checkModes(dir); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, dataName)); err != nil {
+		return nil, fmt.Errorf("no session store to read, make it with Open: %w", err)
+	}
+	return open(dir, newReader(dir), config)
+}
+
+// Default opens the store in [DefaultDir].
+func Default(config Config) (*Store, error) {
+	dir, err := DefaultDir()
+	if err != nil {
+		return nil, err
+	}
+	return Open(dir, config)
+}
+
+func open(dir string, f file, config Config) (*Store, error) {
+	s := &Store{dir: dir, file: f, keys: keyring{sealer: config.Sealer}}
+	err := s.file.view(context.Background(), checkFormat)
+	if err == nil {
+		err = s.unlock(context.Background())
+	}
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open session store in %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+// Close wipes the keys in memory and lets another process write. Every method returns an error matching
+// [session.ErrClosed] afterwards.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.keys.wipe()
+	return s.file.close()
+}
+
+// Load implements [session.Store].
+func (s *Store) Load(ctx context.Context, ref session.Ref) (state *session.State, err error) {
+	err = s.file.view(ctx, func(tx *bbolt.Tx) error {
+		b := sessionsOf(tx, ref)
+		if b == nil {
+			return session.NotFoundError(ref)
+		}
+		state, err = b.load()
+		return err
+	})
+	return state, s.in(err)
+}
+
+// Version implements [session.Store].
+func (s *Store) Version(ctx context.Context, ref session.Ref) (version uint64, err error) {
+	err = s.file.view(ctx, func(tx *bbolt.Tx) error {
+		version, err = sessionsOf(tx, ref).version()
+		return err
+	})
+	return version, s.in(err)
+}
+
+// Hold implements [session.Store]. Other methods may be called meanwhile, except for changes of ref.
+func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint64) error) error {
+	return s.file.hold(ctx, ref, func() error {
+		version, err := s.Version(ctx, ref)
+		if err != nil {
+			return err
+		}
+		return fn(version)
+	})
+}
+
+// Apply implements [session.Store].
+func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change) (uint64, error) {
+	if err := ref.Validate(); err != nil {
+		return 0, err
+	}
+	if err := change.Validate(); err != nil {
+		return 0, err
+	}
+	err := s.file.exclusive(ctx, ref, func() error {
+		return s.file.update(ctx, func(tx *bbolt.Tx) error { return apply(tx, ref, version, change) })
+	})
+	if err != nil {
+		return 0, s.in(err)
+	}
+	return version + 1, nil
+}
+
+// in says which store an error is of.
+func (s *Store) in(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("session store in %s: %w", s.dir, err)
+}
+
+// String says which store it is.
+func (s *Store) String() string { return "filestore.Store(" + s.dir + ")" }
