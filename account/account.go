@@ -120,9 +120,18 @@ func (c *Client) newDraft(address common.Address, calls []Call, s *settings) (*u
 		return nil, fmt.Errorf("%w: %d calls with %d session leaves; each call needs its leaf", ErrConfig, len(calls), len(s.leaves))
 	}
 	asBatch := s.batch || len(calls) > 1
+	draft := c.callDraft(address, callData(calls, asBatch), s)
+	if s.leaves != nil {
+		return draft, c.useSession(draft, calls, asBatch, s)
+	}
+	return draft, nil
+}
+
+// callDraft is the draft of an operation with that callData, as the options have it.
+func (c *Client) callDraft(address common.Address, callData []byte, s *settings) *userop.Draft {
 	draft := &userop.Draft{
 		Sender:    address,
-		CallData:  callData(calls, asBatch),
+		CallData:  callData,
 		Signer:    s.signer,
 		Sponsored: s.sponsored,
 		Fees:      s.fees,
@@ -136,10 +145,7 @@ func (c *Client) newDraft(address common.Address, calls []Call, s *settings) (*u
 	if s.caps != nil {
 		draft.Caps = *s.caps
 	}
-	if s.leaves != nil {
-		return draft, c.useSession(draft, calls, asBatch, s)
-	}
-	return draft, nil
+	return draft
 }
 
 func callData(calls []Call, asBatch bool) []byte {

@@ -15,6 +15,12 @@ var (
 	ErrNotDeployed = errors.New("account is not deployed")
 	// ErrModuleNotEnabled means that the account would not listen to the validation module.
 	ErrModuleNotEnabled = errors.New("module is not enabled")
+	// ErrModuleEnabled means that the account listens to the module already.
+	ErrModuleEnabled = errors.New("module is enabled already")
+	// ErrLockout means that after the operation nobody could act for the account any more.
+	ErrLockout = errors.New("would lock the owner out")
+	// ErrDeployed means that the account is deployed already.
+	ErrDeployed = errors.New("account is deployed already")
 	// ErrWrongOwner means that the account belongs to someone else than who would sign.
 	ErrWrongOwner = errors.New("wrong owner")
 	// ErrNoSigner means that nobody was named to sign.

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/accounts"
@@ -34,6 +35,46 @@ func haveContracts() bool {
 		err = chain.Close()
 	}
 	return !errors.Is(err, testutil.ErrNoContracts)
+}
+
+// stage is a world for an example, with its owner's account not deployed yet.
+type stage struct {
+	*world
+	ctx   context.Context
+	close func()
+}
+
+func exampleWorld() *stage {
+	f := new(exampleFixture)
+	return &stage{world: newWorld(f), ctx: f.Context(), close: f.close}
+}
+
+// exampleFixture stands for the test that an example has not got.
+type exampleFixture struct{ cleanups []func() }
+
+func (*exampleFixture) Helper() {}
+
+func (*exampleFixture) Logf(string, ...any) {}
+
+func (*exampleFixture) Errorf(format string, args ...any) { fmt.Printf(format, args...) }
+
+func (*exampleFixture) FailNow() { panic("the stage of an example does not stand") }
+
+func (f *exampleFixture) Fatalf(format string, args ...any) {
+	f.Errorf(format, args...)
+	f.FailNow()
+}
+
+func (f *exampleFixture) Skipf(format string, args ...any) { f.Fatalf(format, args...) }
+
+func (f *exampleFixture) Cleanup(cleanup func()) { f.cleanups = append(f.cleanups, cleanup) }
+
+func (*exampleFixture) Context() context.Context { return context.Background() }
+
+func (f *exampleFixture) close() {
+	for _, cleanup := range slices.Backward(f.cleanups) {
+		cleanup()
+	}
 }
 
 // exampleKey is the private key of the owner in examples.

@@ -125,19 +125,32 @@ func (o *OwnedAccount) draft(calls []Call, opts []Option) (*userop.Draft, error)
 	if s.leaves != nil || s.find != nil || s.signer != nil {
 		return o.Account.draft(calls, opts)
 	}
-	if err := o.checkModules(); err != nil {
-		return nil, fmt.Errorf("account %s: %w", o.address, err)
+	if err := o.sign(s); err != nil {
+		return nil, err
 	}
-	s.signer = o.Signer()
 	draft, err := o.client.newDraft(o.address, calls, s)
 	if err != nil {
 		return nil, err
 	}
+	o.own(draft, s)
+	return draft, nil
+}
+
+// sign makes the owner the one who signs.
+func (o *OwnedAccount) sign(s *settings) error {
+	if err := o.checkModules(); err != nil {
+		return fmt.Errorf("account %s: %w", o.address, err)
+	}
+	s.signer = o.Signer()
+	return nil
+}
+
+// own makes a draft one of the owner's: it can deploy the account, and is for its owner alone.
+func (o *OwnedAccount) own(draft *userop.Draft, s *settings) {
 	draft.InitCode = o.initCodeIfNeeded
 	if !s.unchecked {
 		draft.Checks = append(draft.Checks, o.checkOwnership)
 	}
-	return draft, nil
 }
 
 // checkModules judges the choice of modules.

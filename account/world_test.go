@@ -35,12 +35,19 @@ type world struct {
 	key       common.Address // a session key in the store
 }
 
-func newWorld(t *testing.T) *world {
+// fixture is what a world needs of a test; an example has its own.
+type fixture interface {
+	testutil.TB
+	require.TestingT
+	Context() context.Context
+}
+
+func newWorld(t fixture) *world {
 	t.Helper()
 	return newWorldOf(t, testutil.ChainConfig{})
 }
 
-func newWorldOf(t *testing.T, cfg testutil.ChainConfig) *world {
+func newWorldOf(t fixture, cfg testutil.ChainConfig) *world {
 	t.Helper()
 	chain := testutil.NewChain(t, cfg)
 	w := &world{chain: chain, store: session.NewMemory()}
@@ -70,7 +77,7 @@ func newWorldOf(t *testing.T, cfg testutil.ChainConfig) *world {
 }
 
 // clientWith returns another client of the same chain and services.
-func (w *world) clientWith(t *testing.T, contracts account.Contracts) *account.Client {
+func (w *world) clientWith(t fixture, contracts account.Contracts) *account.Client {
 	t.Helper()
 	config := w.config
 	config.Contracts = contracts

@@ -1,0 +1,236 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// modulesPage is how many modules are read at once.
+const modulesPage = 100
+
+// Modules returns the validation modules that the account listens to, the last enabled first. For an
+// account without code the error matches [ErrNotDeployed].
+func (a *Account) Modules(ctx context.Context) ([]common.Address, error) {
+	return a.modules(ctx, modulesPage)
+}
+
+func (a *Account) modules(ctx context.Context, page int) ([]common.Address, error) {
+	sights, err := look(ctx, a.client.chain, a.modulesProbe(abi.SentinelModule, page))
+	if err != nil {
+		return nil, fmt.Errorf("modules of account %s: %w", a.address, err)
+	}
+	if !sights[0].hasCode {
+		return nil, a.notDeployed()
+	}
+	modules, err := a.modulesFrom(ctx, sights[0], page)
+	if err != nil {
+		return nil, fmt.Errorf("account %s: %w", a.address, err)
+	}
+	return modules, nil
+}
+
+func (a *Account) modulesProbe(after common.Address, page int) probe {
+	const head = 3 * abi.WordSize
+	return probe{to: a.address, data: abi.GetModulesPaginated(after, uint64(page)), most: head + page*abi.WordSize}
+}
+
+// modulesFrom reads a page of modules and those after it. A page goes on after its last module: "next" in
+// the contract's answer is a module that neither page would have.
+func (a *Account) modulesFrom(ctx context.Context, s sight, page int) ([]common.Address, error) {
+	var all []common.Address
+	for {
+		var found []common.Address
+		err := s.decode("getModulesPaginated", func(answer []byte) (err error) {
+			found, _, err = abi.DecodeModules(answer)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, module := range found {
+			if slices.Contains(all, module) {
+				return nil, fmt.Errorf("%w: getModulesPaginated returns module %s twice", ErrBadAnswer, module)
+			}
+			all = append(all, module)
+		}
+		if len(found) < page {
+			return all, nil
+		}
+		sights, err := look(ctx, a.client.chain, a.modulesProbe(all[len(all)-1], page))
+		if err != nil {
+			return nil, err
+		}
+		s = sights[0]
+	}
+}
+
+// EnableModule lets the account listen to a validation module, in one operation of the owner. A module that
+// the account has to register at first wants [OwnedAccount.SetupAndEnableModule].
+//
+// Before anything is signed it is refused to enable a module twice, one without code on this chain, and an
+// ownership module at which nobody or someone else owns the account.
+func (o *OwnedAccount) EnableModule(ctx context.Context, module common.Address, opts ...Option) (*userop.Pending, error) {
+	if err := o.checkEnable(ctx, module); err != nil {
+		return nil, fmt.Errorf("enable module %s: %w", module, err)
+	}
+	return o.sendToSelf(ctx, abi.EnableModule(module), opts)
+}
+
+func (o *OwnedAccount) checkEnable(ctx context.Context, module common.Address) error {
+	if err := o.validModule(module); err != nil {
+		return err
+	}
+	state, sights, err := o.prospect(ctx, o.ownerProbe(module))
+	if err != nil {
+		return err
+	}
+	if err := o.canEnable(state, module, sights[0].hasCode); err != nil || !o.isOwnership(module) {
+		return err
+	}
+	registered, err := sights[0].readOwner()
+	switch {
+	case err != nil:
+		return err
+	case registered == (common.Address{}):
+		return fmt.Errorf("%w: account %s has no owner at this module yet; SetupAndEnableModule registers one", ErrWrongOwner, o.address)
+	case registered != o.owner.Address():
+		return fmt.Errorf("%w: account %s belongs to %s at this module, who would own it with the module enabled", ErrWrongOwner, o.address, registered)
+	}
+	return nil
+}
+
+// SetupAndEnableModule has the account call setupContract with setupData and lets it listen to the module
+// whose address comes back, mostly setupContract itself. The setup data of the ownership modules is in
+// their [Module].
+func (o *OwnedAccount) SetupAndEnableModule(ctx context.Context, setupContract common.Address, setupData []byte, opts ...Option) (*userop.Pending, error) {
+	if err := o.checkSetup(ctx, setupContract, setupData); err != nil {
+		return nil, fmt.Errorf("set up module %s: %w", setupContract, err)
+	}
+	return o.sendToSelf(ctx, abi.SetupAndEnableModule(setupContract, setupData), opts)
+}
+
+func (o *OwnedAccount) checkSetup(ctx context.Context, setupContract common.Address, setupData []byte) error {
+	if err := o.validModule(setupContract); err != nil {
+		return err
+	}
+	// Tried from elsewhere, the setup tells which module it is for; whether it works for the account is
+	// for the chain to say.
+	trial := probe{to: setupContract, data: setupData, acts: true}
+	state, sights, err := o.prospect(ctx, o.ownerProbe(setupContract), trial)
+	if err != nil {
+		return err
+	}
+	module := setupContract
+	if made, err := abi.DecodeAddress(sights[1].answer); err == nil && sights[1].ok {
+		module = made
+	}
+	if err := o.validModule(module); err != nil {
+		return err
+	}
+	if err := o.canEnable(state, module, sights[0].hasCode); err != nil || !o.isOwnership(module) {
+		return err
+	}
+	registered, err := sights[0].readOwner()
+	if err == nil && registered != (common.Address{}) {
+		err = fmt.Errorf("%w: account %s is registered there already, with owner %s; EnableModule alone is what is missing", ErrInvalid, o.address, registered)
+	}
+	return err
+}
+
+// DisableModule stops the account from listening to a validation module, in one operation of the owner. The
+// module before it in the account's list, which the contract wants to be told, is found here.
+//
+// Before anything is signed it is refused, with an error matching [ErrLockout], to disable the last module,
+// or the last one through which the owner can act.
+func (o *OwnedAccount) DisableModule(ctx context.Context, module common.Address, opts ...Option) (*userop.Pending, error) {
+	prev, err := o.checkDisable(ctx, module)
+	if err != nil {
+		return nil, fmt.Errorf("disable module %s: %w", module, err)
+	}
+	return o.sendToSelf(ctx, abi.DisableModule(prev, module), opts)
+}
+
+// checkDisable returns the module before the one to disable.
+func (o *OwnedAccount) checkDisable(ctx context.Context, module common.Address) (prev common.Address, err error) {
+	if err := o.validModule(module); err != nil {
+		return prev, err
+	}
+	state, _, err := o.prospect(ctx)
+	if err != nil {
+		return prev, err
+	}
+	at := slices.Index(state.Modules, module)
+	switch {
+	case at < 0:
+		return prev, fmt.Errorf("%w: account %s has modules %v", ErrModuleNotEnabled, o.address, state.Modules)
+	case len(state.Modules) == 1:
+		return prev, fmt.Errorf("%w: it is the last module of account %s", ErrLockout, o.address)
+	case !o.actsWithout(state, module):
+		return prev, fmt.Errorf("%w: it is the only one through which %s owns account %s; enable another ownership module first", ErrLockout, o.owner.Address(), o.address)
+	case at == 0:
+		return abi.SentinelModule, nil
+	}
+	return state.Modules[at-1], nil
+}
+
+// actsWithout reports whether the owner can act for the account without a module.
+func (o *OwnedAccount) actsWithout(state *State, without common.Address) bool {
+	return slices.ContainsFunc(state.Modules, func(module common.Address) bool {
+		return module != without && o.actsThrough(state, module)
+	})
+}
+
+// actsThrough reports whether the owner can act through a module: as the owner there, or because a signer
+// of the owner's own is for it.
+func (o *OwnedAccount) actsThrough(state *State, module common.Address) bool {
+	if owner, ok := state.OwnerAt(module); ok && owner == o.owner.Address() {
+		return true
+	}
+	for _, m := range []Module{o.active, o.initial} {
+		if _, asOwner := m.Signer.(ownerSigner); m.Address == module && !asOwner {
+			return true
+		}
+	}
+	return false
+}
+
+// validModule refuses addresses that can be no module of the account.
+func (o *OwnedAccount) validModule(module common.Address) error {
+	switch module {
+	case common.Address{}, abi.SentinelModule:
+		return fmt.Errorf("%w: the account keeps addresses 0 and 1 for itself", ErrInvalid)
+	case o.address:
+		return fmt.Errorf("%w: the account cannot be a module of itself", ErrInvalid)
+	}
+	return nil
+}
+
+func (o *OwnedAccount) canEnable(state *State, module common.Address, hasCode bool) error {
+	switch {
+	case state.Enabled(module):
+		return fmt.Errorf("%w on account %s: module %s", ErrModuleEnabled, o.address, module)
+	case !hasCode:
+		return fmt.Errorf("%w: there is no contract at that address on chain %d; whoever deploys one there would own the account", ErrInvalid, o.client.chainID)
+	}
+	return nil
+}
+
+// isOwnership reports whether a module is one of the two that keep an owner by account.
+func (o *OwnedAccount) isOwnership(module common.Address) bool {
+	return module == o.client.contracts.ECDSA || module == o.client.contracts.Multichain
+}
+
+func (o *OwnedAccount) ownerProbe(module common.Address) probe {
+	return probe{to: module, data: abi.GetOwner(o.address), most: 2 * abi.WordSize}
+}
+
+// sendToSelf has the account call itself, which is how its modules are changed.
+func (o *OwnedAccount) sendToSelf(ctx context.Context, data []byte, opts []Option) (*userop.Pending, error) {
+	return o.Send(ctx, []Call{{To: o.address, Data: data}}, opts...)
+}

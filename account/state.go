@@ -1,0 +1,131 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/abi"
+)
+
+// State is what the chain knows of an account, all of it as of one block.
+type State struct {
+	// Deployed reports whether the account has code. One without has a balance, a deposit and a nonce.
+	Deployed bool
+	// Balance is what the account holds of the chain's own currency, in wei.
+	Balance uint256.Int
+	// Deposit is what lies at the EntryPoint to pay for the account's operations, in wei. What an
+	// operation did not use of its prefund ends up here.
+	Deposit uint256.Int
+	// Nonce is the next nonce of lane 0.
+	Nonce uint256.Int
+	// Modules are the enabled validation modules, the last enabled first.
+	Modules []common.Address
+	// Owners are the owners at the enabled ownership modules, ECDSA before multichain.
+	Owners []Ownership
+	// SessionRoot is the Merkle root of the account's sessions, zero for none.
+	SessionRoot common.Hash
+}
+
+// Ownership is who owns an account through an ownership module.
+type Ownership struct{ Module, Owner common.Address }
+
+// Enabled reports whether the account listens to a module.
+func (s *State) Enabled(module common.Address) bool { return slices.Contains(s.Modules, module) }
+
+// OwnerAt returns the owner at an ownership module, false if the module is not enabled or has none.
+func (s *State) OwnerAt(module common.Address) (common.Address, bool) {
+	for _, o := range s.Owners {
+		if o.Module == module {
+			return o.Owner, true
+		}
+	}
+	return common.Address{}, false
+}
+
+// State reads everything about the account in one request. That an account is deployed is remembered, and
+// not asked again elsewhere; all else can change with the next block.
+func (a *Account) State(ctx context.Context) (*State, error) {
+	state, _, err := a.readState(ctx)
+	return state, err
+}
+
+// readState reads the account's state, and makes the other probes in the same request.
+func (a *Account) readState(ctx context.Context, others ...probe) (*State, []sight, error) {
+	c := &a.client.contracts
+	probes := []probe{
+		a.modulesProbe(abi.SentinelModule, modulesPage),
+		{to: c.EntryPoint, data: abi.GetNonce(a.address, uint256.Int{})},
+		{to: c.EntryPoint, data: abi.BalanceOf(a.address)},
+		{to: c.Session.Manager, data: abi.GetSessionKeys(a.address)},
+		{to: c.ECDSA, data: abi.GetOwner(a.address), most: 2 * abi.WordSize},
+		{to: c.Multichain, data: abi.GetOwner(a.address), most: 2 * abi.WordSize},
+	}
+	n := len(probes)
+	sights, err := look(ctx, a.client.chain, append(probes, others...)...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("state of account %s: %w", a.address, err)
+	}
+	state, err := a.decodeState(ctx, sights[:n])
+	if err != nil {
+		return nil, nil, fmt.Errorf("state of account %s: %w", a.address, err)
+	}
+	return state, sights[n:], nil
+}
+
+func (a *Account) decodeState(ctx context.Context, sights []sight) (*State, error) {
+	s := &State{Deployed: sights[0].hasCode, Balance: sights[0].balance}
+	if err := sights[1].decode("getNonce of the EntryPoint", into(&s.Nonce, abi.DecodeUint256)); err != nil {
+		return nil, err
+	}
+	if err := sights[2].decode("balanceOf of the EntryPoint", into(&s.Deposit, abi.DecodeUint256)); err != nil {
+		return nil, err
+	}
+	if err := sights[3].decode("getSessionKeys of the session key manager", into(&s.SessionRoot, abi.DecodeHash)); err != nil {
+		return nil, err
+	}
+	if !s.Deployed {
+		return s, nil
+	}
+	a.client.deployed.Store(a.address, struct{}{})
+	var err error
+	if s.Modules, err = a.modulesFrom(ctx, sights[0], modulesPage); err != nil {
+		return nil, err
+	}
+	for i, module := range []common.Address{a.client.contracts.ECDSA, a.client.contracts.Multichain} {
+		if !s.Enabled(module) {
+			continue
+		}
+		owner, err := sights[4+i].readOwner()
+		if err != nil {
+			return nil, fmt.Errorf("module %s: %w", module, err)
+		}
+		if owner != (common.Address{}) {
+			s.Owners = append(s.Owners, Ownership{Module: module, Owner: owner})
+		}
+	}
+	return s, nil
+}
+
+// prospect is the state that a change of modules or owners starts from: that of the account or, before it
+// is deployed, what it will have from its first operation.
+func (o *OwnedAccount) prospect(ctx context.Context, others ...probe) (*State, []sight, error) {
+	if err := o.checkModules(); err != nil {
+		return nil, nil, fmt.Errorf("account %s: %w", o.address, err)
+	}
+	state, sights, err := o.readState(ctx, others...)
+	if err != nil || state.Deployed {
+		return state, sights, err
+	}
+	if o.initCode == nil {
+		return nil, nil, o.notDeployed()
+	}
+	state.Modules = []common.Address{o.initial.Address}
+	if setup := o.initial.Setup; o.isOwnership(o.initial.Address) && len(setup) == abi.SelectorSize+abi.WordSize {
+		state.Owners = []Ownership{{Module: o.initial.Address, Owner: common.BytesToAddress(setup[abi.SelectorSize:])}}
+	}
+	return state, sights, nil
+}
