@@ -7,6 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/jsonrpc"
 )
 
@@ -59,7 +60,7 @@ func (a Answer) words() string {
 	if revert := a.Reason.Revert; revert != nil {
 		decoded := revert.String()
 		message = strings.ReplaceAll(message, hexutil.Encode(revert.Data), decoded)
-		if !strings.Contains(message, decoded) {
+		if !strings.Contains(message, decoded) && !saysReason(message, revert) {
 			message += ": reverted with " + decoded
 		}
 	}
@@ -71,6 +72,13 @@ func (a Answer) words() string {
 		message = strings.ToValidUTF8(message[:longest], "") + "…"
 	}
 	return message
+}
+
+// saysReason reports whether the message has all that the revert would tell: its text, with nothing
+// nested in it.
+func saysReason(message string, revert *abi.Revert) bool {
+	reason := revert.Reason()
+	return revert.Inner == nil && reason != "" && strings.Contains(message, reason)
 }
 
 // Errors lists the reasons, for Unwrap.
