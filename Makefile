@@ -4,7 +4,7 @@ CONTRACTS  := internal/testutil/contracts
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test contracts lint bench fuzz clean
+.PHONY: help demo test contracts postgres lint bench fuzz clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,11 +12,14 @@ help: ## Show the targets
 demo: contracts ## Grant and use a session on the in-process chain, end to end
 	@$(GO) run ./examples/use-session
 
-test: contracts ## Run all tests with the race detector, on the real contracts too
-	SESAME_REQUIRE_CONTRACTS=1 $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
+test: contracts postgres ## Run all tests with the race detector, on the real contracts and PostgreSQL too
+	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
 
 contracts: ## Install and compile the contracts, if they changed
 	@cd $(CONTRACTS) && node build.mjs
+
+postgres: ## Install PostgreSQL for the tests, if there is none
+	@internal/testutil/pgtest/install.sh
 
 lint: ## Check format, vet, staticcheck, module files and the import rules
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
