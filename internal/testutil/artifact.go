@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -46,8 +48,9 @@ type creationCodes map[string][]byte
 // loadContracts reads every artifact from the first of dirs that has it.
 func loadContracts(dirs []string) (creationCodes, error) {
 	codes := make(creationCodes)
-	for name, aliases := range artifactNames() {
-		path, err := findArtifact(dirs, append([]string{name}, aliases...))
+	names := artifactNames()
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		path, err := findArtifact(dirs, append([]string{name}, names[name]...))
 		if err != nil {
 			return nil, err
 		}
