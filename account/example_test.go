@@ -2,150 +2,62 @@ package account_test
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"slices"
-	"testing"
+	"log"
 
-	"github.com/ethereum/go-ethereum/accounts"
-	"github.com/ethereum/go-ethereum/accounts/keystore"
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/ethclient"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
-	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/paymaster"
+	"github.com/go-sesame/sesame/session"
 )
 
-// TestMain leaves the examples out where the contracts they run on are not installed, as the tests are.
-func TestMain(m *testing.M) {
-	if !haveContracts() && os.Getenv("SESAME_REQUIRE_CONTRACTS") != "1" {
-		if err := flag.Set("test.skip", "^Example"); err != nil {
-			panic(err)
+// The main job: a backend acts for a user whose account it knows by address, with a stored session.
+// The programs under examples/ do it from end to end.
+func Example() {
+	ctx := context.Background()
+	node, err := ethclient.Dial("https://node.example/v2/key")
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err := account.NewClient(account.Config{
+		ChainID:   80002,
+		Chain:     node,
+		Bundler:   bundler.New("https://bundler.example/api/v2/80002/key"),
+		Paymaster: paymaster.New("https://paymaster.example/api/v1/80002/key"),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	user := client.Account(common.HexToAddress("0x1111111111111111111111111111111111111111"))
+	nft := common.HexToAddress("0x2222222222222222222222222222222222222222")
+
+	send := func(store session.Store) error {
+		sess, err := session.Open(ctx, store, user.Ref())
+		if err != nil {
+			return err
 		}
+		mint, err := abi.Pack("function safeMint(address to)", user.Address())
+		if err != nil {
+			return err
+		}
+		tx, err := user.Send(ctx, []account.Call{{To: nft, Data: mint}},
+			account.WithSession(sess.Leaf(0)),
+			account.Sponsored())
+		if err != nil {
+			return err
+		}
+		receipt, err := tx.Wait(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Println("minted in transaction", receipt.TransactionHash)
+		return nil
 	}
-	os.Exit(m.Run())
-}
-
-func haveContracts() bool {
-	chain, err := testutil.StartChain(testutil.ChainConfig{})
-	if err == nil {
-		err = chain.Close()
-	}
-	return !errors.Is(err, testutil.ErrNoContracts)
-}
-
-// stage is a world for an example, with its owner's account not deployed yet.
-type stage struct {
-	*world
-	ctx   context.Context
-	close func()
-}
-
-func exampleWorld() *stage {
-	f := new(exampleFixture)
-	return &stage{world: newWorld(f), ctx: f.Context(), close: f.close}
-}
-
-// exampleFixture stands for the test that an example has not got.
-type exampleFixture struct{ cleanups []func() }
-
-func (*exampleFixture) Helper() {}
-
-func (*exampleFixture) Logf(string, ...any) {}
-
-func (*exampleFixture) Errorf(format string, args ...any) { fmt.Printf(format, args...) }
-
-func (*exampleFixture) FailNow() { panic("the stage of an example does not stand") }
-
-func (f *exampleFixture) Fatalf(format string, args ...any) {
-	f.Errorf(format, args...)
-	f.FailNow()
-}
-
-func (f *exampleFixture) Skipf(format string, args ...any) { f.Fatalf(format, args...) }
-
-func (f *exampleFixture) Cleanup(cleanup func()) { f.cleanups = append(f.cleanups, cleanup) }
-
-func (*exampleFixture) Context() context.Context { return context.Background() }
-
-func (f *exampleFixture) close() {
-	for _, cleanup := range slices.Backward(f.cleanups) {
-		cleanup()
-	}
-}
-
-// exampleKey is the private key of the owner in examples.
-var exampleKey, _ = crypto.HexToECDSA("ef22044ae2495b02c3c9a4cdf4904a91d35cf2759b2fa0dcac69c246ebe9ee9c")
-
-func ExampleClient_OwnedAccount() {
-	client := exampleClient()
-	owner := account.KeyOwner(exampleKey)
-
-	fmt.Println("first: ", client.OwnedAccount(owner).Address())
-	fmt.Println("second:", client.OwnedAccount(owner, account.Index(1)).Address())
-	fmt.Println("multichain:", client.OwnedAccount(owner, account.Multichain()).Address())
-	// Output:
-	// first:  0x76524F7e891C11F3d76957524e69Facc27cB5Af0
-	// second: 0xF82c6BC4468624d1Ad8D0c2F4A73921CfC06cF06
-	// multichain: 0x2559531FE9b369097E449cDB52863b556935288F
-}
-
-func ExampleKeystoreOwner() {
-	dir, err := os.MkdirTemp("", "keystore")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer os.RemoveAll(dir)
-	store := keystore.NewKeyStore(dir, keystore.LightScryptN, keystore.LightScryptP)
-	stored, err := store.ImportECDSA(exampleKey, "passphrase")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	if err := store.Unlock(stored, "passphrase"); err != nil {
-		fmt.Println(err)
-		return
-	}
-	owned := exampleClient().OwnedAccount(account.KeystoreOwner(store, stored))
-	fmt.Println(owned.Address())
-	// Output:
-	// 0x76524F7e891C11F3d76957524e69Facc27cB5Af0
-}
-
-// signingService is an owner whose key is elsewhere: in a KMS, a hardware wallet, a browser.
-type signingService struct {
-	address common.Address
-	// personalSign asks the service; the user may take a while to agree, so it minds the context.
-	personalSign func(ctx context.Context, message []byte) ([]byte, error)
-}
-
-func (s signingService) Address() common.Address { return s.address }
-
-func (s signingService) SignMessage(ctx context.Context, message []byte) ([]byte, error) {
-	return s.personalSign(ctx, message)
-}
-
-func ExampleOwner() {
-	service := signingService{
-		address: common.HexToAddress("0xfD7EA93E850d9087c2Cc2a3915CeAfC2A94b5Cb0"),
-		personalSign: func(_ context.Context, message []byte) ([]byte, error) {
-			fmt.Printf("asked to sign %q\n", message)
-			return crypto.Sign(accounts.TextHash(message), exampleKey)
-		},
-	}
-	owned := exampleClient().OwnedAccount(service)
-	signature, err := owned.SignMessage(context.Background(), []byte("hello 0"))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	// The account has no code yet, so its signature tells how to deploy it: ERC-6492.
-	fmt.Println(hexutil.Encode(signature[len(signature)-32:]))
-	// Output:
-	// asked to sign "hello 0"
-	// 0x6492649264926492649264926492649264926492649264926492649264926492
+	// The user granted nothing yet:
+	fmt.Println(send(session.NewMemory()))
+	// Output: open session: no session stored for account 0x1111111111111111111111111111111111111111 on chain 80002; grant or import one first
 }

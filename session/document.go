@@ -217,7 +217,6 @@ func (s *Session) importKey(ctx context.Context, key *seal.Key) error {
 		if err != nil {
 			return fmt.Errorf("%w: session key %s", seal.ErrNotAKey, key.Address())
 		}
-		defer clear(private.D.Bits())
 		_, err = s.keys.ImportKey(ctx, s.ref, private)
 		return err
 	})

@@ -70,7 +70,7 @@ func OpenOrNew(ctx context.Context, store Store, ref Ref, opts ...Option) (*Sess
 	}
 	switch version, err := store.Version(ctx, ref); {
 	case err != nil:
-		return nil, fmt.Errorf("open session of %s: %w", ref, err)
+		return nil, fmt.Errorf("open session: %w", err)
 	case version == 0:
 		s.view.Store(emptyView())
 		return s, nil
@@ -108,7 +108,7 @@ func (s *Session) load(ctx context.Context) error {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return fmt.Errorf("open session of %s: %w", s.ref, err)
+		return fmt.Errorf("open session: %w", err)
 	}
 	if s.chain == nil {
 		return nil

@@ -1,0 +1,87 @@
+package session_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// Granting goes in two phases: what is about to be sent is stored, and it counts once the chain shows
+// it. An account.OwnedAccount does both; here is what happens within.
+func Example() {
+	ctx := context.Background()
+	ref := session.Ref{ChainID: 80002, Account: common.HexToAddress("0x1111111111111111111111111111111111111111")}
+	store := session.NewMemory()
+	key, err := store.NewKey(ctx, ref)
+	if err != nil {
+		log.Fatal(err)
+	}
+	chain := new(ledger) // *account.Client in a program
+	sess, err := session.OpenOrNew(ctx, store, ref, session.WithChain(chain))
+	if err != nil {
+		log.Fatal(err)
+	}
+	change, err := sess.PlanGrant(session.Modules{}, session.ABIPolicy{
+		ID:       "mint",
+		Key:      key,
+		Contract: common.HexToAddress("0x2222222222222222222222222222222222222222"),
+		Function: "safeMint(address to)",
+		Rules:    []session.Rule{session.Arg("to", session.Equal, ref.Account)},
+		Window:   session.Until(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	op := sent{hash: common.Hash{1}} // the operation that sets change.Root()
+	if err := change.Begin(ctx, new(userop.Operation), op.Hash()); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("before:", sess.Leaves()[0].Status)
+	chain.root = change.Root()
+	if err := sess.Activate(ctx, op); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("after:", sess.Leaves()[0].Status)
+	fmt.Println(sess.Leaves()[0].Describe(session.Modules{}))
+	// Output:
+	// before: pending
+	// after: active
+	// may call safeMint(address) on 0x2222222222222222222222222222222222222222 with to = 0x1111111111111111111111111111111111111111, no value, until 2100-01-01T00:00:00Z
+}
+
+func ExampleNewTree() {
+	leaves := []common.Hash{{1}, {2}, {3}}
+	tree := session.NewTree(leaves)
+	proof, err := tree.Proof(2)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(proof), session.VerifyProof(tree.Root(), leaves[2], proof))
+	// Output: 1 true
+}
+
+// A session of another backend is taken over with its document.
+func ExampleImport() {
+	document, err := session.ParseDocument([]byte(`{
+		"sesame": 1,
+		"chainID": 80002,
+		"account": "0x1111111111111111111111111111111111111111",
+		"root": "0x0000000000000000000000000000000000000000000000000000000000000000",
+		"leaves": []
+	}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	sess, err := session.Import(context.Background(), session.NewMemory(), document)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(sess.Ref(), sess.Len())
+	// Output: account 0x1111111111111111111111111111111111111111 on chain 80002 0
+}
