@@ -21,6 +21,8 @@ type Session struct {
 	chain Chain
 	now   func() time.Time
 	view  atomic.Pointer[view]
+	// loading is held while the store is read, so that an older reading never replaces a newer one.
+	loading chan struct{}
 }
 
 // Chain is what a session asks of the account's chain; *account.Client is one.
@@ -88,7 +90,7 @@ func newSession(store Store, ref Ref, opts []Option) (*Session, error) {
 	if err := ref.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Session{store: store, ref: ref, now: time.Now}
+	s := &Session{store: store, ref: ref, now: time.Now, loading: make(chan struct{}, 1)}
 	s.keys, _ = store.(Keyring)
 	for _, opt := range opts {
 		opt(s)
@@ -118,7 +120,7 @@ func (s *Session) load(ctx context.Context) error {
 
 // On returns the session with a chain to compare its root with; see [WithChain].
 func (s *Session) On(chain Chain) *Session {
-	on := &Session{store: s.store, keys: s.keys, ref: s.ref, chain: chain, now: s.now}
+	on := &Session{store: s.store, keys: s.keys, ref: s.ref, chain: chain, now: s.now, loading: make(chan struct{}, 1)}
 	on.view.Store(s.view.Load())
 	return on
 }
@@ -147,14 +149,23 @@ func (s *Session) Proof(i int) ([]common.Hash, error) {
 	return v.current().proof(i, &v.state.Leaves[i])
 }
 
-// Refresh reads the store again if it changed.
+// Refresh reads the store again if it changed. Calls at the same time share one reading.
 func (s *Session) Refresh(ctx context.Context) error {
-	old := s.view.Load()
-	if old != nil {
-		version, err := s.store.Version(ctx, s.ref)
-		if err != nil || version == old.state.Version {
+	var version uint64
+	if s.view.Load() != nil {
+		var err error
+		if version, err = s.store.Version(ctx, s.ref); err != nil || version == s.version() {
 			return err
 		}
+	}
+	select {
+	case s.loading <- struct{}{}:
+		defer func() { <-s.loading }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if version != 0 && version == s.version() {
+		return nil // another call was quicker
 	}
 	state, err := s.store.Load(ctx, s.ref)
 	if err != nil {
@@ -164,12 +175,14 @@ func (s *Session) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if old != nil {
+	if old := s.view.Load(); old != nil {
 		next.seen = old.seen
 	}
 	s.view.Store(next)
 	return nil
 }
+
+func (s *Session) version() uint64 { return s.view.Load().state.Version }
 
 // Confirm compares the root on chain with the stored one. An answer younger than maxAge is taken from
 // memory. A root that is neither the stored nor the pending one is a [*RootMismatch].

@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session"
@@ -386,4 +387,30 @@ func BenchmarkSign(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestSigningWhileTheStoreChanges signs from many goroutines while others grant and revoke: every
+// signature belongs to a version in which its leaf was in force.
+func TestSigningWhileTheStoreChanges(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := granted(t, chain, "keep", "drop")
+	var group errgroup.Group
+	for range 8 {
+		group.Go(func() error {
+			for range 25 {
+				for _, id := range []string{"keep", "drop"} {
+					if err := trySign(t, sess, id); err != nil && !errors.Is(err, session.ErrRevoked) {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	}
+	revoke, err := sess.PlanRevoke("drop")
+	require.NoError(t, err)
+	require.NoError(t, revoke.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
+	require.ErrorIs(t, trySign(t, sess, "drop"), session.ErrRevoked)
+	require.NoError(t, group.Wait())
+	require.NoError(t, trySign(t, sess, "keep"))
 }
