@@ -46,6 +46,7 @@ const contracts = {
   DemoToken: "src/DemoToken.sol",
   DemoResetToken: "src/DemoResetToken.sol",
   DemoTarget: "src/DemoTarget.sol",
+  DemoTokenPaymaster: "src/DemoTokenPaymaster.sol",
 };
 
 // What is taken as published: its address follows from the very bytes.
