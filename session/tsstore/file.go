@@ -1,12 +1,14 @@
 package tsstore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -32,24 +34,29 @@ func fileName(account common.Address, kind string) string {
 // find returns the path of an account's file, whatever the case of the address in its name; where
 // there is none, the path to make it at.
 func (s *Store) find(account common.Address, kind string) (string, error) {
-	names, err := s.names()
-	if err != nil {
+	found, err := s.spellings(account, kind)
+	switch {
+	case err != nil:
 		return "", err
+	case len(found) == 0:
+		return filepath.Join(s.dir, fileName(account, kind)), nil
+	case len(found) > 1:
+		return "", fmt.Errorf("%w: %s has both %s and %s, which are the same account; keep one", session.ErrInvalid, s.dir, found[0], found[1])
 	}
-	found, want := "", fileName(account, kind)
+	return filepath.Join(s.dir, found[0]), nil
+}
+
+// spellings returns the names of files that an account has, in order.
+func (s *Store) spellings(account common.Address, kind string) (found []string, err error) {
+	names, err := s.names()
+	want := fileName(account, kind)
 	for _, name := range names {
-		switch {
-		case !strings.EqualFold(name, want):
-		case found != "":
-			return "", fmt.Errorf("%w: %s has both %s and %s, which are the same account; keep one", session.ErrInvalid, s.dir, found, name)
-		default:
-			found = name
+		if strings.EqualFold(name, want) {
+			found = append(found, name)
 		}
 	}
-	if found == "" {
-		found = want
-	}
-	return filepath.Join(s.dir, found), nil
+	slices.Sort(found)
+	return found, err
 }
 
 func (s *Store) names() ([]string, error) {
@@ -80,14 +87,32 @@ func (s *Store) readFile(account common.Address, kind string) (path string, cont
 		return "", nil, fmt.Errorf("open store file: %w", err)
 	}
 	defer file.Close()
-	content, err = io.ReadAll(io.LimitReader(file, maxFileSize+1))
+	content, err = readAll(file)
 	if err != nil {
-		return "", nil, fmt.Errorf("read store file: %w", err)
-	}
-	if len(content) > maxFileSize {
-		return "", nil, &FormatError{Path: path, Problem: fmt.Sprintf("larger than %d MiB", maxFileSize>>20)}
+		return "", nil, inFile(path, err)
 	}
 	return path, content, nil
+}
+
+// readAll reads a file that is no larger than it should be, into memory of about its size.
+func readAll(file *os.File) ([]byte, error) {
+	tooLarge := &FormatError{Problem: fmt.Sprintf("larger than %d MiB", maxFileSize>>20)}
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read store file: %w", err)
+	case info.Size() > maxFileSize:
+		return nil, tooLarge
+	}
+	content := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	_, err = content.ReadFrom(io.LimitReader(file, maxFileSize+1)) // the file may grow meanwhile
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read store file: %w", err)
+	case content.Len() > maxFileSize:
+		return nil, tooLarge
+	}
+	return content.Bytes(), nil
 }
 
 // writeFile puts content in place of the file at once, and durably. The caller holds the file's lock.

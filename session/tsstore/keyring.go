@@ -73,20 +73,39 @@ func (s *Store) Keys(ctx context.Context, ref session.Ref) ([]common.Address, er
 
 // SignDigest implements [session.Keyring].
 func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) (signature []byte, err error) {
-	err = s.readSigners(ctx, req.Ref, func(file *signers, names map[common.Address]string) error {
-		name, ok := names[req.Key]
-		if !ok {
-			return session.NoKeyError(req.Ref, req.Key)
-		}
-		key, bad := file.key(name, req.Key)
-		if bad != nil {
-			return bad
-		}
-		defer key.Wipe()
+	err = s.useKey(ctx, req.Ref, req.Key, func(key *seal.Key) error {
 		signature, err = key.Sign(req.Digest)
 		return err
 	})
 	return signature, err
+}
+
+// SignsLocally implements [session.LocalKeyring]: a key that is not its entry's does not sign.
+func (s *Store) SignsLocally() {}
+
+// SealKey implements [session.KeySealer].
+func (s *Store) SealKey(ctx context.Context, ref session.Ref, key common.Address, aead seal.AEAD) (sealed []byte, err error) {
+	err = s.useKey(ctx, ref, key, func(own *seal.Key) error {
+		sealed, err = own.Seal(aead, seal.AssociatedData(ref.ChainID, ref.Account, key))
+		return err
+	})
+	return sealed, err
+}
+
+// useKey calls use with one of ref's keys, which is wiped when use returns.
+func (s *Store) useKey(ctx context.Context, ref session.Ref, address common.Address, use func(*seal.Key) error) error {
+	return s.readSigners(ctx, ref, func(file *signers, names map[common.Address]string) error {
+		name, ok := names[address]
+		if !ok {
+			return session.NoKeyError(ref, address)
+		}
+		key, bad := file.key(name, address)
+		if bad != nil {
+			return bad
+		}
+		defer key.Wipe()
+		return use(key)
+	})
 }
 
 // check returns an error if the entry does not hold the address's key.

@@ -12,9 +12,10 @@ import (
 
 // node is one leaf as a file has it.
 type node struct {
-	raw  object
-	leaf session.Leaf // InTree is for the file to decide
-	word string       // the SDK's status
+	raw   object
+	leaf  session.Leaf // InTree is for the file to decide
+	word  string       // the SDK's status
+	place string       // where in the file it was read, such as leafNodes[2]
 }
 
 // ours are a node's fields that the SDK does not know.
@@ -22,18 +23,20 @@ type nodeExtension struct {
 	Function string `json:"function,omitempty"`
 }
 
-func parseNode(raw object, now time.Time) (*node, *FormatError) {
+// parseNode reads a leaf node, and what is wrong with it.
+func parseNode(place string, raw object, now time.Time) (*node, []*FormatError) {
 	r := reader{object: raw}
-	n := &node{raw: raw, word: r.text("status"), leaf: session.Leaf{
-		ID:         r.text("sessionID"),
-		ValidUntil: r.seconds("validUntil"),
-		ValidAfter: r.seconds("validAfter"),
-		Module:     r.address("sessionValidationModule"),
-		Key:        r.address("sessionPublicKey"),
-		Data:       r.bytes("sessionKeyData"),
-	}}
+	n := &node{raw: raw, place: place}
+	word, named := r.text("status")
+	n.word = word
+	n.leaf.ID, _ = r.text("sessionID")
+	n.leaf.ValidUntil = r.seconds("validUntil")
+	n.leaf.ValidAfter = r.seconds("validAfter")
+	n.leaf.Module = r.address("sessionValidationModule")
+	n.leaf.Key = r.address("sessionPublicKey")
+	n.leaf.Data = r.bytes("sessionKeyData")
 	var known bool
-	if n.leaf.Status, known = readStatus(n.word, &n.leaf, now); !known {
+	if n.leaf.Status, known = readStatus(n.word, &n.leaf, now); named && !known {
 		r.fail("status", fmt.Sprintf("unknown status %.40q", n.word))
 	}
 	if own, ok := raw[extensionField]; ok {
@@ -43,8 +46,11 @@ func parseNode(raw object, now time.Time) (*node, *FormatError) {
 		}
 		n.leaf.Function = extension.Function
 	}
-	if err := n.leaf.Validate(); r.bad == nil && err != nil {
+	if err := n.leaf.Validate(); len(r.bad) == 0 && err != nil {
 		r.fail("", err.Error())
+	}
+	for i, bad := range r.bad {
+		r.bad[i] = bad.in(place + ".")
 	}
 	return n, r.bad
 }

@@ -149,7 +149,7 @@ func TestFindsTheLeavesInTheTree(t *testing.T) {
 	}
 	hashes := make([]common.Hash, len(nodes))
 	for i, raw := range nodes {
-		node, bad := parseNode(raw, testTime)
+		node, bad := parseNode("", raw, testTime)
 		require.Nil(t, bad)
 		hashes[i] = node.leaf.Hash()
 	}

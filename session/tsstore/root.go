@@ -9,7 +9,11 @@ import (
 	"github.com/go-sesame/sesame/session"
 )
 
-const merkleRootField = "merkleRoot"
+// The SDK's fields of the file.
+const (
+	merkleRootField = "merkleRoot"
+	leafNodesField  = "leafNodes"
+)
 
 // merkleRoot reads the file's root. Before its first one the SDK has none, and merkletreejs writes 0x
 // for the root of no leaves.
@@ -18,7 +22,7 @@ func (f *sessions) merkleRoot() (root common.Hash, known bool, err error) {
 		return common.Hash{}, false, nil
 	}
 	r := reader{object: f.top}
-	if text := r.text(merkleRootField); text == "" || text == "0x" {
+	if text, _ := r.text(merkleRootField); text == "" || text == "0x" {
 		return common.Hash{}, false, r.err()
 	}
 	b := r.bytes(merkleRootField)

@@ -1,6 +1,7 @@
 package tsstore
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -36,6 +37,10 @@ type extension struct {
 	Digest common.Hash `json:"digest"`
 	// Pending is the change that waits for the chain.
 	Pending *session.PendingRoot `json:"pending,omitempty"`
+	// Order is the header's, and Granted the order of the leaf nodes' IDs in the state where that is
+	// not the tree's: the SDK builds its tree in the order of leafNodes.
+	Order   []string `json:"order,omitempty"`
+	Granted []string `json:"granted,omitempty"`
 	// Apart are the leaves outside the tree, by position.
 	Apart []apart `json:"apart,omitempty"`
 }
@@ -77,9 +82,10 @@ func (f *sessions) parse(ref session.Ref, content []byte, now time.Time) error {
 	if err := f.parseLeafNodes(now); err != nil {
 		return err
 	}
-	if err := f.placeInTree(own.Digest); err != nil {
+	if err := f.placeInTree(&own); err != nil {
 		return err
 	}
+	f.arrange(own.Granted)
 	f.writes, f.header.Pending = own.Writes, own.Pending
 	if err := f.mergeApart(own.Apart, now); err != nil {
 		return err
@@ -103,29 +109,31 @@ func (f *sessions) parseExtension(ref session.Ref) (own extension, err error) {
 
 func (f *sessions) parseLeafNodes(now time.Time) error {
 	var raws []object
-	if err := json.Unmarshal(f.top["leafNodes"], &raws); err != nil || raws == nil {
-		return &FormatError{Entry: "leafNodes", Problem: "want a list of leaves"}
+	if err := json.Unmarshal(f.top[leafNodesField], &raws); err != nil || raws == nil {
+		return &FormatError{Entry: leafNodesField, Problem: "want a list of leaves"}
 	}
 	f.nodes = make([]*node, len(raws))
 	for i, raw := range raws {
-		n, bad := parseNode(raw, now)
+		n, bad := parseNode(leafNodePlace(i), raw, now)
 		if bad != nil {
-			return bad.in(fmt.Sprintf("leafNodes[%d].", i))
+			return bad[0]
 		}
 		f.nodes[i] = n
 	}
 	return nil
 }
 
+func leafNodePlace(i int) string { return fmt.Sprintf("%s[%d]", leafNodesField, i) }
+
 // placeInTree finds out which of the leaf nodes are in the tree: all, if the file is as it was written
 // here, or those that the root covers.
-func (f *sessions) placeInTree(digest common.Hash) error {
+func (f *sessions) placeInTree(own *extension) error {
 	root, known, err := f.merkleRoot()
 	if err != nil {
 		return err
 	}
-	if digest == f.digest(f.nodes) {
-		f.header.Root = root
+	if own.Digest == f.digest(f.nodes) {
+		f.header.Root, f.header.Order = root, own.Order
 		markAll(f.nodes, true)
 		return nil
 	}
@@ -133,24 +141,67 @@ func (f *sessions) placeInTree(digest common.Hash) error {
 	return err
 }
 
+// arrange puts the leaf nodes into the order in which they were granted, if the tree has another.
+// Nodes that the SDK added come last.
+func (f *sessions) arrange(granted []string) {
+	if len(granted) == 0 {
+		return
+	}
+	tree := idsInTree(f.nodes)
+	sortByID(f.nodes, granted, len(granted))
+	if f.header.Order == nil && !slices.Equal(tree, idsInTree(f.nodes)) {
+		f.header.Order = tree
+	}
+}
+
+// sortByID sorts nodes into the order of ids; others have that rank.
+func sortByID(nodes []*node, ids []string, others int) {
+	rank := make(map[string]int, len(ids))
+	for i, id := range ids {
+		rank[id] = i
+	}
+	rankOf := func(n *node) int {
+		if r, ok := rank[n.leaf.ID]; ok {
+			return r
+		}
+		return others
+	}
+	slices.SortStableFunc(nodes, func(a, b *node) int { return cmp.Compare(rankOf(a), rankOf(b)) })
+}
+
+func idsInTree(nodes []*node) (ids []string) {
+	for _, n := range nodes {
+		if n.leaf.InTree {
+			ids = append(ids, n.leaf.ID)
+		}
+	}
+	return ids
+}
+
 // mergeApart puts the leaves outside the tree to their positions among the others.
 func (f *sessions) mergeApart(all []apart, now time.Time) error {
 	for i, a := range all {
-		n, bad := parseNode(a.Leaf, now)
+		n, bad := parseNode(apartPlace(i), a.Leaf, now)
 		if bad != nil {
-			return bad.in(fmt.Sprintf("%s.apart[%d].leaf.", extensionField, i))
+			return bad[0]
 		}
-		// The SDK may have removed leaves before this one.
-		f.nodes = slices.Insert(f.nodes, min(max(a.Position, 0), len(f.nodes)), n)
+		f.insert(n, a.Position)
 	}
 	return nil
+}
+
+func apartPlace(i int) string { return fmt.Sprintf("%s.apart[%d].leaf", extensionField, i) }
+
+// insert puts a node to its position; the SDK may have removed leaves before it.
+func (f *sessions) insert(n *node, position int) {
+	f.nodes = slices.Insert(f.nodes, min(max(position, 0), len(f.nodes)), n)
 }
 
 func (f *sessions) checkIDs() error {
 	seen := make(map[string]bool, len(f.nodes))
 	for _, n := range f.nodes {
 		if seen[n.leaf.ID] {
-			return &FormatError{Entry: "leafNodes", Problem: fmt.Sprintf("two leaves with sessionID %q; rename one", n.leaf.ID)}
+			return &FormatError{Entry: leafNodesField, Problem: fmt.Sprintf("two leaves with sessionID %q; rename one", n.leaf.ID)}
 		}
 		seen[n.leaf.ID] = true
 	}
@@ -195,21 +246,31 @@ func (f *sessions) apply(change *session.Change) error {
 	return nil
 }
 
-// marshal writes the file: the leaves in the tree where the SDK looks for them, the others apart.
+// marshal writes the file: the leaves in the tree where the SDK looks for them and in the tree's order,
+// the others apart.
 func (f *sessions) marshal(ref session.Ref) (_ []byte, err error) {
+	own := extension{ChainID: hexutil.Uint64(ref.ChainID), Writes: f.writes, Pending: f.header.Pending, Order: f.header.Order}
 	var inTree []*node
-	leafNodes := make([]object, 0, len(f.nodes))
-	own := extension{ChainID: hexutil.Uint64(ref.ChainID), Writes: f.writes, Pending: f.header.Pending}
 	for i, n := range f.nodes {
 		if n.leaf.InTree {
-			inTree, leafNodes = append(inTree, n), append(leafNodes, n.raw)
+			inTree = append(inTree, n)
 		} else {
 			own.Apart = append(own.Apart, apart{Position: i, Leaf: n.raw})
 		}
 	}
+	if len(own.Order) == len(inTree) { // what session.State takes for an order
+		granted := idsInTree(inTree)
+		if sortByID(inTree, own.Order, 0); !slices.Equal(granted, idsInTree(inTree)) {
+			own.Granted = granted
+		}
+	}
 	f.setMerkleRoot(len(inTree))
 	own.Digest = f.digest(inTree)
-	if f.top["leafNodes"], err = encode(leafNodes); err != nil {
+	leafNodes := make([]object, len(inTree))
+	for i, n := range inTree {
+		leafNodes[i] = n.raw
+	}
+	if f.top[leafNodesField], err = encode(leafNodes); err != nil {
 		return nil, err
 	}
 	if f.top[extensionField], err = encode(own); err != nil {

@@ -15,8 +15,8 @@ import (
 )
 
 // Store is a directory of the TypeScript SDK's files for one chain. It is a [session.Store], a
-// [session.Keyring] and a [session.Lister], safe for concurrent use by goroutines and processes, and
-// needs no closing.
+// [session.LocalKeyring] that hands keys out ([session.KeySealer]) and a [session.Lister], safe for
+// concurrent use by goroutines and processes, and needs no closing.
 type Store struct {
 	dir     string
 	chainID uint64
@@ -24,9 +24,10 @@ type Store struct {
 }
 
 var (
-	_ session.Store   = (*Store)(nil)
-	_ session.Keyring = (*Store)(nil)
-	_ session.Lister  = (*Store)(nil)
+	_ session.Store        = (*Store)(nil)
+	_ session.LocalKeyring = (*Store)(nil)
+	_ session.KeySealer    = (*Store)(nil)
+	_ session.Lister       = (*Store)(nil)
 )
 
 // OpenPlaintext opens a directory in which session keys lie in clear, and makes it if it is not there.

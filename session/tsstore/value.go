@@ -32,38 +32,39 @@ func encode(value any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// reader reads an object's fields and remembers the first that is wrong.
+// reader reads an object's fields and remembers what is wrong with them, each field once.
 type reader struct {
 	object object
-	bad    *FormatError
+	bad    []*FormatError
 }
 
 func (r *reader) fail(field, problem string) {
-	if r.bad == nil {
-		r.bad = &FormatError{Entry: field, Problem: problem}
+	if n := len(r.bad); n == 0 || r.bad[n-1].Entry != field {
+		r.bad = append(r.bad, &FormatError{Entry: field, Problem: problem})
 	}
 }
 
+// err returns the first thing that is wrong.
 func (r *reader) err() error {
-	if r.bad == nil {
+	if len(r.bad) == 0 {
 		return nil
 	}
-	return r.bad
+	return r.bad[0]
 }
 
 // text reads a JSON string.
-func (r *reader) text(field string) string {
+func (r *reader) text(field string) (text string, ok bool) {
 	raw, ok := r.object[field]
 	if !ok {
 		r.fail(field, "missing")
-		return ""
+		return "", false
 	}
-	var text *string
-	if err := json.Unmarshal(raw, &text); err != nil || text == nil {
+	var read *string
+	if err := json.Unmarshal(raw, &read); err != nil || read == nil {
 		r.fail(field, "want a string")
-		return ""
+		return "", false
 	}
-	return *text
+	return *read, true
 }
 
 // seconds reads a moment: a JSON number as the SDK writes it, or a string in decimal or 0x-hex.
@@ -89,8 +90,8 @@ func (r *reader) seconds(field string) uint64 {
 
 // bytes reads 0x-hex in any case.
 func (r *reader) bytes(field string) []byte {
-	text := r.text(field)
-	if r.bad != nil {
+	text, ok := r.text(field)
+	if !ok {
 		return nil
 	}
 	b, wrong := parseHex(text)
