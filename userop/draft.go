@@ -9,7 +9,8 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// Draft is what a [Sender] makes an operation of. Sender, CallData, Signer and Nonce are required.
+// Draft is what a [Sender] makes an operation of. Sender, CallData, Signer and either Nonce or Reserve are
+// required.
 type Draft struct {
 	// Sender is the smart account that acts.
 	Sender common.Address
@@ -20,6 +21,8 @@ type Draft struct {
 	Signer Signer
 	// Nonce reads the operation's nonce.
 	Nonce func(ctx context.Context) (uint256.Int, error)
+	// Reserve, instead of Nonce, makes a nonce the operation's own. It runs before all else and may wait for one.
+	Reserve func(ctx context.Context) (Reservation, error)
 	// InitCode reads the code that deploys the account, empty for a deployed one. Nil means deployed.
 	InitCode func(ctx context.Context) ([]byte, error)
 	// Checks run beside the other reads of the first step; an error of one stops the operation.
@@ -64,8 +67,10 @@ func (d *Draft) validate() error {
 		return errors.New("no call data")
 	case d.Signer == nil:
 		return errors.New("no signer")
-	case d.Nonce == nil:
+	case d.Nonce == nil && d.Reserve == nil:
 		return errors.New("no nonce")
+	case d.Nonce != nil && d.Reserve != nil:
+		return errors.New("a nonce to read and one to reserve; use one")
 	case d.FeeToken != nil && !d.Sponsored:
 		return errors.New("a fee token goes with sponsorship by a token paymaster")
 	case !d.Fees.IsZero() && d.Fees.MaxFeePerGas.IsZero():

@@ -17,6 +17,8 @@ type Pending struct {
 	sender *Sender
 	hash   common.Hash
 	op     *Operation
+	// release ends the reservation of the nonce.
+	release func(used bool)
 }
 
 // sendTries is how often the same signed bytes are handed to the bundler before giving up.
@@ -34,7 +36,9 @@ func (s *Sender) Resend(ctx context.Context, op *Operation) (*Pending, error) {
 		return nil, &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Err: err}
 	}
 	s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash)
-	return &Pending{sender: s, hash: hash, op: op}, nil
+	pending := s.Watch(hash)
+	pending.op = op
+	return pending, nil
 }
 
 func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash) (common.Hash, error) {
@@ -66,7 +70,9 @@ func (s *Sender) refused(ctx context.Context, hash common.Hash, err error, lost 
 }
 
 // Watch returns the pending operation of a hash, to wait for one that another process sent.
-func (s *Sender) Watch(hash common.Hash) *Pending { return &Pending{sender: s, hash: hash} }
+func (s *Sender) Watch(hash common.Hash) *Pending {
+	return &Pending{sender: s, hash: hash, release: func(bool) {}}
+}
 
 // Hash returns the userOpHash.
 func (p *Pending) Hash() common.Hash { return p.hash }
@@ -102,6 +108,7 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 		case errors.Is(err, ErrNotFound):
 			last = nil
 			if pause == lastPoll && p.dropped(ctx) {
+				p.release(false)
 				return nil, fmt.Errorf("%w: %s", ErrDropped, p.hash)
 			}
 		case ctx.Err() == nil && permanent(err):
@@ -136,6 +143,7 @@ func (p *Pending) outcome(receipt *Receipt) (*Receipt, error) {
 	if receipt.UserOpHash != p.hash {
 		return nil, fmt.Errorf("the bundler answered with the receipt of %s for user operation %s", receipt.UserOpHash, p.hash)
 	}
+	p.release(true)
 	if !receipt.Success {
 		return receipt, &RevertError{Receipt: receipt, Revert: abi.DecodeRevert(receipt.RevertData)}
 	}

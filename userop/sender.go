@@ -61,23 +61,83 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 // Send builds, signs and sends an operation. Every error is an [*Error] that names the step; see
 // [MayBeAccepted] and [SafeToRetry] for what can be done next.
 func (s *Sender) Send(ctx context.Context, draft Draft) (*Pending, error) {
-	op, err := s.Build(ctx, draft)
+	nonce, err := s.begin(ctx, &draft)
+	if err != nil {
+		return nil, err
+	}
+	defer nonce.abandon()
+	op, err := s.sign(ctx, &draft, nonce)
 	if err != nil {
 		return nil, err
 	}
 	hash := op.Hash(s.cfg.EntryPoint, s.cfg.ChainID)
 	if draft.BeforeSend != nil {
-		if err := draft.BeforeSend(ctx, op, hash); err != nil {
-			// Nothing was sent, so the operation is not part of the error.
-			return nil, &Error{Step: StepSign, Sender: op.Sender, Err: err}
-		}
+		err = draft.BeforeSend(ctx, op, hash)
 	}
-	return s.Resend(ctx, op)
+	if err == nil {
+		err = nonce.Commit(hash)
+	}
+	if err != nil {
+		// Nothing was sent, so the operation is not part of the error.
+		return nil, &Error{Step: StepSign, Sender: op.Sender, Err: err}
+	}
+	pending, err := s.Resend(ctx, op)
+	switch {
+	case err == nil:
+		pending.release = nonce.Release
+	case !MayBeAccepted(err):
+		nonce.Release(false)
+	}
+	return pending, err
 }
 
-// Build makes and signs an operation without sending it.
+// Build makes and signs an operation without sending it. A nonce of [Draft.Reserve] is committed by that.
 func (s *Sender) Build(ctx context.Context, draft Draft) (*Operation, error) {
-	op, err := s.Fill(ctx, draft)
+	nonce, err := s.begin(ctx, &draft)
+	if err != nil {
+		return nil, err
+	}
+	defer nonce.abandon()
+	op, err := s.sign(ctx, &draft, nonce)
+	if err != nil {
+		return nil, err
+	}
+	if err := nonce.Commit(op.Hash(s.cfg.EntryPoint, s.cfg.ChainID)); err != nil {
+		return nil, &Error{Step: StepSign, Sender: op.Sender, Err: err}
+	}
+	return op, nil
+}
+
+// Fill makes an operation complete but for its signature, which is the signer's dummy: what an
+// estimate of its cost is read from. A nonce of [Draft.Reserve] is released by that.
+func (s *Sender) Fill(ctx context.Context, draft Draft) (*Operation, error) {
+	nonce, err := s.begin(ctx, &draft)
+	if err != nil {
+		return nil, err
+	}
+	defer nonce.abandon()
+	return s.fill(ctx, &draft, nonce)
+}
+
+// begin checks the draft and reserves its nonce, if it is to be reserved.
+func (s *Sender) begin(ctx context.Context, draft *Draft) (*heldNonce, error) {
+	err := draft.validate()
+	if err == nil && draft.Sponsored && s.cfg.Paymaster == nil {
+		err = fmt.Errorf("%w: no paymaster is configured", ErrNotSponsored)
+	}
+	if err != nil {
+		return nil, &Error{Step: StepCheck, Sender: draft.Sender, Err: err}
+	}
+	nonce, err := draft.holdNonce(ctx)
+	if err != nil {
+		return nil, &Error{Step: StepPrepare, Sender: draft.Sender, Err: err}
+	}
+	return nonce, nil
+}
+
+// sign fills and signs an operation.
+func (s *Sender) sign(ctx context.Context, draft *Draft, nonce Reservation) (*Operation, error) {
+	op, err := s.fill(ctx, draft, nonce)
 	if err != nil {
 		return nil, err
 	}
@@ -91,26 +151,19 @@ func (s *Sender) Build(ctx context.Context, draft Draft) (*Operation, error) {
 	return op, nil
 }
 
-// Fill makes an operation complete but for its signature, which is the signer's dummy: what an
-// estimate of its cost is read from.
-func (s *Sender) Fill(ctx context.Context, draft Draft) (*Operation, error) {
+// fill makes a checked draft an operation with the dummy signature.
+func (s *Sender) fill(ctx context.Context, draft *Draft, nonce Reservation) (*Operation, error) {
 	fail := func(step Step, err error) (*Operation, error) {
 		return nil, &Error{Step: step, Sender: draft.Sender, Err: err}
 	}
-	if err := draft.validate(); err != nil {
-		return fail(StepCheck, err)
-	}
-	if draft.Sponsored && s.cfg.Paymaster == nil {
-		return fail(StepCheck, fmt.Errorf("%w: no paymaster is configured", ErrNotSponsored))
-	}
-	op, err := s.prepare(ctx, &draft)
+	op, err := s.prepare(ctx, draft, nonce)
 	if err != nil {
 		return fail(StepPrepare, err)
 	}
 	if op.Signature, err = draft.Signer.DummySignature(op); err != nil {
 		return fail(StepSign, err)
 	}
-	if step, err := s.price(ctx, &draft, op); err != nil {
+	if step, err := s.price(ctx, draft, op); err != nil {
 		return fail(step, err)
 	}
 	if err := draft.Caps.Check(op); err != nil {
@@ -120,11 +173,11 @@ func (s *Sender) Fill(ctx context.Context, draft Draft) (*Operation, error) {
 }
 
 // prepare reads everything that does not depend on each other at once.
-func (s *Sender) prepare(ctx context.Context, draft *Draft) (*Operation, error) {
+func (s *Sender) prepare(ctx context.Context, draft *Draft, nonce Reservation) (*Operation, error) {
 	op := &Operation{Sender: draft.Sender, CallData: draft.CallData}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		op.Nonce, err = draft.Nonce(ctx)
+		op.Nonce, err = nonce.Nonce(ctx)
 		return err
 	})
 	if draft.InitCode != nil {
