@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,7 +76,7 @@ func (c *cluster) stop() error {
 }
 
 func (c *cluster) url() string {
-	return "postgres:///postgres?" + url.Values{"host": {c.dir}, "user": {"sesame"}}.Encode()
+	return With(With("postgres:///postgres", "host", c.dir), "user", "sesame")
 }
 
 // tempDir returns the directory for temporary files, unless a socket's path in there would be longer

@@ -115,5 +115,5 @@ func With(connString, name, value string) string {
 	if strings.Contains(connString, "?") {
 		separator = "&"
 	}
-	return connString + separator + url.QueryEscape(name) + "=" + url.QueryEscape(value)
+	return connString + separator + name + "=" + strings.ReplaceAll(url.QueryEscape(value), "+", "%20") // as libpq reads it
 }

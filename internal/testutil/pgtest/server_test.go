@@ -136,8 +136,8 @@ func TestStartFails(t *testing.T) {
 
 func TestWith(t *testing.T) {
 	for given, want := range map[string]string{
-		"postgres://h/d":     "postgres://h/d?name=a+%26%27b",
-		"postgres://h/d?x=y": "postgres://h/d?x=y&name=a+%26%27b",
+		"postgres://h/d":     "postgres://h/d?name=a%20%26%27b",
+		"postgres://h/d?x=y": "postgres://h/d?x=y&name=a%20%26%27b",
 		"host=h":             `host=h name='a &\'b'`,
 	} {
 		require.Equal(t, want, With(given, "name", "a &'b"))

@@ -1,0 +1,61 @@
+package pgstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/go-sesame/sesame/session"
+)
+
+const callApply = `select have, done, missing from sesame_apply(
+	$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
+
+// Apply implements [session.Store]: one statement in one round trip. After an error of the connection,
+// the change may be stored or not: read the version.
+func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change) (uint64, error) {
+	if err := s.check(ctx, ref); err != nil {
+		return 0, err
+	}
+	if err := change.Validate(); err != nil {
+		return 0, err
+	}
+	arguments := applyArguments(ref, version, change)
+	var have uint64
+	var done bool
+	var missing []byte
+	err := s.round(ctx, beginWrite, func(batch *pgx.Batch) {
+		batch.Queue(callApply, arguments...).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&have, &done, &missing)
+		})
+	})
+	switch {
+	case err != nil:
+		return 0, s.fail(ctx, "change sessions of "+ref.String(), err)
+	case done:
+		return have, nil
+	case have != version:
+		return 0, session.ConflictError(ref, version, have)
+	}
+	return 0, fmt.Errorf("%w: cannot delete leaf %s of %s", session.ErrNoLeaf, missing, ref)
+}
+
+// applyArguments are the arguments of sesame_apply. A version beyond bigint turns negative, which no
+// version is.
+func applyArguments(ref session.Ref, version uint64, change *session.Change) []any {
+	header, put := &change.Header, arraysOf(change.Put)
+	var root, op, nonce []byte
+	var add, remove [][]byte
+	if p := header.Pending; p != nil {
+		word := p.Nonce.Bytes32()
+		root, op, nonce = p.Root[:], p.OpHash[:], word[:]
+		add, remove = bytesOf(p.Add), bytesOf(p.Remove)
+	}
+	return []any{
+		ref.ChainID, ref.Account[:], int64(version),
+		header.Root[:], bytesOf(header.Order), root, op, nonce, add, remove,
+		put.id, put.status, put.inTree, put.until, put.after, put.module, put.key, put.data, put.function,
+		append([][]byte{}, bytesOf(change.Delete)...), // not null
+	}
+}

@@ -1,0 +1,36 @@
+// Package pgstore keeps sessions and sealed session keys in PostgreSQL: the store for many replicas.
+//
+//	passphrase, err := seal.NewPassphrase(secret, seal.Cost{})
+//	store, err := pgstore.Open(ctx, os.Getenv("DATABASE_URL"), pgstore.Config{Sealer: passphrase})
+//	defer store.Close()
+//
+// # Changes
+//
+// A change is a compare-and-set in one statement and one round trip: it is made by the database, in a
+// function, if the session is still at the version that the change was decided on. What one replica has
+// committed, all see at once; a replica caches no session beyond its version.
+//
+// While a session key signs, its session is held under a shared lock, and a change takes the same lock
+// alone: once a revocation is committed, no replica signs any more. The lock is an advisory one. It
+// writes nothing to disk, and signers that keep coming do not keep a revocation waiting. Only functions
+// of the schema take it: whoever changes sesame_sessions or sesame_leaves by hand calls sesame_apply.
+//
+// Operations end with their context, in the server too. What the server could not serialize is tried
+// again, as nothing of it was done; nothing else is.
+//
+// # Schema
+//
+// [Open] makes and upgrades the tables, which are named sesame_…, in the first schema of search_path.
+// Replicas may start at once: one of them does it. A role that may only select, insert, update and delete
+// suffices once it is done. A program refuses a schema that is newer than it knows.
+//
+// PostgreSQL 13 or newer is needed. A pooler such as PgBouncer may stand in between in transaction mode, if
+// default_query_exec_mode=exec is in the connection string.
+//
+// # Keys
+//
+// Keys are stored sealed under a data key, each bound to its chain, account and address. The data key is
+// sealed by [Config.Sealer], which is asked once by each process: a passphrase, a Tink keyset or a KMS.
+// [Store.Rotate] changes the data key and what seals it, and seals all keys anew. In memory a key is open
+// for one signature.
+package pgstore

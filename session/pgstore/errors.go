@@ -1,0 +1,78 @@
+package pgstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/go-sesame/sesame/session"
+)
+
+var (
+	// ErrSchema means that the database's schema is of a newer version than this package knows.
+	ErrSchema = errors.New("session schema is newer than the program")
+	// ErrNoSealer means that the store was opened without a [Config.Sealer].
+	ErrNoSealer = errors.New("session store was opened without a Sealer, and keeps keys only sealed")
+)
+
+// waysOut says what to do about an SQLSTATE of the server's.
+var waysOut = map[string]string{
+	"0A000": "this is a standby or an old server: connect to a primary of version 13 or newer",
+	"25006": "this is a standby or a read-only database: connect to the primary",
+	"28000": "check user and database in the connection string and the server's pg_hba.conf",
+	"28P01": "check the password in the connection string",
+	"3D000": "create the database or name another in the connection string",
+	"3F000": "create the schema that search_path names",
+	"42501": "grant the role SELECT, INSERT, UPDATE and DELETE on the sesame_ tables, or let one that may create tables open the store once",
+	"42P01": "the schema was changed by hand or search_path names another: open the store again to have it made",
+	"53100": "free space on the server's disk; nothing was changed",
+	"53200": "the server is out of memory; nothing was changed",
+	"53300": "lower pool_max_conns or raise the server's max_connections",
+	"57P03": "the server is starting or stopping; try again",
+}
+
+// explain says what failed and, where it is known, what to do. Neither the text nor the wrapped errors
+// hold the connection's password; pgx's error that carries a whole configuration is left out.
+func explain(doing string, config *pgx.ConnConfig, err error) error {
+	text, cause := err.Error(), err
+	var refused *pgconn.ConnectError
+	if errors.As(err, &refused) {
+		text, cause = strings.ReplaceAll(refused.Error(), "\n\t", " "), refused.Unwrap()
+	}
+	if config.Password != "" {
+		text = strings.ReplaceAll(text, config.Password, "xxxxx")
+	}
+	if text != cause.Error() {
+		err = redacted{text, cause}
+	}
+	if way, ok := waysOut[code(err)]; ok {
+		return fmt.Errorf("%s: %w; %s", doing, err, way)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// redacted stands for an error whose own text, or value, is not for everybody.
+type redacted struct {
+	text  string
+	cause error
+}
+
+func (e redacted) Error() string { return e.text }
+
+func (e redacted) Unwrap() error { return e.cause }
+
+// fail is [explain] for what s did while ctx bounded it.
+func (s *Store) fail(ctx context.Context, doing string, err error) error {
+	if s.closed.Load() {
+		return fmt.Errorf("%s: %w", doing, session.ErrClosed)
+	}
+	err = explain(doing, s.pool.Config().ConnConfig, err)
+	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+		return fmt.Errorf("%w: %w", err, ended)
+	}
+	return err
+}

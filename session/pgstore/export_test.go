@@ -1,0 +1,4 @@
+package pgstore
+
+// SelectListed lets tests look at how the database answers a listing.
+var SelectListed = selectListed

@@ -1,0 +1,73 @@
+package pgstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// How transactions begin. They say so themselves, whatever the database's defaults are: under another
+// isolation, a version could be read as it was before its lock was had; and a standby refuses to write.
+const (
+	beginWrite = "begin isolation level read committed read write"
+	beginRead  = "begin isolation level repeatable read read only"
+	commit     = "commit"
+)
+
+// maxTries bounds how often a transaction is tried that the server could not serialize.
+const maxTries = 10
+
+// round sends what queue puts into a batch: one transaction, in one round trip, tried again if the
+// server could not serialize it, as then nothing of it was done. Results are read by the functions set
+// on the batch's queries, in order.
+func (s *Store) round(ctx context.Context, begin string, queue func(*pgx.Batch)) (err error) {
+	for range maxTries {
+		batch := new(pgx.Batch)
+		batch.Queue(begin)
+		limitStatements(ctx, batch)
+		queue(batch)
+		batch.Queue(commit)
+		err = s.pool.SendBatch(ctx, batch).Close()
+		if code(err) != serializationFailure {
+			return err
+		}
+	}
+	return fmt.Errorf("tried %d times: %w", maxTries, err)
+}
+
+// limitStatements lets the server itself end statements with the context, should this process not be
+// there to tell it. Where it is, that comes a little sooner and says why.
+func limitStatements(ctx context.Context, batch *pgx.Batch) {
+	if deadline, ok := ctx.Deadline(); ok {
+		setLimit(batch, "statement_timeout", time.Until(deadline))
+	}
+}
+
+// grace is what the server waits longer than this process does.
+const grace = time.Second
+
+// setLimit sets one of the server's timeouts, which are in milliseconds of an int32, for the transaction.
+func setLimit(batch *pgx.Batch, name string, limit time.Duration) {
+	limit = min(max(limit, 0), 24*24*time.Hour) + grace
+	batch.Queue("select set_config($1, $2, true)", name, strconv.FormatInt(limit.Milliseconds(), 10))
+}
+
+// SQLSTATEs that are acted on.
+const (
+	serializationFailure = "40001"
+	foreignKeyViolation  = "23503"
+)
+
+// code returns the SQLSTATE of the server's answer, empty for another error.
+func code(err error) string {
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) {
+		return answer.Code
+	}
+	return ""
+}

@@ -1,0 +1,133 @@
+package pgstore_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/go-sesame/sesame/internal/testutil/pgtest"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/pgstore"
+)
+
+// query returns what one row and column says, as text.
+func query(t testing.TB, url, sql string, arguments ...any) (value string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close(t.Context())) }()
+	require.NoError(t, conn.QueryRow(t.Context(), sql, arguments...).Scan(&value))
+	return value
+}
+
+// TestOpenAtOnce starts many replicas on an empty database.
+func TestOpenAtOnce(t *testing.T) {
+	url := server.URL(t)
+	stores := make([]*pgstore.Store, 12)
+	var group errgroup.Group
+	for i := range stores {
+		group.Go(func() (err error) {
+			stores[i], err = pgstore.Open(t.Context(), pgtest.With(url, "pool_max_conns", "2"), pgstore.Config{Sealer: newSealer('a')})
+			return err
+		})
+	}
+	require.NoError(t, group.Wait())
+	require.Equal(t, "1", query(t, url, `select count(*)::text from sesame_schema`))
+	require.Equal(t, "1", query(t, url, `select count(*)::text from sesame_data_keys`))
+	key, err := stores[0].NewKey(t.Context(), testRef)
+	require.NoError(t, err)
+	for _, store := range stores {
+		_, err := store.SignDigest(t.Context(), session.SignRequest{Ref: testRef, Key: key})
+		require.NoError(t, err)
+		require.NoError(t, store.Close())
+	}
+}
+
+func TestOpenAgainChangesNothing(t *testing.T) {
+	url := server.URL(t)
+	store := stored(t, url)
+	before := query(t, url, `select max(applied_at)::text from sesame_schema`)
+	again := open(t, url)
+	require.Equal(t, before, query(t, url, `select max(applied_at)::text from sesame_schema`))
+	want, err := store.Load(t.Context(), testRef)
+	require.NoError(t, err)
+	have, err := again.Load(t.Context(), testRef)
+	require.NoError(t, err)
+	require.Equal(t, want, have)
+}
+
+func TestNewerSchema(t *testing.T) {
+	url := server.URL(t)
+	open(t, url)
+	pgtest.Exec(t, url, `insert into sesame_schema (version, name) values (99, '0099_future.sql')`)
+	_, err := pgstore.Open(t.Context(), url, pgstore.Config{})
+	require.ErrorIs(t, err, pgstore.ErrSchema)
+	require.EqualError(t, err, "session schema is newer than the program: it is version 99, the program knows up to 1; update the program")
+}
+
+// TestMigrationFails has a table in the way of the first step: nothing of it stays.
+func TestMigrationFails(t *testing.T) {
+	url := server.URL(t)
+	pgtest.Exec(t, url, `create table sesame_keys (in_the_way int)`)
+	_, err := pgstore.Open(t.Context(), url, pgstore.Config{})
+	require.ErrorContains(t, err, `make session schema: schema/0001_sessions.sql: ERROR: relation "sesame_keys" already exists`)
+	require.Equal(t, "false", query(t, url, `select (to_regclass('sesame_schema') is not null or to_regclass('sesame_sessions') is not null)::text`))
+	pgtest.Exec(t, url, `drop table sesame_keys`)
+	open(t, url)
+}
+
+// role returns the URL for a role that may do nothing but what the statements grant to ROLE.
+func role(t *testing.T, url, grants string) string {
+	t.Helper()
+	root, schema := server.Root(t), query(t, url, `select current_schema()`)
+	name := strings.Replace(schema, "sesame_test_", "sesame_role_", 1)
+	pgtest.Exec(t, root, "create role "+name)
+	t.Cleanup(func() { pgtest.Exec(t, root, "drop owned by "+name+"; drop role "+name) })
+	pgtest.Exec(t, url, strings.NewReplacer("ROLE", name, "SCHEMA", schema).Replace("grant usage on schema SCHEMA to ROLE;"+grants))
+	return pgtest.With(url, "role", name)
+}
+
+func TestRoleWithoutRights(t *testing.T) {
+	const way = "; grant the role SELECT, INSERT, UPDATE and DELETE on the sesame_ tables, or let one that may create tables open the store once"
+	t.Run("to make the schema", func(t *testing.T) {
+		_, err := pgstore.Open(t.Context(), role(t, server.URL(t), ""), pgstore.Config{})
+		require.ErrorContains(t, err, "make session schema: ERROR: permission denied for schema ")
+		require.ErrorContains(t, err, way)
+	})
+	t.Run("to see the schema", func(t *testing.T) {
+		url := server.URL(t)
+		open(t, url)
+		_, err := pgstore.Open(t.Context(), role(t, url, ""), pgstore.Config{})
+		require.EqualError(t, err, "check session schema: ERROR: permission denied for table sesame_schema (SQLSTATE 42501)"+way)
+	})
+	t.Run("to write", func(t *testing.T) {
+		url := server.URL(t)
+		owner := stored(t, url)
+		key, err := owner.NewKey(t.Context(), testRef)
+		require.NoError(t, err)
+		reader := open(t, role(t, url, "grant select on all tables in schema SCHEMA to ROLE"))
+		_, err = reader.Load(t.Context(), testRef)
+		require.NoError(t, err)
+		require.NoError(t, reader.Hold(t.Context(), testRef, doNothing))
+		_, err = reader.SignDigest(t.Context(), session.SignRequest{Ref: testRef, Key: key})
+		require.NoError(t, err, "who may read may sign")
+
+		_, err = reader.Apply(t.Context(), testRef, 1, &session.Change{})
+		require.EqualError(t, err, "change sessions of "+testRef.String()+": ERROR: permission denied for table sesame_sessions (SQLSTATE 42501)"+way)
+		_, err = reader.NewKey(t.Context(), testRef)
+		require.ErrorContains(t, err, "permission denied for table sesame_keys (SQLSTATE 42501)"+way)
+	})
+	t.Run("but all that are needed", func(t *testing.T) {
+		url := server.URL(t)
+		stored(t, url)
+		store := open(t, role(t, url, "grant select, insert, update, delete on all tables in schema SCHEMA to ROLE"))
+		_, err := store.Apply(t.Context(), testRef, 1, &session.Change{Put: newLeaves(1, 2), Delete: []string{newLeaf(0).ID}})
+		require.NoError(t, err)
+		_, err = store.NewKey(t.Context(), testRef)
+		require.NoError(t, err)
+		require.NoError(t, store.Rotate(t.Context(), newSealer('b')))
+	})
+}
