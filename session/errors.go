@@ -30,6 +30,8 @@ var (
 	ErrNoKey = errors.New("session key missing")
 	// ErrWrongKey means that a signature or key does not belong to the expected address.
 	ErrWrongKey = errors.New("wrong session key")
+	// ErrLaneLost means that a lane of the account's nonces is leased to somebody else, or to nobody.
+	ErrLaneLost = errors.New("lane lost")
 	// ErrClosed means that the store was closed.
 	ErrClosed = errors.New("session store is closed")
 )

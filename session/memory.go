@@ -19,6 +19,7 @@ type Memory struct {
 	mu     sync.Mutex // guards the maps
 	states map[Ref]*memoryState
 	keys   map[Ref]map[common.Address]*seal.Key
+	lanes  map[Ref][]*memoryLane
 }
 
 // memoryState has a lock of its own, so that holding one account stops no other.

@@ -12,7 +12,7 @@ import (
 // Config says how to open the store under test and what it cannot do.
 type Config struct {
 	// Open returns a new, empty store. What has to be closed, it leaves to t.Cleanup. The store is
-	// tested as a [session.Keyring], a [session.Lister] and an [io.Closer] too, if it is one.
+	// tested as a [session.Keyring], a [session.Lister], a [session.LaneLeaser] and an [io.Closer] too, if it is one.
 	Open func(t *testing.T) session.Store
 	// Reopen ends the use of a store that Open returned and opens its data again, as after a restart.
 	// Leave it nil for a store that forgets.
@@ -44,6 +44,7 @@ func Run(t *testing.T, c Config) {
 	t.Run("reopen", c.testReopen)
 	t.Run("keyring", c.testKeyring)
 	t.Run("list", c.testList)
+	t.Run("lanes", c.testLanes)
 	t.Run("close", c.testClose)
 }
 

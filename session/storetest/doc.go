@@ -1,5 +1,5 @@
 // Package storetest is the conformance suite for session stores and keyrings: what every
-// [session.Store], [session.Keyring] and [session.Lister] must do, as tests. A store of your own runs
+// [session.Store], [session.Keyring], [session.Lister] and [session.LaneLeaser] must do, as tests. A store of your own runs
 // it in a test:
 //
 //	func TestStore(t *testing.T) {
