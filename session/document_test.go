@@ -105,6 +105,7 @@ func TestParseDocumentRefusesBadInput(t *testing.T) {
 		"changed leaf":       {func(s string) string { return strings.Replace(s, `"data":"0x61"`, `"data":"0x62"`, 1) }, "session root mismatch"},
 		"ID twice":           {func(s string) string { return strings.Replace(s, `"id":"b"`, `"id":"a"`, 1) }, `leaf 1: ID "a" twice`},
 		"unknown status":     {func(s string) string { return strings.Replace(s, `"active"`, `"alive"`, 1) }, `unknown session status "alive"`},
+		"stored as expired":  {func(s string) string { return strings.Replace(s, `"active"`, `"expired"`, 1) }, "invalid input: session a is stored as expired; that is what time makes of an active or pending leaf, store it as one of these"},
 		"odd hex":            {func(s string) string { return strings.Replace(s, `"0x61"`, `"0x6"`, 1) }, "odd length"},
 		"no leaf ID":         {func(s string) string { return strings.Replace(s, `"id":"b"`, `"id":""`, 1) }, "leaf without an ID"},
 		"field of a leaf":    {func(s string) string { return strings.Replace(s, `"id":"b"`, `"id":"b","key2":1`, 1) }, `unknown field "key2"`},

@@ -89,6 +89,8 @@ func (l *Leaf) Validate() error {
 		return fmt.Errorf("%w: %s has no session validation module", ErrInvalid, l.name())
 	case l.Key == (common.Address{}):
 		return fmt.Errorf("%w: %s has no session key address", ErrInvalid, l.name())
+	case l.Status == StatusExpired:
+		return fmt.Errorf("%w: %s is stored as expired; that is what time makes of an active or pending leaf, store it as one of these", ErrInvalid, l.name())
 	}
 	_, err := l.Status.MarshalText()
 	return err

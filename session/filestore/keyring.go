@@ -230,22 +230,43 @@ func (s *Store) Keys(ctx context.Context, ref session.Ref) (addresses []common.A
 
 // SignDigest implements [session.Keyring].
 func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) (signature []byte, err error) {
-	err = s.file.view(ctx, func(tx *bbolt.Tx) error {
-		sealed := tx.Bucket(keysBucket).Get(rowKey(req.Ref, req.Key))
-		if sealed == nil {
-			return session.NoKeyError(req.Ref, req.Key)
-		}
-		key, err := s.keys.key(tx, req.Ref, req.Key, sealed)
-		if err != nil {
-			return err
-		}
+	err = s.useKey(ctx, req.Ref, req.Key, func(key *seal.Key) (err error) {
 		signature, err = key.Sign(req.Digest)
 		return err
 	})
-	if errors.Is(err, seal.ErrWiped) {
+	return signature, err
+}
+
+// SignsLocally implements [session.LocalKeyring]: keys sign in this process, and their addresses were
+// derived when they were opened.
+func (s *Store) SignsLocally() {}
+
+// SealKey implements [session.KeySealer].
+func (s *Store) SealKey(ctx context.Context, ref session.Ref, key common.Address, aead seal.AEAD) (sealed []byte, err error) {
+	err = s.useKey(ctx, ref, key, func(key *seal.Key) (err error) {
+		sealed, err = key.Seal(aead, seal.AssociatedData(ref.ChainID, ref.Account, key.Address()))
+		return err
+	})
+	return sealed, err
+}
+
+// useKey calls use with an opened key, which stays the store's.
+func (s *Store) useKey(ctx context.Context, ref session.Ref, address common.Address, use func(*seal.Key) error) error {
+	err := s.file.view(ctx, func(tx *bbolt.Tx) error {
+		sealed := tx.Bucket(keysBucket).Get(rowKey(ref, address))
+		if sealed == nil {
+			return session.NoKeyError(ref, address)
+		}
+		key, err := s.keys.key(tx, ref, address, sealed)
+		if err != nil {
+			return err
+		}
+		return use(key)
+	})
+	if errors.Is(err, seal.ErrWiped) && s.isClosed() {
 		err = session.ErrClosed
 	}
-	return signature, s.in(err)
+	return s.in(err)
 }
 
 // RemoveKey implements [session.Keyring].

@@ -21,8 +21,8 @@ type Config struct {
 	Sealer seal.AEAD
 }
 
-// Store is a directory of sessions and their keys. It is a [session.Store], a [session.Keyring] and a
-// [session.Lister], safe for concurrent use.
+// Store is a directory of sessions and their keys. It is a [session.Store], a [session.LocalKeyring], a
+// [session.KeySealer] and a [session.Lister], safe for concurrent use.
 type Store struct {
 	dir  string
 	file file
@@ -33,9 +33,10 @@ type Store struct {
 }
 
 var (
-	_ session.Store   = (*Store)(nil)
-	_ session.Keyring = (*Store)(nil)
-	_ session.Lister  = (*Store)(nil)
+	_ session.Store        = (*Store)(nil)
+	_ session.LocalKeyring = (*Store)(nil)
+	_ session.KeySealer    = (*Store)(nil)
+	_ session.Lister       = (*Store)(nil)
 )
 
 // file is the data of a store as one process may use it.
@@ -112,6 +113,12 @@ func (s *Store) Close() error {
 	s.closed = true
 	s.keys.wipe()
 	return s.file.close()
+}
+
+func (s *Store) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }
 
 // Load implements [session.Store].

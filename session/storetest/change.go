@@ -150,6 +150,7 @@ func (c *Config) testRefusedChanges(t *testing.T) {
 		"version 0":     {ref, 0, session.Change{Put: newLeaves(3, 4)}, session.ErrConflict},
 		"no ID":         {ref, before.Version, without(func(l *session.Leaf) { l.ID = "" }), session.ErrInvalid},
 		"no status":     {ref, before.Version, without(func(l *session.Leaf) { l.Status = 0 }), session.ErrInvalid},
+		"expired":       {ref, before.Version, without(func(l *session.Leaf) { l.Status = session.StatusExpired }), session.ErrInvalid},
 		"no module":     {ref, before.Version, without(func(l *session.Leaf) { l.Module = common.Address{} }), session.ErrInvalid},
 		"no key":        {ref, before.Version, without(func(l *session.Leaf) { l.Key = common.Address{} }), session.ErrInvalid},
 		"beyond uint48": {ref, before.Version, without(func(l *session.Leaf) { l.ValidUntil = 1 << 48 }), session.ErrInvalid},

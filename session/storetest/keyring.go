@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/seal"
 )
 
 func (c *Config) testKeyring(t *testing.T) {
@@ -23,6 +25,7 @@ func (c *Config) testKeyring(t *testing.T) {
 	t.Run("keys", c.testKeys)
 	t.Run("foreign keys", c.testForeignKeys)
 	t.Run("many keys at once", c.testManyKeys)
+	t.Run("sealed keys", c.testSealedKeys)
 	t.Run("prints no key", c.testPrintsNoKey)
 }
 
@@ -117,6 +120,42 @@ func (c *Config) testManyKeys(t *testing.T) {
 	for _, key := range listed {
 		requireSigns(t, stores[1].(session.Keyring), ref, key)
 	}
+}
+
+// testSealedKeys takes keys out of the store, as for a [session.Document].
+func (c *Config) testSealedKeys(t *testing.T) {
+	keys, ref := c.Open(t).(session.Keyring), c.ref(0)
+	sealer, ok := keys.(session.KeySealer)
+	if !ok {
+		return // lets no key go
+	}
+	private := testKey(2)
+	key, err := keys.ImportKey(t.Context(), ref, private)
+	require.NoError(t, err)
+	aead, err := seal.NewKeyAEAD(make([]byte, seal.KeySize))
+	require.NoError(t, err)
+
+	sealed, err := sealer.SealKey(t.Context(), ref, key, aead)
+	require.NoError(t, err)
+	requireNoKey(t, string(sealed), private)
+	opened, err := seal.OpenKey(aead, sealed, seal.AssociatedData(ref.ChainID, ref.Account, key), key)
+	require.NoError(t, err)
+	require.NoError(t, opened.Expose(func(secret []byte) error {
+		require.Equal(t, crypto.FromECDSA(private), secret)
+		return nil
+	}))
+	requireSigns(t, keys, ref, key) // is not wiped with what left
+
+	_, err = sealer.SealKey(t.Context(), c.ref(1), key, aead)
+	require.ErrorIs(t, err, session.ErrNoKey)
+	aead.Wipe()
+	_, err = sealer.SealKey(t.Context(), ref, key, aead)
+	require.ErrorIs(t, err, seal.ErrWiped)
+	require.NotErrorIs(t, err, session.ErrClosed)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = sealer.SealKey(ctx, ref, key, aead)
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 // testPrintsNoKey searches what is printed of a keyring, and its errors, for a key it holds.
