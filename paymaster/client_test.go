@@ -3,6 +3,7 @@ package paymaster_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -69,6 +70,14 @@ func TestNotSponsored(t *testing.T) {
 		require.ErrorIs(t, err, userop.ErrNotSponsored)
 		require.EqualError(t, err, want)
 		require.Equal(t, userop.Sponsorship{}, got)
+	}
+}
+
+func TestNoPolicyIsNotSponsored(t *testing.T) {
+	client := play(t, "sponsor_fault09.jsonl")
+	for _, want := range []bool{true, true, false, false} {
+		_, err := client.SponsorUserOperation(t.Context(), operation(), request(true))
+		require.Equal(t, want, errors.Is(err, userop.ErrNotSponsored), "%v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package paymaster
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/go-sesame/sesame/abi"
@@ -66,6 +67,13 @@ func (e *Error) Error() string { return e.answer().Text() }
 
 // Unwrap returns the AA code and the revert, as far as they are known.
 func (e *Error) Unwrap() []error { return e.answer().Errors() }
+
+// Is makes the refusals with which Biconomy's service says that no policy covers the call match
+// [userop.ErrNotSponsored], as an empty paymasterAndData does.
+func (e *Error) Is(target error) bool {
+	return target == userop.ErrNotSponsored &&
+		(strings.Contains(e.Message, "No policies were set") || strings.Contains(e.Message, "Smart contract data not found"))
+}
 
 // RateLimited reports whether the service wants fewer requests (-32005, or HTTP 429).
 func (e *Error) RateLimited() bool { return e.answer().RateLimited() }

@@ -58,13 +58,13 @@ func ExampleClient_FeeQuotes() {
 
 	client := paymaster.New(server.URL)
 	defer client.Close()
-	quotes, err := client.FeeQuotes(context.Background(), &userop.Operation{}, paymaster.QuoteRequest{})
+	quotes, err := client.FeeQuotes(context.Background(), &userop.Operation{}, userop.QuoteRequest{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	for _, quote := range quotes.Quotes {
-		fmt.Println("approve", quotes.Paymaster, "for", quote.MaxFee.Dec(), "base units of", quote.Symbol)
+		fmt.Println("approve", quote.Paymaster, "for", quote.MaxFee.Dec(), "base units of", quote.Symbol)
 	}
 	// Output: approve 0x00000f7365cA6C59A2C93719ad53d567ed49c14C for 12300 base units of USDC
 }

@@ -6,50 +6,17 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/userop"
 )
 
-// QuoteRequest says which tokens to quote.
-type QuoteRequest struct {
-	// Tokens to quote; empty for all the service takes.
-	Tokens []common.Address
-	// Preferred is one more token, zero for none.
-	Preferred common.Address
-	// CalculateGasLimits asks the service to reckon with gas limits of its own.
-	CalculateGasLimits bool
-}
+var _ userop.FeeQuoter = (*Client)(nil)
 
-// FeeQuotes is what it costs to pay for an operation in tokens.
-type FeeQuotes struct {
-	Quotes []FeeQuote
-	// Paymaster is the token paymaster, whom the account has to approve.
-	Paymaster common.Address
-	// Sponsorship is set, and Quotes is empty, when the service pays for the operation after all.
-	Sponsorship *userop.Sponsorship
-}
-
-// FeeQuote is the price of an operation in one token.
-type FeeQuote struct {
-	Token    common.Address
-	Symbol   string
-	Decimals uint8
-	// MaxFee is the most that is taken, in the token's base units and rounded up: what to approve.
-	MaxFee uint256.Int
-	// MaxFeeUSD and PremiumPercent are decimal numbers for display, empty where the service gives none.
-	MaxFeeUSD      string
-	PremiumPercent string
-	// ValidUntil is zero where the service does not say.
-	ValidUntil time.Time
-	LogoURL    string
-}
-
-// FeeQuotes asks what op would cost in tokens (pm_getFeeQuoteOrData). To pay in one, approve
-// FeeQuotes.Paymaster for its MaxFee in the same batch, then ask for the sponsorship with
-// [userop.SponsorRequest].FeeToken.
-func (c *Client) FeeQuotes(ctx context.Context, op *userop.Operation, req QuoteRequest) (FeeQuotes, error) {
+// FeeQuotes asks what op would cost in tokens (pm_getFeeQuoteOrData). To pay in one, approve the quote's
+// Paymaster for its MaxFee in the same batch, then ask for the sponsorship with
+// [userop.SponsorRequest].FeeToken; package account does both.
+func (c *Client) FeeQuotes(ctx context.Context, op *userop.Operation, req userop.QuoteRequest) (userop.FeeQuotes, error) {
 	params := c.options.params(modeERC20, req.CalculateGasLimits)
 	params.TokenInfo = &tokenInfo{Tokens: make([]string, len(req.Tokens))}
 	for i, token := range req.Tokens {
@@ -58,25 +25,27 @@ func (c *Client) FeeQuotes(ctx context.Context, op *userop.Operation, req QuoteR
 	if req.Preferred != (common.Address{}) {
 		params.TokenInfo.Preferred = req.Preferred.Hex()
 	}
-	var answer FeeQuotes
+	var answer feeQuotes
 	if err := read(ctx, c.rpc, &answer, "pm_getFeeQuoteOrData", (*serviceOperation)(op), params); err != nil {
-		return FeeQuotes{}, err
+		return userop.FeeQuotes{}, err
 	}
 	if answer.Sponsorship != nil {
 		if err := checkData(answer.Sponsorship.PaymasterAndData); err != nil {
-			return FeeQuotes{}, err
+			return userop.FeeQuotes{}, err
 		}
 	}
-	return answer, nil
+	return userop.FeeQuotes(answer), nil
 }
 
-// UnmarshalJSON reads the answer of pm_getFeeQuoteOrData in either mode.
-func (q *FeeQuotes) UnmarshalJSON(data []byte) error {
+// feeQuotes is the answer of pm_getFeeQuoteOrData.
+type feeQuotes userop.FeeQuotes
+
+// UnmarshalJSON reads the answer in either mode.
+func (q *feeQuotes) UnmarshalJSON(data []byte) error {
 	obj, err := jsonobject.Parse(data)
 	if err != nil {
 		return err
 	}
-	var read FeeQuotes
 	var mode string
 	obj.Require("mode", &mode)
 	switch mode {
@@ -85,29 +54,42 @@ func (q *FeeQuotes) UnmarshalJSON(data []byte) error {
 		if err := answer.UnmarshalJSON(data); err != nil {
 			return err
 		}
-		read.Sponsorship = (*userop.Sponsorship)(&answer)
+		*q = feeQuotes{Sponsorship: (*userop.Sponsorship)(&answer)}
+		return nil
 	case modeERC20:
-		obj.Require("feeQuotes", &read.Quotes)
-		obj.Require("paymasterAddress", &read.Paymaster)
-	default:
-		if mode != "" {
-			return fmt.Errorf("mode: %q is neither %s nor %s", mode, modeERC20, modeSponsored)
-		}
+		return q.readQuotes(obj)
+	case "":
+		return obj.Err()
 	}
+	return fmt.Errorf("mode: %q is neither %s nor %s", mode, modeERC20, modeSponsored)
+}
+
+func (q *feeQuotes) readQuotes(obj *jsonobject.Reader) error {
+	var quotes []feeQuote
+	var paymaster common.Address
+	obj.Require("feeQuotes", &quotes)
+	obj.Require("paymasterAddress", &paymaster)
 	if err := obj.Err(); err != nil {
 		return err
 	}
-	*q = read
+	*q = feeQuotes{Quotes: make([]userop.FeeQuote, len(quotes))}
+	for i := range quotes {
+		q.Quotes[i] = userop.FeeQuote(quotes[i])
+		q.Quotes[i].Paymaster = paymaster
+	}
 	return nil
 }
 
+// feeQuote is the price in one token.
+type feeQuote userop.FeeQuote
+
 // UnmarshalJSON reads a quote. maxGasFee is a decimal fraction of the token, kept exactly.
-func (q *FeeQuote) UnmarshalJSON(data []byte) error {
+func (q *feeQuote) UnmarshalJSON(data []byte) error {
 	obj, err := jsonobject.Parse(data)
 	if err != nil {
 		return err
 	}
-	var read FeeQuote
+	var read feeQuote
 	var fee numeral
 	var validUntil userop.Quantity
 	obj.Require("tokenAddress", &read.Token)
@@ -124,7 +106,7 @@ func (q *FeeQuote) UnmarshalJSON(data []byte) error {
 	if read.MaxFee, err = baseUnits(fee, read.Decimals); err != nil {
 		return fmt.Errorf("maxGasFee: %w", err)
 	}
-	if seconds := validUntil.Int(); !seconds.IsZero() && seconds.IsUint64() {
+	if seconds := validUntil.Int(); !seconds.IsZero() && seconds.BitLen() <= 48 {
 		read.ValidUntil = time.Unix(int64(seconds.Uint64()), 0)
 	}
 	*q = read

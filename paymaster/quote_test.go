@@ -8,40 +8,38 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/userop"
 )
 
 func TestFeeQuotes(t *testing.T) {
-	got, err := play(t, "quotes.jsonl").FeeQuotes(t.Context(), operation(), paymaster.QuoteRequest{
+	got, err := play(t, "quotes.jsonl").FeeQuotes(t.Context(), operation(), userop.QuoteRequest{
 		Tokens: []common.Address{usdc, usdt}, Preferred: usdc, CalculateGasLimits: true,
 	})
 	require.NoError(t, err)
-	require.Equal(t, paymaster.FeeQuotes{
-		Quotes: []paymaster.FeeQuote{
+	require.Equal(t, userop.FeeQuotes{
+		Quotes: []userop.FeeQuote{
 			{
-				Token: usdc, Symbol: "USDC", Decimals: 6,
+				Token: usdc, Symbol: "USDC", Decimals: 6, Paymaster: tokens,
 				MaxFee:    *uint256.NewInt(12_346), // 0.012345600001 rounded up
 				MaxFeeUSD: "0.01234", PremiumPercent: "12",
 				ValidUntil: time.Unix(1_700_000_000, 0), LogoURL: "https://assets.example/usdc.png",
 			},
-			{Token: usdt, Symbol: "USDT", Decimals: 6, MaxFee: *uint256.NewInt(1), PremiumPercent: "10.5"},
+			{Token: usdt, Symbol: "USDT", Decimals: 6, Paymaster: tokens, MaxFee: *uint256.NewInt(1), PremiumPercent: "10.5"},
 		},
-		Paymaster: tokens,
 	}, got)
 }
 
 func TestFeeQuotesOfAllTokens(t *testing.T) {
-	got, err := play(t, "quotes_all.jsonl").FeeQuotes(t.Context(), operation(), paymaster.QuoteRequest{})
+	got, err := play(t, "quotes_all.jsonl").FeeQuotes(t.Context(), operation(), userop.QuoteRequest{})
 	require.NoError(t, err)
 	require.Empty(t, got.Quotes)
 	require.Nil(t, got.Sponsorship)
 }
 
 func TestFeeQuotesThatSponsor(t *testing.T) {
-	got, err := play(t, "quotes_sponsored.jsonl").FeeQuotes(t.Context(), operation(), paymaster.QuoteRequest{CalculateGasLimits: true})
+	got, err := play(t, "quotes_sponsored.jsonl").FeeQuotes(t.Context(), operation(), userop.QuoteRequest{CalculateGasLimits: true})
 	require.NoError(t, err)
-	require.Equal(t, paymaster.FeeQuotes{Sponsorship: &userop.Sponsorship{
+	require.Equal(t, userop.FeeQuotes{Sponsorship: &userop.Sponsorship{
 		PaymasterAndData:     sponsoredData,
 		CallGasLimit:         uint256.NewInt(120_000),
 		VerificationGasLimit: uint256.NewInt(250_000),
@@ -61,8 +59,8 @@ func TestFeeQuotesWrong(t *testing.T) {
 		"paymaster: not sponsored: the service answered with an empty paymasterAndData",
 		"paymaster: pm_getFeeQuoteOrData: token not supported (code -32000)",
 	} {
-		got, err := client.FeeQuotes(t.Context(), operation(), paymaster.QuoteRequest{})
+		got, err := client.FeeQuotes(t.Context(), operation(), userop.QuoteRequest{})
 		require.ErrorContains(t, err, want)
-		require.Equal(t, paymaster.FeeQuotes{}, got)
+		require.Equal(t, userop.FeeQuotes{}, got)
 	}
 }

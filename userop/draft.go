@@ -30,6 +30,9 @@ type Draft struct {
 
 	// Sponsored asks the sender's paymaster to pay.
 	Sponsored bool
+	// OrSelf, with Sponsored, has the account pay itself where the paymaster says that it does not
+	// ([ErrNotSponsored]). A paymaster that cannot be asked is an error all the same.
+	OrSelf bool
 	// FeeToken, with Sponsored, pays the paymaster in this ERC-20 token.
 	FeeToken *common.Address
 	// Fees, when not zero, are used as they are instead of being asked for.
@@ -43,6 +46,9 @@ type Draft struct {
 	// Overrides change the state for the estimation only.
 	Overrides StateOverride
 
+	// Accept has the last word on an operation that is complete but for its signature; an error of it
+	// stops the operation.
+	Accept func(op *Operation) error
 	// BeforeSend runs once, after signing and before anything is sent; an error of it stops the
 	// operation. hash is the userOpHash.
 	BeforeSend func(ctx context.Context, op *Operation, hash common.Hash) error
@@ -73,6 +79,8 @@ func (d *Draft) validate() error {
 		return errors.New("a nonce to read and one to reserve; use one")
 	case d.FeeToken != nil && !d.Sponsored:
 		return errors.New("a fee token goes with sponsorship by a token paymaster")
+	case d.OrSelf && (!d.Sponsored || d.FeeToken != nil):
+		return errors.New("paying itself stands in for a sponsorship without a fee token")
 	case !d.Fees.IsZero() && d.Fees.MaxFeePerGas.IsZero():
 		return errors.New("a priority fee without a maximum fee per gas")
 	case d.Fees.MaxPriorityFeePerGas.Gt(&d.Fees.MaxFeePerGas):

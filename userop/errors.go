@@ -17,6 +17,7 @@ type Step string
 const (
 	StepCheck    Step = "check"
 	StepPrepare  Step = "prepare"
+	StepQuote    Step = "quote"
 	StepEstimate Step = "estimate"
 	StepSponsor  Step = "sponsor"
 	StepSign     Step = "sign"

@@ -2,6 +2,7 @@ package userop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -9,14 +10,23 @@ import (
 )
 
 // price fills gas limits and, for a sponsored draft, paymasterAndData. It returns the step that failed.
-//
-// A paymaster proposes the limits together with its signature, which covers them. Where the caller has a
-// say in them, or the paymaster proposes none, it is asked once more when they stand.
 func (s *Sender) price(ctx context.Context, draft *Draft, op *Operation) (Step, error) {
-	op.setGas(draft.Gas)
-	if !draft.Sponsored {
-		return StepEstimate, s.estimate(ctx, draft, op)
+	if draft.Sponsored {
+		step, err := s.sponsor(ctx, draft, op)
+		if !draft.OrSelf || !errors.Is(err, ErrNotSponsored) {
+			return step, err
+		}
+		s.cfg.Logger.DebugContext(ctx, "user operation not sponsored, its account pays", "sender", op.Sender, "reason", err)
+		op.PaymasterAndData = nil
+		op.setGas(draft.Gas)
 	}
+	return StepEstimate, s.estimate(ctx, draft, op)
+}
+
+// sponsor fills paymasterAndData and the limits. A paymaster proposes the limits together with its
+// signature, which covers them. Where the caller has a say in them, or the paymaster proposes none, it is
+// asked once more when they stand.
+func (s *Sender) sponsor(ctx context.Context, draft *Draft, op *Operation) (Step, error) {
 	if draft.Gas.complete() {
 		return StepSponsor, s.sponsorFixed(ctx, draft, op)
 	}

@@ -153,21 +153,32 @@ func (s *Sender) sign(ctx context.Context, draft *Draft, nonce Reservation) (*Op
 
 // fill makes a checked draft an operation with the dummy signature.
 func (s *Sender) fill(ctx context.Context, draft *Draft, nonce Reservation) (*Operation, error) {
-	fail := func(step Step, err error) (*Operation, error) {
-		return nil, &Error{Step: step, Sender: draft.Sender, Err: err}
-	}
-	op, err := s.prepare(ctx, draft, nonce)
+	op, err := s.outline(ctx, draft, nonce)
 	if err != nil {
-		return fail(StepPrepare, err)
-	}
-	if op.Signature, err = draft.Signer.DummySignature(op); err != nil {
-		return fail(StepSign, err)
+		return nil, err
 	}
 	if step, err := s.price(ctx, draft, op); err != nil {
-		return fail(step, err)
+		return nil, &Error{Step: step, Sender: draft.Sender, Err: err}
 	}
-	if err := draft.Caps.Check(op); err != nil {
-		return fail(StepCheck, err)
+	err = draft.Caps.Check(op)
+	if err == nil && draft.Accept != nil {
+		err = draft.Accept(op)
+	}
+	if err != nil {
+		return nil, &Error{Step: StepCheck, Sender: draft.Sender, Err: err}
+	}
+	return op, nil
+}
+
+// outline makes a checked draft an operation with the dummy signature, the caller's limits and no payer.
+func (s *Sender) outline(ctx context.Context, draft *Draft, nonce Reservation) (*Operation, error) {
+	op, err := s.prepare(ctx, draft, nonce)
+	if err != nil {
+		return nil, &Error{Step: StepPrepare, Sender: draft.Sender, Err: err}
+	}
+	op.setGas(draft.Gas)
+	if op.Signature, err = draft.Signer.DummySignature(op); err != nil {
+		return nil, &Error{Step: StepSign, Sender: draft.Sender, Err: err}
 	}
 	return op, nil
 }

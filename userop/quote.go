@@ -1,0 +1,84 @@
+package userop
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+)
+
+// FeeQuoter is a [Paymaster] that can be paid in tokens and says what that would cost; *paymaster.Client
+// is one.
+type FeeQuoter interface {
+	// FeeQuotes says what op, which carries a dummy signature, would cost in tokens.
+	FeeQuotes(ctx context.Context, op *Operation, req QuoteRequest) (FeeQuotes, error)
+}
+
+// QuoteRequest says which tokens to quote.
+type QuoteRequest struct {
+	// Tokens to quote; empty for all the service takes.
+	Tokens []common.Address
+	// Preferred is one more token, zero for none.
+	Preferred common.Address
+	// CalculateGasLimits asks the service to reckon with gas limits of its own.
+	CalculateGasLimits bool
+}
+
+// FeeQuotes is what it costs to pay for an operation in tokens.
+type FeeQuotes struct {
+	Quotes []FeeQuote
+	// Sponsorship is set, and Quotes is empty, when the service pays for the operation after all.
+	Sponsorship *Sponsorship
+}
+
+// For returns the quote for a token, false where there is none.
+func (q *FeeQuotes) For(token common.Address) (FeeQuote, bool) {
+	for i := range q.Quotes {
+		if q.Quotes[i].Token == token {
+			return q.Quotes[i], true
+		}
+	}
+	return FeeQuote{}, false
+}
+
+// FeeQuote is the price of an operation in one token.
+type FeeQuote struct {
+	Token    common.Address
+	Symbol   string
+	Decimals uint8
+	// Paymaster is the token paymaster, whom the account has to approve.
+	Paymaster common.Address
+	// MaxFee is the most that is taken, in the token's base units and rounded up: what to approve.
+	MaxFee uint256.Int
+	// MaxFeeUSD and PremiumPercent are decimal numbers for display, empty where the service gives none.
+	MaxFeeUSD      string
+	PremiumPercent string
+	// ValidUntil is zero where the service does not say.
+	ValidUntil time.Time
+	LogoURL    string
+}
+
+// FeeQuotes asks the paymaster what the draft's operation would cost in tokens, all that it takes if none is
+// named. Nothing is signed, and whether the account has the tokens does not matter. Every error is an [*Error].
+func (s *Sender) FeeQuotes(ctx context.Context, draft Draft, tokens ...common.Address) (FeeQuotes, error) {
+	quoter, ok := s.cfg.Paymaster.(FeeQuoter)
+	if !ok {
+		return FeeQuotes{}, &Error{Step: StepCheck, Sender: draft.Sender, Err: errors.New("no paymaster that quotes fees in tokens is configured")}
+	}
+	nonce, err := s.begin(ctx, &draft)
+	if err != nil {
+		return FeeQuotes{}, err
+	}
+	defer nonce.abandon()
+	op, err := s.outline(ctx, &draft, nonce)
+	if err != nil {
+		return FeeQuotes{}, err
+	}
+	quotes, err := quoter.FeeQuotes(ctx, op, QuoteRequest{Tokens: tokens, CalculateGasLimits: !draft.Gas.complete()})
+	if err != nil {
+		return FeeQuotes{}, &Error{Step: StepQuote, Sender: draft.Sender, Err: err}
+	}
+	return quotes, nil
+}

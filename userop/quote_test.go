@@ -1,0 +1,161 @@
+package userop_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/userop"
+)
+
+// quoter are services whose paymaster takes tokens.
+type quoter struct {
+	*services
+	quotes userop.FeeQuotes
+	err    error
+	op     *userop.Operation
+	req    userop.QuoteRequest
+}
+
+func (q *quoter) FeeQuotes(_ context.Context, op *userop.Operation, req userop.QuoteRequest) (userop.FeeQuotes, error) {
+	q.note("quote")
+	q.op, q.req = op.Clone(), req
+	return q.quotes, q.err
+}
+
+func (q *quoter) sender(t *testing.T) *userop.Sender {
+	t.Helper()
+	s, err := userop.NewSender(userop.SenderConfig{ChainID: testChainID, EntryPoint: entryPoint, Bundler: q.services, Paymaster: q})
+	require.NoError(t, err)
+	return s
+}
+
+func TestFeeQuotes(t *testing.T) {
+	quote := userop.FeeQuote{Token: common.Address{1}, MaxFee: *uint256.NewInt(5)}
+	q, signed := &quoter{services: newServices(), quotes: userop.FeeQuotes{Quotes: []userop.FeeQuote{quote}}}, 0
+	draft := newDraft(&signed)
+	quotes, err := q.sender(t).FeeQuotes(t.Context(), draft, common.Address{1}, common.Address{2})
+	require.NoError(t, err)
+	require.Equal(t, q.quotes, quotes)
+	require.Equal(t, userop.QuoteRequest{Tokens: []common.Address{{1}, {2}}, CalculateGasLimits: true}, q.req)
+	require.Equal(t, &userop.Operation{
+		Sender: sender, Nonce: *uint256.NewInt(7), CallData: draft.CallData, Signature: []byte("dummy"),
+		MaxFeePerGas: q.fees.MaxFeePerGas, MaxPriorityFeePerGas: q.fees.MaxPriorityFeePerGas,
+	}, q.op)
+	require.Zero(t, signed)
+	require.Zero(t, q.count("sponsor"))
+
+	found, ok := quotes.For(common.Address{1})
+	require.True(t, ok)
+	require.Equal(t, quote, found)
+	_, ok = quotes.For(common.Address{2})
+	require.False(t, ok)
+}
+
+func TestFeeQuotesOfFixedLimits(t *testing.T) {
+	q, signed := &quoter{services: newServices()}, 0
+	draft := newDraft(&signed)
+	draft.Gas = userop.Gas{CallGasLimit: *uint256.NewInt(1), VerificationGasLimit: *uint256.NewInt(2), PreVerificationGas: *uint256.NewInt(3)}
+	_, err := q.sender(t).FeeQuotes(t.Context(), draft)
+	require.NoError(t, err)
+	require.False(t, q.req.CalculateGasLimits)
+	require.Empty(t, q.req.Tokens)
+	require.Equal(t, draft.Gas, q.op.Gas())
+}
+
+func TestFeeQuotesFail(t *testing.T) {
+	q, signed := &quoter{services: newServices(), err: errors.New("no tokens today")}, 0
+	_, err := q.sender(t).FeeQuotes(t.Context(), newDraft(&signed))
+	require.EqualError(t, err, fmt.Sprintf("user operation of %s: quote: no tokens today", sender))
+	_, err = q.sender(t).FeeQuotes(t.Context(), userop.Draft{Sender: sender})
+	require.EqualError(t, err, fmt.Sprintf("user operation of %s: check: no call data", sender))
+	_, err = newSender(t, q.services).FeeQuotes(t.Context(), newDraft(&signed))
+	require.EqualError(t, err, fmt.Sprintf("user operation of %s: check: no paymaster that quotes fees in tokens is configured", sender))
+
+	draft := newDraft(&signed)
+	draft.Nonce = func(context.Context) (uint256.Int, error) { return uint256.Int{}, errNode }
+	_, err = q.sender(t).FeeQuotes(t.Context(), draft)
+	require.ErrorIs(t, err, errNode)
+}
+
+func TestThePayerOfLastResortIsTheAccountOnlyWhenAsked(t *testing.T) {
+	orSelf := func(d *userop.Draft) { d.OrSelf = true }
+	refused := fmt.Errorf("policy: %w", userop.ErrNotSponsored)
+	for name, test := range map[string]struct {
+		change     func(*userop.Draft)
+		sponsorErr error
+		selfPaid   bool
+	}{
+		"sponsored":            {orSelf, nil, false},
+		"refused":              {orSelf, refused, true},
+		"refused, not asked":   {func(*userop.Draft) {}, refused, false},
+		"out of reach":         {orSelf, passing{}, false},
+		"another verdict":      {orSelf, verdict{}, false},
+		"refused, with limits": {func(d *userop.Draft) { d.OrSelf, d.Gas.CallGasLimit = true, *uint256.NewInt(9) }, refused, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, signed := newServices(), 0
+			s.sponsorErr = test.sponsorErr
+			draft := newDraft(&signed)
+			test.change(&draft)
+			_, err := newSender(t, s).Send(t.Context(), draft)
+			if test.sponsorErr != nil && !test.selfPaid {
+				require.ErrorIs(t, err, test.sponsorErr)
+				require.Empty(t, s.sent)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, test.selfPaid, len(s.sent[0].PaymasterAndData) == 0)
+			if test.selfPaid {
+				require.Equal(t, s.gas.VerificationGasLimit, s.sent[0].VerificationGasLimit, "as the bundler estimates")
+			}
+			if !draft.Gas.IsZero() {
+				require.Equal(t, draft.Gas.CallGasLimit, s.sent[0].CallGasLimit)
+			}
+		})
+	}
+}
+
+func TestSelfPaymentIsHeldAgainstTheCaps(t *testing.T) {
+	s, signed := newServices(), 0
+	s.sponsorErr = userop.ErrNotSponsored
+	draft := newDraft(&signed)
+	draft.OrSelf, draft.Caps.CallGasLimit = true, uint256.NewInt(99)
+	_, err := newSender(t, s).Send(t.Context(), draft)
+	require.ErrorIs(t, err, userop.ErrCap)
+	require.Zero(t, signed)
+}
+
+func TestOrSelfNeedsASponsorshipToStandInFor(t *testing.T) {
+	s, signed := newServices(), 0
+	for _, change := range []func(*userop.Draft){
+		func(d *userop.Draft) { d.Sponsored = false },
+		func(d *userop.Draft) { d.FeeToken = &sponsor },
+	} {
+		draft := newDraft(&signed)
+		draft.OrSelf = true
+		change(&draft)
+		_, err := newSender(t, s).Send(t.Context(), draft)
+		require.ErrorContains(t, err, "check: paying itself stands in for a sponsorship without a fee token")
+	}
+}
+
+func TestAcceptHasTheLastWordBeforeTheSignature(t *testing.T) {
+	s, signed := newServices(), 0
+	draft := newDraft(&signed)
+	draft.Accept = func(op *userop.Operation) error {
+		require.Equal(t, s.sponsorship.PaymasterAndData, op.PaymasterAndData)
+		require.Equal(t, "1000", op.CallGasLimit.Dec())
+		return errNode
+	}
+	_, err := newSender(t, s).Send(t.Context(), draft)
+	require.ErrorIs(t, err, errNode)
+	require.ErrorContains(t, err, "check: node says no")
+	require.Zero(t, signed)
+	require.Zero(t, s.count("send"))
+}
