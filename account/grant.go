@@ -24,24 +24,7 @@ import (
 // does not know is an error matching [session.ErrRootMismatch], since replacing it would cancel the
 // sessions under it; [ReplaceRoot] does so all the same.
 func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies []session.Policy, opts ...Option) (*session.Session, *userop.Pending, error) {
-	s, err := newSettings(opts)
-	if err != nil {
-		return nil, nil, err
-	}
-	sess, err := session.OpenOrNew(ctx, store, o.Ref())
-	if err != nil {
-		return nil, nil, err
-	}
-	sess = sess.On(o.client)
-	plan, err := sess.PlanGrant(o.client.contracts.Session, policies...)
-	if err != nil {
-		return nil, nil, fmt.Errorf("grant a session: %w", err)
-	}
-	modules := []common.Address{o.client.contracts.Session.Manager}
-	if s.router {
-		modules = append(modules, o.client.contracts.Session.Router)
-	}
-	calls, err := o.prepareRoot(ctx, sess, modules, s.replaceRoot)
+	sess, plan, calls, err := o.planGrant(ctx, store, policies, opts)
 	if err != nil {
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
 	}
@@ -50,6 +33,29 @@ func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies 
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
 	}
 	return sess, tx, nil
+}
+
+// planGrant decides on the new root, and on the calls that enable what is missing.
+func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, policies []session.Policy, opts []Option) (*session.Session, *session.RootChange, []Call, error) {
+	s, err := newSettings(opts)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	sess, err := session.OpenOrNew(ctx, store, o.Ref())
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	sess = sess.On(o.client)
+	plan, err := sess.PlanGrant(o.client.contracts.Session, policies...)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	modules := []common.Address{o.client.contracts.Session.Manager}
+	if s.router {
+		modules = append(modules, o.client.contracts.Session.Router)
+	}
+	calls, err := o.prepareRoot(ctx, sess, modules, s.replaceRoot)
+	return sess, plan, calls, err
 }
 
 // Revoke cancels the session of that ID, in one operation of the owner that sets a root without it.
@@ -143,13 +149,26 @@ func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Session, m
 // settleTimeout bounds undoing a change after the caller's context ended.
 const settleTimeout = 10 * time.Second
 
-// changeRoot sends calls and the new root as one operation, with the store changed in between signing
-// and sending, so that a crash leaves a pending change that names its operation.
+// changeRoot sends calls and the new root as one operation.
 func (o *OwnedAccount) changeRoot(ctx context.Context, plan *session.RootChange, calls []Call, opts []Option) (*userop.Pending, error) {
-	calls = append(calls, Call{To: o.client.contracts.Session.Manager, Data: abi.SetMerkleRoot(plan.Root())})
-	draft, err := o.draft(calls, opts)
+	draft, undo, err := o.rootDraft(plan, calls, opts)
 	if err != nil {
 		return nil, err
+	}
+	tx, err := o.client.sender.Send(ctx, *draft)
+	if err != nil && !userop.MayBeAccepted(err) {
+		err = errors.Join(err, undo(ctx))
+	}
+	return tx, err
+}
+
+// rootDraft is the draft of an operation that makes the calls and sets the new root. The store is changed
+// in between signing and sending, so that a crash leaves a pending change that names its operation; undo
+// takes the change back.
+func (o *OwnedAccount) rootDraft(plan *session.RootChange, calls []Call, opts []Option) (draft *userop.Draft, undo func(context.Context) error, err error) {
+	calls = append(calls, Call{To: o.client.contracts.Session.Manager, Data: abi.SetMerkleRoot(plan.Root())})
+	if draft, err = o.draft(calls, opts); err != nil {
+		return nil, nil, err
 	}
 	begun := false
 	draft.BeforeSend = func(ctx context.Context, op *userop.Operation, hash common.Hash) error {
@@ -157,11 +176,12 @@ func (o *OwnedAccount) changeRoot(ctx context.Context, plan *session.RootChange,
 		begun = err == nil
 		return err
 	}
-	tx, err := o.client.sender.Send(ctx, *draft)
-	if err == nil || !begun || userop.MayBeAccepted(err) {
-		return tx, err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
-	return nil, errors.Join(err, plan.Rollback(ctx))
+	return draft, func(ctx context.Context) error {
+		if !begun {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+		defer cancel()
+		return plan.Rollback(ctx)
+	}, nil
 }

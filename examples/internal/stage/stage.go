@@ -32,14 +32,17 @@ type Stage struct {
 }
 
 // Start starts a chain with its services; the caller closes them.
-func Start() (_ *Stage, err error) {
+func Start() (*Stage, error) { return StartChain(testutil.DefaultChainID) }
+
+// StartChain is [Start] for the chain of that ID.
+func StartChain(id uint64) (_ *Stage, err error) {
 	s := new(Stage)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if s.Chain, err = testutil.StartChain(testutil.ChainConfig{}); err != nil {
+	if s.Chain, err = testutil.StartChain(testutil.ChainConfig{ChainID: id}); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.Chain.Close)
