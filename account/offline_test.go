@@ -34,7 +34,7 @@ type emptyChain struct{ deadChain }
 
 func (emptyChain) CodeAt(context.Context, common.Address, *big.Int) ([]byte, error) { return nil, nil }
 
-func clientOf(t *testing.T, chain account.Chain) *account.Client {
+func clientOf(t testing.TB, chain account.Chain) *account.Client {
 	t.Helper()
 	client, err := account.NewClient(account.Config{ChainID: 80002, Chain: chain, Bundler: deadBundler{}})
 	require.NoError(t, err)
@@ -67,4 +67,11 @@ func (deadBundler) EstimateUserOperationGas(context.Context, *userop.Operation, 
 
 func (deadBundler) UserOperationReceipt(context.Context, common.Hash) (*userop.Receipt, error) {
 	return nil, errOffline
+}
+
+// emptyAnswers answers every call with nothing.
+type emptyAnswers struct{ emptyChain }
+
+func (emptyAnswers) CallContract(context.Context, ethereum.CallMsg, *big.Int) ([]byte, error) {
+	return nil, nil
 }

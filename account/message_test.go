@@ -1,0 +1,229 @@
+package account_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/accounts"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/common/math"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/signer/core/apitypes"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/session"
+)
+
+var magic = bytes.Repeat([]byte{0x64, 0x92}, 16)
+
+// order is typed data that names the account it is for.
+func order(user common.Address) apitypes.TypedData {
+	return apitypes.TypedData{
+		Types: apitypes.Types{
+			"EIP712Domain": {{Name: "name", Type: "string"}, {Name: "chainId", Type: "uint256"}},
+			"Order":        {{Name: "user", Type: "address"}, {Name: "amount", Type: "uint256"}},
+		},
+		PrimaryType: "Order",
+		Domain:      apitypes.TypedDataDomain{Name: "Shop", ChainId: math.NewHexOrDecimal256(80002)},
+		Message:     apitypes.TypedDataMessage{"user": user.Hex(), "amount": "42"},
+	}
+}
+
+func TestMessagesOfADeployedAccount(t *testing.T) {
+	w := newWorld(t)
+	for name, opts := range map[string][]account.OwnedOption{"ECDSA": nil, "multichain": {account.Multichain()}} {
+		t.Run(name, func(t *testing.T) {
+			owner := w.client.OwnedAccount(w.owner.Owner(), opts...)
+			done(t)(owner.Deploy(t.Context(), account.Sponsored()))
+			user := w.client.Account(owner.Address())
+
+			signature, err := owner.SignMessage(t.Context(), []byte("hello"))
+			require.NoError(t, err)
+			require.False(t, bytes.HasSuffix(signature, magic))
+			require.NoError(t, user.VerifyMessage(t.Context(), []byte("hello"), signature))
+			require.NoError(t, user.VerifyHash(t.Context(), account.MessageHash([]byte("hello")), signature))
+			err = user.VerifyMessage(t.Context(), []byte("hullo"), signature)
+			require.ErrorIs(t, err, account.ErrBadSignature)
+			require.EqualError(t, err, "signature of account "+user.Address().Hex()+": signature is not valid: isValidSignature says no")
+
+			data := order(user.Address())
+			signature, err = owner.SignTypedData(t.Context(), data)
+			require.NoError(t, err)
+			require.NoError(t, user.VerifyTypedData(t.Context(), data, signature))
+			require.ErrorIs(t, user.VerifyTypedData(t.Context(), order(stranger), signature), account.ErrBadSignature)
+
+			// As a wallet signs typed data: the hash itself, not a message about it.
+			hash, err := account.TypedDataHash(data)
+			require.NoError(t, err)
+			raw, err := crypto.Sign(hash[:], w.ownerKey)
+			require.NoError(t, err)
+			raw[64] += 27
+			require.NoError(t, user.VerifyTypedData(t.Context(), data, session.WrapSignature(raw, owner.Module().Address)))
+		})
+	}
+}
+
+func TestMessagesOfAnAccountWithoutCode(t *testing.T) {
+	w := newWorld(t)
+	client, chain := w.counted(t)
+	user := client.Account(w.owner.Address())
+	message, data := []byte("hello"), order(w.owner.Address())
+	signature, err := w.owner.SignMessage(t.Context(), message)
+	require.NoError(t, err)
+	require.True(t, bytes.HasSuffix(signature, magic))
+	require.NoError(t, user.VerifyMessage(t.Context(), message, signature))
+	require.Equal(t, int32(1), chain.calls.Load()+chain.codes.Load(), "one request")
+	require.ErrorIs(t, user.VerifyMessage(t.Context(), []byte("hullo"), signature), account.ErrBadSignature)
+	typed, err := w.owner.SignTypedData(t.Context(), data)
+	require.NoError(t, err)
+	require.NoError(t, user.VerifyTypedData(t.Context(), data, typed))
+	deployed, err := user.Deployed(t.Context())
+	require.NoError(t, err)
+	require.False(t, deployed, "the deployment was simulated only")
+
+	// Signed through the module that the account will have first, whatever is active later.
+	acting := w.client.OwnedAccount(w.owner.Owner(), account.ActiveModule(w.client.MultichainModule(w.owner.Owner())))
+	early, err := acting.SignMessage(t.Context(), message)
+	require.NoError(t, err)
+	require.Equal(t, signature, early)
+
+	// The same signature still holds once the account is there.
+	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
+	require.NoError(t, user.VerifyMessage(t.Context(), message, signature))
+}
+
+func TestCounterfactualMessageVectorsAreValid(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range accountVectors(t) {
+		message := []byte(c.CounterfactualMessage.Message)
+		require.NoError(t, w.client.Account(c.Address).VerifyMessage(t.Context(), message, c.CounterfactualMessage.Signature))
+		require.ErrorIs(t, w.client.Account(w.owner.Address()).VerifyMessage(t.Context(), message, c.CounterfactualMessage.Signature), account.ErrBadSignature)
+	}
+}
+
+// wrap6492 is abi.encode(address, bytes, bytes) ‖ magic, packed by another encoder than the one under test.
+func wrap6492(t *testing.T, factory common.Address, deploy, signature []byte) []byte {
+	t.Helper()
+	return append(pack(t, "f(address,bytes,bytes)", factory, deploy, signature)[abi.SelectorSize:], magic...)
+}
+
+func TestSignaturesThatDoNotHold(t *testing.T) {
+	w := newWorld(t)
+	message := []byte("hello")
+	wrapped, err := w.owner.SignMessage(t.Context(), message)
+	require.NoError(t, err)
+	init := w.owner.InitCode()
+	factory, deploy := common.BytesToAddress(init[:20]), init[20:]
+	thief, err := w.client.OwnedAccount(newOwner(t)).SignMessage(t.Context(), message)
+	require.NoError(t, err)
+	key, err := crypto.Sign(accounts.TextHash(message), w.ownerKey)
+	require.NoError(t, err)
+	key[64] += 27
+	plain := session.WrapSignature(key, w.owner.Module().Address)
+
+	tests := []struct {
+		name      string
+		signature []byte
+		want      string
+		is        error
+	}{
+		{"of another account", thief, "signature is not valid: its factory 0x000000a56Aaca3e9a4C479ea6b6CD0DbcB6634F5 deploys another account", account.ErrBadSignature},
+		{"not wrapped", plain, "account is not deployed: " + w.owner.Address().Hex() + " on chain 80002; its owner deploys it with a first operation, a session cannot; before that, its signatures are in the form of ERC-6492", account.ErrNotDeployed},
+		{"nothing", nil, "account is not deployed", account.ErrNotDeployed},
+		{"magic alone", magic, "signature is not valid: it ends as ERC-6492 has it, but does not decode", account.ErrBadSignature},
+		{"cut", append(wrapped[:64:64], magic...), "does not decode", account.ErrBadSignature},
+		{"factory without code", wrap6492(t, stranger, deploy, plain), "its factory 0x00000000000000000000000000000000DeaDBeef deploys another account", account.ErrBadSignature},
+		{"factory reverts", wrap6492(t, factory, []byte{1, 2, 3, 4}, plain), "does not deploy an account: no reason", account.ErrBadSignature},
+		{"signature of another", wrap6492(t, factory, deploy, session.WrapSignature(append(bytes.Repeat([]byte{1}, 64), 27), w.owner.Module().Address)), "isValidSignature says no", account.ErrBadSignature},
+		{"signature too short", wrap6492(t, factory, deploy, session.WrapSignature([]byte{1}, w.owner.Module().Address)), "isValidSignature reverted: WrongSignatureLength()", account.ErrBadSignature},
+		{"module not enabled", wrap6492(t, factory, deploy, session.WrapSignature(key, stranger)), "isValidSignature reverted: WrongValidationModule(0x00000000000000000000000000000000DeaDBeef)", account.ErrBadSignature},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := w.user.VerifyMessage(t.Context(), message, tt.signature)
+			require.ErrorIs(t, err, tt.is)
+			require.ErrorContains(t, err, "signature of account "+w.owner.Address().Hex()+": ")
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
+
+	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
+	for _, signature := range [][]byte{nil, {1, 2, 3}, plain[:len(plain)-64]} {
+		require.ErrorIs(t, w.user.VerifyMessage(t.Context(), message, signature), account.ErrBadSignature)
+	}
+	require.ErrorIs(t, offlineClient(t).Account(stranger).VerifyMessage(t.Context(), message, plain), errOffline)
+}
+
+func TestMessagesThatCannotBeSigned(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.client.OwnedAccount(w.owner.Owner(), account.AtAddress(stranger)).SignMessage(t.Context(), nil)
+	require.ErrorIs(t, err, account.ErrNotDeployed)
+	bad := order(stranger)
+	bad.PrimaryType = "Nothing"
+	_, err = w.owner.SignTypedData(t.Context(), bad)
+	require.ErrorIs(t, err, account.ErrInvalid)
+	require.ErrorContains(t, err, "invalid input: typed data: ")
+	require.ErrorIs(t, w.user.VerifyTypedData(t.Context(), bad, nil), account.ErrInvalid)
+	_, err = w.client.OwnedAccount(forger{w.owner.Owner()}).SignMessage(t.Context(), nil)
+	require.ErrorIs(t, err, account.ErrWrongOwner)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = w.owner.SignMessage(ended, nil)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func ExampleOwnedAccount_SignMessage() {
+	w := exampleWorld()
+	defer w.close()
+	signature, err := w.owner.SignMessage(w.ctx, []byte("hello"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	user := w.client.Account(w.owner.Address()) // anyone who knows the address
+	fmt.Println("hello:", user.VerifyMessage(w.ctx, []byte("hello"), signature))
+	err = user.VerifyMessage(w.ctx, []byte("hullo"), signature)
+	fmt.Println("hullo:", errors.Is(err, account.ErrBadSignature))
+	// Output:
+	// hello: <nil>
+	// hullo: true
+}
+
+func ExampleOwnedAccount_SignTypedData() {
+	w := exampleWorld()
+	defer w.close()
+	data := apitypes.TypedData{
+		Types: apitypes.Types{
+			"EIP712Domain": {{Name: "name", Type: "string"}},
+			"Login":        {{Name: "account", Type: "address"}},
+		},
+		PrimaryType: "Login",
+		Domain:      apitypes.TypedDataDomain{Name: "Shop"},
+		Message:     apitypes.TypedDataMessage{"account": w.owner.Address().Hex()},
+	}
+	signature, err := w.owner.SignTypedData(w.ctx, data)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(w.client.Account(w.owner.Address()).VerifyTypedData(w.ctx, data, signature))
+	// Output:
+	// <nil>
+}
+
+func FuzzVerifyMessage(f *testing.F) {
+	user := clientOf(f, emptyAnswers{}).Account(stranger)
+	f.Add([]byte{})
+	f.Add(magic)
+	f.Add(hexutil.MustDecode("0x" + "00000000000000000000000000000000000000000000000000000000000000206492649264926492649264926492649264926492649264926492649264926492"))
+	f.Fuzz(func(t *testing.T, signature []byte) {
+		require.Error(t, user.VerifyMessage(t.Context(), nil, signature))
+		require.Error(t, user.VerifyMessage(t.Context(), nil, append(signature, magic...)))
+	})
+}
