@@ -46,11 +46,7 @@ func (c *Caps) Check(op *Operation) error {
 // Prefund returns what the EntryPoint takes in advance, in wei: the gas limits, the verification limit
 // thrice with a paymaster, times the maximum fee. It saturates, with ok false, on overflow.
 func (op *Operation) Prefund() (wei *uint256.Int, ok bool) {
-	times := uint64(1)
-	if len(op.PaymasterAndData) > 0 {
-		times = 3
-	}
-	gas, overflow := new(uint256.Int).MulOverflow(&op.VerificationGasLimit, uint256.NewInt(times))
+	gas, overflow := new(uint256.Int).MulOverflow(&op.VerificationGasLimit, op.verifications())
 	for _, add := range []*uint256.Int{&op.CallGasLimit, &op.PreVerificationGas} {
 		var over bool
 		_, over = gas.AddOverflow(gas, add)
@@ -61,4 +57,12 @@ func (op *Operation) Prefund() (wei *uint256.Int, ok bool) {
 		return wei.SetAllOne(), false
 	}
 	return wei, true
+}
+
+// verifications is how often the EntryPoint counts the verification limit.
+func (op *Operation) verifications() *uint256.Int {
+	if len(op.PaymasterAndData) > 0 {
+		return uint256.NewInt(3)
+	}
+	return uint256.NewInt(1)
 }

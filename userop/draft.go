@@ -57,8 +57,7 @@ type Draft struct {
 // Margins are percentages added to proposed values, rounded up: 20 makes 100 into 120.
 type Margins struct {
 	CallGasLimit, VerificationGasLimit, PreVerificationGas uint
-	// Fees raises both fee fields.
-	Fees uint
+	MaxFeePerGas, MaxPriorityFeePerGas                     uint
 }
 
 func (m Margins) gas() bool {

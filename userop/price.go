@@ -30,13 +30,15 @@ func (s *Sender) sponsor(ctx context.Context, draft *Draft, op *Operation) (Step
 	if draft.Gas.complete() {
 		return StepSponsor, s.sponsorFixed(ctx, draft, op)
 	}
-	proposed, err := s.askSponsor(ctx, draft, op, true)
+	// A paymaster knows nothing of state overrides: with them, the bundler estimates.
+	proposed, err := s.askSponsor(ctx, draft, op, len(draft.Overrides) == 0)
 	if err != nil {
 		return StepSponsor, err
 	}
 	// The answer stands in for the final one while limits are estimated.
 	op.PaymasterAndData = proposed.PaymasterAndData
 	gas, ok := proposed.gas()
+	ok = ok && len(draft.Overrides) == 0
 	if ok && draft.Gas.IsZero() && !draft.Margins.gas() {
 		op.setGas(gas)
 		return "", nil

@@ -223,10 +223,13 @@ func (s *Sender) fees(ctx context.Context, draft *Draft) (Fees, error) {
 	if err != nil {
 		return Fees{}, fmt.Errorf("gas price: %w", err)
 	}
-	fees.MaxFeePerGas = addPercent(fees.MaxFeePerGas, draft.Margins.Fees)
-	fees.MaxPriorityFeePerGas = addPercent(fees.MaxPriorityFeePerGas, draft.Margins.Fees)
 	if fees.MaxPriorityFeePerGas.Gt(&fees.MaxFeePerGas) {
 		return Fees{}, fmt.Errorf("gas price: the service proposes a priority fee of %s wei above its maximum fee of %s wei", fees.MaxPriorityFeePerGas.Dec(), fees.MaxFeePerGas.Dec())
+	}
+	fees.MaxFeePerGas = addPercent(fees.MaxFeePerGas, draft.Margins.MaxFeePerGas)
+	fees.MaxPriorityFeePerGas = addPercent(fees.MaxPriorityFeePerGas, draft.Margins.MaxPriorityFeePerGas)
+	if fees.MaxPriorityFeePerGas.Gt(&fees.MaxFeePerGas) {
+		return Fees{}, fmt.Errorf("gas price: with their margins the priority fee of %s wei is above the maximum fee of %s wei; raise that one too", fees.MaxPriorityFeePerGas.Dec(), fees.MaxFeePerGas.Dec())
 	}
 	return fees, nil
 }

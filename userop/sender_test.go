@@ -48,7 +48,7 @@ func TestSendSelfPaid(t *testing.T) {
 	s, signed := newServices(), 0
 	draft := newDraft(&signed)
 	draft.Sponsored = false
-	draft.Margins = userop.Margins{CallGasLimit: 15, Fees: 10}
+	draft.Margins = userop.Margins{CallGasLimit: 15, MaxFeePerGas: 10}
 	_, err := newSender(t, s).Send(t.Context(), draft)
 	require.NoError(t, err)
 	require.Zero(t, s.count("sponsor"))
@@ -63,7 +63,7 @@ func TestCallersLimitsAndFeesAreUsedAsTheyAre(t *testing.T) {
 	draft := newDraft(&signed)
 	draft.Gas = userop.Gas{CallGasLimit: *uint256.NewInt(11)}
 	draft.Fees = userop.Fees{MaxFeePerGas: *uint256.NewInt(5), MaxPriorityFeePerGas: *uint256.NewInt(4)}
-	draft.Margins = userop.Margins{CallGasLimit: 50, VerificationGasLimit: 50, PreVerificationGas: 1, Fees: 50}
+	draft.Margins = userop.Margins{CallGasLimit: 50, VerificationGasLimit: 50, PreVerificationGas: 1, MaxFeePerGas: 50, MaxPriorityFeePerGas: 50}
 	_, err := newSender(t, s).Send(t.Context(), draft)
 	require.NoError(t, err)
 	op := s.sent[0]

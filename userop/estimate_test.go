@@ -1,0 +1,106 @@
+package userop_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/userop"
+)
+
+func TestEstimateTellsGasAndWeiByPart(t *testing.T) {
+	s, signed := newServices(), 0
+	estimate, err := newSender(t, s).Estimate(t.Context(), newDraft(&signed))
+	require.NoError(t, err)
+	require.Zero(t, signed)
+	require.Zero(t, s.count("send"))
+	require.Equal(t, "1000", estimate.Gas.CallGasLimit.Dec())
+	require.Equal(t, s.fees, estimate.Fees)
+	require.Equal(t, sponsor, estimate.Paymaster)
+	require.Equal(t, "2000000000000", estimate.Cost.Call.Dec())
+	require.Equal(t, "12000000000000", estimate.Cost.Verification.Dec(), "counted thrice")
+	require.Equal(t, "6000000000000", estimate.Cost.PreVerification.Dec())
+	total := estimate.Cost.Total()
+	require.Equal(t, "20000000000000", total.Dec())
+
+	draft := newDraft(&signed)
+	draft.Sponsored = false
+	estimate, err = newSender(t, s).Estimate(t.Context(), draft)
+	require.NoError(t, err)
+	require.Equal(t, common.Address{}, estimate.Paymaster)
+	require.Equal(t, "400000000000", estimate.Cost.Verification.Dec())
+}
+
+func TestEstimateShowsWhatACapWouldRefuse(t *testing.T) {
+	s, signed := newServices(), 0
+	draft := newDraft(&signed)
+	draft.Caps.MaxCost = uint256.NewInt(1)
+	estimate, err := newSender(t, s).Estimate(t.Context(), draft)
+	require.NoError(t, err)
+	total := estimate.Cost.Total()
+	require.Equal(t, "20000000000000", total.Dec())
+	_, err = newSender(t, s).Send(t.Context(), draft)
+	require.ErrorIs(t, err, userop.ErrCap)
+}
+
+func TestEstimateIsThePrefund(t *testing.T) {
+	most := new(uint256.Int).SetAllOne()
+	for _, op := range []userop.Operation{
+		{},
+		printable(),
+		{VerificationGasLimit: *most, MaxFeePerGas: *uint256.NewInt(1), PaymasterAndData: sponsor.Bytes()},
+		{CallGasLimit: *most, PreVerificationGas: *most, MaxFeePerGas: *uint256.NewInt(1)},
+		{CallGasLimit: *most, MaxFeePerGas: *most},
+	} {
+		prefund, _ := op.Prefund()
+		total := op.Estimate().Cost.Total()
+		require.Equal(t, prefund.Dec(), total.Dec())
+	}
+}
+
+func TestOverridesAreForTheBundlerEvenWhenSponsored(t *testing.T) {
+	s, signed := newServices(), 0
+	draft := newDraft(&signed)
+	draft.Overrides = userop.StateOverride{sender: {}}
+	_, err := newSender(t, s).Send(t.Context(), draft)
+	require.NoError(t, err)
+	require.Equal(t, []string{"sponsor", "estimate", "sponsor", "send"}, s.log[len(s.log)-4:])
+	require.False(t, s.asked[0].CalculateGasLimits)
+	require.Equal(t, "100", s.sent[0].CallGasLimit.Dec(), "as the bundler estimated")
+}
+
+func TestMarginsAreByField(t *testing.T) {
+	s, signed := newServices(), 0
+	draft := newDraft(&signed)
+	draft.Margins = userop.Margins{VerificationGasLimit: 7, MaxPriorityFeePerGas: 33}
+	_, err := newSender(t, s).Send(t.Context(), draft)
+	require.NoError(t, err)
+	op := s.sent[0]
+	require.Equal(t, []string{"1000", "2140", "3000", "2000000000", "1330000000"}, []string{
+		op.CallGasLimit.Dec(), op.VerificationGasLimit.Dec(), op.PreVerificationGas.Dec(), op.MaxFeePerGas.Dec(), op.MaxPriorityFeePerGas.Dec(),
+	})
+	draft.Margins.MaxPriorityFeePerGas = 101
+	_, err = newSender(t, s).Send(t.Context(), draft)
+	require.ErrorContains(t, err, "gas price: with their margins the priority fee of 2010000000 wei is above the maximum fee of 2000000000 wei; raise that one too")
+}
+
+func ExampleOperation_Estimate() {
+	op := userop.Operation{
+		CallGasLimit:         *uint256.NewInt(90_000),
+		VerificationGasLimit: *uint256.NewInt(120_000),
+		PreVerificationGas:   *uint256.NewInt(48_000),
+		MaxFeePerGas:         *uint256.NewInt(2_000_000_000),
+	}
+	cost := op.Estimate().Cost
+	total := cost.Total()
+	fmt.Println("call:", cost.Call.Dec(), "wei")
+	fmt.Println("verification:", cost.Verification.Dec(), "wei")
+	fmt.Println("total:", total.Dec(), "wei")
+	// Output:
+	// call: 180000000000000 wei
+	// verification: 240000000000000 wei
+	// total: 516000000000000 wei
+}
