@@ -117,15 +117,23 @@ func (s *stage) draft(sender common.Address, key uint64, callData []byte) *usero
 
 // sponsor lets the paymaster set limits and pay.
 func (s *stage) sponsor(op *userop.Operation, sign signFunc) error {
+	return s.sponsorAs(op, sign, map[string]any{"mode": "SPONSORED"})
+}
+
+// sponsorIn is sponsor for a fee in a token.
+func (s *stage) sponsorIn(token common.Address, op *userop.Operation, sign signFunc) error {
+	return s.sponsorAs(op, sign, map[string]any{"mode": "ERC20", "tokenInfo": map[string]any{"feeTokenAddress": token}})
+}
+
+func (s *stage) sponsorAs(op *userop.Operation, sign signFunc, params map[string]any) error {
 	op.Signature = sign(common.Hash{1})
 	var answer struct {
 		PaymasterAndData                                       string
 		PreVerificationGas, VerificationGasLimit, CallGasLimit userop.Quantity
 	}
-	err := s.toPayer.CallContext(s.t.Context(), &answer, "pm_sponsorUserOperation", op, map[string]any{
-		"mode": "SPONSORED", "calculateGasLimits": true,
-		"sponsorshipInfo": map[string]any{"smartAccountInfo": map[string]any{"name": "BICONOMY", "version": "2.0.0"}},
-	})
+	params["calculateGasLimits"] = true
+	params["sponsorshipInfo"] = map[string]any{"smartAccountInfo": map[string]any{"name": "BICONOMY", "version": "2.0.0"}}
+	err := s.toPayer.CallContext(s.t.Context(), &answer, "pm_sponsorUserOperation", op, params)
 	op.PaymasterAndData = common.FromHex(answer.PaymasterAndData)
 	op.PreVerificationGas = *answer.PreVerificationGas.Int()
 	op.VerificationGasLimit = *answer.VerificationGasLimit.Int()

@@ -39,6 +39,7 @@ func artifactNames() map[string][]string {
 		"DemoToken":                    nil,
 		"DemoResetToken":               nil,
 		"DemoTarget":                   nil,
+		"DemoTokenPaymaster":           nil,
 	}
 }
 

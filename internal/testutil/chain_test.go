@@ -57,7 +57,7 @@ func TestContractsAreInstalled(t *testing.T) {
 	senderCreator := common.HexToAddress("0x7fc98430eAEdbb6070B35B39D798725049088348") // the EntryPoint's own, as on public chains
 	for _, address := range []common.Address{
 		at.EntryPoint, at.Implementation, at.Factory, at.FallbackHandler, at.ECDSAModule, at.MultichainModule, at.SessionKeyManager,
-		at.BatchedSessionRouter, at.ABISessionModule, at.ERC20SessionModule, at.Paymaster, at.NFT, at.Token, at.Token6, at.ResetToken,
+		at.BatchedSessionRouter, at.ABISessionModule, at.ERC20SessionModule, at.Paymaster, at.TokenPaymaster, at.NFT, at.Token, at.Token6, at.ResetToken,
 		at.Target, senderCreator, common.HexToAddress("0x4e59b44847b379578588920cA78FbF26c0B4956C"),
 	} {
 		code, err := chain.Client().CodeAt(t.Context(), address, nil)

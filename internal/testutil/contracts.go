@@ -16,6 +16,8 @@ type Contracts struct {
 	ERC20SessionModule   common.Address
 	// Paymaster is the verifying paymaster. Its owner is the faucet, its signer [PaymasterSigner].
 	Paymaster common.Address
+	// TokenPaymaster is paid by the account in a token, at a price that [PaymasterSigner] signed.
+	TokenPaymaster common.Address
 
 	// NFT is an ERC-721 with safeMint(address) for everybody.
 	NFT common.Address
@@ -44,6 +46,7 @@ func WellKnownContracts() Contracts {
 		ABISessionModule:     common.HexToAddress("0x000006bC2eCdAe38113929293d241Cf252D91861"),
 		ERC20SessionModule:   common.HexToAddress("0x000000D50C68705bd6897B2d17c7de32FB519fDA"),
 		Paymaster:            common.HexToAddress("0x00000f79B7FaF42EEBAdbA19aCc07cD08Af44789"),
+		TokenPaymaster:       common.HexToAddress("0x00000f7365cA6C59A2C93719ad53d567ed49c14C"),
 
 		NFT:        common.HexToAddress("0x5E5a3e0000000000000000000000000000000721"),
 		Token:      common.HexToAddress("0x5E5a3e0000000000000000000000000000000020"),

@@ -61,6 +61,7 @@ func installContracts(codes creationCodes) (types.GenesisAlloc, error) {
 		{"ABISessionValidationModule", at.ABISessionModule, codes["ABISessionValidationModule"], nil},
 		{"ERC20SessionValidationModule", at.ERC20SessionModule, codes["ERC20SessionValidationModule"], nil},
 		{"VerifyingSingletonPaymaster", at.Paymaster, codes["VerifyingSingletonPaymaster"], addressArgs(faucet, at.EntryPoint, signer)},
+		{"DemoTokenPaymaster", at.TokenPaymaster, codes["DemoTokenPaymaster"], addressArgs(at.EntryPoint, signer)},
 		{"DemoNFT", at.NFT, codes["DemoNFT"], nil},
 		{"DemoToken", at.Token, codes["DemoToken"], tokenArgs("DEMO", 18)},
 		{"DemoToken", at.Token6, codes["DemoToken"], tokenArgs("DEMO6", 6)},

@@ -28,5 +28,5 @@ func Address(name string) common.Address {
 // and the factory.
 func Faucet() *ecdsa.PrivateKey { return Key("faucet") }
 
-// PaymasterSigner returns the key whose signature the chain's verifying paymaster accepts.
+// PaymasterSigner returns the key whose signature the chain's paymasters accept.
 func PaymasterSigner() *ecdsa.PrivateKey { return Key("paymaster signer") }

@@ -3,15 +3,18 @@ package testutil
 import (
 	"context"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/userop"
 )
 
 // MockPaymaster is a [MockServer] that begins as a paymaster which sponsors everything: its paymasterAndData has the
 // right shape and a signature that no chain accepts, and its limits are 100,000 / 200,000 / 50,000 gas where it is
-// asked for them. In ERC-20 mode it asks for at most 0.5 of the demo chain's Token6. Change single methods with
-// [MockServer.On].
+// asked for them. In ERC-20 mode it quotes at most 0.5 of the demo chain's Token6 and takes 500 of a token for one
+// ether. Change single methods with [MockServer.On].
 type MockPaymaster struct{ *MockServer }
 
 // NewMockPaymaster starts a paymaster that ends with the test.
@@ -21,7 +24,7 @@ func NewMockPaymaster(t TB, cfg MockConfig) *MockPaymaster {
 	p.On("pm_sponsorUserOperation", Compute(p.sponsor))
 	p.On("pm_getFeeQuoteOrData", Result(map[string]any{
 		"mode":             "ERC20",
-		"paymasterAddress": "0x00000f7365cA6C59A2C93719ad53d567ed49c14C",
+		"paymasterAddress": WellKnownContracts().TokenPaymaster,
 		"feeQuotes": []any{map[string]any{
 			"symbol": "DEMO6", "tokenAddress": WellKnownContracts().Token6, "decimal": 6, "maxGasFee": 0.5, "maxGasFeeUSD": 0.5,
 			"premiumPercentage": "12", "validUntil": 0, "logoUrl": "",
@@ -40,6 +43,19 @@ func MockPaymasterAndData() hexutil.Bytes {
 	return op.PaymasterAndData
 }
 
+// MockTokenPaymasterAndData returns what a [MockPaymaster] answers in ERC-20 mode: the token paymaster at 500 tokens of
+// 6 decimals for one ether, with a dummy signature.
+func MockTokenPaymasterAndData(token common.Address) hexutil.Bytes {
+	data := abi.TokenPaymasterData{
+		Paymaster: WellKnownContracts().TokenPaymaster,
+		Token:     token,
+		Rate:      *uint256.NewInt(500_000_000),
+		Markup:    noMarkup,
+		Signature: stubSignature(),
+	}
+	return data.Pack()
+}
+
 func (p *MockPaymaster) sponsor(_ context.Context, request Request) (any, error) {
 	var draft draftOp
 	var sc sponsorContext
@@ -47,6 +63,9 @@ func (p *MockPaymaster) sponsor(_ context.Context, request Request) (any, error)
 		return nil, err
 	}
 	answer := sponsorship{PaymasterAndData: MockPaymasterAndData()}
+	if sc.Mode == modeERC20 {
+		answer.PaymasterAndData = MockTokenPaymasterAndData(sc.TokenInfo.FeeToken)
+	}
 	if sc.CalculateGasLimits {
 		answer.CallGasLimit, answer.VerificationGasLimit = 100_000, 200_000
 		answer.PreVerificationGas = "50000"

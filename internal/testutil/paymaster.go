@@ -21,16 +21,23 @@ type PaymasterConfig struct {
 	Signer *ecdsa.PrivateKey
 	// PaymasterID is whose balance at the paymaster contract pays; Address("paymaster ID") when zero.
 	PaymasterID common.Address
-	// Deposit is what the balance is funded with, in wei: 1,000 ether when nil, nothing when zero.
+	// Deposit is what the balance, and the token paymaster's deposit, is funded with, in wei: 1,000 ether when
+	// nil, nothing when zero.
 	Deposit *big.Int
 	// Validity is how long a sponsorship is valid; an hour when zero.
 	Validity time.Duration
-	// Policy, when set, refuses an operation by returning the reason, which the caller of the service reads.
+	// Policy, when set, refuses an operation by returning the reason, which the caller of the service reads. For
+	// [ErrUnsponsored] the service answers as one does that has no objection, and does not pay: with "0x".
 	Policy func(*userop.Operation) error
 }
 
-// Paymaster is a sponsoring paymaster service for the chain's verifying paymaster. It speaks JSON-RPC over HTTP:
-// pm_sponsorUserOperation in mode SPONSORED, and ERC-7677's pm_getPaymasterStubData and pm_getPaymasterData.
+// ErrUnsponsored is what a [PaymasterConfig].Policy returns to leave an operation to its account.
+var ErrUnsponsored = errors.New("not sponsored")
+
+// Paymaster is the service of the chain's verifying paymaster, which sponsors, and of its token paymaster, which is
+// paid in the demo tokens at 2,000 of them for one ether and a tenth more. It speaks JSON-RPC over HTTP:
+// pm_sponsorUserOperation and pm_getFeeQuoteOrData in modes SPONSORED and ERC20, and ERC-7677's
+// pm_getPaymasterStubData and pm_getPaymasterData.
 type Paymaster struct {
 	estimator estimator
 	contract  common.Address
@@ -38,6 +45,7 @@ type Paymaster struct {
 	id        common.Address
 	validity  time.Duration
 	policy    func(*userop.Operation) error
+	till      *till
 	service   *rpcService
 }
 
@@ -53,6 +61,7 @@ func StartPaymaster(cfg PaymasterConfig) (*Paymaster, error) {
 		id:       cfg.PaymasterID,
 		validity: cfg.Validity,
 		policy:   cfg.Policy,
+		till:     newTill(cfg.Chain.Contracts),
 	}
 	p.estimator = estimator{
 		simulator: simulator{chain: cfg.Chain, entryPoint: cfg.Chain.Contracts.EntryPoint},
@@ -86,6 +95,10 @@ func (p *Paymaster) start(deposit *big.Int) error {
 	if deposit.Sign() > 0 {
 		if err := p.Deposit(context.Background(), deposit); err != nil {
 			return err
+		}
+		contracts := p.estimator.chain.Contracts
+		if _, err := p.estimator.chain.SendTx(context.Background(), contracts.EntryPoint, deposit, abi.DepositTo(contracts.TokenPaymaster)); err != nil {
+			return fmt.Errorf("deposit for the token paymaster: %w", err)
 		}
 	}
 	var err error

@@ -120,8 +120,8 @@ func TestPaymasterRefuses(t *testing.T) {
 	})
 	t.Run("mode", func(t *testing.T) {
 		s := start(PaymasterConfig{})
-		err := s.toPayer.Call(nil, "pm_sponsorUserOperation", s.draft(user.address, 0, nil), map[string]any{"mode": "ERC20"})
-		requireRPCError(t, err, codeInvalidInput, `mode "ERC20" is not supported by this paymaster, only SPONSORED is`)
+		err := s.toPayer.Call(nil, "pm_sponsorUserOperation", s.draft(user.address, 0, nil), map[string]any{"mode": "FREE"})
+		requireRPCError(t, err, codeInvalidInput, `mode "FREE" is neither SPONSORED nor ERC20`)
 	})
 	_, err := StartPaymaster(PaymasterConfig{})
 	require.EqualError(t, err, "start paymaster: it needs a chain")

@@ -3,6 +3,7 @@ package testutil
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -13,15 +14,28 @@ import (
 // paymasterAPI has the methods of namespace pm.
 type paymasterAPI struct{ p *Paymaster }
 
-// sponsorContext is the second parameter of pm_sponsorUserOperation, as far as it matters here.
+// sponsorContext is the second parameter of pm_sponsorUserOperation and pm_getFeeQuoteOrData, as far as it
+// matters here.
 type sponsorContext struct {
 	Mode               string `json:"mode"`
 	CalculateGasLimits bool   `json:"calculateGasLimits"`
+	TokenInfo          struct {
+		FeeToken  common.Address   `json:"feeTokenAddress"`
+		Tokens    []common.Address `json:"tokenList"`
+		Preferred common.Address   `json:"preferredToken"`
+	} `json:"tokenInfo"`
 }
+
+// Modes of the service.
+const (
+	modeSponsored = "SPONSORED"
+	modeERC20     = "ERC20"
+)
 
 // sponsorship is the answer. As in the service it stands for, one limit is a decimal string and the
 // others are numbers.
 type sponsorship struct {
+	Mode                 string        `json:"mode,omitempty"`
 	PaymasterAndData     hexutil.Bytes `json:"paymasterAndData"`
 	PreVerificationGas   string        `json:"preVerificationGas,omitempty"`
 	VerificationGasLimit uint64        `json:"verificationGasLimit,omitempty"`
@@ -30,16 +44,20 @@ type sponsorship struct {
 
 // SponsorUserOperation is pm_sponsorUserOperation.
 func (api *paymasterAPI) SponsorUserOperation(ctx context.Context, draft draftOp, sc sponsorContext) (*sponsorship, error) {
-	if sc.Mode != "SPONSORED" {
-		return nil, invalid("mode %q is not supported by this paymaster, only SPONSORED is", sc.Mode)
-	}
 	op := &draft.Operation
-	if err := api.check(op); err != nil {
+	switch err := api.check(op); {
+	case errors.Is(err, ErrUnsponsored):
+		return &sponsorship{PaymasterAndData: hexutil.Bytes{}}, nil
+	case err != nil:
+		return nil, err
+	}
+	trial, seal, err := api.p.payment(sc)
+	if err != nil {
 		return nil, err
 	}
 	answer := new(sponsorship)
 	if sc.CalculateGasLimits {
-		gas, err := api.p.estimator.estimate(ctx, op, nil)
+		gas, err := trial.estimate(ctx, op, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -48,19 +66,36 @@ func (api *paymasterAPI) SponsorUserOperation(ctx context.Context, draft draftOp
 		answer.VerificationGasLimit = gas.VerificationGasLimit.Uint64()
 		answer.PreVerificationGas = gas.PreVerificationGas.Dec()
 	}
-	if err := api.p.seal(ctx, op); err != nil {
+	if err := seal(ctx, op); err != nil {
 		return nil, err
 	}
 	answer.PaymasterAndData = op.PaymasterAndData
 	return answer, nil
 }
 
+// payment returns what to estimate an operation with, and what puts valid paymasterAndData into it.
+func (p *Paymaster) payment(sc sponsorContext) (trial *estimator, seal func(context.Context, *userop.Operation) error, err error) {
+	switch sc.Mode {
+	case modeSponsored:
+		return &p.estimator, p.seal, nil
+	case modeERC20:
+		token := sc.TokenInfo.FeeToken
+		rate, ok := p.till.rate(token)
+		if !ok {
+			return nil, nil, invalid("token %s is not supported", token)
+		}
+		return p.trialIn(token, trialRate), p.sealerIn(token, rate), nil
+	}
+	return nil, nil, invalid("mode %q is neither %s nor %s", sc.Mode, modeSponsored, modeERC20)
+}
+
 // check applies the paymaster's policy.
 func (api *paymasterAPI) check(op *userop.Operation) error {
-	if err := api.p.policy(op); err != nil {
-		return &rpcError{code: codeServerError, message: err.Error()}
+	err := api.p.policy(op)
+	if err == nil || errors.Is(err, ErrUnsponsored) {
+		return err
 	}
-	return nil
+	return &rpcError{code: codeServerError, message: err.Error()}
 }
 
 // stubData is the answer of ERC-7677's two methods.

@@ -20,20 +20,33 @@ func (p *Paymaster) seal(ctx context.Context, op *userop.Operation) error {
 		return err
 	}
 	until := uint64(now.Add(p.validity).Unix())
-	sig, err := crypto.Sign(accounts.TextHash(p.hash(op, until, 0).Bytes()), p.signer)
+	sig, err := p.sign(p.hash(op, until, 0))
 	if err != nil {
 		return err
 	}
-	sig[crypto.RecoveryIDOffset] += 27
 	op.PaymasterAndData = p.pack(until, 0, sig)
 	return nil
+}
+
+// sign is the signer's EIP-191 signature, as both paymaster contracts recover it.
+func (p *Paymaster) sign(hash common.Hash) ([]byte, error) {
+	sig, err := crypto.Sign(accounts.TextHash(hash[:]), p.signer)
+	if err != nil {
+		return nil, err
+	}
+	sig[crypto.RecoveryIDOffset] += 27
+	return sig, nil
 }
 
 // stub puts paymasterAndData of the right shape into op, which the contract does not accept.
 func (p *Paymaster) stub(op *userop.Operation) {
 	const latest = 1<<48 - 1
-	sig := common.FromHex("0x73c3ac716c487ca34bb858247b5ccf1dc354fbaabdd089af3b2ac8e78ba85a4959a2d76250325bd67c11771c31fccda87c33ceec17cc0de912690521bb95ffcb1b")
-	op.PaymasterAndData = p.pack(latest, 0, sig)
+	op.PaymasterAndData = p.pack(latest, 0, stubSignature())
+}
+
+// stubSignature is a signature of nobody's.
+func stubSignature() []byte {
+	return common.FromHex("0x73c3ac716c487ca34bb858247b5ccf1dc354fbaabdd089af3b2ac8e78ba85a4959a2d76250325bd67c11771c31fccda87c33ceec17cc0de912690521bb95ffcb1b")
 }
 
 // pack returns paymaster ‖ abi.encode(address paymasterId, uint48 validUntil, uint48 validAfter, bytes sig).
@@ -48,6 +61,17 @@ func (p *Paymaster) pack(until, after uint64, sig []byte) []byte {
 
 // hash is the contract's getHash(op, paymasterId, validUntil, validAfter).
 func (p *Paymaster) hash(op *userop.Operation, until, after uint64) common.Hash {
+	data := packUnpaid(op)
+	data = abi.AppendUint64(data, p.estimator.chain.ChainID())
+	data = abi.AppendAddress(data, p.contract)
+	data = abi.AppendAddress(data, p.id)
+	data = abi.AppendUint64(data, until)
+	data = abi.AppendUint64(data, after)
+	return crypto.Keccak256Hash(data)
+}
+
+// packUnpaid encodes all fields of op but paymasterAndData and the signature.
+func packUnpaid(op *userop.Operation) []byte {
 	data := abi.AppendAddress(nil, op.Sender)
 	data = abi.AppendUint256(data, &op.Nonce)
 	data = abi.AppendWord(data, crypto.Keccak256Hash(op.InitCode))
@@ -57,10 +81,5 @@ func (p *Paymaster) hash(op *userop.Operation, until, after uint64) common.Hash 
 	} {
 		data = abi.AppendUint256(data, field)
 	}
-	data = abi.AppendUint64(data, p.estimator.chain.ChainID())
-	data = abi.AppendAddress(data, p.contract)
-	data = abi.AppendAddress(data, p.id)
-	data = abi.AppendUint64(data, until)
-	data = abi.AppendUint64(data, after)
-	return crypto.Keccak256Hash(data)
+	return data
 }
