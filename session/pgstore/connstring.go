@@ -1,9 +1,11 @@
 package pgstore
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/go-sesame/sesame/session"
@@ -45,4 +47,13 @@ func parseReason(err error) string {
 	reason, _, _ := strings.Cut(text[at+len("`: "):], " (")
 	reason, _, _ = strings.Cut(reason, ":")
 	return reason
+}
+
+// requirePrimary refuses a connection to a server that takes no writes, and lets pgx try the next host.
+func requirePrimary(ctx context.Context, conn *pgconn.PgConn) error {
+	err := pgconn.ValidateConnectTargetSessionAttrsReadWrite(ctx, conn)
+	if err != nil {
+		return fmt.Errorf("%w: a standby cannot say what is revoked, connect to the primary", err)
+	}
+	return nil
 }

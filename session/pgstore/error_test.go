@@ -79,7 +79,7 @@ func TestReadOnly(t *testing.T) {
 	url := server.URL(t)
 	stored(t, url)
 	_, err := pgstore.Open(t.Context(), pgtest.With(url, "default_transaction_read_only", "on"), pgstore.Config{})
-	require.ErrorContains(t, err, "read only connection")
+	require.ErrorContains(t, err, "read only connection: a standby cannot say what is revoked, connect to the primary")
 }
 
 // TestServerEndsStatements has the server itself keep to the context's deadline.

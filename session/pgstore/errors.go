@@ -21,7 +21,7 @@ var (
 
 // waysOut says what to do about an SQLSTATE of the server's.
 var waysOut = map[string]string{
-	"0A000": "this is a standby or an old server: connect to a primary of version 13 or newer",
+	"0A000": "this is a standby: connect to the primary",
 	"25006": "this is a standby or a read-only database: connect to the primary",
 	"28000": "check user and database in the connection string and the server's pg_hba.conf",
 	"28P01": "check the password in the connection string",
@@ -46,8 +46,8 @@ func explain(doing string, config *pgx.ConnConfig, err error) error {
 	if config.Password != "" {
 		text = strings.ReplaceAll(text, config.Password, "xxxxx")
 	}
-	if text != cause.Error() {
-		err = redacted{text, cause}
+	if text != err.Error() || refused != nil {
+		err = &redacted{text, cause}
 	}
 	if way, ok := waysOut[code(err)]; ok {
 		return fmt.Errorf("%s: %w; %s", doing, err, way)
@@ -61,9 +61,9 @@ type redacted struct {
 	cause error
 }
 
-func (e redacted) Error() string { return e.text }
+func (e *redacted) Error() string { return e.text }
 
-func (e redacted) Unwrap() error { return e.cause }
+func (e *redacted) Unwrap() error { return e.cause }
 
 // fail is [explain] for what s did while ctx bounded it.
 func (s *Store) fail(ctx context.Context, doing string, err error) error {

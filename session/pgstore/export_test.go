@@ -1,4 +1,7 @@
 package pgstore
 
-// SelectListed lets tests look at how the database answers a listing.
-var SelectListed = selectListed
+// What tests look at from outside.
+var (
+	SelectListed = selectListed
+	Parse        = parse
+)

@@ -154,6 +154,19 @@ func TestHoldLost(t *testing.T) {
 	require.NoError(t, store.Hold(t.Context(), testRef, doNothing), "and all goes on")
 }
 
+// TestHoldFrozen does not come back before its deadline: the server gives the session to others.
+func TestHoldFrozen(t *testing.T) {
+	url := server.URL(t)
+	store, other := stored(t, pgtest.With(url, "application_name", locker)), open(t, url)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	err := store.Hold(ctx, testRef, func(uint64) error {
+		_, err := other.Apply(t.Context(), testRef, 1, &session.Change{})
+		return err
+	})
+	require.ErrorContains(t, err, "sessions of "+testRef.String()+" were not held to the end: ")
+}
+
 // TestHoldEndedContext ends the context while fn runs, who then decides itself.
 func TestHoldEndedContext(t *testing.T) {
 	store := stored(t, server.URL(t))

@@ -124,19 +124,38 @@ func scanAddress(row pgx.CollectableRow) (common.Address, error) {
 
 // SignDigest implements [session.Keyring]. The key is opened for this one signature and wiped.
 func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) ([]byte, error) {
-	if err := s.checkKeys(ctx, req.Ref); err != nil {
+	key, err := s.openKey(ctx, req.Ref, req.Key)
+	if err != nil {
 		return nil, err
 	}
-	row, err := s.readKey(ctx, req.Ref, req.Key)
+	defer key.Wipe()
+	return key.Sign(req.Digest)
+}
+
+// SealKey implements [session.KeySealer].
+func (s *Store) SealKey(ctx context.Context, ref session.Ref, address common.Address, aead seal.AEAD) ([]byte, error) {
+	key, err := s.openKey(ctx, ref, address)
+	if err != nil {
+		return nil, err
+	}
+	defer key.Wipe()
+	return key.Seal(aead, seal.AssociatedData(ref.ChainID, ref.Account, address))
+}
+
+// openKey returns a key, which the caller wipes.
+func (s *Store) openKey(ctx context.Context, ref session.Ref, address common.Address) (*seal.Key, error) {
+	if err := s.checkKeys(ctx, ref); err != nil {
+		return nil, err
+	}
+	row, err := s.readKey(ctx, ref, address)
 	if err != nil {
 		return nil, err
 	}
 	key, err := s.keys.openKey(row)
 	if err != nil {
-		return nil, s.fail(ctx, "open key of "+req.Ref.String(), err)
+		return nil, s.fail(ctx, "open key of "+ref.String(), err)
 	}
-	defer key.Wipe()
-	return key.Sign(req.Digest)
+	return key, nil
 }
 
 // keyRow is a session key as it is stored.

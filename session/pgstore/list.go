@@ -115,7 +115,7 @@ func (c *conditions) status(status session.Status, now int64) {
 	case session.StatusRevoked:
 		c.add("status = %", int16(status))
 	case session.StatusExpired:
-		c.add("(status = % or status <> % and valid_until > 0 and valid_until < %)", int16(status), int16(session.StatusRevoked), now)
+		c.add("status <> % and valid_until > 0 and valid_until < %", int16(session.StatusRevoked), now)
 	default:
 		c.add("status = % and (valid_until = 0 or valid_until >= %)", int16(status), now)
 	}

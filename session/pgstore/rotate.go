@@ -45,6 +45,9 @@ func (s *Store) Rotate(ctx context.Context, sealer seal.AEAD) error {
 	if err := s.keys.check(); err != nil {
 		return err
 	}
+	if sealer == nil {
+		return fmt.Errorf("%w: rotate session keys without a Sealer", session.ErrInvalid)
+	}
 	select {
 	case s.keys.rotating <- struct{}{}:
 		defer func() { <-s.keys.rotating }()

@@ -77,6 +77,7 @@ func TestRotateRefused(t *testing.T) {
 	store := openWith(t, url, newSealer('a'))
 	keys := newKeys(t, store, 1)
 	require.ErrorContains(t, store.Rotate(t.Context(), oneWay{newSealer('b')}), "the Sealer does not open what it sealed")
+	require.ErrorIs(t, store.Rotate(t.Context(), nil), session.ErrInvalid)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, store.Rotate(ctx, newSealer('b')), context.Canceled)

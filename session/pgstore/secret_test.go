@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -97,4 +98,25 @@ func TestPrintsNoConnectionString(t *testing.T) {
 		require.Equal(t, "pgstore.Store", fmt.Sprintf(verb, store))
 	}
 	require.Equal(t, "pgstore.Store", store.LogValue().String())
+}
+
+// FuzzParse writes a password into URLs that may be wrong in any way: no error quotes it, and it is not
+// taken for a part of the URL that errors name.
+func FuzzParse(f *testing.F) {
+	for _, seed := range [][2]string{{"", "@h/d"}, {"a@", "@h/d"}, {"a/", "@h/d"}, {"a", "?@h/d"}, {"", "/d"}, {"", "@h:x/d"}, {"%zz", "@h"}, {"`: ", "@h?sslmode=`: x"}, {"", "@h/d?sslmode=no"}} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, before, after string) {
+		if strings.ContainsAny(before, "@/?#") && !strings.Contains(after, "@") {
+			return // ends the password as anybody reads it
+		}
+		config, err := pgstore.Parse("postgres://user:" + before + password + after)
+		if err != nil {
+			require.NotContains(t, err.Error(), password)
+			require.ErrorIs(t, err, session.ErrInvalid)
+			return
+		}
+		conn := config.ConnConfig
+		require.NotContains(t, fmt.Sprint(conn.Host, conn.Port, conn.User, conn.Database), password)
+	})
 }

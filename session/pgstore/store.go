@@ -7,7 +7,6 @@ import (
 	"math"
 	"sync/atomic"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/go-sesame/sesame/session"
@@ -15,8 +14,8 @@ import (
 )
 
 // Store keeps sessions and sealed session keys in a PostgreSQL database. It is a [session.Store], a
-// [session.Keyring] and a [session.Lister], safe for concurrent use. Any number of them, in any number
-// of processes, may work on one database. Close it after use.
+// [session.Keyring], a [session.Lister] and a [session.LaneLeaser], safe for concurrent use. Any number
+// of them, in any number of processes, may work on one database. Close it after use.
 type Store struct {
 	pool   *pgxpool.Pool
 	owned  bool // pool is closed with the store
@@ -29,9 +28,11 @@ type Store struct {
 }
 
 var (
-	_ session.Store   = (*Store)(nil)
-	_ session.Keyring = (*Store)(nil)
-	_ session.Lister  = (*Store)(nil)
+	_ session.Store        = (*Store)(nil)
+	_ session.LocalKeyring = (*Store)(nil)
+	_ session.KeySealer    = (*Store)(nil)
+	_ session.Lister       = (*Store)(nil)
+	_ session.LaneLeaser   = (*Store)(nil)
 )
 
 // Config says how a store is opened.
@@ -45,17 +46,19 @@ type Config struct {
 // Open connects to the database that a URL or a key=value string names, as libpq takes them, brings its
 // schema up to date and returns a store with a connection pool of its own.
 //
-// Settings such as search_path and pool_max_conns (2 at least, 4 or the number of CPUs by default) go into
-// the string, and the environment variables of libpq are read. Of several hosts, one that takes writes is
-// chosen: a standby cannot say what is revoked. No error shows the password. A string that cannot be read is an error matching [session.ErrInvalid], a schema from a newer version of this
-// package one matching [ErrSchema], and a Sealer that does not open the keys one matching [seal.ErrOpen].
+// Settings such as search_path and pool_max_conns (2 at least, 4 or the number of CPUs by default) go
+// into the string, and the environment variables of libpq are read. Of several hosts, one that takes
+// writes is chosen: a standby cannot say what is revoked. No error shows the password.
+//
+// A string that cannot be read is an error matching [session.ErrInvalid], a schema of a newer version one
+// matching [ErrSchema], and a Sealer that does not open the keys one matching [seal.ErrOpen].
 func Open(ctx context.Context, connString string, config Config) (*Store, error) {
 	parsed, err := parse(connString)
 	if err != nil {
 		return nil, err
 	}
 	if parsed.ConnConfig.ValidateConnect == nil {
-		parsed.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+		parsed.ConnConfig.ValidateConnect = requirePrimary
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, parsed)
 	if err != nil {

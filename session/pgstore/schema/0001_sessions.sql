@@ -24,7 +24,7 @@ create table sesame_leaves (
     account     bytea    not null,
     position    bigint   not null check (position >= 0),
     id          bytea    not null check (octet_length(id) > 0),
-    status      smallint not null check (status between 1 and 4), -- pending, active, revoked, expired
+    status      smallint not null check (status between 1 and 3), -- pending, active, revoked
     in_tree     boolean  not null,
     valid_until bigint   not null,    -- unix seconds, 0 for no end
     valid_after bigint   not null,    -- unix seconds
@@ -64,12 +64,23 @@ create table sesame_keys (
 
 create index sesame_keys_by_data_key on sesame_keys (data_key);
 
--- The advisory lock of a session: shared by who signs, exclusive for who changes it. It takes nothing
--- to disk, exists for sessions that are not stored yet, and lets no stream of signers keep a change
--- waiting. Sessions that happen to share a number wait for each other, and that is all.
-create function sesame_lock(for_chain bigint, for_account bytea) returns bigint
+-- Lanes of nonces and who sends in them.
+create table sesame_lanes (
+    chain_id bigint not null check (chain_id > 0),
+    account  bytea  not null check (octet_length(account) = 20),
+    lane     bytea  not null check (octet_length(lane) = 24),
+    holder   bytea  not null,                -- empty after a release
+    ends_at  timestamptz not null,           -- -infinity after a release
+    primary key (chain_id, account, lane)
+);
+
+-- The advisory lock of a session or of its lanes. That of a session is shared by who signs, and exclusive
+-- for who changes it: it takes nothing to disk, exists for sessions that are not stored yet, and lets no
+-- stream of signers keep a change waiting. Those that happen to share a number wait for each other, and
+-- that is all.
+create function sesame_lock(what text, for_chain bigint, for_account bytea) returns bigint
 language sql immutable parallel safe as $$
-    select hashtextextended('sesame ' || for_chain || ' ' || encode(for_account, 'hex'), 0)
+    select hashtextextended('sesame ' || what || ' ' || for_chain || ' ' || encode(for_account, 'hex'), 0)
 $$;
 
 -- Changes a session from the wanted version to the next, or not at all. Returns the version that it
@@ -90,7 +101,7 @@ declare
     added   bigint := 0;
 begin
     done := false;
-    perform pg_advisory_xact_lock(sesame_lock(for_chain, for_account));
+    perform pg_advisory_xact_lock(sesame_lock('session', for_chain, for_account));
     select version, leaves into have, size from sesame_sessions where chain_id = for_chain and account = for_account;
     have := coalesce(have, 0);
     size := coalesce(size, 0);
