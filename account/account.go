@@ -139,8 +139,12 @@ func (c *Client) callDraft(address common.Address, callData []byte, s *settings)
 		Margins:   s.margins,
 		Caps:      c.caps,
 		Overrides: s.overrides,
-		Nonce:     c.nonceReader(address, s),
 		Checks:    []func(context.Context) error{c.identify},
+	}
+	if s.lanes != nil {
+		draft.Reserve = func(ctx context.Context) (userop.Reservation, error) { return s.lanes.reserve(ctx, c, address) }
+	} else {
+		draft.Nonce = c.nonceReader(address, s)
 	}
 	if s.caps != nil {
 		draft.Caps = *s.caps

@@ -33,8 +33,8 @@ type Config struct {
 	Fees userop.FeeSource
 	// Caps refuse operations that would cost more; [WithCaps] replaces them for one operation.
 	Caps userop.Caps
-	// Freshness is how long what the chain says of a session's root and of enabled modules is taken
-	// from memory: 2 seconds by default, negative to ask each time.
+	// Freshness is how long what the chain says of a session's root and of enabled modules, and what fees
+	// were proposed, is taken from memory: 2 seconds by default, negative to ask each time.
 	Freshness time.Duration
 	// WaitTimeout ends a wait whose context has no deadline; 5 minutes by default.
 	WaitTimeout time.Duration
@@ -49,6 +49,7 @@ type Client struct {
 	chain     Chain
 	contracts Contracts
 	sender    *userop.Sender
+	bundler   userop.Bundler
 	caps      userop.Caps
 	freshness time.Duration
 
@@ -78,6 +79,9 @@ func NewClient(cfg Config) (*Client, error) {
 	if cfg.Freshness == 0 {
 		cfg.Freshness = 2 * time.Second
 	}
+	if cfg.Freshness > 0 {
+		cfg.Fees = &feeCache{source: cfg.Fees, maxAge: cfg.Freshness}
+	}
 	sender, err := userop.NewSender(userop.SenderConfig{
 		ChainID:     cfg.ChainID,
 		EntryPoint:  contracts.EntryPoint,
@@ -95,6 +99,7 @@ func NewClient(cfg Config) (*Client, error) {
 		chain:     cfg.Chain,
 		contracts: contracts,
 		sender:    sender,
+		bundler:   cfg.Bundler,
 		caps:      cfg.Caps,
 		freshness: cfg.Freshness,
 	}, nil

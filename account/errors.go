@@ -25,8 +25,12 @@ var (
 	ErrWrongOwner = errors.New("wrong owner")
 	// ErrNoSigner means that nobody was named to sign.
 	ErrNoSigner = errors.New("no signer")
+	// ErrFunds means that the account holds too little.
+	ErrFunds = errors.New("insufficient funds")
 	// ErrBadSignature means that a signature is not the account's.
 	ErrBadSignature = errors.New("signature is not valid")
+	// ErrClosed means that something was closed and is used all the same.
+	ErrClosed = errors.New("closed")
 	// ErrBadAnswer means that a contract answered with something else than its ABI says; mostly the
 	// contract is not deployed at that address on this chain.
 	ErrBadAnswer = errors.New("unexpected answer of a contract")

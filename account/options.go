@@ -25,6 +25,7 @@ type settings struct {
 	replaceRoot bool
 	nonce       *uint256.Int
 	lane        *uint256.Int
+	lanes       *Lanes
 	fees        userop.Fees
 	gas         userop.Gas
 	margins     userop.Margins
@@ -80,6 +81,16 @@ func WithNonce(nonce *uint256.Int) Option { return func(s *settings) { s.nonce =
 // each other.
 func WithLane(key *uint256.Int) Option { return func(s *settings) { s.lane = key } }
 
+// InLane sends in a lane of its own, and waits for one while all are in use; see [Lanes].
+func InLane(lanes *Lanes) Option {
+	return func(s *settings) {
+		if lanes == nil {
+			s.errs = append(s.errs, errors.New("InLane without lanes"))
+		}
+		s.lanes = lanes
+	}
+}
+
 // WithFees uses these fees, in wei per gas, instead of asking for them.
 func WithFees(fees userop.Fees) Option { return func(s *settings) { s.fees = fees } }
 
@@ -103,8 +114,8 @@ func newSettings(opts []Option) (*settings, error) {
 	if named := btoi(s.leaves != nil) + btoi(s.find != nil) + btoi(s.signer != nil); named > 1 {
 		s.errs = append(s.errs, errors.New("WithSession, WithLeafOf and WithSigner each name who signs; use one"))
 	}
-	if s.nonce != nil && s.lane != nil {
-		s.errs = append(s.errs, errors.New("WithNonce and WithLane both choose the nonce"))
+	if chosen := btoi(s.nonce != nil) + btoi(s.lane != nil) + btoi(s.lanes != nil); chosen > 1 {
+		s.errs = append(s.errs, errors.New("WithNonce, WithLane and InLane each choose the nonce; use one"))
 	}
 	if s.lane != nil && s.lane.BitLen() > 192 {
 		s.errs = append(s.errs, fmt.Errorf("lane key has %d bits, at most 192 fit", s.lane.BitLen()))

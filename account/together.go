@@ -94,6 +94,9 @@ func newLegDraft(a *OwnedAccount, window session.Window, opts []Option) (leg leg
 	if s.leaves != nil || s.find != nil || s.signer != nil {
 		return leg, fmt.Errorf("%w: a leg of account %s names its own signer; the owner signs all legs", ErrConfig, a.address)
 	}
+	if s.lanes != nil {
+		return leg, fmt.Errorf("%w: a leg of account %s with InLane; operations that are signed together take no turns, give the leg a lane with WithLane", ErrConfig, a.address)
+	}
 	if _, owned := a.active.Signer.(ownerSigner); !owned || a.active.Address != a.client.contracts.Multichain {
 		return leg, fmt.Errorf("%w: account %s signs through module %s; operations on several chains need the multichain module, chosen with Multichain or ActiveModule", ErrConfig, a.address, a.active.Address)
 	}

@@ -1,0 +1,198 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// LanesConfig makes [Lanes]. The zero value is a good one for a single process.
+type LanesConfig struct {
+	// Size is how many operations of one account may be on their way at once, 10 by default; more wait for
+	// their turn. Bundlers bound it too, commonly at 10, and beyond it refuse operations.
+	Size int
+	// Patience is how long an operation that nobody hears of keeps its lane, 5 minutes by default. After
+	// it the lane is given up for a new one; the operation may still land.
+	Patience time.Duration
+	// Leaser leases the lanes, so that several processes can send for one account and a process that starts
+	// again finds the lanes it had: a first operation in a new lane costs 17,100 gas more than a later one.
+	// Without it the lanes are made at random and forgotten with the process. Stores of sessions are leasers.
+	Leaser session.LaneLeaser
+}
+
+// Lanes let a client send several operations for one account at once, with [InLane]. The EntryPoint counts
+// nonces in independent lanes; a lane has one operation at a time, since bundlers refuse a second one before
+// the first is included. It is free again when a wait saw the operation included, reverted or dropped, when
+// sending it failed for sure or, where nobody waited, when a later operation needs a lane and the EntryPoint
+// has counted on.
+//
+// Order is kept by nobody: what has to happen after another operation is sent when that was waited for.
+// An account that is still to be deployed gets its first operation alone.
+//
+// Lanes start no goroutine. They are safe for concurrent use, and keep the accounts of late in memory.
+type Lanes struct {
+	client   *Client
+	size     int
+	patience time.Duration
+	leaser   session.LaneLeaser
+	holder   string        // whose leases they are
+	closed   chan struct{} // closed by Close
+
+	mu    sync.Mutex // guards what follows
+	pools map[common.Address]*lanePool
+	swept time.Time
+}
+
+// NewLanes returns lanes for operations of the client's accounts. They are to be closed.
+func (c *Client) NewLanes(cfg LanesConfig) *Lanes {
+	if cfg.Size <= 0 {
+		cfg.Size = 10
+	}
+	if cfg.Patience <= 0 {
+		cfg.Patience = 5 * time.Minute
+	}
+	id := session.NewLaneKey() // as good a random name as any
+	return &Lanes{
+		client:   c,
+		size:     cfg.Size,
+		patience: cfg.Patience,
+		leaser:   cfg.Leaser,
+		holder:   id.Hex(),
+		closed:   make(chan struct{}),
+		pools:    make(map[common.Address]*lanePool),
+		swept:    time.Now(),
+	}
+}
+
+// Close ends the lanes: who waits for one, and who asks later, gets an error matching [ErrClosed]. Leases of
+// free lanes are given back; those of lanes with an operation on its way run out.
+func (l *Lanes) Close(ctx context.Context) error {
+	var group errgroup.Group
+	group.SetLimit(8)
+	for _, pool := range l.end() {
+		for _, lane := range pool.drain() {
+			group.Go(func() error { return pool.giveBack(ctx, lane) })
+		}
+	}
+	return group.Wait()
+}
+
+// end closes the lanes and returns the pools there were, none the second time.
+func (l *Lanes) end() map[common.Address]*lanePool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	pools := l.pools
+	if pools != nil {
+		close(l.closed)
+	}
+	l.pools = nil
+	return pools
+}
+
+// reserve waits for a free lane of the account.
+func (l *Lanes) reserve(ctx context.Context, c *Client, account common.Address) (userop.Reservation, error) {
+	if l.client != c {
+		return nil, fmt.Errorf("%w: InLane with the lanes of another client", ErrConfig)
+	}
+	pool, err := l.pool(account)
+	if err != nil {
+		return nil, err
+	}
+	lane, err := pool.take(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("lane of account %s: %w", account, err)
+	}
+	return &reservation{pool: pool, lane: lane}, nil
+}
+
+func (l *Lanes) pool(account common.Address) (*lanePool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pools == nil {
+		return nil, fmt.Errorf("%w: lanes", ErrClosed)
+	}
+	l.sweep()
+	pool, ok := l.pools[account]
+	if !ok {
+		pool = newLanePool(l, session.Ref{ChainID: l.client.chainID, Account: account})
+		l.pools[account] = pool
+	}
+	return pool, nil
+}
+
+// sweep forgets accounts that were not used lately. Whoever holds a lane of one keeps it; the account's
+// next operation goes into other lanes.
+func (l *Lanes) sweep() {
+	now := time.Now()
+	if now.Sub(l.swept) < l.patience {
+		return
+	}
+	l.swept = now
+	for account, pool := range l.pools {
+		if pool.unusedFor(now) > l.patience {
+			delete(l.pools, account)
+		}
+	}
+}
+
+// lane is a key of an account's nonces. It belongs to the pool while it is free, and to its reservation
+// while it is not.
+type lane struct {
+	key uint256.Int
+	// next is the next nonce, if it is known.
+	next  uint256.Int
+	known bool
+	// until is when the lease of the key ends, zero for none.
+	until time.Time
+}
+
+// newLane returns a lane; one that is to be leased has no key yet.
+func (l *Lanes) newLane() *lane {
+	if l.leaser != nil {
+		return new(lane)
+	}
+	lane := &lane{key: session.NewLaneKey(), known: true}
+	lane.next.Lsh(&lane.key, 64) // nobody has ever used it
+	return lane
+}
+
+// ensureLease leases the lane's key, or makes its lease last, for so long that the lane is not leased to
+// somebody else before its next operation has landed or is given up.
+func (p *lanePool) ensureLease(ctx context.Context, lane *lane) (err error) {
+	if p.leaser == nil || time.Until(lane.until) > p.patience*3/2 {
+		return nil
+	}
+	asked, ttl := time.Now(), 2*p.patience
+	if !lane.until.IsZero() {
+		err = p.leaser.RenewLane(ctx, p.ref, lane.key, p.holder, ttl)
+	}
+	if lane.until.IsZero() || errors.Is(err, session.ErrLaneLost) {
+		lane.known = false
+		lane.key, err = p.leaser.LeaseLane(ctx, p.ref, p.holder, ttl)
+	}
+	if err == nil {
+		lane.until = asked.Add(ttl)
+	}
+	return err
+}
+
+// giveBack ends the lane's lease, if it has one.
+func (p *lanePool) giveBack(ctx context.Context, lane *lane) error {
+	if lane.until.IsZero() {
+		return nil
+	}
+	err := p.leaser.ReleaseLane(ctx, p.ref, lane.key, p.holder)
+	if errors.Is(err, session.ErrLaneLost) {
+		return nil
+	}
+	return err
+}
