@@ -17,6 +17,9 @@ type Draft struct {
 	// CallData is what the EntryPoint will call the account with. It may be empty together with InitCode:
 	// an operation that only deploys the account.
 	CallData []byte
+	// Compose, when set, reads what the call data depends on and returns the call data; CallData is not
+	// looked at then. It runs beside the other reads of the first step.
+	Compose func(ctx context.Context) ([]byte, error)
 	// Signer signs the finished operation.
 	Signer Signer
 	// Nonce reads the operation's nonce.
@@ -68,7 +71,7 @@ func (d *Draft) validate() error {
 	switch {
 	case d.Sender == (common.Address{}):
 		return errors.New("no sender")
-	case len(d.CallData) == 0 && d.InitCode == nil:
+	case len(d.CallData) == 0 && d.Compose == nil && d.InitCode == nil:
 		return errors.New("no call data")
 	case d.Signer == nil:
 		return errors.New("no signer")

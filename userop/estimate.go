@@ -39,9 +39,9 @@ func (c Cost) Total() uint256.Int {
 }
 
 // Estimate makes an operation complete as for sending, and returns what it may cost. It signs nothing; a
-// sponsored draft is shown to the paymaster. Caps do not apply: they would hide the number.
+// sponsored draft is shown to the paymaster. Caps and Accept do not apply: they would hide the number.
 func (s *Sender) Estimate(ctx context.Context, draft Draft) (*Estimate, error) {
-	draft.Caps = Caps{}
+	draft.Caps, draft.Accept = Caps{}, nil
 	op, err := s.Fill(ctx, draft)
 	if err != nil {
 		return nil, err

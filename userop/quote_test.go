@@ -159,3 +159,19 @@ func TestAcceptHasTheLastWordBeforeTheSignature(t *testing.T) {
 	require.Zero(t, signed)
 	require.Zero(t, s.count("send"))
 }
+
+func TestCallDataMayDependOnWhatIsRead(t *testing.T) {
+	s, signed := newServices(), 0
+	draft := newDraft(&signed)
+	draft.CallData = nil
+	draft.Compose = func(context.Context) ([]byte, error) { return []byte{9}, nil }
+	_, err := newSender(t, s).Send(t.Context(), draft)
+	require.NoError(t, err)
+	require.Equal(t, []byte{9}, s.sent[0].CallData)
+
+	draft.Compose = func(context.Context) ([]byte, error) { return nil, errNode }
+	_, err = newSender(t, s).Send(t.Context(), draft)
+	require.ErrorIs(t, err, errNode)
+	require.ErrorContains(t, err, "prepare: node says no")
+	require.Len(t, s.sent, 1)
+}

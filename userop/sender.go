@@ -191,6 +191,12 @@ func (s *Sender) prepare(ctx context.Context, draft *Draft, nonce Reservation) (
 		op.Nonce, err = nonce.Nonce(ctx)
 		return err
 	})
+	if draft.Compose != nil {
+		group.Go(func() (err error) {
+			op.CallData, err = draft.Compose(ctx)
+			return err
+		})
+	}
 	if draft.InitCode != nil {
 		group.Go(func() (err error) {
 			op.InitCode, err = draft.InitCode(ctx)
