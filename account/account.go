@@ -109,20 +109,29 @@ func (c *Client) newDraft(address common.Address, calls []Call, s *settings) (*u
 	if len(calls) == 0 {
 		return nil, fmt.Errorf("%w: no call to make for account %s", ErrConfig, address)
 	}
-	if s.find != nil {
-		leaves, err := s.find.Find(c.contracts.Session, calls...)
-		if err != nil {
-			return nil, err
-		}
-		s.leaves = leaves
-	}
 	if s.leaves != nil && len(s.leaves) != len(calls) {
 		return nil, fmt.Errorf("%w: %d calls with %d session leaves; each call needs its leaf", ErrConfig, len(calls), len(s.leaves))
 	}
+	draft, err := c.draftAfter(address, s.first, calls, s)
+	if err == nil && !s.quoted && (s.quote != nil || s.approval != nil) {
+		err = c.arrangePayment(draft, calls, s)
+	}
+	return draft, err
+}
+
+// draftCalls is the draft of an operation that makes the calls.
+func (c *Client) draftCalls(address common.Address, calls []Call, s *settings) (*userop.Draft, error) {
+	leaves := s.leaves
+	if s.find != nil {
+		var err error
+		if leaves, err = s.find.Find(c.contracts.Session, calls...); err != nil {
+			return nil, err
+		}
+	}
 	asBatch := s.batch || len(calls) > 1
 	draft := c.callDraft(address, callData(calls, asBatch), s)
-	if s.leaves != nil {
-		return draft, c.useSession(draft, calls, asBatch, s)
+	if leaves != nil {
+		return draft, c.useSession(draft, calls, leaves, asBatch, s)
 	}
 	return draft, nil
 }
@@ -133,7 +142,8 @@ func (c *Client) callDraft(address common.Address, callData []byte, s *settings)
 		Sender:    address,
 		CallData:  callData,
 		Signer:    s.signer,
-		Sponsored: s.sponsored,
+		Sponsored: s.sponsored || s.orSelf,
+		OrSelf:    s.orSelf,
 		Fees:      s.fees,
 		Gas:       s.gas,
 		Margins:   s.margins,
@@ -168,8 +178,8 @@ func (c *Client) nonceReader(address common.Address, s *settings) func(context.C
 
 // useSession makes the draft one that session leaves sign. What can be judged here is judged now;
 // what has to be read is read in the draft's first step.
-func (c *Client) useSession(draft *userop.Draft, calls []Call, asBatch bool, s *settings) error {
-	signer, err := c.sessionSigner(s.leaves, asBatch)
+func (c *Client) useSession(draft *userop.Draft, calls []Call, leaves []session.LeafRef, asBatch bool, s *settings) error {
+	signer, err := c.sessionSigner(leaves, asBatch)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,9 @@ func (o *OwnedAccount) deployDraft(ctx context.Context, opts []Option) (*userop.
 	if s.leaves != nil || s.find != nil || s.signer != nil {
 		return nil, fmt.Errorf("%w: the owner deploys the account, through the module that decided its address", ErrConfig)
 	}
+	if s.quote != nil || s.approval != nil {
+		return nil, fmt.Errorf("%w: an account without code can allow nobody to take tokens; pay in them for a first operation that has the approval", ErrConfig)
+	}
 	if err := o.sign(s); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,8 @@ var (
 	ErrWrongChain = errors.New("wrong chain")
 	// ErrNotDeployed means that the account has no code yet and only its owner can deploy it.
 	ErrNotDeployed = errors.New("account is not deployed")
+	// ErrNoAccount means that there is no such account on the chain.
+	ErrNoAccount = errors.New("no such account")
 	// ErrModuleNotEnabled means that the account would not listen to the validation module.
 	ErrModuleNotEnabled = errors.New("module is not enabled")
 	// ErrModuleEnabled means that the account listens to the module already.
@@ -27,6 +29,12 @@ var (
 	ErrNoSigner = errors.New("no signer")
 	// ErrFunds means that the account holds too little.
 	ErrFunds = errors.New("insufficient funds")
+	// ErrAllowance means that the token paymaster may not take its fee.
+	ErrAllowance = errors.New("insufficient allowance")
+	// ErrQuoteExpired means that a quote for a fee is too old.
+	ErrQuoteExpired = errors.New("fee quote has expired")
+	// ErrNotAsQuoted means that the paymaster asks for something else than its quote said.
+	ErrNotAsQuoted = errors.New("not as quoted")
 	// ErrBadSignature means that a signature is not the account's.
 	ErrBadSignature = errors.New("signature is not valid")
 	// ErrClosed means that something was closed and is used all the same.

@@ -19,6 +19,11 @@ type settings struct {
 	find        *session.Session
 	signer      userop.Signer
 	sponsored   bool
+	orSelf      bool
+	quote       *userop.FeeQuote
+	approval    *approval
+	quoted      bool
+	first       []Call // go before the operation's own
 	batch       bool
 	router      bool
 	unchecked   bool
@@ -58,6 +63,10 @@ func WithSigner(signer userop.Signer) Option { return func(s *settings) { s.sign
 // Sponsored asks the client's paymaster to pay.
 func Sponsored() Option { return func(s *settings) { s.sponsored = true } }
 
+// SponsoredOrSelf asks the client's paymaster to pay and, where it says that it does not, has the account pay
+// itself. A paymaster that is out of reach, or has another objection, is an error all the same.
+func SponsoredOrSelf() Option { return func(s *settings) { s.orSelf = true } }
+
 // AsBatch sends even a single call as a batch, with a session through the batched session router.
 func AsBatch() Option { return func(s *settings) { s.batch = true } }
 
@@ -66,8 +75,8 @@ func AsBatch() Option { return func(s *settings) { s.batch = true } }
 func ForBatches() Option { return func(s *settings) { s.router = true } }
 
 // Unchecked leaves the judgement of a session to the chain: policies, windows, the session root and
-// enabled modules are not looked at before sending, and neither is who owns the account. A revoked session
-// is refused all the same.
+// enabled modules are not looked at before sending, and neither is who owns the account, or has tokens for the fee
+// of [PayWith]. A revoked session is refused all the same.
 func Unchecked() Option { return func(s *settings) { s.unchecked = true } }
 
 // ReplaceRoot lets a grant or revocation replace a session root on chain that the store does not
@@ -120,6 +129,7 @@ func newSettings(opts []Option) (*settings, error) {
 	if s.lane != nil && s.lane.BitLen() > 192 {
 		s.errs = append(s.errs, fmt.Errorf("lane key has %d bits, at most 192 fit", s.lane.BitLen()))
 	}
+	s.checkPayer()
 	if len(s.errs) > 0 {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, errors.Join(s.errs...))
 	}

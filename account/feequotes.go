@@ -1,0 +1,70 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/userop"
+)
+
+// FeeQuotes asks the paymaster what the calls would cost in tokens, all that it takes if none is named. Nothing
+// is signed. The options are those for [Account.Send], without the one that names who pays; [PayWith] takes
+// one of the quotes.
+//
+// An approval costs gas as well. It is part of the quoted operation if its option is given ([ApproveExact] and
+// the like), together with the one token it is for.
+func (a *Account) FeeQuotes(ctx context.Context, calls []Call, tokens []common.Address, opts ...Option) (userop.FeeQuotes, error) {
+	return a.client.feeQuotes(ctx, a.address, a.draft, calls, tokens, opts)
+}
+
+// FeeQuotes is [Account.FeeQuotes] for what [OwnedAccount.Send] would send.
+func (o *OwnedAccount) FeeQuotes(ctx context.Context, calls []Call, tokens []common.Address, opts ...Option) (userop.FeeQuotes, error) {
+	return o.client.feeQuotes(ctx, o.address, o.draft, calls, tokens, opts)
+}
+
+// quoted marks an operation that is for a quote, with an approval's calls before its own.
+func quoted(first []Call) Option { return func(s *settings) { s.quoted, s.first = true, first } }
+
+// drafter makes a draft of calls: as an account, or as its owner.
+type drafter func(calls []Call, opts []Option) (*userop.Draft, error)
+
+func (c *Client) feeQuotes(ctx context.Context, account common.Address, draft drafter, calls []Call, tokens []common.Address, opts []Option) (userop.FeeQuotes, error) {
+	ask := func(first []Call) (userop.FeeQuotes, error) {
+		d, err := draft(calls, append(slices.Clip(opts), quoted(first)))
+		if err != nil {
+			return userop.FeeQuotes{}, err
+		}
+		return c.sender.FeeQuotes(ctx, *d, tokens...)
+	}
+	s, err := newSettings(opts)
+	switch {
+	case err != nil:
+		return userop.FeeQuotes{}, err
+	case s.sponsored || s.orSelf || s.quote != nil:
+		return userop.FeeQuotes{}, fmt.Errorf("%w: FeeQuotes with Sponsored, SponsoredOrSelf or PayWith; who pays is chosen for sending", ErrConfig)
+	case s.approval == nil:
+		return ask(nil)
+	case len(tokens) != 1:
+		return userop.FeeQuotes{}, fmt.Errorf("%w: quotes in %d tokens with %s, which is for one: name that token, or leave the approval out to compare tokens", ErrConfig, len(tokens), s.approval.option)
+	}
+	funds, err := c.tokenFunds(ctx, account, tokens[0])
+	if err != nil {
+		return userop.FeeQuotes{}, err
+	}
+	approval := func(fee *uint256.Int) []Call {
+		return s.approval.calls(tokens[0], c.contracts.TokenPaymaster, &funds.allowance, fee)
+	}
+	if funds.allowance.IsZero() {
+		return ask(approval(uint256.NewInt(1))) // the fee is not known yet; any amount costs about the same gas
+	}
+	quotes, err := ask(nil)
+	quote, ok := quotes.For(tokens[0])
+	if err != nil || !ok || !funds.allowance.Lt(&quote.MaxFee) {
+		return quotes, err
+	}
+	return ask(approval(&quote.MaxFee))
+}
