@@ -105,7 +105,7 @@ func look(ctx context.Context, chain Chain, probes ...probe) ([]sight, error) {
 		code, n := packProbes(probes)
 		data, err := chain.CallContract(ctx, ethereum.CallMsg{Data: code}, nil)
 		if err != nil {
-			return nil, err
+			return nil, withoutURL(err)
 		}
 		if sights, err = unpackSights(sights, data, n); err != nil {
 			return nil, fmt.Errorf("%w: batched read: %w", ErrBadAnswer, err)
