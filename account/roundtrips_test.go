@@ -31,6 +31,7 @@ type mocked struct {
 	trips     *testutil.RoundTrips
 	user      *account.Account
 	session   *session.Session
+	chain     *ethclient.Client // of node
 }
 
 func newMocked(t *testing.T, delay time.Duration, vendor testutil.Vendor) *mocked {
@@ -63,11 +64,8 @@ func newMocked(t *testing.T, delay time.Duration, vendor testutil.Vendor) *mocke
 	node, err := ethclient.Dial(m.node.URL())
 	require.NoError(t, err)
 	t.Cleanup(node.Close)
-	client, err := account.NewClient(account.Config{
-		ChainID: testutil.DefaultChainID, Chain: node, Bundler: bundler.New(m.bundler.URL()), Paymaster: paymaster.New(m.paymaster.URL()),
-	})
-	require.NoError(t, err)
-	m.user = client.Account(user)
+	m.chain = node
+	m.user = m.clientFor(t, 0).Account(user)
 	return m
 }
 
@@ -93,10 +91,10 @@ func answerCall(r testutil.Request, root common.Hash) (any, error) {
 	}
 }
 
-func (m *mocked) send(t *testing.T) (*userop.Pending, error) {
+func (m *mocked) send(t *testing.T, opts ...account.Option) (*userop.Pending, error) {
 	t.Helper()
 	return m.user.Send(t.Context(), []account.Call{{To: stranger, Data: pack(t, "safeMint(address)", stranger)}},
-		account.WithSession(m.session.Leaf(0)), account.Sponsored())
+		append(opts, account.WithSession(m.session.Leaf(0)), account.Sponsored())...)
 }
 
 func TestASponsoredSendIsThreeRoundTrips(t *testing.T) {
