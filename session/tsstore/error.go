@@ -45,7 +45,7 @@ func inFile(path string, err error) error {
 }
 
 // parseObject reads a JSON object. Its errors quote nothing.
-func parseObject(content []byte, into *object) error {
+func parseObject(content []byte, into *object) *FormatError {
 	err := json.Unmarshal(content, into)
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return &FormatError{Problem: fmt.Sprintf("broken JSON at byte %d; if the TypeScript SDK was just writing it, try again", syntax.Offset)}

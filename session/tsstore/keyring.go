@@ -33,10 +33,14 @@ func (s *Store) ImportKey(ctx context.Context, ref session.Ref, key *ecdsa.Priva
 func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) (common.Address, error) {
 	defer key.Wipe()
 	err := s.updateSigners(ctx, ref, func(file *signers, names map[common.Address]string) error {
-		if name, ok := names[key.Address()]; ok {
-			return file.check(name, key.Address())
+		name, ok := names[key.Address()]
+		if !ok {
+			return file.put(key)
 		}
-		return file.put(key)
+		if bad := file.check(name, key.Address()); bad != nil {
+			return bad
+		}
+		return nil
 	})
 	if err != nil {
 		return common.Address{}, err
@@ -61,8 +65,8 @@ func (s *Store) Keys(ctx context.Context, ref session.Ref) ([]common.Address, er
 	var addresses []common.Address
 	err := s.readSigners(ctx, ref, func(file *signers, names map[common.Address]string) error {
 		for address, name := range names {
-			if err := file.check(name, address); err != nil {
-				return err
+			if bad := file.check(name, address); bad != nil {
+				return bad
 			}
 			addresses = append(addresses, address)
 		}
@@ -109,7 +113,7 @@ func (s *Store) useKey(ctx context.Context, ref session.Ref, address common.Addr
 }
 
 // check returns an error if the entry does not hold the address's key.
-func (f *signers) check(name string, address common.Address) error {
+func (f *signers) check(name string, address common.Address) *FormatError {
 	key, bad := f.key(name, address)
 	if bad != nil {
 		return bad

@@ -51,53 +51,24 @@ func (f *sessions) digest(nodes []*node) common.Hash {
 	return common.BytesToHash(h.Sum(nil))
 }
 
-// memberships are the ways in which leaf nodes make up the tree of a root, by status. The SDK takes
-// all; the others are of programs that clean up around it.
-var memberships = []func(word string) bool{
-	func(string) bool { return true },
-	func(w string) bool { return w != revoked && w != inactive },
-	func(w string) bool { return w == active || w == pending },
-	func(w string) bool { return w == active || w == expired },
-	func(w string) bool { return w == active },
-	func(w string) bool { return w != pending },
-	func(string) bool { return false },
-}
-
-// maxTrailing bounds how many new leaves at the end are tried to be outside the tree.
-const maxTrailing = 32
-
 // findTree marks the nodes that the root covers. Without a root these are all.
 func findTree(root common.Hash, known bool, nodes []*node) (common.Hash, error) {
-	all := treeOf(nodes, memberships[0])
-	if !known || all == root {
-		return all, nil
+	finder := newTreeFinder(nodes)
+	if !known {
+		root = finder.rootOf(finder.all())
 	}
-	for _, member := range memberships[1:] {
-		if treeOf(nodes, member) == root {
-			return root, nil
-		}
+	tree, ok := finder.choice(root)
+	if !ok {
+		return common.Hash{}, fmt.Errorf("%w: merkleRoot is %s, but the %d leaf nodes hash to %s, and no choice of them by status fits; "+
+			"the TypeScript SDK's revokeSessions and clearPendingSessions leave such a file: Inspect tells which, and Transfer moves the sessions to another store with RepeatLeaves or RootOfLeaves; "+
+			"to stay with this file, remove the nodes that are not in the account's root on chain, "+
+			"or set merkleRoot to \"\" to take all nodes, and have the owner grant or revoke with account.ReplaceRoot", session.ErrRootMismatch, root, len(nodes), finder.rootOf(finder.all()))
 	}
-	// The SDK writes leaves down one by one, then the root.
-	for n := len(nodes) - 1; n >= max(0, len(nodes)-maxTrailing) && nodes[n].word == pending; n-- {
-		if treeOf(nodes[:n], memberships[0]) == root {
-			markAll(nodes[n:], false)
-			return root, nil
-		}
+	markAll(nodes, false)
+	for _, i := range tree {
+		nodes[i].leaf.InTree = true
 	}
-	return common.Hash{}, fmt.Errorf("%w: merkleRoot is %s, but the %d leaf nodes hash to %s, and no choice of them by status fits; "+
-		"the TypeScript SDK's revokeSessions and clearPendingSessions leave such a file: remove the nodes that are not in the account's root on chain, "+
-		"or set merkleRoot to \"\" to take all nodes, and have the owner grant or revoke with account.ReplaceRoot", session.ErrRootMismatch, root, len(nodes), all)
-}
-
-// treeOf marks which nodes are in the tree and returns its root.
-func treeOf(nodes []*node, member func(word string) bool) common.Hash {
-	hashes := make([]common.Hash, 0, len(nodes))
-	for _, n := range nodes {
-		if n.leaf.InTree = member(n.word); n.leaf.InTree {
-			hashes = append(hashes, n.leaf.Hash())
-		}
-	}
-	return session.NewTree(hashes).Root()
+	return root, nil
 }
 
 func markAll(nodes []*node, inTree bool) {

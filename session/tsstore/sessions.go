@@ -110,7 +110,7 @@ func (f *sessions) parseExtension(ref session.Ref) (own extension, err error) {
 func (f *sessions) parseLeafNodes(now time.Time) error {
 	var raws []object
 	if err := json.Unmarshal(f.top[leafNodesField], &raws); err != nil || raws == nil {
-		return &FormatError{Entry: leafNodesField, Problem: "want a list of leaves"}
+		return notAList()
 	}
 	f.nodes = make([]*node, len(raws))
 	for i, raw := range raws {

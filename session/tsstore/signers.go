@@ -41,20 +41,36 @@ func (f *signers) wipe() {
 func (f *signers) addresses() (map[common.Address]string, *FormatError) {
 	names := make(map[common.Address]string, len(f.entries))
 	for name := range f.entries {
-		b, wrong := parseHex(name)
-		if wrong == "" && len(b) != common.AddressLength {
-			wrong = "not an address"
+		address, bad := entryAddress(name)
+		if bad != nil {
+			return nil, bad
 		}
-		if wrong != "" {
-			return nil, &FormatError{Entry: fmt.Sprintf("%.80q", name), Problem: wrong}
-		}
-		address := common.BytesToAddress(b)
 		if other, ok := names[address]; ok {
-			return nil, &FormatError{Entry: max(name, other), Problem: "second entry of the same address; keep one"}
+			return nil, sameEntry(name, other)
 		}
 		names[address] = name
 	}
 	return names, nil
+}
+
+// entryAddress returns the address that an entry's name is.
+func entryAddress(name string) (common.Address, *FormatError) {
+	b, wrong := parseHex(name)
+	if wrong == "" && len(b) != common.AddressLength {
+		wrong = "not an address"
+	}
+	if wrong != "" {
+		entry := fmt.Sprintf("%q", name)
+		if len(name) > len(common.Address{}.Hex()) {
+			entry = "a long name" // it may be a key
+		}
+		return common.Address{}, &FormatError{Entry: entry, Problem: wrong}
+	}
+	return common.BytesToAddress(b), nil
+}
+
+func sameEntry(name, other string) *FormatError {
+	return &FormatError{Entry: max(name, other), Problem: "second entry of the same address; keep one"}
 }
 
 // key returns the key of one entry, or nil where there is no such entry.

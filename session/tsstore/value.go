@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -59,12 +60,20 @@ func (r *reader) text(field string) (text string, ok bool) {
 		r.fail(field, "missing")
 		return "", false
 	}
+	if plain(raw) {
+		return string(raw[1 : len(raw)-1]), true
+	}
 	var read *string
 	if err := json.Unmarshal(raw, &read); err != nil || read == nil {
 		r.fail(field, "want a string")
 		return "", false
 	}
 	return *read, true
+}
+
+// plain reports whether a JSON value is a string without escapes.
+func plain(raw json.RawMessage) bool {
+	return len(raw) >= 2 && raw[0] == '"' && !bytes.ContainsRune(raw, '\\') && utf8.Valid(raw)
 }
 
 // seconds reads a moment: a JSON number as the SDK writes it, or a string in decimal or 0x-hex.
