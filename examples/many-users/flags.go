@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// options are the command line and the environment.
+type options struct {
+	users, workers, replicas int
+	store                    string
+	join                     bool
+	passphrase               string
+}
+
+// What is not for the command line, where other users of the machine can read it.
+const (
+	storeEnv      = "SESAME_STORE"
+	passphraseEnv = "SESAME_PASSPHRASE"
+)
+
+const usage = `Many-users grants a session to each of many users and mints an NFT for each with it.
+
+  many-users
+        with an embedded store in a temporary directory
+  many-users -store DIR
+        with an embedded store that is kept
+  many-users -store postgres://… [-replicas 2]
+        with the sessions in a database, the work shared with 2 further processes
+  many-users -store postgres://… -join
+        shares the work of the one before, from another terminal
+
+SESAME_STORE can stand for -store. A store that is kept has its keys sealed by the passphrase in
+SESAME_PASSPHRASE.
+
+`
+
+func parse(args []string, stderr io.Writer) (*options, error) {
+	o := options{passphrase: os.Getenv(passphraseEnv)}
+	set := flag.NewFlagSet("many-users", flag.ContinueOnError)
+	set.SetOutput(io.Discard) // what is wrong is returned
+	set.IntVar(&o.users, "users", 1000, "`number` of users")
+	set.IntVar(&o.workers, "workers", 32, "`number` of users that each process acts for at once")
+	set.IntVar(&o.replicas, "replicas", 0, "`number` of further processes that do the work; 0 does it in this one")
+	set.StringVar(&o.store, "store", os.Getenv(storeEnv), "`directory` or postgres:// URL to keep the sessions in")
+	set.BoolVar(&o.join, "join", false, "share the work of the many-users that was started on this database last")
+	switch err := set.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stderr, usage)
+		set.SetOutput(stderr)
+		set.PrintDefaults()
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w; -h explains the flags", err)
+	case set.NArg() > 0:
+		return nil, fmt.Errorf("unexpected argument %q; -h explains the flags", set.Arg(0))
+	}
+	return &o, o.check()
+}
+
+func (o *options) check() error {
+	switch {
+	case o.users < 1 || o.workers < 1 || o.replicas < 0:
+		return fmt.Errorf("-users %d -workers %d -replicas %d: want at least one user and worker", o.users, o.workers, o.replicas)
+	case (o.join || o.replicas > 0) && !o.database():
+		return errors.New("-join and -replicas share work in a database: name it with -store postgres://…")
+	case o.join && o.replicas > 0:
+		return errors.New("-join is for the replica itself; leave -replicas to the process that was started first")
+	case o.store != "" && o.passphrase == "":
+		return errors.New("-store keeps session keys, sealed by a passphrase: set SESAME_PASSPHRASE")
+	}
+	return nil
+}
+
+// database reports whether the store is one that several processes can share.
+func (o *options) database() bool {
+	return strings.HasPrefix(o.store, "postgres://") || strings.HasPrefix(o.store, "postgresql://")
+}

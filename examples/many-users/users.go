@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/examples/internal/stage"
+	"github.com/go-sesame/sesame/session"
+)
+
+// enrol plays the users: each makes an account and grants a session to a key of the store, in one
+// operation of their own. It returns the accounts.
+func enrol(ctx context.Context, o *options, s *stage.Stage, store keeper, stderr io.Writer) ([]common.Address, error) {
+	client, err := s.Client()
+	if err != nil {
+		return nil, err
+	}
+	var granted atomic.Int64
+	defer report(stderr, "granted", o.users, func() (int, error) { return int(granted.Load()), nil })()
+	users := make([]common.Address, o.users)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(o.workers)
+	for i := range users {
+		group.Go(func() (err error) {
+			users[i], err = grant(ctx, client, s, store)
+			granted.Add(1)
+			return err
+		})
+	}
+	return users, group.Wait()
+}
+
+func grant(ctx context.Context, client *account.Client, s *stage.Stage, store keeper) (common.Address, error) {
+	ownerKey, err := crypto.GenerateKey()
+	if err != nil {
+		return common.Address{}, err
+	}
+	owner := client.OwnedAccount(account.KeyOwner(ownerKey))
+	key, err := store.NewKey(ctx, owner.Ref())
+	if err != nil {
+		return common.Address{}, err
+	}
+	_, err = stage.Grant(ctx, owner, store, []session.Policy{s.MintPolicy(key, owner.Address())})
+	return owner.Address(), err
+}
