@@ -22,7 +22,7 @@
 // Which leaves the root covers is not written down; it is found by computing: all of them, as the SDK
 // does it, or those with certain statuses. They get [session.Leaf].InTree; a PENDING one can be used
 // once the root is on chain. A root that fits none of these is an error matching
-// [session.ErrRootMismatch]. An empty root stands for all leaves.
+// [session.ErrRootMismatch]; [Store.Inspect] says what became of it. An empty root stands for all leaves.
 //
 // EXPIRED is what time makes of a leaf. One that is called so before its window is over is taken as
 // revoked, as are REVOKED and INACTIVE ones: none of them signs.
@@ -35,4 +35,17 @@
 // "sesame", which the SDK ignores and preserves; so are fields of the SDK that mean nothing here.
 //
 // Files are written with mode 0600, directories with 0700.
+//
+// # Moving away, and back
+//
+// [Store.Inspect] reads files that nothing else here would read, and reports what was spoilt in them:
+// references padded on the wrong side, texts taken for hex, revoked leaves in the tree, roots that do not
+// match, keys that are missing, wrong or readable by others. [Transfer] takes sessions and keys over into
+// any other store, and refuses what it would have to guess at. [TransferBack] writes a session into
+// the SDK's files, so that the SDK can prove with it.
+//
+// The SDK's revokeSessions adds the leaves that stay to a tree that has all of them. What it then
+// sets on chain has most leaves twice and the revoked one still in it, and the SDK itself cannot
+// prove with its files any more. [RepeatLeaves] takes such a tree over as it is on chain: what is in force
+// goes on working, and the next grant or revocation sets a clean root.
 package tsstore

@@ -18,14 +18,14 @@ import (
 // [session.ErrNoLeaf], a change that waits for the chain one matching [session.ErrPending]. The report is
 // nil only if the files could not be read at all.
 func (s *Store) Export(ctx context.Context, ref session.Ref, opts ...ExportOption) (*session.Document, *Report, error) {
-	var e exporting
+	var set settings
 	for _, opt := range opts {
-		opt.export(&e)
+		opt.export(&set)
 	}
-	if e.repeatLeaves && e.rootOfLeaves {
+	if set.repeatLeaves && set.rootOfLeaves {
 		return nil, nil, fmt.Errorf("%w: export of %s with both RepeatLeaves and RootOfLeaves; choose one", session.ErrInvalid, ref)
 	}
-	in, err := s.inspect(ctx, ref, e)
+	in, err := s.inspect(ctx, ref, set)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -33,8 +33,8 @@ func (s *Store) Export(ctx context.Context, ref session.Ref, opts ...ExportOptio
 	if err != nil {
 		return nil, in.report, err
 	}
-	if e.aead != nil {
-		if document.Keys, err = s.sealKeys(ctx, document, e.aead); err != nil {
+	if set.aead != nil {
+		if document.Keys, err = s.sealKeys(ctx, document, set.aead); err != nil {
 			return nil, in.report, fmt.Errorf("export of %s: %w", ref, err)
 		}
 	}
@@ -70,7 +70,8 @@ func (in *inspection) document(ctx context.Context) (*session.Document, error) {
 	return sess.Export()
 }
 
-// leaves returns the leaves to take over in the order of their tree. One that the tree has again becomes a tombstone.
+// leaves returns the leaves to take over in the order of their tree. One that the tree has again becomes
+// a tombstone.
 func (in *inspection) leaves() []session.Leaf {
 	taken := make(map[string]bool, len(in.report.Leaves))
 	for i := range in.report.Leaves {

@@ -20,11 +20,11 @@ import (
 // What the SDK did to a reference value cannot always be told from what was meant: a finding about one
 // says what it looks like, and [WithFunctions] makes it surer.
 func (s *Store) Inspect(ctx context.Context, ref session.Ref, opts ...InspectOption) (*Report, error) {
-	var e exporting
+	var set settings
 	for _, opt := range opts {
-		opt(&e)
+		opt(&set)
 	}
-	in, err := s.inspect(ctx, ref, e)
+	in, err := s.inspect(ctx, ref, set)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (s *Store) Inspect(ctx context.Context, ref session.Ref, opts ...InspectOpt
 
 // inspection is one run of [Store.Inspect].
 type inspection struct {
-	exporting
+	settings
 	report *Report
 	now    time.Time
 	path   string   // of the file that is inspected
@@ -45,18 +45,18 @@ type inspection struct {
 	at        int  // position of the leaf that is inspected, or NoLeaf
 }
 
-func newInspection(ref session.Ref, e exporting, now time.Time) *inspection {
-	e.modules = e.modules.WithDefaults()
-	return &inspection{exporting: e, report: &Report{Ref: ref}, now: now, at: NoLeaf}
+func newInspection(ref session.Ref, set settings, now time.Time) *inspection {
+	set.modules = set.modules.WithDefaults()
+	return &inspection{settings: set, report: &Report{Ref: ref}, now: now, at: NoLeaf}
 }
 
-func (s *Store) inspect(ctx context.Context, ref session.Ref, e exporting) (*inspection, error) {
+func (s *Store) inspect(ctx context.Context, ref session.Ref, set settings) (*inspection, error) {
 	if err := s.check(ctx, ref); err != nil {
 		return nil, err
 	}
-	in := newInspection(ref, e, s.now())
-	if e.chain != nil {
-		root, err := e.chain.SessionRoot(ctx, ref.Account)
+	in := newInspection(ref, set, s.now())
+	if set.chain != nil {
+		root, err := set.chain.SessionRoot(ctx, ref.Account)
 		if err != nil {
 			return nil, fmt.Errorf("read session root of %s: %w", ref, err)
 		}
@@ -76,8 +76,8 @@ func (s *Store) inspect(ctx context.Context, ref session.Ref, e exporting) (*ins
 	return in, nil
 }
 
-// inspectFile reads one of the account's files and hands its content on, which is empty if there is no such
-// file, and cleared afterwards.
+// inspectFile reads one of the account's files and hands its content on, which is empty if there is no
+// such file, and cleared afterwards.
 func (in *inspection) inspectFile(s *Store, kind string, inspect func(content []byte)) (there bool, err error) {
 	account := in.report.Ref.Account
 	names, err := s.spellings(account, kind)

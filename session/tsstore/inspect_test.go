@@ -40,7 +40,7 @@ func soundFiles(t *testing.T) *files {
 	return f
 }
 
-// abiNode returns the n-th leaf node of the ABI module; the last 62 bytes before the rules and the rules are replaced by data.
+// abiNode returns the n-th leaf node of the ABI module, without rules unless there is data.
 func abiNode(t *testing.T, key common.Address, n int, data []byte) object {
 	t.Helper()
 	if data == nil {
@@ -453,8 +453,7 @@ func TestSearchForARootEnds(t *testing.T) {
 	require.Negative(t, finder.budget)
 }
 
-// FuzzInspect looks for files that upset the inspection, for ones that it calls sound and that cannot be loaded or taken over, and for
-// keys in what it says.
+// FuzzInspect looks for files that upset the inspection; see requireSane.
 func FuzzInspect(f *testing.F) {
 	for _, testdata := range []string{"sdk", "sdk-revoked", "sdk-spoilt"} {
 		sessions, err := os.ReadFile(filepath.Join("testdata", testdata, fileName(testRef.Account, sessionsKind)))
@@ -471,7 +470,7 @@ func FuzzInspect(f *testing.F) {
 // requireSane requires that files which are called sound can be loaded and taken over, that those which
 // cannot be loaded are not called sound, and that what is said quotes no key.
 func requireSane(t *testing.T, sessions, signers []byte) {
-	in := newInspection(testRef, exporting{}, testTime)
+	in := newInspection(testRef, settings{}, testTime)
 	in.path = "file"
 	in.inspectSessions(sessions)
 	sound := in.report.Err() == nil

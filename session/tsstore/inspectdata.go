@@ -80,7 +80,7 @@ func (in *inspection) inspectAllowance(data []byte) {
 	}
 }
 
-// function returns the known function of a selector: the leaf's own or one of [WithFunctions]; nil for none.
+// function returns the function of a selector: the leaf's own or one of [WithFunctions]; nil for none.
 func (in *inspection) function(selector [abi.SelectorSize]byte) *abi.Function {
 	return functionOf(in.file.nodes[in.at].leaf.Function, selector, in.functions)
 }

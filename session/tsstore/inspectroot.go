@@ -1,6 +1,7 @@
 package tsstore
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -35,8 +36,8 @@ func (in *inspection) inspectRoot(leafNodes []*node, whole bool) {
 
 func (in *inspection) findTree(finder *treeFinder, whole bool) (tree []int, ok bool) {
 	root, known, err := in.file.merkleRoot()
-	if err != nil {
-		in.addBad(FindingMalformed, err.(*FormatError), "set it to \"\" to take all leaf nodes")
+	if bad, ok := errors.AsType[*FormatError](err); ok {
+		in.addBad(FindingMalformed, bad, `set it to "" to take all leaf nodes`)
 	}
 	in.report.Root = root
 	switch chain := in.report.Chain; {

@@ -166,7 +166,8 @@ func (in *inspection) addPadded(r *reference, code session.FindingCode, sure boo
 	in.addLeaf(code, severity, r.field, "the reference %s %s padded on the %s, and as the module reads it %s; %s%s padded on the %s", r.word, is, side, passes, ifSo, anew, way)
 }
 
-// lets reports whether the rule holds for all sensible arguments if its reference is far too large, or too small.
+// lets reports whether the rule holds for all sensible arguments if its reference is far too large or,
+// otherwise, too small.
 func (r *reference) lets(tooLarge bool) bool {
 	switch r.condition {
 	case session.NotEqual:

@@ -7,18 +7,18 @@ import (
 )
 
 // InspectOption says what [Store.Inspect] knows beside the files. It is an [ExportOption] too.
-type InspectOption func(*exporting)
+type InspectOption func(*settings)
 
 // ExportOption changes how [Store.Export] and [Transfer] take sessions out of the files.
-type ExportOption interface{ export(*exporting) }
+type ExportOption interface{ export(*settings) }
 
-type exportOption func(*exporting)
+type exportOption func(*settings)
 
-func (o InspectOption) export(e *exporting) { o(e) }
-func (o exportOption) export(e *exporting)  { o(e) }
+func (o InspectOption) export(set *settings) { o(set) }
+func (o exportOption) export(set *settings)  { o(set) }
 
-// exporting is what the options say.
-type exporting struct {
+// settings is what the options say.
+type settings struct {
 	modules      session.Modules
 	functions    []*abi.Function
 	chain        session.Chain
@@ -29,24 +29,24 @@ type exporting struct {
 
 // WithChain compares the roots with the one on chain, which decides what leaves are in the tree.
 func WithChain(chain session.Chain) InspectOption {
-	return func(e *exporting) { e.chain = chain }
+	return func(set *settings) { set.chain = chain }
 }
 
 // WithFunctions makes functions known by their selectors, so that rules are judged by the types of the
 // arguments. Leaves that are exported get their names.
 func WithFunctions(functions ...*abi.Function) InspectOption {
-	return func(e *exporting) { e.functions = append(e.functions, functions...) }
+	return func(set *settings) { set.functions = append(set.functions, functions...) }
 }
 
 // WithModules replaces the well-known session contracts.
 func WithModules(m session.Modules) InspectOption {
-	return func(e *exporting) { e.modules = m }
+	return func(set *settings) { set.modules = m }
 }
 
 // WithKeys exports the keys of the leaves that are not revoked, sealed by aead. [Transfer] moves them
 // without it.
 func WithKeys(aead seal.AEAD) ExportOption {
-	return exportOption(func(e *exporting) { e.aead = aead })
+	return exportOption(func(set *settings) { set.aead = aead })
 }
 
 // RepeatLeaves takes a tree over that has leaves twice, as the SDK's revokeSessions builds it
@@ -54,12 +54,12 @@ func WithKeys(aead seal.AEAD) ExportOption {
 // once. Each repetition becomes a tombstone with an ID of its own, which leaves the tree with the next
 // grant or revocation.
 func RepeatLeaves() ExportOption {
-	return exportOption(func(e *exporting) { e.repeatLeaves = true })
+	return exportOption(func(set *settings) { set.repeatLeaves = true })
 }
 
 // RootOfLeaves takes all leaf nodes over, each once, where their root is not the one on chain
 // ([FindingRootMismatch], [FindingRepeatedLeaves]). They cannot be proven until the owner grants or
 // revokes with account.ReplaceRoot.
 func RootOfLeaves() ExportOption {
-	return exportOption(func(e *exporting) { e.rootOfLeaves = true })
+	return exportOption(func(set *settings) { set.rootOfLeaves = true })
 }

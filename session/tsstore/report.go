@@ -21,8 +21,9 @@ type Report struct {
 	LeavesRoot common.Hash
 	// Leaves are the leaves that could be read, in the order of the store.
 	Leaves []session.Leaf
-	// Tree are the positions of the tree's leaves, in the tree's order: the tree of Chain if that is known, of
-	// Root otherwise. A leaf that the SDK put in twice is there twice. It is nil where no known way leads to the root.
+	// Tree are the positions of the tree's leaves, in the tree's order: the tree of Chain if that is
+	// known, of Root otherwise. A leaf that the SDK put in twice is there twice. It is nil where no known
+	// way leads to the root.
 	Tree []int
 	// Findings are in the order of the files: the file of sessions, its root, its leaves, the signers.
 	Findings []Finding

@@ -60,8 +60,8 @@ func findTree(root common.Hash, known bool, nodes []*node) (common.Hash, error) 
 	tree, ok := finder.choice(root)
 	if !ok {
 		return common.Hash{}, fmt.Errorf("%w: merkleRoot is %s, but the %d leaf nodes hash to %s, and no choice of them by status fits; "+
-			"the TypeScript SDK's revokeSessions and clearPendingSessions leave such a file: Inspect tells which, and Transfer moves the sessions to another store with RepeatLeaves or RootOfLeaves; "+
-			"to stay with this file, remove the nodes that are not in the account's root on chain, "+
+			"the TypeScript SDK's revokeSessions and clearPendingSessions leave such a file: Inspect tells which, and Transfer with RepeatLeaves or RootOfLeaves takes the sessions over into another store; "+
+			"to stay with this one, remove the nodes that are not in the account's root on chain, "+
 			"or set merkleRoot to \"\" to take all nodes, and have the owner grant or revoke with account.ReplaceRoot", session.ErrRootMismatch, root, len(nodes), finder.rootOf(finder.all()))
 	}
 	markAll(nodes, false)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/seal"
@@ -14,16 +15,17 @@ import (
 // the session as [session.Import] does, with leaves that are pending until the chain shows their root, and
 // what [Store.Inspect] found. The files stay as they are.
 //
-// Keys are there before the leaves are, which are stored in one change: what a crash interrupts can simply
-// be done again, and doing it twice changes nothing. Files with fatal findings are refused as by [Store.Export],
-// and a store that has other sessions of the account is an error matching [session.ErrConflict].
+// Keys are there before the leaves are, which are stored in one change: what a crash interrupts can
+// simply be done again, and doing it twice changes nothing. Files with fatal findings are refused as by
+// [Store.Export], and a store that has other sessions of the account is an error matching
+// [session.ErrConflict].
 func Transfer(ctx context.Context, from *Store, ref session.Ref, to session.Store, keys session.Keyring, opts ...ExportOption) (*session.Session, *Report, error) {
 	aead, err := newTransit()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer aead.Wipe()
-	document, report, err := from.Export(ctx, ref, append(opts[:len(opts):len(opts)], WithKeys(aead))...)
+	document, report, err := from.Export(ctx, ref, append(slices.Clip(opts), WithKeys(aead))...)
 	if err != nil {
 		return nil, report, err
 	}

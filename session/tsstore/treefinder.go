@@ -17,8 +17,8 @@ type treeFinder struct {
 	budget int // how many more leaves of trees are tried
 }
 
-// maxTried bounds the leaves of all trees that are tried: some tenths of a second.
-const maxTried = 1 << 18
+// maxTried bounds the leaves of all trees that are tried: half a second or so.
+const maxTried = 1 << 20
 
 func newTreeFinder(nodes []*node) *treeFinder {
 	t := &treeFinder{nodes: nodes, hashes: make([]common.Hash, len(nodes)), budget: maxTried}
