@@ -2,7 +2,8 @@
 // the account's chain agrees.
 //
 // Without flags it does so for sessions that it grants on a chain in its own process. With -store and
-// the other flags it reads a directory of the TypeScript SDK's session files.
+// the other flags it reads a directory of the TypeScript SDK's session files, and says first what the SDK
+// spoilt in them.
 package main
 
 import (
@@ -85,7 +86,27 @@ func inspectFiles(ctx context.Context, out io.Writer, dir string, ref session.Re
 	if err != nil {
 		return err
 	}
+	if err := inspectFaults(ctx, out, store, ref, chain); err != nil {
+		return err
+	}
 	return inspect(ctx, out, store, ref, chain)
+}
+
+// inspectFaults prints what is wrong with the files themselves, those too that no session can be opened from.
+func inspectFaults(ctx context.Context, out io.Writer, store *tsstore.Store, ref session.Ref, chain session.Chain) error {
+	var opts []tsstore.InspectOption
+	if chain != nil {
+		opts = append(opts, tsstore.WithChain(chain))
+	}
+	report, err := store.Inspect(ctx, ref, opts...)
+	if err != nil {
+		return err
+	}
+	for _, finding := range report.Findings {
+		stage.Line(out, "files", finding)
+	}
+	fmt.Fprintln(out)
+	return nil
 }
 
 // inspect prints the sessions of one account.

@@ -39,6 +39,7 @@ func TestFilesOfTheTypeScriptSDK(t *testing.T) {
 
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-store", dir, "-account", ref.Account.Hex(), "-chain", "137"}, &out, io.Discard))
+	require.Contains(t, out.String(), "session keys in clear: 1; ")
 	require.Contains(t, out.String(), "0. mint, active")
 	require.Contains(t, out.String(), "it never ends")
 	require.NotContains(t, out.String(), "chain  ", "the chain was not asked")
