@@ -1,0 +1,304 @@
+package secrecy
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/accounts"
+	"github.com/ethereum/go-ethereum/accounts/keystore"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/paymaster"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/filestore"
+	"github.com/go-sesame/sesame/session/pgstore"
+	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/tsstore"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// The secrets that are searched for.
+var (
+	sessionKey = testutil.Key("session")
+	ownerKey   = testutil.Key("owner")
+	sealingKey = crypto.Keccak256([]byte("sealing key"))
+	passphrase = []byte("correct horse battery staple")
+	apiKey     = []byte("api-key-4711")
+)
+
+// secrets are all of them by name, as bytes.
+func secrets() map[string][]byte {
+	return map[string][]byte{
+		"session key": crypto.FromECDSA(sessionKey),
+		"owner's key": crypto.FromECDSA(ownerKey),
+		"sealing key": sealingKey,
+		"passphrase":  passphrase,
+		"API key":     apiKey,
+	}
+}
+
+// holders returns a value of each exported type that has a secret within reach, in use, so that what is
+// made or opened on first use is there.
+func holders(t *testing.T) map[string]any {
+	all := make(map[string]any)
+	for _, add := range []func(*testing.T, map[string]any){addSeals, addStores, addSessions, addAccounts} {
+		add(t, all)
+	}
+	return all
+}
+
+func newSealer(t *testing.T) *seal.KeyAEAD {
+	t.Helper()
+	aead, err := seal.NewKeyAEAD(sealingKey)
+	require.NoError(t, err)
+	return aead
+}
+
+func addSeals(t *testing.T, all map[string]any) {
+	key, err := seal.CopyKey(sessionKey)
+	require.NoError(t, err)
+	phrase, err := seal.NewPassphrase(passphrase, seal.Cost{Time: 1, MemoryKiB: 64, Threads: 1})
+	require.NoError(t, err)
+	_, err = key.Seal(phrase, nil) // derives a key
+	require.NoError(t, err)
+	all["seal.Key"] = key
+	all["seal.KeyAEAD"] = newSealer(t)
+	all["seal.Passphrase"] = phrase
+	all["seal.Envelope"] = seal.Envelope{KEK: newSealer(t)}
+	all["seal.Envelope by passphrase"] = &seal.Envelope{KEK: phrase}
+	all["seal.Any"] = seal.Any{newSealer(t), phrase}
+}
+
+func addStores(t *testing.T, all map[string]any) {
+	dir := t.TempDir()
+	open := func(open func(string, filestore.Config) (*filestore.Store, error)) *filestore.Store {
+		store, err := open(filepath.Join(dir, "file"), filestore.Config{Sealer: newSealer(t)})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, store.Close()) })
+		return store
+	}
+	file := open(filestore.Open)
+	plain, err := tsstore.OpenPlaintext(filepath.Join(dir, "ts"), testRef.ChainID)
+	require.NoError(t, err)
+	all["session.Memory"] = importInto(t, session.NewMemory())
+	all["filestore.Store"] = importInto(t, file)
+	all["filestore.Store to read"] = useKey(t, open(filestore.OpenReadOnly))
+	all["filestore.Config"] = filestore.Config{Sealer: newSealer(t)}
+	all["pgstore.Config"] = pgstore.Config{Sealer: newSealer(t)}
+	all["tsstore.Store"] = importInto(t, plain)
+	all["tsstore.ExportOption"] = tsstore.WithKeys(newSealer(t))
+}
+
+var testRef = session.Ref{ChainID: 80002, Account: testutil.Address("account")}
+
+// importInto puts the session key into a keyring and has it sign.
+func importInto(t *testing.T, keys session.Keyring) session.Keyring {
+	t.Helper()
+	_, err := keys.ImportKey(t.Context(), testRef, sessionKey)
+	require.NoError(t, err)
+	return useKey(t, keys)
+}
+
+func useKey(t *testing.T, keys session.Keyring) session.Keyring {
+	t.Helper()
+	key := crypto.PubkeyToAddress(sessionKey.PublicKey)
+	_, err := keys.SignDigest(t.Context(), session.SignRequest{Ref: testRef, Key: key, Digest: common.Hash{1}})
+	require.NoError(t, err)
+	return keys
+}
+
+// granted returns a session of one leaf, for the session key.
+func granted(t *testing.T, store session.Store) *session.Session {
+	t.Helper()
+	leaf, err := mintPolicy("a").Leaf(session.Modules{}.WithDefaults())
+	require.NoError(t, err)
+	leaf.Status, leaf.InTree = session.StatusActive, true
+	root := session.NewTree([]common.Hash{leaf.Hash()}).Root()
+	_, err = store.Apply(t.Context(), testRef, 0, &session.Change{Header: session.Header{Root: root}, Put: []session.Leaf{leaf}})
+	require.NoError(t, err)
+	sess, err := session.Open(t.Context(), store, testRef)
+	require.NoError(t, err)
+	return sess
+}
+
+func mintPolicy(id string) session.ABIPolicy {
+	return session.ABIPolicy{
+		ID: id, Key: crypto.PubkeyToAddress(sessionKey.PublicKey), Contract: testutil.Address("NFT"),
+		Function: "safeMint(address to)", Window: session.Forever(),
+	}
+}
+
+func addSessions(t *testing.T, all map[string]any) {
+	store := session.NewMemory()
+	importInto(t, store)
+	sess := granted(t, store)
+	plan, err := sess.PlanGrant(session.Modules{}, mintPolicy("b"))
+	require.NoError(t, err)
+	signer, err := session.NewSigner(session.Modules{}, sess.Leaf(0))
+	require.NoError(t, err)
+	document, err := sess.ExportWithKeys(t.Context(), newSealer(t))
+	require.NoError(t, err)
+	require.Len(t, document.Keys, 1)
+	_, missing := store.SignDigest(t.Context(), session.SignRequest{Ref: testRef})
+
+	all["session.Session"] = sess
+	all["session.RootChange"] = plan
+	all["session.LeafRef"] = sess.Leaf(0)
+	all["session.Signer"] = signer
+	all["session.Signer forced"] = signer.Force()
+	all["session.Option"] = session.WithKeyring(store)
+	all["session.ImportOption"] = session.WithSealedKeys(newSealer(t))
+	all["session.Document"] = document
+	all["session.SealedKey"] = document.Keys[0]
+	all["error of a keyring"] = missing
+	all["userop.Draft"] = userop.Draft{Signer: signer}
+}
+
+// locked is a keystore that holds a key and signs with it.
+type locked struct{ key *seal.Key }
+
+func (l locked) SignHash(_ accounts.Account, hash []byte) ([]byte, error) {
+	return l.key.Sign(common.BytesToHash(hash))
+}
+
+func addAccounts(t *testing.T, all map[string]any) {
+	url := "http://127.0.0.1:1/v2/80002/" + string(apiKey)
+	node, err := ethclient.Dial(url)
+	require.NoError(t, err)
+	t.Cleanup(node.Close)
+	services := account.Config{ChainID: 80002, Chain: node, Bundler: bundler.New(url), Paymaster: paymaster.New(url)}
+	client, err := account.NewClient(services)
+	require.NoError(t, err)
+	lanes := client.NewLanes(account.LanesConfig{})
+	t.Cleanup(func() { require.NoError(t, lanes.Close(context.Background())) })
+	owner := account.KeyOwner(ownerKey)
+	owned := client.OwnedAccount(owner)
+	key, err := seal.CopyKey(ownerKey)
+	require.NoError(t, err)
+	files := keystore.NewKeyStore(t.TempDir(), keystore.LightScryptN, keystore.LightScryptP)
+	entry, err := files.ImportECDSA(ownerKey, string(passphrase))
+	require.NoError(t, err)
+	require.NoError(t, files.Unlock(entry, string(passphrase)))
+	_, failed := owned.Send(t.Context(), []account.Call{{}})
+	require.Error(t, failed)
+
+	all["account.Client"] = client
+	all["account.Account"] = client.Account(testRef.Account)
+	all["account.Lanes"] = lanes
+	all["account.Owner"] = owner
+	all["account.Owner of a keystore"] = account.KeystoreOwner(files, entry)
+	all["account.Owner of another keystore"] = account.KeystoreOwner(locked{key}, entry)
+	all["account.OwnedAccount"] = owned
+	all["account.OwnedAccount, multichain"] = client.OwnedAccount(owner, account.Multichain(), account.ActiveModule(client.ECDSAModule(owner)))
+	all["account.Module"] = client.ECDSAModule(owner)
+	all["account.Leg"] = account.Leg{Account: owned}
+	all["account.GrantLeg"] = account.GrantLeg{Account: owned}
+	all["account.Granted"] = account.Granted{Tx: client.Sender().Watch(common.Hash{1})}
+	all["account.Option"] = account.WithSigner(owned.Signer())
+	all["account.OwnedOption"] = account.DefaultModule(client.ECDSAModule(owner))
+	all["userop.Signer of an owner"] = owned.Signer()
+	all["userop.Draft of an owner"] = userop.Draft{Signer: owned.Signer()}
+	all["userop.Sender"] = client.Sender()
+	all["userop.SenderConfig"] = userop.SenderConfig{ChainID: 80002, Bundler: services.Bundler, Paymaster: services.Paymaster}
+	all["userop.Pending"] = client.Sender().Watch(common.Hash{1})
+	all["bundler.Client"] = services.Bundler
+	all["paymaster.Client"] = services.Paymaster
+	all["error of a send"] = failed
+}
+
+func TestNoSecretIsPrinted(t *testing.T) {
+	for name, value := range holders(t) {
+		t.Run(name, func(t *testing.T) {
+			text := printed(t, value)
+			for secret, raw := range secrets() {
+				requireAbsent(t, secret, raw, text)
+			}
+		})
+	}
+}
+
+// printed returns everything that the standard library's printers make of a value, alone and inside others.
+func printed(t *testing.T, value any) string {
+	t.Helper()
+	type exported struct{ Value any }
+	type hidden struct{ value any }
+	var out strings.Builder
+	for _, v := range []any{value, &value, exported{value}, &exported{value}, hidden{value}, []any{value}, map[string]any{"key": value}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%o", "%b", "%c", "%U", "%e", "%g", "%t", "%p"} {
+			fmt.Fprintf(&out, verb+"\n", v)
+		}
+		fmt.Fprintln(&out, v)
+		text, err := json.Marshal(v)
+		fmt.Fprintf(&out, "%s %v\n", text, err)
+		for _, handler := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
+			slog.New(handler).InfoContext(context.Background(), "printed", "value", v, slog.Group("in", "value", v))
+		}
+	}
+	if named, ok := value.(fmt.Stringer); ok {
+		fmt.Fprintln(&out, named.String())
+	}
+	if named, ok := value.(fmt.GoStringer); ok {
+		fmt.Fprintln(&out, named.GoString())
+	}
+	return out.String()
+}
+
+// requireAbsent searches the text for a secret in every form that a printer gives bytes and numbers.
+func requireAbsent(t *testing.T, name string, secret []byte, text string) {
+	t.Helper()
+	for _, form := range forms(secret) {
+		// Not with require.NotContains: a failure would print the text.
+		if strings.Contains(text, form) {
+			t.Errorf("the %s shows, as %.16s…", name, form)
+		}
+	}
+}
+
+func forms(secret []byte) []string {
+	number := common.BytesToHash(secret).Big()
+	all := []string{
+		string(secret),
+		fmt.Sprintf("%q", secret)[1:],
+		fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprintf("% x", secret), fmt.Sprintf("%#v", secret),
+		strings.Trim(fmt.Sprint(secret), "[]"),
+		base64.StdEncoding.EncodeToString(secret), base64.RawURLEncoding.EncodeToString(secret),
+		number.String(), number.Text(8), number.Text(2),
+	}
+	for _, word := range number.Bits() { // as %v prints a big.Int from within
+		if word > 1<<32 {
+			all = append(all, fmt.Sprintf("%d", uint(word)), fmt.Sprintf("%x", uint(word)), fmt.Sprintf("%X", uint(word)))
+		}
+	}
+	return all
+}
+
+// TestSearchFinds sees to it that the search would find each secret in a value that prints it.
+func TestSearchFinds(t *testing.T) {
+	for name, raw := range secrets() {
+		for form, value := range map[string]any{
+			"bytes": raw, "text": string(raw), "number": common.BytesToHash(raw).Big(), "error": fmt.Errorf("key %x", raw),
+			"field": struct{ key []byte }{raw}, "key": sessionKey,
+		} {
+			if form == "key" && name != "session key" {
+				continue
+			}
+			text, found := printed(t, value), false
+			for _, f := range forms(raw) {
+				found = found || strings.Contains(text, f)
+			}
+			require.True(t, found, "%s as %s", name, form)
+		}
+	}
+}
