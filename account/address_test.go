@@ -150,6 +150,7 @@ func deployCode(t *testing.T, chain *testutil.Chain, code []byte) common.Address
 }
 
 func TestAnotherDeploymentByOneValue(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	factory := deployCopy(t, w.chain, w.chain.Contracts.Factory)
 	contracts, err := account.ReadContracts(t.Context(), w.chain.Client(), factory)
@@ -169,6 +170,7 @@ func TestAnotherDeploymentByOneValue(t *testing.T) {
 }
 
 func TestContractsThatDoNotBelongTogetherAreFound(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	owner := w.clientWith(t, account.Contracts{Handler: stranger}).OwnedAccount(account.KeyOwner(w.ownerKey))
 	err := owner.CheckAddress(t.Context())

@@ -10,6 +10,7 @@ import (
 )
 
 func TestDeploy(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	tx, err := w.owner.Deploy(t.Context(), account.Sponsored())
 	require.NoError(t, err)
@@ -28,6 +29,7 @@ func TestDeploy(t *testing.T) {
 }
 
 func TestDeploySelfPaid(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	_, err := w.owner.Deploy(t.Context())
 	require.ErrorContains(t, err, "AA21 didn't pay prefund", "balance too small")
@@ -36,6 +38,7 @@ func TestDeploySelfPaid(t *testing.T) {
 }
 
 func TestOnlyTheOwnerDeploys(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	_, err := w.owner.Deploy(t.Context(), account.WithSigner(w.owner.Signer()))
 	require.ErrorIs(t, err, account.ErrConfig)

@@ -68,6 +68,7 @@ func TestFault12NonceThatCannotBeReadIsAnErrorAndZeroIsANonce(t *testing.T) {
 }
 
 func TestEstimateCoversWhatTheOperationCosts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fund(t, 1)
 	calls := []account.Call{w.mint(t, w.owner.Address())}
@@ -88,6 +89,7 @@ func TestEstimateCoversWhatTheOperationCosts(t *testing.T) {
 }
 
 func TestMarginsAndLimitsHoldInEveryMode(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fund(t, 1)
 	calls := []account.Call{w.mint(t, w.owner.Address())}
@@ -114,6 +116,7 @@ func TestMarginsAndLimitsHoldInEveryMode(t *testing.T) {
 }
 
 func TestCapsRefuseBeforeSigning(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	signed := 0
 	owner := w.client.OwnedAccount(countingOwner{w.owner.Owner(), &signed})
@@ -141,6 +144,7 @@ func TestCapsRefuseBeforeSigning(t *testing.T) {
 }
 
 func TestOverridesAreForTheEstimationOnly(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
 	pay := []account.Call{{To: stranger, Value: *uint256.NewInt(1e18)}}
@@ -171,6 +175,7 @@ func (c legacyChain) HeaderByNumber(ctx context.Context, number *big.Int) (*type
 func (c legacyChain) SuggestGasPrice(context.Context) (*big.Int, error) { return c.price, nil }
 
 func TestChainWithoutBaseFee(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	config := w.config
 	config.Chain = legacyChain{&countedChain{Client: w.chain.Client()}, big.NewInt(7_000_000_001)}

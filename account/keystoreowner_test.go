@@ -11,6 +11,7 @@ import (
 )
 
 func TestKeystoreOwner(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	store := keystore.NewKeyStore(t.TempDir(), keystore.LightScryptN, keystore.LightScryptP)
 	stored, err := store.ImportECDSA(w.ownerKey, "passphrase")

@@ -36,6 +36,7 @@ func order(user common.Address) apitypes.TypedData {
 }
 
 func TestMessagesOfADeployedAccount(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for name, opts := range map[string][]account.OwnedOption{"ECDSA": nil, "multichain": {account.Multichain()}} {
 		t.Run(name, func(t *testing.T) {
@@ -70,6 +71,7 @@ func TestMessagesOfADeployedAccount(t *testing.T) {
 }
 
 func TestMessagesOfAnAccountWithoutCode(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	client, chain := w.counted(t)
 	user := client.Account(w.owner.Address())
@@ -99,6 +101,7 @@ func TestMessagesOfAnAccountWithoutCode(t *testing.T) {
 }
 
 func TestCounterfactualMessageVectorsAreValid(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, c := range accountVectors(t) {
 		message := []byte(c.CounterfactualMessage.Message)
@@ -114,6 +117,7 @@ func wrap6492(t *testing.T, factory common.Address, deploy, signature []byte) []
 }
 
 func TestSignaturesThatDoNotHold(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	message := []byte("hello")
 	wrapped, err := w.owner.SignMessage(t.Context(), message)
@@ -161,6 +165,7 @@ func TestSignaturesThatDoNotHold(t *testing.T) {
 }
 
 func TestMessagesThatCannotBeSigned(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	_, err := w.client.OwnedAccount(w.owner.Owner(), account.AtAddress(stranger)).SignMessage(t.Context(), nil)
 	require.ErrorIs(t, err, account.ErrNotDeployed)

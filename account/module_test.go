@@ -25,6 +25,7 @@ func sendOwned(t *testing.T, owner *account.OwnedAccount, calls []account.Call, 
 }
 
 func TestEachOwnershipModuleAsDefault(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	byECDSA := w.client.OwnedAccount(account.KeyOwner(w.ownerKey), account.Index(7))
 	byMultichain := w.client.OwnedAccount(account.KeyOwner(w.ownerKey), account.Multichain())
@@ -46,6 +47,7 @@ func TestEachOwnershipModuleAsDefault(t *testing.T) {
 }
 
 func TestActiveModule(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	owner := account.KeyOwner(w.ownerKey)
 	multichain := w.client.MultichainModule(owner)
@@ -76,6 +78,7 @@ func requireModule(t *testing.T, op *userop.Operation, module common.Address) {
 }
 
 func TestActiveModuleThatIsNotEnabledIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	_, err := sendOwned(t, w.owner, []account.Call{w.mint(t, w.owner.Address())})
 	require.NoError(t, err)
@@ -89,6 +92,7 @@ func TestActiveModuleThatIsNotEnabledIsRefused(t *testing.T) {
 }
 
 func TestWrongOwnerIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	_, err := sendOwned(t, w.owner, []account.Call{w.mint(t, w.owner.Address())})
 	require.NoError(t, err)
@@ -104,6 +108,7 @@ func TestWrongOwnerIsRefused(t *testing.T) {
 }
 
 func TestOwnedAccountByAddressHasNoInitCode(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	elsewhere := w.client.OwnedAccount(account.KeyOwner(w.ownerKey), account.AtAddress(stranger))
 	require.Nil(t, elsewhere.InitCode())
@@ -124,6 +129,7 @@ func (s countingSigner) Sign(ctx context.Context, op *userop.Operation, hash com
 }
 
 func TestAnySignerWithItsModule(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	module, signed := w.client.ECDSAModule(account.KeyOwner(w.ownerKey)), 0
 	module.Signer = countingSigner{module.Signer, &signed}
@@ -183,6 +189,7 @@ type forger struct{ account.Owner }
 func (forger) Address() common.Address { return stranger }
 
 func TestOwnerThatSignsWithAnotherKeyIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	owner := w.client.OwnedAccount(forger{account.KeyOwner(w.ownerKey)})
 	_, err := sendOwned(t, owner, []account.Call{w.mint(t, stranger)})

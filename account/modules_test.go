@@ -31,6 +31,7 @@ func (w *world) modules(t *testing.T) []common.Address {
 }
 
 func TestModulesAreEnabledListedAndDisabled(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	at := w.client.Contracts()
 	sponsored := account.Sponsored()
@@ -73,6 +74,7 @@ func TestModulesAreEnabledListedAndDisabled(t *testing.T) {
 }
 
 func TestModuleTwiceIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	manager := w.client.Contracts().Session.Manager
 	done(t)(w.owner.EnableModule(t.Context(), manager, account.Sponsored()))
@@ -90,6 +92,7 @@ func TestModuleTwiceIsRefused(t *testing.T) {
 }
 
 func TestModulesThatCannotBeAreRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, tt := range []struct {
 		module common.Address
@@ -119,6 +122,7 @@ func TestModulesThatCannotBeAreRefused(t *testing.T) {
 }
 
 func TestOwnershipModuleOfSomeoneElseIsNotEnabled(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	multichain := w.client.MultichainModule(w.owner.Owner())
 	_, err := w.owner.EnableModule(t.Context(), multichain.Address, account.Sponsored())
@@ -135,6 +139,7 @@ func TestOwnershipModuleOfSomeoneElseIsNotEnabled(t *testing.T) {
 }
 
 func TestModulesOfAnAccountWithoutCode(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	_, err := w.user.Modules(t.Context())
 	require.ErrorIs(t, err, account.ErrNotDeployed)

@@ -80,6 +80,7 @@ func TestSignMultichainRefuses(t *testing.T) {
 // TestMultichainDummyCostsAsMuch holds the dummy against the contract: gas that suffices for the dummy
 // suffices for the real signature.
 func TestMultichainDummyCostsAsMuch(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	owner := w.client.OwnedAccount(w.owner.Owner(), account.Multichain())
 	done(t)(owner.Deploy(t.Context(), account.Sponsored()))

@@ -36,6 +36,7 @@ func answering(answer []byte) []byte {
 }
 
 func TestUpgradedAccount(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	owner := w.owner.Owner()
 	// An account whose address does not follow from its owner, as one that another factory made.

@@ -41,6 +41,7 @@ func requireSimulation(t *testing.T, err error, aa, want string) *account.Simula
 }
 
 func TestSimulateWhatWouldSucceed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	mint := []account.Call{w.mint(t, w.owner.Address())}
 	require.NoError(t, w.owner.Simulate(t.Context(), mint, account.Sponsored()), "with the deployment")
@@ -61,6 +62,7 @@ func TestSimulateWhatWouldSucceed(t *testing.T) {
 }
 
 func TestSimulateRefusals(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	mint := []account.Call{w.mint(t, w.owner.Address())}
 	t.Run("AA21, balance too small", func(t *testing.T) {
@@ -125,6 +127,7 @@ func TestSimulateRefusals(t *testing.T) {
 }
 
 func TestSimulateCallsThatFail(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	target := w.chain.Contracts.Target
 	fresh := w.client.OwnedAccount(w.owner.Owner(), account.Index(1))
@@ -153,6 +156,7 @@ func TestSimulateCallsThatFail(t *testing.T) {
 }
 
 func TestSimulateCountsWhatTheOperationItselfCosts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
 	w.fund(t, 1)
@@ -182,6 +186,7 @@ func (c brokenChain) CallContract(ctx context.Context, msg ethereum.CallMsg, blo
 }
 
 func TestSimulateWithoutANodeIsNoVerdict(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	op, err := w.owner.Build(t.Context(), []account.Call{w.mint(t, w.owner.Address())}, account.Sponsored())
 	require.NoError(t, err)

@@ -33,15 +33,16 @@ func haveContracts() bool {
 // stage is a world for an example, with its owner's account not deployed yet.
 type stage struct {
 	*world
-	ctx   context.Context
-	close func()
+	ctx     context.Context
+	fixture fixture
+	close   func()
 }
 
 func exampleWorld() *stage { return exampleWorldOf(testutil.DefaultChainID) }
 
 func exampleWorldOf(chainID uint64) *stage {
 	f := new(exampleFixture)
-	return &stage{world: newWorldOf(f, testutil.ChainConfig{ChainID: chainID}), ctx: f.Context(), close: f.close}
+	return &stage{world: newWorldOf(f, testutil.ChainConfig{ChainID: chainID}), ctx: f.Context(), fixture: f, close: f.close}
 }
 
 // exampleFixture stands for the test that an example has not got.

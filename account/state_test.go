@@ -44,6 +44,7 @@ func (w *world) counted(t *testing.T) (*account.Client, *countedChain) {
 }
 
 func TestStateIsReadInOneRequest(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	client, chain := w.counted(t)
 	w.fund(t, 2)
@@ -90,6 +91,7 @@ func TestStateIsReadInOneRequest(t *testing.T) {
 }
 
 func TestStateFromContractsThatAreNotThere(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for field, contracts := range map[string]account.Contracts{
 		"getNonce of the EntryPoint":                {EntryPoint: stranger},

@@ -32,6 +32,7 @@ func newWorlds(t *testing.T) (worlds []*world, owned []*account.OwnedAccount, si
 }
 
 func TestSendTogether(t *testing.T) {
+	t.Parallel()
 	worlds, owned, signed := newWorlds(t)
 	for round := range 2 { // the first deploys
 		legs := make([]account.Leg, len(worlds))
@@ -56,6 +57,7 @@ func TestSendTogether(t *testing.T) {
 }
 
 func TestSendTogetherSelfPaidByOneLeg(t *testing.T) {
+	t.Parallel()
 	worlds, owned, _ := newWorlds(t)
 	worlds[0].fund(t, 1)
 	sent, err := account.SendTogether(t.Context(),
@@ -70,6 +72,7 @@ func TestSendTogetherSelfPaidByOneLeg(t *testing.T) {
 }
 
 func TestEachLegHasItsWindow(t *testing.T) {
+	t.Parallel()
 	worlds, owned, _ := newWorlds(t)
 	now := worlds[0].now()
 	leg := func(i int, window session.Window) account.Leg {
@@ -104,6 +107,7 @@ func TestEachLegHasItsWindow(t *testing.T) {
 }
 
 func TestLegsThatDoNotGoTogetherAreRefused(t *testing.T) {
+	t.Parallel()
 	worlds, owned, signed := newWorlds(t)
 	call := []account.Call{{To: stranger}}
 	good := account.Leg{Account: owned[0], Calls: call, Options: []account.Option{account.Sponsored()}}
@@ -154,6 +158,7 @@ func (o decliningOwner) SignMessage(ctx context.Context, _ []byte) ([]byte, erro
 }
 
 func TestSendTogetherEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	worlds, _, _ := newWorlds(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	owner := decliningOwner{newOwner(t), cancel}
@@ -172,6 +177,7 @@ func TestSendTogetherEndsWithItsContext(t *testing.T) {
 }
 
 func TestLegsInDifferentLanesOfOneAccount(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	owner := w.client.OwnedAccount(w.owner.Owner(), account.Multichain())
 	done(t)(owner.Deploy(t.Context(), account.Sponsored()))
@@ -208,6 +214,7 @@ func mintLegs(t *testing.T, worlds []*world, store *session.Memory) []account.Gr
 }
 
 func TestTheSameSessionOnThreeChainsWithOneSignature(t *testing.T) {
+	t.Parallel()
 	worlds, owned, signed := newWorlds(t)
 	store := session.NewMemory()
 	granted, err := account.GrantTogether(t.Context(), store, mintLegs(t, worlds, store)...)
@@ -225,6 +232,7 @@ func TestTheSameSessionOnThreeChainsWithOneSignature(t *testing.T) {
 }
 
 func TestGrantTogetherLeavesNothingBehindWhereItFails(t *testing.T) {
+	t.Parallel()
 	worlds, _, signed := newWorlds(t)
 	store := session.NewMemory()
 	legs := mintLegs(t, worlds, store)
@@ -266,6 +274,7 @@ func (s refusingStore) Apply(ctx context.Context, ref session.Ref, version uint6
 }
 
 func TestGrantTogetherSendsNothingUnlessAllIsStored(t *testing.T) {
+	t.Parallel()
 	worlds, _, _ := newWorlds(t)
 	memory := session.NewMemory()
 	legs := mintLegs(t, worlds, memory)

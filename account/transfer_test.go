@@ -25,6 +25,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 }
 
 func TestTransferOwnershipAtEitherModule(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for name, opts := range map[string][]account.OwnedOption{"ECDSA": nil, "multichain": {account.Multichain()}} {
 		t.Run(name, func(t *testing.T) {
@@ -46,6 +47,7 @@ func TestTransferOwnershipAtEitherModule(t *testing.T) {
 }
 
 func TestTransferLeavesNoModuleBehind(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	multichain := w.client.MultichainModule(w.owner.Owner())
 	done(t)(w.owner.SetupAndEnableModule(t.Context(), multichain.Address, multichain.Setup, account.Sponsored()))
@@ -62,6 +64,7 @@ func TestTransferLeavesNoModuleBehind(t *testing.T) {
 }
 
 func TestTransferToNobodyIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	_, err := sendOwned(t, w.owner, []account.Call{w.mint(t, w.owner.Address())})
 	require.NoError(t, err)

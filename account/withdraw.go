@@ -1,0 +1,248 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/params"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// Withdrawal is what leaves the account in a [OwnedAccount.Withdraw].
+type Withdrawal struct {
+	// Token is the token's contract, zero for the chain's own currency.
+	Token common.Address
+	To    common.Address
+	// Amount is in the smallest unit: wei for the chain's own currency.
+	Amount uint256.Int
+	// All, instead of Amount, is whatever the account holds beside the amounts and fees that go with the
+	// same operation.
+	All bool
+}
+
+// Withdraw sends tokens and the chain's own currency away, in one operation. All of the currency leaves as much
+// behind as the operation may cost, unless a paymaster pays; what it did not cost in the end lies as a
+// deposit at the EntryPoint. All of nothing is left out.
+//
+// The account's funds are compared with what is to leave before anything is signed; too little is an error
+// matching [ErrFunds].
+func (o *OwnedAccount) Withdraw(ctx context.Context, withdrawals []Withdrawal, opts ...Option) (*userop.Pending, error) {
+	calls, opts, err := o.planWithdrawal(ctx, withdrawals, opts)
+	if err != nil {
+		return nil, fmt.Errorf("withdraw from account %s: %w", o.address, err)
+	}
+	return o.Send(ctx, calls, opts...)
+}
+
+// planWithdrawal returns the calls, and the options with which their operation costs no more than is left
+// behind.
+func (o *OwnedAccount) planWithdrawal(ctx context.Context, withdrawals []Withdrawal, opts []Option) ([]Call, []Option, error) {
+	s, err := newSettings(opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := o.checkWithdrawals(withdrawals); err != nil {
+		return nil, nil, err
+	}
+	held, err := o.holdings(ctx, withdrawals)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.quote != nil {
+		if err := held.spend(s.quote.Token, &s.quote.MaxFee, "the fee"); err != nil {
+			return nil, nil, err
+		}
+	}
+	withdrawals = slices.Clone(withdrawals)
+	if err := held.resolve(withdrawals, isToken); err != nil {
+		return nil, nil, err
+	}
+	selfPaid, native := !s.sponsored && s.quote == nil, slices.ContainsFunc(withdrawals, isNative)
+	if selfPaid && native && !held.left[common.Address{}].IsZero() {
+		estimate, err := o.estimateWithdrawal(ctx, withdrawals, s, opts)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := held.spendPrefund(estimate); err != nil {
+			return nil, nil, err
+		}
+		opts = append(slices.Clip(opts), WithGas(estimate.Gas), WithFees(estimate.Fees))
+	}
+	if err := held.resolve(withdrawals, isNative); err != nil {
+		return nil, nil, err
+	}
+	calls := withdrawalCalls(withdrawals)
+	if len(calls) == 0 {
+		return nil, nil, fmt.Errorf("%w: there is nothing of what is to be withdrawn", ErrFunds)
+	}
+	return calls, opts, nil
+}
+
+func (o *OwnedAccount) checkWithdrawals(withdrawals []Withdrawal) error {
+	if len(withdrawals) == 0 {
+		return fmt.Errorf("%w: nothing to withdraw", ErrInvalid)
+	}
+	all := make(map[common.Address]bool)
+	for i := range withdrawals {
+		if err := o.checkWithdrawal(&withdrawals[i], all); err != nil {
+			return fmt.Errorf("%w: withdrawal %d: %w", ErrInvalid, i, err)
+		}
+	}
+	return nil
+}
+
+func (o *OwnedAccount) checkWithdrawal(w *Withdrawal, all map[common.Address]bool) error {
+	switch {
+	case w.To == (common.Address{}):
+		return errors.New("to the zero address, from where nothing comes back")
+	case w.To == o.address:
+		return errors.New("to the account itself")
+	case w.To == w.Token:
+		return fmt.Errorf("of token %s to its own contract, from where nothing comes back", w.Token)
+	case w.All && !w.Amount.IsZero():
+		return errors.New("of all and of an amount; choose one")
+	case !w.All && w.Amount.IsZero():
+		return errors.New("of an amount of zero; All is asked for by name")
+	case w.All && all[w.Token]:
+		return fmt.Errorf("of all that is left of %s, twice", assetName(w.Token))
+	}
+	all[w.Token] = all[w.Token] || w.All
+	return nil
+}
+
+// assetName is how errors call what is withdrawn.
+func assetName(token common.Address) string {
+	if token == (common.Address{}) {
+		return "the chain's own currency"
+	}
+	return "token " + token.Hex()
+}
+
+// holdings are what an account has of the assets of a withdrawal, less what is spoken for.
+type holdings struct {
+	left    map[common.Address]*uint256.Int
+	deposit uint256.Int
+}
+
+// holdings reads them in one request.
+func (o *OwnedAccount) holdings(ctx context.Context, withdrawals []Withdrawal) (*holdings, error) {
+	h := &holdings{left: map[common.Address]*uint256.Int{{}: nil}}
+	probes := []probe{{to: o.address}, {to: o.client.contracts.EntryPoint, data: abi.BalanceOf(o.address)}}
+	var tokens []common.Address
+	for i := range withdrawals {
+		token := withdrawals[i].Token
+		if _, known := h.left[token]; !known {
+			h.left[token] = nil
+			tokens = append(tokens, token)
+			probes = append(probes, probe{to: token, data: abi.BalanceOf(o.address)})
+		}
+	}
+	sights, err := look(ctx, o.client.chain, probes...)
+	if err != nil {
+		return nil, fmt.Errorf("balances: %w", err)
+	}
+	h.left[common.Address{}] = &sights[0].balance
+	if err := sights[1].decode("balanceOf of the EntryPoint", into(&h.deposit, abi.DecodeUint256)); err != nil {
+		return nil, err
+	}
+	for i, token := range tokens {
+		h.left[token] = new(uint256.Int)
+		if err := sights[2+i].decode("balanceOf", into(h.left[token], abi.DecodeUint256)); err != nil {
+			return nil, fmt.Errorf("token %s: %w", token, err)
+		}
+	}
+	return h, nil
+}
+
+// spend sets aside what goes away; an asset that no withdrawal is about is not looked at.
+func (h *holdings) spend(asset common.Address, amount *uint256.Int, what string) error {
+	left := h.left[asset]
+	switch {
+	case left == nil:
+		return nil
+	case left.Lt(amount):
+		return fmt.Errorf("%w: %s of %s are left for %s of %s", ErrFunds, left.Dec(), assetName(asset), what, amount.Dec())
+	}
+	left.Sub(left, amount)
+	return nil
+}
+
+// spendPrefund sets aside what the EntryPoint takes in advance, from the deposit before the balance.
+func (h *holdings) spendPrefund(e *userop.Estimate) error {
+	prefund := e.Cost.Total()
+	if !prefund.Gt(&h.deposit) {
+		return nil
+	}
+	return h.spend(common.Address{}, prefund.Sub(&prefund, &h.deposit), "gas")
+}
+
+// resolve gives the withdrawals of an asset their amounts: those that are named are set aside first, and all
+// that is left goes to who gets all.
+func (h *holdings) resolve(withdrawals []Withdrawal, of func(Withdrawal) bool) error {
+	for i := range withdrawals {
+		if w := &withdrawals[i]; of(*w) {
+			if err := h.spend(w.Token, &w.Amount, fmt.Sprintf("withdrawal %d", i)); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range withdrawals {
+		if w := &withdrawals[i]; of(*w) && w.All {
+			w.Amount = *h.left[w.Token]
+		}
+	}
+	return nil
+}
+
+func isNative(w Withdrawal) bool { return w.Token == (common.Address{}) }
+
+func isToken(w Withdrawal) bool { return !isNative(w) }
+
+// withdrawalCalls are the calls of those withdrawals that are of anything.
+func withdrawalCalls(withdrawals []Withdrawal) []Call {
+	var calls []Call
+	for i := range withdrawals {
+		switch w := &withdrawals[i]; {
+		case w.Amount.IsZero():
+		case isNative(*w):
+			calls = append(calls, Call{To: w.To, Value: w.Amount})
+		default:
+			calls = append(calls, Call{To: w.Token, Data: abi.Transfer(w.To, w.Amount)})
+		}
+	}
+	return calls
+}
+
+// estimateWithdrawal returns the gas and fees of an operation that makes the withdrawals. How much of the chain's
+// own currency leaves is not known before that; one wei takes as much gas, and less for calldata.
+func (o *OwnedAccount) estimateWithdrawal(ctx context.Context, withdrawals []Withdrawal, s *settings, opts []Option) (*userop.Estimate, error) {
+	trial := slices.Clone(withdrawals)
+	for i := range trial {
+		if isNative(trial[i]) {
+			trial[i].Amount.SetOne()
+		}
+	}
+	calls := withdrawalCalls(trial)
+	estimate, err := o.Estimate(ctx, calls, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("estimate the gas to leave behind: %w", err)
+	}
+	if !s.gas.PreVerificationGas.IsZero() {
+		return estimate, nil
+	}
+	const amountGas = abi.WordSize * (params.TxDataNonZeroGasEIP2028 - params.TxDataZeroGas)
+	op := userop.Operation{
+		CallGasLimit:         estimate.Gas.CallGasLimit,
+		VerificationGasLimit: estimate.Gas.VerificationGasLimit,
+		MaxFeePerGas:         estimate.Fees.MaxFeePerGas,
+		MaxPriorityFeePerGas: estimate.Fees.MaxPriorityFeePerGas,
+	}
+	op.PreVerificationGas.AddUint64(&estimate.Gas.PreVerificationGas, uint64(len(calls))*amountGas)
+	return op.Estimate(), nil
+}
