@@ -112,7 +112,7 @@ func (p *payment) checkFunds(ctx context.Context) error {
 		return nil
 	}
 	text := "ApproveExact, ApproveUpTo or ApproveUnlimited has it approved in the same operation"
-	if _, inSession := p.session(); inSession {
+	if p.settings.leaves != nil || p.settings.find != nil {
 		text += ", with a session leaf that allows approve(address,uint256) of the token; or its owner approves it once, before"
 	}
 	return fmt.Errorf("%w: %s; %s", ErrAllowance, p.tooLittleAllowed(), text)
@@ -147,8 +147,11 @@ func (p *payment) compose(ctx context.Context) ([]byte, error) {
 		first = p.settings.approval.calls(p.quote.Token, p.quote.Paymaster, p.allowed, &p.quote.MaxFee)
 	}
 	draft, err := p.client.draftAfter(p.account, first, p.calls, p.settings)
-	if err != nil {
+	switch {
+	case err != nil && len(first) > 0:
 		return nil, fmt.Errorf("%w: %s: %w", ErrAllowance, p.tooLittleAllowed(), err)
+	case err != nil:
+		return nil, err
 	}
 	p.signer.Signer = draft.Signer
 	if len(first) == 0 {
@@ -157,19 +160,10 @@ func (p *payment) compose(ctx context.Context) ([]byte, error) {
 	if p.allowed = p.settings.approval.amount; p.allowed == nil {
 		p.allowed = &p.quote.MaxFee
 	}
-	if signer, inSession := p.session(); inSession && !p.settings.unchecked {
+	if signer, ok := draft.Signer.(*session.Signer); ok && !p.settings.unchecked {
 		err = p.client.requireModule(ctx, p.account, signer.Module(), signer.ModuleName())
 	}
 	return draft.CallData, err
-}
-
-// session is the signer of an operation in a session.
-func (p *payment) session() (*session.Signer, bool) {
-	if p.signer == nil {
-		return nil, p.settings.leaves != nil || p.settings.find != nil
-	}
-	signer, ok := p.signer.Signer.(*session.Signer)
-	return signer, ok
 }
 
 // draftAfter is the draft of the calls after an approval's, whose leaf is the approval's own.
