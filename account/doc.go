@@ -7,6 +7,9 @@
 // funds. With the multichain ownership module one signature does for several chains ([SendTogether],
 // [GrantTogether]).
 //
+// The account pays for its operations itself, a paymaster does ([Sponsored]), or the account pays a paymaster in
+// tokens, with the approval in the same operation ([PayWith]).
+//
 // What is to be known of an account is read in one request, as of one block: its [State], its balances,
 // whether a signature is its own. What an operation would cost, and whether it would succeed, is told
 // without sending it (Estimate, Simulate).
