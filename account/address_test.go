@@ -192,3 +192,18 @@ func TestNewClientNeedsTheProxyHashOfAnotherImplementation(t *testing.T) {
 	require.ErrorIs(t, err, account.ErrConfig)
 	require.ErrorContains(t, err, "need their ProxyInitCodeHash; ReadContracts reads them from the factory")
 }
+
+func ExampleReadContracts() {
+	w := exampleWorld()
+	defer w.close()
+	contracts, err := account.ReadContracts(w.ctx, w.chain.Client(), w.chain.Contracts.Factory)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("implementation:", contracts.Implementation)
+	fmt.Println("handler:", contracts.Handler)
+	// Output:
+	// implementation: 0x0000002512019Dafb59528B82CB92D3c5D2423aC
+	// handler: 0x0bBa6d96BD616BedC6BFaa341742FD43c60b83C1
+}

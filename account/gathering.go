@@ -99,17 +99,17 @@ func (g *gathering) blame(ctx context.Context, err error) error {
 // legSigner brings one leg's operation to the gathering, and takes its signature away.
 type legSigner struct {
 	multichainDummy
-	*gathering
+	g   *gathering
 	leg int
 }
 
 // Sign implements [userop.Signer].
 func (s legSigner) Sign(ctx context.Context, op *userop.Operation, hash common.Hash) ([]byte, error) {
-	s.ops[s.leg], s.hashes[s.leg] = op, hash
-	if err := s.signed.wait(ctx); err != nil {
+	s.g.ops[s.leg], s.g.hashes[s.leg] = op, hash
+	if err := s.g.signed.wait(ctx); err != nil {
 		return nil, err
 	}
-	return s.signatures[s.leg], nil
+	return s.g.signatures[s.leg], nil
 }
 
 // sign signs all operations at once.

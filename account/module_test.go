@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -195,4 +196,28 @@ func TestOwnerThatSignsWithAnotherKeyIsRefused(t *testing.T) {
 	_, err := sendOwned(t, owner, []account.Call{w.mint(t, stranger)})
 	require.ErrorIs(t, err, account.ErrWrongOwner)
 	require.ErrorIs(t, err, session.ErrWrongKey)
+}
+
+func ExampleActiveModule() {
+	w := exampleWorld()
+	defer w.close()
+	owner := w.owner.Owner()
+	multichain := w.client.MultichainModule(owner)
+
+	// The same account, from now on through the multichain module.
+	acting := w.client.OwnedAccount(owner, account.ActiveModule(multichain))
+	tx, err := acting.SetupAndEnableModule(w.ctx, multichain.Address, multichain.Setup, account.Sponsored())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := tx.Wait(w.ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(acting.Address() == w.owner.Address())
+	fmt.Println(acting.Simulate(w.ctx, []account.Call{{To: owner.Address()}}, account.Sponsored()))
+	// Output:
+	// true
+	// <nil>
 }

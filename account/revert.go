@@ -9,7 +9,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 )
 
-// revertOf returns what a call reverted with, if err is a node's answer that it did.
+// revertOf returns what a call reverted with, if the error is a node's answer that it did.
 func revertOf(err error) (abi.Revert, bool) {
 	var withData interface{ ErrorData() any }
 	if errors.As(err, &withData) {
@@ -20,8 +20,7 @@ func revertOf(err error) (abi.Revert, bool) {
 			}
 		}
 	}
-	if err != nil && strings.Contains(err.Error(), "revert") {
-		return abi.Revert{}, true
-	}
-	return abi.Revert{}, false
+	// A node's words for a revert without data differ; the URL of one that is out of reach may be any.
+	text := strings.ToLower(withoutURL(err).Error())
+	return abi.Revert{}, strings.Contains(text, "revert")
 }
