@@ -36,21 +36,19 @@ func open(t testing.TB, url string) *pgstore.Store {
 	return store
 }
 
-func TestConformance(t *testing.T) { conform(t, "", "") }
+func TestConformance(t *testing.T) { conform(t, 0, nil) }
 
 // TestConformanceSettings changes what databases, poolers and callers may have set otherwise.
 func TestConformanceSettings(t *testing.T) {
-	for _, setting := range [][2]string{
-		{"default_transaction_isolation", "serializable"},
-		{"pool_max_conns", "2"},
-		{"default_query_exec_mode", "exec"},
-		{"default_query_exec_mode", "simple_protocol"},
+	for _, settings := range []map[string]string{
+		{"default_query_exec_mode": "exec", "default_transaction_isolation": "serializable", "pool_max_conns": "2"},
+		{"default_query_exec_mode": "simple_protocol", "default_transaction_isolation": "repeatable read"},
 	} {
-		t.Run(setting[0]+"="+setting[1], func(t *testing.T) { conform(t, setting[0], setting[1]) })
+		t.Run(settings["default_query_exec_mode"], func(t *testing.T) { conform(t, 1000, settings) })
 	}
 }
 
-func conform(t *testing.T, name, value string) {
+func conform(t *testing.T, leaves int, settings map[string]string) {
 	urls := make(map[session.Store]string)
 	openAt := func(t *testing.T, url string) session.Store {
 		store := open(t, url)
@@ -61,16 +59,18 @@ func conform(t *testing.T, name, value string) {
 		Open: func(t *testing.T) session.Store {
 			url := server.URL(t)
 			t.Cleanup(func() { requireDense(t, url) })
-			if name == "" {
-				return openAt(t, url)
+			withSettings := url
+			for name, value := range settings {
+				withSettings = pgtest.With(withSettings, name, value)
 			}
-			return openAt(t, pgtest.With(url, name, value))
+			return openAt(t, withSettings)
 		},
 		Reopen: func(t *testing.T, store session.Store) session.Store {
 			require.NoError(t, store.(*pgstore.Store).Close())
 			return openAt(t, urls[store])
 		},
-		Join: func(t *testing.T, store session.Store) session.Store { return openAt(t, urls[store]) },
+		Leaves: leaves,
+		Join:   func(t *testing.T, store session.Store) session.Store { return openAt(t, urls[store]) },
 	})
 }
 

@@ -18,7 +18,7 @@ func query(t testing.TB, url, sql string, arguments ...any) (value string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, conn.Close(t.Context())) }()
+	defer func() { _ = conn.Close(t.Context()) }()
 	require.NoError(t, conn.QueryRow(t.Context(), sql, arguments...).Scan(&value))
 	return value
 }
@@ -85,7 +85,7 @@ func role(t *testing.T, url, grants string) string {
 	root, schema := server.Root(t), query(t, url, `select current_schema()`)
 	name := strings.Replace(schema, "sesame_test_", "sesame_role_", 1)
 	pgtest.Exec(t, root, "create role "+name)
-	t.Cleanup(func() { pgtest.Exec(t, root, "drop owned by "+name+"; drop role "+name) })
+	pgtest.ExecAfter(t, root, "drop owned by "+name+"; drop role "+name)
 	pgtest.Exec(t, url, strings.NewReplacer("ROLE", name, "SCHEMA", schema).Replace("grant usage on schema SCHEMA to ROLE;"+grants))
 	return pgtest.With(url, "role", name)
 }

@@ -30,6 +30,7 @@ const (
 type TB interface {
 	Helper()
 	Name() string
+	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
 	Skipf(format string, args ...any)
 	Cleanup(func())
@@ -52,7 +53,7 @@ func (s *Server) URL(t TB) string {
 	root := s.Root(t)
 	schema := "sesame_test_" + strings.ToLower(rand.Text())
 	Exec(t, root, "create schema "+schema)
-	t.Cleanup(func() { Exec(t, root, "drop schema "+schema+" cascade") })
+	ExecAfter(t, root, "drop schema "+schema+" cascade")
 	return With(root, "search_path", schema)
 }
 
@@ -90,20 +91,36 @@ func start() (string, *cluster, error) {
 	return c.url(), c, nil
 }
 
-// Exec runs statements on a connection of their own and fails the test if they do. It may be called
-// when the test's context is over.
+// Exec runs statements on a connection of their own.
 func Exec(t TB, url, statements string) {
 	t.Helper()
+	if err := runSQL(url, statements); err != nil {
+		t.Fatalf("%v", err)
+	}
+}
+
+// ExecAfter runs statements after the test.
+func ExecAfter(t TB, url, statements string) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := runSQL(url, statements); err != nil {
+			t.Errorf("%v", err) // a Fatalf here would keep quiet about what failed before
+		}
+	})
+}
+
+func runSQL(url, statements string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
-		t.Fatalf("connect to PostgreSQL: %v", err)
+		return fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
 	defer func() { _ = conn.Close(ctx) }()
 	if _, err := conn.Exec(ctx, statements); err != nil {
-		t.Fatalf("%s: %v", statements, err)
+		return fmt.Errorf("%s: %w", statements, err)
 	}
+	return nil
 }
 
 // With returns the URL or key=value string with one more setting.
