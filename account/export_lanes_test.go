@@ -1,11 +1,13 @@
 package account
 
 import (
+	"context"
 	"encoding/binary"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/userop"
 )
 
 // AnswerProbes runs a batched read, as the node's EVM does: call answers each probe's call.
@@ -29,4 +31,9 @@ func (l *Lanes) Accounts() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.pools)
+}
+
+// Reserve waits for a lane of the account.
+func (l *Lanes) Reserve(ctx context.Context, account common.Address) (userop.Reservation, error) {
+	return l.reserve(ctx, l.client, account)
 }

@@ -25,20 +25,22 @@ import (
 
 // laneWorld is a chain and its bundler in memory, as far as nonces are concerned.
 type laneWorld struct {
-	mu       sync.Mutex
-	nonces   map[common.Address]map[uint256.Int]uint64 // by lane
-	pool     map[common.Hash]*userop.Operation         // accepted and not on chain
-	landed   map[common.Hash]*userop.Operation
-	dropped  map[common.Hash]bool
-	most     int   // operations that waited at once
-	reads    int   // of a nonce
-	looks    int   // at the nonces of several lanes
-	asked    int   // whether an operation was dropped
-	sendErr  error // the bundler's answer to the next operation
-	swallow  bool  // the next operation is forgotten
-	lookErr  error
-	accepted int
-	made     *account.Client
+	mu      sync.Mutex
+	nonces  map[common.Address]map[uint256.Int]uint64 // by lane
+	pool    map[common.Hash]*userop.Operation         // accepted and not on chain
+	landed  map[common.Hash]*userop.Operation
+	dropped map[common.Hash]bool
+	most    int   // operations that waited at once
+	reads   int   // of a nonce
+	looks   int   // at the nonces of several lanes
+	asked   int   // whether an operation was dropped
+	sendErr error // the bundler's answer to the next operation
+	swallow bool  // the next operation is forgotten
+	lookErr error
+	// nonceErrors are operations that came with a nonce that is used, or in use.
+	nonceErrors int
+	accepted    int
+	made        *account.Client
 }
 
 func newLaneWorld() *laneWorld {
@@ -95,20 +97,24 @@ func (w *laneWorld) SendUserOperation(_ context.Context, op *userop.Operation, a
 	if err := w.sendErr; err != nil {
 		w.sendErr = nil
 		if errors.Is(err, errLost) && !w.swallow {
+			delete(w.dropped, hash)
 			w.pool[hash] = op.Clone()
 		}
 		w.swallow = false
 		return common.Hash{}, err
 	}
 	if next := w.next(op.Sender, new(uint256.Int).Rsh(&op.Nonce, 64)); !op.Nonce.Eq(next) {
+		w.nonceErrors++
 		return common.Hash{}, refusal(fmt.Sprintf("AA25 invalid account nonce: %s, not %s", op.Nonce.Hex(), next.Hex()))
 	}
 	for _, other := range w.pool {
 		if other.Sender == op.Sender && other.Nonce == op.Nonce {
+			w.nonceErrors++
 			return common.Hash{}, refusal("replacement underpriced")
 		}
 	}
 	w.accepted++
+	delete(w.dropped, hash) // the same call with the same nonce is the same operation
 	if !w.swallow {
 		w.pool[hash] = op.Clone()
 	}

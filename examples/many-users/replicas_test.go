@@ -44,7 +44,7 @@ func TestReplicas(t *testing.T) {
 }
 
 func TestJoinNothing(t *testing.T) {
-	o := inDatabase(t, 1, 1, 0)
+	o := &options{workers: 1, store: server.URL(t), passphrase: "correct horse"}
 	require.ErrorContains(t, join(t.Context(), o, io.Discard), "no work to join in this database, start many-users without -join first: ")
 }
 

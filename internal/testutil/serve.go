@@ -18,8 +18,9 @@ const shutdownTime = 5 * time.Second
 type server struct {
 	http *http.Server
 
-	mu     sync.Mutex
-	unused map[net.Conn]struct{}
+	mu      sync.Mutex
+	unused  map[net.Conn]struct{}
+	closing bool
 }
 
 // serve runs handler on a free port of 127.0.0.1 until [server.shutdown], and returns its URL.
@@ -37,16 +38,20 @@ func serve(handler http.Handler) (*server, string, error) {
 func (s *server) note(conn net.Conn, state http.ConnState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if state == http.StateNew {
-		s.unused[conn] = struct{}{}
-	} else {
+	switch {
+	case state != http.StateNew:
 		delete(s.unused, conn)
+	case s.closing:
+		_ = conn.Close() // came while shutdown was about to begin
+	default:
+		s.unused[conn] = struct{}{}
 	}
 }
 
 // shutdown waits for the requests that are being answered, for a limited time, and ends the rest.
 func (s *server) shutdown() error {
 	s.mu.Lock()
+	s.closing = true
 	for conn := range s.unused {
 		_ = conn.Close()
 	}
