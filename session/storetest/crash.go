@@ -76,7 +76,8 @@ func (c *CrashConfig) killAgainAndAgain(t *testing.T, name string, random *rand.
 		}
 		requireSame(t, model, have)
 	}
-	require.Greater(t, stepOf(model), kills, "the processes were killed before they did anything")
+	// Four of five processes are killed after their first step at the earliest.
+	require.GreaterOrEqual(t, stepOf(model), kills/2, "the processes were killed before they did anything")
 }
 
 // runAndKill returns the last step that the process reported as committed. It is killed at once after
