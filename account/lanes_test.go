@@ -491,6 +491,31 @@ func TestLanesAreServedInOrder(t *testing.T) {
 	})
 }
 
+func TestALaneThatComesTooLateIsNotLost(t *testing.T) {
+	inLanes(t, account.LanesConfig{Size: 1}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
+		late := 0
+		for range 100 {
+			held, err := lanes.Reserve(t.Context(), laneUser)
+			require.NoError(t, err)
+			go func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				next, err := lanes.Reserve(ctx, laneUser)
+				if err != nil {
+					late++
+					return
+				}
+				next.Release(false)
+			}()
+			time.Sleep(time.Second)
+			held.Release(false)
+			synctest.Wait()
+		}
+		require.NotZero(t, late)
+		mustSend(t, user, lanes)
+	})
+}
+
 func TestBuildingInALaneUsesItsNonce(t *testing.T) {
 	inLanes(t, account.LanesConfig{}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
 		opts := noServices(account.InLane(lanes), account.WithSigner(constSigner{}))
