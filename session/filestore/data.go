@@ -23,12 +23,15 @@ import (
 //	                           leaves: position → leaf
 //	                           ids:    ID → position
 //	keys    chain ‖ account ‖ address → sealed key
+//	lanes   chain ‖ account ‖ lane → end of its lease in Unix nanoseconds, 0 after a release ‖ holder;
+//	        not there before a lane was leased
 //
 // Numbers are big-endian, so that keys are in the order of a listing.
 var (
 	metaBucket   = []byte("meta")
 	refsBucket   = []byte("refs")
 	keysBucket   = []byte("keys")
+	lanesBucket  = []byte("lanes")
 	leavesBucket = []byte("leaves")
 	idsBucket    = []byte("ids")
 

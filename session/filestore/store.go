@@ -22,7 +22,7 @@ type Config struct {
 }
 
 // Store is a directory of sessions and their keys. It is a [session.Store], a [session.LocalKeyring], a
-// [session.KeySealer] and a [session.Lister], safe for concurrent use.
+// [session.KeySealer], a [session.Lister] and a [session.LaneLeaser], safe for concurrent use.
 type Store struct {
 	dir  string
 	file file
@@ -37,6 +37,7 @@ var (
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
 	_ session.Lister       = (*Store)(nil)
+	_ session.LaneLeaser   = (*Store)(nil)
 )
 
 // file is the data of a store as one process may use it.

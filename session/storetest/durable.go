@@ -70,6 +70,10 @@ func checkClosed(t *testing.T, store session.Store, closer io.Closer, ref sessio
 		_, err = lister.List(t.Context(), session.Query{})
 		require.ErrorIs(t, err, session.ErrClosed)
 	}
+	if lanes, ok := store.(session.LaneLeaser); ok {
+		_, err = lanes.LeaseLane(t.Context(), ref, "a", long)
+		require.ErrorIs(t, err, session.ErrClosed)
+	}
 	if keys, ok := store.(session.Keyring); ok {
 		_, err = keys.NewKey(t.Context(), ref)
 		require.ErrorIs(t, err, session.ErrClosed)

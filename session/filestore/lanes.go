@@ -1,0 +1,102 @@
+package filestore
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"time"
+
+	"github.com/holiman/uint256"
+	"go.etcd.io/bbolt"
+
+	"github.com/go-sesame/sesame/session"
+)
+
+// LeaseLane implements [session.LaneLeaser], by the machine's clock. One process has the store open for
+// writing: with leases, it finds the lanes it had when it starts again.
+func (s *Store) LeaseLane(ctx context.Context, ref session.Ref, holder string, ttl time.Duration) (key uint256.Int, err error) {
+	if err := session.CheckLease(ref, holder, ttl); err != nil {
+		return uint256.Int{}, err
+	}
+	err = s.changeLanes(ctx, func(lanes *bbolt.Bucket) error {
+		now := time.Now()
+		lane, err := freeLane(lanes, ref, now)
+		if err != nil {
+			return err
+		}
+		if lane == nil {
+			lane = laneKey(ref, session.NewLaneKey())
+		}
+		key.SetBytes(lane[refSize:])
+		return lanes.Put(lane, lease(holder, now.Add(ttl).UnixNano()))
+	})
+	return key, s.in(err)
+}
+
+// RenewLane implements [session.LaneLeaser].
+func (s *Store) RenewLane(ctx context.Context, ref session.Ref, key uint256.Int, holder string, ttl time.Duration) error {
+	if err := session.CheckLease(ref, holder, ttl); err != nil {
+		return err
+	}
+	return s.changeLease(ctx, ref, key, holder, func() []byte { return lease(holder, time.Now().Add(ttl).UnixNano()) })
+}
+
+// ReleaseLane implements [session.LaneLeaser].
+func (s *Store) ReleaseLane(ctx context.Context, ref session.Ref, key uint256.Int, holder string) error {
+	return s.changeLease(ctx, ref, key, holder, func() []byte { return lease("", 0) })
+}
+
+// changeLease changes a lease that is holder's.
+func (s *Store) changeLease(ctx context.Context, ref session.Ref, key uint256.Int, holder string, changed func() []byte) error {
+	err := s.changeLanes(ctx, func(lanes *bbolt.Bucket) error {
+		lane := laneKey(ref, key)
+		record := lanes.Get(lane)
+		if len(record) <= endSize || string(record[endSize:]) != holder || key.BitLen() > 8*session.LaneKeySize {
+			return session.LaneLostError(ref, key, holder)
+		}
+		return lanes.Put(lane, changed())
+	})
+	return s.in(err)
+}
+
+func (s *Store) changeLanes(ctx context.Context, change func(lanes *bbolt.Bucket) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.file.update(ctx, func(tx *bbolt.Tx) error {
+		lanes, err := tx.CreateBucketIfNotExists(lanesBucket)
+		if err != nil {
+			return err
+		}
+		return change(lanes)
+	})
+}
+
+// freeLane returns the lane of ref that is free for longest, nil for none.
+func freeLane(lanes *bbolt.Bucket, ref session.Ref, now time.Time) (free []byte, err error) {
+	var first int64
+	prefix, cursor := refKey(ref), lanes.Cursor()
+	for lane, record := cursor.Seek(prefix); bytes.HasPrefix(lane, prefix); lane, record = cursor.Next() {
+		if len(record) < endSize || len(lane) != refSize+session.LaneKeySize {
+			return nil, damaged("lane %x is leased until %x", lane, record)
+		}
+		end := int64(binary.BigEndian.Uint64(record))
+		if end <= now.UnixNano() && (free == nil || end < first) {
+			free, first = bytes.Clone(lane), end
+		}
+	}
+	return free, nil
+}
+
+// endSize is how many bytes the end of a lease has.
+const endSize = 8
+
+// lease is the record of a lane.
+func lease(holder string, end int64) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(end)), holder...)
+}
+
+func laneKey(ref session.Ref, key uint256.Int) []byte {
+	word := key.Bytes32()
+	return append(refKey(ref), word[len(word)-session.LaneKeySize:]...)
+}
