@@ -36,8 +36,8 @@ func TestReplicas(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(storeEnv, inDatabase(t, 0, 0, 0).store)
 			var out, said bytes.Buffer
-			require.NoError(t, run(t.Context(), []string{"-users", "12", "-workers", "3", "-replicas", replicas}, &out, &said), "%s", &said)
-			require.Regexp(t, `operations       24 in \d+ transactions\n(?s:.*)NFTs             1 for each user\n`, out.String())
+			require.NoError(t, run(t.Context(), []string{"-users", "8", "-workers", "3", "-replicas", replicas}, &out, &said), "%s", &said)
+			require.Regexp(t, `operations       16 in \d+ transactions\n(?s:.*)NFTs             1 for each user\n`, out.String())
 			require.Equal(t, replicas, fmt.Sprint(strings.Count(said.String(), "replica: minted for")), "%s", &said)
 		})
 	}
