@@ -18,4 +18,7 @@
 // EntryPoint, the owner was compared with the account's, or the session with the store and with the root
 // on chain, and its policy with the call. What would lock the owner out is refused. What a paymaster or
 // bundler proposes is held against the caller's caps.
+//
+// Operations of one account wait for each other, since its nonces count up one by one. [Lanes] let several be
+// on their way at once.
 package account

@@ -16,8 +16,8 @@ import (
 
 // lanePool are the lanes of one account.
 type lanePool struct {
-	*Lanes
-	ref session.Ref
+	lanes *Lanes
+	ref   session.Ref
 
 	mu      sync.Mutex // guards what follows
 	made    int        // lanes, free or not
@@ -49,7 +49,7 @@ const (
 )
 
 func newLanePool(lanes *Lanes, ref session.Ref) *lanePool {
-	return &lanePool{Lanes: lanes, ref: ref, used: time.Now(), pause: firstLook, looking: make(chan struct{}, 1)}
+	return &lanePool{lanes: lanes, ref: ref, used: time.Now(), pause: firstLook, looking: make(chan struct{}, 1)}
 }
 
 func (p *lanePool) unusedFor(now time.Time) time.Duration {
@@ -90,9 +90,9 @@ func (p *lanePool) takeOrQueue() (*lane, *turn) {
 		p.free = p.free[:last]
 		return lane, nil
 	}
-	if p.made < p.size {
+	if p.made < p.lanes.size {
 		p.made++
-		return p.newLane(), nil
+		return p.lanes.newLane(), nil
 	}
 	next := &turn{ready: make(chan struct{})}
 	p.waiting = append(p.waiting, next)
@@ -132,8 +132,8 @@ func (p *lanePool) await(ctx context.Context, turn *turn) error {
 			return nil
 		case <-ctx.Done():
 			return p.allInUse(ctx.Err())
-		case <-p.closed:
-			return fmt.Errorf("%w: lanes", ErrClosed)
+		case <-p.lanes.closed:
+			return errLanesClosed
 		case p.looking <- struct{}{}:
 			p.lookOut(ctx, turn)
 			<-p.looking
@@ -145,7 +145,7 @@ func (p *lanePool) await(ctx context.Context, turn *turn) error {
 func (p *lanePool) allInUse(why error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := fmt.Errorf("all %d are in use; wait for their operations, or make more lanes if the bundler takes more: %w", p.size, why)
+	err := fmt.Errorf("all %d are in use; wait for their operations, or make more lanes if the bundler takes more: %w", p.lanes.size, why)
 	if p.lookErr != nil {
 		err = fmt.Errorf("%w (last look at the chain: %w)", err, p.lookErr)
 	}
@@ -161,11 +161,11 @@ func (p *lanePool) lookOut(ctx context.Context, turn *turn) {
 		return
 	case <-ctx.Done():
 		return
-	case <-p.closed:
+	case <-p.lanes.closed:
 		return
 	case <-timer.C:
 	}
-	freed, err := p.look(ctx)
+	freed, err := p.survey(ctx)
 	p.looked, p.pause = time.Now(), min(p.pause*3/2, lastLook)
 	if freed {
 		p.pause = firstLook
@@ -177,17 +177,17 @@ func (p *lanePool) lookOut(ctx context.Context, turn *turn) {
 	}
 }
 
-// look frees the lanes whose operations landed, will not land, or are given up. It reports whether there
+// survey frees the lanes whose operations landed, will not land, or are given up. It reports whether there
 // are any.
-func (p *lanePool) look(ctx context.Context) (freed bool, err error) {
+func (p *lanePool) survey(ctx context.Context) (freed bool, err error) {
 	freed = p.giveUp()
 	onWay := p.operations()
 	probes := make([]probe, len(onWay))
 	for i, r := range onWay {
 		key := new(uint256.Int).Rsh(&r.nonce, 64)
-		probes[i] = probe{to: p.client.contracts.EntryPoint, data: abi.GetNonce(p.ref.Account, *key)}
+		probes[i] = probe{to: p.lanes.client.contracts.EntryPoint, data: abi.GetNonce(p.ref.Account, *key)}
 	}
-	sights, err := look(ctx, p.client.chain, probes...)
+	sights, err := look(ctx, p.lanes.client.chain, probes...)
 	if err != nil {
 		return freed, fmt.Errorf("nonces of %s: %w", p.ref, withoutURL(err))
 	}
@@ -216,18 +216,18 @@ func (p *lanePool) giveUp() (some bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range slices.Clone(p.onWay) {
-		if time.Since(r.since) > p.patience {
+		if time.Since(r.since) > p.lanes.patience {
 			r.end()
-			p.give(p.newLane())
+			p.give(p.lanes.newLane())
 			some = true
 		}
 	}
 	return some
 }
 
-// askBundler asks whether an operation was dropped: one for each look, each in its turn.
+// askBundler asks whether an operation was dropped: one for each survey, each in its turn.
 func (p *lanePool) askBundler(ctx context.Context) (dropped bool) {
-	bundler, ok := p.client.bundler.(userop.DropReporter)
+	bundler, ok := p.lanes.client.bundler.(userop.DropReporter)
 	r := p.askedLongestAgo()
 	if !ok || r == nil {
 		return false

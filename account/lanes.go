@@ -2,13 +2,11 @@ package account
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/holiman/uint256"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/session"
@@ -17,28 +15,35 @@ import (
 
 // LanesConfig makes [Lanes]. The zero value is a good one for a single process.
 type LanesConfig struct {
-	// Size is how many operations of one account may be on their way at once, 10 by default; more wait for
-	// their turn. Bundlers bound it too, commonly at 10, and beyond it refuse operations.
+	// Size is how many operations of one account may be on their way at once; more wait for their turn. It
+	// is 4 by default, what ERC-7562 has bundlers take of an account; some take more, Alto 10. Processes
+	// that send for one account share what the bundler takes.
 	Size int
 	// Patience is how long an operation that nobody hears of keeps its lane, 5 minutes by default. After
 	// it the lane is given up for a new one; the operation may still land.
 	Patience time.Duration
 	// Leaser leases the lanes, so that several processes can send for one account and a process that starts
 	// again finds the lanes it had: a first operation in a new lane costs 17,100 gas more than a later one.
-	// Without it the lanes are made at random and forgotten with the process. Stores of sessions are leasers.
+	// Without it the lanes are made at random and forgotten with the process. The session stores in memory,
+	// in a file and in PostgreSQL are leasers.
 	Leaser session.LaneLeaser
 }
 
 // Lanes let a client send several operations for one account at once, with [InLane]. The EntryPoint counts
-// nonces in independent lanes; a lane has one operation at a time, since bundlers refuse a second one before
-// the first is included. It is free again when a wait saw the operation included, reverted or dropped, when
-// sending it failed for sure or, where nobody waited, when a later operation needs a lane and the EntryPoint
-// has counted on.
+// nonces in independent lanes. A lane has one operation at a time, since bundlers refuse a second one before
+// the first is included. It is free again when
 //
-// Order is kept by nobody: what has to happen after another operation is sent when that was waited for.
-// An account that is still to be deployed gets its first operation alone.
+//   - sending failed, and the operation was surely not accepted;
+//   - [userop.Pending.Wait] saw the operation included, reverted or dropped;
+//   - nobody waited, a later operation needs a lane, and the EntryPoint has counted on or the bundler says
+//     that it dropped the operation.
 //
-// Lanes start no goroutine. They are safe for concurrent use, and keep the accounts of late in memory.
+// Operations in lanes land in any order: what has to come after another is sent when that was waited for.
+// One that was dropped, or that nobody knows of, is best sent again with [WithNonce] and its own nonce, if
+// only one of the two may ever land: InLane may take another lane. An account that is still to be deployed
+// gets its first operation alone.
+//
+// Lanes start no goroutine, are safe for concurrent use, and remember the accounts of late.
 type Lanes struct {
 	client   *Client
 	size     int
@@ -55,7 +60,7 @@ type Lanes struct {
 // NewLanes returns lanes for operations of the client's accounts. They are to be closed.
 func (c *Client) NewLanes(cfg LanesConfig) *Lanes {
 	if cfg.Size <= 0 {
-		cfg.Size = 10
+		cfg.Size = 4
 	}
 	if cfg.Patience <= 0 {
 		cfg.Patience = 5 * time.Minute
@@ -72,6 +77,8 @@ func (c *Client) NewLanes(cfg LanesConfig) *Lanes {
 		swept:    time.Now(),
 	}
 }
+
+var errLanesClosed = fmt.Errorf("%w; make others with NewLanes", ErrClosed)
 
 // Close ends the lanes: who waits for one, and who asks later, gets an error matching [ErrClosed]. Leases of
 // free lanes are given back; those of lanes with an operation on its way run out.
@@ -118,7 +125,7 @@ func (l *Lanes) pool(account common.Address) (*lanePool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.pools == nil {
-		return nil, fmt.Errorf("%w: lanes", ErrClosed)
+		return nil, errLanesClosed
 	}
 	l.sweep()
 	pool, ok := l.pools[account]
@@ -142,57 +149,4 @@ func (l *Lanes) sweep() {
 			delete(l.pools, account)
 		}
 	}
-}
-
-// lane is a key of an account's nonces. It belongs to the pool while it is free, and to its reservation
-// while it is not.
-type lane struct {
-	key uint256.Int
-	// next is the next nonce, if it is known.
-	next  uint256.Int
-	known bool
-	// until is when the lease of the key ends, zero for none.
-	until time.Time
-}
-
-// newLane returns a lane; one that is to be leased has no key yet.
-func (l *Lanes) newLane() *lane {
-	if l.leaser != nil {
-		return new(lane)
-	}
-	lane := &lane{key: session.NewLaneKey(), known: true}
-	lane.next.Lsh(&lane.key, 64) // nobody has ever used it
-	return lane
-}
-
-// ensureLease leases the lane's key, or makes its lease last, for so long that the lane is not leased to
-// somebody else before its next operation has landed or is given up.
-func (p *lanePool) ensureLease(ctx context.Context, lane *lane) (err error) {
-	if p.leaser == nil || time.Until(lane.until) > p.patience*3/2 {
-		return nil
-	}
-	asked, ttl := time.Now(), 2*p.patience
-	if !lane.until.IsZero() {
-		err = p.leaser.RenewLane(ctx, p.ref, lane.key, p.holder, ttl)
-	}
-	if lane.until.IsZero() || errors.Is(err, session.ErrLaneLost) {
-		lane.known = false
-		lane.key, err = p.leaser.LeaseLane(ctx, p.ref, p.holder, ttl)
-	}
-	if err == nil {
-		lane.until = asked.Add(ttl)
-	}
-	return err
-}
-
-// giveBack ends the lane's lease, if it has one.
-func (p *lanePool) giveBack(ctx context.Context, lane *lane) error {
-	if lane.until.IsZero() {
-		return nil
-	}
-	err := p.leaser.ReleaseLane(ctx, p.ref, lane.key, p.holder)
-	if errors.Is(err, session.ErrLaneLost) {
-		return nil
-	}
-	return err
 }

@@ -247,7 +247,7 @@ func laneOf(tx *userop.Pending) uint256.Int {
 }
 
 func TestConcurrentSendsNeverCollide(t *testing.T) {
-	inLanes(t, account.LanesConfig{}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
+	inLanes(t, account.LanesConfig{Size: 10}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
 		const sends = 200
 		start := time.Now()
 		group, ctx := errgroup.WithContext(t.Context())
@@ -451,7 +451,7 @@ func TestWaitingForALaneEnds(t *testing.T) {
 		require.ErrorIs(t, <-waiting, account.ErrClosed)
 		_, err = sendInLane(t.Context(), user, lanes)
 		require.ErrorIs(t, err, account.ErrClosed)
-		require.ErrorContains(t, err, "prepare: closed: lanes")
+		require.ErrorContains(t, err, ": lanes are closed; make others with NewLanes")
 		require.NoError(t, lanes.Close(t.Context()), "twice is fine")
 	})
 }
@@ -557,6 +557,11 @@ func TestLaneOptions(t *testing.T) {
 	_, err := sendInLane(t.Context(), user, clientWith(t, w, w).NewLanes(account.LanesConfig{}))
 	require.ErrorIs(t, err, account.ErrConfig)
 	require.ErrorContains(t, err, "InLane with the lanes of another client")
+
+	owned := client.OwnedAccount(account.KeyOwner(exampleKey), account.Multichain())
+	_, err = account.SendTogether(t.Context(), account.Leg{Account: owned, Calls: []account.Call{{To: stranger}}, Options: []account.Option{account.InLane(lanes)}})
+	require.ErrorIs(t, err, account.ErrConfig)
+	require.ErrorContains(t, err, "operations that are signed together take no turns, give the leg a lane with WithLane")
 	require.Zero(t, w.accepted)
 }
 

@@ -17,11 +17,11 @@ type reservation struct {
 	pool  *lanePool
 	lane  *lane
 	nonce uint256.Int
-	hash  common.Hash // zero until committed
 
 	// The pool's lock guards what follows.
-	since time.Time // when it was committed
-	asked time.Time // when the bundler was last asked about it, or else since
+	hash  common.Hash // zero until committed
+	since time.Time   // when it was committed
+	asked time.Time   // when the bundler was last asked about it, or else since
 	ended bool
 }
 
@@ -32,7 +32,7 @@ func (r *reservation) Nonce(ctx context.Context) (uint256.Int, error) {
 		return uint256.Int{}, fmt.Errorf("lease a lane of %s: %w", r.pool.ref, err)
 	}
 	if !l.known {
-		next, err := r.pool.client.Nonce(ctx, r.pool.ref.Account, &l.key)
+		next, err := r.pool.lanes.client.Nonce(ctx, r.pool.ref.Account, &l.key)
 		if err != nil {
 			return uint256.Int{}, err
 		}
@@ -46,7 +46,7 @@ func (r *reservation) Nonce(ctx context.Context) (uint256.Int, error) {
 // has landed.
 func (r *reservation) Commit(hash common.Hash) error {
 	p := r.pool
-	if left := time.Until(r.lane.until); p.leaser != nil && left < p.patience {
+	if left := r.lane.leased(); p.lanes.leaser != nil && left < p.lanes.patience {
 		return fmt.Errorf("%w: the lease of lane %s ends in %s, making the operation took too long; send it again", session.ErrLaneLost, r.lane.key.Hex(), left.Round(time.Millisecond))
 	}
 	p.mu.Lock()
