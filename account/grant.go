@@ -28,7 +28,7 @@ func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies 
 	if err != nil {
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
 	}
-	tx, err := o.changeRoot(ctx, plan, calls, opts)
+	tx, err := o.changeRoot(ctx, sess, plan, calls, opts)
 	if err != nil {
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
 	}
@@ -114,7 +114,7 @@ func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Session, decid
 	if err != nil {
 		return nil, err
 	}
-	return o.changeRoot(ctx, plan, calls, opts)
+	return o.changeRoot(ctx, sess, plan, calls, opts)
 }
 
 // prepareRoot compares the root on chain with the store's and returns the calls that enable the
@@ -150,8 +150,8 @@ func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Session, m
 const settleTimeout = 10 * time.Second
 
 // changeRoot sends calls and the new root as one operation.
-func (o *OwnedAccount) changeRoot(ctx context.Context, plan *session.RootChange, calls []Call, opts []Option) (*userop.Pending, error) {
-	draft, undo, err := o.rootDraft(plan, calls, opts)
+func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Session, plan *session.RootChange, calls []Call, opts []Option) (*userop.Pending, error) {
+	draft, undo, err := o.rootDraft(sess, plan, calls, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -164,24 +164,29 @@ func (o *OwnedAccount) changeRoot(ctx context.Context, plan *session.RootChange,
 
 // rootDraft is the draft of an operation that makes the calls and sets the new root. The store is changed
 // in between signing and sending, so that a crash leaves a pending change that names its operation; undo
-// takes the change back.
-func (o *OwnedAccount) rootDraft(plan *session.RootChange, calls []Call, opts []Option) (draft *userop.Draft, undo func(context.Context) error, err error) {
+// takes the change back. Whether there is one is for the store to say: an error of Begin leaves it open.
+func (o *OwnedAccount) rootDraft(sess *session.Session, plan *session.RootChange, calls []Call, opts []Option) (draft *userop.Draft, undo func(context.Context) error, err error) {
 	calls = append(calls, Call{To: o.client.contracts.Session.Manager, Data: abi.SetMerkleRoot(plan.Root())})
 	if draft, err = o.draft(calls, opts); err != nil {
 		return nil, nil, err
 	}
-	begun := false
+	var begun common.Hash
 	draft.BeforeSend = func(ctx context.Context, op *userop.Operation, hash common.Hash) error {
-		err := plan.Begin(ctx, op, hash)
-		begun = err == nil
-		return err
+		begun = hash
+		return plan.Begin(ctx, op, hash)
 	}
 	return draft, func(ctx context.Context) error {
-		if !begun {
+		if begun == (common.Hash{}) {
 			return nil
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 		defer cancel()
+		if err := sess.Refresh(ctx); err != nil {
+			return err
+		}
+		if pending := sess.Pending(); pending == nil || pending.OpHash != begun {
+			return nil
+		}
 		return plan.Rollback(ctx)
 	}, nil
 }

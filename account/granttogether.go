@@ -44,7 +44,7 @@ func GrantTogether(ctx context.Context, store session.Store, legs ...GrantLeg) (
 			return fmt.Errorf("grant a session: %w", err)
 		}
 		granted[i].Session = sess
-		draft.draft, draft.undo, err = leg.Account.rootDraft(plan, calls, leg.Options)
+		draft.draft, draft.undo, err = leg.Account.rootDraft(sess, plan, calls, leg.Options)
 		return err
 	})
 	if err != nil {

@@ -293,6 +293,31 @@ func TestGrantTogetherSendsNothingUnlessAllIsStored(t *testing.T) {
 	}
 }
 
+// hastyStore ends the caller's context as soon as it has stored a change.
+type hastyStore struct {
+	*session.Memory
+	cancel context.CancelFunc
+}
+
+func (s hastyStore) Apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change) (uint64, error) {
+	next, err := s.Memory.Apply(ctx, ref, version, change)
+	s.cancel()
+	return next, err
+}
+
+func TestGrantIsUndoneThatEndsRightAfterItWasStored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, _, err := w.owner.Grant(ctx, hastyStore{w.store, cancel}, []session.Policy{w.nftPolicy()}, account.Sponsored())
+	require.ErrorIs(t, err, context.Canceled)
+	require.Zero(t, w.bundler.Bundles())
+	state, err := w.store.Load(t.Context(), w.owner.Ref())
+	require.NoError(t, err)
+	require.Nil(t, state.Pending)
+	require.Empty(t, state.Leaves)
+}
+
 func ExampleSendTogether() {
 	polygon, arbitrum := exampleWorldOf(137), exampleWorldOf(42161)
 	defer polygon.close()
