@@ -34,6 +34,9 @@ const usage = `Many-users grants a session to each of many users and mints an NF
   many-users -store postgres://… -join
         shares the work of the one before, from another terminal
 
+Each process has a connection to the database for each worker, and a few more: more than two replicas
+want fewer workers, or a max_connections above PostgreSQL's 100.
+
 SESAME_STORE can stand for -store. A store that is kept has its keys sealed by the passphrase in
 SESAME_PASSPHRASE.
 
