@@ -150,6 +150,32 @@ func TestAnySignerWithItsModule(t *testing.T) {
 	require.ErrorContains(t, err, "the signer of module 0x0000001c5b32F37F5beA87BDD5374eB2aC54eA8e signs operations only")
 }
 
+func TestTheOwnerIsTheOneOfTheActiveModule(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	byModule := w.client.OwnedAccount(nil, account.DefaultModule(w.client.ECDSAModule(w.owner.Owner())))
+	require.Equal(t, w.owner.Owner().Address(), byModule.Owner().Address())
+	for range 2 { // deployed with the first
+		_, err := sendOwned(t, byModule, []account.Call{w.mint(t, byModule.Address())})
+		require.NoError(t, err)
+	}
+
+	// At the multichain module the account belongs to somebody else as well.
+	other := w.client.MultichainModule(newOwner(t))
+	enable := account.Call{To: byModule.Address(), Data: abi.SetupAndEnableModule(other.Address, other.Setup)}
+	_, err := sendOwned(t, byModule, []account.Call{enable})
+	require.NoError(t, err)
+	acting := w.client.OwnedAccount(w.owner.Owner(), account.ActiveModule(other))
+	_, err = sendOwned(t, acting, []account.Call{w.mint(t, acting.Address())})
+	require.NoError(t, err)
+	leg := account.Leg{Account: acting, Calls: []account.Call{w.mint(t, acting.Address())}, Options: []account.Option{account.Sponsored()}}
+	sent, err := account.SendTogether(t.Context(), leg)
+	require.NoError(t, err)
+	_, err = sent[0].Wait(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, uint64(4), w.nfts(t))
+}
+
 func TestBadModulesAreRefused(t *testing.T) {
 	client := offlineClient(t)
 	key, err := crypto.GenerateKey()

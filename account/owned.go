@@ -51,7 +51,8 @@ func AtAddress(address common.Address) OwnedOption {
 
 // OwnedAccount returns the account of an owner, by default the one whose address the factory derives
 // from the owner and the ECDSA ownership module. It does no I/O; the account need not be deployed. What
-// is wrong with the options is an error of the first operation.
+// is wrong with the options is an error of the first operation. A nil owner is for modules that bring
+// their own signer.
 func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
 	if owner == nil {
 		owner = KeyOwner(nil)
@@ -71,6 +72,9 @@ func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
 	if o.active != nil {
 		account.active = *o.active
 	}
+	if signer, ok := account.active.Signer.(ownerSigner); ok {
+		account.owner = signer.owner // who may be another one than at the default module
+	}
 	if o.address != nil {
 		account.Account = Account{client: c, address: *o.address}
 		return account
@@ -81,7 +85,7 @@ func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
 	return account
 }
 
-// Owner returns the owner.
+// Owner returns the owner: who signs through the active module, where that is an ownership module.
 func (o *OwnedAccount) Owner() Owner { return o.owner }
 
 // InitCode returns the code that deploys the account, nil for one named [AtAddress].
