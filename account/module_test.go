@@ -145,6 +145,10 @@ func TestAnySignerWithItsModule(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, signed)
 
+	// Who has no owner to compare with decides alone who gets to own the account.
+	next := w.client.MultichainModule(newOwner(t))
+	done(t)(owner.SetupAndEnableModule(t.Context(), next.Address, next.Setup, account.Sponsored()))
+
 	_, err = owner.SignMessage(t.Context(), []byte("hello"))
 	require.ErrorIs(t, err, account.ErrNoSigner)
 	require.ErrorContains(t, err, "the signer of module 0x0000001c5b32F37F5beA87BDD5374eB2aC54eA8e signs operations only")

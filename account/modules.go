@@ -100,14 +100,21 @@ func (o *OwnedAccount) checkEnable(ctx context.Context, module common.Address) e
 	case registered == (common.Address{}):
 		return fmt.Errorf("%w: account %s has no owner at this module yet; SetupAndEnableModule registers one", ErrWrongOwner, o.address)
 	case registered != o.owner.Address():
-		return fmt.Errorf("%w: account %s belongs to %s at this module, who would own it with the module enabled", ErrWrongOwner, o.address, registered)
+		return o.ownedByOther(registered)
 	}
 	return nil
+}
+
+func (o *OwnedAccount) ownedByOther(owner common.Address) error {
+	return fmt.Errorf("%w: account %s belongs to %s at this module, who would own it with the module enabled; transferOwnership of the module, called by the account, changes that", ErrWrongOwner, o.address, owner)
 }
 
 // SetupAndEnableModule has the account call setupContract with setupData and lets it listen to the module
 // whose address comes back, mostly setupContract itself. The setup data of the ownership modules is in
 // their [Module].
+//
+// Before anything is signed it is refused as for [OwnedAccount.EnableModule], and to register somebody else as
+// owner at an ownership module.
 func (o *OwnedAccount) SetupAndEnableModule(ctx context.Context, setupContract common.Address, setupData []byte, opts ...Option) (*userop.Pending, error) {
 	if err := o.checkSetup(ctx, setupContract, setupData); err != nil {
 		return nil, fmt.Errorf("set up module %s: %w", setupContract, err)
@@ -126,21 +133,36 @@ func (o *OwnedAccount) checkSetup(ctx context.Context, setupContract common.Addr
 	if err != nil {
 		return err
 	}
-	module := setupContract
-	if made, err := abi.DecodeAddress(sights[1].answer); err == nil && sights[1].ok {
-		module = made
+	if made, err := abi.DecodeAddress(sights[1].answer); err == nil && sights[1].ok && made != setupContract {
+		if err := o.checkEnable(ctx, made); err != nil { // whatever was set up, that one is enabled
+			return fmt.Errorf("module %s: %w", made, err)
+		}
+		return nil
 	}
-	if err := o.validModule(module); err != nil {
-		return err
-	}
-	if err := o.canEnable(state, module, sights[0].hasCode); err != nil || !o.isOwnership(module) {
+	if err := o.canEnable(state, setupContract, sights[0].hasCode); err != nil || !o.isOwnership(setupContract) {
 		return err
 	}
 	registered, err := sights[0].readOwner()
-	if err == nil && registered != (common.Address{}) {
-		err = fmt.Errorf("%w: account %s is registered there already, with owner %s; EnableModule alone is what is missing", ErrInvalid, o.address, registered)
+	owner, next := o.owner.Address(), ownerSetUp(setupData)
+	switch {
+	case err != nil:
+		return err
+	case registered != (common.Address{}) && registered != owner:
+		return o.ownedByOther(registered)
+	case registered != (common.Address{}):
+		return fmt.Errorf("%w: account %s is registered there already, with owner %s; EnableModule alone is what is missing", ErrInvalid, o.address, registered)
+	case next != owner && next != (common.Address{}) && owner != (common.Address{}):
+		return fmt.Errorf("%w: account %s would belong to %s at this module, not to %s", ErrWrongOwner, o.address, next, owner)
 	}
-	return err
+	return nil
+}
+
+// ownerSetUp is the owner whom the setup data of an ownership module registers, zero for none.
+func ownerSetUp(setupData []byte) (owner common.Address) {
+	if len(setupData) == abi.SelectorSize+abi.WordSize {
+		owner = common.BytesToAddress(setupData[abi.SelectorSize:])
+	}
+	return owner
 }
 
 // DisableModule stops the account from listening to a validation module, in one operation of the owner. The

@@ -132,10 +132,53 @@ func TestOwnershipModuleOfSomeoneElseIsNotEnabled(t *testing.T) {
 	done(t)(w.owner.Send(t.Context(), []account.Call{{To: multichain.Address, Data: abi.InitForSmartAccount(stranger)}}, account.Sponsored()))
 	_, err = w.owner.EnableModule(t.Context(), multichain.Address, account.Sponsored())
 	require.ErrorIs(t, err, account.ErrWrongOwner)
-	require.ErrorContains(t, err, "belongs to "+stranger.Hex()+" at this module, who would own it with the module enabled")
+	want := "wrong owner: account " + w.owner.Address().Hex() + " belongs to " + stranger.Hex() +
+		" at this module, who would own it with the module enabled; transferOwnership of the module, called by the account, changes that"
+	require.EqualError(t, err, "enable module "+multichain.Address.Hex()+": "+want)
+	_, err = w.owner.SetupAndEnableModule(t.Context(), multichain.Address, multichain.Setup, account.Sponsored())
+	require.ErrorIs(t, err, account.ErrWrongOwner)
+	require.EqualError(t, err, "set up module "+multichain.Address.Hex()+": "+want)
+
+	// As the error says.
+	mine := account.Call{To: multichain.Address, Data: abi.TransferOwnership(w.owner.Owner().Address())}
+	done(t)(w.owner.Send(t.Context(), []account.Call{mine}, account.Sponsored()))
 	_, err = w.owner.SetupAndEnableModule(t.Context(), multichain.Address, multichain.Setup, account.Sponsored())
 	require.ErrorIs(t, err, account.ErrInvalid)
-	require.ErrorContains(t, err, "is registered there already, with owner "+stranger.Hex()+"; EnableModule alone is what is missing")
+	require.ErrorContains(t, err, "is registered there already, with owner "+w.owner.Owner().Address().Hex()+"; EnableModule alone is what is missing")
+	done(t)(w.owner.EnableModule(t.Context(), multichain.Address, account.Sponsored()))
+}
+
+func TestSetupThatGivesTheAccountAwayIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	at, sponsored := w.client.Contracts(), account.Sponsored()
+	_, err := w.owner.SetupAndEnableModule(t.Context(), at.Multichain, abi.InitForSmartAccount(stranger), sponsored)
+	require.ErrorIs(t, err, account.ErrWrongOwner)
+	require.EqualError(t, err, "set up module "+at.Multichain.Hex()+": wrong owner: account "+w.owner.Address().Hex()+
+		" would belong to "+stranger.Hex()+" at this module, not to "+w.owner.Owner().Address().Hex())
+
+	// What is enabled is the module that the setup names, not the contract that was called.
+	names := func(module common.Address) common.Address {
+		answer := append([]byte{0x73}, module[:]...)                                            // PUSH20 module
+		return deployCode(t, w.chain, append(answer, 0x60, 0, 0x52, 0x60, 0x20, 0x60, 0, 0xf3)) // MSTORE, RETURN
+	}
+	for _, tt := range []struct {
+		module common.Address
+		want   string
+		is     error
+	}{
+		{stranger, "invalid input: there is no contract at that address on chain 80002; whoever deploys one there would own the account", account.ErrInvalid},
+		{w.owner.Address(), "invalid input: the account cannot be a module of itself", account.ErrInvalid},
+		{at.ECDSA, "module is enabled already on account " + w.owner.Address().Hex() + ": module " + at.ECDSA.Hex(), account.ErrModuleEnabled},
+		{at.Multichain, "wrong owner: account " + w.owner.Address().Hex() + " has no owner at this module yet; SetupAndEnableModule registers one", account.ErrWrongOwner},
+	} {
+		setup := names(tt.module)
+		_, err := w.owner.SetupAndEnableModule(t.Context(), setup, nil, sponsored)
+		require.ErrorIs(t, err, tt.is)
+		require.EqualError(t, err, "set up module "+setup.Hex()+": module "+tt.module.Hex()+": "+tt.want)
+	}
+	done(t)(w.owner.SetupAndEnableModule(t.Context(), names(at.Session.Manager), nil, sponsored))
+	require.Equal(t, []common.Address{at.Session.Manager, at.ECDSA}, w.modules(t))
 }
 
 func TestModulesOfAnAccountWithoutCode(t *testing.T) {

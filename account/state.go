@@ -124,8 +124,8 @@ func (o *OwnedAccount) prospect(ctx context.Context, others ...probe) (*State, [
 		return nil, nil, o.notDeployed()
 	}
 	state.Modules = []common.Address{o.initial.Address}
-	if setup := o.initial.Setup; o.isOwnership(o.initial.Address) && len(setup) == abi.SelectorSize+abi.WordSize {
-		state.Owners = []Ownership{{Module: o.initial.Address, Owner: common.BytesToAddress(setup[abi.SelectorSize:])}}
+	if owner := ownerSetUp(o.initial.Setup); o.isOwnership(o.initial.Address) && owner != (common.Address{}) {
+		state.Owners = []Ownership{{Module: o.initial.Address, Owner: owner}}
 	}
 	return state, sights, nil
 }
