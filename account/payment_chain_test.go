@@ -189,6 +189,23 @@ func TestFeeQuotes(t *testing.T) {
 	require.Zero(t, w.bundler.Bundles())
 }
 
+func TestMarginsAndLimitsHoldInAQuoteToo(t *testing.T) {
+	w := newWorld(t)
+	token := w.chain.Contracts.Token6
+	w.giveTokens(t, token, 100_000_000)
+	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
+	calls := []account.Call{w.mint(t, w.user.Address())}
+	for name, option := range map[string]account.Option{
+		"gas margins":       account.WithMargins(userop.Margins{CallGasLimit: 100, VerificationGasLimit: 100, PreVerificationGas: 100}),
+		"fee margin":        account.WithMargins(userop.Margins{MaxFeePerGas: 100}),
+		"one limit":         account.WithGas(userop.Gas{CallGasLimit: *uint256.NewInt(1_000_000)}),
+		"all limits":        enough,
+		"the caller's fees": account.WithFees(userop.Fees{MaxFeePerGas: *uint256.NewInt(9_000_000_000), MaxPriorityFeePerGas: *uint256.NewInt(1)}),
+	} {
+		t.Run(name, func(t *testing.T) { w.pay(t, token, calls, option, account.ApproveExact()) })
+	}
+}
+
 func TestPayWithRefuses(t *testing.T) {
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6
@@ -245,6 +262,14 @@ func TestPayWithRefuses(t *testing.T) {
 		require.NoError(t, err, "to look costs nothing")
 		require.Equal(t, w.chain.Contracts.TokenPaymaster, estimate.Paymaster)
 		fails(t, account.ErrFunds, "the fee is up to 100000001", changed(func(q *userop.FeeQuote) { q.MaxFee.SetUint64(100_000_001) }), exact)
+	})
+	t.Run("the call fails, and takes the approval back", func(t *testing.T) {
+		failing := []account.Call{{To: w.chain.Contracts.Target, Data: pack(t, "failRequire(string)", "because")}}
+		_, err := w.owner.Send(t.Context(), failing, account.PayWith(good), exact)
+		require.ErrorContains(t, err, "AA50 postOp reverted: ERC20: insufficient allowance")
+		require.ErrorContains(t, err, "and that the call succeeds: one that fails takes back an approval made with it")
+		_, err = w.owner.FeeQuotes(t.Context(), failing, []common.Address{token}, exact)
+		require.ErrorContains(t, err, "because")
 	})
 	t.Run("unchecked", func(t *testing.T) {
 		_, err := w.owner.Send(t.Context(), calls, account.PayWith(good), account.Unchecked())

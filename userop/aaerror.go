@@ -74,7 +74,7 @@ var aaHelp = map[string]string{
 	"AA36": "the paymaster's validation took more gas than its limit; ask the paymaster again",
 	"AA40": "the validation took more gas than verificationGasLimit; estimate again or raise it",
 	"AA41": "verificationGasLimit is too low; estimate again or raise it",
-	"AA50": "the paymaster reverted after the call; check the token balance and allowance that it takes its pay from",
+	"AA50": "the paymaster reverted after the call; check the token balance and allowance that it takes its pay from, and that the call succeeds: one that fails takes back an approval made with it",
 	"AA51": "the operation cost more than was set aside for it; estimate again",
 	"AA90": "the bundler gave no beneficiary; this is the bundler's fault, use another one",
 	"AA91": "the bundler's beneficiary refused the fee; this is the bundler's fault, use another one",

@@ -67,6 +67,11 @@ func (m Margins) gas() bool {
 	return m.CallGasLimit != 0 || m.VerificationGasLimit != 0 || m.PreVerificationGas != 0
 }
 
+// leavesGas reports whether the gas limits are left to the services: a paymaster's can be taken as they are.
+func (d *Draft) leavesGas() bool {
+	return d.Gas.IsZero() && !d.Margins.gas() && len(d.Overrides) == 0
+}
+
 func (d *Draft) validate() error {
 	switch {
 	case d.Sender == (common.Address{}):
@@ -96,12 +101,13 @@ func addPercent(v uint256.Int, percent uint) uint256.Int {
 	if percent == 0 {
 		return v
 	}
-	factor, hundred := uint256.NewInt(uint64(percent)+100), uint256.NewInt(100)
-	var sum, rest uint256.Int
-	if _, overflow := sum.MulDivOverflow(&v, factor, hundred); overflow {
+	hundred := uint256.NewInt(100)
+	var factor, sum, rest uint256.Int
+	factor.AddUint64(hundred, uint64(percent))
+	if _, overflow := sum.MulDivOverflow(&v, &factor, hundred); overflow {
 		return *new(uint256.Int).SetAllOne()
 	}
-	if !rest.MulMod(&v, factor, hundred).IsZero() {
+	if !rest.MulMod(&v, &factor, hundred).IsZero() {
 		sum.AddUint64(&sum, 1)
 	}
 	return sum

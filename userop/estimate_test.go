@@ -2,6 +2,7 @@ package userop_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -82,7 +83,11 @@ func TestMarginsAreByField(t *testing.T) {
 	require.Equal(t, []string{"1000", "2140", "3000", "2000000000", "1330000000"}, []string{
 		op.CallGasLimit.Dec(), op.VerificationGasLimit.Dec(), op.PreVerificationGas.Dec(), op.MaxFeePerGas.Dec(), op.MaxPriorityFeePerGas.Dec(),
 	})
-	draft.Margins.MaxPriorityFeePerGas = 101
+	draft.Margins = userop.Margins{CallGasLimit: math.MaxUint}
+	_, err = newSender(t, s).Send(t.Context(), draft)
+	require.NoError(t, err)
+	require.Equal(t, "184467440737095517150", s.sent[1].CallGasLimit.Dec(), "an absurd margin does not wrap around")
+	draft.Margins = userop.Margins{MaxPriorityFeePerGas: 101}
 	_, err = newSender(t, s).Send(t.Context(), draft)
 	require.ErrorContains(t, err, "gas price: with their margins the priority fee of 2010000000 wei is above the maximum fee of 2000000000 wei; raise that one too")
 }

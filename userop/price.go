@@ -39,7 +39,7 @@ func (s *Sender) sponsor(ctx context.Context, draft *Draft, op *Operation) (Step
 	op.PaymasterAndData = proposed.PaymasterAndData
 	gas, ok := proposed.gas()
 	ok = ok && len(draft.Overrides) == 0
-	if ok && draft.Gas.IsZero() && !draft.Margins.gas() {
+	if ok && draft.leavesGas() {
 		op.setGas(gas)
 		return "", nil
 	}

@@ -61,7 +61,9 @@ type FeeQuote struct {
 }
 
 // FeeQuotes asks the paymaster what the draft's operation would cost in tokens, all that it takes if none is
-// named. Nothing is signed, and whether the account has the tokens does not matter. Every error is an [*Error].
+// named. Nothing is signed, and whether the account has the tokens does not matter. The gas limits are the
+// service's own; with the draft's margins, overrides or limits they are those, and the bundler estimates what is
+// missing. Every error is an [*Error].
 func (s *Sender) FeeQuotes(ctx context.Context, draft Draft, tokens ...common.Address) (FeeQuotes, error) {
 	quoter, ok := s.cfg.Paymaster.(FeeQuoter)
 	if !ok {
@@ -76,7 +78,14 @@ func (s *Sender) FeeQuotes(ctx context.Context, draft Draft, tokens ...common.Ad
 	if err != nil {
 		return FeeQuotes{}, err
 	}
-	quotes, err := quoter.FeeQuotes(ctx, op, QuoteRequest{Tokens: tokens, CalculateGasLimits: !draft.Gas.complete()})
+	calculate := draft.leavesGas()
+	if !calculate {
+		// The service would quote for limits of its own, and the operation have others.
+		if err := s.estimate(ctx, &draft, op); err != nil {
+			return FeeQuotes{}, &Error{Step: StepEstimate, Sender: draft.Sender, Err: err}
+		}
+	}
+	quotes, err := quoter.FeeQuotes(ctx, op, QuoteRequest{Tokens: tokens, CalculateGasLimits: calculate})
 	if err != nil {
 		return FeeQuotes{}, &Error{Step: StepQuote, Sender: draft.Sender, Err: err}
 	}

@@ -68,6 +68,33 @@ func TestFeeQuotesOfFixedLimits(t *testing.T) {
 	require.Equal(t, draft.Gas, q.op.Gas())
 }
 
+func TestFeeQuotesAreForTheCallersMarginsAndLimits(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*userop.Draft)
+		gas    [3]uint64
+	}{
+		"margins":   {func(d *userop.Draft) { d.Margins.CallGasLimit, d.Margins.PreVerificationGas = 50, 1 }, [3]uint64{150, 200, 303}},
+		"a limit":   {func(d *userop.Draft) { d.Gas.CallGasLimit.SetUint64(9) }, [3]uint64{9, 200, 300}},
+		"overrides": {func(d *userop.Draft) { d.Overrides = userop.StateOverride{sender: {}} }, [3]uint64{100, 200, 300}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, signed := &quoter{services: newServices()}, 0
+			draft := newDraft(&signed)
+			test.change(&draft)
+			_, err := q.sender(t).FeeQuotes(t.Context(), draft)
+			require.NoError(t, err)
+			require.Equal(t, 1, q.count("estimate"))
+			require.False(t, q.req.CalculateGasLimits, "the service must not put its own limits in their place")
+			gas := q.op.Gas()
+			require.Equal(t, test.gas, [3]uint64{gas.CallGasLimit.Uint64(), gas.VerificationGasLimit.Uint64(), gas.PreVerificationGas.Uint64()})
+
+			q.estimateErr = errNode
+			_, err = q.sender(t).FeeQuotes(t.Context(), draft)
+			require.EqualError(t, err, fmt.Sprintf("user operation of %s: estimate: node says no", sender))
+		})
+	}
+}
+
 func TestFeeQuotesFail(t *testing.T) {
 	q, signed := &quoter{services: newServices(), err: errors.New("no tokens today")}, 0
 	_, err := q.sender(t).FeeQuotes(t.Context(), newDraft(&signed))
