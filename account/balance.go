@@ -43,8 +43,8 @@ const (
 	symbolLength = 32
 )
 
-// Balances reads what the account holds, in one request: the chain's own currency first, then each token in
-// its place. It need not be deployed. An address that is no ERC-20 token is an error that names it.
+// Balances reads what the account holds, in one request for up to 63 tokens: the chain's own currency first, then
+// each token in its place. It need not be deployed. An address that is no ERC-20 token is an error that names it.
 func (a *Account) Balances(ctx context.Context, tokens ...common.Address) ([]Balance, error) {
 	const perToken = 3
 	probes := []probe{{to: a.address}}

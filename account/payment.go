@@ -21,7 +21,8 @@ import (
 //
 // Nothing is signed if the quote has expired, the account's balance or allowance is below the quote's MaxFee, the
 // paymaster then asks for more than that if the operation uses up its gas limits, or the paymaster is not
-// [Contracts].TokenPaymaster. MaxFee may be raised, to leave room for a rising price of gas.
+// [Contracts].TokenPaymaster. MaxFee may be raised, to leave room for a rising price of gas. A paymaster that asks an
+// oracle on chain can find another rate there than it answered with: then the allowance alone bounds the fee.
 func PayWith(quote userop.FeeQuote) Option {
 	return func(s *settings) {
 		if s.quote != nil {

@@ -47,6 +47,9 @@ func (c *Client) simulateDraft(ctx context.Context, draft *userop.Draft) error {
 // checks, then its call. It returns nil if both go well, and a [*SimulationError] with the decoded reason if
 // one does not; any other error means that the node could not tell. Reasons that the EntryPoint hides
 // ("AA23 reverted (or OOG)") are looked for.
+//
+// The calls of an operation that deploys its account are tried with all the gas there is: whether its
+// callGasLimit is enough for them is not told.
 func (c *Client) Simulate(ctx context.Context, op *userop.Operation) error {
 	s := simulation{client: c, op: op}
 	for _, step := range []func(context.Context) error{s.validate, s.execute, s.afford} {

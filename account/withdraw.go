@@ -27,8 +27,8 @@ type Withdrawal struct {
 }
 
 // Withdraw sends tokens and the chain's own currency away, in one operation. All of the currency leaves as much
-// behind as the operation may cost, unless a paymaster pays; what it did not cost in the end lies as a
-// deposit at the EntryPoint. All of nothing is left out.
+// behind as the operation may cost, unless a paymaster pays for certain ([SponsoredOrSelf] is not certain); what
+// it did not cost in the end lies as a deposit at the EntryPoint. All of nothing is left out.
 //
 // The account's funds are compared with what is to leave before anything is signed; too little is an error
 // matching [ErrFunds].

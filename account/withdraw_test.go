@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -65,6 +67,30 @@ func TestWithdrawAllLeavesRoomForGasUnlessSponsored(t *testing.T) {
 	state, err := w.user.State(t.Context())
 	require.NoError(t, err)
 	require.False(t, state.Deposit.IsZero(), "what the prefund left over")
+}
+
+func TestWithdrawAllSponsoredOrSelf(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var refuse error
+	service := testutil.NewPaymaster(t, testutil.PaymasterConfig{Chain: w.chain, Policy: func(*userop.Operation) error { return refuse }})
+	config := w.config
+	config.Paymaster = paymaster.New(service.URL())
+	client, err := account.NewClient(config)
+	require.NoError(t, err)
+	owner := client.OwnedAccount(account.KeyOwner(w.ownerKey))
+	for _, payer := range []common.Address{w.chain.Contracts.Paymaster, {}} {
+		if payer == (common.Address{}) {
+			refuse = testutil.ErrUnsponsored
+		}
+		w.fund(t, 1)
+		tx, err := owner.Withdraw(t.Context(), []account.Withdrawal{{To: stranger, All: true}}, account.SponsoredOrSelf())
+		require.NoError(t, err)
+		receipt, err := tx.Wait(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, payer, receipt.Paymaster)
+		require.Equal(t, payer == common.Address{}, w.holds(t, owner.Address()).IsZero(), "room was left, and used only by who pays itself")
+	}
 }
 
 func TestWithdrawAllOfTheTokenThatPays(t *testing.T) {
