@@ -37,7 +37,8 @@ func TypedDataHash(data apitypes.TypedData) (common.Hash, error) {
 
 // SignMessage returns the account's signature of a message (EIP-191, personal_sign). A deployed account
 // confirms it by ERC-1271; for one that is not, the signature is wrapped after ERC-6492, with what
-// deploys the account. [Account.VerifyMessage] takes either.
+// deploys the account. [Account.VerifyMessage] takes either. A signature that a deployed account would not
+// confirm is not made: of someone else than its owner, or through a module that is not enabled.
 //
 // The ownership modules do not bind a signature to the account: another account of the same owner confirms
 // it too. A message that matters should name the account.
@@ -72,6 +73,9 @@ func (o *OwnedAccount) signMessage(ctx context.Context, message []byte) ([]byte,
 	case err != nil:
 		return nil, err
 	case deployed:
+		if err := o.checkOwnership(ctx); err != nil {
+			return nil, err
+		}
 		return o.active.signMessage(ctx, message)
 	case o.initCode == nil:
 		return nil, o.notDeployed()

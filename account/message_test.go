@@ -157,6 +157,12 @@ func TestSignaturesThatDoNotHold(t *testing.T) {
 		})
 	}
 
+	for _, tooLong := range [][]byte{make([]byte, 60_000), wrap6492(t, factory, deploy, make([]byte, 30_000)), wrap6492(t, factory, make([]byte, 60_000), plain)} {
+		err := w.user.VerifyMessage(t.Context(), message, tooLong)
+		require.ErrorIs(t, err, account.ErrBadSignature)
+		require.EqualError(t, err, fmt.Sprintf("signature of account %s: signature is not valid: %d bytes are more than one request can check", w.owner.Address(), len(tooLong)))
+	}
+
 	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
 	for _, signature := range [][]byte{nil, {1, 2, 3}, plain[:len(plain)-64]} {
 		require.ErrorIs(t, w.user.VerifyMessage(t.Context(), message, signature), account.ErrBadSignature)
@@ -177,6 +183,17 @@ func TestMessagesThatCannotBeSigned(t *testing.T) {
 	require.ErrorIs(t, w.user.VerifyTypedData(t.Context(), bad, nil), account.ErrInvalid)
 	_, err = w.client.OwnedAccount(forger{w.owner.Owner()}).SignMessage(t.Context(), nil)
 	require.ErrorIs(t, err, account.ErrWrongOwner)
+
+	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
+	thief := w.client.OwnedAccount(newOwner(t), account.AtAddress(w.owner.Address()))
+	_, err = thief.SignMessage(t.Context(), nil)
+	require.ErrorIs(t, err, account.ErrWrongOwner)
+	require.ErrorContains(t, err, "sign message as account "+w.owner.Address().Hex()+": wrong owner: ")
+	acting := w.client.OwnedAccount(w.owner.Owner(), account.ActiveModule(w.client.MultichainModule(w.owner.Owner())))
+	_, err = acting.SignTypedData(t.Context(), order(stranger))
+	require.ErrorIs(t, err, account.ErrModuleNotEnabled)
+	require.ErrorContains(t, err, "sign typed data as account "+w.owner.Address().Hex()+": module is not enabled: ")
+
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = w.owner.SignMessage(ended, nil)

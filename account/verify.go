@@ -48,6 +48,10 @@ func (a *Account) verify(ctx context.Context, hash common.Hash, signature []byte
 	if wrapped {
 		probes = append(probes, probe{to: u.factory, data: u.deploy, most: 512, acts: true}, ask)
 	}
+	// What one probe does is gone with its request.
+	if code, n := packProbes(probes); n < len(probes) || len(code) > maxProbesSize {
+		return fmt.Errorf("%w: %d bytes are more than one request can check", ErrBadSignature, len(signature))
+	}
 	sights, err := look(ctx, a.client.chain, probes...)
 	switch {
 	case err != nil:
