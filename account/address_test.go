@@ -184,13 +184,20 @@ func TestContractsThatDoNotBelongTogetherAreFound(t *testing.T) {
 	require.ErrorIs(t, err, errOffline)
 }
 
-func TestNewClientNeedsTheProxyHashOfAnotherImplementation(t *testing.T) {
-	_, err := account.NewClient(account.Config{
-		ChainID: 1, Chain: deadChain{}, Bundler: deadBundler{},
-		Contracts: account.Contracts{Implementation: common.HexToAddress("0x1")},
-	})
+func TestNewClientNeedsAllThatDecidesAddresses(t *testing.T) {
+	newClient := func(contracts account.Contracts) error {
+		_, err := account.NewClient(account.Config{ChainID: 1, Chain: deadChain{}, Bundler: deadBundler{}, Contracts: contracts})
+		return err
+	}
+	err := newClient(account.Contracts{Implementation: stranger})
 	require.ErrorIs(t, err, account.ErrConfig)
-	require.ErrorContains(t, err, "need their ProxyInitCodeHash; ReadContracts reads them from the factory")
+	require.ErrorContains(t, err, "contracts with implementation "+stranger.Hex()+" need their ProxyInitCodeHash; ReadContracts reads them from the factory")
+	err = newClient(account.Contracts{Factory: stranger})
+	require.ErrorIs(t, err, account.ErrConfig)
+	require.ErrorContains(t, err, "contracts with factory "+stranger.Hex()+" need its Handler, without which accounts get another address; ReadContracts reads them from the factory")
+	known := account.DefaultContracts(1)
+	require.NoError(t, newClient(account.Contracts{Factory: known.Factory}))
+	require.NoError(t, newClient(known))
 }
 
 func ExampleReadContracts() {

@@ -37,7 +37,8 @@ const (
 	taikoHekla    = 167009
 )
 
-// DefaultContracts returns the well-known addresses on a chain.
+// DefaultContracts returns the well-known addresses on a chain. On Taiko Hekla, where the factory is another
+// one, the address of an account is worth an [OwnedAccount.CheckAddress] before money is sent to it.
 func DefaultContracts(chainID uint64) Contracts {
 	c := Contracts{
 		EntryPoint:        common.HexToAddress("0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789"),
@@ -61,12 +62,16 @@ func DefaultContracts(chainID uint64) Contracts {
 	return c
 }
 
-// withDefaults fills zero fields with the chain's well-known addresses. The three that decide an
-// account's address go together: a deployment with its own implementation has to name its hash.
+// withDefaults fills zero fields with the chain's well-known addresses. Those that decide an account's
+// address go together: a deployment with its own implementation has to name its hash, one with its own
+// factory its handler.
 func (c Contracts) withDefaults(chainID uint64) (Contracts, error) {
 	known := DefaultContracts(chainID)
 	if c.Implementation != (common.Address{}) && c.Implementation != known.Implementation && c.ProxyInitCodeHash == (common.Hash{}) {
 		return c, fmt.Errorf("%w: contracts with implementation %s need their ProxyInitCodeHash; ReadContracts reads them from the factory", ErrConfig, c.Implementation)
+	}
+	if c.Factory != (common.Address{}) && c.Factory != known.Factory && c.Handler == (common.Address{}) {
+		return c, fmt.Errorf("%w: contracts with factory %s need its Handler, without which accounts get another address; ReadContracts reads them from the factory", ErrConfig, c.Factory)
 	}
 	for _, field := range []struct{ address, known *common.Address }{
 		{&c.EntryPoint, &known.EntryPoint},
