@@ -199,6 +199,8 @@ func TestBadModulesAreRefused(t *testing.T) {
 		{"default without setup", nil, []account.OwnedOption{account.DefaultModule(noSetup)}, "default module 0x0000001c5b32F37F5beA87BDD5374eB2aC54eA8e without the setup data", account.ErrConfig},
 		{"default without signer", nil, []account.OwnedOption{account.DefaultModule(noSigner)}, "default module 0x0000001c5b32F37F5beA87BDD5374eB2aC54eA8e without a signer", account.ErrConfig},
 		{"active without address", account.KeyOwner(key), []account.OwnedOption{account.ActiveModule(noAddress)}, "active module without an address", account.ErrConfig},
+		{"two default modules", account.KeyOwner(key), []account.OwnedOption{account.Multichain(), account.DefaultModule(good)}, "invalid configuration: Multichain and DefaultModule each choose the module that decides the address; use one", account.ErrConfig},
+		{"two accounts", account.KeyOwner(key), []account.OwnedOption{account.AtAddress(stranger), account.Index(1)}, "invalid configuration: AtAddress and Index each choose the account; use one", account.ErrConfig},
 		{"active without signer", account.KeyOwner(key), []account.OwnedOption{account.ActiveModule(noSigner)}, "active module 0x0000001c5b32F37F5beA87BDD5374eB2aC54eA8e without a signer", account.ErrConfig},
 	}
 	for _, tt := range tests {

@@ -17,6 +17,7 @@ type OwnedAccount struct {
 	// initial decided the address, and is all that a new account listens to; active signs.
 	initial, active Module
 	initCode        []byte
+	conflict        error // of options, told by the first operation
 }
 
 // OwnedOption changes which account of an owner [Client.OwnedAccount] returns.
@@ -61,7 +62,7 @@ func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	account := &OwnedAccount{owner: owner, initial: c.ECDSAModule(owner)}
+	account := &OwnedAccount{owner: owner, initial: c.ECDSAModule(owner), conflict: o.conflict()}
 	switch {
 	case o.initial != nil:
 		account.initial = *o.initial
@@ -83,6 +84,17 @@ func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
 	account.Account = Account{client: c, address: c.contracts.CounterfactualAddress(module, setup, o.index)}
 	account.initCode = c.contracts.InitCode(module, setup, o.index)
 	return account
+}
+
+// conflict returns an error if options contradict each other.
+func (o *owned) conflict() error {
+	switch {
+	case o.multichain && o.initial != nil:
+		return fmt.Errorf("%w: Multichain and DefaultModule each choose the module that decides the address; use one", ErrConfig)
+	case o.address != nil && o.index != 0:
+		return fmt.Errorf("%w: AtAddress and Index each choose the account; use one", ErrConfig)
+	}
+	return nil
 }
 
 // Owner returns the owner: who signs through the active module, where that is an ownership module.
@@ -157,8 +169,11 @@ func (o *OwnedAccount) own(draft *userop.Draft, s *settings) {
 	}
 }
 
-// checkModules judges the choice of modules.
+// checkModules judges the choice of the account and its modules.
 func (o *OwnedAccount) checkModules() error {
+	if o.conflict != nil {
+		return o.conflict
+	}
 	if o.initCode != nil {
 		if err := o.initial.check("default"); err != nil {
 			return err
