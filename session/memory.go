@@ -5,10 +5,13 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/go-sesame/sesame/session/seal"
 )
@@ -22,11 +25,18 @@ type Memory struct {
 	lanes  map[Ref][]*memoryLane
 }
 
-// memoryState has a lock of its own, so that holding one account stops no other.
+// memoryState has a lock of its own, so that holding one account stops no other. Reading takes no lock, as
+// it may be done while the account is held and a change waits.
 type memoryState struct {
-	mu    sync.RWMutex
-	state *State
+	lock  *semaphore.Weighted
+	state atomic.Pointer[State] // is not changed but replaced
 }
+
+// How much of an account's lock they take who hold and who change it.
+const (
+	shared    = 1
+	exclusive = math.MaxInt64
+)
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory { return new(Memory) }
@@ -45,19 +55,19 @@ func (m *Memory) Load(ctx context.Context, ref Ref) (*State, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	entry := m.entry(ref)
-	entry.mu.RLock()
-	defer entry.mu.RUnlock()
-	if entry.state.Version == 0 {
+	state := m.entry(ref).state.Load()
+	if state.Version == 0 {
 		return nil, NotFoundError(ref)
 	}
-	return entry.state.Clone(), nil
+	return state.Clone(), nil
 }
 
 // Version implements [Store].
-func (m *Memory) Version(ctx context.Context, ref Ref) (version uint64, err error) {
-	err = m.Hold(ctx, ref, func(v uint64) error { version = v; return nil })
-	return version, err
+func (m *Memory) Version(ctx context.Context, ref Ref) (uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	return m.entry(ref).state.Load().Version, nil
 }
 
 // Hold implements [Store].
@@ -66,9 +76,11 @@ func (m *Memory) Hold(ctx context.Context, ref Ref, fn func(version uint64) erro
 		return err
 	}
 	entry := m.entry(ref)
-	entry.mu.RLock()
-	defer entry.mu.RUnlock()
-	return fn(entry.state.Version)
+	if err := entry.lock.Acquire(ctx, shared); err != nil {
+		return err
+	}
+	defer entry.lock.Release(shared)
+	return fn(entry.state.Load().Version)
 }
 
 // Apply implements [Store].
@@ -80,16 +92,19 @@ func (m *Memory) Apply(ctx context.Context, ref Ref, version uint64, change *Cha
 		return 0, err
 	}
 	entry := m.entry(ref)
-	entry.mu.Lock()
-	defer entry.mu.Unlock()
-	if entry.state.Version != version {
-		return 0, ConflictError(ref, version, entry.state.Version)
+	if err := entry.lock.Acquire(ctx, exclusive); err != nil {
+		return 0, err
 	}
-	next, err := entry.state.Apply(change)
+	defer entry.lock.Release(exclusive)
+	state := entry.state.Load()
+	if state.Version != version {
+		return 0, ConflictError(ref, version, state.Version)
+	}
+	next, err := state.Apply(change)
 	if err != nil {
 		return 0, err
 	}
-	entry.state = next
+	entry.state.Store(next)
 	return next.Version, nil
 }
 
@@ -101,7 +116,8 @@ func (m *Memory) entry(ref Ref) *memoryState {
 	}
 	entry, ok := m.states[ref]
 	if !ok {
-		entry = &memoryState{state: new(State)}
+		entry = &memoryState{lock: semaphore.NewWeighted(exclusive)}
+		entry.state.Store(new(State))
 		m.states[ref] = entry
 	}
 	return entry
@@ -114,11 +130,7 @@ func (m *Memory) List(ctx context.Context, query Query) (page Page, err error) {
 		return Page{}, err
 	}
 	for _, ref := range m.refsFrom(from.Ref) {
-		entry := m.entry(ref)
-		entry.mu.RLock()
-		complete := query.CollectState(&page, from, ref, entry.state)
-		entry.mu.RUnlock()
-		if complete {
+		if query.CollectState(&page, from, ref, m.entry(ref).state.Load()) {
 			break
 		}
 	}

@@ -21,9 +21,9 @@ type Store interface {
 	// before fn has returned. Signing happens inside: once a revocation is committed, nothing is signed
 	// any more. It returns fn's error as it is.
 	//
-	// Inside fn, do not call Hold or Apply of the same ref: a change that came in between waits for fn,
-	// and what comes after a change may have to wait for it. The other methods, the keyring's among
-	// them, may be called.
+	// Inside fn, do not call Hold or Apply, of this ref or another: a change that came in between waits for
+	// fn, what comes after a change may have to wait for it, and there may be room for so many at once
+	// only. The other methods, the keyring's among them, may be called.
 	Hold(ctx context.Context, ref Ref, fn func(version uint64) error) error
 	// Apply makes change durable if ref is still at version, and returns the new version. It returns
 	// an error matching [ErrConflict], and changes nothing, if it is not. A ref that was never stored

@@ -21,18 +21,24 @@ func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, chan
 	if err := change.Validate(); err != nil {
 		return 0, err
 	}
+	doing := "change sessions of " + ref.String()
+	leave, err := s.enter(ctx, doing)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
 	arguments := applyArguments(ref, version, change)
 	var have uint64
 	var done bool
 	var missing []byte
-	err := s.round(ctx, beginWrite, func(batch *pgx.Batch) {
+	err = s.round(ctx, beginWrite, func(batch *pgx.Batch) {
 		batch.Queue(callApply, arguments...).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&have, &done, &missing)
 		})
 	})
 	switch {
 	case err != nil:
-		return 0, s.fail(ctx, "change sessions of "+ref.String(), err)
+		return 0, s.fail(ctx, doing, err)
 	case done:
 		return have, nil
 	case have != version:

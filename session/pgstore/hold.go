@@ -28,18 +28,18 @@ const (
 // a minute where there is none, so that a machine that died holds up nobody for good. If the lock was
 // lost in this or another way before fn returned, Hold returns an error.
 //
-// At most one less sessions than the pool has connections are held at once; more wait for their turn.
+// At most one less sessions than the pool has connections are held or changed at once; more wait for
+// their turn.
 func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint64) error) error {
 	if err := s.check(ctx, ref); err != nil {
 		return err
 	}
 	doing := "hold sessions of " + ref.String()
-	select {
-	case s.holds <- struct{}{}:
-		defer func() { <-s.holds }()
-	case <-ctx.Done():
-		return fmt.Errorf("%s: waited for a free connection: %w", doing, ctx.Err())
+	leave, err := s.enter(ctx, doing)
+	if err != nil {
+		return err
 	}
+	defer leave()
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return s.fail(ctx, doing, err)
@@ -55,6 +55,16 @@ func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint6
 		return s.fail(ctx, "sessions of "+ref.String()+" were not held to the end", err)
 	}
 	return fnErr
+}
+
+// enter waits until one more may hold or change a session.
+func (s *Store) enter(ctx context.Context, doing string) (leave func(), err error) {
+	select {
+	case s.waits <- struct{}{}:
+		return func() { <-s.waits }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%s: waited for a free connection: %w", doing, ctx.Err())
+	}
 }
 
 // lock begins a transaction that holds ref and returns the version it holds.

@@ -20,9 +20,10 @@ type Store struct {
 	pool   *pgxpool.Pool
 	owned  bool // pool is closed with the store
 	closed atomic.Bool
-	// holds has room for as many as may hold a session at once: one less than the pool has connections,
-	// so that there always is one for the keyring, which is asked while a session is held.
-	holds chan struct{}
+	// waits has room for as many as may hold a session, or wait to change one, at once: one less than the
+	// pool has connections, so that there always is one for what is done while a session is held, such as
+	// reading its key. If all of them waited for who holds a session, none would go on.
+	waits chan struct{}
 
 	keys keyring
 }
@@ -83,7 +84,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error)
 	}
 	s := &Store{
 		pool:  pool,
-		holds: make(chan struct{}, connections-1),
+		waits: make(chan struct{}, connections-1),
 		keys:  keyring{sealer: config.Sealer, rotating: make(chan struct{}, 1)},
 	}
 	if err := s.migrate(ctx, migrations); err != nil {

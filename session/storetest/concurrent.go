@@ -3,11 +3,13 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -74,6 +76,47 @@ func (c *Config) testHold(t *testing.T) {
 		_ = store.Hold(t.Context(), ref, func(uint64) error { panic("mine") })
 	})
 	apply(t, store, ref, session.Change{Put: newLeaves(1, 2)}) // is free again
+}
+
+// testInsideHold does inside a hold what may be done there, though a change waits for its end.
+func (c *Config) testInsideHold(t *testing.T) {
+	stores, ref := c.stores(t), c.ref(0)
+	state := apply(t, stores[0], ref, session.Change{Put: newLeaves(0, 1)})
+	keys, hasKeys := stores[0].(session.Keyring)
+	var key common.Address
+	if hasKeys {
+		var err error
+		key, err = keys.NewKey(t.Context(), ref)
+		require.NoError(t, err)
+	}
+	const waiting = 8
+	var group errgroup.Group
+	changing, giveUp := context.WithCancel(t.Context())
+	defer giveUp()
+	err := stores[0].Hold(t.Context(), ref, func(version uint64) error {
+		for n := range waiting {
+			group.Go(func() error {
+				_, err := stores[n%len(stores)].Apply(changing, ref, version, &session.Change{Put: newLeaves(n+1, n+2)})
+				if !errors.Is(err, context.Canceled) {
+					return fmt.Errorf("the change should have waited until its context ended, and says: %w", err)
+				}
+				return nil
+			})
+		}
+		time.Sleep(20 * time.Millisecond) // lets the changes come to their wait
+		require.Equal(t, state, load(t, stores[0], ref, version))
+		if lister, ok := stores[0].(session.Lister); ok {
+			page, err := lister.List(t.Context(), session.Query{})
+			require.NoError(t, err)
+			require.Len(t, page.Items, 1)
+		}
+		if hasKeys {
+			requireSigns(t, keys, ref, key)
+		}
+		giveUp()
+		return group.Wait()
+	})
+	require.NoError(t, err)
 }
 
 // testHoldAgainstApply lets holders run while another handle makes changes: none may be committed

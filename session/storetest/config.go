@@ -38,6 +38,7 @@ func Run(t *testing.T, c Config) {
 	t.Run("model", c.testModel)
 	t.Run("compare and set", c.testCompareAndSet)
 	t.Run("hold", c.testHold)
+	t.Run("inside a hold", c.testInsideHold)
 	t.Run("hold against apply", c.testHoldAgainstApply)
 	t.Run("cancelled context", c.testCancelled)
 	t.Run("large session", c.testLarge)
