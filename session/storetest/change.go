@@ -188,7 +188,9 @@ func (c *Config) testEveryField(t *testing.T) {
 	empty := newLeaf(3)
 	empty.ValidUntil, empty.ValidAfter, empty.Data = 0, 0, nil
 
-	want := session.Change{Header: session.Header{Root: common.HexToHash("0x02"), Pending: pending}, Put: []session.Leaf{full, extreme, empty}}
+	header := session.Header{Root: common.HexToHash("0x02"), Order: []string{empty.ID, full.ID}, Pending: pending}
+	requireFilled(t, header)
+	want := session.Change{Header: header, Put: []session.Leaf{full, extreme, empty}}
 	have := apply(t, store, ref, want)
 	requireSame(t, &session.State{Header: want.Header, Leaves: want.Put}, have)
 }
@@ -201,19 +203,62 @@ func requireFilled(t *testing.T, v any) {
 	}
 }
 
+// testOrder has a tree in another order than the leaves were granted in, as after adopting the root of
+// another backend: both orders have to stay, or nothing can be proven any more.
+func (c *Config) testOrder(t *testing.T) {
+	store, ref := c.Open(t), c.ref(0)
+	leaves := newLeaves(0, 5)
+	leaves[3].InTree = false
+	order, root := treeOf(leaves[4], leaves[1], leaves[0], leaves[2])
+	header := session.Header{Root: root, Order: order}
+	requireProves := func(store session.Store, state *session.State) {
+		t.Helper()
+		require.Equal(t, header, state.Header)
+		require.Equal(t, leaves, state.Leaves)
+		_, err := session.Open(t.Context(), store, ref)
+		require.NoError(t, err, "the leaves hash to the root")
+	}
+	requireProves(store, apply(t, store, ref, session.Change{Header: header, Put: leaves}))
+
+	leaves[1].Status = session.StatusRevoked
+	leaves = append(leaves, newLeaf(5))
+	leaves[5].Status, leaves[5].InTree = session.StatusPending, false
+	state := apply(t, store, ref, session.Change{Header: header, Put: []session.Leaf{leaves[1], leaves[5]}})
+	requireProves(store, state)
+	if c.Reopen != nil {
+		store = c.Reopen(t, store)
+		requireProves(store, load(t, store, ref, state.Version))
+	}
+
+	_, header.Root = treeOf(leaves[0], leaves[1], leaves[2], leaves[4])
+	header.Order = nil
+	requireProves(store, apply(t, store, ref, session.Change{Header: header}))
+}
+
+// treeOf returns the IDs of leaves, in that order, and the root of their tree.
+func treeOf(leaves ...session.Leaf) (ids []string, root common.Hash) {
+	hashes := make([]common.Hash, len(leaves))
+	for i := range leaves {
+		ids = append(ids, leaves[i].ID)
+		hashes[i] = leaves[i].Hash()
+	}
+	return ids, session.NewTree(hashes).Root()
+}
+
 func (c *Config) testNoSharedMemory(t *testing.T) {
 	store, ref := c.Open(t), c.ref(0)
 	leaf := newLeaf(0)
 	pending := &session.PendingRoot{Root: common.HexToHash("0x05"), Add: []string{leaf.ID}}
-	state := apply(t, store, ref, session.Change{Header: session.Header{Pending: pending}, Put: []session.Leaf{leaf}})
+	order := []string{leaf.ID}
+	state := apply(t, store, ref, session.Change{Header: session.Header{Order: order, Pending: pending}, Put: []session.Leaf{leaf}})
 	want := state.Clone()
 
 	leaf.Data[0] ^= 0xff
-	pending.Add[0] = "changed by the caller"
+	pending.Add[0], order[0] = "changed by the caller", "changed by the caller"
 	require.Equal(t, want, load(t, store, ref, want.Version), "what Apply was given")
 	state.Leaves[0].Data[1] ^= 0xff
 	state.Leaves[0].ID = "changed by the caller"
-	state.Pending.Add[0] = "changed by the caller"
+	state.Pending.Add[0], state.Order[0] = "changed by the caller", "changed by the caller"
 	require.Equal(t, want, load(t, store, ref, want.Version), "what Load returned")
 }
 

@@ -33,6 +33,7 @@ func Run(t *testing.T, c Config) {
 	t.Run("changes", c.testChanges)
 	t.Run("refused changes", c.testRefusedChanges)
 	t.Run("every field", c.testEveryField)
+	t.Run("order of the tree", c.testOrder)
 	t.Run("no shared memory", c.testNoSharedMemory)
 	t.Run("isolation", c.testIsolation)
 	t.Run("model", c.testModel)
