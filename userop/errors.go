@@ -3,6 +3,7 @@ package userop
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -59,16 +60,24 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// MayBeAccepted reports whether an operation may be included although sending it failed with err: the
-// request may have reached the bundler, and its answer got lost. Wait for it with [Sender.Watch], or
-// send the same bytes again with [Sender.Resend]; never sign another one for the same purpose before
-// that is known.
+// MayBeAccepted reports whether an operation may be included although sending it, or waiting for it,
+// failed with err: the request may have reached the bundler, and its answer got lost. Wait for it with
+// [Sender.Watch], or send the same bytes again with [Sender.Resend]; never sign another one for the same
+// purpose before that is known.
+//
+// Of an error that joins several, it is true if it is of one of them.
 func MayBeAccepted(err error) bool {
-	var failed *Error
-	if !errors.As(err, &failed) || failed.Step != StepSend || failed.Operation == nil {
-		return false
+	switch e := err.(type) {
+	case *WaitError:
+		return true
+	case *Error:
+		return e.Step == StepSend && e.Operation != nil && mayBeDelivered(e.Err)
+	case interface{ Unwrap() error }:
+		return MayBeAccepted(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), MayBeAccepted)
 	}
-	return mayBeDelivered(failed.Err)
+	return false
 }
 
 // mayBeDelivered asks the error itself; one that cannot tell leaves the doubt.

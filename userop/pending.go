@@ -26,9 +26,17 @@ const sendTries = 3
 
 // Resend hands a signed operation to the bundler, again if the way there failed: an operation is
 // signed once, and a bundler that knows it already has accepted it. The bundler's hash must be ours.
+//
+// The operation is taken for one that was sent before. One that is on chain is refused, its nonce being
+// used: then it is looked for, and is success. After any other refusal [MayBeAccepted] stays true.
 func (s *Sender) Resend(ctx context.Context, op *Operation) (*Pending, error) {
+	return s.deliver(ctx, op, true)
+}
+
+// deliver sends a signed operation; before says that it may have been sent already.
+func (s *Sender) deliver(ctx context.Context, op *Operation, before bool) (*Pending, error) {
 	hash := op.Hash(s.cfg.EntryPoint, s.cfg.ChainID)
-	answer, err := s.sendBytes(ctx, op, hash)
+	answer, err := s.sendBytes(ctx, op, hash, before)
 	if err == nil && answer != hash {
 		err = fmt.Errorf("%w: the bundler knows the operation as %s, its hash here is %s", ErrWrongChain, answer, hash)
 	}
@@ -41,8 +49,8 @@ func (s *Sender) Resend(ctx context.Context, op *Operation) (*Pending, error) {
 	return pending, nil
 }
 
-func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash) (common.Hash, error) {
-	delivered := false // whether a try may have reached the bundler
+func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash, before bool) (common.Hash, error) {
+	delivered := before // whether a try may have reached the bundler
 	for try := 1; ; try++ {
 		answer, err := s.cfg.Bundler.SendUserOperation(ctx, op, s.cfg.EntryPoint)
 		if err == nil {
@@ -87,8 +95,9 @@ const (
 
 // Wait asks the bundler for the receipt, soon at first and less often later, until the operation is
 // included or ctx ends. A nil error means that it was included and its call succeeded. A call that
-// reverted is a [*RevertError], an end of ctx a [*WaitError], an operation that the bundler gave up an
-// error matching [ErrDropped]. A revert comes with its receipt. Without a deadline in ctx, [SenderConfig].WaitTimeout ends the wait.
+// reverted is a [*RevertError], an operation that the bundler gave up an error matching [ErrDropped], and any
+// other end of the wait a [*WaitError]. A revert comes with its receipt. Without a deadline in ctx,
+// [SenderConfig].WaitTimeout ends the wait.
 func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -97,12 +106,17 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 	}
 	start := time.Now()
 	var last error
+	ended := func(err error) error {
+		return &WaitError{Hash: p.hash, Waited: time.Since(start), Last: last, Err: err}
+	}
 	for pause := firstPoll; ; pause = min(pause*3/2, lastPoll) {
 		if err := sleep(ctx, jitter(pause)); err != nil {
-			return nil, &WaitError{Hash: p.hash, Waited: time.Since(start), Last: last, Err: err}
+			return nil, ended(err)
 		}
 		receipt, err := p.sender.cfg.Bundler.UserOperationReceipt(ctx, p.hash)
 		switch {
+		case err == nil && receipt.UserOpHash != p.hash:
+			return nil, ended(fmt.Errorf("the bundler answered with the receipt of %s", receipt.UserOpHash))
 		case err == nil:
 			return p.outcome(receipt)
 		case errors.Is(err, ErrNotFound):
@@ -112,7 +126,7 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 				return nil, fmt.Errorf("%w: %s", ErrDropped, p.hash)
 			}
 		case ctx.Err() == nil && permanent(err):
-			return nil, fmt.Errorf("receipt of user operation %s: %w", p.hash, err)
+			return nil, ended(err)
 		case ctx.Err() == nil:
 			last = err
 		}
@@ -140,9 +154,6 @@ func (p *Pending) dropped(ctx context.Context) bool {
 }
 
 func (p *Pending) outcome(receipt *Receipt) (*Receipt, error) {
-	if receipt.UserOpHash != p.hash {
-		return nil, fmt.Errorf("the bundler answered with the receipt of %s for user operation %s", receipt.UserOpHash, p.hash)
-	}
 	p.release(true)
 	if !receipt.Success {
 		return receipt, &RevertError{Receipt: receipt, Revert: abi.DecodeRevert(receipt.RevertData)}

@@ -81,7 +81,7 @@ func (s *Sender) Send(ctx context.Context, draft Draft) (*Pending, error) {
 		// Nothing was sent, so the operation is not part of the error.
 		return nil, &Error{Step: StepSign, Sender: op.Sender, Err: err}
 	}
-	pending, err := s.Resend(ctx, op)
+	pending, err := s.deliver(ctx, op, false)
 	switch {
 	case err == nil:
 		pending.release = nonce.Release

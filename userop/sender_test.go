@@ -261,6 +261,8 @@ func TestWaitEnds(t *testing.T) {
 		require.ErrorAs(t, err, &ended)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, "it may still be included: context deadline exceeded (last answer of the bundler: 503 service unavailable)")
+		require.True(t, userop.MayBeAccepted(err))
+		require.False(t, userop.SafeToRetry(err), "what passes by itself is the bundler's trouble with the receipt")
 	})
 	t.Run("by itself without a deadline", func(t *testing.T) {
 		s := newServices()
@@ -274,13 +276,16 @@ func TestWaitEnds(t *testing.T) {
 		s.receipts = []any{verdict{}}
 		_, err := newSender(t, s).Watch(common.Hash{1}).Wait(t.Context())
 		require.ErrorIs(t, err, verdict{})
+		require.ErrorContains(t, err, "it may still be included: AA24 signature error")
+		require.True(t, userop.MayBeAccepted(err))
 		require.Equal(t, 1, s.count("receipt"))
 	})
 	t.Run("at the receipt of another operation", func(t *testing.T) {
 		s := newServices()
 		s.receipts = []any{&userop.Receipt{UserOpHash: common.Hash{9}, Success: true}}
 		_, err := newSender(t, s).Watch(common.Hash{1}).Wait(t.Context())
-		require.ErrorContains(t, err, "the bundler answered with the receipt of 0x09")
+		require.ErrorContains(t, err, "it may still be included: the bundler answered with the receipt of 0x09")
+		require.True(t, userop.MayBeAccepted(err))
 	})
 }
 
@@ -350,6 +355,30 @@ func TestARefusalAfterALostAnswerMayBeTheOperationsOwnInclusion(t *testing.T) {
 		_, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
 		require.False(t, userop.MayBeAccepted(err))
 	})
+}
+
+func TestWhatIsResentMayHaveLandedBefore(t *testing.T) {
+	op := &userop.Operation{Sender: sender}
+	hash := op.Hash(entryPoint, testChainID)
+	t.Run("it was included", func(t *testing.T) {
+		s := newServices()
+		s.sendErrs = []error{errUsedUp}
+		s.receipts = []any{&userop.Receipt{UserOpHash: hash, Success: true}}
+		pending, err := newSender(t, s).Resend(t.Context(), op)
+		require.NoError(t, err)
+		require.Equal(t, hash, pending.Hash())
+	})
+	for name, refusal := range map[string]error{"its nonce is used": errUsedUp, "the bundler is out of reach": passing{}} {
+		t.Run(name, func(t *testing.T) {
+			s := newServices()
+			s.sendErrs = []error{refusal, refusal, refusal}
+			s.receipts = []any{userop.ErrNotFound}
+			_, err := newSender(t, s).Resend(t.Context(), op)
+			require.ErrorIs(t, err, refusal)
+			require.True(t, userop.MayBeAccepted(err))
+			require.False(t, userop.SafeToRetry(err))
+		})
+	}
 }
 
 // forgetful is a bundler that says which operations it dropped.
