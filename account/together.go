@@ -73,6 +73,10 @@ func (e *LegsError) Unwrap() []error {
 	return failed
 }
 
+// Temporary reports false: of legs that go together some may have been sent, which must not be sent again.
+// It makes [userop.SafeToRetry] say so.
+func (e *LegsError) Temporary() bool { return false }
+
 // legDraft is a leg on its way.
 type legDraft struct {
 	account *OwnedAccount

@@ -106,6 +106,25 @@ func TestEachLegHasItsWindow(t *testing.T) {
 	require.Equal(t, uint64(1), worlds[2].nfts(t))
 }
 
+// passing is a failure of a service that passes by itself.
+type passing struct{ delivered bool }
+
+func (passing) Error() string          { return "503 service unavailable" }
+func (passing) Temporary() bool        { return true }
+func (p passing) MayBeDelivered() bool { return p.delivered }
+
+func TestLegsAreNotSentAgainTogether(t *testing.T) {
+	t.Parallel()
+	failed := func(delivered bool) error {
+		return &userop.Error{Step: userop.StepSend, Operation: new(userop.Operation), Err: passing{delivered}}
+	}
+	require.True(t, userop.SafeToRetry(failed(false)), "as a leg of its own")
+	err := fmt.Errorf("wrapped: %w", &account.LegsError{Errs: []error{failed(false), nil}})
+	require.False(t, userop.SafeToRetry(err), "the other leg was sent")
+	require.False(t, userop.MayBeAccepted(err))
+	require.True(t, userop.MayBeAccepted(&account.LegsError{Errs: []error{failed(false), failed(true)}}))
+}
+
 func TestLegsThatDoNotGoTogetherAreRefused(t *testing.T) {
 	t.Parallel()
 	worlds, owned, signed := newWorlds(t)
