@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -223,4 +224,35 @@ func ExampleOwnedAccount_EnableModule() {
 	// Output:
 	// [0x000002FbFfedd9B33F4E7156F2DE8D48945E7489 0x0000001c5b32F37F5beA87BDD5374eB2aC54eA8e] <nil>
 	// true
+}
+
+func ExampleOwnedAccount_DisableModule() {
+	w := exampleWorld()
+	defer w.close()
+	manager := w.client.Contracts().Session.Manager
+	user := w.client.Account(w.owner.Address()) // known by its address alone
+
+	_, err := user.IsModuleEnabled(w.ctx, manager)
+	fmt.Println("not deployed:", errors.Is(err, account.ErrNotDeployed))
+
+	for _, change := range []func(context.Context, common.Address, ...account.Option) (*userop.Pending, error){
+		w.owner.EnableModule, // deploys the account
+		w.owner.DisableModule,
+	} {
+		tx, err := change(w.ctx, manager, account.Sponsored())
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if _, err := tx.Wait(w.ctx); err != nil {
+			fmt.Println(err)
+			return
+		}
+		enabled, err := user.IsModuleEnabled(w.ctx, manager)
+		fmt.Println("enabled:", enabled, err)
+	}
+	// Output:
+	// not deployed: true
+	// enabled: true <nil>
+	// enabled: false <nil>
 }
