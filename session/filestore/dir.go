@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"github.com/go-sesame/sesame/session/internal/filelock"
 )
 
 // The files of a store.
@@ -51,7 +53,7 @@ func checkModes(dir string) error {
 	if err := checkMode(dir, 0o700); err != nil {
 		return err
 	}
-	for _, name := range []string{dataName, dataLockName, useLockName} {
+	for _, name := range []string{dataName, dataLockName, dataLockName + filelock.GateSuffix, useLockName, useNoteName} {
 		if err := checkMode(filepath.Join(dir, name), 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -179,6 +179,53 @@ func TestReaderHolds(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// Signers of a reading process that follow each other without a gap do not keep a change waiting.
+func TestReadersDoNotStarveWriter(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	store := open(t, dir)
+	key, err := store.NewKey(t.Context(), ref)
+	require.NoError(t, err)
+	reader := read(t, dir, 1)
+	for name, use := range map[string]func() error{
+		"signing": func() error {
+			return reader.Hold(t.Context(), ref, func(uint64) error {
+				time.Sleep(5 * time.Millisecond) // as a remote signer takes
+				return sign(reader, key)
+			})
+		},
+		"reading": func() error { return sign(reader, key) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var done atomic.Bool
+			var group errgroup.Group
+			for range 16 {
+				group.Go(func() error {
+					for !done.Load() {
+						if err := use(); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			}
+			group.Go(func() error {
+				defer done.Store(true)
+				for range 10 {
+					version, err := store.Version(t.Context(), ref)
+					if err == nil {
+						_, err = store.Apply(t.Context(), ref, version, &session.Change{})
+					}
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			require.NoError(t, group.Wait())
+		})
+	}
+}
+
 // Readers and a writer at full speed: each reader sees states that were committed, never one between.
 func TestReadersBesideWriter(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")

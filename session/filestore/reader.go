@@ -13,14 +13,16 @@ import (
 )
 
 // reader is the data as a process has it that reads along. The data is open, and locked against
-// changes, as long as somebody here is at it: who comes meanwhile joins in, so that a Hold can read and
-// sign though a writer is waiting already.
+// changes, as long as somebody here is at it, and who comes meanwhile joins in. While a writer waits,
+// nobody joins but who reads beside a holder, since it may be for this one that he reads; holders that keep
+// coming would hold the writer up for good.
 type reader struct {
 	path string
 	data filelock.RW
 
 	turn   *semaphore.Weighted // guards the fields below; waiting for it ends with the context
-	users  int
+	users  int                 // who are at the data
+	holds  int                 // those of them who hold a session
 	db     *bbolt.DB
 	unlock func()
 	closed bool
@@ -34,22 +36,37 @@ func newReader(dir string) *reader {
 	}
 }
 
-// with runs use with the data open.
-func (r *reader) with(ctx context.Context, use func(db *bbolt.DB) error) (err error) {
-	db, err := r.enter(ctx)
+// with runs use with the data open, for so many holders.
+func (r *reader) with(ctx context.Context, holds int, use func(db *bbolt.DB) error) (err error) {
+	db, err := r.enter(ctx, holds)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if left := r.leave(); err == nil {
+		if left := r.leave(holds); err == nil {
 			err = left
 		}
 	}()
 	return use(db)
 }
 
-func (r *reader) enter(ctx context.Context) (*bbolt.DB, error) {
+// awaitTurn lets a waiting writer go first, unless that one waits for who asks.
+func (r *reader) awaitTurn(ctx context.Context, holds int) error {
 	if err := r.turn.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	if r.users == 0 || holds == 0 && r.holds > 0 {
+		return nil // the lock lets writers go first itself; what a holder reads cannot wait for them
+	}
+	r.turn.Release(1)
+	if err := r.data.Pass(ctx); err != nil {
+		return err
+	}
+	return r.turn.Acquire(ctx, 1)
+}
+
+func (r *reader) enter(ctx context.Context, holds int) (*bbolt.DB, error) {
+	if err := r.awaitTurn(ctx, holds); err != nil {
 		return nil, err
 	}
 	defer r.turn.Release(1)
@@ -69,14 +86,16 @@ func (r *reader) enter(ctx context.Context) (*bbolt.DB, error) {
 		r.db, r.unlock = db, unlock
 	}
 	r.users++
+	r.holds += holds
 	return r.db, nil
 }
 
-func (r *reader) leave() error {
+func (r *reader) leave(holds int) error {
 	if err := r.turn.Acquire(context.Background(), 1); err != nil {
 		return err
 	}
 	defer r.turn.Release(1)
+	r.holds -= holds
 	if r.users--; r.users > 0 {
 		return nil
 	}
@@ -88,11 +107,11 @@ func (r *reader) view(ctx context.Context, read func(tx *bbolt.Tx) error) error 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return r.with(ctx, func(db *bbolt.DB) error { return db.View(read) })
+	return r.with(ctx, 0, func(db *bbolt.DB) error { return db.View(read) })
 }
 
 func (r *reader) hold(ctx context.Context, _ session.Ref, use func() error) error {
-	return r.with(ctx, func(*bbolt.DB) error { return use() })
+	return r.with(ctx, 1, func(*bbolt.DB) error { return use() })
 }
 
 func (r *reader) update(context.Context, func(tx *bbolt.Tx) error) error { return ErrReadOnly }

@@ -19,6 +19,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/internal/filelock"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -243,10 +244,10 @@ func TestLooseModes(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // has no modes
 	}
-	for name, mode := range map[string]fs.FileMode{".": 0o750, dataName: 0o640, useLockName: 0o604} {
+	for name, mode := range map[string]fs.FileMode{".": 0o750, dataName: 0o640, dataLockName: 0o620, dataLockName + filelock.GateSuffix: 0o602, useLockName: 0o604, useNoteName: 0o644} {
 		t.Run(name, func(t *testing.T) {
 			dir := testDir(t)
-			require.NoError(t, testOpen(t, dir, nil).Close())
+			require.NoError(t, testOpen(t, dir, testSealer(t, 1)).Close())
 			path := filepath.Join(dir, name)
 			tight, err := os.Stat(path)
 			require.NoError(t, err)

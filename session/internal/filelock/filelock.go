@@ -16,6 +16,9 @@ import (
 // waiting writer keeps shut, so that a stream of readers cannot hold it up.
 type RW struct{ Path string }
 
+// GateSuffix is what the path of the gate's file has more than the lock's.
+const GateSuffix = ".gate"
+
 // poll is how often a lock is tried; the systems have no wait that a context could end.
 const poll = 2 * time.Millisecond
 
@@ -29,8 +32,19 @@ func (l RW) RLock(ctx context.Context) (unlock func(), err error) {
 	return l.lock(ctx, (*flock.Flock).TryRLockContext)
 }
 
+// Pass waits until no writer awaits the lock, and takes nothing: for who joins a reader that has it.
+func (l RW) Pass(ctx context.Context) error {
+	gate := l.gate()
+	if _, err := gate.TryRLockContext(ctx, poll); err != nil {
+		return fmt.Errorf("wait for lock %s: %w", l.Path, err)
+	}
+	return gate.Unlock()
+}
+
+func (l RW) gate() *flock.Flock { return flock.New(l.Path + GateSuffix) }
+
 func (l RW) lock(ctx context.Context, acquire func(*flock.Flock, context.Context, time.Duration) (bool, error)) (func(), error) {
-	gate, lock := flock.New(l.Path+".gate"), flock.New(l.Path)
+	gate, lock := l.gate(), flock.New(l.Path)
 	if _, err := gate.TryLockContext(ctx, poll); err != nil {
 		return nil, fmt.Errorf("wait for lock %s: %w", l.Path, err)
 	}

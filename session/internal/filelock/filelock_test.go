@@ -2,9 +2,11 @@ package filelock_test
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -74,6 +76,32 @@ func TestWriterIsNotStarved(t *testing.T) {
 	require.NoError(t, err)
 	done.Store(true)
 	unlock()
+	require.NoError(t, group.Wait())
+}
+
+// A writer that waits lets nobody pass.
+func TestPass(t *testing.T) {
+	lock := filelock.RW{Path: filepath.Join(t.TempDir(), "lock")}
+	require.NoError(t, lock.Pass(t.Context()))
+	release, err := lock.RLock(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, lock.Pass(t.Context()))
+
+	var group errgroup.Group
+	group.Go(func() error {
+		unlock, err := lock.Lock(t.Context())
+		if err == nil {
+			unlock()
+		}
+		return err
+	})
+	require.Eventually(t, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		defer cancel()
+		return errors.Is(lock.Pass(ctx), context.DeadlineExceeded)
+	}, time.Minute, time.Millisecond)
+	release()
+	require.NoError(t, lock.Pass(t.Context()))
 	require.NoError(t, group.Wait())
 }
 
