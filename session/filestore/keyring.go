@@ -263,7 +263,7 @@ func (s *Store) useKey(ctx context.Context, ref session.Ref, address common.Addr
 		}
 		return use(key)
 	})
-	if errors.Is(err, seal.ErrWiped) && s.isClosed() {
+	if errors.Is(err, seal.ErrWiped) && s.closed.Load() {
 		err = session.ErrClosed
 	}
 	return s.in(err)

@@ -226,6 +226,24 @@ func TestReadersDoNotStarveWriter(t *testing.T) {
 	}
 }
 
+// A store that is closed lets no other process write before those are done that hold a session.
+func TestCloseWaitsForHolders(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	store := open(t, dir)
+	key, err := store.NewKey(t.Context(), ref)
+	require.NoError(t, err)
+	closed := make(chan error)
+	require.NoError(t, store.Hold(t.Context(), ref, func(uint64) error {
+		go func() { closed <- store.Close() }()
+		time.Sleep(20 * time.Millisecond) // lets it come to its wait
+		_, err := filestore.Open(dir, filestore.Config{Sealer: sealer(1)})
+		require.ErrorIs(t, err, filestore.ErrInUse)
+		return sign(store, key)
+	}))
+	require.NoError(t, <-closed)
+	open(t, dir)
+}
+
 // Readers and a writer at full speed: each reader sees states that were committed, never one between.
 func TestReadersBesideWriter(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")

@@ -13,8 +13,11 @@ import (
 // refLocks are reader-writer locks, one for each account in use. Who waits for one is served in order
 // and gives up with its context.
 type refLocks struct {
-	mu    sync.Mutex
-	locks map[session.Ref]*refLock
+	users sync.WaitGroup // who hold or await one
+
+	mu     sync.Mutex // guards the fields below
+	locks  map[session.Ref]*refLock
+	closed bool
 }
 
 type refLock struct {
@@ -29,7 +32,10 @@ const (
 
 // with runs use while it has so much of ref's lock.
 func (l *refLocks) with(ctx context.Context, ref session.Ref, share int64, use func() error) error {
-	lock := l.enter(ref)
+	lock, err := l.enter(ref)
+	if err != nil {
+		return err
+	}
 	defer l.leave(ref, lock)
 	if err := lock.all.Acquire(ctx, share); err != nil {
 		return err
@@ -38,9 +44,13 @@ func (l *refLocks) with(ctx context.Context, ref session.Ref, share int64, use f
 	return use()
 }
 
-func (l *refLocks) enter(ref session.Ref) *refLock {
+func (l *refLocks) enter(ref session.Ref) (*refLock, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return nil, session.ErrClosed
+	}
+	l.users.Add(1)
 	if l.locks == nil {
 		l.locks = make(map[session.Ref]*refLock)
 	}
@@ -50,13 +60,22 @@ func (l *refLocks) enter(ref session.Ref) *refLock {
 		l.locks[ref] = lock
 	}
 	lock.users++
-	return lock
+	return lock, nil
 }
 
 func (l *refLocks) leave(ref session.Ref, lock *refLock) {
+	defer l.users.Done()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if lock.users--; lock.users == 0 {
 		delete(l.locks, ref)
 	}
+}
+
+// close lets nobody in any more and waits for those who are.
+func (l *refLocks) close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.users.Wait()
 }

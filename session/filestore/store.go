@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
+	"sync/atomic"
 
 	"go.etcd.io/bbolt"
 
@@ -24,12 +24,10 @@ type Config struct {
 // Store is a directory of sessions and their keys. It is a [session.Store], a [session.LocalKeyring], a
 // [session.KeySealer], a [session.Lister] and a [session.LaneLeaser], safe for concurrent use.
 type Store struct {
-	dir  string
-	file file
-	keys keyring
-
-	mu     sync.Mutex // guards closed
-	closed bool
+	dir    string
+	file   file
+	keys   keyring
+	closed atomic.Bool
 }
 
 var (
@@ -103,23 +101,14 @@ func open(dir string, f file, config Config) (*Store, error) {
 	return s, nil
 }
 
-// Close wipes the keys in memory and lets another process write. Every method returns an error matching
-// [session.ErrClosed] afterwards.
+// Close waits for those that hold or change a session, wipes the keys in memory and lets another process
+// write. Every method returns an error matching [session.ErrClosed] afterwards.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed.Swap(true) {
 		return nil
 	}
-	s.closed = true
-	s.keys.wipe()
+	defer s.keys.wipe()
 	return s.file.close()
-}
-
-func (s *Store) isClosed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closed
 }
 
 // Load implements [session.Store].
