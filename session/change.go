@@ -99,6 +99,9 @@ func (s *Session) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) {
 
 // newLeaf turns a policy into a leaf with an ID of its own.
 func (s *Session) newLeaf(m Modules, policy Policy, added []Leaf) (Leaf, error) {
+	if policy == nil {
+		return Leaf{}, fmt.Errorf("%w: it is nil", ErrInvalid)
+	}
 	leaf, err := policy.Leaf(m.WithDefaults())
 	if err != nil {
 		return Leaf{}, err

@@ -131,6 +131,31 @@ func TestActivateRollsBackWhatReverted(t *testing.T) {
 	begun(t, sess, common.Hash{2}, "a") // and the same can be granted again
 }
 
+func TestActivateTellsWhatBecameOfAnOperationThatAnotherProcessSettled(t *testing.T) {
+	chain := &ledger{next: 6}
+	sess, store := opened(t, chain)
+	begun(t, sess, common.Hash{1}, "a")
+	other, err := session.OpenOrNew(t.Context(), store, testRef, session.WithChain(chain))
+	require.NoError(t, err)
+	require.NoError(t, other.Reconcile(t.Context()), "which undoes it: its nonce is used")
+	reverted := &userop.RevertError{Receipt: &userop.Receipt{Reason: "out of gas"}}
+	require.ErrorIs(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}, err: reverted}), reverted)
+	require.Empty(t, sess.Leaves())
+
+	change := begun(t, sess, common.Hash{2}, "a")
+	chain.root = change.Root()
+	require.NoError(t, other.Reconcile(t.Context()))
+	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	require.Equal(t, map[string]session.Status{"a": session.StatusActive}, statuses(sess))
+}
+
+func TestAPolicyThatIsNotThereIsNotGranted(t *testing.T) {
+	sess, _ := opened(t, &ledger{})
+	_, err := sess.PlanGrant(session.Modules{}, nil)
+	require.ErrorIs(t, err, session.ErrInvalid)
+	require.EqualError(t, err, "policy 0: invalid input: it is nil")
+}
+
 func TestActivateLeavesPendingWhatIsUnknown(t *testing.T) {
 	other := common.Hash{0xee}
 	tests := []struct {

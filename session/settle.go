@@ -23,7 +23,8 @@ const rootLag = 100 * time.Millisecond
 // Activate waits for the operation that changes the session root and makes the change final once the
 // receipt is successful and the chain shows the new root. If the operation reverted or was
 // dropped, the change is undone and that error returned. Any other error leaves the change pending for
-// [Session.Reconcile]. The session needs [WithChain]; those from a grant have it.
+// [Session.Reconcile]. A change that was settled elsewhere meanwhile stays as it is; the error is the
+// operation's. The session needs [WithChain]; those from a grant have it.
 func (s *Session) Activate(ctx context.Context, op Operation) error {
 	if s.chain == nil {
 		return fmt.Errorf("%w: activate %s without a chain; open the session with WithChain", ErrInvalid, s.ref)
@@ -32,8 +33,9 @@ func (s *Session) Activate(ctx context.Context, op Operation) error {
 		return err
 	}
 	pending := s.Pending()
-	if pending == nil {
-		return nil // settled already, by another process or by Reconcile
+	if pending == nil { // settled already, by another process or by Reconcile
+		_, err := op.Wait(ctx)
+		return err
 	}
 	if pending.OpHash != op.Hash() {
 		return fmt.Errorf("%w: %s waits for operation %s, not for %s", ErrPending, s.ref, pending.OpHash, op.Hash())
