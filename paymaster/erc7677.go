@@ -101,16 +101,17 @@ func (p *ERC7677) ask(ctx context.Context, method string, op *userop.Operation, 
 	return answer, nil
 }
 
-// SponsorUserOperation makes the service a [userop.Paymaster]. The service sets no gas limits: asked to
-// calculate them for an operation that lacks some, it answers with the stub to estimate with, and without
-// limits. For an operation that has its limits it answers with the final data. Paying in a token is
+// SponsorUserOperation makes the service a [userop.Paymaster]. The service sets no gas limits: for an operation
+// that lacks some, it answers with the stub to estimate with, and without limits. For an operation that has its
+// limits it answers with the final data. Paying in a token is
 // arranged in the service's context, not with req.FeeToken.
 func (p *ERC7677) SponsorUserOperation(ctx context.Context, op *userop.Operation, req userop.SponsorRequest) (userop.Sponsorship, error) {
 	if req.FeeToken != nil {
 		return userop.Sponsorship{}, errors.New("paymaster: ERC-7677 has no fee token; name it in the service's context instead")
 	}
-	unlimited := op.CallGasLimit.IsZero() || op.VerificationGasLimit.IsZero() || op.PreVerificationGas.IsZero()
-	if req.CalculateGasLimits && unlimited {
+	// A callGasLimit of zero can be final: that of an operation that calls nothing.
+	unlimited := op.VerificationGasLimit.IsZero() || op.PreVerificationGas.IsZero()
+	if unlimited || req.CalculateGasLimits && op.CallGasLimit.IsZero() {
 		stub, err := p.StubData(ctx, op, req.EntryPoint, req.ChainID)
 		return userop.Sponsorship{PaymasterAndData: stub.PaymasterAndData}, err
 	}

@@ -41,16 +41,18 @@ func TestERC7677WithoutContext(t *testing.T) {
 func TestERC7677Sponsors(t *testing.T) {
 	client := playERC7677(t, "erc7677_sponsor.jsonl", nil)
 	want := userop.Sponsorship{PaymasterAndData: sponsoredData}
-	unlimited := operation()
+	unlimited, unestimated := operation(), operation()
 	unlimited.CallGasLimit = uint256.Int{}
+	unestimated.PreVerificationGas = uint256.Int{}
 
 	for _, c := range []struct {
 		op        *userop.Operation
 		calculate bool
 	}{
-		{unlimited, true},   // the stub
-		{operation(), true}, // final
-		{unlimited, false},  // final: the limit of zero is meant
+		{unlimited, true},    // the stub
+		{operation(), true},  // final
+		{unlimited, false},   // final: the limit of zero is meant
+		{unestimated, false}, // the stub: the bundler is to estimate
 	} {
 		got, err := client.SponsorUserOperation(t.Context(), c.op, request(c.calculate))
 		require.NoError(t, err)

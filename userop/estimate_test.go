@@ -76,11 +76,12 @@ func TestOverridesAreForTheBundlerEvenWhenSponsored(t *testing.T) {
 func TestMarginsAreByField(t *testing.T) {
 	s, signed := newServices(), 0
 	draft := newDraft(&signed)
+	s.sponsorship.VerificationGasLimit = uint256.NewInt(2001)
 	draft.Margins = userop.Margins{VerificationGasLimit: 7, MaxPriorityFeePerGas: 33}
 	_, err := newSender(t, s).Send(t.Context(), draft)
 	require.NoError(t, err)
 	op := s.sent[0]
-	require.Equal(t, []string{"1000", "2140", "3000", "2000000000", "1330000000"}, []string{
+	require.Equal(t, []string{"1000", "2142", "3000", "2000000000", "1330000000"}, []string{
 		op.CallGasLimit.Dec(), op.VerificationGasLimit.Dec(), op.PreVerificationGas.Dec(), op.MaxFeePerGas.Dec(), op.MaxPriorityFeePerGas.Dec(),
 	})
 	draft.Margins = userop.Margins{CallGasLimit: math.MaxUint}
