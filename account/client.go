@@ -146,6 +146,9 @@ func (c *Client) SessionRoot(ctx context.Context, account common.Address) (commo
 // Nonce returns the next nonce of an account in a lane, read from the EntryPoint. key has at most 192
 // bits; lane 0 is the default one.
 func (c *Client) Nonce(ctx context.Context, account common.Address, key *uint256.Int) (uint256.Int, error) {
+	if n := key.BitLen(); n > 192 {
+		return uint256.Int{}, fmt.Errorf("%w: nonce of %s: lane key has %d bits, at most 192 fit", ErrInvalid, account, n)
+	}
 	data, err := call(ctx, c.chain, c.contracts.EntryPoint, abi.GetNonce(account, *key))
 	if err != nil {
 		return uint256.Int{}, fmt.Errorf("nonce of %s: %w", account, err)

@@ -554,7 +554,17 @@ func TestLaneOptions(t *testing.T) {
 		require.ErrorIs(t, err, account.ErrConfig)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := sendInLane(t.Context(), user, clientWith(t, w, w).NewLanes(account.LanesConfig{}))
+	tooLong := new(uint256.Int).Lsh(uint256.NewInt(1), 192)
+	_, err := user.Build(t.Context(), []account.Call{{To: stranger}}, noServices(account.WithLane(tooLong), account.WithSigner(constSigner{}))...)
+	require.ErrorIs(t, err, account.ErrConfig)
+	require.ErrorContains(t, err, "lane key has 193 bits, at most 192 fit")
+	_, err = user.Nonce(t.Context(), tooLong)
+	require.ErrorIs(t, err, account.ErrInvalid)
+	require.EqualError(t, err, "invalid input: nonce of "+laneUser.Hex()+": lane key has 193 bits, at most 192 fit")
+	reads, _ := w.counts()
+	require.Zero(t, reads)
+
+	_, err = sendInLane(t.Context(), user, clientWith(t, w, w).NewLanes(account.LanesConfig{}))
 	require.ErrorIs(t, err, account.ErrConfig)
 	require.ErrorContains(t, err, "InLane with the lanes of another client")
 
