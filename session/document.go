@@ -10,7 +10,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/go-sesame/sesame/session/seal"
 )
@@ -202,24 +201,13 @@ func (s *Session) importKeys(ctx context.Context, d *Document, aead seal.AEAD) e
 		if err != nil {
 			return err
 		}
-		err = s.importKey(ctx, key)
+		_, err = importKey(ctx, s.keys, s.ref, key)
 		key.Wipe()
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (s *Session) importKey(ctx context.Context, key *seal.Key) error {
-	return key.Expose(func(secret []byte) error {
-		private, err := crypto.ToECDSA(secret)
-		if err != nil {
-			return fmt.Errorf("%w: session key %s", seal.ErrNotAKey, key.Address())
-		}
-		_, err = s.keys.ImportKey(ctx, s.ref, private)
-		return err
-	})
 }
 
 // change is what makes the document's tree the state's. Leaves that the state has already, by what they

@@ -19,11 +19,18 @@ func ImportKeystore(ctx context.Context, keys Keyring, ref Ref, file, passphrase
 		return common.Address{}, err
 	}
 	defer key.Wipe()
+	return importKey(ctx, keys, ref, key)
+}
+
+// importKey gives the keyring a copy of the key, and wipes what it was copied from.
+func importKey(ctx context.Context, keys Keyring, ref Ref, key *seal.Key) (address common.Address, err error) {
 	err = key.Expose(func(secret []byte) error {
 		private, err := crypto.ToECDSA(secret)
 		if err != nil {
-			return fmt.Errorf("%w: keystore file: %w", ErrInvalid, err)
+			return fmt.Errorf("%w: session key %s", seal.ErrNotAKey, key.Address())
 		}
+		//lint:ignore SA1019 overwriting the number where it lies is the point
+		defer clear(private.D.Bits())
 		address, err = keys.ImportKey(ctx, ref, private)
 		return err
 	})
