@@ -65,7 +65,7 @@ func (n *node) update(leaf session.Leaf) *node {
 		for field, value := range n.raw {
 			next.raw[field] = value
 		}
-		if leaf.Status == n.leaf.Status {
+		if leaf.Status == n.leaf.Status && leaf.ValidUntil == n.leaf.ValidUntil { // what EXPIRED means depends on both
 			next.word = n.word
 		}
 	}

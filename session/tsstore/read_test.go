@@ -199,6 +199,28 @@ func TestRootThatFitsNothing(t *testing.T) {
 	require.ErrorContains(t, err, `or set merkleRoot to "" to take all nodes, and have the owner grant or revoke with account.ReplaceRoot`)
 }
 
+// EXPIRED means one thing before a leaf's end and another after it: a leaf that gets another end must not
+// keep the word.
+func TestExpiredLeavesGetAnotherEnd(t *testing.T) {
+	for name, test := range map[string]struct{ was, is uint64 }{
+		"over, then endless": {1700000000, 0},
+		"endless, then over": {0, 1700000000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := writeSessions(t, testFile(t, "", testNode(0, expired, object{"validUntil": fmt.Append(nil, test.was)})))
+			state, err := store.Load(t.Context(), testRef)
+			require.NoError(t, err)
+			leaf := state.Leaves[0]
+			leaf.ValidUntil = test.is
+			_, err = store.Apply(t.Context(), testRef, state.Version, &session.Change{Put: []session.Leaf{leaf}})
+			require.NoError(t, err)
+			state, err = store.Load(t.Context(), testRef)
+			require.NoError(t, err)
+			require.Equal(t, leaf, state.Leaves[0])
+		})
+	}
+}
+
 func TestFileNames(t *testing.T) {
 	content := testFile(t, "", testNode(0, active, nil))
 	for _, name := range []string{testRef.Account.Hex() + sessionsKind, strings.ToUpper(testRef.Account.Hex()) + sessionsKind} {

@@ -34,14 +34,13 @@ func readStatus(word string, leaf *session.Leaf, now time.Time) (status session.
 	return 0, false
 }
 
+// writeStatus returns the SDK's word for a status that is stored; expired is none.
 func writeStatus(status session.Status) string {
 	switch status {
 	case session.StatusPending:
 		return pending
 	case session.StatusRevoked:
 		return revoked
-	case session.StatusExpired:
-		return expired
 	}
 	return active
 }
