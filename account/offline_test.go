@@ -75,3 +75,17 @@ type emptyAnswers struct{ emptyChain }
 func (emptyAnswers) CallContract(context.Context, ethereum.CallMsg, *big.Int) ([]byte, error) {
 	return nil, nil
 }
+
+// What came out of an error that nobody looked at must not have the owner sign instead.
+func TestNobodyStandsInForASessionThatIsNotThere(t *testing.T) {
+	owned := offlineClient(t).OwnedAccount(account.KeyOwner(exampleKey))
+	for want, opt := range map[string]account.Option{
+		"WithLeafOf without a session": account.WithLeafOf(nil),
+		"WithSigner without a signer":  account.WithSigner(nil),
+		"WithSession without a leaf":   account.WithSession(),
+	} {
+		_, err := owned.Build(t.Context(), []account.Call{{To: stranger}}, opt)
+		require.ErrorIs(t, err, account.ErrConfig)
+		require.ErrorContains(t, err, want)
+	}
+}

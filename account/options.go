@@ -55,10 +55,24 @@ func WithSession(leaves ...session.LeafRef) Option {
 
 // WithLeafOf acts with the leaf, or one for each call, whose policy allows it: the only one that does,
 // or an error matching [session.ErrAmbiguous] or [session.ErrNoLeaf].
-func WithLeafOf(sess *session.Session) Option { return func(s *settings) { s.find = sess } }
+func WithLeafOf(sess *session.Session) Option {
+	return func(s *settings) {
+		if sess == nil {
+			s.errs = append(s.errs, errors.New("WithLeafOf without a session"))
+		}
+		s.find = sess
+	}
+}
 
 // WithSigner has the operation signed by a signer of your own instead of a session or the owner.
-func WithSigner(signer userop.Signer) Option { return func(s *settings) { s.signer = signer } }
+func WithSigner(signer userop.Signer) Option {
+	return func(s *settings) {
+		if signer == nil {
+			s.errs = append(s.errs, errors.New("WithSigner without a signer"))
+		}
+		s.signer = signer
+	}
+}
 
 // Sponsored asks the client's paymaster to pay.
 func Sponsored() Option { return func(s *settings) { s.sponsored = true } }
