@@ -35,22 +35,41 @@ func main() {
 	}
 }
 
+const usage = `Inspect-session prints what a store's sessions allow, and what is risky about them.
+
+  inspect-session
+        does so for sessions that it grants on a chain in its own process
+
+  inspect-session -store DIR -account ADDR (-rpc URL | -chain ID)
+        reads session files of the TypeScript SDK; with a node it compares the session root, too
+
+`
+
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	set := flag.NewFlagSet("inspect-session", flag.ContinueOnError)
-	set.SetOutput(stderr)
+	set.SetOutput(io.Discard) // what is wrong is returned
 	store := set.String("store", "", "`directory` of the TypeScript SDK's session files")
 	user := set.String("account", "", "`address` of the user's smart account")
 	chainID := set.Uint64("chain", 0, "`ID` of the chain the sessions are for; asked of -rpc by default")
 	rpc := set.String("rpc", "", "`URL` of a node, to compare the session root; without one the chain is not asked")
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stderr, usage)
+		set.SetOutput(stderr)
+		set.PrintDefaults()
 		return nil
 	case err != nil:
-		return err
-	case *store == "" && *user == "":
+		return fmt.Errorf("%w; -h explains the flags", err)
+	case set.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q; -h explains the flags", set.Arg(0))
+	case len(args) == 0:
 		return stage.Play(ctx, stdout, demo)
+	case *store == "":
+		return errors.New("missing -store; -h explains the flags")
 	case !common.IsHexAddress(*user):
 		return fmt.Errorf("-account: %q is not an address", *user)
+	case *chainID == 0 && *rpc == "":
+		return errors.New("missing -rpc or -chain: the files do not say which chain they are for")
 	}
 	return inspectFiles(ctx, stdout, *store, session.Ref{ChainID: *chainID, Account: common.HexToAddress(*user)}, *rpc)
 }
@@ -64,12 +83,12 @@ func inspectFiles(ctx context.Context, out io.Writer, dir string, ref session.Re
 	if rpc != "" {
 		node, err := ethclient.DialContext(ctx, rpc)
 		if err != nil {
-			return fmt.Errorf("node: %w", err)
+			return fmt.Errorf("-rpc: %w", stage.Keyless(err))
 		}
 		defer node.Close()
 		id, err := node.ChainID(ctx)
 		if err != nil {
-			return fmt.Errorf("chain ID of the node: %w", err)
+			return fmt.Errorf("chain ID of the node: %w", stage.Keyless(err))
 		}
 		if ref.ChainID != 0 && ref.ChainID != id.Uint64() {
 			return fmt.Errorf("-chain: the node serves chain %s, not %d", id, ref.ChainID)

@@ -49,3 +49,21 @@ func TestFilesOfTheTypeScriptSDK(t *testing.T) {
 	err = run(t.Context(), []string{"-store", dir, "-account", "me"}, &out, io.Discard)
 	require.EqualError(t, err, `-account: "me" is not an address`)
 }
+
+func TestFlagsThatAreWrong(t *testing.T) {
+	const someone = "0x000000000000000000000000000000000000dEaD"
+	files := func(more ...string) []string { return append([]string{"-store", ".", "-account", someone}, more...) }
+	for text, args := range map[string][]string{
+		"missing -store; -h explains the flags":                                   {"-account", someone, "-chain", "137"},
+		"missing -rpc or -chain: the files do not say which chain they are for":   files(),
+		`unexpected argument "now"; -h explains the flags`:                        files("-chain", "137", "now"),
+		"flag provided but not defined: -quick; -h explains the flags":            files("-quick"),
+		"chain ID of the node: dial tcp 127.0.0.1:1: connect: connection refused": files("-rpc", "http://127.0.0.1:1/v3/secret"),
+		`-rpc: invalid port ":1 1" after host`:                                    files("-rpc", "http://127.0.0.1:1 1/v3/secret"),
+	} {
+		require.EqualError(t, run(t.Context(), args, io.Discard, io.Discard), text)
+	}
+	var help bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-h"}, io.Discard, &help))
+	require.Contains(t, help.String(), "reads session files of the TypeScript SDK")
+}

@@ -49,7 +49,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	set.IntVar(&o.users, "users", 1000, "`number` of users")
 	set.IntVar(&o.workers, "workers", 32, "`number` of users that each process acts for at once")
 	set.IntVar(&o.replicas, "replicas", 0, "`number` of further processes that do the work; 0 does it in this one")
-	set.StringVar(&o.store, "store", os.Getenv(storeEnv), "`directory` or postgres:// URL to keep the sessions in")
+	set.StringVar(&o.store, "store", "", "`directory` or postgres:// URL to keep the sessions in")
 	set.BoolVar(&o.join, "join", false, "share the work of the many-users that was started on this database last")
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -61,6 +61,9 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		return nil, fmt.Errorf("%w; -h explains the flags", err)
 	case set.NArg() > 0:
 		return nil, fmt.Errorf("unexpected argument %q; -h explains the flags", set.Arg(0))
+	}
+	if o.store == "" { // not the flag's default, which -h prints, and which may hold a password
+		o.store = os.Getenv(storeEnv)
 	}
 	return &o, o.check()
 }

@@ -102,6 +102,8 @@ func TestFlags(t *testing.T) {
 		require.EqualError(t, run(t.Context(), test.args, io.Discard, io.Discard), test.want)
 	}
 	var help bytes.Buffer
+	t.Setenv(storeEnv, "postgres://user:secret@host/database")
 	require.NoError(t, run(t.Context(), []string{"-h"}, io.Discard, &help))
+	require.NotContains(t, help.String(), "secret")
 	require.Contains(t, help.String(), "many-users -store postgres://… -join\n        shares the work")
 }

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"time"
 
@@ -33,12 +31,12 @@ type dapp struct {
 func newDapp(ctx context.Context, rpc, bundlerURL, paymasterURL string) (*dapp, error) {
 	node, err := ethclient.DialContext(ctx, rpc)
 	if err != nil {
-		return nil, fmt.Errorf("-rpc: %w", keyless(err))
+		return nil, fmt.Errorf("-rpc: %w", stage.Keyless(err))
 	}
 	id, err := node.ChainID(ctx)
 	if err != nil {
 		node.Close()
-		return nil, fmt.Errorf("chain ID of the node: %w", keyless(err))
+		return nil, fmt.Errorf("chain ID of the node: %w", stage.Keyless(err))
 	}
 	cfg := account.Config{ChainID: id.Uint64(), Chain: node, Bundler: bundler.New(bundlerURL)}
 	if paymasterURL != "" {
@@ -53,14 +51,6 @@ func newDapp(ctx context.Context, rpc, bundlerURL, paymasterURL string) (*dapp, 
 }
 
 func (d *dapp) close() { d.node.Close() }
-
-// keyless returns an error of the node without its URL, which net/http quotes and which may hold a key.
-func keyless(err error) error {
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return failed.Err
-	}
-	return err
-}
 
 // act sends one call for the account with one leaf of its stored session, and reports what became of it.
 func (d *dapp) act(ctx context.Context, out io.Writer, store session.Store, user common.Address, leaf int, call account.Call, check bool) error {

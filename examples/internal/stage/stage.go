@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/signal"
 	"time"
@@ -146,10 +147,22 @@ func Grant(ctx context.Context, owner *account.OwnedAccount, store session.Store
 func Main(scene func(ctx context.Context, s *Stage, out io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := Play(ctx, os.Stdout, scene); err != nil {
+	err := NoArguments(os.Args[1:])
+	if err == nil {
+		err = Play(ctx, os.Stdout, scene)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
+}
+
+// NoArguments returns an error if a program that takes no arguments got some.
+func NoArguments(args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("unexpected argument %q; this program takes none, and runs by itself on a chain in its own process", args[0])
 }
 
 // Play is [Main] with its own context and output.
@@ -162,6 +175,14 @@ func Play(ctx context.Context, out io.Writer, scene func(ctx context.Context, s 
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	return scene(ctx, s, out)
+}
+
+// Keyless returns an error of a node without its URL, which net/http quotes and which may hold a key.
+func Keyless(err error) error {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return failed.Err
+	}
+	return err
 }
 
 // Line prints one fact.
