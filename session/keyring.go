@@ -31,6 +31,8 @@ type Keyring interface {
 
 // LocalKeyring is a [Keyring] that signs in this process, with keys whose address it derived itself. Its
 // signatures are right by construction; they are not recovered once more, which costs as much as signing.
+// A keyring that signs elsewhere must not become one by embedding one: it embeds a Keyring, which hides the
+// method below.
 type LocalKeyring interface {
 	Keyring
 	// SignsLocally does nothing; it says the above.

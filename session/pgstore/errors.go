@@ -49,7 +49,7 @@ func explain(doing string, config *pgx.ConnConfig, err error) error {
 	if text != err.Error() || refused != nil {
 		err = &redacted{text, cause}
 	}
-	if way, ok := waysOut[code(err)]; ok {
+	if way, ok := waysOut[code(err)]; ok && !strings.HasSuffix(text, way) {
 		return fmt.Errorf("%s: %w; %s", doing, err, way)
 	}
 	return fmt.Errorf("%s: %w", doing, err)

@@ -120,6 +120,16 @@ func TestRoleWithoutRights(t *testing.T) {
 		_, err = reader.NewKey(t.Context(), testRef)
 		require.ErrorContains(t, err, "permission denied for table sesame_keys (SQLSTATE 42501)"+way)
 	})
+	t.Run("to read the data keys", func(t *testing.T) {
+		url := server.URL(t)
+		open(t, url)
+		limited := role(t, url, "grant select, insert, update, delete on all tables in schema SCHEMA to ROLE")
+		store := open(t, limited)
+		pgtest.Exec(t, url, "revoke select on sesame_data_keys from "+query(t, limited, "select current_user::text"))
+		_, err := store.NewKey(t.Context(), testRef)
+		require.ErrorContains(t, err, ": read data key: ERROR: permission denied for table sesame_data_keys (SQLSTATE 42501)"+way)
+		require.Equal(t, 1, strings.Count(err.Error(), way), "the way out is told once")
+	})
 	t.Run("but all that are needed", func(t *testing.T) {
 		url := server.URL(t)
 		stored(t, url)
