@@ -66,7 +66,7 @@ func (a *Account) IsModuleEnabled(ctx context.Context, module common.Address) (b
 }
 
 // Send makes the account do calls in one operation, in their order, all or none. It is signed with
-// the session of [WithSession]. Before anything is signed, the session is checked as the contracts
+// the session of [WithSession] or [WithLeafOf]. Before anything is signed, the session is checked as the contracts
 // will: the store's newest state, the root on chain, the module, the window, and each call against
 // its policy.
 //

@@ -85,7 +85,8 @@ func (o *OwnedAccount) RevokeAll(ctx context.Context, sess *session.Session, opt
 }
 
 // Restore puts sessions back that another backend's root left out, after [session.Session.Adopt] of its
-// document; no ID means all of them. Call Activate on the session as after a grant.
+// document; no ID means all of them. What that backend revoked is left out as well, and would be granted
+// again: name the IDs unless it revoked none. Call Activate on the session as after a grant.
 func (o *OwnedAccount) Restore(ctx context.Context, sess *session.Session, ids []string, opts ...Option) (*userop.Pending, error) {
 	tx, err := o.setRoot(ctx, sess, func() (*session.RootChange, error) { return sess.PlanRestore(ids...) }, opts)
 	if err != nil {

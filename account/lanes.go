@@ -43,7 +43,7 @@ type LanesConfig struct {
 // only one of the two may ever land: InLane may take another lane. An account that is still to be deployed
 // gets its first operation alone.
 //
-// Lanes start no goroutine, are safe for concurrent use, and remember the accounts of late.
+// Lanes start no goroutine, are safe for concurrent use, and forget accounts that were not used lately.
 type Lanes struct {
 	client   *Client
 	size     int

@@ -14,7 +14,7 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// Withdrawal is what leaves the account in a [OwnedAccount.Withdraw].
+// Withdrawal is what leaves the account in an [OwnedAccount.Withdraw].
 type Withdrawal struct {
 	// Token is the token's contract, zero for the chain's own currency.
 	Token common.Address

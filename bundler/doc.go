@@ -1,7 +1,7 @@
 // Package bundler is a client for ERC-4337 bundlers of EntryPoint v0.6: Biconomy, Pimlico's Alto, Stackup,
 // Skandha and others that speak the standard JSON-RPC.
 //
-//	client := bundler.New("https://bundler.biconomy.io/api/v2/80002/" + key)
+//	client := bundler.New(bundler.BiconomyURL(80002, apiKey))
 //	defer client.Close()
 //
 // A [*Client] is a [userop.Bundler], a [userop.FeeSource] and a [userop.Identity]: what the pipeline in

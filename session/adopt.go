@@ -42,7 +42,8 @@ func (s *Session) Adopt(ctx context.Context, d *Document) error {
 }
 
 // PlanRestore decides on a root with the leaves that are in force but were left out of the account's
-// tree, as after [Session.Adopt]; no ID means all of them.
+// tree, as after [Session.Adopt]; no ID means all of them. What another backend revoked is left out as
+// well, and would be granted again: name the IDs unless it revoked none.
 func (s *Session) PlanRestore(ids ...string) (*RootChange, error) {
 	state, now := s.view.Load().state, s.now()
 	wanted := set(ids)

@@ -36,13 +36,13 @@ func (m *RootMismatch) Error() string {
 	fmt.Fprintf(&b, "%v of %s: ", ErrRootMismatch, m.Ref)
 	switch {
 	case m.Chain != nil && *m.Chain == (common.Hash{}):
-		fmt.Fprintf(&b, "the chain has no root, the store has %s; the grant never landed or all sessions were revoked", m.Stored)
+		fmt.Fprintf(&b, "the chain has no root, the store has %s: the grant never landed, or all sessions were revoked elsewhere; grant again with account.ReplaceRoot", m.Stored)
 	case m.Chain != nil:
-		fmt.Fprintf(&b, "the chain has %s, the store has %s; another process changed the account's sessions", *m.Chain, m.Stored)
+		fmt.Fprintf(&b, "the chain has %s, the store has %s: another service changed the account's sessions; Adopt its document, or set another root with account.ReplaceRoot, which cancels what is under this one", *m.Chain, m.Stored)
 	case m.Pending:
-		fmt.Fprintf(&b, "the leaves of the pending change hash to %s, the store names %s; the store was changed from outside", m.Leaves, m.Stored)
+		fmt.Fprintf(&b, "the leaves of the pending change hash to %s, the store names %s: the store was changed from outside; restore it from a backup", m.Leaves, m.Stored)
 	default:
-		fmt.Fprintf(&b, "the stored leaves hash to %s, the store names %s; the store was changed from outside", m.Leaves, m.Stored)
+		fmt.Fprintf(&b, "the stored leaves hash to %s, the store names %s: the store was changed from outside; restore it from a backup", m.Leaves, m.Stored)
 	}
 	if len(m.Lost) > 0 {
 		fmt.Fprintf(&b, "; sessions that cannot be proven: %s", strings.Join(m.Lost, ", "))
