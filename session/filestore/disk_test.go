@@ -4,29 +4,15 @@ package filestore
 
 import (
 	"os"
-	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/internal/testutil/smalldisk"
 	"github.com/go-sesame/sesame/session"
 )
-
-// limitFiles lets writes of this process beyond that size fail, as on a full disk, until the returned
-// function is called.
-func limitFiles(t *testing.T, size uint64) (restore func()) {
-	t.Helper()
-	signal.Ignore(syscall.SIGXFSZ) // an error is enough
-	var old syscall.Rlimit
-	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old))
-	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: size, Max: old.Max}))
-	return func() {
-		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old))
-		signal.Reset(syscall.SIGXFSZ)
-	}
-}
 
 func TestDiskFull(t *testing.T) {
 	dir := testDir(t)
@@ -58,7 +44,7 @@ func TestDiskFull(t *testing.T) {
 		"growing":        {uint64(info.Size()), manyLeaves(8000), "file resize error: truncate "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			restore := limitFiles(t, test.limit)
+			restore := smalldisk.Limit(t, test.limit)
 			_, err := store.Apply(t.Context(), testRef, version, &session.Change{Put: test.put})
 			after, loaded := store.Load(t.Context(), testRef)
 			restore()
