@@ -189,6 +189,22 @@ func TestFeeQuotes(t *testing.T) {
 	require.Zero(t, w.bundler.Bundles())
 }
 
+func TestFeeQuotesCountTheApprovalThatIsMissing(t *testing.T) {
+	w := newWorld(t)
+	token := w.chain.Contracts.Token6
+	calls := []account.Call{w.mint(t, w.user.Address())}
+	allow := func(amount uint64) (plain, withApproval userop.FeeQuote) {
+		approve := account.Call{To: token, Data: abi.Approve(w.chain.Contracts.TokenPaymaster, *uint256.NewInt(amount))}
+		done(t)(w.owner.Send(t.Context(), []account.Call{approve}, account.Sponsored()))
+		fees := account.WithFees(userop.Fees{MaxFeePerGas: *uint256.NewInt(2_000_000_000)})
+		return quote(t, w.owner, token, calls, fees), quote(t, w.owner, token, calls, fees, account.ApproveExact())
+	}
+	plain, with := allow(1)
+	require.True(t, with.MaxFee.Gt(&plain.MaxFee), "too little is allowed: %s, %s", with.MaxFee.Dec(), plain.MaxFee.Dec())
+	plain, with = allow(50_000_000)
+	require.Equal(t, plain.MaxFee.Dec(), with.MaxFee.Dec(), "enough is allowed")
+}
+
 func TestMarginsAndLimitsHoldInAQuoteToo(t *testing.T) {
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6

@@ -53,13 +53,16 @@ func TestWithdrawAllLeavesRoomForGasUnlessSponsored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	all := []account.Withdrawal{{To: stranger, All: true}}
-	for round := range 3 { // the first deploys the account, the later ones find a deposit
+	for round, margin := range []uint{0, 0, 900} { // deploys the account; finds a deposit; finds one that is too little
 		w.fund(t, 1)
 		before := w.holds(t, stranger)
-		tx, err := w.owner.Withdraw(t.Context(), all)
+		one, err := w.owner.Estimate(t.Context(), []account.Call{{To: stranger, Value: *uint256.NewInt(1)}})
+		require.NoError(t, err)
+		tx, err := w.owner.Withdraw(t.Context(), all, account.WithMargins(userop.Margins{MaxFeePerGas: margin}))
 		require.NoError(t, err)
 		receipt, err := tx.Wait(t.Context())
 		require.NoError(t, err, "round %d", round)
+		require.True(t, tx.Operation().PreVerificationGas.Gt(&one.Gas.PreVerificationGas), "more than one wei is more calldata")
 		require.True(t, w.holds(t, w.owner.Address()).IsZero(), "all but the prefund left")
 		got := new(uint256.Int).Sub(w.holds(t, stranger), before)
 		require.True(t, new(uint256.Int).Add(got, &receipt.ActualGasCost).Gt(uint256.NewInt(9e17)), got.Dec())
