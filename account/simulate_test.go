@@ -123,6 +123,14 @@ func TestSimulateRefusals(t *testing.T) {
 		op.PaymasterAndData = append(w.chain.Contracts.Paymaster.Bytes(), 1, 2, 3)
 		requireSimulation(t, w.client.Simulate(t.Context(), op), "AA33", "AA33 reverted (or OOG)")
 	})
+	t.Run("AA33 hidden, with a reason", func(t *testing.T) {
+		op, err := w.owner.Build(t.Context(), mint, enough)
+		require.NoError(t, err)
+		data := abi.AppendAddress(w.chain.Contracts.Paymaster.Bytes(), stranger)
+		data = abi.AppendUint64(abi.AppendUint64(abi.AppendUint64(data, 0), 0), 4*abi.WordSize)
+		op.PaymasterAndData = abi.AppendBytes(data, []byte{1, 2, 3})
+		requireSimulation(t, w.client.Simulate(t.Context(), op), "AA33", "would be refused: AA33 reverted (or OOG): InvalidPaymasterSignatureLength(3)")
+	})
 	require.Zero(t, w.nfts(t), "nothing was sent")
 }
 
