@@ -7,7 +7,8 @@ import (
 
 // Adopt makes the store believe what another backend's document says, if the chain shows the document's
 // root. Sessions of the store that are not in the document stay there, outside the tree: they cannot be
-// used until a [Session.PlanRestore] puts them back. The session needs [WithChain] or [Session.On].
+// used until a [Session.PlanRestore] puts them back. The session needs a chain: open it without [WithChain],
+// since Open would refuse a root that the store does not know, and give it the chain with [Session.On].
 //
 // It settles a conflict of roots: adopt the other backend's document, restore what it left out, and hand
 // the result back.

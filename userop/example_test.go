@@ -1,0 +1,69 @@
+package userop_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/userop"
+)
+
+// The pipeline for an account of any kind; package account makes the drafts for Biconomy's.
+func ExampleSender() {
+	ctx := context.Background()
+	services := newServices() // a *bundler.Client and a *paymaster.Client in a program
+	sender, err := userop.NewSender(userop.SenderConfig{
+		ChainID:    80002,
+		EntryPoint: common.HexToAddress("0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789"),
+		Bundler:    services,
+		Paymaster:  services,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	pending, err := sender.Send(ctx, userop.Draft{
+		Sender:    common.HexToAddress("0x1111111111111111111111111111111111111111"),
+		CallData:  []byte{0, 0, 0x18, 0x9a}, // what the account is to do
+		Nonce:     func(context.Context) (uint256.Int, error) { return *uint256.NewInt(7), nil },
+		Signer:    seal{signed: new(int)},
+		Sponsored: true,
+		Caps:      userop.Caps{MaxFeePerGas: uint256.NewInt(50_000_000_000)},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("sent", pending.Hash())
+	// Output: sent 0xca714676a6b58cf65664bbee54da9d499ca1f49466491a8dfc154339250b1c35
+}
+
+// The answer to a request got lost: the operation may be on its way, so no other one is signed for the
+// same purpose; the same bytes go out again.
+func ExampleMayBeAccepted() {
+	ctx, signed := context.Background(), 0
+	bundler := newServices()
+	bundler.sendErrs = []error{errors.New("connection reset by peer")}
+	sender, err := userop.NewSender(userop.SenderConfig{ChainID: testChainID, EntryPoint: entryPoint, Bundler: bundler, Paymaster: bundler})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	pending, err := sender.Send(ctx, newDraft(&signed))
+	var failed *userop.Error
+	if errors.As(err, &failed) && userop.MayBeAccepted(err) {
+		fmt.Println("may be accepted:", failed.Step, "failed:", failed.Err)
+		pending, err = sender.Resend(ctx, failed.Operation)
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("sent", len(bundler.sent), "times, signed", signed, "time:", pending.Hash() == failed.Hash)
+	// Output:
+	// may be accepted: send failed: connection reset by peer
+	// sent 2 times, signed 1 time: true
+}
