@@ -12,6 +12,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"go.etcd.io/bbolt"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/seal"
@@ -22,7 +23,7 @@ var dataKeyContext = []byte("sesame filestore data key")
 
 // keyring is what is in memory of the keys: the data key, and keys that have signed.
 type keyring struct {
-	rotating sync.Mutex // held by a rotation
+	rotating *semaphore.Weighted // held by a rotation
 
 	mu      sync.Mutex // guards the fields below
 	sealer  seal.AEAD

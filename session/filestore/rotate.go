@@ -3,11 +3,13 @@ package filestore
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"go.etcd.io/bbolt"
 
+	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -16,14 +18,18 @@ import (
 // From then on the store is opened with sealer. For a Tink keyset whose primary key was rotated, sealer
 // is the AEAD of the new keyset.
 func (s *Store) Rotate(ctx context.Context, sealer seal.AEAD) error {
-	s.keys.rotating.Lock()
-	defer s.keys.rotating.Unlock()
+	if sealer == nil {
+		return s.in(fmt.Errorf("%w: rotate session keys without a Sealer", session.ErrInvalid))
+	}
+	if err := s.keys.rotating.Acquire(ctx, 1); err != nil {
+		return s.in(fmt.Errorf("rotate session keys after another rotation: %w", err))
+	}
+	defer s.keys.rotating.Release(1)
 	wrapped, fresh, err := newDataKey(sealer)
 	if err != nil {
 		return s.in(err)
 	}
-	before, err := s.keys.alsoOpenBy(sealer)
-	if err != nil {
+	if err := s.keys.alsoOpenBy(sealer); err != nil {
 		return s.in(err)
 	}
 	err = s.file.update(ctx, func(tx *bbolt.Tx) error {
@@ -38,23 +44,21 @@ func (s *Store) Rotate(ctx context.Context, sealer seal.AEAD) error {
 	})
 	fresh.Wipe() // opened again when it is needed
 	if err != nil {
-		s.keys.openBy(before)
-		return s.in(err)
+		return s.in(err) // both stay, as a change that the disk reported an error for may be stored
 	}
 	s.keys.openBy(sealer)
 	return nil
 }
 
-// alsoOpenBy lets data keys be opened by another sealer too, and returns by which they were before.
-func (k *keyring) alsoOpenBy(sealer seal.AEAD) (before seal.AEAD, err error) {
+// alsoOpenBy lets data keys be opened by another sealer too.
+func (k *keyring) alsoOpenBy(sealer seal.AEAD) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.sealer == nil {
-		return nil, ErrNoSealer
+		return ErrNoSealer
 	}
-	before = k.sealer
-	k.sealer = seal.Any{sealer, before}
-	return before, nil
+	k.sealer = seal.Any{k.sealer, sealer}
+	return nil
 }
 
 func (k *keyring) openBy(sealer seal.AEAD) {

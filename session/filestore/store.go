@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"go.etcd.io/bbolt"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/seal"
@@ -89,7 +90,7 @@ func Default(config Config) (*Store, error) {
 }
 
 func open(dir string, f file, config Config) (*Store, error) {
-	s := &Store{dir: dir, file: f, keys: keyring{sealer: config.Sealer}}
+	s := &Store{dir: dir, file: f, keys: keyring{sealer: config.Sealer, rotating: semaphore.NewWeighted(1)}}
 	err := s.file.view(context.Background(), checkFormat)
 	if err == nil {
 		err = s.unlock(context.Background())

@@ -164,6 +164,8 @@ func TestRotate(t *testing.T) {
 		}
 	}
 
+	require.ErrorIs(t, store.Rotate(t.Context(), nil), session.ErrInvalid)
+
 	// Interrupted or failed, it has not happened.
 	ctx, cancel := context.WithCancel(t.Context())
 	stop := &stopping{AEAD: testSealer(t, 2), stop: cancel}
@@ -184,6 +186,56 @@ func TestRotate(t *testing.T) {
 	require.ErrorIs(t, err, seal.ErrOpen, "the old sealer opens nothing any more")
 	store = testOpen(t, dir, testSealer(t, 2))
 	requireAll()
+}
+
+// A change that reports an error may be stored all the same, as when the disk fails at its last sync. The
+// keys open by whichever sealer has sealed them then.
+func TestRotateOfUnknownEnd(t *testing.T) {
+	for name, happens := range map[string]bool{"not stored": false, "stored": true} {
+		t.Run(name, func(t *testing.T) {
+			store := testOpen(t, testDir(t), testSealer(t, 1))
+			key, err := store.NewKey(t.Context(), testRef)
+			require.NoError(t, err)
+			lost := errors.New("input/output error")
+			data := store.file
+			store.file = &losing{data, happens, lost}
+			require.ErrorIs(t, store.Rotate(t.Context(), testSealer(t, 2)), lost)
+			store.file = data
+			require.NoError(t, testSign(store, key))
+			fresh, err := store.NewKey(t.Context(), testRef)
+			require.NoError(t, err)
+			require.NoError(t, store.Rotate(t.Context(), testSealer(t, 2)))
+			require.NoError(t, testSign(store, key))
+			require.NoError(t, testSign(store, fresh))
+			_, err = OpenReadOnly(store.dir, Config{Sealer: testSealer(t, 1)})
+			require.ErrorIs(t, err, seal.ErrOpen)
+		})
+	}
+}
+
+// losing reports an error for every change, which happens or not.
+type losing struct {
+	file
+	happens bool
+	err     error
+}
+
+func (l *losing) update(ctx context.Context, change func(tx *bbolt.Tx) error) error {
+	if !l.happens {
+		return l.err
+	}
+	return errors.Join(l.file.update(ctx, change), l.err)
+}
+
+func TestRotationsWaitForEachOther(t *testing.T) {
+	store := testOpen(t, testDir(t), testSealer(t, 1))
+	ctx, cancel := context.WithCancel(t.Context())
+	var inside error
+	require.NoError(t, store.Rotate(t.Context(), &stopping{AEAD: testSealer(t, 2), stop: func() {
+		cancel()
+		inside = store.Rotate(ctx, testSealer(t, 3))
+	}}))
+	require.ErrorIs(t, inside, context.Canceled)
 }
 
 // stopping interrupts after it sealed.
