@@ -167,11 +167,15 @@ func TestTinkKeyset(t *testing.T) {
 	_, err = OpenKey(after, sealed, row, key.Address())
 	require.ErrorIs(t, err, ErrOpen)
 
-	// As the KEK of an envelope, it never sees the session key.
-	sealed, err = key.Seal(Envelope{KEK: after}, row)
-	require.NoError(t, err)
-	_, err = OpenKey(Envelope{KEK: after}, sealed, row, key.Address())
-	require.NoError(t, err)
+	// As the KEK of an envelope, ours or Tink's for a KMS, it never sees the session key.
+	for _, envelope := range []AEAD{Envelope{KEK: after}, aead.NewKMSEnvelopeAEAD2(aead.AES256GCMKeyTemplate(), after)} {
+		sealed, err = key.Seal(envelope, row)
+		require.NoError(t, err)
+		_, err = OpenKey(envelope, sealed, row, key.Address())
+		require.NoError(t, err)
+		_, err = OpenKey(envelope, sealed, AssociatedData(2, common.Address{}, key.Address()), key.Address())
+		require.ErrorIs(t, err, ErrOpen, "moved to another row")
+	}
 }
 
 func TestUnreachableKMS(t *testing.T) {
