@@ -31,6 +31,20 @@ func TestNoKeyInTheDatabase(t *testing.T) {
 	require.NotContains(t, all, hex.EncodeToString(bytes.Repeat([]byte("a"), 32)), "nor the Sealer's")
 }
 
+func TestCloseWipes(t *testing.T) {
+	store := openWith(t, server.URL(t), newSealer('a'))
+	requireAllSign(t, store, newKeys(t, store, 1))
+	require.NoError(t, store.Rotate(t.Context(), newSealer('b')))
+	requireAllSign(t, store, newKeys(t, store, 1))
+	held := store.DataKeys()
+	require.Len(t, held, 2)
+	require.NoError(t, store.Close())
+	for _, key := range held {
+		_, err := key.Encrypt(nil, nil)
+		require.ErrorIs(t, err, seal.ErrWiped)
+	}
+}
+
 // TestMovedKeys copies sealed keys to other rows: each is bound to its chain, account and address.
 func TestMovedKeys(t *testing.T) {
 	for name, move := range map[string]string{
