@@ -688,6 +688,22 @@ func TestALostLeaseMakesNoOperation(t *testing.T) {
 	})
 }
 
+func TestClosingLanesThatSomebodyElseHasByNow(t *testing.T) {
+	store := session.NewMemory()
+	ref := session.Ref{ChainID: 80002, Account: laneUser}
+	inLanes(t, account.LanesConfig{Patience: time.Minute, Leaser: store}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
+		tx := mustSend(t, user, lanes)
+		w.land()
+		_, err := tx.Wait(t.Context())
+		require.NoError(t, err)
+		time.Sleep(2 * time.Minute)
+		next, err := store.LeaseLane(t.Context(), ref, "next", time.Hour)
+		require.NoError(t, err)
+		require.NoError(t, lanes.Close(t.Context()), "there is nothing to give back")
+		require.NoError(t, store.RenewLane(t.Context(), ref, next, "next", time.Hour), "it stays with who has it")
+	})
+}
+
 func TestALeaserOutOfReach(t *testing.T) {
 	store := session.NewMemory()
 	inLanes(t, account.LanesConfig{Size: 1, Leaser: deadLeaser{store}}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -106,6 +107,25 @@ func TestWrongOwnerIsRefused(t *testing.T) {
 		" at module 0x0000001c5b32F37F5beA87BDD5374eB2aC54eA8e, not to "+thief.Owner().Address().Hex())
 	_, err = sendOwned(t, thief, []account.Call{w.mint(t, stranger)}, account.Unchecked())
 	require.ErrorContains(t, err, "AA24 signature error")
+}
+
+func TestTheOwnerIsLookedUpOnceInAWhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
+	for freshness, want := range map[time.Duration]int32{time.Hour: 1, -1: 2} { // the nonce, and the owner
+		chain := &countedChain{Client: w.chain.Client()}
+		config := w.config
+		config.Chain, config.Freshness = chain, freshness
+		client, err := account.NewClient(config)
+		require.NoError(t, err)
+		owner := client.OwnedAccount(w.owner.Owner())
+		done(t)(owner.Send(t.Context(), []account.Call{w.mint(t, owner.Address())}, account.Sponsored()))
+		chain.calls.Store(0)
+		_, err = owner.Build(t.Context(), []account.Call{w.mint(t, owner.Address())}, account.Sponsored())
+		require.NoError(t, err)
+		require.Equal(t, want, chain.calls.Load(), freshness)
+	}
 }
 
 func TestOwnedAccountByAddressHasNoInitCode(t *testing.T) {
