@@ -2,14 +2,17 @@ package account_test
 
 import (
 	"context"
+	"math/big"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -59,4 +62,27 @@ func TestAQuoteThatExpiresOnTheWayIsNotSigned(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTokenFeeIsThatOfTheOperation(t *testing.T) {
+	client, err := account.NewClient(account.Config{ChainID: 80002, Chain: emptyChain{}, Bundler: deadBundler{}})
+	require.NoError(t, err)
+	paid := func(by common.Address, operation common.Hash, charge uint64) *types.Log {
+		word := func(a common.Address) common.Hash { return common.BytesToHash(a[:]) }
+		data := abi.AppendUint64(abi.AppendAddress(nil, stranger), 1_100_000)
+		data = abi.AppendUint64(abi.AppendUint64(abi.AppendWord(data, operation), 2_000_000_000), 0)
+		return &types.Log{
+			Address: by, Data: data,
+			Topics: []common.Hash{abi.TokenPaymasterOperationTopic, word(laneUser), word(stranger), common.BigToHash(new(big.Int).SetUint64(charge))},
+		}
+	}
+	ours, operation := client.Contracts().TokenPaymaster, common.Hash{1}
+	others := []*types.Log{{Address: ours}, paid(stranger, operation, 1), paid(ours, common.Hash{2}, 2)}
+
+	// Some bundlers put all logs of the bundle into the receipt, and any contract can log the like.
+	fee, ok := client.TokenFee(&userop.Receipt{UserOpHash: operation, Logs: append(others, paid(ours, operation, 3))})
+	require.True(t, ok)
+	require.Equal(t, account.TokenFee{Token: stranger, Amount: *uint256.NewInt(3)}, fee)
+	_, ok = client.TokenFee(&userop.Receipt{UserOpHash: operation, Logs: others})
+	require.False(t, ok)
 }
