@@ -14,7 +14,7 @@ import (
 // the result back.
 func (s *Session) Adopt(ctx context.Context, d *Document) error {
 	if s.chain == nil {
-		return fmt.Errorf("%w: adopt sessions of %s without a chain; open the session with WithChain", ErrInvalid, s.ref)
+		return fmt.Errorf("%w: adopt sessions of %s without a chain; give the session one with On", ErrInvalid, s.ref)
 	}
 	if d.Ref() != s.ref {
 		return fmt.Errorf("%w: a document of %s is not one of %s", ErrInvalid, d.Ref(), s.ref)

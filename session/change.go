@@ -38,7 +38,8 @@ func (s *Session) PlanGrant(m Modules, policies ...Policy) (*RootChange, error) 
 }
 
 // PlanRevoke decides on a root without the leaves of those IDs. Once begun, the leaves never sign
-// again, even if the operation fails.
+// again, even if the operation fails. If all of them are revoked and out of the tree already, the error
+// matches [ErrRevoked].
 func (s *Session) PlanRevoke(ids ...string) (*RootChange, error) {
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("%w: revoke no session of %s; PlanRevokeAll revokes all", ErrInvalid, s.ref)
@@ -52,7 +53,21 @@ func (s *Session) PlanRevoke(ids ...string) (*RootChange, error) {
 		}
 		revoke[i] = true
 	}
+	if err := s.worthRevoking(revoke); err != nil {
+		return nil, err
+	}
 	return s.plan(nil, revoke)
+}
+
+// worthRevoking returns an error if nothing is left to do for those leaves.
+func (s *Session) worthRevoking(revoke map[int]bool) error {
+	state := s.view.Load().state
+	for i := range revoke {
+		if leaf := &state.Leaves[i]; leaf.InTree || leaf.Status != StatusRevoked || state.Pending != nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w already, on chain too: nothing to revoke for %s", ErrRevoked, s.ref)
 }
 
 // PlanRevokeAll decides on the root zero, which revokes every session of the account.
@@ -152,5 +167,5 @@ func (c *RootChange) Begin(ctx context.Context, op *userop.Operation, opHash com
 // Rollback undoes a change whose operation was surely not accepted: added leaves are forgotten.
 // Revoked leaves stay revoked.
 func (c *RootChange) Rollback(ctx context.Context) error {
-	return c.session.settle(ctx, c.Root(), false)
+	return c.session.undo(ctx, c.change.Header.Pending)
 }

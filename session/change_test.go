@@ -249,6 +249,28 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
+// TestUndoingLeavesAChangeThatWasBegunAnewAlone has another process give the first operation up and send the
+// same change again while this one learns that the first has failed.
+func TestUndoingLeavesAChangeThatWasBegunAnewAlone(t *testing.T) {
+	chain := &ledger{next: 5}
+	sess, store := opened(t, chain)
+	begun(t, sess, common.Hash{1}, "a")
+	other, err := session.OpenOrNew(t.Context(), store, testRef, session.WithChain(chain))
+	require.NoError(t, err)
+	chain.onNonce = func(l *ledger) {
+		l.onNonce, l.next = nil, 6
+		require.NoError(t, other.Reconcile(t.Context()), "it has failed")
+		begun(t, other, common.Hash{2}, "a")
+	}
+	require.NoError(t, sess.Reconcile(t.Context()))
+	require.Equal(t, common.Hash{2}, sess.Pending().OpHash)
+	require.Equal(t, map[string]session.Status{"a": session.StatusPending}, statuses(sess))
+
+	chain.root = sess.Pending().Root
+	require.NoError(t, sess.Reconcile(t.Context()))
+	require.NoError(t, trySign(t, sess, "a"))
+}
+
 func TestAbandon(t *testing.T) {
 	sess, _ := opened(t, &ledger{})
 	begun(t, sess, common.Hash{1}, "a")
@@ -287,6 +309,11 @@ func TestFault01RevokingTakesTheLeafOutOfTheTree(t *testing.T) {
 	require.NoError(t, trySign(t, sess, "d"))
 	_, err = sess.Proof(1)
 	require.ErrorIs(t, err, session.ErrNoLeaf, "a revoked leaf has no proof")
+	_, err = sess.PlanRevoke("b", "c")
+	require.ErrorIs(t, err, session.ErrRevoked)
+	require.EqualError(t, err, "session is revoked already, on chain too: nothing to revoke for account 0x1111111111111111111111111111111111111111 on chain 80002")
+	_, err = sess.PlanRevoke("b", "d")
+	require.NoError(t, err)
 	for _, i := range []int{0, 3} {
 		proof, err := sess.Proof(i)
 		require.NoError(t, err)

@@ -33,9 +33,9 @@ func (s *Session) Reconcile(ctx context.Context) error {
 		}
 		return s.activateSeen(ctx, root)
 	case root == pending.Root:
-		return s.settle(ctx, pending.Root, true)
+		return s.land(ctx, pending.Root)
 	case root == s.Root():
-		return s.settle(ctx, pending.Root, false)
+		return s.undo(ctx, pending)
 	}
 	return newRootMismatch(s.ref, s.view.Load().state, root)
 }
@@ -47,7 +47,7 @@ func (s *Session) Abandon(ctx context.Context) error {
 		return err
 	}
 	if pending := s.Pending(); pending != nil {
-		return s.settle(ctx, pending.Root, false)
+		return s.undo(ctx, pending)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (s *Session) Activate(ctx context.Context, op Operation) error {
 	if err := s.awaitRoot(ctx, pending.Root); err != nil {
 		return err
 	}
-	return s.settle(ctx, pending.Root, true)
+	return s.land(ctx, pending.Root)
 }
 
 // undoFailed undoes the change if err says that its operation did not carry it out and never will: it
@@ -55,11 +55,11 @@ func (s *Session) undoFailed(ctx context.Context, pending *PendingRoot, err erro
 	var reverted *userop.RevertError
 	switch {
 	case errors.As(err, &reverted):
-		return s.settle(ctx, pending.Root, false)
+		return s.undo(ctx, pending)
 	case errors.Is(err, userop.ErrDropped):
 		root, unread := s.chain.SessionRoot(ctx, s.ref.Account)
 		if unread == nil && root == s.Root() && root != pending.Root {
-			return s.settle(ctx, pending.Root, false)
+			return s.undo(ctx, pending)
 		}
 		return unread
 	}
@@ -88,22 +88,28 @@ func (s *Session) awaitRoot(ctx context.Context, want common.Hash) error {
 	}
 }
 
-// settle makes the pending change of that root final, or undoes it. A change that another process
-// settled meanwhile is left as it is.
-func (s *Session) settle(ctx context.Context, root common.Hash, landed bool) error {
+// land makes a pending change of that root final, whichever operation it was that set the root.
+func (s *Session) land(ctx context.Context, root common.Hash) error {
+	return s.settle(ctx, (*State).landed, func(p *PendingRoot) bool { return p.Root == root })
+}
+
+// undo undoes the pending change of that operation. Another operation may have begun the same change anew.
+func (s *Session) undo(ctx context.Context, pending *PendingRoot) error {
+	return s.settle(ctx, (*State).undone, func(p *PendingRoot) bool { return p.Root == pending.Root && p.OpHash == pending.OpHash })
+}
+
+// settle makes the change that ends the pending one, if that is the one meant: another process may have
+// settled it meanwhile.
+func (s *Session) settle(ctx context.Context, end func(*State) *Change, meant func(*PendingRoot) bool) error {
 	for range maxStale {
 		state, err := s.store.Load(ctx, s.ref)
 		if err != nil {
 			return err
 		}
-		if state.Pending == nil || state.Pending.Root != root {
+		if state.Pending == nil || !meant(state.Pending) {
 			return s.Refresh(ctx)
 		}
-		change := state.undone()
-		if landed {
-			change = state.landed()
-		}
-		_, err = s.store.Apply(ctx, s.ref, state.Version, change)
+		_, err = s.store.Apply(ctx, s.ref, state.Version, end(state))
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
