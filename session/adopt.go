@@ -7,7 +7,7 @@ import (
 
 // Adopt makes the store believe what another backend's document says, if the chain shows the document's
 // root. Sessions of the store that are not in the document stay there, outside the tree: they cannot be
-// used until a [Session.PlanRestore] puts them back. The session needs a chain: open it without [WithChain],
+// used until a [Session.PlanRestore] puts them back. Those that the document has as revoked never can. The session needs a chain: open it without [WithChain],
 // since Open would refuse a root that the store does not know, and give it the chain with [Session.On].
 //
 // It settles a conflict of roots: adopt the other backend's document, restore what it left out, and hand
@@ -43,8 +43,8 @@ func (s *Session) Adopt(ctx context.Context, d *Document) error {
 }
 
 // PlanRestore decides on a root with the leaves that are in force but were left out of the account's
-// tree, as after [Session.Adopt]; no ID means all of them. What another backend revoked is left out as
-// well, and would be granted again: name the IDs unless it revoked none.
+// tree, as after [Session.Adopt]; no ID means all of them. What another backend's document has as revoked is
+// not in force.
 func (s *Session) PlanRestore(ids ...string) (*RootChange, error) {
 	state, now := s.view.Load().state, s.now()
 	wanted := set(ids)

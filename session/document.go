@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -30,6 +31,9 @@ type Document struct {
 	// Root is the root of Leaves; [ParseDocument] checks it.
 	Root   common.Hash `json:"root"`
 	Leaves []Leaf      `json:"leaves"`
+	// Revoked are the hashes of leaves that were revoked and left the tree: who adopts the document does not
+	// take them for left out by mistake.
+	Revoked []common.Hash `json:"revoked,omitempty"`
 	// Keys are session keys sealed by an AEAD that both sides have.
 	Keys []SealedKey `json:"keys,omitempty"`
 }
@@ -60,7 +64,25 @@ func (s *Session) Export() (*Document, error) {
 	for _, i := range state.treeOrder() {
 		d.Leaves = append(d.Leaves, state.Leaves[i].Clone())
 	}
+	d.Revoked = state.revoked(s.now())
 	return d, nil
+}
+
+// revoked returns the hashes of the leaves that were revoked, left the tree, and could otherwise be granted again.
+func (s *State) revoked(now time.Time) (hashes []common.Hash) {
+	inTree := make(map[common.Hash]bool)
+	for i := range s.Leaves {
+		if s.Leaves[i].InTree {
+			inTree[s.Leaves[i].Hash()] = true
+		}
+	}
+	for i := range s.Leaves {
+		leaf := &s.Leaves[i]
+		if hash := leaf.Hash(); leaf.Status == StatusRevoked && leaf.CheckEnd(now) == nil && !inTree[hash] {
+			hashes = append(hashes, hash)
+		}
+	}
+	return hashes
 }
 
 // ExportWithKeys is [Session.Export] with the keys of the leaves in force, sealed by aead. The keyring
@@ -212,20 +234,16 @@ func (s *Session) importKeys(ctx context.Context, d *Document, aead seal.AEAD) e
 
 // change is what makes the document's tree the state's. Leaves that the state has already, by what they
 // are on chain, keep their place, ID and tombstone; the others are appended with that status. Leaves that are not
-// in the document leave the tree.
+// in the document leave the tree, and get a tombstone if the document has them as revoked.
 func (d *Document) change(state *State, status Status) *Change {
 	c := &Change{Header: Header{Root: d.Root}}
-	known := make(map[common.Hash]int, len(state.Leaves))
-	taken := make(map[string]bool, len(state.Leaves))
-	for i := range state.Leaves {
-		known[state.Leaves[i].Hash()] = i
-		taken[state.Leaves[i].ID] = true
-	}
+	known, taken := state.known()
 	stays := make(map[int]bool)
 	for i := range d.Leaves {
 		leaf := d.Leaves[i].Clone()
-		at, ok := known[leaf.Hash()]
-		if ok && !stays[at] {
+		if same := known[leaf.Hash()]; len(same) > 0 {
+			at := same[0]
+			known[leaf.Hash()] = same[1:]
 			stays[at] = true
 			leaf = state.Leaves[at].Clone()
 		} else {
@@ -241,16 +259,42 @@ func (d *Document) change(state *State, status Status) *Change {
 		c.Put = append(c.Put, leaf)
 		c.Header.Order = append(c.Header.Order, leaf.ID)
 	}
-	for i := range state.Leaves {
-		if leaf := state.Leaves[i].Clone(); leaf.InTree && !stays[i] {
-			leaf.InTree = false
-			c.Put = append(c.Put, leaf)
-		}
-	}
+	c.Put = append(c.Put, d.leftOut(state, stays)...)
 	if len(state.Leaves) == 0 || slices.Equal(c.Header.Order, inOrder(state, c)) {
 		c.Header.Order = nil
 	}
 	return c
+}
+
+// leftOut returns the leaves, of those that do not stay, for which that is a change.
+func (d *Document) leftOut(state *State, stays map[int]bool) (leaves []Leaf) {
+	revoked := set(d.Revoked)
+	for _, i := range state.positions(func(l *Leaf) bool { return l.InTree || l.Status != StatusRevoked }) {
+		leaf := state.Leaves[i].Clone()
+		ends := revoked[leaf.Hash()]
+		if stays[i] || !leaf.InTree && !ends {
+			continue
+		}
+		leaf.InTree = false
+		if ends {
+			leaf.Status = StatusRevoked
+		}
+		leaves = append(leaves, leaf)
+	}
+	return leaves
+}
+
+// known returns where the leaves of each hash stand, those in the tree first, and the IDs that are taken.
+func (s *State) known() (at map[common.Hash][]int, taken map[string]bool) {
+	at, taken = make(map[common.Hash][]int, len(s.Leaves)), make(map[string]bool, len(s.Leaves))
+	positions := slices.Concat(s.positions(func(l *Leaf) bool { return l.InTree }), s.positions(func(l *Leaf) bool { return !l.InTree }))
+	for _, i := range positions {
+		leaf := &s.Leaves[i]
+		hash := leaf.Hash()
+		at[hash] = append(at[hash], i)
+		taken[leaf.ID] = true
+	}
+	return at, taken
 }
 
 // inOrder returns the IDs of the tree after c in the order of the store.

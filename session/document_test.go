@@ -186,6 +186,55 @@ func TestAdoptWantsTheChainsWord(t *testing.T) {
 	require.ErrorContains(t, err, "no session of account 0x1111111111111111111111111111111111111111 on chain 80002 is left out of the tree")
 }
 
+// TestWhatAnotherBackendRevokedIsNotRestored tells what another backend revoked from what it did not know.
+func TestWhatAnotherBackendRevokedIsNotRestored(t *testing.T) {
+	chain := &ledger{}
+	ours, _ := granted(t, chain, "a", "b", "c")
+	theirs, err := session.Import(t.Context(), session.NewMemory(), handOver(t, ours), session.WithOptions(session.WithChain(chain)))
+	require.NoError(t, err)
+	require.NoError(t, theirs.Reconcile(t.Context()))
+	more := begun(t, ours, common.Hash{2}, "d")
+	chain.root = more.Root()
+	require.NoError(t, ours.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	revoke, err := theirs.PlanRevoke("b") // it does not know of d
+	require.NoError(t, err)
+	require.NoError(t, revoke.Begin(t.Context(), &userop.Operation{}, common.Hash{3}))
+	chain.root = revoke.Root()
+	require.NoError(t, theirs.Activate(t.Context(), sent{hash: common.Hash{3}}))
+
+	require.NoError(t, ours.Adopt(t.Context(), handOver(t, theirs)))
+	require.ErrorIs(t, trySign(t, ours, "b"), session.ErrRevoked)
+	_, err = ours.PlanRestore("b")
+	require.ErrorContains(t, err, "session b is revoked and in the tree: false")
+	restore, err := ours.PlanRestore()
+	require.NoError(t, err)
+	require.Equal(t, []string{"d"}, restore.IDs())
+}
+
+// TestAdoptTellsLeavesOfOneHashApart has a leaf of a tree stand beside a revoked one that is the same on chain.
+func TestAdoptTellsLeavesOfOneHashApart(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := granted(t, chain, "a", "b")
+	again := policyOf("a")
+	again.ID = "a again"
+	change, err := sess.PlanGrant(session.Modules{}, again)
+	require.NoError(t, err)
+	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
+	chain.root = change.Root()
+	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	revoke, err := sess.PlanRevoke("a again")
+	require.NoError(t, err)
+	require.NoError(t, revoke.Begin(t.Context(), &userop.Operation{}, common.Hash{3}))
+	chain.root = revoke.Root()
+	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{3}}))
+
+	document := handOver(t, sess)
+	require.Empty(t, document.Revoked, "what is on chain is not revoked there")
+	require.NoError(t, sess.Adopt(t.Context(), document))
+	require.NoError(t, trySign(t, sess, "a"))
+	require.ErrorIs(t, trySign(t, sess, "a again"), session.ErrRevoked)
+}
+
 func TestAdoptKeepsTombstones(t *testing.T) {
 	chain := &ledger{}
 	ours, _ := granted(t, chain, "a", "b")

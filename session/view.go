@@ -133,10 +133,10 @@ func (t *leafTree) proof(i int, leaf *Leaf) ([]common.Hash, error) {
 	return t.Proof(at)
 }
 
-func set(ids []string) map[string]bool {
-	m := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		m[id] = true
+func set[K comparable](keys []K) map[K]bool {
+	m := make(map[K]bool, len(keys))
+	for _, key := range keys {
+		m[key] = true
 	}
 	return m
 }
