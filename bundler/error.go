@@ -81,9 +81,11 @@ var kinds = map[int]error{
 	-32004: ErrMethodNotFound, // EIP-1474
 }
 
-// Vendors do not agree on codes for these two: their words count as well.
+// Vendors do not agree on codes for these: their words count as well.
 var (
 	alreadyKnown   = regexp.MustCompile(`(?i)\balready ?known\b|\balready in (the )?(mem)?pool\b|\bduplicate (user ?op|user ?operation)\b|\buser ?op(eration)? already exists\b`)
+	// otherOperation tells that what is in the mempool is another operation with the same nonce or sender.
+	otherOperation = regexp.MustCompile(`(?i)\bnonce\b|\banother\b|\bconflict|\breplace`)
 	methodNotFound = regexp.MustCompile(`(?i)\bmethod (is )?not (found|supported|available|allowed|whitelisted)\b|\b(unsupported|unknown) (rpc )?method\b|\bmethod \S+ (does not exist|is not available|not found|not supported)`)
 )
 
@@ -128,8 +130,8 @@ func (e *Error) Unwrap() []error { return e.answer().Errors() }
 func (e *Error) Temporary() bool { return e.answer().Temporary() }
 
 // MayBeDelivered reports whether the bundler may have accepted the operation all the same: it failed
-// internally instead of refusing.
-func (e *Error) MayBeDelivered() bool { return e.answer().Undecided() }
+// internally instead of refusing, or refused because it has it already.
+func (e *Error) MayBeDelivered() bool { return e.alreadyKnown() || e.answer().Undecided() }
 
 // Is matches the error's kinds.
 func (e *Error) Is(target error) bool {
@@ -137,9 +139,16 @@ func (e *Error) Is(target error) bool {
 	case ErrRateLimited:
 		return e.answer().RateLimited()
 	case ErrAlreadyKnown:
-		return e.Method == "eth_sendUserOperation" && alreadyKnown.MatchString(e.Message)
+		return e.alreadyKnown()
 	case ErrMethodNotFound:
 		return kinds[e.Code] == ErrMethodNotFound || methodNotFound.MatchString(e.Message)
 	}
 	return target != nil && kinds[e.Code] == target
+}
+
+// alreadyKnown tells this very operation from another one that is in its way: an AA code is about the nonce or
+// the account, not about the operation.
+func (e *Error) alreadyKnown() bool {
+	return e.Method == "eth_sendUserOperation" && e.AA == nil &&
+		alreadyKnown.MatchString(e.Message) && !otherOperation.MatchString(e.Message)
 }

@@ -64,17 +64,21 @@ func TestAlreadyKnownOnAnUnknownChain(t *testing.T) {
 	_, err := client.SendUserOperation(t.Context(), operation(), entryPoint)
 	require.ErrorIs(t, err, bundler.ErrAlreadyKnown)
 	require.EqualError(t, err, "bundler: eth_sendUserOperation: Already known (code -32602) (and its hash cannot be told: bundler: eth_chainId: Method not supported: eth_chainId (code -32601))")
+	require.True(t, userop.MayBeAccepted(&userop.Error{Step: userop.StepSend, Operation: operation(), Err: err}), "the bundler has it")
 }
 
 func TestOtherOperationsInTheWayAreErrors(t *testing.T) {
 	client, _ := play(t, "send_not_known.jsonl")
-	for _, code := range []string{"AA10", "AA25"} {
+	for _, code := range []string{"AA10", "AA25", "AA10", "AA25"} {
 		_, err := client.SendUserOperation(t.Context(), operation(), entryPoint)
 		require.NotErrorIs(t, err, bundler.ErrAlreadyKnown)
 		var aa *userop.AAError
 		require.ErrorAs(t, err, &aa)
 		require.Equal(t, code, aa.Code)
 	}
+	_, err := client.SendUserOperation(t.Context(), operation(), entryPoint)
+	require.ErrorContains(t, err, "another user operation with the same nonce is already in the mempool")
+	require.NotErrorIs(t, err, bundler.ErrAlreadyKnown)
 }
 
 func TestEstimateUserOperationGas(t *testing.T) {
