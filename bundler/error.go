@@ -83,7 +83,7 @@ var kinds = map[int]error{
 
 // Vendors do not agree on codes for these: their words count as well.
 var (
-	alreadyKnown   = regexp.MustCompile(`(?i)\balready ?known\b|\balready in (the )?(mem)?pool\b|\bduplicate (user ?op|user ?operation)\b|\buser ?op(eration)? already exists\b`)
+	alreadyKnown = regexp.MustCompile(`(?i)\balready ?known\b|\balready in (the )?(mem)?pool\b|\bduplicate (user ?op|user ?operation)\b|\buser ?op(eration)? already exists\b`)
 	// otherOperation tells that what is in the mempool is another operation with the same nonce or sender.
 	otherOperation = regexp.MustCompile(`(?i)\bnonce\b|\banother\b|\bconflict|\breplace`)
 	methodNotFound = regexp.MustCompile(`(?i)\bmethod (is )?not (found|supported|available|allowed|whitelisted)\b|\b(unsupported|unknown) (rpc )?method\b|\bmethod \S+ (does not exist|is not available|not found|not supported)`)

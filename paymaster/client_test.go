@@ -65,6 +65,7 @@ func TestNotSponsored(t *testing.T) {
 	const empty = "paymaster: not sponsored: the service answered with an empty paymasterAndData; check that one of its policies covers this call and that it is funded"
 	for _, want := range []string{empty, empty, empty,
 		"paymaster: not sponsored: the service answered with a paymasterAndData of 2 bytes, which is shorter than an address",
+		"paymaster: not sponsored: the service answered with the zero address for a paymaster, so that the account would pay",
 	} {
 		got, err := client.SponsorUserOperation(t.Context(), operation(), request(true))
 		require.ErrorIs(t, err, userop.ErrNotSponsored)

@@ -55,6 +55,8 @@ func checkData(paymasterAndData []byte) error {
 		return fmt.Errorf("paymaster: %w: the service answered with an empty paymasterAndData; check that one of its policies covers this call and that it is funded", userop.ErrNotSponsored)
 	case n < common.AddressLength:
 		return fmt.Errorf("paymaster: %w: the service answered with a paymasterAndData of %d bytes, which is shorter than an address", userop.ErrNotSponsored, n)
+	case common.BytesToAddress(paymasterAndData[:common.AddressLength]) == (common.Address{}):
+		return fmt.Errorf("paymaster: %w: the service answered with the zero address for a paymaster, so that the account would pay", userop.ErrNotSponsored)
 	}
 	return nil
 }

@@ -101,10 +101,22 @@ func (s *Sender) askSponsor(ctx context.Context, draft *Draft, op *Operation, ca
 		CalculateGasLimits: calculate,
 		FeeToken:           draft.FeeToken,
 	})
-	if err == nil && len(answer.PaymasterAndData) < common.AddressLength {
-		err = fmt.Errorf("%w: the paymaster answered with %d bytes of paymasterAndData, an address alone has %d", ErrNotSponsored, len(answer.PaymasterAndData), common.AddressLength)
+	if err == nil {
+		err = namesPaymaster(answer.PaymasterAndData)
 	}
 	return answer, err
+}
+
+// namesPaymaster returns an error for paymasterAndData with which nobody sponsors: to the EntryPoint the zero
+// address means that the account pays.
+func namesPaymaster(data []byte) error {
+	switch {
+	case len(data) < common.AddressLength:
+		return fmt.Errorf("%w: the paymaster answered with %d bytes of paymasterAndData, an address alone has %d", ErrNotSponsored, len(data), common.AddressLength)
+	case common.BytesToAddress(data[:common.AddressLength]) == (common.Address{}):
+		return fmt.Errorf("%w: the paymaster answered with the zero address for a paymaster, so that the account would pay", ErrNotSponsored)
+	}
+	return nil
 }
 
 // gas returns the limits that the answer proposes, false if it leaves one out.

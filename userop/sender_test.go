@@ -112,6 +112,8 @@ func TestNothingIsSignedThatWasNotChecked(t *testing.T) {
 			"sponsor: not sponsored"},
 		{"short paymaster data", func(s *services, _ *userop.Draft) { s.sponsorship.PaymasterAndData = []byte{1} }, userop.ErrNotSponsored,
 			"sponsor: not sponsored: the paymaster answered with 1 bytes of paymasterAndData, an address alone has 20"},
+		{"the zero address for a paymaster", func(s *services, _ *userop.Draft) { s.sponsorship.PaymasterAndData = make([]byte, 100) }, userop.ErrNotSponsored,
+			"sponsor: not sponsored: the paymaster answered with the zero address for a paymaster, so that the account would pay"},
 		{"paymaster's limits over the cap", func(_ *services, d *userop.Draft) { d.Caps.CallGasLimit = uint256.NewInt(999) }, userop.ErrCap,
 			"check: over the cap: callGasLimit is 1000 gas, the cap is 999"},
 		{"fee over the cap", func(_ *services, d *userop.Draft) { d.Caps.MaxFeePerGas = uint256.NewInt(1_999_999_999) }, userop.ErrCap,
