@@ -26,6 +26,16 @@ type ExecuteCall struct {
 	Data  []byte
 }
 
+// String says the call in words: what is sent along, the function's selector and how many bytes follow it,
+// and who is called.
+func (c ExecuteCall) String() string {
+	what := fmt.Sprintf("0x%x", c.Data)
+	if rest := len(c.Data) - SelectorSize; rest >= 0 {
+		what = fmt.Sprintf("0x%x with %d bytes", c.Data[:SelectorSize], rest)
+	}
+	return fmt.Sprintf("%s wei and %s to %s", c.Value.Dec(), what, c.To)
+}
+
 // Execute returns the calldata with which the EntryPoint lets the account make one call:
 // execute_ncC(address,uint256,bytes).
 func Execute(to common.Address, value uint256.Int, data []byte) []byte {

@@ -80,3 +80,17 @@ func FuzzDecodeExecute(f *testing.F) {
 		require.Equal(t, hexutil.Encode(data[SelectorSize:]), hexutil.Encode(again[SelectorSize:]))
 	})
 }
+
+func TestCallsPrintInWords(t *testing.T) {
+	to := common.HexToAddress("0x2222222222222222222222222222222222222222")
+	for _, tt := range []struct {
+		call ExecuteCall
+		want string
+	}{
+		{ExecuteCall{To: to, Value: *uint256.NewInt(5)}, "5 wei and 0x to 0x2222222222222222222222222222222222222222"},
+		{ExecuteCall{To: to, Data: []byte{1, 2}}, "0 wei and 0x0102 to 0x2222222222222222222222222222222222222222"},
+		{ExecuteCall{To: to, Data: []byte{1, 2, 3, 4, 5}}, "0 wei and 0x01020304 with 1 bytes to 0x2222222222222222222222222222222222222222"},
+	} {
+		require.Equal(t, tt.want, tt.call.String())
+	}
+}

@@ -44,7 +44,12 @@ func TestDecodeOtherCalldata(t *testing.T) {
 
 func ExampleAccount_Decode() {
 	user := exampleClient().Account(common.HexToAddress("0x1111111111111111111111111111111111111111"))
-	callData := abi.Execute(common.HexToAddress("0x2222222222222222222222222222222222222222"), [4]uint64{5}, []byte{1, 2, 3, 4})
+	transfer, err := abi.Pack("function transfer(address to, uint256 amount)", user.Address(), 100)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	callData := abi.Execute(common.HexToAddress("0x2222222222222222222222222222222222222222"), [4]uint64{5}, transfer)
 
 	calls, err := user.Decode(callData)
 	if err != nil {
@@ -52,8 +57,8 @@ func ExampleAccount_Decode() {
 		return
 	}
 	for _, call := range calls {
-		fmt.Printf("%s wei and 0x%x to %s\n", call.Value.Dec(), call.Data, call.To)
+		fmt.Println(call)
 	}
 	// Output:
-	// 5 wei and 0x01020304 to 0x2222222222222222222222222222222222222222
+	// 5 wei and 0xa9059cbb with 64 bytes to 0x2222222222222222222222222222222222222222
 }

@@ -100,13 +100,11 @@ func ExampleOperation_Estimate() {
 		PreVerificationGas:   *uint256.NewInt(48_000),
 		MaxFeePerGas:         *uint256.NewInt(2_000_000_000),
 	}
-	cost := op.Estimate().Cost
-	total := cost.Total()
-	fmt.Println("call:", cost.Call.Dec(), "wei")
-	fmt.Println("verification:", cost.Verification.Dec(), "wei")
+	estimate := op.Estimate()
+	total := estimate.Cost.Total()
 	fmt.Println("total:", total.Dec(), "wei")
+	fmt.Println(estimate)
 	// Output:
-	// call: 180000000000000 wei
-	// verification: 240000000000000 wei
 	// total: 516000000000000 wei
+	// at most 516000000000000 wei (180000000000000 call + 240000000000000 verification + 96000000000000 pre-verification), paid by the account: gas 90000 call + 120000 verification + 48000 pre-verification; fee at most 2000000000 wei per gas, tip 0
 }

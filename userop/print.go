@@ -20,9 +20,8 @@ func (op Operation) String() string {
 	}
 	parts = append(parts,
 		callText(op.CallData),
-		fmt.Sprintf("gas %s call + %s verification + %s pre-verification",
-			op.CallGasLimit.Dec(), op.VerificationGasLimit.Dec(), op.PreVerificationGas.Dec()),
-		fmt.Sprintf("fee at most %s wei per gas, tip %s", op.MaxFeePerGas.Dec(), op.MaxPriorityFeePerGas.Dec()))
+		"gas "+op.Gas().String(),
+		"fee "+op.Fees().String())
 	if len(op.PaymasterAndData) > 0 {
 		parts = append(parts, "paid by "+named(op.PaymasterAndData, "paymaster"))
 	}
@@ -53,6 +52,35 @@ func (op Operation) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("payer", named(op.PaymasterAndData, "paymaster")))
 	}
 	return slog.GroupValue(attrs...)
+}
+
+// String says the limits in words.
+func (g Gas) String() string {
+	return partsText(&g.CallGasLimit, &g.VerificationGasLimit, &g.PreVerificationGas)
+}
+
+// String says the fees in words.
+func (f Fees) String() string {
+	return fmt.Sprintf("at most %s wei per gas, tip %s", f.MaxFeePerGas.Dec(), f.MaxPriorityFeePerGas.Dec())
+}
+
+// String says the sum and its parts in words.
+func (c Cost) String() string {
+	total := c.Total()
+	return fmt.Sprintf("%s wei (%s)", total.Dec(), partsText(&c.Call, &c.Verification, &c.PreVerification))
+}
+
+// String says the estimate in one line.
+func (e Estimate) String() string {
+	payer := "the account"
+	if e.Paymaster != (common.Address{}) {
+		payer = "paymaster " + e.Paymaster.Hex()
+	}
+	return fmt.Sprintf("at most %s, paid by %s: gas %s; fee %s", e.Cost, payer, e.Gas, e.Fees)
+}
+
+func partsText(call, verification, preVerification *uint256.Int) string {
+	return fmt.Sprintf("%s call + %s verification + %s pre-verification", call.Dec(), verification.Dec(), preVerification.Dec())
 }
 
 // nonceText says a nonce by its two parts where there are two.

@@ -76,3 +76,10 @@ func TestOperationNeverPrintsSignatures(t *testing.T) {
 	require.Contains(t, log.String(), "op.nonce=0xabc0000000000000007")
 	require.Contains(t, log.String(), `pointer.payer="paymaster 0x2222222222222222222222222222222222222222 and 19 bytes"`)
 }
+
+func TestEstimatesPrintInWords(t *testing.T) {
+	op := printable()
+	require.Equal(t, "at most 1500000000000 wei (150000000000 call + 900000000000 verification + 450000000000 pre-verification), "+
+		"paid by paymaster "+sponsor.Hex()+": gas 100 call + 200 verification + 300 pre-verification; fee at most 1500000000 wei per gas, tip 5",
+		fmt.Sprint(op.Estimate()))
+}
