@@ -91,6 +91,9 @@ func (p *Pending) Operation() *Operation { return p.op }
 const (
 	firstPoll = 200 * time.Millisecond
 	lastPoll  = 2 * time.Second
+	// longestPoll bounds a question: one that is never answered, on a connection that died unnoticed, must not
+	// take the whole wait.
+	longestPoll = 10 * time.Second
 )
 
 // Wait asks the bundler for the receipt, soon at first and less often later, until the operation is
@@ -113,7 +116,7 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 		if err := sleep(ctx, jitter(pause)); err != nil {
 			return nil, ended(err)
 		}
-		receipt, err := p.sender.cfg.Bundler.UserOperationReceipt(ctx, p.hash)
+		receipt, err := p.receipt(ctx)
 		switch {
 		case err == nil && receipt.UserOpHash != p.hash:
 			return nil, ended(fmt.Errorf("the bundler answered with the receipt of %s", receipt.UserOpHash))
@@ -133,6 +136,13 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 	}
 }
 
+// receipt asks the bundler for the receipt once.
+func (p *Pending) receipt(ctx context.Context) (*Receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, longestPoll)
+	defer cancel()
+	return p.sender.cfg.Bundler.UserOperationReceipt(ctx, p.hash)
+}
+
 // permanent reports whether asking again for a receipt is pointless.
 func permanent(err error) bool {
 	var judged interface{ Temporary() bool }
@@ -146,10 +156,12 @@ func (p *Pending) dropped(ctx context.Context) bool {
 	if !ok {
 		return false
 	}
-	if dropped, err := bundler.UserOperationDropped(ctx, p.hash); err != nil || !dropped {
+	asking, cancel := context.WithTimeout(ctx, longestPoll)
+	defer cancel()
+	if dropped, err := bundler.UserOperationDropped(asking, p.hash); err != nil || !dropped {
 		return false
 	}
-	_, err := p.sender.cfg.Bundler.UserOperationReceipt(ctx, p.hash)
+	_, err := p.receipt(ctx)
 	return errors.Is(err, ErrNotFound)
 }
 

@@ -431,3 +431,37 @@ func TestWaitPollsSoonAndThenLessOften(t *testing.T) {
 		require.InDelta(t, 18, s.count("receipt"), 2, "every 2 s in the end")
 	})
 }
+
+// stuck is a bundler that leaves a question without an answer now and then, as connections do that died unnoticed.
+type stuck struct {
+	*services
+	every int
+}
+
+func (b stuck) UserOperationReceipt(ctx context.Context, hash common.Hash) (*userop.Receipt, error) {
+	receipt, err := b.services.UserOperationReceipt(ctx, hash)
+	if b.count("receipt")%b.every == 1 {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return receipt, err
+}
+
+func (b stuck) UserOperationDropped(ctx context.Context, _ common.Hash) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+func TestAQuestionThatIsNeverAnsweredDoesNotTakeTheWholeWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServices()
+		for range 10 {
+			s.receipts = append(s.receipts, userop.ErrNotFound)
+		}
+		s.receipts = append(s.receipts, &userop.Receipt{UserOpHash: common.Hash{1}, Success: true})
+		sender, err := userop.NewSender(userop.SenderConfig{ChainID: testChainID, EntryPoint: entryPoint, Bundler: stuck{s, 5}})
+		require.NoError(t, err)
+		_, err = sender.Watch(common.Hash{1}).Wait(t.Context())
+		require.NoError(t, err)
+	})
+}
