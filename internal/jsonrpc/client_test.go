@@ -85,7 +85,11 @@ func TestUnusableAnswers(t *testing.T) {
 		{"null", `: the answer is null`, false, true},
 		{"wrong_type", `: unexpected result: json: cannot unmarshal object into Go value of type string: "{\"hash\":\"0x1\"}"`, false, true},
 		{"moved", `: HTTP 307 Temporary Redirect: redirects are not followed; use the final URL (it points to https://elsewhere.example/…)`, false, false},
-		{"result_in_500", `: HTTP 500 Internal Server Error: "{\"jsonrpc\":\"2.0\",\"id\":`, false, true},
+		{"result_in_500", `: HTTP 500 Internal Server Error: "{\"jsonrpc\":\"2.0\",\"id\":`, true, true},
+		{"cdn_522", `: HTTP 522: "error code: 522"`, true, true},
+		{"html_500", `: HTTP 500 Internal Server Error: "<h1>Internal Server Error</h1>"`, true, true},
+		{"slow_408", `: HTTP 408 Request Timeout`, true, true},
+		{"not_implemented", `: HTTP 501 Not Implemented`, false, true},
 	} {
 		err := c.Call(t.Context(), new(string), want.method)
 		var got *jsonrpc.TransportError

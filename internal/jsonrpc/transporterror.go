@@ -60,9 +60,11 @@ func (e *TransportError) Error() string {
 func (e *TransportError) Unwrap() error { return e.Err }
 
 // Temporary reports whether the same request may get through later: connections that are refused,
-// reset or cut, timeouts, and the statuses 429, 502, 503 and 504.
+// reset or cut, timeouts, and the statuses 408, 429, 500, 502, 503, 504 and those from 520 on, with which
+// content delivery networks report a service behind them.
 func (e *TransportError) Temporary() bool {
-	if temporaryStatus(e.HTTPStatus) {
+	switch status := e.HTTPStatus; {
+	case temporaryStatus(status), status == http.StatusRequestTimeout, status == http.StatusInternalServerError, status >= 520:
 		return true
 	}
 	return e.broken && !permanent(e.Err)

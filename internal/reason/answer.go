@@ -101,7 +101,7 @@ func (a Answer) RateLimited() bool {
 // Temporary reports whether the service failed in a way that passes by itself.
 func (a Answer) Temporary() bool {
 	const internalError = -32603
-	failed := a.Code == internalError || a.Code == 0 || a.HTTPStatus >= 500
+	failed := a.Code == internalError || a.Code == 0 || a.HTTPStatus >= 500 || a.HTTPStatus == http.StatusRequestTimeout
 	return a.RateLimited() || failed && a.Undecided()
 }
 
@@ -109,7 +109,7 @@ func (a Answer) Temporary() bool {
 // failed in some other way.
 func (a Answer) Undecided() bool {
 	switch {
-	case a.RateLimited(), a.HTTPStatus >= 400 && a.HTTPStatus <= 499:
+	case a.RateLimited(), a.HTTPStatus >= 400 && a.HTTPStatus <= 499 && a.HTTPStatus != http.StatusRequestTimeout:
 		return false
 	case a.Reason.AA != nil, a.Reason.Revert != nil, strings.Contains(strings.ToLower(a.Message), "revert"):
 		return false

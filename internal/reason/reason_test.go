@@ -125,6 +125,7 @@ func TestDecisions(t *testing.T) {
 		{"internal error that is a revert", reason.Answer{Code: -32603, Message: "Execution Reverted"}, false, false},
 		{"no code", reason.Answer{HTTPStatus: 200}, true, true},
 		{"no code, HTTP 400", reason.Answer{HTTPStatus: 400}, false, false},
+		{"a gateway's timeout", reason.Answer{Code: -32000, HTTPStatus: 408}, true, true},
 		{"server error", reason.Answer{Code: -32000, HTTPStatus: 200}, false, true},
 		{"server error, HTTP 503", reason.Answer{Code: -32000, HTTPStatus: 503}, true, true},
 	} {
