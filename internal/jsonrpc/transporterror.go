@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -37,7 +38,7 @@ type TransportError struct {
 func (e *TransportError) Error() string {
 	text := fmt.Sprintf("%s %s: %s", e.Service, e.Endpoint, e.Method)
 	if e.HTTPStatus != 0 && e.HTTPStatus != http.StatusOK {
-		text += fmt.Sprintf(": HTTP %d %s", e.HTTPStatus, http.StatusText(e.HTTPStatus))
+		text += strings.TrimRight(fmt.Sprintf(": HTTP %d %s", e.HTTPStatus, http.StatusText(e.HTTPStatus)), " ")
 	}
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
