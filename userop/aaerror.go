@@ -51,7 +51,27 @@ func (e *AAError) Error() string {
 }
 
 // Help says in words what the code means and what to do about it; empty for an unknown code.
-func (e *AAError) Help() string { return aaHelp[e.Code] }
+func (e *AAError) Help() string {
+	switch {
+	case e.Code != "AA10" && e.Code != "AA25":
+	case tooMany.MatchString(e.Reason):
+		return "the account has as many operations on their way as the bundler takes; wait for one of them, or send fewer at once"
+	case !inTheWay.MatchString(e.Reason):
+	case e.Code == "AA10" || deployment.MatchString(e.Reason):
+		return "another operation that deploys the account is on its way; wait until it is included"
+	default:
+		return "another operation with this nonce is on its way; wait until it is included, or send beside it in another lane"
+	}
+	return aaHelp[e.Code]
+}
+
+// Bundlers give the codes of a deployed account and of a used nonce also to operations that are in the way
+// of others in their mempool, when nothing is deployed or used yet. Their words tell.
+var (
+	tooMany    = regexp.MustCompile(`(?i)\bmaximum number of\b`)
+	inTheWay   = regexp.MustCompile(`(?i)\bmempool\b|\bbeing (included|processed)\b|\binflight\b`)
+	deployment = regexp.MustCompile(`(?i)\bdeployment\b`)
+)
 
 // aaHelp explains the codes of EntryPoint v0.6, and those of v0.7 that bundlers use for v0.6 as well.
 var aaHelp = map[string]string{

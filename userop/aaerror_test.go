@@ -57,6 +57,30 @@ func TestEveryAACodeIsExplained(t *testing.T) {
 	}
 }
 
+// The words are Alto's: its mempool uses the EntryPoint's codes for what is in the way of an operation.
+func TestAACodesOfAMempool(t *testing.T) {
+	const (
+		nonce      = "another operation with this nonce is on its way; wait until it is included, or send beside it in another lane"
+		deployment = "another operation that deploys the account is on its way; wait until it is included"
+		many       = "the account has as many operations on their way as the bundler takes; wait for one of them, or send fewer at once"
+	)
+	for text, want := range map[string]string{
+		"AA25 invalid account nonce: User operation already present in mempool, bump the gas price by minimum 10%":                                                nonce,
+		"AA25 invalid account nonce: Another UserOperation with same sender and nonce is already being processed":                                                 nonce,
+		"AA25 invalid account nonce: Maximum number of parallel user operations for that is allowed for this sender reached":                                      many,
+		"AA25 invalid account nonce: Maximum number of queued user operations reached for this sender and nonce key":                                              many,
+		"AA25 invalid account deployment: Another deployment operation for this sender is already being processed":                                                deployment,
+		"AA10 sender already constructed: A conflicting userOperation with initCode for this sender is already in the mempool, bump the gas price by minimum 10%": deployment,
+		"UserOperation reverted during simulation with reason: AA25 invalid account nonce":                                                                        (&userop.AAError{Code: "AA25"}).Help(),
+		"UserOperation reverted during simulation with reason: AA10 sender already constructed":                                                                   (&userop.AAError{Code: "AA10"}).Help(),
+		"UserOperation reverted during simulation with reason: AA23 reverted: not in the mempool, says the contract":                                              (&userop.AAError{Code: "AA23"}).Help(),
+	} {
+		aa, ok := userop.ParseAA(text)
+		require.True(t, ok, text)
+		require.Equal(t, want, aa.Help(), text)
+	}
+}
+
 func FuzzParseAA(f *testing.F) {
 	f.Add(`FailedOp(0,"AA23 reverted (or OOG)")`)
 	f.Add("AA25 invalid account nonce")
