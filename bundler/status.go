@@ -113,12 +113,13 @@ func (c *Client) UserOperationStatus(ctx context.Context, hash common.Hash) (Sta
 	return status, err
 }
 
-// UserOperationDropped reports whether the bundler says that it gave the operation up. A bundler
-// without a status method never says so.
+// UserOperationDropped reports whether the bundler says that it gave the operation up, or that the
+// transaction it was in reverted as a whole: that is not sent again. A bundler without a status method never
+// says so.
 func (c *Client) UserOperationDropped(ctx context.Context, hash common.Hash) (bool, error) {
 	status, err := c.UserOperationStatus(ctx, hash)
 	if errors.Is(err, ErrNoStatus) {
 		return false, nil
 	}
-	return status.State == Dropped, err
+	return status.State == Dropped || status.State == Reverted, err
 }

@@ -39,6 +39,21 @@ func TestStatusOfEachVendor(t *testing.T) {
 	}
 }
 
+func TestDropped(t *testing.T) {
+	for file, want := range map[string][]bool{
+		"status_biconomy.jsonl": {false, false, false, true, false, false},
+		"status_pimlico.jsonl":  {false, false, false, false, false, true, true, true},
+		"status_none.jsonl":     {false, false},
+	} {
+		client, _ := play(t, file)
+		for i, dropped := range want {
+			got, err := client.UserOperationDropped(t.Context(), opHash)
+			require.NoError(t, err)
+			require.Equal(t, dropped, got, "%s, answer %d", file, i)
+		}
+	}
+}
+
 func TestStatusNotOffered(t *testing.T) {
 	client, _ := play(t, "status_none.jsonl")
 	for range 2 {
