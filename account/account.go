@@ -94,7 +94,7 @@ func (a *Account) draft(calls []Call, opts []Option) (*userop.Draft, error) {
 		return nil, err
 	}
 	if s.leaves == nil && s.find == nil && s.signer == nil {
-		return nil, fmt.Errorf("%w for account %s, which is known by address only: choose a leaf with WithSession", ErrNoSigner, a.address)
+		return nil, fmt.Errorf("%w for account %s, which is known by address only: choose a leaf with WithSession, or have it chosen with WithLeafOf", ErrNoSigner, a.address)
 	}
 	draft, err := a.client.newDraft(a.address, calls, s)
 	if err != nil {

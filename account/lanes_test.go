@@ -548,7 +548,9 @@ func TestLaneOptions(t *testing.T) {
 	for want, opt := range map[string]account.Option{
 		"WithNonce, WithLane and InLane each choose the nonce; use one": account.WithNonce(new(uint256.Int)),
 		"WithNonce, WithLane and InLane each choose the nonce":          account.WithLane(uint256.NewInt(1)),
-		"InLane without lanes": account.InLane(nil),
+		"InLane without lanes":      account.InLane(nil),
+		"WithNonce without a nonce": account.WithNonce(nil),
+		"WithLane without a key":    account.WithLane(nil),
 	} {
 		_, err := sendInLane(t.Context(), user, lanes, opt)
 		require.ErrorIs(t, err, account.ErrConfig)

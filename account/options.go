@@ -43,12 +43,8 @@ type settings struct {
 // their order.
 func WithSession(leaves ...session.LeafRef) Option {
 	return func(s *settings) {
-		if len(leaves) == 0 {
-			s.errs = append(s.errs, errors.New("WithSession without a leaf"))
-		}
-		if s.leaves != nil {
-			s.errs = append(s.errs, errors.New("WithSession twice"))
-		}
+		s.must(len(leaves) > 0, "WithSession without a leaf")
+		s.must(s.leaves == nil, "WithSession twice")
 		s.leaves = leaves
 	}
 }
@@ -57,9 +53,7 @@ func WithSession(leaves ...session.LeafRef) Option {
 // or an error matching [session.ErrAmbiguous] or [session.ErrNoLeaf].
 func WithLeafOf(sess *session.Session) Option {
 	return func(s *settings) {
-		if sess == nil {
-			s.errs = append(s.errs, errors.New("WithLeafOf without a session"))
-		}
+		s.must(sess != nil, "WithLeafOf without a session")
 		s.find = sess
 	}
 }
@@ -67,9 +61,7 @@ func WithLeafOf(sess *session.Session) Option {
 // WithSigner has the operation signed by a signer of your own instead of a session or the owner.
 func WithSigner(signer userop.Signer) Option {
 	return func(s *settings) {
-		if signer == nil {
-			s.errs = append(s.errs, errors.New("WithSigner without a signer"))
-		}
+		s.must(signer != nil, "WithSigner without a signer")
 		s.signer = signer
 	}
 }
@@ -98,18 +90,26 @@ func Unchecked() Option { return func(s *settings) { s.unchecked = true } }
 func ReplaceRoot() Option { return func(s *settings) { s.replaceRoot = true } }
 
 // WithNonce uses this nonce, 0 included, instead of reading it.
-func WithNonce(nonce *uint256.Int) Option { return func(s *settings) { s.nonce = nonce } }
+func WithNonce(nonce *uint256.Int) Option {
+	return func(s *settings) {
+		s.must(nonce != nil, "WithNonce without a nonce")
+		s.nonce = nonce
+	}
+}
 
 // WithLane reads the nonce in the lane of a 192-bit key. Operations in different lanes do not wait for
 // each other.
-func WithLane(key *uint256.Int) Option { return func(s *settings) { s.lane = key } }
+func WithLane(key *uint256.Int) Option {
+	return func(s *settings) {
+		s.must(key != nil, "WithLane without a key")
+		s.lane = key
+	}
+}
 
 // InLane sends in a lane of its own, and waits for one while all are in use; see [Lanes].
 func InLane(lanes *Lanes) Option {
 	return func(s *settings) {
-		if lanes == nil {
-			s.errs = append(s.errs, errors.New("InLane without lanes"))
-		}
+		s.must(lanes != nil, "InLane without lanes")
 		s.lanes = lanes
 	}
 }
@@ -134,12 +134,8 @@ func newSettings(opts []Option) (*settings, error) {
 	for _, opt := range opts {
 		opt(s)
 	}
-	if named := btoi(s.leaves != nil) + btoi(s.find != nil) + btoi(s.signer != nil); named > 1 {
-		s.errs = append(s.errs, errors.New("WithSession, WithLeafOf and WithSigner each name who signs; use one"))
-	}
-	if chosen := btoi(s.nonce != nil) + btoi(s.lane != nil) + btoi(s.lanes != nil); chosen > 1 {
-		s.errs = append(s.errs, errors.New("WithNonce, WithLane and InLane each choose the nonce; use one"))
-	}
+	s.must(btoi(s.leaves != nil)+btoi(s.find != nil)+btoi(s.signer != nil) <= 1, "WithSession, WithLeafOf and WithSigner each name who signs; use one")
+	s.must(btoi(s.nonce != nil)+btoi(s.lane != nil)+btoi(s.lanes != nil) <= 1, "WithNonce, WithLane and InLane each choose the nonce; use one")
 	if s.lane != nil && s.lane.BitLen() > 192 {
 		s.errs = append(s.errs, fmt.Errorf("lane key has %d bits, at most 192 fit", s.lane.BitLen()))
 	}
@@ -148,6 +144,13 @@ func newSettings(opts []Option) (*settings, error) {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, errors.Join(s.errs...))
 	}
 	return s, nil
+}
+
+// must notes what is wrong with the options unless ok.
+func (s *settings) must(ok bool, complaint string) {
+	if !ok {
+		s.errs = append(s.errs, errors.New(complaint))
+	}
 }
 
 func btoi(b bool) int {

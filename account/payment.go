@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,18 +24,14 @@ import (
 // oracle on chain can find another rate there than it answered with: then the allowance alone bounds the fee.
 func PayWith(quote userop.FeeQuote) Option {
 	return func(s *settings) {
-		if s.quote != nil {
-			s.errs = append(s.errs, errors.New("PayWith twice"))
-		}
+		s.must(s.quote == nil, "PayWith twice")
 		s.quote = &quote
 	}
 }
 
 // checkPayer judges the options about who pays.
 func (s *settings) checkPayer() {
-	if named := btoi(s.sponsored) + btoi(s.orSelf) + btoi(s.quote != nil); named > 1 {
-		s.errs = append(s.errs, errors.New("Sponsored, SponsoredOrSelf and PayWith each name who pays; use one"))
-	}
+	s.must(btoi(s.sponsored)+btoi(s.orSelf)+btoi(s.quote != nil) <= 1, "Sponsored, SponsoredOrSelf and PayWith each name who pays; use one")
 	if s.approval != nil && s.approval.leaf != nil && s.leaves == nil {
 		s.errs = append(s.errs, fmt.Errorf("%s with a leaf goes with WithSession", s.approval.option))
 	}

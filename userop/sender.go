@@ -123,7 +123,7 @@ func (s *Sender) Fill(ctx context.Context, draft Draft) (*Operation, error) {
 func (s *Sender) begin(ctx context.Context, draft *Draft) (*heldNonce, error) {
 	err := draft.validate()
 	if err == nil && draft.Sponsored && s.cfg.Paymaster == nil {
-		err = fmt.Errorf("%w: no paymaster is configured", ErrNotSponsored)
+		err = fmt.Errorf("%w: no paymaster is configured; name one where the client or sender is made", ErrNotSponsored)
 	}
 	if err != nil {
 		return nil, &Error{Step: StepCheck, Sender: draft.Sender, Err: err}

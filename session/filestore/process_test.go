@@ -104,6 +104,9 @@ func TestReaderSeesEveryCommit(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	_, err := filestore.OpenReadOnly(dir, filestore.Config{})
 	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "no session store to read, make it with Open: ")
+	_, err = filestore.Open("", filestore.Config{})
+	require.EqualError(t, err, "invalid input: open session store without a directory; Default opens that of the user")
 	store := open(t, dir)
 	reader := read(t, dir, 1)
 

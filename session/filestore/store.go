@@ -55,6 +55,9 @@ type file interface {
 // that has it open is an error matching [ErrInUse], a directory or file that others can read is one
 // with the command that helps, and a Sealer that does not open the keys is one matching [seal.ErrOpen].
 func Open(dir string, config Config) (*Store, error) {
+	if dir == "" {
+		return nil, fmt.Errorf("%w: open session store without a directory; Default opens that of the user", session.ErrInvalid)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open session store: %w", err)
 	}
@@ -71,11 +74,11 @@ func Open(dir string, config Config) (*Store, error) {
 // OpenReadOnly opens the store in dir beside the process that writes it. Changes are refused with an
 // error matching [ErrReadOnly].
 func OpenReadOnly(dir string, config Config) (*Store, error) {
-	if err := checkModes(dir); err != nil {
-		return nil, err
-	}
 	if _, err := os.Stat(filepath.Join(dir, dataName)); err != nil {
 		return nil, fmt.Errorf("no session store to read, make it with Open: %w", err)
+	}
+	if err := checkModes(dir); err != nil {
+		return nil, err
 	}
 	return open(dir, newReader(dir), config)
 }
