@@ -3,6 +3,7 @@ package reason
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -44,15 +45,31 @@ func (a Answer) codes() string {
 
 // help is what to do about the answer, empty where that is not known.
 func (a Answer) help() string {
-	const timeRange = -32503 // for which bundlers have words of their own, without AA22 or AA32
+	const ( // for which bundlers have words of their own, without an AA code
+		timeRange = -32503
+		signature = -32507
+		reverted  = -32521
+	)
 	switch {
 	case a.Reason.AA != nil:
 		return a.Reason.AA.Help()
 	case a.Code == timeRange:
 		return "check the validity windows of session and sponsorship, and the clock"
+	case a.Code == signature:
+		return "check who signs, the chain ID and the EntryPoint, and that no field changed after the paymaster answered or after signing"
+	case a.Code == reverted && a.Reason.Revert == nil:
+		return "the operation's call would revert; check what it calls, its arguments, and what the account has"
 	}
 	return ""
 }
+
+// crowd finds what bundlers say of an account that has as many operations in the mempool as they take:
+// "Max operations (4) reached for sender …", "Maximum number of parallel user operations … reached".
+var crowd = regexp.MustCompile(`(?i)\bmax(imum number of)?\b.{0,20}\boperations\b.{0,60}\breached\b`)
+
+// crowded reports whether the account has too many operations on their way: this one was not taken, and
+// will be when others are included.
+func (a Answer) crowded() bool { return refusal(a.Code) && crowd.MatchString(a.Message) }
 
 // words is the service's message with what it says in hex, or in its data only.
 func (a Answer) words() string {
@@ -102,7 +119,7 @@ func (a Answer) RateLimited() bool {
 func (a Answer) Temporary() bool {
 	const internalError = -32603
 	failed := a.Code == internalError || a.Code == 0 || a.HTTPStatus >= 500 || a.HTTPStatus == http.StatusRequestTimeout
-	return a.RateLimited() || failed && a.Undecided()
+	return a.RateLimited() || a.crowded() || failed && a.Undecided()
 }
 
 // Undecided reports whether it is open what became of the request: the service did not refuse it, but

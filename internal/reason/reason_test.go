@@ -87,6 +87,10 @@ func TestTextByCode(t *testing.T) {
 	}{
 		{reason.Answer{Code: -32503, Message: "expires too soon", HTTPStatus: 200},
 			"expires too soon (code -32503): check the validity windows of session and sponsorship, and the clock"},
+		{reason.Answer{Code: -32507, Message: "Invalid UserOperation signature or paymaster signature", HTTPStatus: 200},
+			"Invalid UserOperation signature or paymaster signature (code -32507): check who signs, the chain ID and the EntryPoint, and that no field changed after the paymaster answered or after signing"},
+		{reason.Answer{Code: -32521, Message: "UserOperation reverted during simulation with reason: 0x", HTTPStatus: 200},
+			"UserOperation reverted during simulation with reason: 0x (code -32521): the operation's call would revert; check what it calls, its arguments, and what the account has"},
 		{reason.Answer{Code: -32000, Message: "down", HTTPStatus: 503}, "down (code -32000, HTTP 503)"},
 		{reason.Answer{Message: "invalid API key", HTTPStatus: 401}, "invalid API key (HTTP 401)"},
 		{reason.Answer{Message: "no", HTTPStatus: 200}, "no (code 0)"},
@@ -117,6 +121,9 @@ func TestDecisions(t *testing.T) {
 	}{
 		{"refused by the account", reason.Answer{Code: -32500}, false, false},
 		{"refused with HTTP 500", reason.Answer{Code: -32500, HTTPStatus: 500}, false, false},
+		{"as many as Alto takes", reason.Answer{Code: -32602, Reason: reason.Reason{AA: aa},
+			Message: "AA25 invalid account nonce: Maximum number of parallel user operations for that is allowed for this sender reached"}, true, false},
+		{"as many as Rundler takes", reason.Answer{Code: -32505, Message: "Max operations (4) reached for sender 0x82a6"}, true, false},
 		{"bad parameters", reason.Answer{Code: -32602}, false, false},
 		{"rate limit", reason.Answer{Code: -32005}, true, false},
 		{"HTTP 429", reason.Answer{Code: -32000, HTTPStatus: 429}, true, false},
