@@ -123,8 +123,9 @@ func (s *Signer) CheckCalls(callData []byte, calls []Call) error {
 }
 
 // checkKey returns an error matching [ErrWrongKey] if the leaf's data names another key than the leaf.
+// Data of another module names none that is known, and of data too short the policy check says it.
 func (l *Leaf) checkKey(m Modules) error {
-	var named common.Address
+	named := l.Key
 	switch l.Module {
 	case m.ABI:
 		if p, ok := parsePermission(l.Data); ok {
@@ -135,8 +136,8 @@ func (l *Leaf) checkKey(m Modules) error {
 			named = a.key
 		}
 	}
-	if named == (common.Address{}) || named == l.Key {
-		return nil // data of another module, or so short that the policy check says it
+	if named == l.Key {
+		return nil
 	}
 	return fmt.Errorf("%w: %s belongs to key %s, but what was granted names key %s", ErrWrongKey, l.name(), l.Key, named)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
@@ -190,6 +191,39 @@ func TestFault08BatchChecksEverySigner(t *testing.T) {
 	_, err := session.NewBatchSigner(session.Modules{}, sess.Leaf(0), sess.Leaf(1))
 	require.ErrorIs(t, err, session.ErrWrongKey)
 	require.ErrorContains(t, err, "leaf 1 of the batch belongs to key 0x0000000000000000000000000000000000000099")
+}
+
+// A module compares the signer with the key that its data names; a zero key is nobody's.
+func TestCheckCallsWantsTheKeyThatTheDataNames(t *testing.T) {
+	transfer, err := transferPolicy().Leaf(session.Modules{})
+	require.NoError(t, err)
+	data, err := abi.Pack("transfer(address,uint256)", policyTo, 1)
+	require.NoError(t, err)
+	tests := []struct {
+		leaf  session.Leaf
+		keyAt int
+		call  session.Call
+	}{
+		{*buyLeaf(t), 0, buyCall(t, 7, 5)},
+		{transfer, 12, session.Call{To: policyNFT, Data: data}},
+	}
+	for _, test := range tests {
+		for _, named := range []common.Address{keyAddress(testKey), policyTo, {}} {
+			leaf := test.leaf.Clone()
+			leaf.ID, leaf.Status, leaf.InTree, leaf.ValidUntil, leaf.Key = "abc", session.StatusActive, true, 0, keyAddress(testKey)
+			copy(leaf.Data[test.keyAt:], named[:])
+			sess, _ := fixed(t, testRef, testKey, []session.Leaf{leaf})
+			signer, err := session.NewSigner(session.Modules{}, sess.Leaf(0))
+			require.NoError(t, err)
+			err = signer.CheckCalls(abi.Execute(test.call.To, test.call.Value, test.call.Data), []session.Call{test.call})
+			if named == leaf.Key {
+				require.NoError(t, err)
+				continue
+			}
+			require.ErrorIs(t, err, session.ErrWrongKey)
+			require.ErrorContains(t, err, "session abc belongs to key "+leaf.Key.Hex()+", but what was granted names key "+named.Hex())
+		}
+	}
 }
 
 func TestFault08CallDataIsBytesNotText(t *testing.T) {
