@@ -112,6 +112,9 @@ func (c *Client) newDraft(address common.Address, calls []Call, s *settings) (*u
 	if s.leaves != nil && len(s.leaves) != len(calls) {
 		return nil, fmt.Errorf("%w: %d calls with %d session leaves; each call needs its leaf", ErrConfig, len(calls), len(s.leaves))
 	}
+	if s.payContext != nil && !(s.sponsored || s.orSelf || s.quote != nil || s.quoted) {
+		return nil, fmt.Errorf("%w: PaymasterContext without a paymaster to pay; add Sponsored, SponsoredOrSelf or PayWith", ErrConfig)
+	}
 	draft, err := c.draftAfter(address, s.first, calls, s)
 	if err == nil && !s.quoted && (s.quote != nil || s.approval != nil) {
 		err = c.arrangePayment(draft, calls, s)
@@ -139,17 +142,18 @@ func (c *Client) draftCalls(address common.Address, calls []Call, s *settings) (
 // callDraft is the draft of an operation with that callData, as the options have it.
 func (c *Client) callDraft(address common.Address, callData []byte, s *settings) *userop.Draft {
 	draft := &userop.Draft{
-		Sender:    address,
-		CallData:  callData,
-		Signer:    s.signer,
-		Sponsored: s.sponsored || s.orSelf,
-		OrSelf:    s.orSelf,
-		Fees:      s.fees,
-		Gas:       s.gas,
-		Margins:   s.margins,
-		Caps:      c.caps,
-		Overrides: s.overrides,
-		Checks:    []func(context.Context) error{c.identify},
+		Sender:           address,
+		CallData:         callData,
+		Signer:           s.signer,
+		Sponsored:        s.sponsored || s.orSelf,
+		OrSelf:           s.orSelf,
+		PaymasterContext: s.payContext,
+		Fees:             s.fees,
+		Gas:              s.gas,
+		Margins:          s.margins,
+		Caps:             c.caps,
+		Overrides:        s.overrides,
+		Checks:           []func(context.Context) error{c.identify},
 	}
 	if s.lanes != nil {
 		draft.Reserve = func(ctx context.Context) (userop.Reservation, error) { return s.lanes.reserve(ctx, c, address) }

@@ -22,6 +22,7 @@ type settings struct {
 	orSelf      bool
 	quote       *userop.FeeQuote
 	approval    *approval
+	payContext  any
 	quoted      bool
 	first       []Call // go before the operation's own
 	batch       bool
@@ -72,6 +73,16 @@ func Sponsored() Option { return func(s *settings) { s.sponsored = true } }
 // SponsoredOrSelf asks the client's paymaster to pay and, where it says that it does not, has the account pay
 // itself. A paymaster that is out of reach, or has another objection, is an error all the same.
 func SponsoredOrSelf() Option { return func(s *settings) { s.orSelf = true } }
+
+// PaymasterContext tells the paymaster about this operation, such as a policy or the user, instead of what its
+// client was made with: Biconomy's webhook gets it as webhookData, an ERC-7677 service as its context. It is
+// marshalled to JSON.
+func PaymasterContext(data any) Option {
+	return func(s *settings) {
+		s.must(data != nil, "PaymasterContext without data")
+		s.payContext = data
+	}
+}
 
 // AsBatch sends even a single call as a batch, with a session through the batched session router.
 func AsBatch() Option { return func(s *settings) { s.batch = true } }

@@ -149,6 +149,25 @@ func TestFault13ServicesAreAskedWhichChainTheyServe(t *testing.T) {
 	})
 }
 
+func TestThePaymasterIsToldAboutAnOperation(t *testing.T) {
+	m := newMocked(t, 0, testutil.Biconomy)
+	_, err := m.send(t, account.PaymasterContext(map[string]string{"player": "ada"}))
+	require.NoError(t, err)
+	_, err = m.send(t)
+	require.NoError(t, err)
+	asked := m.paymaster.Requests("pm_sponsorUserOperation")
+	require.Len(t, asked, 2)
+	require.Contains(t, string(asked[0].Params[1]), `"webhookData":{"player":"ada"}`)
+	require.NotContains(t, string(asked[1].Params[1]), "webhookData")
+
+	_, err = m.send(t, account.PaymasterContext(nil))
+	require.ErrorIs(t, err, account.ErrConfig)
+	require.ErrorContains(t, err, "PaymasterContext without data")
+	_, err = m.user.Send(t.Context(), []account.Call{{To: stranger}}, account.WithSession(m.session.Leaf(0)), account.PaymasterContext(1))
+	require.ErrorIs(t, err, account.ErrConfig)
+	require.ErrorContains(t, err, "PaymasterContext without a paymaster to pay; add Sponsored, SponsoredOrSelf or PayWith")
+}
+
 func TestNotSponsoredIsAnErrorBeforeSigning(t *testing.T) {
 	m := newMocked(t, 0, testutil.Biconomy)
 	m.paymaster.On("pm_sponsorUserOperation", testutil.Result(map[string]any{"paymasterAndData": "0x"}))

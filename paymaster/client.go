@@ -56,7 +56,7 @@ func (c *Client) GoString() string { return c.String() }
 // The gas limits go out as decimal strings, as this service is used to. Its answer may set them; they are
 // part of what it signed.
 func (c *Client) SponsorUserOperation(ctx context.Context, op *userop.Operation, req userop.SponsorRequest) (userop.Sponsorship, error) {
-	params := c.options.params(modeSponsored, req.CalculateGasLimits)
+	params := c.options.params(modeSponsored, req.CalculateGasLimits, req.Context)
 	if req.FeeToken != nil {
 		if *req.FeeToken == (common.Address{}) {
 			return userop.Sponsorship{}, errors.New("paymaster: the fee token is the zero address; leave it out to be sponsored")

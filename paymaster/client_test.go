@@ -46,6 +46,13 @@ func TestSponsorOptions(t *testing.T) {
 		paymaster.WithAccountInfo(paymaster.AccountInfo{Name: "SESAME", Version: "1.0.0"}))
 	_, err := client.SponsorUserOperation(t.Context(), operation(), request(false))
 	require.NoError(t, err)
+
+	own := request(false)
+	own.Context = map[string]string{"order": "8"}
+	_, err = client.SponsorUserOperation(t.Context(), operation(), own)
+	require.NoError(t, err)
+	_, err = client.SponsorUserOperation(t.Context(), operation(), request(false))
+	require.NoError(t, err, "the client's own again")
 }
 
 func TestSponsorInAToken(t *testing.T) {

@@ -23,8 +23,8 @@ type ERC7677 struct {
 var _ userop.Paymaster = (*ERC7677)(nil)
 
 // NewERC7677 returns a client for the service at url, key included. serviceContext is what the service
-// wants to know beside the operation, such as a policy ID; it is marshalled to JSON, nil as {}. Like
-// [New] it does no I/O. Of the options those for the transport apply.
+// wants to know beside the operation, such as a policy ID; it is marshalled to JSON, nil as {}. An operation can
+// bring its own ([userop.Draft].PaymasterContext). Like [New] it does no I/O. Of the options those for the transport apply.
 func NewERC7677(url string, serviceContext any, opts ...Option) *ERC7677 {
 	var o options
 	for _, opt := range opts {
@@ -108,6 +108,9 @@ func (p *ERC7677) ask(ctx context.Context, method string, op *userop.Operation, 
 func (p *ERC7677) SponsorUserOperation(ctx context.Context, op *userop.Operation, req userop.SponsorRequest) (userop.Sponsorship, error) {
 	if req.FeeToken != nil {
 		return userop.Sponsorship{}, errors.New("paymaster: ERC-7677 has no fee token; name it in the service's context instead")
+	}
+	if req.Context != nil {
+		p = &ERC7677{rpc: p.rpc, context: req.Context}
 	}
 	// A callGasLimit of zero can be final: that of an operation that calls nothing.
 	unlimited := op.VerificationGasLimit.IsZero() || op.PreVerificationGas.IsZero()

@@ -58,6 +58,13 @@ func TestERC7677Sponsors(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
+	own := request(true)
+	own.Context = map[string]string{"policy": "gold"}
+	for _, req := range []userop.SponsorRequest{own, request(true)} {
+		got, err := client.SponsorUserOperation(t.Context(), operation(), req)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
 	req := request(true)
 	req.FeeToken = &usdc
 	_, err := client.SponsorUserOperation(t.Context(), operation(), req)

@@ -38,7 +38,8 @@ func WithLogger(logger *slog.Logger) Option {
 	return optionFunc(func(o *options) { o.logger = logger })
 }
 
-// WithWebhookData passes data to Biconomy's webhook for each operation. It is marshalled to JSON.
+// WithWebhookData passes data to Biconomy's webhook for each operation that brings none of its own
+// ([userop.Draft].PaymasterContext). It is marshalled to JSON.
 func WithWebhookData(data any) Option {
 	return optionFunc(func(o *options) { o.webhook = data })
 }

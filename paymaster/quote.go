@@ -17,7 +17,7 @@ var _ userop.FeeQuoter = (*Client)(nil)
 // Paymaster for its MaxFee in the same batch, then ask for the sponsorship with
 // [userop.SponsorRequest].FeeToken; package account does both.
 func (c *Client) FeeQuotes(ctx context.Context, op *userop.Operation, req userop.QuoteRequest) (userop.FeeQuotes, error) {
-	params := c.options.params(modeERC20, req.CalculateGasLimits)
+	params := c.options.params(modeERC20, req.CalculateGasLimits, req.Context)
 	params.TokenInfo = &tokenInfo{Tokens: make([]string, len(req.Tokens))}
 	for i, token := range req.Tokens {
 		params.TokenInfo.Tokens[i] = token.Hex()

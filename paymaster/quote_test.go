@@ -30,7 +30,7 @@ func TestFeeQuotes(t *testing.T) {
 }
 
 func TestFeeQuotesOfAllTokens(t *testing.T) {
-	got, err := play(t, "quotes_all.jsonl").FeeQuotes(t.Context(), operation(), userop.QuoteRequest{})
+	got, err := play(t, "quotes_all.jsonl").FeeQuotes(t.Context(), operation(), userop.QuoteRequest{Context: "ada"})
 	require.NoError(t, err)
 	require.Empty(t, got.Quotes)
 	require.Nil(t, got.Sponsorship)

@@ -36,13 +36,17 @@ type sponsorshipInfo struct {
 	Account     AccountInfo `json:"smartAccountInfo"`
 }
 
-func (o options) params(mode string, calculate bool) serviceParams {
+// params are those of a request; webhook replaces the data that the client was made with.
+func (o options) params(mode string, calculate bool, webhook any) serviceParams {
+	if webhook == nil {
+		webhook = o.webhook
+	}
 	p := serviceParams{
 		Mode:               mode,
 		CalculateGasLimits: calculate,
 		ExpiryDuration:     max(0, int64(o.expiry/time.Second)),
 		SponsorshipInfo: sponsorshipInfo{
-			WebhookData: o.webhook,
+			WebhookData: webhook,
 			Account:     AccountInfo{Name: "BICONOMY", Version: "2.0.0"},
 		},
 	}

@@ -38,6 +38,9 @@ type Draft struct {
 	OrSelf bool
 	// FeeToken, with Sponsored, pays the paymaster in this ERC-20 token.
 	FeeToken *common.Address
+	// PaymasterContext is what the paymaster is to know of this operation beside its fields, such as a policy or
+	// the user; nil for what the paymaster's client was made with. It is marshalled to JSON.
+	PaymasterContext any
 	// Fees, when not zero, are used as they are instead of being asked for.
 	Fees Fees
 	// Gas are limits to be used as they are; zero fields are estimated.

@@ -100,6 +100,7 @@ func (s *Sender) askSponsor(ctx context.Context, draft *Draft, op *Operation, ca
 		ChainID:            s.cfg.ChainID,
 		CalculateGasLimits: calculate,
 		FeeToken:           draft.FeeToken,
+		Context:            draft.PaymasterContext,
 	})
 	if err == nil {
 		err = namesPaymaster(answer.PaymasterAndData)

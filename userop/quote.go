@@ -24,6 +24,8 @@ type QuoteRequest struct {
 	Preferred common.Address
 	// CalculateGasLimits asks the service to reckon with gas limits of its own.
 	CalculateGasLimits bool
+	// Context is the [Draft]'s PaymasterContext.
+	Context any
 }
 
 // FeeQuotes is what it costs to pay for an operation in tokens.
@@ -85,7 +87,7 @@ func (s *Sender) FeeQuotes(ctx context.Context, draft Draft, tokens ...common.Ad
 			return FeeQuotes{}, &Error{Step: StepEstimate, Sender: draft.Sender, Err: err}
 		}
 	}
-	quotes, err := quoter.FeeQuotes(ctx, op, QuoteRequest{Tokens: tokens, CalculateGasLimits: calculate})
+	quotes, err := quoter.FeeQuotes(ctx, op, QuoteRequest{Tokens: tokens, CalculateGasLimits: calculate, Context: draft.PaymasterContext})
 	if err != nil {
 		return FeeQuotes{}, &Error{Step: StepQuote, Sender: draft.Sender, Err: err}
 	}

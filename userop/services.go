@@ -55,6 +55,8 @@ type SponsorRequest struct {
 	CalculateGasLimits bool
 	// FeeToken, when set, asks to pay in this ERC-20 token instead of being sponsored.
 	FeeToken *common.Address
+	// Context is the [Draft]'s PaymasterContext.
+	Context any
 }
 
 // Sponsorship is a paymaster's answer. The paymaster signed the operation with these limits: nil
