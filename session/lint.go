@@ -61,7 +61,7 @@ type FindingCode string
 
 // The kinds of findings.
 const (
-	// FindingNoEnd: the leaf never ends.
+	// FindingNoEnd: the leaf never ends, or not in our time.
 	FindingNoEnd FindingCode = "no-end"
 	// FindingNoRules: all arguments are allowed.
 	FindingNoRules FindingCode = "no-rules"
@@ -77,7 +77,7 @@ const (
 	FindingAnySelector FindingCode = "any-selector"
 	// FindingDuplicate: another leaf is the same, so that revoking one of them revokes nothing.
 	FindingDuplicate FindingCode = "duplicate"
-	// FindingNeverHolds: no call ever passes.
+	// FindingNeverHolds: no call ever passes, or not in our time.
 	FindingNeverHolds FindingCode = "never-holds"
 	// FindingPastEnd: a rule looks behind the function's arguments.
 	FindingPastEnd FindingCode = "past-end"
@@ -151,9 +151,7 @@ func (l *linter) addRule(rule int, code FindingCode, severity Severity, format s
 }
 
 func (l *linter) lintLeaf() {
-	if l.leaf.ValidUntil == 0 {
-		l.add(FindingNoEnd, SeverityWarning, "it never ends; only a new root revokes it")
-	}
+	l.lintWindow()
 	switch l.leaf.Module {
 	case l.Modules.ABI:
 		l.lintABI()
@@ -161,6 +159,21 @@ func (l *linter) lintLeaf() {
 		l.lintERC20()
 	default:
 		l.add(FindingUnknownModule, SeverityNote, "module %s is unknown; what it allows cannot be judged here", l.leaf.Module)
+	}
+}
+
+func (l *linter) lintWindow() {
+	until, after := l.leaf.ValidUntil, l.leaf.ValidAfter
+	switch {
+	case until == 0:
+		l.add(FindingNoEnd, SeverityWarning, "it never ends; only a new root revokes it")
+	case after > until:
+		l.add(FindingNeverHolds, SeverityWarning, "it starts at %s, after its end %s", formatTime(after), formatTime(until))
+	case until > lastDate:
+		l.add(FindingNoEnd, SeverityWarning, "it ends at %s, which is beyond the year 9999; were milliseconds taken for seconds?", formatTime(until))
+	}
+	if after > lastDate {
+		l.add(FindingNeverHolds, SeverityWarning, "it starts at %s, which is beyond the year 9999; were milliseconds taken for seconds?", formatTime(after))
 	}
 }
 

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -34,6 +35,14 @@ func TestLint(t *testing.T) {
 		{"clean", mintPolicy(), nil, nil},
 		{"no end", with(func(p *session.ABIPolicy) { p.Window = session.Forever() }), nil,
 			[]string{"abc: warning: it never ends; only a new root revokes it (no-end)"}},
+		{"ends in milliseconds", with(func(p *session.ABIPolicy) { p.Window = session.Until(time.Unix(policyEnd.UnixMilli(), 0)) }), nil,
+			[]string{"abc: warning: it ends at second 1796083200000, which is beyond the year 9999; were milliseconds taken for seconds? (no-end)"}},
+		{"starts in milliseconds", with(func(p *session.ABIPolicy) { p.Window = session.Forever() }), func(l *session.Leaf) { l.ValidAfter = uint64(policyEnd.UnixMilli()) },
+			[]string{"abc: warning: it never ends; only a new root revokes it (no-end)",
+				"abc: warning: it starts at second 1796083200000, which is beyond the year 9999; were milliseconds taken for seconds? (never-holds)"}},
+		{"starts after its end", mintPolicy(), func(l *session.Leaf) { l.ValidAfter = l.ValidUntil + 1 },
+			[]string{"abc: warning: it starts at 2026-12-01T00:00:01Z, after its end 2026-12-01T00:00:00Z (never-holds)"}},
+		{"one moment", mintPolicy(), func(l *session.Leaf) { l.ValidAfter = l.ValidUntil }, nil},
 		{"no rules", call("safeMint(address to)"), nil,
 			[]string{"abc: warning: it has no rules: all arguments are allowed (no-rules)"}},
 		{"no arguments to rule", call("stake()"), nil, nil},
@@ -59,6 +68,15 @@ func TestLint(t *testing.T) {
 		{"approval to one", call("approve(address who, uint256 amount)", session.Arg("who", session.Equal, policyTo)), nil, nil},
 		{"operator", call("setApprovalForAll(address operator, bool approved)", session.Arg("approved", session.Equal, true)), nil,
 			[]string{"abc: danger: setApprovalForAll(address,bool) lets the operator take all tokens at any later time, and no rule says that operator = one address (open-recipient)"}},
+		{"Permit2 approval to anyone", call("approve(address token, address who, uint160 amount, uint48 expiration)", session.Arg("token", session.Equal, policyNFT)), nil,
+			[]string{"abc: danger: approve(address,address,uint160,uint48) lets the spender take tokens at any later time, and no rule says that spender = one address (open-recipient)"}},
+		{"old approval to anyone", call("increaseApproval(address who, uint256 amount)", session.Arg("amount", session.LessThan, 100)), nil,
+			[]string{"abc: danger: increaseApproval(address,uint256) lets the spender take tokens at any later time, and no rule says that spender = one address (open-recipient)"}},
+		{"Dai permit to anyone", call("permit(address,address,uint256,uint256,bool,uint8,bytes32,bytes32)", session.Arg("0", session.Equal, account)), nil,
+			[]string{"abc: danger: permit(address,address,uint256,uint256,bool,uint8,bytes32,bytes32) lets the spender take tokens at any later time, and no rule says that spender = one address (open-recipient)"}},
+		{"batch of transfers to anyone", call("safeBatchTransferFrom(address from, address to, uint256[] ids, uint256[] amounts, bytes data)", session.Arg("from", session.Equal, account)), nil,
+			[]string{"abc: warning: safeBatchTransferFrom(address,address,uint256[],uint256[],bytes) moves tokens, and no rule says that to = one address (open-recipient)"}},
+		{"batch of transfers to one", call("safeBatchTransferFrom(address from, address to, uint256[] ids, uint256[] amounts, bytes data)", session.Arg("to", session.Equal, account)), nil, nil},
 		{"transfer to anyone", call("transfer(address to, uint256 amount)", session.Arg("amount", session.LessThan, 100)), nil,
 			[]string{"abc: warning: transfer(address,uint256) moves tokens, and no rule says that to = one address (open-recipient)"}},
 		{"ERC-20 module", transferPolicy(), nil,

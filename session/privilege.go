@@ -39,12 +39,16 @@ var privileges = sync.OnceValue(func() map[[abi.SelectorSize]byte]privilege {
 		"multicall(bytes[] data)")
 	add(SeverityDanger, "spender", "lets the spender take tokens at any later time",
 		"approve(address spender, uint256 amount)", "increaseAllowance(address spender, uint256 amount)",
-		"permit(address owner, address spender, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)")
+		"increaseApproval(address spender, uint256 amount)",
+		"approve(address token, address spender, uint160 amount, uint48 expiration)", // Permit2
+		"permit(address owner, address spender, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)",
+		"permit(address owner, address spender, uint256 nonce, uint256 expiry, bool allowed, uint8 v, bytes32 r, bytes32 s)") // Dai
 	add(SeverityDanger, "operator", "lets the operator take all tokens at any later time",
 		"setApprovalForAll(address operator, bool approved)")
 	add(SeverityWarning, "to", "moves tokens",
 		"transfer(address to, uint256 amount)", "transferFrom(address from, address to, uint256 amount)",
 		"safeTransferFrom(address from, address to, uint256 id)", "safeTransferFrom(address from, address to, uint256 id, bytes data)",
-		"safeTransferFrom(address from, address to, uint256 id, uint256 amount, bytes data)")
+		"safeTransferFrom(address from, address to, uint256 id, uint256 amount, bytes data)",
+		"safeBatchTransferFrom(address from, address to, uint256[] ids, uint256[] amounts, bytes data)")
 	return table
 })

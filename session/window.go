@@ -89,9 +89,11 @@ func unixSeconds(name string, t time.Time) (uint64, error) {
 	return uint64(s), nil
 }
 
+// lastDate is the last second of the year 9999. Beyond it the calendar has no agreed form; the number does.
+const lastDate = 253402300799
+
 func formatTime(s uint64) string {
-	// Beyond the year 9999 the calendar has no agreed form; the number does.
-	if s > 253402300799 {
+	if s > lastDate {
 		return fmt.Sprintf("second %d", s)
 	}
 	return time.Unix(int64(s), 0).UTC().Format(time.RFC3339)
