@@ -84,11 +84,11 @@ func (c *Client) answered(method string, resp *http.Response, raw json.RawMessag
 		Data    json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(raw, &member); err != nil {
-		e.Message = c.endpoint.clean(text(raw)) // an error that is a bare string
+		e.Message = c.endpoint.words(text(raw)) // an error that is a bare string
 		return e
 	}
 	e.Code, _ = strconv.Atoi(text(member.Code))
-	e.Message = c.endpoint.clean(text(member.Message))
+	e.Message = c.endpoint.words(text(member.Message))
 	if e.Message == "" {
 		e.Message = "no message: " + c.endpoint.start(raw)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -113,6 +114,18 @@ func TestAnswersAreBounded(t *testing.T) {
 	c := newClient(t, jsonrpc.Config{URL: server.URL, MaxResponse: 50})
 	err := c.Call(t.Context(), new(string), "long")
 	require.ErrorContains(t, err, "bundler "+server.URL+": long: the answer is longer than 50 bytes: ")
+}
+
+func TestWordsOfAServiceAreBounded(t *testing.T) {
+	long := strings.Repeat("é 0xdeadbeef ", 100_000)
+	for _, member := range []string{`{"code":-32500,"message":"` + long + `"}`, `"` + long + `"`} {
+		server := jsonrpctest.Serve(t, jsonrpctest.Exchange{Method: "m", Error: json.RawMessage(member)})
+		c := newClient(t, jsonrpc.Config{URL: server.URL})
+		var got *jsonrpc.Error
+		require.ErrorAs(t, c.Call(t.Context(), new(string), "m"), &got)
+		require.LessOrEqual(t, len(got.Message), 32<<10)
+		require.Regexp(t, "^é 0xdeadbeef .*…$", got.Message)
+	}
 }
 
 func TestBodyStartIsShort(t *testing.T) {

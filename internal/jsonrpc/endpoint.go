@@ -141,10 +141,16 @@ func (e *endpoint) clean(s string) string {
 	return strings.TrimSpace(s)
 }
 
+// words returns a service's message, cleaned, with room for the revert data that some put there.
+func (e *endpoint) words(s string) string { return cut(e.clean(s), 32<<10) }
+
 // start returns the first bytes of a body, cleaned.
 func (e *endpoint) start(body []byte) string {
-	const limit = 256
-	s := strings.Join(strings.Fields(e.clean(string(body))), " ")
+	return cut(strings.Join(strings.Fields(e.clean(string(body))), " "), 256)
+}
+
+// cut returns at most limit bytes of s, and says if that is not all.
+func cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}

@@ -13,7 +13,8 @@ type Error struct {
 	Service string
 	Method  string
 	// Code is the JSON-RPC error code, 0 where the service gave none.
-	Code    int
+	Code int
+	// Message is in the service's own words, at most 32 KiB of them.
 	Message string
 	// Data is the error's data member, nil where there is none.
 	Data       json.RawMessage
