@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -127,9 +129,24 @@ func (e *RevertError) Error() string {
 // Reason returns the revert reason in words: the contract's own where it is known.
 func (e *RevertError) Reason() string {
 	if len(e.Receipt.RevertData) == 0 && e.Receipt.Reason != "" {
-		return e.Receipt.Reason
+		return oneLine(e.Receipt.Reason)
 	}
 	return e.Revert.String()
+}
+
+// oneLine makes words of others fit for an error.
+func oneLine(text string) string {
+	const longest = 512
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest-len("…")], "") + "…"
 }
 
 // WaitError is a wait that ended before the operation was included. It may still be.

@@ -3,6 +3,7 @@ package userop_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -250,6 +251,17 @@ func TestWaitTellsTheRevertReason(t *testing.T) {
 	require.ErrorAs(t, err, &reverted)
 	require.Equal(t, "paused", reverted.Reason())
 	require.EqualError(t, err, "user operation 0x0100000000000000000000000000000000000000000000000000000000000000 of 0x1111111111111111111111111111111111111111 was included in transaction 0x0200000000000000000000000000000000000000000000000000000000000000 but its call reverted: paused")
+}
+
+func TestARevertReasonOfTheBundlerIsOneShortLine(t *testing.T) {
+	s := newServices()
+	s.receipts = []any{&userop.Receipt{UserOpHash: common.Hash{1}, Reason: "paused\nlevel=ERROR msg=\x1b[2J" + strings.Repeat("é", 10_000)}}
+	_, err := newSender(t, s).Watch(common.Hash{1}).Wait(t.Context())
+	var reverted *userop.RevertError
+	require.ErrorAs(t, err, &reverted)
+	require.Regexp(t, `^paused level=ERROR msg= \[2Jé+…$`, reverted.Reason())
+	require.LessOrEqual(t, len(reverted.Reason()), 512)
+	require.ErrorContains(t, err, "but its call reverted: paused level=ERROR")
 }
 
 func TestWaitEnds(t *testing.T) {
