@@ -56,6 +56,12 @@ func (c Condition) known() bool { return int(c) < len(conditionSigns) }
 // orders reports whether the condition asks for more than being the same or not.
 func (c Condition) orders() bool { return c != Equal && c != NotEqual }
 
+// passesLarger reports whether a word for which the condition does not hold can be made to pass by setting
+// higher bits of it.
+func (c Condition) passesLarger() bool {
+	return c == NotEqual || c == GreaterThan || c == GreaterThanOrEqual
+}
+
 // holds is the contract's comparison.
 func (c Condition) holds(word, reference common.Hash) bool {
 	order := bytes.Compare(word[:], reference[:])

@@ -81,7 +81,8 @@ const (
 	FindingNeverHolds FindingCode = "never-holds"
 	// FindingPastEnd: a rule looks behind the function's arguments.
 	FindingPastEnd FindingCode = "past-end"
-	// FindingLayout: a rule relies on how the caller encodes arguments of variable length.
+	// FindingLayout: a rule leaves more to the caller than it seems to: how arguments are encoded, how many
+	// elements there are, or bits that a type does not have.
 	FindingLayout FindingCode = "layout"
 	// FindingSigned: a rule orders signed numbers, which the contract takes as unsigned.
 	FindingSigned FindingCode = "signed-order"
@@ -278,10 +279,24 @@ func (l *linter) lintRule(i int, rule Rule, rules []Rule, f *abi.Function) {
 	}
 	if loose := unpinned(rules, f, at.Path); loose != "" {
 		l.addRule(i, FindingLayout, SeverityWarning, "%s is at offset %d in the standard encoding only; a caller may encode otherwise, as long as no rule says where %s begins", at.Path, rule.Offset, loose)
+	} else if open := unlimited(rules, f, at.Path); open != "" {
+		l.addRule(i, FindingLayout, SeverityWarning, "%s is one of as many as a caller likes, and the rule says nothing of the others, as long as no rule limits %s.length", at.Path, open)
 	}
 	if rule.Condition.orders() && signed(at.Type) {
 		l.addRule(i, FindingSigned, SeverityWarning, "%s is %s, and the contract compares unsigned: negative numbers are the largest", at.Path, at.Type)
 	}
+	if rule.Condition.passesLarger() && narrow(at.Type) {
+		l.addRule(i, FindingLayout, SeverityWarning, "%s is %s, and the contract compares whole words: setting the bits above it passes %s, and contracts of old compilers ignore them", at.Path, at.Type, rule.Condition)
+	}
+}
+
+// narrow reports whether values of the type leave bits of their word zero.
+func narrow(abiType string) bool {
+	switch abiType {
+	case "uint256", "int256", "bytes32", abi.TypeOffset, abi.TypeLength:
+		return false
+	}
+	return true
 }
 
 // pinned reports whether a rule leaves one value to the word at path.
@@ -310,4 +325,28 @@ func unpinned(rules []Rule, f *abi.Function, path string) string {
 		}
 	}
 	return ""
+}
+
+// unlimited returns the first array on the way to a path whose length no rule limits; empty where all
+// have a limit.
+func unlimited(rules []Rule, f *abi.Function, path string) string {
+	for i, c := range path {
+		if c != '[' {
+			continue
+		}
+		if length, err := f.Word(path[:i] + ".length"); err == nil && length.Type == abi.TypeLength && !limited(rules, length.Offset) {
+			return path[:i]
+		}
+	}
+	return ""
+}
+
+// limited reports whether a rule keeps the word at offset from being as large as a caller likes.
+func limited(rules []Rule, offset uint64) bool {
+	for _, rule := range rules {
+		if rule.Offset == offset && rule.Condition.known() && !rule.Condition.passesLarger() {
+			return true
+		}
+	}
+	return false
 }
