@@ -76,12 +76,14 @@ func New(cfg Config) *Client {
 	return c
 }
 
-// newPool is net/http's default transport with room for many waits that poll one host at once.
+// newPool is net/http's default transport with room for many waits that poll one host at once. With HTTP/2
+// they share a connection: pings find out that it is dead, or all would hang on it until the system does.
 func newPool() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		ForceAttemptHTTP2:     true,
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 		MaxIdleConnsPerHost:   128,
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,

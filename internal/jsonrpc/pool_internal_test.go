@@ -1,0 +1,41 @@
+package jsonrpc
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A connection that is cut without a word takes everything and answers nothing. All requests to a host share it
+// with HTTP/2.
+func TestADeadConnectionIsFoundOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Config{URL: "http://host.example", Service: "bundler"})
+		c.pool.Proxy = nil
+		c.pool.Protocols = new(http.Protocols)
+		c.pool.Protocols.SetUnencryptedHTTP2(true)
+		var dialed []net.Conn
+		c.pool.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			here, there := net.Pipe()
+			dialed = append(dialed, here)
+			go func() { _, _ = io.Copy(io.Discard, there) }()
+			return here, nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+		defer cancel()
+		start := time.Now()
+		err := c.Read(ctx, new(string), "eth_chainId")
+		require.EqualError(t, err, "bundler http://host.example: eth_chainId: context deadline exceeded")
+		require.Equal(t, 40*time.Second, time.Since(start))
+		for _, conn := range dialed {
+			_ = conn.Close()
+		}
+		require.Len(t, dialed, 3, "after 15 s each, another connection is tried")
+	})
+}
