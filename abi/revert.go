@@ -129,6 +129,19 @@ func (r Revert) Reason() string {
 // Error returns the same as String.
 func (r Revert) Error() string { return r.String() }
 
+// As makes [errors.As] find a Revert and a *Revert alike, whichever of them an error wraps.
+func (r Revert) As(target any) bool {
+	switch target := target.(type) {
+	case *Revert:
+		*target = r
+	case **Revert:
+		*target = &r
+	default:
+		return false
+	}
+	return true
+}
+
 // String says the revert in one line: "ABISV Arg Rule Violated", "WrongValidationModule(0x…)",
 // "panic 0x11: arithmetic overflow or underflow", "no reason", "0x12345678 (unknown error, 36 bytes)".
 // Text that came from the contract is shortened, and what does not print is replaced.

@@ -74,6 +74,21 @@ func TestDecodeRevert(t *testing.T) {
 	}
 }
 
+func TestRevertIsFoundByValueAndByPointer(t *testing.T) {
+	revert := DecodeRevert(revertData(t, "Error(string)", "SessionNotApproved"))
+	for _, wrapped := range []error{revert, &revert} {
+		err := fmt.Errorf("send: %w", wrapped)
+		var value Revert
+		require.ErrorAs(t, err, &value)
+		require.Equal(t, "SessionNotApproved", value.Reason())
+		var pointer *Revert
+		require.ErrorAs(t, err, &pointer)
+		require.Equal(t, "SessionNotApproved", pointer.Reason())
+		var other *SyntaxError
+		require.False(t, errors.As(err, &other))
+	}
+}
+
 func TestRevertParts(t *testing.T) {
 	data := revertData(t, "FailedOpWithRevert(uint256,string,bytes)", 3, "AA23 reverted\n", revertData(t, "Error(string)", "SessionNotApproved"))
 	var err error = fmt.Errorf("handleOps: %w", DecodeRevert(data))

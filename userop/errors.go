@@ -134,6 +134,9 @@ func (e *RevertError) Reason() string {
 	return e.Revert.String()
 }
 
+// Unwrap returns the decoded reason.
+func (e *RevertError) Unwrap() error { return e.Revert }
+
 // oneLine makes words of others fit for an error.
 func oneLine(text string) string {
 	const longest = 512

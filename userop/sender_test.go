@@ -13,6 +13,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -250,6 +251,10 @@ func TestWaitTellsTheRevertReason(t *testing.T) {
 	var reverted *userop.RevertError
 	require.ErrorAs(t, err, &reverted)
 	require.Equal(t, "paused", reverted.Reason())
+	var reason abi.Revert
+	require.ErrorAs(t, err, &reason, "as for a call that is refused")
+	require.Equal(t, "paused", reason.Reason())
+	require.False(t, userop.MayBeAccepted(err))
 	require.EqualError(t, err, "user operation 0x0100000000000000000000000000000000000000000000000000000000000000 of 0x1111111111111111111111111111111111111111 was included in transaction 0x0200000000000000000000000000000000000000000000000000000000000000 but its call reverted: paused")
 }
 
