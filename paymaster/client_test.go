@@ -89,6 +89,21 @@ func TestNoPolicyIsNotSponsored(t *testing.T) {
 	}
 }
 
+// What the service decided stays so, whatever code it gives.
+func TestNoPolicyDoesNotPassByItself(t *testing.T) {
+	for _, member := range []string{
+		`{"code":-32603,"message":"No policies were set for this dapp"}`,
+		`{"message":"Smart contract data not found"}`,
+	} {
+		server := jsonrpctest.Serve(t, jsonrpctest.Exchange{Method: "pm_sponsorUserOperation", Status: http.StatusInternalServerError, Error: json.RawMessage(member)})
+		client := paymaster.New(server.URL)
+		defer client.Close()
+		_, err := client.SponsorUserOperation(t.Context(), operation(), request(true))
+		require.ErrorIs(t, err, userop.ErrNotSponsored)
+		require.False(t, userop.SafeToRetry(err), member)
+	}
+}
+
 func TestSponsorWrong(t *testing.T) {
 	client := play(t, "sponsor_wrong.jsonl")
 	for _, want := range []string{

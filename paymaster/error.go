@@ -80,4 +80,4 @@ func (e *Error) RateLimited() bool { return e.answer().RateLimited() }
 
 // Temporary reports whether the same request may succeed later: rate limits and the service's own
 // troubles, not refusals.
-func (e *Error) Temporary() bool { return e.answer().Temporary() }
+func (e *Error) Temporary() bool { return e.answer().Temporary() && !e.Is(userop.ErrNotSponsored) }
