@@ -125,8 +125,8 @@ func (e *Error) Error() string { return e.answer().Text() }
 // Unwrap returns the AA code and the revert, as far as they are known.
 func (e *Error) Unwrap() []error { return e.answer().Errors() }
 
-// Temporary reports whether the same request may succeed later: rate limits and the bundler's own
-// troubles, not refusals.
+// Temporary reports whether the same request may succeed later: rate limits, an account with too many
+// operations on their way, and the bundler's own troubles, not refusals.
 func (e *Error) Temporary() bool { return e.answer().Temporary() }
 
 // MayBeDelivered reports whether the bundler may have accepted the operation all the same: it failed

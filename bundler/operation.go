@@ -124,7 +124,8 @@ func (k *KnownOperation) UnmarshalJSON(data []byte) error {
 
 // UserOperationByHash returns an operation that the bundler or the chain has
 // (eth_getUserOperationByHash), or an error matching [userop.ErrNotFound]. Not every bundler answers for
-// operations that are still in its mempool.
+// operations that are still in its mempool. The answer is the bundler's word alone:
+// [userop.Operation.Hash] tells whether it is the operation that was asked for.
 func (c *Client) UserOperationByHash(ctx context.Context, hash common.Hash) (*KnownOperation, error) {
 	var known KnownOperation
 	if err := c.read(ctx, &known, "eth_getUserOperationByHash", hash); err != nil {

@@ -81,6 +81,52 @@ func TestOtherOperationsInTheWayAreErrors(t *testing.T) {
 	require.NotErrorIs(t, err, bundler.ErrAlreadyKnown)
 }
 
+// The answers are those that Alto 0.0.20 gives before a real node.
+func TestWhatAltoRefuses(t *testing.T) {
+	client, _ := play(t, "send_alto.jsonl")
+	for _, want := range []struct {
+		kind      error
+		aa        string
+		help      string
+		temporary bool
+	}{
+		{bundler.ErrRejected, "AA21", "the account cannot pay for the gas", false},
+		{bundler.ErrRejected, "AA25", "the nonce was used already or skips one", false},
+		{bundler.ErrRejected, "AA10", "the account is deployed already", false},
+		{bundler.ErrRejected, "AA20", "the account is not deployed", false},
+		{bundler.ErrRejected, "AA14", "the factory made another account than the sender", false},
+		{bundler.ErrRejected, "AA23", "the account's validation reverted", false},
+		{bundler.ErrRejected, "AA23", "ABISV Arg Rule Violated (code -32500): the account's validation reverted", false},
+		{bundler.ErrRejected, "AA95", "the bundle ran out of gas", false},
+		{bundler.ErrPaymaster, "AA30", "the paymaster is not deployed on this chain", false},
+		{bundler.ErrSignature, "", "check who signs, the chain ID and the EntryPoint", false},
+		{bundler.ErrTimeRange, "", "check the validity windows", false},
+		{bundler.ErrTimeRange, "", "check the validity windows", false},
+		{bundler.ErrInvalidParams, "AA25", "another operation with this nonce is on its way", false},
+		{bundler.ErrInvalidParams, "AA25", "another operation with this nonce is on its way", false},
+		{bundler.ErrInvalidParams, "AA25", "the account has as many operations on their way as the bundler takes", true},
+		{bundler.ErrInvalidParams, "AA10", "another operation that deploys the account is on its way", false},
+		{bundler.ErrInvalidParams, "AA25", "another operation that deploys the account is on its way", false},
+		{bundler.ErrInvalidParams, "", "use pimlico_getUserOperationGasPrice", false},
+		{bundler.ErrRejected, "", "preVerificationGas is not enough", false},
+		{bundler.ErrInvalidParams, "", "supported EntryPoints", false},
+	} {
+		_, err := client.SendUserOperation(t.Context(), operation(), entryPoint)
+		require.ErrorIs(t, err, want.kind)
+		require.ErrorContains(t, err, want.help)
+		require.NotErrorIs(t, err, bundler.ErrAlreadyKnown)
+		var answer *bundler.Error
+		require.ErrorAs(t, err, &answer)
+		require.Equal(t, want.temporary, answer.Temporary(), err)
+		require.False(t, answer.MayBeDelivered(), err)
+		if want.aa == "" {
+			require.Nil(t, answer.AA, err)
+			continue
+		}
+		require.Equal(t, want.aa, answer.AA.Code, err)
+	}
+}
+
 func TestEstimateUserOperationGas(t *testing.T) {
 	client, _ := play(t, "estimate.jsonl")
 	for range 5 {
