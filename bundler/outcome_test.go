@@ -45,7 +45,7 @@ func (f faulty) RoundTrip(r *http.Request) (*http.Response, error) {
 		"eth_supportedEntryPoints":     `["` + entryPoint.Hex() + `"]`,
 		"eth_estimateUserOperationGas": `{"callGasLimit":1,"verificationGasLimit":2,"preVerificationGas":3}`,
 		"eth_getUserOperationReceipt":  `null`,
-	}[request.Method] + `}`
+	}[request.Method]+`}`
 	if request.Method == f.method {
 		status, body = f.status, f.body
 		if f.err == errSilent {
