@@ -13,7 +13,8 @@ import (
 )
 
 // Simulate makes and signs the operation that [Account.Send] would send and tries it in the node's
-// simulation, without sending it: see [Client.Simulate].
+// simulation, without sending it: see [Client.Simulate]. Limits that are not given with [WithGas] are estimated
+// before, and an operation that fails then is the service's error.
 func (a *Account) Simulate(ctx context.Context, calls []Call, opts ...Option) error {
 	draft, err := a.draft(calls, opts)
 	if err != nil {
