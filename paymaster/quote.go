@@ -61,7 +61,7 @@ func (q *feeQuotes) UnmarshalJSON(data []byte) error {
 	case "":
 		return obj.Err()
 	}
-	return fmt.Errorf("mode: %q is neither %s nor %s", mode, modeERC20, modeSponsored)
+	return fmt.Errorf("mode: %.80q is neither %s nor %s", mode, modeERC20, modeSponsored)
 }
 
 func (q *feeQuotes) readQuotes(obj *jsonobject.Reader) error {

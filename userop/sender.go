@@ -257,7 +257,7 @@ func (s *Sender) identify(ctx context.Context) error {
 	group.Go(func() error {
 		entryPoints, err := bundler.SupportedEntryPoints(ctx)
 		if err == nil && !slices.Contains(entryPoints, s.cfg.EntryPoint) {
-			err = fmt.Errorf("%w: the bundler supports EntryPoints %v, not %s", ErrWrongChain, entryPoints, s.cfg.EntryPoint)
+			err = fmt.Errorf("%w: the bundler supports EntryPoints %v, not %s", ErrWrongChain, entryPoints[:min(len(entryPoints), 8)], s.cfg.EntryPoint)
 		}
 		return err
 	})

@@ -155,6 +155,14 @@ func TestNothingIsSignedThatWasNotChecked(t *testing.T) {
 	}
 }
 
+func TestABundlersListOfEntryPointsIsNamedInPart(t *testing.T) {
+	s, signed := newServices(), 0
+	s.entryPoints = make([]common.Address, 80_000)
+	_, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
+	require.ErrorIs(t, err, userop.ErrWrongChain)
+	require.Less(t, len(err.Error()), 1024)
+}
+
 func TestPaymasterMayNotChangeFixedLimits(t *testing.T) {
 	s, signed := newServices(), 0
 	draft := newDraft(&signed)
