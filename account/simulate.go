@@ -50,7 +50,8 @@ func (c *Client) simulateDraft(ctx context.Context, draft *userop.Draft) error {
 // ("AA23 reverted (or OOG)") are looked for.
 //
 // The calls of an operation that deploys its account are tried with all the gas there is: whether its
-// callGasLimit is enough for them is not told.
+// callGasLimit is enough for them is not told. Nor is whether the account can still send, after it paid for the
+// operation, what comes after a call with data in a batch.
 func (c *Client) Simulate(ctx context.Context, op *userop.Operation) error {
 	s := simulation{client: c, op: op}
 	for _, step := range []func(context.Context) error{s.validate, s.execute, s.afford} {
@@ -106,7 +107,8 @@ func (s *simulation) execute(ctx context.Context) error {
 }
 
 // afford returns an error if the account would have paid so much for the operation that its calls' value is
-// no longer there: the call was tried before that.
+// no longer there: the call was tried before that. After a call with data it is not told: that may have brought
+// money in.
 func (s *simulation) afford(ctx context.Context) error {
 	if len(s.op.PaymasterAndData) > 0 || len(s.op.InitCode) > 0 {
 		return nil
@@ -120,6 +122,9 @@ func (s *simulation) afford(ctx context.Context) error {
 	for i := range calls {
 		if _, overflow := value.AddOverflow(&value, &calls[i].Value); overflow {
 			return nil // the call failed already
+		}
+		if len(calls[i].Data) > 0 {
+			break
 		}
 	}
 	if value.IsZero() {

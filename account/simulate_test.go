@@ -179,6 +179,20 @@ func TestSimulateCountsWhatTheOperationItselfCosts(t *testing.T) {
 	requireSimulation(t, err, "", "its call would fail: no reason")
 }
 
+func TestSimulateLeavesCallsTheMoneyThatCallsBeforeThemBring(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
+	w.fund(t, 1)
+	entryPoint := w.chain.Contracts.EntryPoint
+	_, err := w.chain.SendTx(t.Context(), entryPoint, big.NewInt(2e18), abi.DepositTo(w.owner.Address()))
+	require.NoError(t, err)
+	send := account.Call{To: stranger, Value: *uint256.NewInt(15e17)} // of 1 ether, until the deposit adds another
+	withdraw := account.Call{To: entryPoint, Data: pack(t, "withdrawTo(address,uint256)", w.owner.Address(), big.NewInt(1e18))}
+	require.NoError(t, w.owner.Simulate(t.Context(), []account.Call{withdraw, send}, enough))
+	done(t)(w.owner.Send(t.Context(), []account.Call{withdraw, send}, enough))
+}
+
 // brokenChain fails calls to one contract.
 type brokenChain struct {
 	account.Chain
