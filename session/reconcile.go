@@ -23,6 +23,10 @@ func (s *Session) Reconcile(ctx context.Context) error {
 	if err := s.Refresh(ctx); err != nil {
 		return err
 	}
+	return s.compare(ctx, func() error { return s.reconcile(ctx) })
+}
+
+func (s *Session) reconcile(ctx context.Context) error {
 	root, pending, err := s.fate(ctx)
 	switch {
 	case err != nil:
@@ -33,7 +37,7 @@ func (s *Session) Reconcile(ctx context.Context) error {
 		}
 		return s.activateSeen(ctx, root)
 	case root == pending.Root:
-		return s.land(ctx, pending.Root)
+		return s.land(ctx, pending)
 	case root == s.Root():
 		return s.undo(ctx, pending)
 	}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -115,7 +116,11 @@ func (s *Session) load(ctx context.Context) error {
 	if s.chain == nil {
 		return nil
 	}
-	return s.confirm(root)
+	err := s.confirm(root)
+	if errors.Is(err, ErrRootMismatch) { // which of the two was read first is not known
+		return s.Confirm(ctx, s.chain, 0)
+	}
+	return err
 }
 
 // On returns the session with a chain to compare its root with; see [WithChain].
@@ -185,16 +190,39 @@ func (s *Session) Refresh(ctx context.Context) error {
 func (s *Session) version() uint64 { return s.view.Load().state.Version }
 
 // Confirm compares the root on chain with the stored one. An answer younger than maxAge is taken from
-// memory. A root that is neither the stored nor the pending one is a [*RootMismatch].
+// memory, unless the store has changed to another root since. A root that is neither the stored nor the
+// pending one is a [*RootMismatch].
 func (s *Session) Confirm(ctx context.Context, chain Chain, maxAge time.Duration) error {
-	if seen := s.view.Load().seen; seen != nil && time.Since(seen.at) < maxAge {
-		return s.confirm(seen.root)
+	v := s.view.Load()
+	if v.seen != nil && time.Since(v.seen.at) < maxAge && v.treeOf(v.seen.root) != nil {
+		return nil
 	}
-	root, err := chain.SessionRoot(ctx, s.ref.Account)
-	if err != nil {
-		return fmt.Errorf("read session root of %s: %w", s.ref, err)
+	return s.compare(ctx, func() error {
+		root, err := chain.SessionRoot(ctx, s.ref.Account)
+		if err != nil {
+			return fmt.Errorf("read session root of %s: %w", s.ref, err)
+		}
+		return s.confirm(root)
+	})
+}
+
+// compare has the chain looked at, again if the mismatch may be that another process has changed the
+// root, on chain and in the store, after the store was read.
+func (s *Session) compare(ctx context.Context, look func() error) error {
+	for range maxStale {
+		version := s.version()
+		err := look()
+		if !errors.Is(err, ErrRootMismatch) {
+			return err
+		}
+		if err := s.Refresh(ctx); err != nil {
+			return fmt.Errorf("read session store again: %w", err)
+		}
+		if s.version() == version {
+			return err
+		}
 	}
-	return s.confirm(root)
+	return fmt.Errorf("%w: it changed %d times while comparing %s with the chain", ErrConflict, maxStale, s.ref)
 }
 
 // confirm notes the root seen on chain, if it is one that the store knows.

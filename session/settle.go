@@ -43,10 +43,10 @@ func (s *Session) Activate(ctx context.Context, op Operation) error {
 	if _, err := op.Wait(ctx); err != nil {
 		return errors.Join(err, s.undoFailed(ctx, pending, err))
 	}
-	if err := s.awaitRoot(ctx, pending.Root); err != nil {
+	if err := s.awaitRoot(ctx, pending); err != nil {
 		return err
 	}
-	return s.land(ctx, pending.Root)
+	return s.land(ctx, pending)
 }
 
 // undoFailed undoes the change if err says that its operation did not carry it out and never will: it
@@ -66,47 +66,60 @@ func (s *Session) undoFailed(ctx context.Context, pending *PendingRoot, err erro
 	return nil
 }
 
-// awaitRoot reads the chain's root until it is the wanted one. A node that still shows the root of
-// before is asked again until ctx ends; any other root is a mismatch.
-func (s *Session) awaitRoot(ctx context.Context, want common.Hash) error {
+// awaitRoot reads the chain's root until it is the pending one, or until another process has settled the
+// change and perhaps made the next. A node that still shows the root of before is asked again until ctx
+// ends; any other root is a mismatch.
+func (s *Session) awaitRoot(ctx context.Context, pending *PendingRoot) error {
 	before := s.Root()
 	for {
 		root, err := s.chain.SessionRoot(ctx, s.ref.Account)
-		switch {
-		case err != nil:
+		if err != nil {
 			return fmt.Errorf("read session root of %s: %w", s.ref, err)
-		case root == want:
-			return s.confirm(root)
+		}
+		if root == pending.Root && s.confirm(root) == nil {
+			return nil
+		}
+		if err := s.Refresh(ctx); err != nil {
+			return err
+		}
+		switch {
+		case !pending.same(s.Pending()):
+			return nil
 		case root != before:
 			return newRootMismatch(s.ref, s.view.Load().state, root)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the operation landed, but the node does not show root %s yet: %w", want, ctx.Err())
+			return fmt.Errorf("the operation landed, but the node does not show root %s yet: %w", pending.Root, ctx.Err())
 		case <-time.After(rootLag):
 		}
 	}
 }
 
-// land makes a pending change of that root final, whichever operation it was that set the root.
-func (s *Session) land(ctx context.Context, root common.Hash) error {
-	return s.settle(ctx, (*State).landed, func(p *PendingRoot) bool { return p.Root == root })
+// same reports whether other is the same change by the same operation.
+func (p *PendingRoot) same(other *PendingRoot) bool {
+	return other != nil && other.Root == p.Root && other.OpHash == p.OpHash
 }
 
-// undo undoes the pending change of that operation. Another operation may have begun the same change anew.
+// land makes the pending change final.
+func (s *Session) land(ctx context.Context, pending *PendingRoot) error {
+	return s.settle(ctx, pending, (*State).landed)
+}
+
+// undo undoes the pending change.
 func (s *Session) undo(ctx context.Context, pending *PendingRoot) error {
-	return s.settle(ctx, (*State).undone, func(p *PendingRoot) bool { return p.Root == pending.Root && p.OpHash == pending.OpHash })
+	return s.settle(ctx, pending, (*State).undone)
 }
 
-// settle makes the change that ends the pending one, if that is the one meant: another process may have
-// settled it meanwhile.
-func (s *Session) settle(ctx context.Context, end func(*State) *Change, meant func(*PendingRoot) bool) error {
+// settle makes the change that ends the pending one. Another process may have settled it meanwhile, and
+// another operation may have begun the same change anew: that is left alone.
+func (s *Session) settle(ctx context.Context, pending *PendingRoot, end func(*State) *Change) error {
 	for range maxStale {
 		state, err := s.store.Load(ctx, s.ref)
 		if err != nil {
 			return err
 		}
-		if state.Pending == nil || !meant(state.Pending) {
+		if !pending.same(state.Pending) {
 			return s.Refresh(ctx)
 		}
 		_, err = s.store.Apply(ctx, s.ref, state.Version, end(state))

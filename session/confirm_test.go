@@ -1,0 +1,179 @@
+package session_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// watched is a ledger that counts how often its root was read, and runs what is to happen before the next time.
+type watched struct {
+	*ledger
+	reads  int
+	before func()
+}
+
+func (w *watched) SessionRoot(ctx context.Context, account common.Address) (common.Hash, error) {
+	w.reads++
+	if before := w.before; before != nil {
+		w.before = nil
+		before()
+	}
+	return w.ledger.SessionRoot(ctx, account)
+}
+
+// grantElsewhere has another process grant one more session, from the plan to the end.
+func grantElsewhere(t *testing.T, store session.Store, chain *ledger, hash common.Hash, id string) {
+	t.Helper()
+	other, err := session.OpenOrNew(t.Context(), store, testRef)
+	require.NoError(t, err)
+	change := begun(t, other.On(chain), hash, id)
+	chain.root, chain.next = change.Root(), 6
+	require.NoError(t, other.On(chain).Activate(t.Context(), sent{hash: hash}))
+}
+
+// TestConfirmAsksAgain has a root be taken from memory again and again: it gets older by that.
+func TestConfirmAsksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		chain := &watched{ledger: &ledger{}}
+		_, store := granted(t, chain.ledger, "a")
+		sess, err := session.Open(t.Context(), store, testRef)
+		require.NoError(t, err)
+		for range 9 {
+			require.NoError(t, sess.Confirm(t.Context(), chain, 2*time.Second))
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, 5, chain.reads, "once every two seconds")
+
+		chain.root = common.Hash{9}
+		time.Sleep(time.Second)
+		require.ErrorIs(t, sess.Confirm(t.Context(), chain, 2*time.Second), session.ErrRootMismatch)
+	})
+}
+
+func TestConfirmAsksTheChainOfWhatTheStoreHasNew(t *testing.T) {
+	chain := &watched{ledger: &ledger{}}
+	_, store := granted(t, chain.ledger, "a")
+	sess, err := session.Open(t.Context(), store, testRef)
+	require.NoError(t, err)
+	require.NoError(t, sess.Confirm(t.Context(), chain, time.Hour))
+	grantElsewhere(t, store, chain.ledger, common.Hash{2}, "b")
+	require.NoError(t, sess.Refresh(t.Context()))
+	require.NoError(t, sess.Confirm(t.Context(), chain, time.Hour), "the root in memory is not the store's any more")
+	require.Equal(t, 2, chain.reads)
+	require.NoError(t, trySign(t, sess, "b"))
+}
+
+// TestRootsThatMoveMeanwhile has another process change the root, in the store and on chain, after the store
+// was read and before the chain is.
+func TestRootsThatMoveMeanwhile(t *testing.T) {
+	for name, look := range map[string]func(context.Context, *session.Session, session.Store, session.Chain) error{
+		"open": func(ctx context.Context, _ *session.Session, store session.Store, chain session.Chain) error {
+			_, err := session.Open(ctx, store, testRef, session.WithChain(chain))
+			return err
+		},
+		"confirm": func(ctx context.Context, sess *session.Session, _ session.Store, chain session.Chain) error {
+			return sess.Confirm(ctx, chain, 0)
+		},
+		"reconcile": func(ctx context.Context, sess *session.Session, _ session.Store, chain session.Chain) error {
+			return sess.On(chain).Reconcile(ctx)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			chain := &watched{ledger: &ledger{}}
+			sess, store := granted(t, chain.ledger, "a")
+			loaded := make(chan struct{})
+			slow := &slowStore{Memory: store, after: sync.OnceFunc(func() { close(loaded) })}
+			chain.before = func() {
+				if name == "open" {
+					<-loaded
+				}
+				grantElsewhere(t, store, chain.ledger, common.Hash{2}, "b")
+			}
+			require.NoError(t, look(t.Context(), sess, slow, chain))
+			require.Nil(t, chain.before)
+
+			chain.root = common.Hash{9}
+			require.ErrorIs(t, look(t.Context(), sess, store, chain), session.ErrRootMismatch)
+		})
+	}
+}
+
+// slowStore has other things happen before its first reading, and after each.
+type slowStore struct {
+	*session.Memory
+	before, after func()
+}
+
+func (s *slowStore) Load(ctx context.Context, ref session.Ref) (*session.State, error) {
+	if before := s.before; before != nil {
+		s.before = nil
+		before()
+	}
+	if s.after != nil {
+		defer s.after()
+	}
+	return s.Memory.Load(ctx, ref)
+}
+
+// TestLandingLeavesTheNextChangeToTheSameRootAlone has another process finish the change, make one more and begin
+// a third with the root of the first, before this one gets to finishing the first.
+func TestLandingLeavesTheNextChangeToTheSameRootAlone(t *testing.T) {
+	chain := &ledger{}
+	_, store := granted(t, chain, "a")
+	slow := &slowStore{Memory: store}
+	sess, err := session.Open(t.Context(), slow, testRef, session.WithChain(chain))
+	require.NoError(t, err)
+	revokeAll := func(sess *session.Session, hash common.Hash) {
+		change, err := sess.PlanRevokeAll()
+		require.NoError(t, err)
+		require.NoError(t, change.Begin(t.Context(), new(userop.Operation), hash))
+	}
+	revokeAll(sess, common.Hash{2})
+	chain.root = common.Hash{}
+	slow.before = func() {
+		other, err := session.Open(t.Context(), store, testRef, session.WithChain(chain))
+		require.NoError(t, err)
+		require.NoError(t, other.Reconcile(t.Context()))
+		grantElsewhere(t, store, chain, common.Hash{3}, "b")
+		require.NoError(t, other.Refresh(t.Context()))
+		revokeAll(other, common.Hash{4})
+	}
+	require.NoError(t, sess.Reconcile(t.Context()))
+	require.Nil(t, slow.before)
+	require.NotNil(t, sess.Pending(), "the third is still to land")
+	require.Equal(t, common.Hash{4}, sess.Pending().OpHash)
+	require.Equal(t, chain.root, sess.Root())
+}
+
+// TestActivateOfWhatAnotherProcessSettled has another process settle the change and make the next one, while this
+// one reads the chain: the operation has landed, and that is all there is to say.
+func TestActivateOfWhatAnotherProcessSettled(t *testing.T) {
+	chain := &watched{ledger: &ledger{}}
+	sess, store := opened(t, chain.ledger)
+	change := begun(t, sess, common.Hash{1}, "a")
+	chain.root, chain.next = change.Root(), 6
+	chain.before = func() {
+		other, err := session.Open(t.Context(), store, testRef, session.WithChain(chain.ledger))
+		require.NoError(t, err)
+		require.NoError(t, other.Reconcile(t.Context()))
+		grantElsewhere(t, store, chain.ledger, common.Hash{2}, "b")
+	}
+	require.NoError(t, sess.On(chain).Activate(t.Context(), sent{hash: common.Hash{1}}))
+	require.Nil(t, chain.before)
+
+	chain.root = common.Hash{9}
+	require.NoError(t, sess.Refresh(t.Context()))
+	change, err := sess.PlanRevoke("a")
+	require.NoError(t, err)
+	require.NoError(t, change.Begin(t.Context(), new(userop.Operation), common.Hash{3}))
+	require.ErrorIs(t, sess.On(chain).Activate(t.Context(), sent{hash: common.Hash{3}}), session.ErrRootMismatch)
+}
