@@ -29,9 +29,13 @@ type opReceipt struct {
 	Receipt       *types.Receipt  `json:"receipt"`
 }
 
-// receipt looks an operation up on the chain, whoever bundled it. It is nil while there is none: JSON null, as
-// the method has it.
+// receipt looks an operation up on the chain, whoever bundled it. It is nil while there is none, JSON null as
+// the method has it, and until the mempool knows of a bundle's block: who has a receipt finds nothing in the way
+// of what comes next.
 func (b *Bundler) receipt(ctx context.Context, hash common.Hash) (*opReceipt, error) {
+	if entry, ok := b.pool.get(hash); ok && entry.state == opSubmitted {
+		return nil, nil
+	}
 	logs, err := b.chain.client.FilterLogs(ctx, ethereum.FilterQuery{
 		Addresses: []common.Address{b.entryPoint},
 		Topics:    [][]common.Hash{{abi.UserOperationEventTopic}, {hash}},
