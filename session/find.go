@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -9,17 +10,30 @@ import (
 
 // Find chooses, for each call, the one leaf in force whose policy allows it, all of one key. Several
 // ways to choose are an error matching [ErrAmbiguous], none is one matching [ErrNoLeaf]; both say for
-// which call. Leaves of modules that cannot be judged locally are not found.
+// which call. A leaf outside the account's tree, such as one that is being granted, is chosen only where
+// those in the tree do not do. Leaves of modules that cannot be judged locally are not found.
 func (s *Session) Find(m Modules, calls ...Call) ([]LeafRef, error) {
 	if len(calls) == 0 {
 		return nil, fmt.Errorf("%w: find session leaves for no call", ErrInvalid)
 	}
 	m = m.WithDefaults()
-	state, now := s.view.Load().state, s.now()
-	allowed := make([][]*Leaf, len(calls))
-	for i := range state.Leaves {
-		leaf := &state.Leaves[i]
-		if leaf.Status == StatusRevoked || leaf.CheckTime(now) != nil || (leaf.Module != m.ABI && leaf.Module != m.ERC20) {
+	v := s.view.Load()
+	refs, err := s.find(m, v, calls, v.current().has)
+	if errors.Is(err, ErrNoLeaf) {
+		// A leaf that waits for its operation says so when it is used.
+		if waiting, err := s.find(m, v, calls, func(int) bool { return true }); err == nil {
+			return waiting, nil
+		}
+	}
+	return refs, err
+}
+
+// find chooses among the leaves that are eligible, by position.
+func (s *Session) find(m Modules, v *view, calls []Call, eligible func(int) bool) ([]LeafRef, error) {
+	now, allowed := s.now(), make([][]*Leaf, len(calls))
+	for i := range v.state.Leaves {
+		leaf := &v.state.Leaves[i]
+		if !eligible(i) || leaf.Status == StatusRevoked || leaf.CheckTime(now) != nil || (leaf.Module != m.ABI && leaf.Module != m.ERC20) {
 			continue
 		}
 		for n := range calls {
