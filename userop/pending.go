@@ -30,6 +30,9 @@ const sendTries = 3
 // The operation is taken for one that was sent before. One that is on chain is refused, its nonce being
 // used: then it is looked for, and is success. After any other refusal [MayBeAccepted] stays true.
 func (s *Sender) Resend(ctx context.Context, op *Operation) (*Pending, error) {
+	if op == nil {
+		return nil, &Error{Step: StepCheck, Err: errors.New("no operation to send again: what failed before it was signed is to be sent anew")}
+	}
 	return s.deliver(ctx, op, true)
 }
 

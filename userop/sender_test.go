@@ -408,6 +408,18 @@ func TestWhatIsResentMayHaveLandedBefore(t *testing.T) {
 	}
 }
 
+func TestResendWithoutAnOperation(t *testing.T) {
+	s, signed := newServices(), 0
+	s.sponsorErr = errNode
+	sender := newSender(t, s)
+	_, err := sender.Send(t.Context(), newDraft(&signed))
+	var failed *userop.Error
+	require.ErrorAs(t, err, &failed)
+	_, err = sender.Resend(t.Context(), failed.Operation)
+	require.EqualError(t, err, "user operation of 0x0000000000000000000000000000000000000000: check: no operation to send again: what failed before it was signed is to be sent anew")
+	require.False(t, userop.MayBeAccepted(err))
+}
+
 // forgetful is a bundler that says which operations it dropped.
 type forgetful struct {
 	*services
