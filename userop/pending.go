@@ -94,9 +94,9 @@ func (p *Pending) Operation() *Operation { return p.op }
 const (
 	firstPoll = 200 * time.Millisecond
 	lastPoll  = 2 * time.Second
-	// longestPoll bounds a question: one that is never answered, on a connection that died unnoticed, must not
-	// take the whole wait.
-	longestPoll = 10 * time.Second
+	// longestPoll bounds a question, with room for a bundler that is slow: one that is never answered, on a
+	// connection that died unnoticed, must not take the whole wait.
+	longestPoll = 30 * time.Second
 )
 
 // Wait asks the bundler for the receipt, soon at first and less often later, until the operation is
