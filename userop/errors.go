@@ -108,9 +108,10 @@ func (e *doubtfulError) MayBeDelivered() bool { return true }
 func (e *doubtfulError) Temporary() bool { return false }
 
 // SafeToRetry reports whether the whole send can be tried again as it was: the operation was surely
-// not accepted, and the cause passes by itself, such as a service that is overloaded.
+// not accepted, and the cause passes by itself, such as a service that is overloaded or a node that is out of
+// reach.
 func SafeToRetry(err error) bool {
-	return !MayBeAccepted(err) && temporary(err)
+	return !MayBeAccepted(err) && (temporary(err) || unread(err))
 }
 
 // RevertError is an operation that was included, and paid for, but whose call reverted.
