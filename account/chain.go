@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/url"
+	"regexp"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
@@ -30,13 +31,24 @@ func call(ctx context.Context, chain Chain, to common.Address, data []byte) ([]b
 	return answer, withoutURL(err)
 }
 
-// withoutURL is an error of the node without its URL, which net/http quotes and which may hold a key.
+// withoutURL is an error of the node without its URL, which may hold a key: net/http quotes it and, where
+// HTTP itself failed, go-ethereum's client quotes the answer, of any length, which may quote it too ("Cannot POST
+// /v2/KEY").
 func withoutURL(err error) error {
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err
 	}
+	if err == nil {
+		return nil
+	}
+	if status := httpFailure.FindStringSubmatch(err.Error()); status != nil {
+		return errors.New(status[1])
+	}
 	return err
 }
+
+// httpFailure is how go-ethereum's client tells an HTTP status, and the answer after it.
+var httpFailure = regexp.MustCompile(`^([1-5][0-9]{2} [A-Za-z' -]{0,40}):`)
 
 // feeChain is a [Chain] that can propose fees.
 type feeChain interface {

@@ -2,6 +2,7 @@ package account
 
 import (
 	"errors"
+	"net/url"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -21,6 +22,8 @@ func revertOf(err error) (abi.Revert, bool) {
 		}
 	}
 	// A node's words for a revert without data differ; the URL of one that is out of reach may be any.
-	text := strings.ToLower(withoutURL(err).Error())
-	return abi.Revert{}, strings.Contains(text, "revert")
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err
+	}
+	return abi.Revert{}, strings.Contains(strings.ToLower(err.Error()), "revert")
 }

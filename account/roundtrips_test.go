@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -192,6 +194,25 @@ func TestTheNodesFeesStandInForTheBundlers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "2000000005", m.bundler.Sent()[0].MaxFeePerGas.Dec(), "twice the base fee of 1 gwei, and the tip")
 	require.Equal(t, "5", m.bundler.Sent()[0].MaxPriorityFeePerGas.Dec())
+}
+
+func TestWhatFollowsANodesHTTPStatusIsNotInErrors(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "Cannot POST "+r.URL.Path, http.StatusNotFound)
+	}))
+	t.Cleanup(server.Close)
+	m := newMocked(t, 0, testutil.Biconomy)
+	node, err := ethclient.Dial(server.URL + "/v2/SECRET")
+	require.NoError(t, err)
+	t.Cleanup(node.Close)
+	client, err := account.NewClient(account.Config{ChainID: testutil.DefaultChainID, Chain: node, Bundler: bundler.New(m.bundler.URL())})
+	require.NoError(t, err)
+	_, err = client.Account(m.user.Address()).State(t.Context())
+	require.EqualError(t, err, "state of account "+m.user.Address().Hex()+": 404 Not Found")
+	_, err = client.Nonce(t.Context(), m.user.Address(), new(uint256.Int))
+	require.EqualError(t, err, "nonce of "+m.user.Address().Hex()+": 404 Not Found")
+	_, err = client.Deployed(t.Context(), m.user.Address())
+	require.EqualError(t, err, "code of "+m.user.Address().Hex()+": 404 Not Found")
 }
 
 func TestTheNodesURLIsNotInErrors(t *testing.T) {
