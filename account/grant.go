@@ -165,7 +165,9 @@ func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Session, pl
 
 // rootDraft is the draft of an operation that makes the calls and sets the new root. The store is changed
 // in between signing and sending, so that a crash leaves a pending change that names its operation; undo
-// takes the change back. Whether there is one is for the store to say: an error of Begin leaves it open.
+// takes the change back. Whether there is one is for the store to say: an error of Begin leaves it open,
+// unless another process was quicker. What is stored then is that one's change, even if it names the very
+// same operation, as it does where both decided the same.
 func (o *OwnedAccount) rootDraft(sess *session.Session, plan *session.RootChange, calls []Call, opts []Option) (draft *userop.Draft, undo func(context.Context) error, err error) {
 	calls = append(calls, Call{To: o.client.contracts.Session.Manager, Data: abi.SetMerkleRoot(plan.Root())})
 	if draft, err = o.draft(calls, opts); err != nil {
@@ -173,8 +175,11 @@ func (o *OwnedAccount) rootDraft(sess *session.Session, plan *session.RootChange
 	}
 	var begun common.Hash
 	draft.BeforeSend = func(ctx context.Context, op *userop.Operation, hash common.Hash) error {
-		begun = hash
-		return plan.Begin(ctx, op, hash)
+		err := plan.Begin(ctx, op, hash)
+		if !errors.Is(err, session.ErrConflict) {
+			begun = hash
+		}
+		return err
 	}
 	return draft, func(ctx context.Context) error {
 		if begun == (common.Hash{}) {

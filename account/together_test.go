@@ -324,6 +324,28 @@ func (s hastyStore) Apply(ctx context.Context, ref session.Ref, version uint64, 
 	return next, err
 }
 
+// twinStore has another process be quicker with the very same operation: nothing in one is random where two
+// decide the same at the same time.
+type twinStore struct{ *session.Memory }
+
+func (s twinStore) Apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change) (uint64, error) {
+	if _, err := s.Memory.Apply(ctx, ref, version, change); err != nil {
+		return 0, err
+	}
+	return s.Memory.Apply(ctx, ref, version, change)
+}
+
+func TestGrantThatAnotherProcessWasQuickerWithIsNotUndone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, _, err := w.owner.Grant(t.Context(), twinStore{w.store}, []session.Policy{w.nftPolicy()}, account.Sponsored())
+	require.ErrorIs(t, err, session.ErrConflict)
+	state, err := w.store.Load(t.Context(), w.owner.Ref())
+	require.NoError(t, err)
+	require.NotNil(t, state.Pending, "the other process sends it")
+	require.Len(t, state.Leaves, 1)
+}
+
 func TestGrantIsUndoneThatEndsRightAfterItWasStored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
