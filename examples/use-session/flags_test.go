@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,7 +33,12 @@ func TestFlagsThatAreWrong(t *testing.T) {
 }
 
 func TestNodeErrorsHideItsURL(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "Cannot POST "+r.URL.Path, http.StatusNotFound)
+	}))
+	t.Cleanup(server.Close)
 	for rpc, text := range map[string]string{
+		server.URL + "/v3/secret":        "chain ID of the node: 404 Not Found",
 		"http://127.0.0.1:1/v3/secret":   "chain ID of the node: dial tcp 127.0.0.1:1: connect: connection refused",
 		"http://127.0.0.1:1 1/v3/secret": `-rpc: invalid port ":1 1" after host`,
 		"htp://127.0.0.1:1/v3/secret":    `-rpc: no known transport for URL scheme "htp"`,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
@@ -177,10 +178,14 @@ func Play(ctx context.Context, out io.Writer, scene func(ctx context.Context, s 
 	return scene(ctx, s, out)
 }
 
-// Keyless returns an error of a node without its URL, which net/http quotes and which may hold a key.
+// Keyless returns an error of a node without its URL, which may hold a key: net/http quotes it, and what a server
+// says behind an HTTP status may quote it too.
 func Keyless(err error) error {
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err
+	}
+	if failed, ok := errors.AsType[rpc.HTTPError](err); ok {
+		return errors.New(failed.Status)
 	}
 	return err
 }
