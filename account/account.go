@@ -1,6 +1,7 @@
 package account
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -154,6 +155,7 @@ func (c *Client) callDraft(address common.Address, callData []byte, s *settings)
 		Caps:             c.caps,
 		Overrides:        s.overrides,
 		Checks:           []func(context.Context) error{c.identify},
+		Accept:           c.acceptSponsor,
 	}
 	if s.lanes != nil {
 		draft.Reserve = func(ctx context.Context) (userop.Reservation, error) { return s.lanes.reserve(ctx, c, address) }
@@ -164,6 +166,15 @@ func (c *Client) callDraft(address common.Address, callData []byte, s *settings)
 		draft.Caps = *s.caps
 	}
 	return draft
+}
+
+// acceptSponsor refuses to be sponsored by the token paymaster: it would take tokens, by an allowance that the
+// account gave it for another operation. [PayWith] is how to pay it.
+func (c *Client) acceptSponsor(op *userop.Operation) error {
+	if bytes.HasPrefix(op.PaymasterAndData, c.contracts.TokenPaymaster[:]) {
+		return fmt.Errorf("%w: the service answered for token paymaster %s, which takes tokens; PayWith pays it", userop.ErrNotSponsored, c.contracts.TokenPaymaster)
+	}
+	return nil
 }
 
 func callData(calls []Call, asBatch bool) []byte {

@@ -120,7 +120,9 @@ func (p *payment) tooLittleAllowed() string {
 }
 
 // token names the token of the quote.
-func (p *payment) token() string { return fmt.Sprintf("token %s (%s)", p.quote.Token, p.quote.Symbol) }
+func (p *payment) token() string {
+	return fmt.Sprintf("token %s (%s)", p.quote.Token, printable(p.quote.Symbol))
+}
 
 // readFunds reads what the account has of the token, and judges the balance.
 func (p *payment) readFunds(ctx context.Context) (tokenFunds, error) {

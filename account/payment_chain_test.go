@@ -277,6 +277,10 @@ func TestPayWithRefuses(t *testing.T) {
 		estimate, err := w.owner.Estimate(t.Context(), calls, account.PayWith(good), exact)
 		require.NoError(t, err, "to look costs nothing")
 		require.Equal(t, w.chain.Contracts.TokenPaymaster, estimate.Paymaster)
+		fails(t, account.ErrFunds, "(no[31m news), the fee is up to 100000001", changed(func(q *userop.FeeQuote) {
+			q.Symbol = "no\x1b[31m\n news"
+			q.MaxFee.SetUint64(100_000_001)
+		}), exact)
 		fails(t, account.ErrFunds, "the fee is up to 100000001", changed(func(q *userop.FeeQuote) { q.MaxFee.SetUint64(100_000_001) }), exact)
 	})
 	t.Run("the call fails, and takes the approval back", func(t *testing.T) {

@@ -177,6 +177,12 @@ func TestNotSponsoredIsAnErrorBeforeSigning(t *testing.T) {
 	require.ErrorIs(t, err, userop.ErrNotSponsored)
 	require.Empty(t, m.bundler.Sent())
 
+	m.paymaster.On("pm_sponsorUserOperation", testutil.Result(map[string]any{"paymasterAndData": testutil.MockTokenPaymasterAndData(stranger)}))
+	_, err = m.send(t)
+	require.ErrorIs(t, err, userop.ErrNotSponsored)
+	require.ErrorContains(t, err, "the service answered for token paymaster 0x00000f7365cA6C59A2C93719ad53d567ed49c14C, which takes tokens; PayWith pays it")
+	require.Empty(t, m.bundler.Sent())
+
 	m.paymaster.On("pm_sponsorUserOperation", testutil.Fail(-32000, "daily budget is used up"))
 	_, err = m.send(t)
 	require.ErrorContains(t, err, "daily budget is used up")
