@@ -58,7 +58,11 @@ func (s *Session) PlanRestore(ids ...string) (*RootChange, error) {
 		if !leaf.InTree && leaf.StatusAt(now) == StatusActive {
 			restore = append(restore, leaf.Clone())
 		} else if len(ids) > 0 {
-			return nil, fmt.Errorf("%w: %s is %s and in the tree: %t; only a session in force that is left out can be restored", ErrInvalid, leaf.name(), leaf.StatusAt(now), leaf.InTree)
+			why := "in the tree already"
+			if !leaf.InTree {
+				why = leaf.StatusAt(now).String()
+			}
+			return nil, fmt.Errorf("%w: %s is %s; only a session in force that was left out can be restored", ErrInvalid, leaf.name(), why)
 		}
 	}
 	for id := range wanted {

@@ -179,7 +179,7 @@ func TestAdoptWantsTheChainsWord(t *testing.T) {
 	require.NoError(t, trySign(t, ours, "a"), "nothing changed")
 
 	_, err = ours.PlanRestore("a")
-	require.ErrorContains(t, err, "only a session in force that is left out can be restored")
+	require.ErrorContains(t, err, "session a is in the tree already; only a session in force that was left out can be restored")
 	_, err = ours.PlanRestore("ghost")
 	require.ErrorIs(t, err, session.ErrNoLeaf)
 	_, err = ours.PlanRestore()
@@ -205,7 +205,7 @@ func TestWhatAnotherBackendRevokedIsNotRestored(t *testing.T) {
 	require.NoError(t, ours.Adopt(t.Context(), handOver(t, theirs)))
 	require.ErrorIs(t, trySign(t, ours, "b"), session.ErrRevoked)
 	_, err = ours.PlanRestore("b")
-	require.ErrorContains(t, err, "session b is revoked and in the tree: false")
+	require.ErrorContains(t, err, "session b is revoked; only a session in force that was left out can be restored")
 	restore, err := ours.PlanRestore()
 	require.NoError(t, err)
 	require.Equal(t, []string{"d"}, restore.IDs())
