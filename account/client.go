@@ -166,6 +166,27 @@ func (c *Client) NonceUsed(ctx context.Context, account common.Address, nonce *u
 	return err == nil && nonce.Lt(&next), err
 }
 
+// SessionRootAndNonce returns the session root of an account and whether the EntryPoint has counted past its
+// nonce, in one request and as of one block.
+func (c *Client) SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (root common.Hash, used bool, err error) {
+	lane := new(uint256.Int).Rsh(nonce, 64)
+	sights, err := look(ctx, c.chain,
+		probe{to: c.contracts.Session.Manager, data: abi.GetSessionKeys(account)},
+		probe{to: c.contracts.EntryPoint, data: abi.GetNonce(account, *lane)})
+	if err != nil {
+		return root, false, fmt.Errorf("session root and nonce of %s: %w", account, err)
+	}
+	var next uint256.Int
+	err = sights[0].decode("getSessionKeys of the session key manager", into(&root, abi.DecodeHash))
+	if err == nil {
+		err = sights[1].decode("getNonce of the EntryPoint", into(&next, abi.DecodeUint256))
+	}
+	if err != nil {
+		return common.Hash{}, false, fmt.Errorf("session root and nonce of %s: %w", account, err)
+	}
+	return root, nonce.Lt(&next), nil
+}
+
 // Deployed reports whether the account has code. An account that has is not asked about again.
 func (c *Client) Deployed(ctx context.Context, account common.Address) (bool, error) {
 	if _, ok := c.deployed.Load(account); ok {

@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/account"
@@ -84,6 +85,15 @@ func TestStateIsReadInOneRequest(t *testing.T) {
 	_, ok = state.OwnerAt(at.Multichain)
 	require.False(t, ok)
 
+	chain.calls.Store(0)
+	for nonce, want := range []bool{true, true, false} {
+		root, used, err := client.SessionRootAndNonce(t.Context(), w.owner.Address(), uint256.NewInt(uint64(nonce)))
+		require.NoError(t, err)
+		require.Equal(t, sess.Root(), root)
+		require.Equal(t, want, used, nonce)
+	}
+	require.Equal(t, int32(3), chain.calls.Load(), "one request each")
+
 	deployed, err := client.Deployed(t.Context(), w.owner.Address())
 	require.NoError(t, err)
 	require.True(t, deployed)
@@ -100,6 +110,9 @@ func TestStateFromContractsThatAreNotThere(t *testing.T) {
 		_, err := w.clientWith(t, contracts).Account(stranger).State(t.Context())
 		require.ErrorIs(t, err, account.ErrBadAnswer)
 		require.ErrorContains(t, err, "state of account "+stranger.Hex()+": unexpected answer of a contract: "+field+": no data")
+		_, _, err = w.clientWith(t, contracts).SessionRootAndNonce(t.Context(), stranger, new(uint256.Int))
+		require.ErrorIs(t, err, account.ErrBadAnswer)
+		require.ErrorContains(t, err, "session root and nonce of "+stranger.Hex()+": unexpected answer of a contract: "+field+": no data")
 	}
 	_, err := offlineClient(t).Account(stranger).State(t.Context())
 	require.ErrorIs(t, err, errOffline)

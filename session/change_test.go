@@ -19,7 +19,7 @@ type ledger struct {
 	root common.Hash
 	next uint64
 	err  error
-	// onNonce runs when the nonce is read, to let an operation land in between.
+	// onNonce runs when the nonce is read.
 	onNonce func(*ledger)
 }
 
@@ -27,11 +27,11 @@ func (l *ledger) SessionRoot(context.Context, common.Address) (common.Hash, erro
 	return l.root, l.err
 }
 
-func (l *ledger) NonceUsed(_ context.Context, _ common.Address, nonce *uint256.Int) (bool, error) {
+func (l *ledger) SessionRootAndNonce(_ context.Context, _ common.Address, nonce *uint256.Int) (common.Hash, bool, error) {
 	if l.onNonce != nil {
 		l.onNonce(l)
 	}
-	return nonce.Uint64() < l.next, l.err
+	return l.root, nonce.Uint64() < l.next, l.err
 }
 
 // sent is an operation whose fate is given.
@@ -210,7 +210,7 @@ func TestReconcile(t *testing.T) {
 		{name: "it may still land", chain: func(l *ledger, _ common.Hash) { l.next = 5 },
 			is: session.ErrPending, text: "operation 0x0100000000000000000000000000000000000000000000000000000000000000 has not landed yet",
 			want: map[string]session.Status{"a": session.StatusPending}},
-		{name: "it lands between the two looks", chain: func(l *ledger, pending common.Hash) {
+		{name: "it lands after the store was read", chain: func(l *ledger, pending common.Hash) {
 			l.onNonce = func(l *ledger) { l.root, l.next = pending, 6 }
 		}, want: map[string]session.Status{"a": session.StatusActive}, settled: true},
 		{name: "someone else's root", chain: func(l *ledger, _ common.Hash) { l.root, l.next = common.Hash{9}, 6 },

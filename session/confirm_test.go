@@ -177,3 +177,25 @@ func TestActivateOfWhatAnotherProcessSettled(t *testing.T) {
 	require.NoError(t, change.Begin(t.Context(), new(userop.Operation), common.Hash{3}))
 	require.ErrorIs(t, sess.On(chain).Activate(t.Context(), sent{hash: common.Hash{3}}), session.ErrRootMismatch)
 }
+
+// lagging is a ledger whose root, read by itself, comes from a node that lags behind.
+type lagging struct {
+	*ledger
+	stale common.Hash
+}
+
+func (l lagging) SessionRoot(context.Context, common.Address) (common.Hash, error) {
+	return l.stale, nil
+}
+
+func TestANodeThatLagsBehindUndoesNothing(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := opened(t, chain)
+	change := begun(t, sess, common.Hash{1}, "a")
+	stale := chain.root
+	chain.root, chain.next = change.Root(), 6
+	sess = sess.On(lagging{chain, stale})
+	require.NoError(t, sess.Reconcile(t.Context()))
+	require.Nil(t, sess.Pending())
+	require.Equal(t, map[string]session.Status{"a": session.StatusActive}, statuses(sess))
+}

@@ -56,21 +56,16 @@ func (s *Session) Abandon(ctx context.Context) error {
 	return nil
 }
 
-// fate reads the root and, if it is still the old one, whether the pending operation can still set the
-// new one. The root is read again after the nonce, since the operation may land in between.
+// fate reads the root and, if a change is pending, whether its operation can still set the new one.
 func (s *Session) fate(ctx context.Context) (root common.Hash, pending *PendingRoot, err error) {
-	pending = s.Pending()
-	if root, err = s.chain.SessionRoot(ctx, s.ref.Account); err != nil || pending == nil || root != s.Root() || root == pending.Root {
-		return root, pending, err
+	if pending = s.Pending(); pending == nil {
+		root, err = s.chain.SessionRoot(ctx, s.ref.Account)
+		return root, nil, err
 	}
-	used, err := s.chain.NonceUsed(ctx, s.ref.Account, &pending.Nonce)
-	if err != nil {
-		return root, pending, err
+	root, used, err := s.chain.SessionRootAndNonce(ctx, s.ref.Account, &pending.Nonce)
+	if err == nil && !used && root == s.Root() && root != pending.Root {
+		err = fmt.Errorf("%w: operation %s has not landed yet; wait for it, or Abandon the change if its bundler dropped it", ErrPending, pending.OpHash)
 	}
-	if !used {
-		return root, pending, fmt.Errorf("%w: operation %s has not landed yet; wait for it, or Abandon the change if its bundler dropped it", ErrPending, pending.OpHash)
-	}
-	root, err = s.chain.SessionRoot(ctx, s.ref.Account)
 	return root, pending, err
 }
 

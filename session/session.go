@@ -31,9 +31,10 @@ type Chain interface {
 	// SessionRoot returns the Merkle root the session key manager keeps for the account
 	// (getSessionKeys); zero when none was ever set.
 	SessionRoot(ctx context.Context, account common.Address) (common.Hash, error)
-	// NonceUsed reports whether the EntryPoint has counted past the account's nonce: an operation with
-	// it was included already or can never be.
-	NonceUsed(ctx context.Context, account common.Address, nonce *uint256.Int) (bool, error)
+	// SessionRootAndNonce returns the root and whether the EntryPoint has counted past the account's nonce, both
+	// as of one block: an operation with a nonce that is used has set the root by then or never will. Nodes
+	// behind one address do not always agree on the newest block.
+	SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (root common.Hash, used bool, err error)
 }
 
 // Option changes how [Open] opens a session.

@@ -25,6 +25,9 @@ const rootLag = 100 * time.Millisecond
 // dropped, the change is undone and that error returned. Any other error leaves the change pending for
 // [Session.Reconcile]. A change that was settled elsewhere meanwhile stays as it is; the error is the
 // operation's. The session needs [WithChain]; those from a grant have it.
+//
+// Once a change was undone its operation must not be sent again ([userop.Sender.Resend]): it would set a root that
+// the store does not know.
 func (s *Session) Activate(ctx context.Context, op Operation) error {
 	if s.chain == nil {
 		return fmt.Errorf("%w: activate %s without a chain; open the session with WithChain", ErrInvalid, s.ref)

@@ -44,8 +44,8 @@ func openNew(t *testing.T, chainID uint64) (store *tsstore.Store, dir string) {
 type chain struct{ root common.Hash }
 
 func (c *chain) SessionRoot(context.Context, common.Address) (common.Hash, error) { return c.root, nil }
-func (c *chain) NonceUsed(context.Context, common.Address, *uint256.Int) (bool, error) {
-	return true, nil
+func (c *chain) SessionRootAndNonce(context.Context, common.Address, *uint256.Int) (common.Hash, bool, error) {
+	return c.root, true, nil
 }
 
 // requireProves requires that the leaf signs, and that its proof leads to root.
