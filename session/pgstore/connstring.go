@@ -36,16 +36,48 @@ func checkURL(connString string) error {
 	return nil
 }
 
-// parseReason returns what pgx says of the string without quoting from it. pgx puts the string, with
-// what it finds to be the password blotted out, in front, and a value or a cause at the end.
+// parseReasons are what pgx says of a string that it cannot read, without the value or the cause that it adds.
+var parseReasons = []string{
+	"failed to parse as URL",
+	"failed to parse as keyword/value",
+	"failed to read service",
+	"failed to configure TLS",
+	"could not match",
+	"invalid port",
+	"invalid connect_timeout",
+	"invalid sslcertmode",
+	"invalid require_auth",
+	"invalid min_protocol_version",
+	"invalid max_protocol_version",
+	"min_protocol_version cannot be greater than max_protocol_version",
+	"invalid default_query_exec_mode",
+	"unknown target_session_attrs value",
+	"unknown channel_binding value",
+	"cannot parse statement_cache_capacity",
+	"cannot parse description_cache_capacity",
+	"cannot parse pool_max_conns",
+	"pool_max_conns too small",
+	"cannot parse pool_min_conns",
+	"cannot parse pool_min_idle_conns",
+	"cannot parse pool_max_conn_lifetime",
+	"cannot parse pool_max_conn_idle_time",
+	"cannot parse pool_health_check_period",
+	"cannot parse pool_max_conn_lifetime_jitter",
+	"cannot parse pool_ping_timeout",
+}
+
+// parseReason returns what pgx says of the string, in words that are known: its error quotes the string, with
+// what it takes for the password blotted out, and where a string ends that is not one is anybody's guess.
 func parseReason(err error) string {
-	text := err.Error()
-	at := strings.LastIndex(text, "`: ")
-	if at < 0 {
-		return "cannot be read"
+	text, reason, last := err.Error(), "cannot be read", -1
+	for _, known := range parseReasons {
+		if at := strings.LastIndex(text, "`: "+known); at >= last && at >= 0 {
+			reason, last = known, at // the longer one, where two begin alike
+		}
 	}
-	reason, _, _ := strings.Cut(text[at+len("`: "):], " (")
-	reason, _, _ = strings.Cut(reason, ":")
+	if reason == "could not match" {
+		return "as many ports as hosts are wanted"
+	}
 	return reason
 }
 

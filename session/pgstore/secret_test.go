@@ -48,6 +48,9 @@ func TestConnectionStringsThatFail(t *testing.T) {
 		"postgres://u:" + password + "@127.0.0.1/d?sslmode=maybe":              "invalid input: PostgreSQL connection string: failed to configure TLS" + form,
 		"postgres://u:" + password + "@127.0.0.1/d?pool_max_conns=many":        "invalid input: PostgreSQL connection string: cannot parse pool_max_conns" + form,
 		"postgres://u:" + password + "@127.0.0.1/d?target_session_attrs=maybe": "invalid input: PostgreSQL connection string: unknown target_session_attrs value" + form,
+		"postgres://u:" + password + "@h1:1,h2:2,h3/d?port=1,2":                "invalid input: PostgreSQL connection string: as many ports as hosts are wanted" + form,
+		"postgres://u:" + password + "@h/d?pool_max_conn_lifetime_jitter=x":    "invalid input: PostgreSQL connection string: cannot parse pool_max_conn_lifetime_jitter" + form,
+		"postgres://u:`: " + password + "Uh?sslmode=U: x":                      "invalid input: PostgreSQL connection string: failed to parse as URL" + form,
 		"host=127.0.0.1 password='" + password:                                 "invalid input: PostgreSQL connection string: failed to parse as keyword/value" + form,
 		password:                                                               "invalid input: PostgreSQL connection string: failed to parse as keyword/value" + form,
 		"http://u:" + password + "@127.0.0.1/d":                                "invalid input: PostgreSQL connection string: failed to parse as keyword/value" + form,
@@ -103,7 +106,7 @@ func TestPrintsNoConnectionString(t *testing.T) {
 // FuzzParse writes a password into URLs that may be wrong in any way: no error quotes it, and it is not
 // taken for a part of the URL that errors name.
 func FuzzParse(f *testing.F) {
-	for _, seed := range [][2]string{{"", "@h/d"}, {"a@", "@h/d"}, {"a/", "@h/d"}, {"a", "?@h/d"}, {"", "/d"}, {"", "@h:x/d"}, {"%zz", "@h"}, {"`: ", "@h?sslmode=`: x"}, {"", "@h/d?sslmode=no"}} {
+	for _, seed := range [][2]string{{"", "@h/d"}, {"a@", "@h/d"}, {"a/", "@h/d"}, {"a", "?@h/d"}, {"", "/d"}, {"", "@h:x/d"}, {"%zz", "@h"}, {"`: ", "@h?sslmode=`: x"}, {"", "@h/d?sslmode=no"}, {"`: ", "Uh?sslmode=U: x"}} {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, before, after string) {
