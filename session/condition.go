@@ -18,6 +18,9 @@ const (
 	LessThan
 	GreaterThanOrEqual
 	GreaterThan
+	// NotEqual forbids one value. One published source of the module (bcnmy/scw-contracts, commit 8027bc8)
+	// negates bitwise there, so that every value passes on chain: try it where the account is before other
+	// people's money depends on it, or say what is allowed instead.
 	NotEqual
 )
 
