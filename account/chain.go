@@ -47,7 +47,8 @@ func withoutURL(err error) error {
 	return err
 }
 
-// httpFailure is how go-ethereum's client tells an HTTP status, and the answer after it.
+// httpFailure is how go-ethereum's client tells an HTTP status, and the answer after it. Its error has a type, in a
+// package that does network I/O, which this one leaves to who makes the [Chain].
 var httpFailure = regexp.MustCompile(`^([1-5][0-9]{2} [A-Za-z' -]{0,40}):`)
 
 // feeChain is a [Chain] that can propose fees.
