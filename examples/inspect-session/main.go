@@ -47,21 +47,15 @@ const usage = `Inspect-session prints what a store's sessions allow, and what is
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	set := flag.NewFlagSet("inspect-session", flag.ContinueOnError)
-	set.SetOutput(io.Discard) // what is wrong is returned
 	store := set.String("store", "", "`directory` of the TypeScript SDK's session files")
 	user := set.String("account", "", "`address` of the user's smart account")
 	chainID := set.Uint64("chain", 0, "`ID` of the chain the sessions are for; asked of -rpc by default")
 	rpc := set.String("rpc", "", "`URL` of a node, to compare the session root; without one the chain is not asked")
-	switch err := set.Parse(args); {
+	switch err := stage.ParseFlags(set, usage, args, stderr); {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stderr, usage)
-		set.SetOutput(stderr)
-		set.PrintDefaults()
 		return nil
 	case err != nil:
-		return fmt.Errorf("%w; -h explains the flags", err)
-	case set.NArg() > 0:
-		return fmt.Errorf("unexpected argument %q; -h explains the flags", set.Arg(0))
+		return err
 	case len(args) == 0:
 		return stage.Play(ctx, stdout, demo)
 	case *store == "":

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/go-sesame/sesame/examples/internal/stage"
 )
 
 // options are the command line and the environment.
@@ -45,22 +47,13 @@ SESAME_PASSPHRASE.
 func parse(args []string, stderr io.Writer) (*options, error) {
 	o := options{passphrase: os.Getenv(passphraseEnv)}
 	set := flag.NewFlagSet("many-users", flag.ContinueOnError)
-	set.SetOutput(io.Discard) // what is wrong is returned
 	set.IntVar(&o.users, "users", 1000, "`number` of users")
 	set.IntVar(&o.workers, "workers", 32, "`number` of users that each process acts for at once")
 	set.IntVar(&o.replicas, "replicas", 0, "`number` of further processes that do the work; 0 does it in this one")
 	set.StringVar(&o.store, "store", "", "`directory` or postgres:// URL to keep the sessions in")
 	set.BoolVar(&o.join, "join", false, "share the work of the many-users that was started on this database last")
-	switch err := set.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stderr, usage)
-		set.SetOutput(stderr)
-		set.PrintDefaults()
+	if err := stage.ParseFlags(set, usage, args, stderr); err != nil {
 		return nil, err
-	case err != nil:
-		return nil, fmt.Errorf("%w; -h explains the flags", err)
-	case set.NArg() > 0:
-		return nil, fmt.Errorf("unexpected argument %q; -h explains the flags", set.Arg(0))
 	}
 	if o.store == "" { // not the flag's default, which -h prints, and which may hold a password
 		o.store = os.Getenv(storeEnv)

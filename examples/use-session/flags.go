@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/examples/internal/stage"
 )
 
 // options are the command line: which services, which session, which call.
@@ -40,7 +41,6 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	var o options
 	var accountText, to, signature, arguments, value string
 	set := flag.NewFlagSet("use-session", flag.ContinueOnError)
-	set.SetOutput(io.Discard) // what is wrong is returned
 	set.StringVar(&o.rpc, "rpc", "", "`URL` of a node of the account's chain")
 	set.StringVar(&o.bundler, "bundler", "", "`URL` of the bundler")
 	set.StringVar(&o.paymaster, "paymaster", "", "`URL` of the paymaster; without one the account pays for its gas")
@@ -52,16 +52,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	set.StringVar(&value, "value", "0", "`wei` to send along")
 	set.IntVar(&o.leaf, "leaf", 0, "`position` of the session leaf in the store, from 0")
 	set.BoolVar(&o.check, "check", true, "judge the call by the session before sending; without it, the chain does")
-	switch err := set.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stderr, usage)
-		set.SetOutput(stderr)
-		set.PrintDefaults()
+	if err := stage.ParseFlags(set, usage, args, stderr); err != nil {
 		return nil, err
-	case err != nil:
-		return nil, fmt.Errorf("%w; -h explains the flags", err)
-	case set.NArg() > 0:
-		return nil, fmt.Errorf("unexpected argument %q; -h explains the flags", set.Arg(0))
 	}
 	if len(args) == 0 {
 		return &o, nil

@@ -5,6 +5,7 @@ package stage
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/url"
@@ -164,6 +165,24 @@ func NoArguments(args []string) error {
 		return nil
 	}
 	return fmt.Errorf("unexpected argument %q; this program takes none, and runs by itself on a chain in its own process", args[0])
+}
+
+// ParseFlags parses a program's arguments, all of which are flags. It prints usage and the flags if they ask for
+// it, and returns [flag.ErrHelp]; what is wrong is returned, and not printed.
+func ParseFlags(set *flag.FlagSet, usage string, args []string, stderr io.Writer) error {
+	set.SetOutput(io.Discard)
+	switch err := set.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stderr, usage)
+		set.SetOutput(stderr)
+		set.PrintDefaults()
+		return err
+	case err != nil:
+		return fmt.Errorf("%w; -h explains the flags", err)
+	case set.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q; -h explains the flags", set.Arg(0))
+	}
+	return nil
 }
 
 // Play is [Main] with its own context and output.
