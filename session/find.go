@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/go-sesame/sesame/session/policy"
 )
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/holiman/uint256"
 	"golang.org/x/sync/errgroup"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/holiman/uint256"
 )

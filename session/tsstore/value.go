@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/go-sesame/sesame/session/policy"
 )
 
