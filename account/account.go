@@ -10,11 +10,12 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
 // Call is one call the account makes: To, Value in wei, Data.
-type Call = session.Call
+type Call = policy.Call
 
 // Account is a handle of one smart account by its address: it reads the account and acts for it with
 // sessions. It is cheap, holds no key, and is safe for concurrent use.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // approval says how much the token paymaster is allowed to take.
@@ -78,7 +79,7 @@ func (a *approval) calls(token, spender common.Address, allowance, fee *uint256.
 // checkFee returns an error if the approval cannot cover a fee.
 func (a *approval) checkFee(fee *uint256.Int) error {
 	if a.amount != nil && a.amount.Lt(fee) {
-		return fmt.Errorf("%w: %s(%s) is less than the fee of up to %s", ErrInvalid, a.option, a.amount.Dec(), fee.Dec())
+		return fmt.Errorf("%w: %s(%s) is less than the fee of up to %s", policy.ErrInvalid, a.option, a.amount.Dec(), fee.Dec())
 	}
 	return nil
 }

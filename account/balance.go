@@ -10,6 +10,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // Balance is how much an account holds of a token or of the chain's own currency.
@@ -50,7 +51,7 @@ func (a *Account) Balances(ctx context.Context, tokens ...common.Address) ([]Bal
 	probes := []probe{{to: a.address}}
 	for _, token := range tokens {
 		if token == (common.Address{}) {
-			return nil, fmt.Errorf("%w: balances of account %s: the zero address is no token; the chain's own currency is always read", ErrInvalid, a.address)
+			return nil, fmt.Errorf("%w: balances of account %s: the zero address is no token; the chain's own currency is always read", policy.ErrInvalid, a.address)
 		}
 		probes = append(probes,
 			probe{to: token, data: abi.BalanceOf(a.address)},

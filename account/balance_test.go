@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // tokenCode is the code of a token of which everyone has 5, and that has 5 decimals, with this answer to
@@ -97,7 +98,7 @@ func TestBalancesOfWhatIsNoToken(t *testing.T) {
 	}{
 		{"no contract", stranger, "in token " + stranger.Hex() + ": unexpected answer of a contract: balanceOf: no data", account.ErrBadAnswer},
 		{"another contract", w.chain.Contracts.Target, "balanceOf reverted: no reason", account.ErrBadAnswer},
-		{"zero", common.Address{}, "the zero address is no token; the chain's own currency is always read", account.ErrInvalid},
+		{"zero", common.Address{}, "the zero address is no token; the chain's own currency is always read", policy.ErrInvalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := w.user.Balances(t.Context(), token, tt.token)

@@ -11,17 +11,18 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // tokenPolicy allows minting at most 100 of the demo token.
-func (w *world) tokenPolicy() session.ABIPolicy {
-	return session.ABIPolicy{
-		ID: "token", Key: w.key, Contract: w.chain.Contracts.Token, Function: "mint(address to, uint256 amount)",
-		Rules: []session.Rule{
-			session.Arg("to", session.Equal, w.owner.Address()),
-			session.Arg("amount", session.LessThanOrEqual, 100),
+func (w *world) tokenPolicy() policy.ABI {
+	return policy.ABI{
+		Key: w.key, Contract: w.chain.Contracts.Token, Function: "mint(address to, uint256 amount)",
+		Rules: []policy.Rule{
+			policy.Arg("to", policy.Equal, w.owner.Address()),
+			policy.Arg("amount", policy.LessThanOrEqual, 100),
 		},
-		Window: session.Until(w.now().Add(time.Hour)),
+		Window: policy.Until(w.now().Add(time.Hour)),
 	}
 }
 
@@ -33,15 +34,15 @@ func (w *world) mintTokens(t *testing.T, amount uint64) account.Call {
 func TestBatch(t *testing.T) {
 	w := newWorld(t)
 	nft := w.nftPolicy()
-	nft.ID = "nft"
 	short := w.tokenPolicy()
-	short.ID, short.Window = "short", session.Until(w.now().Add(time.Minute))
+	short.Window = policy.Until(w.now().Add(time.Minute))
 	other := w.tokenPolicy()
-	other.ID = "other"
 	var err error
 	other.Key, err = w.store.NewKey(t.Context(), w.owner.Ref())
 	require.NoError(t, err)
-	granted := w.grant(t, []session.Policy{nft, w.tokenPolicy(), short, other}, account.ForBatches())
+	granted := w.grant(t, []policy.Policy{
+		session.Named("nft", nft), session.Named("token", w.tokenPolicy()), session.Named("short", short), session.Named("other", other),
+	}, account.ForBatches())
 	sess, err := session.Open(t.Context(), w.store, w.user.Ref(), session.WithClock(w.now), session.WithChain(w.client))
 	require.NoError(t, err)
 	require.Equal(t, granted.Root(), sess.Root())
@@ -122,7 +123,7 @@ func TestBatch(t *testing.T) {
 
 func TestBatchNeedsTheRouter(t *testing.T) {
 	w := newWorld(t)
-	sess := w.grant(t, []session.Policy{w.nftPolicy(), w.tokenPolicy()})
+	sess := w.grant(t, []policy.Policy{w.nftPolicy(), session.Named("token", w.tokenPolicy())})
 	leaves := account.WithSession(sess.Leaf(0), sess.Leaf(1))
 	calls := []account.Call{w.mint(t, w.user.Address()), w.mintTokens(t, 1)}
 	_, err := w.send(t, calls, leaves)
@@ -132,9 +133,7 @@ func TestBatchNeedsTheRouter(t *testing.T) {
 	require.ErrorContains(t, err, "AA23 reverted (or OOG)")
 
 	// A later grant enables it, without enabling the manager again.
-	extra := w.tokenPolicy()
-	extra.ID = "extra"
-	w.grant(t, []session.Policy{extra}, account.ForBatches())
+	w.grant(t, []policy.Policy{session.Named("extra", w.tokenPolicy())}, account.ForBatches())
 	require.NoError(t, sess.Refresh(t.Context()))
 	_, err = w.send(t, calls, leaves)
 	require.NoError(t, err)
@@ -143,9 +142,9 @@ func TestBatchNeedsTheRouter(t *testing.T) {
 func TestERC20Policy(t *testing.T) {
 	w := newWorld(t)
 	token := w.chain.Contracts.Token
-	sess := w.grant(t, []session.Policy{session.ERC20Policy{
+	sess := w.grant(t, []policy.Policy{policy.ERC20{
 		Key: w.key, Token: token, Recipient: stranger, MaxAmount: *uint256.NewInt(50),
-		Window: session.Until(w.now().Add(time.Hour)),
+		Window: policy.Until(w.now().Add(time.Hour)),
 	}})
 	_, err := w.chain.SendTx(t.Context(), token, nil, pack(t, "mint(address,uint256)", w.owner.Address(), 1000))
 	require.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -147,7 +148,7 @@ func (c *Client) SessionRoot(ctx context.Context, account common.Address) (commo
 // bits; lane 0 is the default one.
 func (c *Client) Nonce(ctx context.Context, account common.Address, key *uint256.Int) (uint256.Int, error) {
 	if n := key.BitLen(); n > 192 {
-		return uint256.Int{}, fmt.Errorf("%w: nonce of %s: lane key has %d bits, at most 192 fit", ErrInvalid, account, n)
+		return uint256.Int{}, fmt.Errorf("%w: nonce of %s: lane key has %d bits, at most 192 fit", policy.ErrInvalid, account, n)
 	}
 	data, err := call(ctx, c.chain, c.contracts.EntryPoint, abi.GetNonce(account, *key))
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // Contracts are the addresses of one deployment of Biconomy Smart Account V2. Zero fields stand for
@@ -23,7 +23,7 @@ type Contracts struct {
 	// ECDSA and Multichain are the ownership modules.
 	ECDSA, Multichain common.Address
 	// Session are the session modules.
-	Session session.Modules
+	Session policy.Modules
 	// Resolver finds V1 accounts that were upgraded to V2.
 	Resolver common.Address
 	// TokenPaymaster is the ERC-20 paymaster that fee tokens are approved for.
@@ -48,7 +48,7 @@ func DefaultContracts(chainID uint64) Contracts {
 		ProxyInitCodeHash: common.HexToHash("0x9e23d82770fbe728cd88babbb4dd51431b0a3c40bfd053a9fba2db0c3edaa369"),
 		ECDSA:             common.HexToAddress("0x0000001c5b32F37F5beA87BDD5374eB2aC54eA8e"),
 		Multichain:        common.HexToAddress("0x000000824dc138db84FD9109fc154bdad332Aa8E"),
-		Session:           session.Modules{}.WithDefaults(),
+		Session:           policy.Modules{}.WithDefaults(),
 		Resolver:          common.HexToAddress("0x00000E81673606e07fC79CE5F1b3B26957844468"),
 		TokenPaymaster:    common.HexToAddress("0x00000f7365cA6C59A2C93719ad53d567ed49c14C"),
 	}

@@ -2,13 +2,11 @@ package account
 
 import "errors"
 
-// What can be wrong with an account. Errors of this package match one of them, or one of packages
-// session, userop, bundler and paymaster where the cause lies there.
+// What can be wrong with an account. Errors of this package match one of them, [policy.ErrInvalid] for input that
+// can never work, or one of packages session, userop, bundler and paymaster where the cause lies there.
 var (
 	// ErrConfig is a configuration or a choice of options that cannot work.
 	ErrConfig = errors.New("invalid configuration")
-	// ErrInvalid is input that can never work; nothing was signed.
-	ErrInvalid = errors.New("invalid input")
 	// ErrWrongChain means that the node serves another chain than the client is for.
 	ErrWrongChain = errors.New("wrong chain")
 	// ErrNotDeployed means that the account has no code yet and only its owner can deploy it.

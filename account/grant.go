@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -23,7 +24,7 @@ import (
 // operation surely was not accepted, the store is as it was before. A root on chain that the store
 // does not know is an error matching [session.ErrRootMismatch], since replacing it would cancel the
 // sessions under it; [ReplaceRoot] does so all the same.
-func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies []session.Policy, opts ...Option) (*session.Session, *userop.Pending, error) {
+func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies []policy.Policy, opts ...Option) (*session.Session, *userop.Pending, error) {
 	sess, plan, calls, err := o.planGrant(ctx, store, policies, opts)
 	if err != nil {
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
@@ -36,7 +37,7 @@ func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies 
 }
 
 // planGrant decides on the new root, and on the calls that enable what is missing.
-func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, policies []session.Policy, opts []Option) (*session.Session, *session.RootChange, []Call, error) {
+func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, policies []policy.Policy, opts []Option) (*session.Session, *session.RootChange, []Call, error) {
 	s, err := newSettings(opts)
 	if err != nil {
 		return nil, nil, nil, err

@@ -8,6 +8,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func ExampleOwnedAccount_Grant() {
@@ -19,14 +20,13 @@ func ExampleOwnedAccount_Grant() {
 		fmt.Println(err)
 		return
 	}
-	sess, tx, err := w.owner.Grant(w.ctx, store, []session.Policy{session.ABIPolicy{
-		ID:       "minting",
+	sess, tx, err := w.owner.Grant(w.ctx, store, []policy.Policy{session.Named("minting", policy.ABI{
 		Key:      key,
 		Contract: w.chain.Contracts.NFT,
 		Function: "safeMint(address to)",
-		Rules:    []session.Rule{session.Arg("to", session.Equal, w.owner.Address())},
-		Window:   session.Until(time.Now().Add(24 * time.Hour)),
-	}}, account.Sponsored())
+		Rules:    []policy.Rule{policy.Arg("to", policy.Equal, w.owner.Address())},
+		Window:   policy.Until(time.Now().Add(24 * time.Hour)),
+	})}, account.Sponsored())
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -74,10 +74,10 @@ func ExampleOwnedAccount_Revoke() {
 		fmt.Println(err)
 		return
 	}
-	sess, tx, err := w.owner.Grant(w.ctx, store, []session.Policy{session.ABIPolicy{
-		ID: "minting", Key: key, Contract: w.chain.Contracts.NFT, Function: "safeMint(address to)",
-		Window: session.Until(time.Now().Add(24 * time.Hour)),
-	}}, account.Sponsored())
+	sess, tx, err := w.owner.Grant(w.ctx, store, []policy.Policy{session.Named("minting", policy.ABI{
+		Key: key, Contract: w.chain.Contracts.NFT, Function: "safeMint(address to)",
+		Window: policy.Until(time.Now().Add(24 * time.Hour)),
+	})}, account.Sponsored())
 	if err == nil {
 		err = sess.Activate(w.ctx, tx)
 	}

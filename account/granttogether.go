@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -14,10 +15,10 @@ type GrantLeg struct {
 	Account *OwnedAccount
 	// Policies are what is granted there. A session key belongs to one account on one chain: the same key
 	// on several chains is imported for each.
-	Policies []session.Policy
+	Policies []policy.Policy
 	// Window is when the operation may be included; the zero value sets no bounds. Policies have windows
 	// of their own.
-	Window  session.Window
+	Window  policy.Window
 	Options []Option
 }
 

@@ -12,14 +12,14 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/internal/testutil"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
 func TestTwoHundredSendsOfOneAccountAtOnce(t *testing.T) {
 	const sends, size = 200, 40
 	w := newWorld(t)
-	sess := w.grant(t, []session.Policy{w.nftPolicy()})
+	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
 	config := w.config
 	config.Freshness = 0
 	client, err := account.NewClient(config)
@@ -69,9 +69,9 @@ func TestADroppedOperationsLaneHealsOnChain(t *testing.T) {
 	config.Bundler = bundler.New(vendor.URL())
 	client, err := account.NewClient(config)
 	require.NoError(t, err)
-	policy := w.nftPolicy()
-	policy.Window = session.Until(w.now().Add(24 * time.Hour))
-	sess := w.grant(t, []session.Policy{policy})
+	minting := w.nftPolicy()
+	minting.Window = policy.Until(w.now().Add(24 * time.Hour))
+	sess := w.grant(t, []policy.Policy{minting})
 	lanes := client.NewLanes(account.LanesConfig{Size: 1, Leaser: w.store})
 	opts := []account.Option{account.WithSession(sess.Leaf(0)), account.Sponsored(), account.InLane(lanes)}
 	calls := []account.Call{w.mint(t, w.user.Address())}

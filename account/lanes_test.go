@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -561,7 +562,7 @@ func TestLaneOptions(t *testing.T) {
 	require.ErrorIs(t, err, account.ErrConfig)
 	require.ErrorContains(t, err, "lane key has 193 bits, at most 192 fit")
 	_, err = user.Nonce(t.Context(), tooLong)
-	require.ErrorIs(t, err, account.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	require.EqualError(t, err, "invalid input: nonce of "+laneUser.Hex()+": lane key has 193 bits, at most 192 fit")
 	reads, _ := w.counts()
 	require.Zero(t, reads)

@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -30,7 +31,7 @@ func MessageHash(message []byte) common.Hash {
 func TypedDataHash(data apitypes.TypedData) (common.Hash, error) {
 	hash, _, err := apitypes.TypedDataAndHash(data)
 	if err != nil {
-		return common.Hash{}, fmt.Errorf("%w: typed data: %w", ErrInvalid, err)
+		return common.Hash{}, fmt.Errorf("%w: typed data: %w", policy.ErrInvalid, err)
 	}
 	return common.BytesToHash(hash), nil
 }

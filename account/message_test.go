@@ -18,6 +18,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 var magic = bytes.Repeat([]byte{0x64, 0x92}, 16)
@@ -178,9 +179,9 @@ func TestMessagesThatCannotBeSigned(t *testing.T) {
 	bad := order(stranger)
 	bad.PrimaryType = "Nothing"
 	_, err = w.owner.SignTypedData(t.Context(), bad)
-	require.ErrorIs(t, err, account.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	require.ErrorContains(t, err, "invalid input: typed data: ")
-	require.ErrorIs(t, w.user.VerifyTypedData(t.Context(), bad, nil), account.ErrInvalid)
+	require.ErrorIs(t, w.user.VerifyTypedData(t.Context(), bad, nil), policy.ErrInvalid)
 	_, err = w.client.OwnedAccount(forger{w.owner.Owner()}).SignMessage(t.Context(), nil)
 	require.ErrorIs(t, err, account.ErrWrongOwner)
 

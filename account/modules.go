@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -150,7 +151,7 @@ func (o *OwnedAccount) checkSetup(ctx context.Context, setupContract common.Addr
 	case registered != (common.Address{}) && registered != owner:
 		return o.ownedByOther(registered)
 	case registered != (common.Address{}):
-		return fmt.Errorf("%w: account %s is registered there already, with owner %s; EnableModule alone is what is missing", ErrInvalid, o.address, registered)
+		return fmt.Errorf("%w: account %s is registered there already, with owner %s; EnableModule alone is what is missing", policy.ErrInvalid, o.address, registered)
 	case next != owner && next != (common.Address{}) && owner != (common.Address{}):
 		return fmt.Errorf("%w: account %s would belong to %s at this module, not to %s", ErrWrongOwner, o.address, next, owner)
 	}
@@ -226,9 +227,9 @@ func (o *OwnedAccount) actsThrough(state *State, module common.Address) bool {
 func (o *OwnedAccount) validModule(module common.Address) error {
 	switch module {
 	case common.Address{}, abi.SentinelModule:
-		return fmt.Errorf("%w: the account keeps addresses 0 and 1 for itself", ErrInvalid)
+		return fmt.Errorf("%w: the account keeps addresses 0 and 1 for itself", policy.ErrInvalid)
 	case o.address:
-		return fmt.Errorf("%w: the account cannot be a module of itself", ErrInvalid)
+		return fmt.Errorf("%w: the account cannot be a module of itself", policy.ErrInvalid)
 	}
 	return nil
 }
@@ -238,7 +239,7 @@ func (o *OwnedAccount) canEnable(state *State, module common.Address, hasCode bo
 	case state.Enabled(module):
 		return fmt.Errorf("%w on account %s: module %s", ErrModuleEnabled, o.address, module)
 	case !hasCode:
-		return fmt.Errorf("%w: there is no contract at that address on chain %d; whoever deploys one there would own the account", ErrInvalid, o.client.chainID)
+		return fmt.Errorf("%w: there is no contract at that address on chain %d; whoever deploys one there would own the account", policy.ErrInvalid, o.client.chainID)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -105,14 +106,14 @@ func TestModulesThatCannotBeAreRefused(t *testing.T) {
 		{stranger, "invalid input: there is no contract at that address on chain 80002; whoever deploys one there would own the account"},
 	} {
 		_, err := w.owner.EnableModule(t.Context(), tt.module, account.Sponsored())
-		require.ErrorIs(t, err, account.ErrInvalid)
+		require.ErrorIs(t, err, policy.ErrInvalid)
 		require.EqualError(t, err, "enable module "+tt.module.Hex()+": "+tt.want)
 		_, err = w.owner.SetupAndEnableModule(t.Context(), tt.module, nil, account.Sponsored())
 		require.EqualError(t, err, "set up module "+tt.module.Hex()+": "+tt.want)
 	}
 	for _, module := range []common.Address{{}, abi.SentinelModule} {
 		_, err := w.owner.DisableModule(t.Context(), module, account.Sponsored())
-		require.ErrorIs(t, err, account.ErrInvalid)
+		require.ErrorIs(t, err, policy.ErrInvalid)
 	}
 	_, err := w.owner.DisableModule(t.Context(), stranger, account.Sponsored())
 	require.ErrorIs(t, err, account.ErrModuleNotEnabled)
@@ -144,7 +145,7 @@ func TestOwnershipModuleOfSomeoneElseIsNotEnabled(t *testing.T) {
 	mine := account.Call{To: multichain.Address, Data: abi.TransferOwnership(w.owner.Owner().Address())}
 	done(t)(w.owner.Send(t.Context(), []account.Call{mine}, account.Sponsored()))
 	_, err = w.owner.SetupAndEnableModule(t.Context(), multichain.Address, multichain.Setup, account.Sponsored())
-	require.ErrorIs(t, err, account.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	require.ErrorContains(t, err, "is registered there already, with owner "+w.owner.Owner().Address().Hex()+"; EnableModule alone is what is missing")
 	done(t)(w.owner.EnableModule(t.Context(), multichain.Address, account.Sponsored()))
 }
@@ -168,8 +169,8 @@ func TestSetupThatGivesTheAccountAwayIsRefused(t *testing.T) {
 		want   string
 		is     error
 	}{
-		{stranger, "invalid input: there is no contract at that address on chain 80002; whoever deploys one there would own the account", account.ErrInvalid},
-		{w.owner.Address(), "invalid input: the account cannot be a module of itself", account.ErrInvalid},
+		{stranger, "invalid input: there is no contract at that address on chain 80002; whoever deploys one there would own the account", policy.ErrInvalid},
+		{w.owner.Address(), "invalid input: the account cannot be a module of itself", policy.ErrInvalid},
 		{at.ECDSA, "module is enabled already on account " + w.owner.Address().Hex() + ": module " + at.ECDSA.Hex(), account.ErrModuleEnabled},
 		{at.Multichain, "wrong owner: account " + w.owner.Address().Hex() + " has no owner at this module yet; SetupAndEnableModule registers one", account.ErrWrongOwner},
 	} {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -39,12 +40,12 @@ func (m *MultichainOperation) leaf() common.Hash {
 // [SendTogether] makes and sends the operations as well.
 func SignMultichain(ctx context.Context, owner Owner, ops ...MultichainOperation) ([][]byte, error) {
 	if len(ops) == 0 {
-		return nil, fmt.Errorf("%w: a multichain signature for no operation", ErrInvalid)
+		return nil, fmt.Errorf("%w: a multichain signature for no operation", policy.ErrInvalid)
 	}
 	leaves := make([]common.Hash, len(ops))
 	for i := range ops {
-		if ops[i].ValidUntil > session.MaxTime || ops[i].ValidAfter > session.MaxTime {
-			return nil, fmt.Errorf("%w: the window of operation %d does not fit into 48 bits", ErrInvalid, i)
+		if ops[i].ValidUntil > policy.MaxTime || ops[i].ValidAfter > policy.MaxTime {
+			return nil, fmt.Errorf("%w: the window of operation %d does not fit into 48 bits", policy.ErrInvalid, i)
 		}
 		leaves[i] = ops[i].leaf()
 	}

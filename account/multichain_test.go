@@ -14,6 +14,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -68,10 +69,10 @@ func TestMultichainVectors(t *testing.T) {
 
 func TestSignMultichainRefuses(t *testing.T) {
 	_, err := account.SignMultichain(t.Context(), newOwner(t))
-	require.ErrorIs(t, err, account.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	require.ErrorContains(t, err, "a multichain signature for no operation")
 	_, err = account.SignMultichain(t.Context(), newOwner(t), account.MultichainOperation{ValidUntil: 1 << 48})
-	require.ErrorIs(t, err, account.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	require.ErrorContains(t, err, "the window of operation 0 does not fit into 48 bits")
 	_, err = account.SignMultichain(t.Context(), forger{newOwner(t)}, account.MultichainOperation{})
 	require.ErrorIs(t, err, account.ErrWrongOwner)

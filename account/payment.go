@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -78,7 +79,7 @@ func (p *payment) checkQuote() error {
 	paymaster := p.client.contracts.TokenPaymaster
 	switch {
 	case p.quote.Token == (common.Address{}) || p.quote.MaxFee.IsZero():
-		return fmt.Errorf("%w: a quote without a token or a fee; FeeQuotes asks for one", ErrInvalid)
+		return fmt.Errorf("%w: a quote without a token or a fee; FeeQuotes asks for one", policy.ErrInvalid)
 	case p.quote.Paymaster != paymaster:
 		return fmt.Errorf("%w: the quote is token paymaster %s's, this client's is %s; if the other one is to be trusted with tokens, name it in Contracts.TokenPaymaster", ErrConfig, p.quote.Paymaster, paymaster)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -151,7 +152,7 @@ func TestPayWithAGrant(t *testing.T) {
 	token := w.chain.Contracts.Token6
 	w.giveTokens(t, token, 100_000_000)
 	q := userop.FeeQuote{Token: token, Symbol: "DEMO6", MaxFee: *uint256.NewInt(50_000_000), Paymaster: w.chain.Contracts.TokenPaymaster}
-	sess, tx, err := w.owner.Grant(t.Context(), w.store, []session.Policy{w.nftPolicy()}, account.PayWith(q), account.ApproveExact())
+	sess, tx, err := w.owner.Grant(t.Context(), w.store, []policy.Policy{w.nftPolicy()}, account.PayWith(q), account.ApproveExact())
 	require.NoError(t, err)
 	require.NoError(t, sess.Activate(t.Context(), tx))
 	require.Less(t, w.balance(t, token, w.owner.Address()), uint64(100_000_000))
@@ -247,13 +248,13 @@ func TestPayWithRefuses(t *testing.T) {
 	w.giveTokens(t, token, 100_000_000)
 	fails(t, account.ErrAllowance, "insufficient allowance: account "+w.owner.Address().Hex()+" lets token paymaster 0x00000f7365cA6C59A2C93719ad53d567ed49c14C take 0 of token "+
 		token.Hex()+" (DEMO6), the fee is up to "+good.MaxFee.Dec()+"; ApproveExact, ApproveUpTo or ApproveUnlimited has it approved in the same operation", account.PayWith(good))
-	fails(t, account.ErrInvalid, "ApproveUpTo(7) is less than the fee of up to "+good.MaxFee.Dec(), account.PayWith(good), account.ApproveUpTo(uint256.NewInt(7)))
-	fails(t, account.ErrInvalid, "ApproveUpTo(0) is less than", account.PayWith(good), account.ApproveUpTo(nil))
+	fails(t, policy.ErrInvalid, "ApproveUpTo(7) is less than the fee of up to "+good.MaxFee.Dec(), account.PayWith(good), account.ApproveUpTo(uint256.NewInt(7)))
+	fails(t, policy.ErrInvalid, "ApproveUpTo(0) is less than", account.PayWith(good), account.ApproveUpTo(nil))
 	fails(t, account.ErrQuoteExpired, "fee quote has expired: it was good until 2023-11-14T22:13:20Z; FeeQuotes asks for a new one",
 		changed(func(q *userop.FeeQuote) { q.ValidUntil = time.Unix(1_700_000_000, 0) }), exact)
 	fails(t, account.ErrConfig, "name it in Contracts.TokenPaymaster", changed(func(q *userop.FeeQuote) { q.Paymaster = stranger }), exact)
-	fails(t, account.ErrInvalid, "a quote without a token or a fee", changed(func(q *userop.FeeQuote) { q.MaxFee.Clear() }), exact)
-	fails(t, account.ErrInvalid, "a quote without a token or a fee", account.PayWith(userop.FeeQuote{}), exact)
+	fails(t, policy.ErrInvalid, "a quote without a token or a fee", changed(func(q *userop.FeeQuote) { q.MaxFee.Clear() }), exact)
+	fails(t, policy.ErrInvalid, "a quote without a token or a fee", account.PayWith(userop.FeeQuote{}), exact)
 	fails(t, account.ErrConfig, "ApproveExact without PayWith, whose fee it is for", exact)
 	fails(t, account.ErrConfig, "ApproveExact without PayWith, whose fee it is for", exact, account.Sponsored())
 	fails(t, account.ErrConfig, "Sponsored, SponsoredOrSelf and PayWith each name who pays; use one", account.PayWith(good), account.Sponsored())
@@ -403,24 +404,22 @@ func TestThePaymastersAnswerIsHeldAgainstTheQuote(t *testing.T) {
 }
 
 // approvalPolicy allows approving the token paymaster for at most limit of a token's base units.
-func (w *world) approvalPolicy(token common.Address, limit uint64) session.ABIPolicy {
-	return session.ABIPolicy{
-		ID: "approve", Key: w.key, Contract: token, Function: "approve(address spender, uint256 amount)",
-		Rules: []session.Rule{
-			session.Arg("spender", session.Equal, w.chain.Contracts.TokenPaymaster),
-			session.Arg("amount", session.LessThanOrEqual, limit),
+func (w *world) approvalPolicy(token common.Address, limit uint64) policy.Policy {
+	return session.Named("approve", policy.ABI{
+		Key: w.key, Contract: token, Function: "approve(address spender, uint256 amount)",
+		Rules: []policy.Rule{
+			policy.Arg("spender", policy.Equal, w.chain.Contracts.TokenPaymaster),
+			policy.Arg("amount", policy.LessThanOrEqual, limit),
 		},
-		Window: session.Until(w.now().Add(time.Hour)),
-	}
+		Window: policy.Until(w.now().Add(time.Hour)),
+	})
 }
 
 func TestPayWithInASession(t *testing.T) {
 	w := newWorld(t)
 	token := w.chain.Contracts.ResetToken
 	w.giveTokens(t, token, 100_000_000)
-	nft := w.nftPolicy()
-	nft.ID = "nft"
-	sess := w.grant(t, []session.Policy{nft, w.approvalPolicy(token, 40_000_000)}, account.ForBatches())
+	sess := w.grant(t, []policy.Policy{session.Named("nft", w.nftPolicy()), w.approvalPolicy(token, 40_000_000)}, account.ForBatches())
 	calls := []account.Call{w.mint(t, w.user.Address())}
 	leaf := account.WithSession(sess.ByID("nft"))
 	exact := account.ApproveExact(sess.ByID("approve"))
@@ -450,7 +449,7 @@ func TestPayWithInASession(t *testing.T) {
 	})
 	t.Run("an approval against the policy", func(t *testing.T) {
 		_, err := send(t, leaf, account.PayWith(q), account.ApproveUnlimited(sess.ByID("approve")))
-		var violation *session.Violation
+		var violation *policy.Violation
 		require.ErrorAs(t, err, &violation)
 		require.ErrorContains(t, err, "with the approval of the fee put before the calls, as call 0: call 0: session approve: rule 1 (amount): ")
 		_, err = send(t, leaf, account.PayWith(q), account.ApproveExact(sess.ByID("nft")))
@@ -496,9 +495,7 @@ func TestPayWithInASessionNeedsTheRouterForAnApproval(t *testing.T) {
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6
 	w.giveTokens(t, token, 100_000_000)
-	nft := w.nftPolicy()
-	nft.ID = "nft"
-	sess := w.grant(t, []session.Policy{nft, w.approvalPolicy(token, 40_000_000)})
+	sess := w.grant(t, []policy.Policy{session.Named("nft", w.nftPolicy()), w.approvalPolicy(token, 40_000_000)})
 	calls := []account.Call{w.mint(t, w.user.Address())}
 	q := quote(t, w.user, token, calls, account.WithSession(sess.ByID("nft")))
 	_, err := w.user.Send(t.Context(), calls, account.WithSession(sess.ByID("nft")), account.PayWith(q), account.ApproveExact(sess.ByID("approve")))

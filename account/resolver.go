@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // What the resolver says of an account of version 1 that was upgraded to version 2.
@@ -36,7 +37,7 @@ func (c *Client) ResolveAccounts(ctx context.Context, owner common.Address, maxI
 // [ErrNoAccount].
 func (c *Client) UpgradedAccount(ctx context.Context, owner common.Address, index uint64) (common.Address, error) {
 	if index > math.MaxUint8 {
-		return common.Address{}, fmt.Errorf("%w: the resolver looks at indexes up to %d, not at %d", ErrInvalid, math.MaxUint8, index)
+		return common.Address{}, fmt.Errorf("%w: the resolver looks at indexes up to %d, not at %d", policy.ErrInvalid, math.MaxUint8, index)
 	}
 	accounts, err := c.ResolveAccounts(ctx, owner, uint8(index))
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // resolved is what the resolver returns of one account.
@@ -67,7 +68,7 @@ func TestUpgradedAccount(t *testing.T) {
 	require.ErrorIs(t, err, account.ErrNoAccount)
 	require.EqualError(t, err, "no such account: owner "+owner.Address().Hex()+" has none of version 1 with index 2 that was upgraded to version 2 on chain 80002")
 	_, err = client.UpgradedAccount(t.Context(), owner.Address(), 256)
-	require.ErrorIs(t, err, account.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	_, err = w.client.UpgradedAccount(t.Context(), owner.Address(), 3)
 	require.ErrorIs(t, err, account.ErrBadAnswer, "there is no resolver at the well-known address")
 	_, err = offlineClient(t).UpgradedAccount(t.Context(), owner.Address(), 3)

@@ -8,14 +8,14 @@ import (
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func TestFault01RevokedSessionsFailOnChainAndTheOthersWork(t *testing.T) {
 	w := newWorld(t)
-	first, second := w.nftPolicy(), w.nftPolicy()
-	first.ID, second.ID = "first", "second"
-	second.Window = session.Forever()
-	sess := w.grant(t, []session.Policy{first, second, w.tokenPolicy()})
+	second := w.nftPolicy()
+	second.Window = policy.Forever()
+	sess := w.grant(t, []policy.Policy{session.Named("first", w.nftPolicy()), session.Named("second", second), session.Named("token", w.tokenPolicy())})
 	calls := []account.Call{w.mint(t, w.user.Address())}
 
 	// What a thief keeps: a signer with the proof under the old root, and a store of before.
@@ -44,7 +44,7 @@ func TestFault01RevokedSessionsFailOnChainAndTheOthersWork(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, root)
 	_, err = w.owner.RevokeEach(t.Context(), sess, nil)
-	require.ErrorIs(t, err, session.ErrInvalid, "no ID is not all of them")
+	require.ErrorIs(t, err, policy.ErrInvalid, "no ID is not all of them")
 }
 
 // copyStore copies the account's sessions and their key, as a thief or a backup would.
@@ -58,7 +58,7 @@ func copyStore(t *testing.T, w *world, to *session.Memory) {
 
 func TestGrantSurvivesACrashAfterSending(t *testing.T) {
 	w := newWorld(t)
-	_, tx, err := w.owner.Grant(t.Context(), w.store, []session.Policy{w.nftPolicy()}, account.Sponsored())
+	_, tx, err := w.owner.Grant(t.Context(), w.store, []policy.Policy{w.nftPolicy()}, account.Sponsored())
 	require.NoError(t, err)
 	_, err = tx.Wait(t.Context())
 	require.NoError(t, err)
@@ -88,7 +88,7 @@ func TestGrantThatCannotBeSentLeavesTheStoreAsItWas(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := w.owner.Grant(t.Context(), w.store, []session.Policy{w.nftPolicy()}, tt.opts...)
+			_, _, err := w.owner.Grant(t.Context(), w.store, []policy.Policy{w.nftPolicy()}, tt.opts...)
 			require.ErrorContains(t, err, tt.text)
 			sess, err := session.OpenOrNew(t.Context(), w.store, w.owner.Ref())
 			require.NoError(t, err)
@@ -100,20 +100,20 @@ func TestGrantThatCannotBeSentLeavesTheStoreAsItWas(t *testing.T) {
 
 func TestAnotherBackendsRootIsNotReplacedUnasked(t *testing.T) {
 	w := newWorld(t)
-	w.grant(t, []session.Policy{w.nftPolicy()})
+	w.grant(t, []policy.Policy{w.nftPolicy()})
 
 	other := session.NewMemory() // another backend of the same user knows nothing of the first
-	policy := w.tokenPolicy()
+	minting := w.tokenPolicy()
 	var err error
-	policy.Key, err = other.NewKey(t.Context(), w.owner.Ref())
+	minting.Key, err = other.NewKey(t.Context(), w.owner.Ref())
 	require.NoError(t, err)
-	_, _, err = w.owner.Grant(t.Context(), other, []session.Policy{policy}, account.Sponsored())
+	_, _, err = w.owner.Grant(t.Context(), other, []policy.Policy{session.Named("token", minting)}, account.Sponsored())
 	require.ErrorIs(t, err, session.ErrRootMismatch)
 	var mismatch *session.RootMismatch
 	require.ErrorAs(t, err, &mismatch)
 	require.NotEqual(t, common.Hash{}, *mismatch.Chain)
 
-	sess, tx, err := w.owner.Grant(t.Context(), other, []session.Policy{policy}, account.Sponsored(), account.ReplaceRoot())
+	sess, tx, err := w.owner.Grant(t.Context(), other, []policy.Policy{session.Named("token", minting)}, account.Sponsored(), account.ReplaceRoot())
 	require.NoError(t, err)
 	require.NoError(t, sess.Activate(t.Context(), tx))
 	_, err = session.Open(t.Context(), w.store, w.user.Ref(), session.WithChain(w.client))

@@ -22,6 +22,7 @@ import (
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -49,10 +50,10 @@ func newMocked(t *testing.T, delay time.Duration, vendor testutil.Vendor) *mocke
 	ref := session.Ref{ChainID: testutil.DefaultChainID, Account: user}
 	key, err := store.NewKey(t.Context(), ref)
 	require.NoError(t, err)
-	policy := session.ABIPolicy{ID: "mint", Key: key, Contract: stranger, Function: "safeMint(address to)", Window: session.Forever()}
-	leaf, err := policy.Leaf(session.Modules{}.WithDefaults())
+	minting := policy.ABI{Key: key, Contract: stranger, Function: "safeMint(address to)", Window: policy.Forever()}
+	compiled, err := minting.Compile(policy.Modules{}.WithDefaults())
 	require.NoError(t, err)
-	leaf.Status, leaf.InTree = session.StatusActive, true
+	leaf := session.Leaf{ID: "mint", Status: session.StatusActive, InTree: true, Key: key, Compiled: compiled}
 	_, err = store.Apply(t.Context(), ref, 0, &session.Change{Header: session.Header{Root: leaf.Hash()}, Put: []session.Leaf{leaf}})
 	require.NoError(t, err)
 	m.session, err = session.Open(t.Context(), store, ref)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func callMsg(to common.Address, data []byte) ethereum.CallMsg {
@@ -22,7 +23,7 @@ var stranger = common.HexToAddress("0x00000000000000000000000000000000DeaDBeef")
 
 func TestGrantAndUse(t *testing.T) {
 	w := newWorld(t)
-	granted := w.grant(t, []session.Policy{w.nftPolicy()})
+	granted := w.grant(t, []policy.Policy{w.nftPolicy()})
 	require.Equal(t, 1, granted.Len())
 	require.Equal(t, session.StatusActive, granted.Leaves()[0].Status)
 	root, err := w.user.SessionRoot(t.Context())
@@ -40,13 +41,13 @@ func TestGrantAndUse(t *testing.T) {
 
 func TestASecondGrantKeepsTheFirst(t *testing.T) {
 	w := newWorld(t)
-	w.grant(t, []session.Policy{w.nftPolicy()})
-	token := session.ABIPolicy{
+	w.grant(t, []policy.Policy{w.nftPolicy()})
+	token := policy.ABI{
 		Key: w.key, Contract: w.chain.Contracts.Token, Function: "mint(address to, uint256 amount)",
-		Rules:  []session.Rule{session.Arg("amount", session.LessThanOrEqual, 100)},
-		Window: session.Forever(),
+		Rules:  []policy.Rule{policy.Arg("amount", policy.LessThanOrEqual, 100)},
+		Window: policy.Forever(),
 	}
-	sess := w.grant(t, []session.Policy{token})
+	sess := w.grant(t, []policy.Policy{token})
 	require.Equal(t, 2, sess.Len())
 	_, err := w.send(t, []account.Call{w.mint(t, w.user.Address())}, account.WithSession(sess.Leaf(0)))
 	require.NoError(t, err)
@@ -61,15 +62,15 @@ func TestRefusals(t *testing.T) {
 	w := newWorld(t)
 	now := w.now()
 	expired, early := w.nftPolicy(), w.nftPolicy()
-	expired.ID, expired.Window = "expired", session.Until(now.Add(time.Minute))
-	early.ID, early.Window = "early", session.Between(now.Add(time.Hour), now.Add(2*time.Hour))
-	paid := session.ABIPolicy{
-		ID: "paid", Key: w.key, Contract: w.chain.Contracts.Target, Function: "store(uint256 number)",
-		ValueLimit: *uint256.NewInt(10), Window: session.Until(now.Add(time.Hour)),
-	}
-	minting := w.nftPolicy()
-	minting.ID = "minting"
-	w.grant(t, []session.Policy{minting, expired, early, paid})
+	expired.Window = policy.Until(now.Add(time.Minute))
+	early.Window = policy.Between(now.Add(time.Hour), now.Add(2*time.Hour))
+	paid := session.Named("paid", policy.ABI{
+		Key: w.key, Contract: w.chain.Contracts.Target, Function: "store(uint256 number)",
+		ValueLimit: *uint256.NewInt(10), Window: policy.Until(now.Add(time.Hour)),
+	})
+	w.grant(t, []policy.Policy{
+		session.Named("minting", w.nftPolicy()), session.Named("expired", expired), session.Named("early", early), paid,
+	})
 	w.fund(t, 1)
 	require.NoError(t, w.chain.AdjustTime(2*time.Minute))
 	clock := func() time.Time { return w.now() }
@@ -107,7 +108,7 @@ func TestRefusals(t *testing.T) {
 			if tt.is != nil {
 				require.ErrorIs(t, err, tt.is)
 			} else {
-				var violation *session.Violation
+				var violation *policy.Violation
 				require.ErrorAs(t, err, &violation)
 			}
 			_, err = w.send(t, []account.Call{tt.call}, append(opts, account.Unchecked())...)
@@ -119,17 +120,15 @@ func TestRefusals(t *testing.T) {
 
 func TestUnknownLeafIsRefused(t *testing.T) {
 	w := newWorld(t)
-	w.grant(t, []session.Policy{w.nftPolicy()})
+	w.grant(t, []policy.Policy{w.nftPolicy()})
 
 	// A store that believes in a leaf the owner never granted.
 	store := session.NewMemory()
-	policy := w.nftPolicy()
+	minting := w.nftPolicy()
 	var err error
-	policy.Key, err = store.NewKey(t.Context(), w.user.Ref())
+	minting.Key, err = store.NewKey(t.Context(), w.user.Ref())
 	require.NoError(t, err)
-	forged, err := policy.Leaf(w.client.Contracts().Session)
-	require.NoError(t, err)
-	forged.ID, forged.Status, forged.InTree = "forged", session.StatusActive, true
+	forged := w.activeLeaf(t, "forged", minting)
 	_, err = store.Apply(t.Context(), w.user.Ref(), 0, &session.Change{Header: session.Header{Root: forged.Hash()}, Put: []session.Leaf{forged}})
 	require.NoError(t, err)
 
@@ -148,7 +147,7 @@ func TestUnknownLeafIsRefused(t *testing.T) {
 
 func TestWrongKeyIsRefused(t *testing.T) {
 	w := newWorld(t)
-	sess := w.grant(t, []session.Policy{w.nftPolicy()})
+	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
 	key, err := crypto.GenerateKey()
 	require.NoError(t, err)
 	other, err := w.store.ImportKey(t.Context(), w.user.Ref(), key)
@@ -174,9 +173,7 @@ func TestWrongKeyIsRefused(t *testing.T) {
 func TestModuleNotEnabledIsRefused(t *testing.T) {
 	w := newWorld(t)
 	// The root alone, without enabling the session key manager.
-	leaf, err := w.nftPolicy().Leaf(w.client.Contracts().Session)
-	require.NoError(t, err)
-	leaf.ID, leaf.Status, leaf.InTree = "a", session.StatusActive, true
+	leaf := w.activeLeaf(t, "a", w.nftPolicy())
 	tx, err := w.owner.Send(t.Context(), []account.Call{{
 		To: w.client.Contracts().Session.Manager, Data: pack(t, "setMerkleRoot(bytes32)", leaf.Hash()),
 	}}, account.Sponsored())
@@ -198,10 +195,8 @@ func TestModuleNotEnabledIsRefused(t *testing.T) {
 
 func TestFault14UndeployedAccountIsAnErrorAndNeverSomeoneElsesInitCode(t *testing.T) {
 	w := newWorld(t)
-	leaf, err := w.nftPolicy().Leaf(w.client.Contracts().Session)
-	require.NoError(t, err)
-	leaf.ID, leaf.Status, leaf.InTree = "a", session.StatusActive, true
-	_, err = w.store.Apply(t.Context(), w.user.Ref(), 0, &session.Change{Header: session.Header{Root: leaf.Hash()}, Put: []session.Leaf{leaf}})
+	leaf := w.activeLeaf(t, "a", w.nftPolicy())
+	_, err := w.store.Apply(t.Context(), w.user.Ref(), 0, &session.Change{Header: session.Header{Root: leaf.Hash()}, Put: []session.Leaf{leaf}})
 	require.NoError(t, err)
 	sess, err := session.Open(t.Context(), w.store, w.user.Ref())
 	require.NoError(t, err)
@@ -214,7 +209,7 @@ func TestFault14UndeployedAccountIsAnErrorAndNeverSomeoneElsesInitCode(t *testin
 
 func TestFault05TheKeyStaysInTheStoreItWasMadeIn(t *testing.T) {
 	w := newWorld(t)
-	w.grant(t, []session.Policy{w.nftPolicy()})
+	w.grant(t, []policy.Policy{w.nftPolicy()})
 	keys, err := w.store.Keys(t.Context(), w.user.Ref())
 	require.NoError(t, err)
 	require.Equal(t, []common.Address{w.key}, keys, "a grant makes no key of its own")

@@ -15,6 +15,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -51,7 +52,7 @@ func TestSimulateWhatWouldSucceed(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, state.Deployed, "nothing was sent")
 
-	sess := w.grant(t, []session.Policy{w.nftPolicy()})
+	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
 	require.NoError(t, w.user.Simulate(t.Context(), mint, account.WithSession(sess.Leaf(0)), account.Sponsored()))
 	value := account.Call{To: stranger, Value: *uint256.NewInt(1)}
 	require.NoError(t, w.owner.Simulate(t.Context(), []account.Call{value}))
@@ -89,7 +90,7 @@ func TestSimulateRefusals(t *testing.T) {
 	})
 
 	minting := w.nftPolicy()
-	sess := w.grant(t, []session.Policy{minting})
+	sess := w.grant(t, []policy.Policy{minting})
 	t.Run("AA23 hidden", func(t *testing.T) {
 		acting := w.client.OwnedAccount(w.owner.Owner(), account.ActiveModule(w.client.MultichainModule(w.owner.Owner())))
 		err := acting.Simulate(t.Context(), mint, enough, account.Sponsored(), account.Unchecked())

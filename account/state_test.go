@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/account"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // countedChain counts the requests for code and for calls.
@@ -61,7 +61,7 @@ func TestStateIsReadInOneRequest(t *testing.T) {
 	require.True(t, state.Nonce.IsZero())
 	require.True(t, state.Deposit.IsZero())
 
-	sess := w.grant(t, []session.Policy{w.nftPolicy()})
+	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
 	tx, err := w.owner.Send(t.Context(), []account.Call{w.mint(t, w.owner.Address())}) // pays itself
 	require.NoError(t, err)
 	_, err = tx.Wait(t.Context())
@@ -105,7 +105,7 @@ func TestStateFromContractsThatAreNotThere(t *testing.T) {
 	w := newWorld(t)
 	for field, contracts := range map[string]account.Contracts{
 		"getNonce of the EntryPoint":                {EntryPoint: stranger},
-		"getSessionKeys of the session key manager": {Session: session.Modules{Manager: stranger}},
+		"getSessionKeys of the session key manager": {Session: policy.Modules{Manager: stranger}},
 	} {
 		_, err := w.clientWith(t, contracts).Account(stranger).State(t.Context())
 		require.ErrorIs(t, err, account.ErrBadAnswer)

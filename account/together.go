@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -19,7 +19,7 @@ type Leg struct {
 	Calls   []Call
 	// Window is when the operation may be included; the zero value sets no bounds. Outside of it the
 	// EntryPoint says "AA22 expired or not due".
-	Window  session.Window
+	Window  policy.Window
 	Options []Option
 }
 
@@ -87,7 +87,7 @@ type legDraft struct {
 }
 
 // newLegDraft checks the choices for a leg, before its draft is made.
-func newLegDraft(a *OwnedAccount, window session.Window, opts []Option) (leg legDraft, err error) {
+func newLegDraft(a *OwnedAccount, window policy.Window, opts []Option) (leg legDraft, err error) {
 	if a == nil {
 		return leg, fmt.Errorf("%w: leg without an account", ErrConfig)
 	}
@@ -105,7 +105,7 @@ func newLegDraft(a *OwnedAccount, window session.Window, opts []Option) (leg leg
 		return leg, fmt.Errorf("%w: account %s signs through module %s; operations on several chains need the multichain module, chosen with Multichain or ActiveModule", ErrConfig, a.address, a.active.Address)
 	}
 	leg.account = a
-	if window != (session.Window{}) {
+	if window != (policy.Window{}) {
 		leg.until, leg.after, err = window.Seconds()
 	}
 	return leg, err
@@ -140,7 +140,7 @@ func eachLeg[L any](legs []L, do func(i int, leg *L) error) error {
 // checkLegs returns an error unless one owner can sign for all legs.
 func checkLegs(legs []legDraft) error {
 	if len(legs) == 0 || len(legs) > maxLegs {
-		return fmt.Errorf("%w: %d operations to send together; 1 to %d can be", ErrInvalid, len(legs), maxLegs)
+		return fmt.Errorf("%w: %d operations to send together; 1 to %d can be", policy.ErrInvalid, len(legs), maxLegs)
 	}
 	owner := legs[0].account.owner.Address()
 	for i := range legs {

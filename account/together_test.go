@@ -14,6 +14,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -41,7 +42,7 @@ func TestSendTogether(t *testing.T) {
 			legs[i] = account.Leg{
 				Account: owned[i],
 				Calls:   []account.Call{w.mint(t, owned[i].Address())},
-				Window:  session.Until(w.now().Add(time.Hour)),
+				Window:  policy.Until(w.now().Add(time.Hour)),
 				Options: []account.Option{account.Sponsored()},
 			}
 		}
@@ -75,16 +76,16 @@ func TestEachLegHasItsWindow(t *testing.T) {
 	t.Parallel()
 	worlds, owned, _ := newWorlds(t)
 	now := worlds[0].now()
-	leg := func(i int, window session.Window) account.Leg {
+	leg := func(i int, window policy.Window) account.Leg {
 		return account.Leg{
 			Account: owned[i], Window: window, Options: []account.Option{account.Sponsored()},
 			Calls: []account.Call{worlds[i].mint(t, owned[i].Address())},
 		}
 	}
 	sent, err := account.SendTogether(t.Context(),
-		leg(0, session.Until(now.Add(-time.Hour))),
-		leg(1, session.Until(now.Add(time.Hour))),
-		leg(2, session.Between(now.Add(10*time.Minute), now.Add(time.Hour))))
+		leg(0, policy.Until(now.Add(-time.Hour))),
+		leg(1, policy.Until(now.Add(time.Hour))),
+		leg(2, policy.Between(now.Add(10*time.Minute), now.Add(time.Hour))))
 	var failed *account.LegsError
 	require.ErrorAs(t, err, &failed)
 	require.ErrorContains(t, failed.Errs[0], "AA22 expired or not due")
@@ -145,7 +146,7 @@ func TestLegsThatDoNotGoTogetherAreRefused(t *testing.T) {
 		{"multichain module not there yet", account.Leg{Account: switched, Calls: call, Options: []account.Option{account.Sponsored()}}, "whose first operation goes through module 0x0000001c5b32F37F5beA87BDD5374eB2aC54eA8e alone", account.ErrNotDeployed},
 		{"another owner", account.Leg{Account: other, Calls: call}, "one owner signs all legs", account.ErrConfig},
 		{"own signer", account.Leg{Account: owned[1], Calls: call, Options: []account.Option{account.WithSigner(owned[1].Signer())}}, "names its own signer; the owner signs all legs", account.ErrConfig},
-		{"bad window", account.Leg{Account: owned[1], Calls: call, Window: session.Until(time.Time{})}, "window without an end", session.ErrInvalid},
+		{"bad window", account.Leg{Account: owned[1], Calls: call, Window: policy.Until(time.Time{})}, "window without an end", policy.ErrInvalid},
 		{"the same nonce", good, "has nonce 0x0 on chain 137 in leg 0 too; put the calls into one leg, or give each a lane", account.ErrConfig},
 	}
 	for _, tt := range tests {
@@ -160,7 +161,7 @@ func TestLegsThatDoNotGoTogetherAreRefused(t *testing.T) {
 		})
 	}
 	_, err := account.SendTogether(t.Context())
-	require.ErrorIs(t, err, account.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	require.ErrorContains(t, err, "0 operations to send together; 1 to 32 can be")
 	require.Zero(t, *signed, "nothing was signed")
 }
@@ -225,7 +226,7 @@ func mintLegs(t *testing.T, worlds []*world, store *session.Memory) []account.Gr
 		require.NoError(t, err)
 		legs[i] = account.GrantLeg{
 			Account:  w.owner,
-			Policies: []session.Policy{w.nftPolicy()},
+			Policies: []policy.Policy{w.nftPolicy()},
 			Options:  []account.Option{account.Sponsored()},
 		}
 	}
@@ -263,8 +264,8 @@ func TestGrantTogetherLeavesNothingBehindWhereItFails(t *testing.T) {
 	require.Zero(t, *signed)
 
 	// Refused by one chain's bundler.
-	legs[1].Policies = []session.Policy{worlds[1].nftPolicy()}
-	legs[1].Window = session.Until(worlds[1].now().Add(-time.Hour))
+	legs[1].Policies = []policy.Policy{worlds[1].nftPolicy()}
+	legs[1].Window = policy.Until(worlds[1].now().Add(-time.Hour))
 	granted, err := account.GrantTogether(t.Context(), store, legs...)
 	require.ErrorContains(t, err, "AA22")
 	require.Nil(t, granted[1].Tx)
@@ -338,7 +339,7 @@ func (s twinStore) Apply(ctx context.Context, ref session.Ref, version uint64, c
 func TestGrantThatAnotherProcessWasQuickerWithIsNotUndone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	_, _, err := w.owner.Grant(t.Context(), twinStore{w.store}, []session.Policy{w.nftPolicy()}, account.Sponsored())
+	_, _, err := w.owner.Grant(t.Context(), twinStore{w.store}, []policy.Policy{w.nftPolicy()}, account.Sponsored())
 	require.ErrorIs(t, err, session.ErrConflict)
 	state, err := w.store.Load(t.Context(), w.owner.Ref())
 	require.NoError(t, err)
@@ -350,7 +351,7 @@ func TestGrantIsUndoneThatEndsRightAfterItWasStored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, _, err := w.owner.Grant(ctx, hastyStore{w.store, cancel}, []session.Policy{w.nftPolicy()}, account.Sponsored())
+	_, _, err := w.owner.Grant(ctx, hastyStore{w.store, cancel}, []policy.Policy{w.nftPolicy()}, account.Sponsored())
 	require.ErrorIs(t, err, context.Canceled)
 	require.Zero(t, w.bundler.Bundles())
 	state, err := w.store.Load(t.Context(), w.owner.Ref())
@@ -413,8 +414,8 @@ func ExampleGrantTogether() {
 		}
 		legs = append(legs, account.GrantLeg{
 			Account: owned,
-			Policies: []session.Policy{session.ABIPolicy{
-				Key: key, Contract: w.chain.Contracts.NFT, Function: "safeMint(address to)", Window: session.Forever(),
+			Policies: []policy.Policy{policy.ABI{
+				Key: key, Contract: w.chain.Contracts.NFT, Function: "safeMint(address to)", Window: policy.Forever(),
 			}},
 			Options: []account.Option{account.Sponsored()},
 		})

@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -27,18 +28,18 @@ func (o *OwnedAccount) TransferOwnership(ctx context.Context, to common.Address,
 func (o *OwnedAccount) planTransfer(ctx context.Context, to common.Address) ([]Call, error) {
 	switch to {
 	case common.Address{}:
-		return nil, fmt.Errorf("%w: nobody has the zero address's key", ErrInvalid)
+		return nil, fmt.Errorf("%w: nobody has the zero address's key", policy.ErrInvalid)
 	case o.address:
-		return nil, fmt.Errorf("%w: an account cannot own itself", ErrInvalid)
+		return nil, fmt.Errorf("%w: an account cannot own itself", policy.ErrInvalid)
 	case o.owner.Address():
-		return nil, fmt.Errorf("%w: that is the owner already", ErrInvalid)
+		return nil, fmt.Errorf("%w: that is the owner already", policy.ErrInvalid)
 	}
 	state, sights, err := o.prospect(ctx, probe{to: to})
 	if err != nil {
 		return nil, err
 	}
 	if sights[0].hasCode {
-		return nil, fmt.Errorf("%w: there is code at that address, and the ownership modules take keys only", ErrInvalid)
+		return nil, fmt.Errorf("%w: there is code at that address, and the ownership modules take keys only", policy.ErrInvalid)
 	}
 	var calls []Call
 	for _, at := range state.Owners {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func newOwner(t *testing.T) account.Owner {
@@ -80,7 +81,7 @@ func TestTransferToNobodyIsRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := w.owner.TransferOwnership(t.Context(), tt.to, account.Sponsored())
-			require.ErrorIs(t, err, account.ErrInvalid)
+			require.ErrorIs(t, err, policy.ErrInvalid)
 			require.EqualError(t, err, "transfer account "+w.owner.Address().Hex()+" to "+tt.to.Hex()+": invalid input: "+tt.want)
 		})
 	}

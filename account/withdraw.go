@@ -11,6 +11,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -86,12 +87,12 @@ func (o *OwnedAccount) planWithdrawal(ctx context.Context, withdrawals []Withdra
 
 func (o *OwnedAccount) checkWithdrawals(withdrawals []Withdrawal) error {
 	if len(withdrawals) == 0 {
-		return fmt.Errorf("%w: nothing to withdraw", ErrInvalid)
+		return fmt.Errorf("%w: nothing to withdraw", policy.ErrInvalid)
 	}
 	all := make(map[common.Address]bool)
 	for i := range withdrawals {
 		if err := o.checkWithdrawal(&withdrawals[i], all); err != nil {
-			return fmt.Errorf("%w: withdrawal %d: %w", ErrInvalid, i, err)
+			return fmt.Errorf("%w: withdrawal %d: %w", policy.ErrInvalid, i, err)
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -197,7 +198,7 @@ func TestWithdrawalsThatCannotBeMeant(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := owner.Withdraw(t.Context(), tt.withdrawals)
-			require.ErrorIs(t, err, account.ErrInvalid)
+			require.ErrorIs(t, err, policy.ErrInvalid)
 			require.ErrorContains(t, err, "withdraw from account "+owner.Address().Hex()+": invalid input: "+tt.want)
 		})
 	}

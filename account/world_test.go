@@ -18,6 +18,7 @@ import (
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -87,14 +88,22 @@ func (w *world) clientWith(t fixture, contracts account.Contracts) *account.Clie
 }
 
 // nftPolicy allows minting to the account itself, for an hour.
-func (w *world) nftPolicy() session.ABIPolicy {
-	return session.ABIPolicy{
+func (w *world) nftPolicy() policy.ABI {
+	return policy.ABI{
 		Key:      w.key,
 		Contract: w.chain.Contracts.NFT,
 		Function: "safeMint(address to)",
-		Rules:    []session.Rule{session.Arg("to", session.Equal, w.owner.Address())},
-		Window:   session.Until(w.now().Add(time.Hour)),
+		Rules:    []policy.Rule{policy.Arg("to", policy.Equal, w.owner.Address())},
+		Window:   policy.Until(w.now().Add(time.Hour)),
 	}
+}
+
+// activeLeaf is the policy as a store that believes it granted has it.
+func (w *world) activeLeaf(t *testing.T, id string, p policy.Policy) session.Leaf {
+	t.Helper()
+	compiled, err := p.Compile(w.client.Contracts().Session)
+	require.NoError(t, err)
+	return session.Leaf{ID: id, Status: session.StatusActive, InTree: true, Key: p.SessionKey(), Compiled: compiled}
 }
 
 // now is the chain's time, or the wall clock's where that is later.
@@ -114,7 +123,7 @@ func (w *world) mint(t *testing.T, to common.Address) account.Call {
 }
 
 // grant grants the policies and waits until they are active.
-func (w *world) grant(t *testing.T, policies []session.Policy, opts ...account.Option) *session.Session {
+func (w *world) grant(t *testing.T, policies []policy.Policy, opts ...account.Option) *session.Session {
 	t.Helper()
 	sess, tx, err := w.owner.Grant(t.Context(), w.store, policies, append(opts, account.Sponsored())...)
 	require.NoError(t, err)

@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"fmt"
+
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // Adopt makes the store believe what another backend's document says, if the chain shows the document's
@@ -14,10 +16,10 @@ import (
 // the result back.
 func (s *Session) Adopt(ctx context.Context, d *Document) error {
 	if s.chain == nil {
-		return fmt.Errorf("%w: adopt sessions of %s without a chain; give the session one with On", ErrInvalid, s.ref)
+		return fmt.Errorf("%w: adopt sessions of %s without a chain; give the session one with On", policy.ErrInvalid, s.ref)
 	}
 	if d.Ref() != s.ref {
-		return fmt.Errorf("%w: a document of %s is not one of %s", ErrInvalid, d.Ref(), s.ref)
+		return fmt.Errorf("%w: a document of %s is not one of %s", policy.ErrInvalid, d.Ref(), s.ref)
 	}
 	if err := d.validate(); err != nil {
 		return fmt.Errorf("adopt session document: %w", err)
@@ -62,7 +64,7 @@ func (s *Session) PlanRestore(ids ...string) (*RootChange, error) {
 			if !leaf.InTree {
 				why = leaf.StatusAt(now).String()
 			}
-			return nil, fmt.Errorf("%w: %s is %s; only a session in force that was left out can be restored", ErrInvalid, leaf.name(), why)
+			return nil, fmt.Errorf("%w: %s is %s; only a session in force that was left out can be restored", policy.ErrInvalid, leaf.name(), why)
 		}
 	}
 	for id := range wanted {

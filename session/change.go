@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -22,13 +23,13 @@ type RootChange struct {
 
 // PlanGrant decides on a root with a leaf for each policy added. Leaves that are revoked or expired
 // leave the tree with it. Nothing is stored yet.
-func (s *Session) PlanGrant(m Modules, policies ...Policy) (*RootChange, error) {
+func (s *Session) PlanGrant(m policy.Modules, policies ...policy.Policy) (*RootChange, error) {
 	if len(policies) == 0 {
-		return nil, fmt.Errorf("%w: grant a session without a policy", ErrInvalid)
+		return nil, fmt.Errorf("%w: grant a session without a policy", policy.ErrInvalid)
 	}
 	added := make([]Leaf, 0, len(policies))
-	for n, policy := range policies {
-		leaf, err := s.newLeaf(m, policy, added)
+	for n, p := range policies {
+		leaf, err := s.newLeaf(m, p, added)
 		if err != nil {
 			return nil, fmt.Errorf("policy %d: %w", n, err)
 		}
@@ -42,7 +43,7 @@ func (s *Session) PlanGrant(m Modules, policies ...Policy) (*RootChange, error) 
 // matches [ErrRevoked].
 func (s *Session) PlanRevoke(ids ...string) (*RootChange, error) {
 	if len(ids) == 0 {
-		return nil, fmt.Errorf("%w: revoke no session of %s; PlanRevokeAll revokes all", ErrInvalid, s.ref)
+		return nil, fmt.Errorf("%w: revoke no session of %s; PlanRevokeAll revokes all", policy.ErrInvalid, s.ref)
 	}
 	v := s.view.Load()
 	revoke := make(map[int]bool, len(ids))
@@ -113,26 +114,27 @@ func (s *Session) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) {
 }
 
 // newLeaf turns a policy into a leaf with an ID of its own.
-func (s *Session) newLeaf(m Modules, policy Policy, added []Leaf) (Leaf, error) {
-	if policy == nil {
-		return Leaf{}, fmt.Errorf("%w: it is nil", ErrInvalid)
+func (s *Session) newLeaf(m policy.Modules, p policy.Policy, added []Leaf) (Leaf, error) {
+	id, p := nameOf(p)
+	if p == nil {
+		return Leaf{}, fmt.Errorf("%w: it is nil", policy.ErrInvalid)
 	}
-	leaf, err := policy.Leaf(m.WithDefaults())
+	compiled, err := p.Compile(m.WithDefaults())
 	if err != nil {
 		return Leaf{}, err
 	}
-	leaf.Status, leaf.InTree = StatusPending, false
+	leaf := Leaf{ID: id, Status: StatusPending, Key: p.SessionKey(), Compiled: compiled}
 	if leaf.ID == "" {
 		if leaf.ID, err = NewID(); err != nil {
 			return Leaf{}, err
 		}
 	}
 	if _, taken := s.view.Load().byID[leaf.ID]; taken {
-		return Leaf{}, fmt.Errorf("%w: session ID %q is taken", ErrInvalid, leaf.ID)
+		return Leaf{}, fmt.Errorf("%w: session ID %q is taken", policy.ErrInvalid, leaf.ID)
 	}
 	for i := range added {
 		if added[i].ID == leaf.ID {
-			return Leaf{}, fmt.Errorf("%w: session ID %q twice", ErrInvalid, leaf.ID)
+			return Leaf{}, fmt.Errorf("%w: session ID %q twice", policy.ErrInvalid, leaf.ID)
 		}
 	}
 	return leaf, leaf.CheckEnd(s.now())

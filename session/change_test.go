@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -49,10 +50,12 @@ func (s sent) Wait(context.Context) (*userop.Receipt, error) {
 	return &userop.Receipt{UserOpHash: s.hash, Success: true}, nil
 }
 
-func policyOf(id string) session.RawPolicy {
-	return session.RawPolicy{
-		ID: id, Key: keyAddress(testKey), Module: common.HexToAddress("0x2222222222222222222222222222222222222222"),
-		Data: []byte(id), Window: session.Forever(),
+func policyOf(id string) policy.Policy { return session.Named(id, rawPolicy(id)) }
+
+func rawPolicy(id string) policy.Raw {
+	return policy.Raw{
+		Key: keyAddress(testKey), Module: common.HexToAddress("0x2222222222222222222222222222222222222222"),
+		Data: []byte(id), Window: policy.Forever(),
 	}
 }
 
@@ -70,11 +73,11 @@ func opened(t *testing.T, chain session.Chain) (*session.Session, *session.Memor
 // begun grants policies up to the point where the operation would be sent.
 func begun(t *testing.T, sess *session.Session, hash common.Hash, ids ...string) *session.RootChange {
 	t.Helper()
-	policies := make([]session.Policy, len(ids))
+	policies := make([]policy.Policy, len(ids))
 	for i, id := range ids {
 		policies[i] = policyOf(id)
 	}
-	change, err := sess.PlanGrant(session.Modules{}, policies...)
+	change, err := sess.PlanGrant(policy.Modules{}, policies...)
 	require.NoError(t, err)
 	require.Equal(t, ids, change.IDs())
 	require.NoError(t, change.Begin(t.Context(), &userop.Operation{Nonce: *uint256.NewInt(5)}, hash))
@@ -91,7 +94,7 @@ func statuses(sess *session.Session) map[string]session.Status {
 
 func trySign(t *testing.T, sess *session.Session, id string) error {
 	t.Helper()
-	signer, err := session.NewSigner(session.Modules{}, sess.ByID(id))
+	signer, err := session.NewSigner(policy.Modules{}, sess.ByID(id))
 	if err != nil {
 		return err
 	}
@@ -151,8 +154,8 @@ func TestActivateTellsWhatBecameOfAnOperationThatAnotherProcessSettled(t *testin
 
 func TestAPolicyThatIsNotThereIsNotGranted(t *testing.T) {
 	sess, _ := opened(t, &ledger{})
-	_, err := sess.PlanGrant(session.Modules{}, nil)
-	require.ErrorIs(t, err, session.ErrInvalid)
+	_, err := sess.PlanGrant(policy.Modules{}, nil)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	require.EqualError(t, err, "policy 0: invalid input: it is nil")
 }
 
@@ -331,10 +334,10 @@ func TestARevocationThatFailsStillStopsSigning(t *testing.T) {
 	require.ErrorIs(t, trySign(t, sess, "a"), session.ErrRevoked)
 	require.NoError(t, trySign(t, sess, "b"))
 
-	next, err := sess.PlanGrant(session.Modules{}, policyOf("c"))
+	next, err := sess.PlanGrant(policy.Modules{}, policyOf("c"))
 	require.NoError(t, err)
 	leaves := sess.Leaves()
-	added, err := policyOf("c").Leaf(session.Modules{})
+	added, err := policyOf("c").Compile(policy.Modules{})
 	require.NoError(t, err)
 	require.Equal(t, session.NewTree([]common.Hash{leaves[1].Hash(), added.Hash()}).Root(), next.Root(), "the next root leaves it out")
 }
@@ -344,9 +347,9 @@ func TestFault02RevokedAndExpiredLeavesDoNotEnterTheNextTree(t *testing.T) {
 	store := session.NewMemory()
 	sess, err := session.OpenOrNew(t.Context(), store, testRef, session.WithChain(chain), session.WithClock(func() time.Time { return now }))
 	require.NoError(t, err)
-	short := policyOf("short")
-	short.Window = session.Until(now.Add(time.Minute))
-	change, err := sess.PlanGrant(session.Modules{}, short, policyOf("long"))
+	short := rawPolicy("short")
+	short.Window = policy.Until(now.Add(time.Minute))
+	change, err := sess.PlanGrant(policy.Modules{}, session.Named("short", short), policyOf("long"))
 	require.NoError(t, err)
 	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{1}))
 	chain.root = change.Root()
@@ -354,9 +357,9 @@ func TestFault02RevokedAndExpiredLeavesDoNotEnterTheNextTree(t *testing.T) {
 
 	now = now.Add(time.Hour)
 	require.ErrorIs(t, trySign(t, sess, "short"), session.ErrExpired)
-	next, err := sess.PlanGrant(session.Modules{}, policyOf("new"))
+	next, err := sess.PlanGrant(policy.Modules{}, policyOf("new"))
 	require.NoError(t, err)
-	added, err := policyOf("new").Leaf(session.Modules{})
+	added, err := policyOf("new").Compile(policy.Modules{})
 	require.NoError(t, err)
 	require.Equal(t, session.NewTree([]common.Hash{sess.Leaves()[1].Hash(), added.Hash()}).Root(), next.Root())
 }
@@ -376,7 +379,7 @@ func TestRevokeAllSetsTheRootZero(t *testing.T) {
 func TestOneChangeAtATime(t *testing.T) {
 	sess, _ := opened(t, &ledger{})
 	begun(t, sess, common.Hash{1}, "a")
-	_, err := sess.PlanGrant(session.Modules{}, policyOf("b"))
+	_, err := sess.PlanGrant(policy.Modules{}, policyOf("b"))
 	require.ErrorIs(t, err, session.ErrPending)
 	require.ErrorContains(t, err, "waits for operation 0x0100000000000000000000000000000000000000000000000000000000000000; call Reconcile to settle it")
 }
@@ -385,9 +388,9 @@ func TestTwoPlansOnOneVersionConflict(t *testing.T) {
 	sess, store := opened(t, &ledger{})
 	other, err := session.OpenOrNew(t.Context(), store, testRef)
 	require.NoError(t, err)
-	mine, err := sess.PlanGrant(session.Modules{}, policyOf("a"))
+	mine, err := sess.PlanGrant(policy.Modules{}, policyOf("a"))
 	require.NoError(t, err)
-	theirs, err := other.PlanGrant(session.Modules{}, policyOf("b"))
+	theirs, err := other.PlanGrant(policy.Modules{}, policyOf("b"))
 	require.NoError(t, err)
 	require.NoError(t, mine.Begin(t.Context(), &userop.Operation{}, common.Hash{1}))
 	require.ErrorIs(t, theirs.Begin(t.Context(), &userop.Operation{}, common.Hash{2}), session.ErrConflict)
@@ -398,20 +401,20 @@ func TestTwoPlansOnOneVersionConflict(t *testing.T) {
 func TestPlansRefuseBadInput(t *testing.T) {
 	chain := &ledger{}
 	sess, _ := granted(t, chain, "a")
-	over := policyOf("over")
-	over.Window = session.Until(time.Now().Add(-time.Hour))
-	noWindow := policyOf("none")
-	noWindow.Window = session.Window{}
+	over := rawPolicy("over")
+	over.Window = policy.Until(time.Now().Add(-time.Hour))
+	noWindow := rawPolicy("none")
+	noWindow.Window = policy.Window{}
 	tests := map[string]struct {
 		plan func() error
 		is   error
 	}{
-		"no policy":      {func() error { _, err := sess.PlanGrant(session.Modules{}); return err }, session.ErrInvalid},
-		"taken ID":       {func() error { _, err := sess.PlanGrant(session.Modules{}, policyOf("a")); return err }, session.ErrInvalid},
-		"ID twice":       {func() error { _, err := sess.PlanGrant(session.Modules{}, policyOf("x"), policyOf("x")); return err }, session.ErrInvalid},
-		"over already":   {func() error { _, err := sess.PlanGrant(session.Modules{}, over); return err }, session.ErrInvalid},
-		"no window":      {func() error { _, err := sess.PlanGrant(session.Modules{}, noWindow); return err }, session.ErrInvalid},
-		"revoke nobody":  {func() error { _, err := sess.PlanRevoke(); return err }, session.ErrInvalid},
+		"no policy":      {func() error { _, err := sess.PlanGrant(policy.Modules{}); return err }, policy.ErrInvalid},
+		"taken ID":       {func() error { _, err := sess.PlanGrant(policy.Modules{}, policyOf("a")); return err }, policy.ErrInvalid},
+		"ID twice":       {func() error { _, err := sess.PlanGrant(policy.Modules{}, policyOf("x"), policyOf("x")); return err }, policy.ErrInvalid},
+		"over already":   {func() error { _, err := sess.PlanGrant(policy.Modules{}, session.Named("over", over)); return err }, policy.ErrInvalid},
+		"no window":      {func() error { _, err := sess.PlanGrant(policy.Modules{}, session.Named("none", noWindow)); return err }, policy.ErrInvalid},
+		"revoke nobody":  {func() error { _, err := sess.PlanRevoke(); return err }, policy.ErrInvalid},
 		"revoke a ghost": {func() error { _, err := sess.PlanRevoke("ghost"); return err }, session.ErrNoLeaf},
 	}
 	for name, tt := range tests {

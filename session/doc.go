@@ -1,16 +1,18 @@
 // Package session has what a user grants to a dapp: session keys with narrow permissions, as leaves of
 // a Merkle tree whose root the user's smart account keeps on chain.
 //
-// A [Policy] says what a key may do and becomes a [Leaf]. The leaves of an account on one chain, named by
-// a [Ref], are a [Session]; [Open] loads it from a [Store]. [Session.Leaf] and its kin choose a leaf, and
-// a [Signer] proves it and signs with its key, which a [Keyring] holds.
+// A [policy.Policy] says what a key may do and is granted as a [Leaf], under an ID of its own that [Named] chooses.
+// The leaves of an account on one chain, named by a [Ref], are a [Session]; [Open] loads it from a [Store].
+// [Session.Leaf] and its kin choose a leaf, and a [Signer] proves it and signs with its key, which a [Keyring]
+// holds.
 //
 // # What is checked
 //
 // A signature comes only from a leaf that is active, within its window and not revoked in the newest
 // version of the store, and it is checked against the leaf's key before it is used. [Signer.CheckCalls]
 // answers beforehand what the validation module would answer on chain, with the rule and both values as
-// a [*Violation]. Lint looks for what is risky in a policy, and [Leaf.Describe] says it in words.
+// a [*policy.Violation]. [Lint] looks for what is risky in leaves, and [policy.Compiled.Describe] says in words what
+// one allows.
 //
 // # How a session changes
 //

@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -116,19 +117,19 @@ func (s *Session) ExportWithKeys(ctx context.Context, aead seal.AEAD) (*Document
 }
 
 // ParseDocument reads a document and checks it: its version, every leaf, and that the leaves hash to its
-// root. The error matches [ErrInvalid] or [ErrRootMismatch].
+// root. The error matches [policy.ErrInvalid] or [ErrRootMismatch].
 func ParseDocument(text []byte) (*Document, error) {
 	if len(text) > maxDocument {
-		return nil, fmt.Errorf("%w: session document of %d bytes, at most %d are read", ErrInvalid, len(text), maxDocument)
+		return nil, fmt.Errorf("%w: session document of %d bytes, at most %d are read", policy.ErrInvalid, len(text), maxDocument)
 	}
 	var d Document
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&d); err != nil {
-		return nil, fmt.Errorf("%w: session document: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("%w: session document: %w", policy.ErrInvalid, err)
 	}
 	if decoder.More() {
-		return nil, fmt.Errorf("%w: session document: more than one JSON value", ErrInvalid)
+		return nil, fmt.Errorf("%w: session document: more than one JSON value", policy.ErrInvalid)
 	}
 	if err := d.validate(); err != nil {
 		return nil, fmt.Errorf("session document: %w", err)
@@ -138,7 +139,7 @@ func ParseDocument(text []byte) (*Document, error) {
 
 func (d *Document) validate() error {
 	if d.Version != documentVersion {
-		return fmt.Errorf("%w: form %d, this library reads form %d", ErrInvalid, d.Version, documentVersion)
+		return fmt.Errorf("%w: form %d, this library reads form %d", policy.ErrInvalid, d.Version, documentVersion)
 	}
 	if err := d.Ref().Validate(); err != nil {
 		return err
@@ -151,7 +152,7 @@ func (d *Document) validate() error {
 			return fmt.Errorf("leaf %d: %w", i, err)
 		}
 		if seen[leaf.ID] {
-			return fmt.Errorf("%w: leaf %d: ID %q twice", ErrInvalid, i, leaf.ID)
+			return fmt.Errorf("%w: leaf %d: ID %q twice", policy.ErrInvalid, i, leaf.ID)
 		}
 		seen[leaf.ID] = true
 		hashes[i] = leaf.Hash()

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -215,9 +216,7 @@ func TestWhatAnotherBackendRevokedIsNotRestored(t *testing.T) {
 func TestAdoptTellsLeavesOfOneHashApart(t *testing.T) {
 	chain := &ledger{}
 	sess, _ := granted(t, chain, "a", "b")
-	again := policyOf("a")
-	again.ID = "a again"
-	change, err := sess.PlanGrant(session.Modules{}, again)
+	change, err := sess.PlanGrant(policy.Modules{}, session.Named("a again", rawPolicy("a")))
 	require.NoError(t, err)
 	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
 	chain.root = change.Root()

@@ -2,11 +2,9 @@ package session
 
 import "errors"
 
-// What can be wrong with a session. Every error of this package matches one of them, or a
-// [*Violation], with errors.Is or errors.As.
+// What can be wrong with a session. Every error of this package matches one of them, [policy.ErrInvalid] or a
+// [*policy.Violation], with errors.Is or errors.As.
 var (
-	// ErrInvalid is input that can never work; nothing was changed.
-	ErrInvalid = errors.New("invalid input")
 	// ErrNotFound means that the store holds nothing for the account on that chain.
 	ErrNotFound = errors.New("no session stored")
 	// ErrNoLeaf means that the session has no such leaf.

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -27,14 +28,13 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	change, err := sess.PlanGrant(session.Modules{}, session.ABIPolicy{
-		ID:       "mint",
+	change, err := sess.PlanGrant(policy.Modules{}, session.Named("mint", policy.ABI{
 		Key:      key,
 		Contract: common.HexToAddress("0x2222222222222222222222222222222222222222"),
 		Function: "safeMint(address to)",
-		Rules:    []session.Rule{session.Arg("to", session.Equal, ref.Account)},
-		Window:   session.Until(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)),
-	})
+		Rules:    []policy.Rule{policy.Arg("to", policy.Equal, ref.Account)},
+		Window:   policy.Until(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)),
+	}))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Println("after:", sess.Leaves()[0].Status)
-	fmt.Println(sess.Leaves()[0].Describe(session.Modules{}))
+	fmt.Println(sess.Leaves()[0].Describe(policy.Modules{}))
 	// Output:
 	// before: pending
 	// after: active

@@ -6,15 +6,17 @@ import (
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // Find chooses, for each call, the one leaf in force whose policy allows it, all of one key. Several
 // ways to choose are an error matching [ErrAmbiguous], none is one matching [ErrNoLeaf]; both say for
 // which call. A leaf outside the account's tree, such as one that is being granted, is chosen only where
 // those in the tree do not do. Leaves of modules that cannot be judged locally are not found.
-func (s *Session) Find(m Modules, calls ...Call) ([]LeafRef, error) {
+func (s *Session) Find(m policy.Modules, calls ...policy.Call) ([]LeafRef, error) {
 	if len(calls) == 0 {
-		return nil, fmt.Errorf("%w: find session leaves for no call", ErrInvalid)
+		return nil, fmt.Errorf("%w: find session leaves for no call", policy.ErrInvalid)
 	}
 	m = m.WithDefaults()
 	v := s.view.Load()
@@ -29,7 +31,7 @@ func (s *Session) Find(m Modules, calls ...Call) ([]LeafRef, error) {
 }
 
 // find chooses among the leaves that are eligible, by position.
-func (s *Session) find(m Modules, v *view, calls []Call, eligible func(int) bool) ([]LeafRef, error) {
+func (s *Session) find(m policy.Modules, v *view, calls []policy.Call, eligible func(int) bool) ([]LeafRef, error) {
 	now, allowed := s.now(), make([][]*Leaf, len(calls))
 	for i := range v.state.Leaves {
 		leaf := &v.state.Leaves[i]
@@ -37,7 +39,7 @@ func (s *Session) find(m Modules, v *view, calls []Call, eligible func(int) bool
 			continue
 		}
 		for n := range calls {
-			if CheckCall(m, leaf, calls[n]) == nil {
+			if policy.CheckCall(m, &leaf.Compiled, calls[n]) == nil {
 				allowed[n] = append(allowed[n], leaf)
 			}
 		}
@@ -85,20 +87,10 @@ func ofKey(leaves []*Leaf, key common.Address) (ids []string) {
 	return ids
 }
 
-// ByTarget chooses the only leaf in force of an [ABIPolicy] for that contract and function selector, or
-// of an [ERC20Policy] for that token.
-func (s *Session) ByTarget(m Modules, contract common.Address, selector [4]byte) LeafRef {
+// ByTarget chooses the only leaf in force of a [policy.ABI] for that contract and function selector, or of
+// a [policy.ERC20] for that token.
+func (s *Session) ByTarget(m policy.Modules, contract common.Address, selector [4]byte) LeafRef {
 	m = m.WithDefaults()
 	what := fmt.Sprintf("target %s and selector 0x%x", contract, selector)
-	return s.only(what, func(l *Leaf) bool {
-		switch l.Module {
-		case m.ABI:
-			p, ok := parsePermission(l.Data)
-			return ok && p.contract == contract && p.selector == selector
-		case m.ERC20:
-			a, ok := parseAllowance(l.Data)
-			return ok && a.token == contract
-		}
-		return false
-	})
+	return s.only(what, func(l *Leaf) bool { return l.Targets(m, contract, selector) })
 }

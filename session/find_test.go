@@ -7,15 +7,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // A grant on its way does not come between callers and the session that they have.
 func TestFindPassesOverLeavesThatWait(t *testing.T) {
-	old, err := mintPolicy().Leaf(session.Modules{})
-	require.NoError(t, err)
-	old.ID, old.Status, old.InTree, old.ValidUntil = "old", session.StatusActive, true, 0
+	old := leafOf(t, "old", mintPolicy())
+	old.ValidUntil = 0
 	renewed := old.Clone()
-	renewed.ID, renewed.Status, renewed.InTree, renewed.ValidUntil = "renewed", session.StatusPending, false, session.MaxTime
+	renewed.ID, renewed.Status, renewed.InTree, renewed.ValidUntil = "renewed", session.StatusPending, false, policy.MaxTime
 	root := func(leaves ...session.Leaf) common.Hash {
 		var hashes []common.Hash
 		for i := range leaves {
@@ -23,14 +23,14 @@ func TestFindPassesOverLeavesThatWait(t *testing.T) {
 		}
 		return session.NewTree(hashes).Root()
 	}
-	mint := session.Call{To: policyNFT, Data: append([]byte{0x40, 0xd0, 0x97, 0xc3}, common.BytesToHash(policyTo[:]).Bytes()...)}
+	mint := policy.Call{To: policyNFT, Data: append([]byte{0x40, 0xd0, 0x97, 0xc3}, common.BytesToHash(policyTo[:]).Bytes()...)}
 	find := func(root common.Hash, pending session.PendingRoot, leaves ...session.Leaf) (ids []string, err error) {
 		store := session.NewMemory()
 		_, err = store.Apply(t.Context(), testRef, 0, &session.Change{Header: session.Header{Root: root, Pending: &pending}, Put: leaves})
 		require.NoError(t, err)
 		sess, err := session.Open(t.Context(), store, testRef)
 		require.NoError(t, err)
-		refs, err := sess.Find(session.Modules{}, mint, mint)
+		refs, err := sess.Find(policy.Modules{}, mint, mint)
 		for _, ref := range refs {
 			leaf, err := ref.Leaf()
 			require.NoError(t, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/holiman/uint256"
 )
 
@@ -36,13 +37,13 @@ func NewLaneKey() (key uint256.Int) {
 	return *key.SetBytes(bytes[:])
 }
 
-// CheckLease returns an error matching [ErrInvalid] for a lease that cannot be; leasers share it.
+// CheckLease returns an error matching [policy.ErrInvalid] for a lease that cannot be; leasers share it.
 func CheckLease(ref Ref, holder string, ttl time.Duration) error {
 	switch {
 	case holder == "":
-		return fmt.Errorf("%w: lane of %s leased to nobody", ErrInvalid, ref)
+		return fmt.Errorf("%w: lane of %s leased to nobody", policy.ErrInvalid, ref)
 	case ttl <= 0:
-		return fmt.Errorf("%w: lane of %s leased for %s", ErrInvalid, ref, ttl)
+		return fmt.Errorf("%w: lane of %s leased for %s", policy.ErrInvalid, ref, ttl)
 	}
 	return ref.Validate()
 }

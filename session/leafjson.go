@@ -7,6 +7,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // leafJSON is a [Leaf] as stores and documents write it.
@@ -36,11 +38,13 @@ func (l *Leaf) UnmarshalJSON(text []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&read); err != nil {
-		return fmt.Errorf("%w: session leaf: %w", ErrInvalid, err)
+		return fmt.Errorf("%w: session leaf: %w", policy.ErrInvalid, err)
 	}
 	leaf := Leaf{
-		ID: read.ID, Status: read.Status, InTree: read.InTree, ValidUntil: read.ValidUntil, ValidAfter: read.ValidAfter,
-		Module: read.Module, Key: read.Key, Data: read.Data, Function: read.Function,
+		ID: read.ID, Status: read.Status, InTree: read.InTree, Key: read.Key,
+		Compiled: policy.Compiled{
+			ValidUntil: read.ValidUntil, ValidAfter: read.ValidAfter, Module: read.Module, Data: read.Data, Function: read.Function,
+		},
 	}
 	if err := leaf.Validate(); err != nil {
 		return err

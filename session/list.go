@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // MaxPage is the most leaves that one [Page] holds; DefaultPage is how many it holds unless a
@@ -63,13 +65,13 @@ type Listed struct {
 }
 
 // Start returns the place that the page begins at, the zero Place for the first page, or an error
-// matching [ErrInvalid] if q cannot be answered.
+// matching [policy.ErrInvalid] if q cannot be answered.
 func (q *Query) Start() (Place, error) {
 	switch {
 	case q.Limit < 0 || q.Limit > MaxPage:
-		return Place{}, fmt.Errorf("%w: page of %d leaves, want 1 to %d", ErrInvalid, q.Limit, MaxPage)
+		return Place{}, fmt.Errorf("%w: page of %d leaves, want 1 to %d", policy.ErrInvalid, q.Limit, MaxPage)
 	case q.Status > StatusExpired:
-		return Place{}, fmt.Errorf("%w: cannot list sessions of %s", ErrInvalid, q.Status)
+		return Place{}, fmt.Errorf("%w: cannot list sessions of %s", policy.ErrInvalid, q.Status)
 	}
 	return parsePlace(q.Cursor)
 }
@@ -159,7 +161,7 @@ func parsePlace(cursor string) (Place, error) {
 	}
 	b, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil || len(b) != placeSize || b[len(b)-8] > 0x7f {
-		return Place{}, fmt.Errorf("%w: cursor %.80q is not one that a listing returned", ErrInvalid, cursor)
+		return Place{}, fmt.Errorf("%w: cursor %.80q is not one that a listing returned", policy.ErrInvalid, cursor)
 	}
 	p := Place{Ref: Ref{ChainID: binary.BigEndian.Uint64(b)}, Position: int(binary.BigEndian.Uint64(b[len(b)-8:]))}
 	copy(p.Ref.Account[:], b[8:])

@@ -10,14 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func TestQuery(t *testing.T) {
 	at := func(seconds int64) time.Time { return time.Unix(seconds, 0) }
 	ref := session.Ref{ChainID: 5, Account: common.HexToAddress("0xaa")}
-	ends := session.Leaf{ID: "ends", Status: session.StatusActive, ValidUntil: 1000, Key: common.HexToAddress("0x01")}
+	ends := session.Leaf{ID: "ends", Status: session.StatusActive, Key: common.HexToAddress("0x01"), Compiled: policy.Compiled{ValidUntil: 1000}}
 	forever := session.Leaf{ID: "forever", Status: session.StatusActive, Key: common.HexToAddress("0x02")}
-	revoked := session.Leaf{ID: "revoked", Status: session.StatusRevoked, ValidUntil: 1000, Key: common.HexToAddress("0x02")}
+	revoked := session.Leaf{ID: "revoked", Status: session.StatusRevoked, Key: common.HexToAddress("0x02"), Compiled: policy.Compiled{ValidUntil: 1000}}
 	for name, test := range map[string]struct {
 		query session.Query
 		want  []string
@@ -77,7 +78,7 @@ func FuzzCursor(f *testing.F) {
 		query := session.Query{Cursor: cursor, Limit: 1}
 		place, err := query.Start()
 		if err != nil {
-			require.ErrorIs(t, err, session.ErrInvalid)
+			require.ErrorIs(t, err, policy.ErrInvalid)
 			return
 		}
 		require.GreaterOrEqual(t, place.Position, 0)
@@ -97,8 +98,10 @@ func ExampleLister() {
 	var leaves []session.Leaf
 	for n := range uint64(5) {
 		leaves = append(leaves, session.Leaf{
-			ID: fmt.Sprint("session ", n), Status: session.StatusActive, ValidUntil: 1900000000 + n,
-			Module: common.HexToAddress("0x01"), Key: common.HexToAddress("0x02"),
+			ID: fmt.Sprint("session ", n), Status: session.StatusActive, Key: common.HexToAddress("0x02"),
+			Compiled: policy.Compiled{
+				ValidUntil: 1900000000 + n, Module: common.HexToAddress("0x01"),
+			},
 		})
 	}
 	if _, err := store.Apply(ctx, ref, 0, &session.Change{Put: leaves}); err != nil {

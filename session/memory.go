@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -164,7 +165,7 @@ func (m *Memory) NewKey(ctx context.Context, ref Ref) (common.Address, error) {
 func (m *Memory) ImportKey(ctx context.Context, ref Ref, key *ecdsa.PrivateKey) (common.Address, error) {
 	own, err := seal.CopyKey(key)
 	if err != nil {
-		return common.Address{}, fmt.Errorf("%w: import session key of %s: %w", ErrInvalid, ref, err)
+		return common.Address{}, fmt.Errorf("%w: import session key of %s: %w", policy.ErrInvalid, ref, err)
 	}
 	return m.putKey(ctx, ref, own)
 }

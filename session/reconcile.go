@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // Reconcile settles by the chain what a crash or an unfinished wait left open, and compares the roots:
@@ -18,7 +20,7 @@ import (
 // The session needs [WithChain].
 func (s *Session) Reconcile(ctx context.Context) error {
 	if s.chain == nil {
-		return fmt.Errorf("%w: reconcile %s without a chain; open the session with WithChain", ErrInvalid, s.ref)
+		return fmt.Errorf("%w: reconcile %s without a chain; open the session with WithChain", policy.ErrInvalid, s.ref)
 	}
 	if err := s.Refresh(ctx); err != nil {
 		return err

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // Ref names the sessions of one smart account on one chain. It is the key of every [Store] and
@@ -22,9 +24,9 @@ func (r Ref) String() string {
 func (r Ref) Validate() error {
 	switch {
 	case r.ChainID == 0:
-		return fmt.Errorf("%w: session reference without a chain ID", ErrInvalid)
+		return fmt.Errorf("%w: session reference without a chain ID", policy.ErrInvalid)
 	case r.Account == (common.Address{}):
-		return fmt.Errorf("%w: session reference without an account", ErrInvalid)
+		return fmt.Errorf("%w: session reference without an account", policy.ErrInvalid)
 	}
 	return nil
 }

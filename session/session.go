@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/holiman/uint256"
 	"golang.org/x/sync/errgroup"
 )
@@ -87,7 +89,7 @@ func OpenOrNew(ctx context.Context, store Store, ref Ref, opts ...Option) (*Sess
 
 func newSession(store Store, ref Ref, opts []Option) (*Session, error) {
 	if store == nil {
-		return nil, fmt.Errorf("%w: open a session without a store", ErrInvalid)
+		return nil, fmt.Errorf("%w: open a session without a store", policy.ErrInvalid)
 	}
 	if err := ref.Validate(); err != nil {
 		return nil, err

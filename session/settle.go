@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -30,7 +31,7 @@ const rootLag = 100 * time.Millisecond
 // the store does not know.
 func (s *Session) Activate(ctx context.Context, op Operation) error {
 	if s.chain == nil {
-		return fmt.Errorf("%w: activate %s without a chain; open the session with WithChain", ErrInvalid, s.ref)
+		return fmt.Errorf("%w: activate %s without a chain; open the session with WithChain", policy.ErrInvalid, s.ref)
 	}
 	if err := s.Refresh(ctx); err != nil {
 		return err

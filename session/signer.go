@@ -8,13 +8,14 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
 // Signer signs operations with a session key, for the session key manager or, with a leaf for each
 // call, for the batched session router. It implements [userop.Signer] and is safe for concurrent use.
 type Signer struct {
-	modules Modules
+	modules policy.Modules
 	leaves  []LeafRef
 	batch   bool
 	force   bool
@@ -24,7 +25,7 @@ type Signer struct {
 var dummyKeySignature = hexutil.MustDecode("0x73c3ac716c487ca34bb858247b5ccf1dc354fbaabdd089af3b2ac8e78ba85a4959a2d76250325bd67c11771c31fccda87c33ceec17cc0de912690521bb95ffcb1b")
 
 // NewSigner returns the signer for an operation of one call, judged by one leaf.
-func NewSigner(m Modules, leaf LeafRef) (*Signer, error) {
+func NewSigner(m policy.Modules, leaf LeafRef) (*Signer, error) {
 	s := &Signer{modules: m.WithDefaults(), leaves: []LeafRef{leaf}}
 	_, err := s.Key()
 	return s, err
@@ -32,7 +33,7 @@ func NewSigner(m Modules, leaf LeafRef) (*Signer, error) {
 
 // NewBatchSigner returns the signer for an operation of several calls through the batched session
 // router, with the leaf for each call in the calls' order. All leaves belong to one key and session.
-func NewBatchSigner(m Modules, leaves ...LeafRef) (*Signer, error) {
+func NewBatchSigner(m policy.Modules, leaves ...LeafRef) (*Signer, error) {
 	if len(leaves) == 0 {
 		return nil, fmt.Errorf("%w: a batch needs a leaf for each call", ErrNoLeaf)
 	}
@@ -73,7 +74,7 @@ func (s *Signer) Key() (common.Address, error) {
 		case n == 0:
 			key = leaf.Key
 		case ref.session != s.leaves[0].session:
-			return common.Address{}, fmt.Errorf("%w: the leaves of a batch come from different sessions; open one and choose all leaves from it", ErrInvalid)
+			return common.Address{}, fmt.Errorf("%w: the leaves of a batch come from different sessions; open one and choose all leaves from it", policy.ErrInvalid)
 		case leaf.Key != key:
 			return common.Address{}, fmt.Errorf("%w: leaf %d of the batch belongs to key %s, the first one to %s; one key signs a batch", ErrWrongKey, n, leaf.Key, key)
 		}
@@ -98,10 +99,10 @@ func (s *Signer) Check() error {
 
 // CheckCalls judges the operation by what is known without the chain: leaves that are revoked or out
 // of their window, and calls that a leaf's validation module would refuse. callData is the
-// operation's, calls are the calls in it. A call against a policy is a [*Violation].
-func (s *Signer) CheckCalls(callData []byte, calls []Call) error {
+// operation's, calls are the calls in it. A call against a policy is a [*policy.Violation].
+func (s *Signer) CheckCalls(callData []byte, calls []policy.Call) error {
 	if len(calls) != len(s.leaves) {
-		return fmt.Errorf("%w: %d calls with %d leaves; a batch needs one leaf for each call (the contract would say: Lengths mismatch)", ErrInvalid, len(calls), len(s.leaves))
+		return fmt.Errorf("%w: %d calls with %d leaves; a batch needs one leaf for each call (the contract would say: Lengths mismatch)", policy.ErrInvalid, len(calls), len(s.leaves))
 	}
 	for n, ref := range s.leaves {
 		v, i, err := ref.resolve()
@@ -113,10 +114,10 @@ func (s *Signer) CheckCalls(callData []byte, calls []Call) error {
 			return err
 		}
 		if !s.batch {
-			return CheckOperation(s.modules, leaf, callData)
+			return leaf.violation(policy.CheckOperation(s.modules, &leaf.Compiled, callData))
 		}
-		if err := CheckCall(s.modules, leaf, calls[n]); err != nil {
-			return fmt.Errorf("call %d: %w", n, err)
+		if err := policy.CheckCall(s.modules, &leaf.Compiled, calls[n]); err != nil {
+			return fmt.Errorf("call %d: %w", n, leaf.violation(err))
 		}
 	}
 	return nil
@@ -124,22 +125,20 @@ func (s *Signer) CheckCalls(callData []byte, calls []Call) error {
 
 // checkKey returns an error matching [ErrWrongKey] if the leaf's data names another key than the leaf.
 // Data of another module names none that is known, and of data too short the policy check says it.
-func (l *Leaf) checkKey(m Modules) error {
-	named := l.Key
-	switch l.Module {
-	case m.ABI:
-		if p, ok := parsePermission(l.Data); ok {
-			named = p.key
-		}
-	case m.ERC20:
-		if a, ok := parseAllowance(l.Data); ok {
-			named = a.key
-		}
-	}
-	if named == l.Key {
+func (l *Leaf) checkKey(m policy.Modules) error {
+	named, ok := l.SessionKey(m)
+	if !ok || named == l.Key {
 		return nil
 	}
 	return fmt.Errorf("%w: %s belongs to key %s, but what was granted names key %s", ErrWrongKey, l.name(), l.Key, named)
+}
+
+// violation says in a [*policy.Violation] whose policy it is.
+func (l *Leaf) violation(err error) error {
+	if v, ok := errors.AsType[*policy.Violation](err); ok {
+		v.Session = l.ID
+	}
+	return err
 }
 
 // checkLeaf judges what a leaf says of itself.
@@ -174,7 +173,7 @@ func (s *Signer) Sign(ctx context.Context, op *userop.Operation, hash common.Has
 		return nil, fmt.Errorf("%w: the store of %s keeps no keys; open the session with WithKeyring", ErrNoKey, sess.ref)
 	}
 	if op.Sender != sess.ref.Account {
-		return nil, fmt.Errorf("%w: operation of %s with a session of %s", ErrInvalid, op.Sender, sess.ref)
+		return nil, fmt.Errorf("%w: operation of %s with a session of %s", policy.ErrInvalid, op.Sender, sess.ref)
 	}
 	for range maxStale {
 		signature, err := s.signHeld(ctx, sess, op, hash)

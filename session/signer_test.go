@@ -18,6 +18,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -30,9 +31,10 @@ type leafVector struct {
 
 func (v leafVector) leaf(id string) session.Leaf {
 	return session.Leaf{
-		ID: id, Status: session.StatusActive, InTree: true,
-		ValidUntil: v.ValidUntil, ValidAfter: v.ValidAfter,
-		Module: v.SessionValidationModule, Key: v.SessionPublicKey, Data: v.SessionKeyData,
+		ID: id, Status: session.StatusActive, InTree: true, Key: v.SessionPublicKey,
+		Compiled: policy.Compiled{
+			ValidUntil: v.ValidUntil, ValidAfter: v.ValidAfter, Module: v.SessionValidationModule, Data: v.SessionKeyData,
+		},
 	}
 }
 
@@ -90,7 +92,7 @@ func TestSignatureVectors(t *testing.T) {
 			require.Equal(t, c.MerkleRoot, sess.Root())
 
 			for _, single := range c.Single {
-				signer, err := session.NewSigner(session.Modules{}, sess.Leaf(single.LeafIndex))
+				signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(single.LeafIndex))
 				require.NoError(t, err)
 				requireSignatures(t, signer.Force(), c, single.Signature, single.DummySignature)
 			}
@@ -98,7 +100,7 @@ func TestSignatureVectors(t *testing.T) {
 			for i, index := range c.Batch.LeafIndexes {
 				refs[i] = sess.Leaf(index)
 			}
-			signer, err := session.NewBatchSigner(session.Modules{}, refs...)
+			signer, err := session.NewBatchSigner(policy.Modules{}, refs...)
 			require.NoError(t, err)
 			requireSignatures(t, signer.Force(), c, c.Batch.Signature, c.Batch.DummySignature)
 		})
@@ -125,7 +127,9 @@ var (
 func plain(id string, key common.Address) session.Leaf {
 	return session.Leaf{
 		ID: id, Status: session.StatusActive, InTree: true, Key: key,
-		Module: common.HexToAddress("0x2222222222222222222222222222222222222222"), Data: []byte(id),
+		Compiled: policy.Compiled{
+			Module: common.HexToAddress("0x2222222222222222222222222222222222222222"), Data: []byte(id),
+		},
 	}
 }
 
@@ -163,7 +167,7 @@ func TestLeafChoices(t *testing.T) {
 			if tt.is != nil {
 				require.ErrorIs(t, err, tt.is)
 				require.EqualError(t, err, tt.text)
-				_, err = session.NewSigner(session.Modules{}, tt.choose())
+				_, err = session.NewSigner(policy.Modules{}, tt.choose())
 				require.ErrorIs(t, err, tt.is)
 				return
 			}
@@ -188,34 +192,32 @@ func TestFault08BatchChecksEverySigner(t *testing.T) {
 	sess, _ := fixed(t, testRef, testKey, []session.Leaf{
 		plain("mine", keyAddress(testKey)), plain("other", common.HexToAddress("0x99")),
 	})
-	_, err := session.NewBatchSigner(session.Modules{}, sess.Leaf(0), sess.Leaf(1))
+	_, err := session.NewBatchSigner(policy.Modules{}, sess.Leaf(0), sess.Leaf(1))
 	require.ErrorIs(t, err, session.ErrWrongKey)
 	require.ErrorContains(t, err, "leaf 1 of the batch belongs to key 0x0000000000000000000000000000000000000099")
 }
 
 // A module compares the signer with the key that its data names; a zero key is nobody's.
 func TestCheckCallsWantsTheKeyThatTheDataNames(t *testing.T) {
-	transfer, err := transferPolicy().Leaf(session.Modules{})
-	require.NoError(t, err)
 	data, err := abi.Pack("transfer(address,uint256)", policyTo, 1)
 	require.NoError(t, err)
 	tests := []struct {
-		leaf  session.Leaf
-		keyAt int
-		call  session.Call
+		policy policy.Policy
+		keyAt  int
+		call   policy.Call
 	}{
-		{*buyLeaf(t), 0, buyCall(t, 7, 5)},
-		{transfer, 12, session.Call{To: policyNFT, Data: data}},
+		{buyPolicy(), 0, buyCall(t, 7, 5)},
+		{transferPolicy(), 12, policy.Call{To: policyNFT, Data: data}},
 	}
 	for _, test := range tests {
 		for _, named := range []common.Address{keyAddress(testKey), policyTo, {}} {
-			leaf := test.leaf.Clone()
-			leaf.ID, leaf.Status, leaf.InTree, leaf.ValidUntil, leaf.Key = "abc", session.StatusActive, true, 0, keyAddress(testKey)
+			leaf := leafOf(t, "abc", test.policy)
+			leaf.ValidUntil, leaf.Key = 0, keyAddress(testKey)
 			copy(leaf.Data[test.keyAt:], named[:])
 			sess, _ := fixed(t, testRef, testKey, []session.Leaf{leaf})
-			signer, err := session.NewSigner(session.Modules{}, sess.Leaf(0))
+			signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(0))
 			require.NoError(t, err)
-			err = signer.CheckCalls(abi.Execute(test.call.To, test.call.Value, test.call.Data), []session.Call{test.call})
+			err = signer.CheckCalls(abi.Execute(test.call.To, test.call.Value, test.call.Data), []policy.Call{test.call})
 			if named == leaf.Key {
 				require.NoError(t, err)
 				continue
@@ -229,7 +231,7 @@ func TestCheckCallsWantsTheKeyThatTheDataNames(t *testing.T) {
 func TestFault08CallDataIsBytesNotText(t *testing.T) {
 	sess, _ := fixed(t, testRef, testKey, []session.Leaf{plain("a", keyAddress(testKey))})
 	sign := func(data []byte) []byte {
-		signer, err := session.NewBatchSigner(session.Modules{}, sess.Leaf(0).WithCallData(data))
+		signer, err := session.NewBatchSigner(policy.Modules{}, sess.Leaf(0).WithCallData(data))
 		require.NoError(t, err)
 		signature, err := signer.Sign(t.Context(), &userop.Operation{Sender: testRef.Account}, common.Hash{1})
 		require.NoError(t, err)
@@ -241,7 +243,7 @@ func TestFault08CallDataIsBytesNotText(t *testing.T) {
 
 func TestRevokedLeafStopsSigningInOtherHandles(t *testing.T) {
 	sess, store := fixed(t, testRef, testKey, []session.Leaf{plain("a", keyAddress(testKey)), plain("b", keyAddress(testKey))})
-	signer, err := session.NewSigner(session.Modules{}, sess.Leaf(0))
+	signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(0))
 	require.NoError(t, err)
 	op := &userop.Operation{Sender: testRef.Account}
 	_, err = signer.Sign(t.Context(), op, common.Hash{1})
@@ -257,7 +259,7 @@ func TestRevokedLeafStopsSigningInOtherHandles(t *testing.T) {
 		_, err = s.Sign(t.Context(), op, common.Hash{1})
 		require.ErrorIs(t, err, session.ErrRevoked)
 	}
-	rest, err := session.NewSigner(session.Modules{}, sess.Leaf(1))
+	rest, err := session.NewSigner(policy.Modules{}, sess.Leaf(1))
 	require.NoError(t, err)
 	_, err = rest.Sign(t.Context(), op, common.Hash{1})
 	require.NoError(t, err, "the other session still signs under the old root")
@@ -284,11 +286,11 @@ func TestSignRefusals(t *testing.T) {
 		{id: "young", is: session.ErrNotYetValid, text: "session is not yet valid: session young starts at 2026-11-01T12:00:01Z"},
 		{id: "pending", is: session.ErrPending, text: "session is pending: session pending was not seen in the account's root on chain yet; wait for its operation and call Activate, or Reconcile after a crash"},
 		{id: "foreign", is: session.ErrNoKey, text: "sign with session key 0x0000000000000000000000000000000000000099: session key missing: no key 0x0000000000000000000000000000000000000099 for account 0x1111111111111111111111111111111111111111 on chain 80002; import it into the keyring or grant a session to a key it holds"},
-		{id: "good", sender: common.HexToAddress("0x3"), is: session.ErrInvalid, text: "invalid input: operation of 0x0000000000000000000000000000000000000003 with a session of account 0x1111111111111111111111111111111111111111 on chain 80002"},
+		{id: "good", sender: common.HexToAddress("0x3"), is: policy.ErrInvalid, text: "invalid input: operation of 0x0000000000000000000000000000000000000003 with a session of account 0x1111111111111111111111111111111111111111 on chain 80002"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.id, func(t *testing.T) {
-			signer, err := session.NewSigner(session.Modules{}, sess.ByID(tt.id))
+			signer, err := session.NewSigner(policy.Modules{}, sess.ByID(tt.id))
 			require.NoError(t, err)
 			op := &userop.Operation{Sender: testRef.Account}
 			if tt.sender != (common.Address{}) {
@@ -328,7 +330,7 @@ func TestKeyringIsNotTrusted(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			sess, err := session.Open(t.Context(), store, testRef, session.WithKeyring(liar{sign: tt.sign}))
 			require.NoError(t, err)
-			signer, err := session.NewSigner(session.Modules{}, sess.Leaf(0))
+			signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(0))
 			require.NoError(t, err)
 			_, err = signer.Sign(t.Context(), &userop.Operation{Sender: testRef.Account}, common.Hash{1})
 			require.ErrorIs(t, err, session.ErrWrongKey)
@@ -342,7 +344,7 @@ func TestKeyringIsNotTrusted(t *testing.T) {
 			return sig, err
 		}}))
 		require.NoError(t, err)
-		signer, err := session.NewSigner(session.Modules{}, sess.Leaf(0))
+		signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(0))
 		require.NoError(t, err)
 		_, err = signer.Sign(t.Context(), &userop.Operation{Sender: testRef.Account}, common.Hash{1})
 		require.NoError(t, err)
@@ -357,7 +359,7 @@ func TestSignedWithOneSecp256k1Signature(t *testing.T) {
 		return crypto.Sign(r.Digest[:], testKey)
 	}}))
 	require.NoError(t, err)
-	signer, err := session.NewSigner(session.Modules{}, sess.Leaf(0))
+	signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(0))
 	require.NoError(t, err)
 	op := &userop.Operation{Sender: testRef.Account}
 	_, err = signer.DummySignature(op)
@@ -370,7 +372,7 @@ func TestSignedWithOneSecp256k1Signature(t *testing.T) {
 
 func TestSignEndsWithItsContext(t *testing.T) {
 	sess, _ := fixed(t, testRef, testKey, []session.Leaf{plain("a", keyAddress(testKey))})
-	signer, err := session.NewSigner(session.Modules{}, sess.Leaf(0))
+	signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(0))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -407,7 +409,7 @@ func BenchmarkSign(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		signer, err := session.NewSigner(session.Modules{}, sess.Leaf(n/2))
+		signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(n/2))
 		if err != nil {
 			b.Fatal(err)
 		}

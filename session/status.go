@@ -1,6 +1,10 @@
 package session
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/go-sesame/sesame/session/policy"
+)
 
 // Status is where a leaf stands in its life.
 type Status uint8
@@ -32,7 +36,7 @@ func (s Status) MarshalText() ([]byte, error) {
 	if int(s) < len(statusNames) && statusNames[s] != "" {
 		return []byte(statusNames[s]), nil
 	}
-	return nil, fmt.Errorf("%w: unknown session status %d", ErrInvalid, uint8(s))
+	return nil, fmt.Errorf("%w: unknown session status %d", policy.ErrInvalid, uint8(s))
 }
 
 // UnmarshalText reads what MarshalText writes.
@@ -43,5 +47,5 @@ func (s *Status) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: unknown session status %q", ErrInvalid, text)
+	return fmt.Errorf("%w: unknown session status %q", policy.ErrInvalid, text)
 }

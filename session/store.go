@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/holiman/uint256"
 )
 
@@ -124,13 +126,13 @@ func (c *Change) Validate() error {
 			return err
 		}
 		if seen[leaf.ID] {
-			return fmt.Errorf("%w: leaf %s twice in one change", ErrInvalid, leaf.ID)
+			return fmt.Errorf("%w: leaf %s twice in one change", policy.ErrInvalid, leaf.ID)
 		}
 		seen[leaf.ID] = true
 	}
 	for _, id := range c.Delete {
 		if seen[id] {
-			return fmt.Errorf("%w: leaf %s twice in one change", ErrInvalid, id)
+			return fmt.Errorf("%w: leaf %s twice in one change", policy.ErrInvalid, id)
 		}
 		seen[id] = true
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // Tree is the Merkle tree whose root an account keeps on chain: keccak256 over sorted pairs, the
@@ -59,7 +61,7 @@ func (t *Tree) Root() common.Hash {
 // Proof returns the siblings of leaf i from the leaves up, empty for a tree of one leaf.
 func (t *Tree) Proof(i int) ([]common.Hash, error) {
 	if i < 0 || i >= t.Len() {
-		return nil, fmt.Errorf("%w: no leaf %d in a tree of %d", ErrInvalid, i, t.Len())
+		return nil, fmt.Errorf("%w: no leaf %d in a tree of %d", policy.ErrInvalid, i, t.Len())
 	}
 	proof := make([]common.Hash, 0, len(t.layers)-1)
 	for _, layer := range t.layers[:len(t.layers)-1] {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func TestTreeVectors(t *testing.T) {
@@ -58,7 +59,7 @@ func TestTreeWithoutLeaves(t *testing.T) {
 	require.Zero(t, tree.Root())
 	require.Zero(t, tree.Len())
 	_, err := tree.Proof(0)
-	require.ErrorIs(t, err, session.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	require.EqualError(t, err, "invalid input: no leaf 0 in a tree of 0")
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func main() { stage.Main(batch) }
@@ -25,7 +26,7 @@ func batch(ctx context.Context, s *stage.Stage, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(out, "The user grants two permissions to one session key, for use in batches")
-	granted, err := stage.Grant(ctx, owner, store, []session.Policy{
+	granted, err := stage.Grant(ctx, owner, store, []policy.Policy{
 		s.MintPolicy(key, owner.Address()),
 		s.TokenPolicy(key, owner.Address(), 100),
 	}, account.ForBatches())
@@ -33,7 +34,7 @@ func batch(ctx context.Context, s *stage.Stage, out io.Writer) error {
 		return err
 	}
 	for _, leaf := range granted.Leaves() {
-		stage.Line(out, leaf.ID, leaf.Describe(session.Modules{}))
+		stage.Line(out, leaf.ID, leaf.Describe(policy.Modules{}))
 	}
 	return act(ctx, s, out, store, owner.Ref())
 }

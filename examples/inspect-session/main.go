@@ -23,6 +23,7 @@ import (
 	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
 
@@ -129,13 +130,13 @@ func inspect(ctx context.Context, out io.Writer, store session.Store, ref sessio
 		return err
 	}
 	leaves, now := sess.Leaves(), time.Now()
-	findings := session.Lint(leaves, session.LintConfig{Account: ref.Account, Guards: guards(ref.ChainID)})
+	findings := session.Lint(leaves, policy.LintConfig{Account: ref.Account, Guards: guards(ref.ChainID)})
 	fmt.Fprintf(out, "%s: %d sessions\n", ref, len(leaves))
 	for i := range leaves {
 		leaf := &leaves[i]
 		fmt.Fprintf(out, "\n%d. %s, %s\n", i, leaf.ID, leaf.StatusAt(now))
 		stage.Line(out, "key", leaf.Key)
-		stage.Line(out, "which", leaf.Describe(session.Modules{}))
+		stage.Line(out, "which", leaf.Describe(policy.Modules{}))
 		for _, f := range findings {
 			if f.Leaf == i {
 				stage.Line(out, f.Severity.String(), f.Message)
@@ -175,11 +176,11 @@ func demo(ctx context.Context, s *stage.Stage, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	careless := session.ABIPolicy{
-		ID: "careless", Key: key, Contract: s.Chain.Contracts.Token,
-		Function: "approve(address spender, uint256 amount)", Window: session.Forever(),
-	}
-	sess, err := stage.Grant(ctx, owner, store, []session.Policy{
+	careless := session.Named("careless", policy.ABI{
+		Key: key, Contract: s.Chain.Contracts.Token,
+		Function: "approve(address spender, uint256 amount)", Window: policy.Forever(),
+	})
+	sess, err := stage.Grant(ctx, owner, store, []policy.Policy{
 		s.MintPolicy(key, owner.Address()),
 		s.TokenPolicy(key, owner.Address(), 100),
 		careless,

@@ -11,6 +11,7 @@ import (
 	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
 
@@ -28,12 +29,12 @@ func TestFilesOfTheTypeScriptSDK(t *testing.T) {
 	ref := session.Ref{ChainID: 137, Account: common.HexToAddress("0x1111111111111111111111111111111111111111")}
 	key, err := store.NewKey(t.Context(), ref)
 	require.NoError(t, err)
-	policy := session.ABIPolicy{
-		ID: "mint", Key: key, Contract: common.HexToAddress("0x22"), Function: "mint(uint256 amount)", Window: session.Forever(),
+	minting := policy.ABI{
+		Key: key, Contract: common.HexToAddress("0x22"), Function: "mint(uint256 amount)", Window: policy.Forever(),
 	}
-	leaf, err := policy.Leaf(session.Modules{}.WithDefaults())
+	compiled, err := minting.Compile(policy.Modules{}.WithDefaults())
 	require.NoError(t, err)
-	leaf.Status, leaf.InTree = session.StatusActive, true
+	leaf := session.Leaf{ID: "mint", Status: session.StatusActive, InTree: true, Key: key, Compiled: compiled}
 	_, err = store.Apply(t.Context(), ref, 0, &session.Change{Header: session.Header{Root: leaf.Hash()}, Put: []session.Leaf{leaf}})
 	require.NoError(t, err)
 

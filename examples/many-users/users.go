@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/examples/internal/stage"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // enrol plays the users: each makes an account and grants a session to a key of the store, in one
@@ -46,6 +46,6 @@ func grant(ctx context.Context, client *account.Client, s *stage.Stage, store ke
 	if err != nil {
 		return common.Address{}, err
 	}
-	_, err = stage.Grant(ctx, owner, store, []session.Policy{s.MintPolicy(key, owner.Address())})
+	_, err = stage.Grant(ctx, owner, store, []policy.Policy{s.MintPolicy(key, owner.Address())})
 	return owner.Address(), err
 }

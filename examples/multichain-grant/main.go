@@ -14,6 +14,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func main() { stage.Main(grantEverywhere) }
@@ -84,7 +85,7 @@ func plan(ctx context.Context, owner account.Owner, store *session.Memory, stage
 		}
 		legs[i] = account.GrantLeg{
 			Account:  owned,
-			Policies: []session.Policy{s.MintPolicy(key, owned.Address())},
+			Policies: []policy.Policy{s.MintPolicy(key, owned.Address())},
 			Options:  []account.Option{account.Sponsored()},
 		}
 	}

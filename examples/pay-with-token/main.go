@@ -16,6 +16,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -45,7 +46,7 @@ func pay(ctx context.Context, s *stage.Stage, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(out, "The user, who has tokens only, lets the dapp mint, and approve fees")
-	granted, err := stage.Grant(ctx, owner, store, []session.Policy{
+	granted, err := stage.Grant(ctx, owner, store, []policy.Policy{
 		s.MintPolicy(key, owner.Address()),
 		approvalPolicy(s, key),
 	}, account.ForBatches())
@@ -53,7 +54,7 @@ func pay(ctx context.Context, s *stage.Stage, out io.Writer) error {
 		return err
 	}
 	for _, leaf := range granted.Leaves() {
-		stage.Line(out, leaf.ID, leaf.Describe(session.Modules{}))
+		stage.Line(out, leaf.ID, leaf.Describe(policy.Modules{}))
 	}
 	client, err := s.Client()
 	if err != nil {
@@ -72,18 +73,17 @@ func pay(ctx context.Context, s *stage.Stage, out io.Writer) error {
 }
 
 // approvalPolicy lets key approve the token paymaster, and nobody else, for at most feeLimit.
-func approvalPolicy(s *stage.Stage, key common.Address) session.Policy {
-	return session.ABIPolicy{
-		ID:       "approve-fee",
+func approvalPolicy(s *stage.Stage, key common.Address) policy.Policy {
+	return session.Named("approve-fee", policy.ABI{
 		Key:      key,
 		Contract: s.Chain.Contracts.Token6,
 		Function: "approve(address spender, uint256 amount)",
-		Rules: []session.Rule{
-			session.Arg("spender", session.Equal, s.Chain.Contracts.TokenPaymaster),
-			session.Arg("amount", session.LessThanOrEqual, feeLimit),
+		Rules: []policy.Rule{
+			policy.Arg("spender", policy.Equal, s.Chain.Contracts.TokenPaymaster),
+			policy.Arg("amount", policy.LessThanOrEqual, feeLimit),
 		},
-		Window: session.Until(time.Now().Add(24 * time.Hour)),
-	}
+		Window: policy.Until(time.Now().Add(24 * time.Hour)),
+	})
 }
 
 // dapp acts for the user.

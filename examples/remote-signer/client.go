@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // client sends requests to one signer.
@@ -34,11 +35,11 @@ func newClient(cfg KeyringConfig) (*client, error) {
 	base, err := url.Parse(cfg.URL)
 	switch {
 	case err != nil || base.Host == "" || base.User != nil || base.RawQuery != "":
-		return nil, fmt.Errorf("%w: the signer's URL has to look like https://host", session.ErrInvalid)
+		return nil, fmt.Errorf("%w: the signer's URL has to look like https://host", policy.ErrInvalid)
 	case base.Scheme != "https" && (base.Scheme != "http" || !isLocal(base.Hostname())):
-		return nil, fmt.Errorf("%w: signer at %s: use https, the token goes with each request", session.ErrInvalid, base.Host)
+		return nil, fmt.Errorf("%w: signer at %s: use https, the token goes with each request", policy.ErrInvalid, base.Host)
 	case cfg.Token == "":
-		return nil, fmt.Errorf("%w: signer at %s without a token", session.ErrInvalid, base.Host)
+		return nil, fmt.Errorf("%w: signer at %s without a token", policy.ErrInvalid, base.Host)
 	}
 	concurrency := cmp.Or(max(cfg.Concurrency, 0), 16)
 	pool := http.DefaultTransport.(*http.Transport).Clone()
@@ -100,7 +101,7 @@ func (c *client) exchange(ctx context.Context, path string, req *request, body [
 	defer c.slots.Release(1)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base.JoinPath(path).String(), bytes.NewReader(body))
 	if err != nil {
-		return answer{}, false, fmt.Errorf("%w: make a request", session.ErrInvalid)
+		return answer{}, false, fmt.Errorf("%w: make a request", policy.ErrInvalid)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	c.authorize(r)
@@ -153,7 +154,7 @@ func refused(req *request, status int, text []byte) error {
 	case codeNoKey:
 		return session.NoKeyError(req.ref(), req.Key)
 	case codeInvalid:
-		return fmt.Errorf("%w: %s", session.ErrInvalid, clean(no.Message))
+		return fmt.Errorf("%w: %s", policy.ErrInvalid, clean(no.Message))
 	case codeRefused:
 		return fmt.Errorf("%w: %s", ErrRefused, clean(no.Message))
 	case codeUnauthorized:

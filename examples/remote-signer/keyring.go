@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -73,7 +74,7 @@ func (k *Keyring) NewKey(ctx context.Context, ref session.Ref) (common.Address, 
 func (k *Keyring) ImportKey(ctx context.Context, ref session.Ref, key *ecdsa.PrivateKey) (common.Address, error) {
 	own, err := seal.CopyKey(key)
 	if err != nil {
-		return common.Address{}, fmt.Errorf("%w: import session key of %s: %w", session.ErrInvalid, ref, err)
+		return common.Address{}, fmt.Errorf("%w: import session key of %s: %w", policy.ErrInvalid, ref, err)
 	}
 	defer own.Wipe()
 	if k.sealer == nil {

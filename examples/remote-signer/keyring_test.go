@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 	"github.com/go-sesame/sesame/session/storetest"
 )
@@ -220,7 +221,7 @@ func TestAnswers(t *testing.T) {
 		"refused":        {403, `{"code":"refused","message":"too\u0000 often"}`, ErrRefused, "the signer refuses: too  often"},
 		"refused, long":  {403, `{"code":"refused","message":"` + strings.Repeat("é", 1000) + `"}`, ErrRefused, "the signer refuses: " + strings.Repeat("é", 128)},
 		"no key":         {404, `{"code":"no_key"}`, session.ErrNoKey, "session key missing: no key " + key.Hex() + " for " + testRef.String() + "; import it into the keyring or grant a session to a key it holds"},
-		"invalid":        {400, `{"code":"invalid","message":"no"}`, session.ErrInvalid, "invalid input: no"},
+		"invalid":        {400, `{"code":"invalid","message":"no"}`, policy.ErrInvalid, "invalid input: no"},
 		"wrong token":    {401, `{"code":"unauthorized"}`, ErrRefused, "the signer refuses: it does not know the token"},
 		"not a signer":   {200, `<html>`, ErrUnavailable, "the signer is unavailable: the answer is not a signer's; is this its URL?"},
 		"a page missing": {404, `<html>`, ErrUnavailable, "the signer is unavailable: HTTP status 404"},

@@ -19,6 +19,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func main() { stage.Main(scene) }
@@ -68,7 +69,7 @@ func grant(ctx context.Context, s *stage.Stage, out io.Writer, keys session.Keyr
 		return session.Ref{}, nil, err
 	}
 	store := session.NewMemory() // keeps the sessions, and no key
-	sess, err := stage.Grant(ctx, owner, store, []session.Policy{s.MintPolicy(key, owner.Address())})
+	sess, err := stage.Grant(ctx, owner, store, []policy.Policy{s.MintPolicy(key, owner.Address())})
 	if err != nil {
 		return session.Ref{}, nil, err
 	}

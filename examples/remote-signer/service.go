@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -70,8 +71,8 @@ func refuse(err error) (status int, no refusal) {
 	switch {
 	case errors.Is(err, session.ErrNoKey):
 		return http.StatusNotFound, refusal{codeNoKey, err.Error()}
-	case errors.Is(err, session.ErrInvalid), errors.Is(err, seal.ErrOpen):
-		return http.StatusBadRequest, refusal{codeInvalid, strings.TrimPrefix(err.Error(), session.ErrInvalid.Error()+": ")}
+	case errors.Is(err, policy.ErrInvalid), errors.Is(err, seal.ErrOpen):
+		return http.StatusBadRequest, refusal{codeInvalid, strings.TrimPrefix(err.Error(), policy.ErrInvalid.Error()+": ")}
 	case errors.Is(err, ErrRefused):
 		return http.StatusForbidden, refusal{codeRefused, strings.TrimPrefix(err.Error(), ErrRefused.Error()+": ")}
 	}

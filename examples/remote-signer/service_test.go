@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -79,7 +80,7 @@ func TestMovedKey(t *testing.T) {
 	private, err := crypto.GenerateKey()
 	require.NoError(t, err)
 	_, err = keys.ImportKey(t.Context(), testRef, private)
-	require.ErrorIs(t, err, session.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	require.ErrorContains(t, err, "was sealed by another key, or was changed or moved")
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func main() { stage.Main(revoke) }
@@ -24,7 +25,7 @@ func revoke(ctx context.Context, s *stage.Stage, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	sess, err := stage.Grant(ctx, owner, store, []session.Policy{
+	sess, err := stage.Grant(ctx, owner, store, []policy.Policy{
 		s.MintPolicy(key, owner.Address()),
 		s.TokenPolicy(key, owner.Address(), 100),
 	})

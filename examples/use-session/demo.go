@@ -12,6 +12,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // demo plays both sides: the user who grants a session, and the dapp that acts with it.
@@ -44,12 +45,12 @@ func grantSession(ctx context.Context, out io.Writer, s *stage.Stage, store *ses
 	stage.Line(out, "owner", owner.Owner().Address())
 	stage.Line(out, "account", owner.Address())
 
-	sess, tx, err := owner.Grant(ctx, store, []session.Policy{session.ABIPolicy{
+	sess, tx, err := owner.Grant(ctx, store, []policy.Policy{policy.ABI{
 		Key:      sessionKey,
 		Contract: s.Chain.Contracts.NFT,
 		Function: "safeMint(address to)",
-		Rules:    []session.Rule{session.Arg("to", session.Equal, owner.Address())},
-		Window:   session.Until(time.Now().Add(24 * time.Hour)),
+		Rules:    []policy.Rule{policy.Arg("to", policy.Equal, owner.Address())},
+		Window:   policy.Until(time.Now().Add(24 * time.Hour)),
 	}}, account.Sponsored())
 	if err != nil {
 		return common.Address{}, err
@@ -63,7 +64,7 @@ func grantSession(ctx context.Context, out io.Writer, s *stage.Stage, store *ses
 		return common.Address{}, err
 	}
 	stage.Line(out, "session key", sessionKey)
-	stage.Line(out, "which", leaf.Describe(session.Modules{}))
+	stage.Line(out, "which", leaf.Describe(policy.Modules{}))
 	return owner.Address(), nil
 }
 

@@ -15,7 +15,7 @@ import (
 
 	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/internal/testutil"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
 
@@ -45,7 +45,7 @@ func TestOutside(t *testing.T) {
 		require.NoError(t, err)
 		key, err := store.NewKey(ctx, owner.Ref())
 		require.NoError(t, err)
-		_, err = stage.Grant(ctx, owner, store, []session.Policy{s.MintPolicy(key, owner.Address())})
+		_, err = stage.Grant(ctx, owner, store, []policy.Policy{s.MintPolicy(key, owner.Address())})
 		require.NoError(t, err)
 		// As the SDK leaves it behind: nothing but its own fields, the leaf still pending.
 		file := filepath.Join(dir, strings.ToLower(owner.Address().Hex())+"_sessions.json")

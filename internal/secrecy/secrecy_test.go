@@ -24,6 +24,7 @@ import (
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/filestore"
 	"github.com/go-sesame/sesame/session/pgstore"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 	"github.com/go-sesame/sesame/session/tsstore"
 	"github.com/go-sesame/sesame/userop"
@@ -122,9 +123,9 @@ func useKey(t *testing.T, keys session.Keyring) session.Keyring {
 // granted returns a session of one leaf, for the session key.
 func granted(t *testing.T, store session.Store) *session.Session {
 	t.Helper()
-	leaf, err := mintPolicy("a").Leaf(session.Modules{}.WithDefaults())
+	compiled, err := mintPolicy().Compile(policy.Modules{}.WithDefaults())
 	require.NoError(t, err)
-	leaf.Status, leaf.InTree = session.StatusActive, true
+	leaf := session.Leaf{ID: "a", Status: session.StatusActive, InTree: true, Key: mintPolicy().Key, Compiled: compiled}
 	root := session.NewTree([]common.Hash{leaf.Hash()}).Root()
 	_, err = store.Apply(t.Context(), testRef, 0, &session.Change{Header: session.Header{Root: root}, Put: []session.Leaf{leaf}})
 	require.NoError(t, err)
@@ -133,10 +134,10 @@ func granted(t *testing.T, store session.Store) *session.Session {
 	return sess
 }
 
-func mintPolicy(id string) session.ABIPolicy {
-	return session.ABIPolicy{
-		ID: id, Key: crypto.PubkeyToAddress(sessionKey.PublicKey), Contract: testutil.Address("NFT"),
-		Function: "safeMint(address to)", Window: session.Forever(),
+func mintPolicy() policy.ABI {
+	return policy.ABI{
+		Key: crypto.PubkeyToAddress(sessionKey.PublicKey), Contract: testutil.Address("NFT"),
+		Function: "safeMint(address to)", Window: policy.Forever(),
 	}
 }
 
@@ -144,9 +145,9 @@ func addSessions(t *testing.T, all map[string]any) {
 	store := session.NewMemory()
 	importInto(t, store)
 	sess := granted(t, store)
-	plan, err := sess.PlanGrant(session.Modules{}, mintPolicy("b"))
+	plan, err := sess.PlanGrant(policy.Modules{}, session.Named("b", mintPolicy()))
 	require.NoError(t, err)
-	signer, err := session.NewSigner(session.Modules{}, sess.Leaf(0))
+	signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(0))
 	require.NoError(t, err)
 	document, err := sess.ExportWithKeys(t.Context(), newSealer(t))
 	require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // apply makes a change to an account at that version, as [session.State.Apply] does, but touches only
@@ -61,7 +62,7 @@ func (w *leafWriter) put(put []session.Leaf) error {
 	for i := range put {
 		leaf := &put[i]
 		if len(leaf.ID) > bbolt.MaxKeySize {
-			return fmt.Errorf("%w: session ID of %d bytes, want at most %d", session.ErrInvalid, len(leaf.ID), bbolt.MaxKeySize)
+			return fmt.Errorf("%w: session ID of %d bytes, want at most %d", policy.ErrInvalid, len(leaf.ID), bbolt.MaxKeySize)
 		}
 		position := slices.Clone(w.ids.Get([]byte(leaf.ID)))
 		if position == nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/filestore"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -25,8 +26,10 @@ var ref = session.Ref{ChainID: 80002, Account: common.HexToAddress("0xacc")}
 
 func leaf(n int) session.Leaf {
 	return session.Leaf{
-		ID: fmt.Sprint("leaf ", n), Status: session.StatusActive, InTree: true, ValidUntil: uint64(1900000000 + n),
-		Module: common.HexToAddress("0x01"), Key: common.HexToAddress("0x02"), Data: make([]byte, 150),
+		ID: fmt.Sprint("leaf ", n), Status: session.StatusActive, InTree: true, Key: common.HexToAddress("0x02"),
+		Compiled: policy.Compiled{
+			ValidUntil: uint64(1900000000 + n), Module: common.HexToAddress("0x01"), Data: make([]byte, 150),
+		},
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"go.etcd.io/bbolt"
 
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -19,7 +19,7 @@ import (
 // is the AEAD of the new keyset.
 func (s *Store) Rotate(ctx context.Context, sealer seal.AEAD) error {
 	if sealer == nil {
-		return s.in(fmt.Errorf("%w: rotate session keys without a Sealer", session.ErrInvalid))
+		return s.in(fmt.Errorf("%w: rotate session keys without a Sealer", policy.ErrInvalid))
 	}
 	if err := s.keys.rotating.Acquire(ctx, 1); err != nil {
 		return s.in(fmt.Errorf("rotate session keys after another rotation: %w", err))

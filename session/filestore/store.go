@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -56,7 +57,7 @@ type file interface {
 // with the command that helps, and a Sealer that does not open the keys is one matching [seal.ErrOpen].
 func Open(dir string, config Config) (*Store, error) {
 	if dir == "" {
-		return nil, fmt.Errorf("%w: open session store without a directory; Default opens that of the user", session.ErrInvalid)
+		return nil, fmt.Errorf("%w: open session store without a directory; Default opens that of the user", policy.ErrInvalid)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open session store: %w", err)

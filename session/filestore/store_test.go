@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/internal/filelock"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -44,8 +45,10 @@ func testDir(t testing.TB) string { return filepath.Join(t.TempDir(), "store") }
 
 func testLeaf(n int) session.Leaf {
 	return session.Leaf{
-		ID: fmt.Sprint("leaf ", n), Status: session.StatusActive, InTree: true, ValidUntil: uint64(1900000000 + n),
-		Module: common.HexToAddress("0x01"), Key: common.HexToAddress("0x02"), Data: bytes.Repeat([]byte{byte(n)}, 150),
+		ID: fmt.Sprint("leaf ", n), Status: session.StatusActive, InTree: true, Key: common.HexToAddress("0x02"),
+		Compiled: policy.Compiled{
+			ValidUntil: uint64(1900000000 + n), Module: common.HexToAddress("0x01"), Data: bytes.Repeat([]byte{byte(n)}, 150),
+		},
 	}
 }
 
@@ -164,7 +167,7 @@ func TestRotate(t *testing.T) {
 		}
 	}
 
-	require.ErrorIs(t, store.Rotate(t.Context(), nil), session.ErrInvalid)
+	require.ErrorIs(t, store.Rotate(t.Context(), nil), policy.ErrInvalid)
 
 	// Interrupted or failed, it has not happened.
 	ctx, cancel := context.WithCancel(t.Context())

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/go-sesame/sesame/session"
 )
 
 // parse reads a connection string. Its errors quote nothing of it.
@@ -18,7 +17,7 @@ func parse(connString string) (*pgxpool.Config, error) {
 	}
 	config, err := pgxpool.ParseConfig(connString)
 	if err != nil {
-		return nil, fmt.Errorf("%w: PostgreSQL connection string: %s; want postgres://user:password@host:5432/database or key=value pairs", session.ErrInvalid, parseReason(err))
+		return nil, fmt.Errorf("%w: PostgreSQL connection string: %s; want postgres://user:password@host:5432/database or key=value pairs", policy.ErrInvalid, parseReason(err))
 	}
 	return config, nil
 }
@@ -31,7 +30,7 @@ func checkURL(connString string) error {
 		return nil // key=value pairs, or something that pgx refuses
 	}
 	if at := strings.LastIndexByte(rest, '@'); at != strings.IndexByte(rest, '@') || at > strings.IndexAny(rest+"/", "/?#") {
-		return fmt.Errorf("%w: PostgreSQL connection URL: more than one @, or one after / ? #; write these in a user name or password as %%40 %%2F %%3F %%23", session.ErrInvalid)
+		return fmt.Errorf("%w: PostgreSQL connection URL: more than one @, or one after / ? #; write these in a user name or password as %%40 %%2F %%3F %%23", policy.ErrInvalid)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/go-sesame/sesame/internal/testutil/pgtest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/pgstore"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func doNothing(uint64) error { return nil }
@@ -80,7 +81,7 @@ func TestHoldWaitsForConnection(t *testing.T) {
 
 func TestPoolOfOneConnection(t *testing.T) {
 	_, err := pgstore.Open(t.Context(), pgtest.With(server.URL(t), "pool_max_conns", "1"), pgstore.Config{})
-	require.ErrorIs(t, err, session.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	require.ErrorContains(t, err, "set pool_max_conns to 2 or more")
 }
 

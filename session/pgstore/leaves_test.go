@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 var testRef = session.Ref{ChainID: 80002, Account: common.HexToAddress("0x1111111111111111111111111111111111111111")}
@@ -14,10 +15,10 @@ var testRef = session.Ref{ChainID: 80002, Account: common.HexToAddress("0x111111
 // newLeaf returns an active leaf that never ends, of a module that is not judged locally.
 func newLeaf(n int) session.Leaf {
 	return session.Leaf{
-		ID: fmt.Sprint("leaf-", n), Status: session.StatusActive, InTree: true,
-		Module: common.HexToAddress("0x2222222222222222222222222222222222222222"),
-		Key:    common.BigToAddress(big.NewInt(int64(n + 1))),
-		Data:   fmt.Append(nil, "data ", n),
+		ID: fmt.Sprint("leaf-", n), Status: session.StatusActive, InTree: true, Key: common.BigToAddress(big.NewInt(int64(n + 1))),
+		Compiled: policy.Compiled{
+			Module: common.HexToAddress("0x2222222222222222222222222222222222222222"), Data: fmt.Append(nil, "data ", n),
+		},
 	}
 }
 

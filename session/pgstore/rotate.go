@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -46,7 +47,7 @@ func (s *Store) Rotate(ctx context.Context, sealer seal.AEAD) error {
 		return err
 	}
 	if sealer == nil {
-		return fmt.Errorf("%w: rotate session keys without a Sealer", session.ErrInvalid)
+		return fmt.Errorf("%w: rotate session keys without a Sealer", policy.ErrInvalid)
 	}
 	select {
 	case s.keys.rotating <- struct{}{}:

@@ -13,6 +13,7 @@ import (
 	"github.com/go-sesame/sesame/internal/testutil/pgtest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/pgstore"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -77,7 +78,7 @@ func TestRotateRefused(t *testing.T) {
 	store := openWith(t, url, newSealer('a'))
 	keys := newKeys(t, store, 1)
 	require.ErrorContains(t, store.Rotate(t.Context(), oneWay{newSealer('b')}), "the Sealer does not open what it sealed")
-	require.ErrorIs(t, store.Rotate(t.Context(), nil), session.ErrInvalid)
+	require.ErrorIs(t, store.Rotate(t.Context(), nil), policy.ErrInvalid)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, store.Rotate(ctx, newSealer('b')), context.Canceled)

@@ -13,6 +13,7 @@ import (
 	"github.com/go-sesame/sesame/internal/testutil/pgtest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/pgstore"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 const password = "hunter-2-pw"
@@ -58,7 +59,7 @@ func TestConnectionStringsThatFail(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			_, err := pgstore.Open(t.Context(), connString, pgstore.Config{})
 			require.EqualError(t, err, want)
-			require.ErrorIs(t, err, session.ErrInvalid)
+			require.ErrorIs(t, err, policy.ErrInvalid)
 			requireSecret(t, err)
 		})
 	}
@@ -116,7 +117,7 @@ func FuzzParse(f *testing.F) {
 		config, err := pgstore.Parse("postgres://user:" + before + password + after)
 		if err != nil {
 			require.NotContains(t, err.Error(), password)
-			require.ErrorIs(t, err, session.ErrInvalid)
+			require.ErrorIs(t, err, policy.ErrInvalid)
 			return
 		}
 		conn := config.ConnConfig

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -51,7 +52,7 @@ type Config struct {
 // into the string, and the environment variables of libpq are read. Of several hosts, one that takes
 // writes is chosen: a standby cannot say what is revoked. No error shows the password.
 //
-// A string that cannot be read is an error matching [session.ErrInvalid], a schema of a newer version one
+// A string that cannot be read is an error matching [policy.ErrInvalid], a schema of a newer version one
 // matching [ErrSchema], and a Sealer that does not open the keys one matching [seal.ErrOpen].
 func Open(ctx context.Context, connString string, config Config) (*Store, error) {
 	parsed, err := parse(connString)
@@ -80,7 +81,7 @@ func Open(ctx context.Context, connString string, config Config) (*Store, error)
 func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error) {
 	connections := pool.Config().MaxConns
 	if connections < 2 {
-		return nil, fmt.Errorf("%w: open session store on a pool of one connection; set pool_max_conns to 2 or more: a session is held on one while its key is read on another", session.ErrInvalid)
+		return nil, fmt.Errorf("%w: open session store on a pool of one connection; set pool_max_conns to 2 or more: a session is held on one while its key is read on another", policy.ErrInvalid)
 	}
 	s := &Store{
 		pool:  pool,
@@ -121,7 +122,7 @@ func (s *Store) check(ctx context.Context, ref session.Ref) error {
 // checkChain refuses what a bigint cannot hold.
 func checkChain(id uint64) error {
 	if id > math.MaxInt64 {
-		return fmt.Errorf("%w: chain ID %d is beyond what the database holds, %d", session.ErrInvalid, id, math.MaxInt64)
+		return fmt.Errorf("%w: chain ID %d is beyond what the database holds, %d", policy.ErrInvalid, id, math.MaxInt64)
 	}
 	return nil
 }

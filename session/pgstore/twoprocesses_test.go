@@ -20,6 +20,7 @@ import (
 	"github.com/go-sesame/sesame/internal/testutil/pgtest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/pgstore"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -137,7 +138,7 @@ func signUntilRevoked(t *testing.T, url string) {
 
 // signWith signs with leaf n until it is revoked.
 func signWith(ctx context.Context, sess *session.Session, n int) error {
-	signer, err := session.NewSigner(session.Modules{}, sess.Leaf(n))
+	signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(n))
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func bigInt(n int) *big.Int { return big.NewInt(int64(n)) }
@@ -19,14 +20,10 @@ func bigInt(n int) *big.Int { return big.NewInt(int64(n)) }
 // newLeaf returns an active leaf that differs from those of other numbers in every field.
 func newLeaf(n int) session.Leaf {
 	return session.Leaf{
-		ID:         fmt.Sprintf("leaf-%d", n),
-		Status:     session.StatusActive,
-		InTree:     true,
-		ValidUntil: uint64(2_000_000_000 + n),
-		ValidAfter: uint64(n),
-		Module:     common.BigToAddress(bigInt(0x500000 + n)),
-		Key:        common.BigToAddress(bigInt(0x600000 + n)),
-		Data:       crypto.Keccak256(big.NewInt(int64(n)).Bytes()),
+		ID: fmt.Sprintf("leaf-%d", n), Status: session.StatusActive, InTree: true, Key: common.BigToAddress(bigInt(0x600000 + n)),
+		Compiled: policy.Compiled{
+			ValidUntil: uint64(2_000_000_000 + n), ValidAfter: uint64(n), Module: common.BigToAddress(bigInt(0x500000 + n)), Data: crypto.Keccak256(big.NewInt(int64(n)).Bytes()),
+		},
 	}
 }
 
@@ -148,17 +145,17 @@ func (c *Config) testRefusedChanges(t *testing.T) {
 	}{
 		"old version":   {ref, before.Version + 1, session.Change{Put: newLeaves(3, 4)}, session.ErrConflict},
 		"version 0":     {ref, 0, session.Change{Put: newLeaves(3, 4)}, session.ErrConflict},
-		"no ID":         {ref, before.Version, without(func(l *session.Leaf) { l.ID = "" }), session.ErrInvalid},
-		"no status":     {ref, before.Version, without(func(l *session.Leaf) { l.Status = 0 }), session.ErrInvalid},
-		"expired":       {ref, before.Version, without(func(l *session.Leaf) { l.Status = session.StatusExpired }), session.ErrInvalid},
-		"no module":     {ref, before.Version, without(func(l *session.Leaf) { l.Module = common.Address{} }), session.ErrInvalid},
-		"no key":        {ref, before.Version, without(func(l *session.Leaf) { l.Key = common.Address{} }), session.ErrInvalid},
-		"beyond uint48": {ref, before.Version, without(func(l *session.Leaf) { l.ValidUntil = 1 << 48 }), session.ErrInvalid},
-		"put twice":     {ref, before.Version, session.Change{Put: append(newLeaves(4, 5), newLeaf(4))}, session.ErrInvalid},
-		"put, deleted":  {ref, before.Version, session.Change{Put: newLeaves(1, 2), Delete: []string{newLeaf(1).ID}}, session.ErrInvalid},
+		"no ID":         {ref, before.Version, without(func(l *session.Leaf) { l.ID = "" }), policy.ErrInvalid},
+		"no status":     {ref, before.Version, without(func(l *session.Leaf) { l.Status = 0 }), policy.ErrInvalid},
+		"expired":       {ref, before.Version, without(func(l *session.Leaf) { l.Status = session.StatusExpired }), policy.ErrInvalid},
+		"no module":     {ref, before.Version, without(func(l *session.Leaf) { l.Module = common.Address{} }), policy.ErrInvalid},
+		"no key":        {ref, before.Version, without(func(l *session.Leaf) { l.Key = common.Address{} }), policy.ErrInvalid},
+		"beyond uint48": {ref, before.Version, without(func(l *session.Leaf) { l.ValidUntil = 1 << 48 }), policy.ErrInvalid},
+		"put twice":     {ref, before.Version, session.Change{Put: append(newLeaves(4, 5), newLeaf(4))}, policy.ErrInvalid},
+		"put, deleted":  {ref, before.Version, session.Change{Put: newLeaves(1, 2), Delete: []string{newLeaf(1).ID}}, policy.ErrInvalid},
 		"no such leaf":  {ref, before.Version, session.Change{Put: newLeaves(4, 5), Delete: []string{"nobody"}}, session.ErrNoLeaf},
-		"no account":    {session.Ref{ChainID: ref.ChainID}, 0, session.Change{}, session.ErrInvalid},
-		"no chain":      {session.Ref{Account: ref.Account}, 0, session.Change{}, session.ErrInvalid},
+		"no account":    {session.Ref{ChainID: ref.ChainID}, 0, session.Change{}, policy.ErrInvalid},
+		"no chain":      {session.Ref{Account: ref.Account}, 0, session.Change{}, policy.ErrInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := store.Apply(t.Context(), test.ref, test.version, &test.change)
@@ -183,7 +180,7 @@ func (c *Config) testEveryField(t *testing.T) {
 	requireFilled(t, full)
 	extreme := newLeaf(2)
 	extreme.ID, extreme.Status, extreme.InTree = "a \"quoted\" /id/ é 世界 \x00", session.StatusPending, false
-	extreme.ValidUntil, extreme.ValidAfter = session.MaxTime, session.MaxTime
+	extreme.ValidUntil, extreme.ValidAfter = policy.MaxTime, policy.MaxTime
 	extreme.Data = make([]byte, 100_000)
 	empty := newLeaf(3)
 	empty.ValidUntil, empty.ValidAfter, empty.Data = 0, 0, nil
@@ -270,9 +267,9 @@ func (c *Config) testIsolation(t *testing.T) {
 		refs = append(refs, other)
 	} else {
 		_, err := store.Apply(t.Context(), other, 0, &session.Change{})
-		require.ErrorIs(t, err, session.ErrInvalid, "a store of one chain refuses others")
+		require.ErrorIs(t, err, policy.ErrInvalid, "a store of one chain refuses others")
 		_, err = store.Load(t.Context(), other)
-		require.ErrorIs(t, err, session.ErrInvalid)
+		require.ErrorIs(t, err, policy.ErrInvalid)
 	}
 	want := make([]*session.State, len(refs))
 	for i, ref := range refs {

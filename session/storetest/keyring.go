@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -95,10 +96,10 @@ func (c *Config) testForeignKeys(t *testing.T) {
 		})
 	}
 	_, err = keys.NewKey(t.Context(), session.Ref{})
-	require.ErrorIs(t, err, session.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	for name, bad := range map[string]*ecdsa.PrivateKey{"nil": nil, "zero": {}} {
 		_, err = keys.ImportKey(t.Context(), ref, bad)
-		require.ErrorIs(t, err, session.ErrInvalid, name)
+		require.ErrorIs(t, err, policy.ErrInvalid, name)
 	}
 	requireSigns(t, keys, ref, key)
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 const (
@@ -103,9 +104,9 @@ func (c *Config) testLeaseRefused(t *testing.T) {
 		{session.Ref{}, "a", long, "without a chain ID"},
 	} {
 		_, err := lanes.LeaseLane(t.Context(), bad.ref, bad.holder, bad.ttl)
-		require.ErrorIs(t, err, session.ErrInvalid)
+		require.ErrorIs(t, err, policy.ErrInvalid)
 		require.ErrorContains(t, err, bad.err)
-		require.ErrorIs(t, lanes.RenewLane(t.Context(), bad.ref, key, bad.holder, bad.ttl), session.ErrInvalid)
+		require.ErrorIs(t, lanes.RenewLane(t.Context(), bad.ref, key, bad.holder, bad.ttl), policy.ErrInvalid)
 	}
 	require.NoError(t, lanes.ReleaseLane(t.Context(), ref, key, "a"))
 	require.ErrorIs(t, lanes.ReleaseLane(t.Context(), ref, key, ""), session.ErrLaneLost, "a released lane is nobody's")

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func (c *Config) testList(t *testing.T) {
@@ -108,6 +109,6 @@ func requireRefused(t *testing.T, lister session.Lister) {
 		"short cursor":   {Cursor: "AAAA"},
 	} {
 		_, err := lister.List(t.Context(), query)
-		require.ErrorIs(t, err, session.ErrInvalid, name)
+		require.ErrorIs(t, err, policy.ErrInvalid, name)
 	}
 }

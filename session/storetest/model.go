@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // testModel makes random changes to the store and to [session.Memory] and compares.
@@ -30,7 +31,7 @@ func modelStep(t *testing.T, random *rand.Rand, ref session.Ref, store, model se
 	change := randomChange(random, stateOf(t, model, ref))
 	wantErr := changeOf(t, model, ref, change, 0)
 	haveErr := changeOf(t, store, ref, change, 0)
-	for _, kind := range []error{session.ErrInvalid, session.ErrNoLeaf, session.ErrConflict} {
+	for _, kind := range []error{policy.ErrInvalid, session.ErrNoLeaf, session.ErrConflict} {
 		if wantErr != nil && errorsIs(wantErr, kind) {
 			require.ErrorIs(t, haveErr, kind)
 		}

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
-// FormatError says what is wrong with a file, and where. It matches [session.ErrInvalid]. It never
+// FormatError says what is wrong with a file, and where. It matches [policy.ErrInvalid]. It never
 // quotes a file of signers.
 type FormatError struct {
 	// Path is the file.
@@ -28,8 +28,8 @@ func (e *FormatError) Error() string {
 	return e.Path + ": " + e.Entry + ": " + e.Problem
 }
 
-// Is makes a FormatError match [session.ErrInvalid].
-func (e *FormatError) Is(target error) bool { return target == session.ErrInvalid }
+// Is makes a FormatError match [policy.ErrInvalid].
+func (e *FormatError) Is(target error) bool { return target == policy.ErrInvalid }
 
 // in returns the problem of a part as one of the whole.
 func (e *FormatError) in(whole string) *FormatError {

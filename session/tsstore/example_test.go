@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
 
@@ -52,7 +53,7 @@ func ExampleStore_Inspect() {
 		log.Fatal(err)
 	}
 	for _, finding := range report.Findings {
-		if finding.Severity == session.SeverityDanger && finding.Leaf != tsstore.NoLeaf {
+		if finding.Severity == policy.SeverityDanger && finding.Leaf != tsstore.NoLeaf {
 			fmt.Println(finding)
 		}
 	}

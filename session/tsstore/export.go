@@ -7,6 +7,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/internal/permission"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -23,7 +25,7 @@ func (s *Store) Export(ctx context.Context, ref session.Ref, opts ...ExportOptio
 		opt.export(&set)
 	}
 	if set.repeatLeaves && set.rootOfLeaves {
-		return nil, nil, fmt.Errorf("%w: export of %s with both RepeatLeaves and RootOfLeaves; choose one", session.ErrInvalid, ref)
+		return nil, nil, fmt.Errorf("%w: export of %s with both RepeatLeaves and RootOfLeaves; choose one", policy.ErrInvalid, ref)
 	}
 	in, err := s.inspect(ctx, ref, set)
 	if err != nil {
@@ -106,11 +108,11 @@ func (in *inspection) tree() []int {
 
 // nameFunction gives the leaf the name of the function that its data allows, if that is known.
 func (in *inspection) nameFunction(leaf *session.Leaf) {
-	p, ok := parsePermission(leaf.Data)
+	p, ok := permission.Parse(leaf.Data)
 	if !ok || leaf.Module != in.modules.ABI || leaf.Function != "" {
 		return
 	}
-	if f := functionOf("", p.selector, in.functions); f != nil {
+	if f := p.Function("", in.functions...); f != nil {
 		leaf.Function = f.String()
 	}
 }

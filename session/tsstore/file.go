@@ -13,8 +13,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/internal/durable"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // maxFileSize bounds what is read: some 100,000 leaves.
@@ -41,7 +41,7 @@ func (s *Store) find(account common.Address, kind string) (string, error) {
 	case len(found) == 0:
 		return filepath.Join(s.dir, fileName(account, kind)), nil
 	case len(found) > 1:
-		return "", fmt.Errorf("%w: %s has both %s and %s, which are the same account; keep one", session.ErrInvalid, s.dir, found[0], found[1])
+		return "", fmt.Errorf("%w: %s has both %s and %s, which are the same account; keep one", policy.ErrInvalid, s.dir, found[0], found[1])
 	}
 	return filepath.Join(s.dir, found[0]), nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // Inspect reads an account's two files, those too that [Store.Load] refuses, and reports what the SDK's
@@ -86,8 +87,9 @@ func (in *inspection) inspectFile(s *Store, kind string, inspect func(content []
 	}
 	in.path = filepath.Join(s.dir, fileName(account, kind))
 	if len(names) > 1 {
-		in.add(Finding{Code: FindingTwoFiles, Severity: session.SeverityWarning, Fatal: true,
-			Message: fmt.Sprintf("%s and %s are of the same account, and the SDK reads one of them only; keep that one", names[0], names[1])})
+		f := finding(FindingTwoFiles, policy.SeverityWarning, fmt.Sprintf("%s and %s are of the same account, and the SDK reads one of them only; keep that one", names[0], names[1]))
+		f.Fatal = true
+		in.add(f)
 		return true, nil
 	}
 	path, content, err := s.readFile(account, kind)
@@ -115,11 +117,11 @@ func (in *inspection) inspectMode(kind string) error {
 	mode := info.Mode().Perm()
 	switch {
 	case kind == signersKind && mode&0o077 != 0:
-		in.add(Finding{Code: FindingOpenMode, Severity: session.SeverityDanger,
-			Message: fmt.Sprintf("mode %04o lets others on this machine at the session keys; chmod 600, and take the keys for known to them", mode)})
+		in.add(finding(FindingOpenMode, policy.SeverityDanger,
+			fmt.Sprintf("mode %04o lets others on this machine at the session keys; chmod 600, and take the keys for known to them", mode)))
 	case mode&0o022 != 0:
-		in.add(Finding{Code: FindingOpenMode, Severity: session.SeverityWarning,
-			Message: fmt.Sprintf("mode %04o lets others on this machine change the sessions; chmod 600", mode)})
+		in.add(finding(FindingOpenMode, policy.SeverityWarning,
+			fmt.Sprintf("mode %04o lets others on this machine change the sessions; chmod 600", mode)))
 	}
 	return nil
 }
@@ -128,21 +130,33 @@ func (in *inspection) inspectMode(kind string) error {
 func (in *inspection) add(f Finding) {
 	f.Path, f.Leaf = in.path, in.at
 	if in.at != NoLeaf {
-		f.LeafID = in.file.nodes[in.at].leaf.ID
+		f.Session = in.file.nodes[in.at].leaf.ID
 	}
 	in.report.Findings = append(in.report.Findings, f)
 }
 
 // addLeaf appends a finding about a field of the leaf that is being inspected; empty for all of it.
-func (in *inspection) addLeaf(code session.FindingCode, severity session.Severity, field, format string, args ...any) {
+func (in *inspection) addLeaf(code policy.FindingCode, severity policy.Severity, field, format string, args ...any) {
 	entry := in.file.nodes[in.at].place
 	if field != "" {
 		entry += "." + field
 	}
-	in.add(Finding{Code: code, Severity: severity, Entry: entry, Message: fmt.Sprintf(format, args...)})
+	f := finding(code, severity, fmt.Sprintf(format, args...))
+	f.Entry = entry
+	in.add(f)
+}
+
+// addRule appends a finding about a rule of the leaf that is being inspected.
+func (in *inspection) addRule(code policy.FindingCode, severity policy.Severity, rule int, format string, args ...any) {
+	f := finding(code, severity, fmt.Sprintf(format, args...))
+	f.Rule = rule
+	f.Entry = fmt.Sprintf("%s.%s.rules[%d]", in.file.nodes[in.at].place, dataField, rule)
+	in.add(f)
 }
 
 // addBad appends a finding about what cannot be read.
-func (in *inspection) addBad(code session.FindingCode, bad *FormatError, wayOut string) {
-	in.add(Finding{Code: code, Severity: session.SeverityWarning, Fatal: true, Entry: bad.Entry, Message: bad.Problem + "; " + wayOut})
+func (in *inspection) addBad(code policy.FindingCode, bad *FormatError, wayOut string) {
+	f := finding(code, policy.SeverityWarning, bad.Problem+"; "+wayOut)
+	f.Fatal, f.Entry = true, bad.Entry
+	in.add(f)
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // files are an account's two files.
@@ -103,7 +104,7 @@ func requireFindings(t *testing.T, store *Store, report *Report, want ...string)
 		rootOfNodes(t, sound).Hex(), "root-of-both", rootOfNodes(t, sound[:1]).Hex(), "root-of-first", otherRoot.Hex(), "other-root")
 	var have []string
 	for _, f := range report.Findings {
-		require.True(t, f.Leaf == NoLeaf || report.Leaves[f.Leaf].ID == f.LeafID)
+		require.True(t, f.Leaf == NoLeaf || report.Leaves[f.Leaf].ID == f.Session)
 		for _, key := range []signer{a, b} {
 			require.NotContains(t, strings.ToLower(f.String()), key.secret[:8])
 		}
@@ -357,7 +358,7 @@ func TestTwoFilesOfOneAccount(t *testing.T) {
 		`sessions.json: fatal: `+name(sessionsKind)+` are of the same account, and the SDK reads one of them only; keep that one (two-files)`,
 		`signers.json: fatal: `+name(signersKind)+` are of the same account, and the SDK reads one of them only; keep that one (two-files)`)
 	_, _, err = store.Export(t.Context(), testRef)
-	require.ErrorIs(t, err, session.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	require.NotErrorIs(t, err, session.ErrRootMismatch)
 }
 
@@ -366,7 +367,7 @@ func TestInspectWithoutFiles(t *testing.T) {
 	_, err := store.Inspect(t.Context(), testRef)
 	require.ErrorIs(t, err, session.ErrNotFound, "an empty file is none")
 	_, err = store.Inspect(t.Context(), session.Ref{ChainID: 1, Account: testRef.Account})
-	require.ErrorIs(t, err, session.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = store.Inspect(ctx, testRef)
@@ -387,7 +388,7 @@ func TestFindsWhatTheSDKSpoilt(t *testing.T) {
 	report, err := store.Inspect(t.Context(), testRef, WithFunctions(run))
 	require.NoError(t, err)
 	require.NoError(t, report.Err(), "leaves on chain are taken over as they are, with what is wrong in them")
-	found := make(map[int][]session.FindingCode)
+	found := make(map[int][]policy.FindingCode)
 	for _, f := range report.Findings {
 		switch f.Code {
 		case FindingWeakID, FindingPendingInTree, FindingClearKeys, FindingOpenMode:
@@ -395,7 +396,7 @@ func TestFindsWhatTheSDKSpoilt(t *testing.T) {
 			found[f.Leaf] = append(found[f.Leaf], f.Code)
 		}
 	}
-	require.Equal(t, map[int][]session.FindingCode{
+	require.Equal(t, map[int][]policy.FindingCode{
 		0: {FindingDecimalAsHex},                  // referenceValue: "100"
 		1: {FindingData},                          // referenceValue: {raw: "0x64"}
 		2: {FindingPaddedRight},                   // referenceValue: an address with zeros behind it
@@ -478,7 +479,7 @@ func requireSane(t *testing.T, sessions, signers []byte) {
 	for _, f := range in.report.Findings {
 		require.NotEmpty(t, f.Message)
 		require.NotContains(t, f.String(), "4e4610bfcd43e19a373a02e3026aa4618e970879e643835234d89754dc0a5aa6")
-		require.True(t, f.Leaf == NoLeaf || in.report.Leaves[f.Leaf].ID == f.LeafID)
+		require.True(t, f.Leaf == NoLeaf || in.report.Leaves[f.Leaf].ID == f.Session)
 	}
 	for _, at := range in.report.Tree {
 		require.True(t, in.report.Leaves[at].InTree)
@@ -490,7 +491,7 @@ func requireSane(t *testing.T, sessions, signers []byte) {
 	case !sound:
 		if err == nil && opens(t, loaded.state(0)) {
 			for _, f := range in.report.Findings {
-				ofKeys := []session.FindingCode{FindingKey, FindingBadSigner, FindingBroken}
+				ofKeys := []policy.FindingCode{policy.FindingKey, FindingBadSigner, FindingBroken}
 				require.True(t, !f.Fatal || slices.Contains(ofKeys, f.Code), "%s", f)
 			}
 		}

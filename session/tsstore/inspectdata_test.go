@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/internal/permission"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 const (
@@ -27,8 +28,8 @@ func findRule(t *testing.T, rule []byte, functions ...*abi.Function) []string {
 		selector = s[:]
 	}
 	data := abiData(newSigner(t, "a").address, new(uint256.Int), rule)
-	copy(data[selectorAt:], selector)
-	return findData(t, session.Modules{}.WithDefaults().ABI.Hex(), data, WithFunctions(functions...))
+	copy(data[permission.SelectorAt:], selector)
+	return findData(t, policy.Modules{}.WithDefaults().ABI.Hex(), data, WithFunctions(functions...))
 }
 
 // findData returns what is found in a leaf with that data.
@@ -186,12 +187,12 @@ func TestTypedRuleFindings(t *testing.T) {
 // What is laid out otherwise than a module reads it.
 func TestDataFindings(t *testing.T) {
 	key := newSigner(t, "a").address
-	abiModule, erc20 := session.Modules{}.WithDefaults().ABI.Hex(), session.Modules{}.WithDefaults().ERC20.Hex()
+	abiModule, erc20 := policy.Modules{}.WithDefaults().ABI.Hex(), policy.Modules{}.WithDefaults().ERC20.Hex()
 	number := func(text string) *uint256.Int { return new(uint256.Int).SetBytes([]byte(text)) }
 	good, raw := ruleData(0, 0, word(padAddress[2:])), ruleData(32, 1, "0x64")
 	wide := func(size int, rules ...[]byte) []byte {
 		data := abiData(key, uint256.NewInt(1), rules...)
-		return slices.Concat(data[:limitAt], []byte{1}, make([]byte, size-limitSize-1), data[limitAt:])
+		return slices.Concat(data[:permission.LimitAt], []byte{1}, make([]byte, size-permission.LimitSize-1), data[permission.LimitAt:])
 	}
 	words := func(w ...string) []byte {
 		return common.FromHex("0x" + strings.ReplaceAll(strings.Join(w, ""), "0x", ""))
@@ -231,7 +232,7 @@ func TestDataFindings(t *testing.T) {
 		"both rules are raw": {module: abiModule, data: abiData(key, new(uint256.Int), raw, raw), want: []string{
 			` (session s0): danger: its 2 rules take 70 bytes and it has 8, so that the module reads other rules than were meant, or fails; revoke it and grant it anew (bad-data)`,
 		}},
-		"a rule is missing": {module: abiModule, data: abiData(key, new(uint256.Int), good, good)[:rulesAt+ruleSize], want: []string{
+		"a rule is missing": {module: abiModule, data: abiData(key, new(uint256.Int), good, good)[:permission.RulesAt+permission.RuleSize], want: []string{
 			` (session s0): danger: its 2 rules take 70 bytes and it has 35, so that the module reads other rules than were meant, or fails; revoke it and grant it anew (bad-data)`,
 		}},
 		"ERC-20": {module: erc20, data: words(keyWord, word("20"), word("30"), word("100"))},

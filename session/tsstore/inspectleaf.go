@@ -6,6 +6,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/internal/permission"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // inspectLeaves inspects the leaves one by one.
@@ -22,7 +24,7 @@ func (in *inspection) inspectLeaves() {
 		}
 		hash := n.leaf.Hash()
 		if first, twice := seen[hash]; twice {
-			in.addLeaf(FindingDuplicate, session.SeverityWarning, "", "it is the same as %s, so that revoking one of them alone revokes nothing; revoke them together", in.file.nodes[first].place)
+			in.addLeaf(policy.FindingDuplicate, policy.SeverityWarning, "", "it is the same as %s, so that revoking one of them alone revokes nothing; revoke them together", in.file.nodes[first].place)
 		} else {
 			seen[hash] = at
 		}
@@ -41,7 +43,7 @@ func (in *inspection) inspectID(n *node) {
 		}
 	}
 	if bits := 4 * len(n.leaf.ID); bits > 0 && len(n.leaf.ID) < idDigits {
-		in.addLeaf(FindingWeakID, session.SeverityNote, "sessionID", "the ID has %d bits, and the SDK draws its own by Math.random; take it for no secret, sessions that are granted from here have IDs of 128 random bits", bits)
+		in.addLeaf(FindingWeakID, policy.SeverityNote, "sessionID", "the ID has %d bits, and the SDK draws its own by Math.random; take it for no secret, sessions that are granted from here have IDs of 128 random bits", bits)
 	}
 }
 
@@ -52,7 +54,7 @@ func isHexDigit(c rune) bool {
 func (in *inspection) inspectTimes(n *node) {
 	for _, field := range []string{"validUntil", "validAfter"} {
 		if raw := n.raw[field]; len(raw) > 0 && raw[0] == '"' {
-			in.addLeaf(FindingTimeText, session.SeverityWarning, field, "the time is the text %.20s, and the SDK hashes the characters of a text: if it built the tree, the leaf cannot be proven; grant it anew with numbers", raw)
+			in.addLeaf(FindingTimeText, policy.SeverityWarning, field, "the time is the text %.20s, and the SDK hashes the characters of a text: if it built the tree, the leaf cannot be proven; grant it anew with numbers", raw)
 		}
 	}
 }
@@ -61,20 +63,20 @@ func (in *inspection) inspectTimes(n *node) {
 func (in *inspection) inspectStatus(n *node) {
 	status, treeKnown := n.leaf.StatusAt(in.now), in.report.Tree != nil
 	if status == session.StatusExpired && (n.word == active || n.word == pending) {
-		in.addLeaf(FindingStaleStatus, session.SeverityNote, "status", "it is called %s, but its window ended at second %d; nothing signs with it, and the next grant or revocation leaves it out", n.word, n.leaf.ValidUntil)
+		in.addLeaf(FindingStaleStatus, policy.SeverityNote, "status", "it is called %s, but its window ended at second %d; nothing signs with it, and the next grant or revocation leaves it out", n.word, n.leaf.ValidUntil)
 	}
 	switch {
 	case treeKnown && !n.leaf.InTree:
 		if in.file.header.Pending == nil && (status == session.StatusActive || status == session.StatusPending) {
-			in.addLeaf(FindingOutsideTree, session.SeverityWarning, "", "the root does not cover it, so that no call with it can be proven, and it is not taken over; grant it anew")
+			in.addLeaf(FindingOutsideTree, policy.SeverityWarning, "", "the root does not cover it, so that no call with it can be proven, and it is not taken over; grant it anew")
 		}
 	case !treeKnown:
 	case status == session.StatusRevoked:
-		in.addLeaf(FindingRevokedInTree, session.SeverityDanger, "status", "it is called %s and is in the tree all the same, so that the chain accepts whoever has its key; have the owner grant or revoke from here, which sets a root without it", n.word)
+		in.addLeaf(FindingRevokedInTree, policy.SeverityDanger, "status", "it is called %s and is in the tree all the same, so that the chain accepts whoever has its key; have the owner grant or revoke from here, which sets a root without it", n.word)
 	case status == session.StatusExpired:
-		in.addLeaf(FindingExpiredInTree, session.SeverityNote, "status", "its window is over and it is still in the tree; the next grant or revocation leaves it out")
+		in.addLeaf(FindingExpiredInTree, policy.SeverityNote, "status", "its window is over and it is still in the tree; the next grant or revocation leaves it out")
 	case status == session.StatusPending && in.report.Chain == nil:
-		in.addLeaf(FindingPendingInTree, session.SeverityNote, "status", "the SDK wrote it and the root down before the operation was sent, and nothing says that it landed; compare with the chain, by WithChain or with Reconcile after the export")
+		in.addLeaf(FindingPendingInTree, policy.SeverityNote, "status", "the SDK wrote it and the root down before the operation was sent, and nothing says that it landed; compare with the chain, by WithChain or with Reconcile after the export")
 	}
 }
 
@@ -83,8 +85,8 @@ func (in *inspection) knownAddresses() map[common.Address]bool {
 	known := map[common.Address]bool{in.report.Ref.Account: true}
 	for _, n := range in.file.nodes {
 		known[n.leaf.Key] = true
-		if p, ok := parsePermission(n.leaf.Data); ok && n.leaf.Module == in.modules.ABI {
-			known[p.contract] = true
+		if p, ok := permission.Parse(n.leaf.Data); ok && n.leaf.Module == in.modules.ABI {
+			known[p.Contract] = true
 		}
 	}
 	return known
@@ -96,6 +98,7 @@ func (in *inspection) inspectKey(key common.Address) {
 	if key == n.leaf.Key {
 		return
 	}
-	in.add(Finding{Code: FindingKey, Severity: session.SeverityDanger, Fatal: n.leaf.Status != session.StatusRevoked, Entry: n.place + ".sessionPublicKey",
-		Message: fmt.Sprintf("it is %s, but the leaf's data lets key %s sign; correct sessionPublicKey, which is not part of the leaf on chain", n.leaf.Key, key)})
+	f := finding(policy.FindingKey, policy.SeverityDanger, fmt.Sprintf("it is %s, but the leaf's data lets key %s sign; correct sessionPublicKey, which is not part of the leaf on chain", n.leaf.Key, key))
+	f.Fatal, f.Entry = n.leaf.Status != session.StatusRevoked, n.place+".sessionPublicKey"
+	in.add(f)
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // inspectRoot finds the tree of the chain's root or, where that is not known, of the file's. Leaf nodes
@@ -42,12 +42,12 @@ func (in *inspection) findTree(finder *treeFinder, whole bool) (tree []int, ok b
 	in.report.Root = root
 	switch chain := in.report.Chain; {
 	case chain != nil && *chain == (common.Hash{}) && len(finder.nodes) > 0:
-		in.addRoot(FindingRootMismatch, session.SeverityWarning, !in.rootOfLeaves,
+		in.addRoot(FindingRootMismatch, policy.SeverityWarning, !in.rootOfLeaves,
 			"the chain has no root: the grant never landed, or all sessions were revoked; "+outOfMismatch)
 		return nil, false
 	case chain != nil:
 		if known && *chain != root {
-			in.addRoot(FindingChainRoot, session.SeverityWarning, false, fmt.Sprintf("the chain shows %s, and the file %s: the operation that sets it never landed, "+
+			in.addRoot(FindingChainRoot, policy.SeverityWarning, false, fmt.Sprintf("the chain shows %s, and the file %s: the operation that sets it never landed, "+
 				"or another backend changed the sessions; what is in the tree of the chain's root is taken over", chain, root))
 		}
 		root = *chain
@@ -57,7 +57,7 @@ func (in *inspection) findTree(finder *treeFinder, whole bool) (tree []int, ok b
 		return nil, false
 	case !known:
 		if len(finder.nodes) > 0 {
-			in.addRoot(FindingNoRoot, session.SeverityNote, false, "no root is written down, and all leaf nodes are taken to be in the tree; compare with the chain")
+			in.addRoot(FindingNoRoot, policy.SeverityNote, false, "no root is written down, and all leaf nodes are taken to be in the tree; compare with the chain")
 		}
 		return finder.all(), true
 	}
@@ -70,7 +70,7 @@ func (in *inspection) findTreeOf(root common.Hash, finder *treeFinder, whole boo
 	}
 	if tree, ok = finder.repetition(root); ok {
 		in.repeated = true
-		in.addRoot(FindingRepeatedLeaves, session.SeverityDanger, !in.repeatLeaves && !in.rootOfLeaves, fmt.Sprintf(
+		in.addRoot(FindingRepeatedLeaves, policy.SeverityDanger, !in.repeatLeaves && !in.rootOfLeaves, fmt.Sprintf(
 			"%s is the root that the SDK's revokeSessions makes: its tree has %d leaves of %d leaf nodes, %s, so that each can still be proven on chain, the revoked too; "+
 				"export with RepeatLeaves, then have the owner grant or revoke, which sets a root without them", root, len(tree), len(finder.nodes), finder.describe(tree)))
 		return tree, true
@@ -79,7 +79,7 @@ func (in *inspection) findTreeOf(root common.Hash, finder *treeFinder, whole boo
 	if !whole {
 		why = "since not all of them can be read"
 	}
-	in.addRoot(FindingRootMismatch, session.SeverityWarning, !in.rootOfLeaves,
+	in.addRoot(FindingRootMismatch, policy.SeverityWarning, !in.rootOfLeaves,
 		fmt.Sprintf("no known way leads from the leaf nodes, which hash to %s, to root %s, %s; %s", in.report.LeavesRoot, root, why, outOfMismatch))
 	return nil, false
 }
@@ -87,8 +87,10 @@ func (in *inspection) findTreeOf(root common.Hash, finder *treeFinder, whole boo
 // outOfMismatch is the way out of a root that the leaves do not make.
 const outOfMismatch = "export with RootOfLeaves, which takes the leaf nodes with a root that the chain does not show, then have the owner grant or revoke with account.ReplaceRoot"
 
-func (in *inspection) addRoot(code session.FindingCode, severity session.Severity, fatal bool, message string) {
-	in.add(Finding{Code: code, Severity: severity, Fatal: fatal, Entry: merkleRootField, Message: message})
+func (in *inspection) addRoot(code policy.FindingCode, severity policy.Severity, fatal bool, message string) {
+	f := finding(code, severity, message)
+	f.Fatal, f.Entry = fatal, merkleRootField
+	in.add(f)
 }
 
 // describe says which leaves of a tree are there once only.

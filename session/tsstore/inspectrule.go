@@ -9,20 +9,22 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/internal/permission"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
-// inspectRule inspects one rule of the ABI module, of a call to f if that is known.
-func (in *inspection) inspectRule(field string, raw []byte, f *abi.Function, known map[common.Address]bool) {
-	r := parseRule(raw)
-	if text, ok := spells(raw[:conditionAt]); ok && r.offset%abi.WordSize != 0 {
-		in.addLeaf(FindingNumberText, session.SeverityDanger, field, "the offset %d spells %q: the SDK writes a text by its characters, and the rule looks elsewhere; %s with a number", r.offset, text, anew)
+// inspectRule inspects rule i of the ABI module, of a call to f if that is known.
+func (in *inspection) inspectRule(i int, raw []byte, f *abi.Function, known map[common.Address]bool) {
+	encoded := permission.ParseRule(raw)
+	r := policy.WordRule(uint64(encoded.Offset), policy.Condition(encoded.Condition), encoded.Word)
+	if text, ok := spells(raw[:permission.ConditionAt]); ok && r.Offset%abi.WordSize != 0 {
+		in.addRule(FindingNumberText, policy.SeverityDanger, i, "the offset %d spells %q: the SDK writes a text by its characters, and the rule looks elsewhere; %s with a number", r.Offset, text, anew)
 	}
-	if r.condition > session.NotEqual {
-		in.inspectCondition(field, r.condition)
+	if r.Condition > policy.NotEqual {
+		in.inspectCondition(i, r.Condition)
 	}
-	ref := reference{rule: r, field: field, typ: wordType(f, r.offset)}
-	if ref.typ == abi.TypeOffset || r.word == (common.Hash{}) {
+	ref := reference{Rule: r, index: i, typ: wordType(f, r.Offset)}
+	if ref.typ == abi.TypeOffset || r.Word == (common.Hash{}) {
 		return
 	}
 	if right, sure := ref.paddedRight(known); right {
@@ -30,22 +32,22 @@ func (in *inspection) inspectRule(field string, raw []byte, f *abi.Function, kno
 	} else if ref.paddedLeft() {
 		in.addPadded(&ref, FindingPaddedLeft, true)
 	} else if !in.inspectNumber(&ref) && ref.foreign() {
-		in.addLeaf(FindingData, session.SeverityWarning, field, "no %s encodes to the reference %s; %s", ref.typ, r.word, anew)
+		in.addRule(FindingData, policy.SeverityWarning, i, "no %s encodes to the reference %s; %s", ref.typ, r.Word, anew)
 	}
 }
 
-func (in *inspection) inspectCondition(field string, c session.Condition) {
+func (in *inspection) inspectCondition(i int, c policy.Condition) {
 	if text, ok := spells([]byte{byte(c)}); ok {
-		in.addLeaf(FindingNumberText, session.SeverityWarning, field, "condition %d spells %q and never holds: the SDK writes a text by its characters; %s with a number", c, text, anew)
+		in.addRule(FindingNumberText, policy.SeverityWarning, i, "condition %d spells %q and never holds: the SDK writes a text by its characters; %s with a number", c, text, anew)
 		return
 	}
-	in.addLeaf(FindingCondition, session.SeverityWarning, field, "condition %d never holds: the SDK's RuleHelpers.Condition makes -1, which is 255, of a name that it does not know, and it spells one LASS_THAN_OR_EQUAL; %s with a number from 0 to 5", uint8(c), anew)
+	in.addRule(FindingCondition, policy.SeverityWarning, i, "condition %d never holds: the SDK's RuleHelpers.Condition makes -1, which is 255, of a name that it does not know, and it spells one LASS_THAN_OR_EQUAL; %s with a number from 0 to 5", uint8(c), anew)
 }
 
 // reference is a rule with what its reference value should be.
 type reference struct {
-	rule
-	field string
+	policy.Rule
+	index int
 	typ   string // elementary type of the argument's word; empty if it is not known
 }
 
@@ -75,7 +77,7 @@ func (r *reference) bytesSize() int {
 
 // orders reports whether the rule asks for more than being the same or not.
 func (r *reference) orders() bool {
-	return r.condition != session.Equal && r.condition != session.NotEqual
+	return r.Condition != policy.Equal && r.Condition != policy.NotEqual
 }
 
 // plausibleSize is how many bytes numbers have that people write.
@@ -86,19 +88,19 @@ const plausibleSize = 16
 func (r *reference) paddedRight(known map[common.Address]bool) (looks, sure bool) {
 	switch {
 	case r.typ == "address":
-		looks = !fitsLeft(r.word, common.AddressLength) && fitsRight(r.word, common.AddressLength)
+		looks = !fitsLeft(r.Word, common.AddressLength) && fitsRight(r.Word, common.AddressLength)
 		return looks, true
 	case r.typ == "bool":
-		return r.word[0] == 1 && fitsRight(r.word, 1), true
+		return r.Word[0] == 1 && fitsRight(r.Word, 1), true
 	case r.typ != "":
-		return r.isNumber() && fitsRight(r.word, plausibleSize), true
-	case fitsLeft(r.word, common.AddressLength):
+		return r.isNumber() && fitsRight(r.Word, plausibleSize), true
+	case fitsLeft(r.Word, common.AddressLength):
 		return false, false
 	}
-	significant := bytes.TrimRight(r.word[:], "\x00")
+	significant := bytes.TrimRight(r.Word[:], "\x00")
 	n := len(significant)
 	switch {
-	case n <= common.AddressLength && known[common.Address(r.word[:common.AddressLength])]:
+	case n <= common.AddressLength && known[common.Address(r.Word[:common.AddressLength])]:
 		return true, true
 	case isText(significant):
 		return false, false
@@ -111,7 +113,7 @@ func (r *reference) paddedRight(known map[common.Address]bool) (looks, sure bool
 // paddedLeft reports whether the reference is bytesN with its zeros in front, as the SDK pads everything.
 func (r *reference) paddedLeft() bool {
 	size := r.bytesSize()
-	return size > 0 && !fitsRight(r.word, size) && fitsLeft(r.word, size)
+	return size > 0 && !fitsRight(r.Word, size) && fitsLeft(r.Word, size)
 }
 
 // foreign reports whether no value of the argument's type encodes to the reference.
@@ -120,13 +122,13 @@ func (r *reference) foreign() bool {
 	bits, _ := strconv.Atoi(digits)
 	switch {
 	case r.typ == "address":
-		return !fitsLeft(r.word, common.AddressLength)
+		return !fitsLeft(r.Word, common.AddressLength)
 	case r.typ == "bool":
-		return !fitsLeft(r.word, 1) || r.word[abi.WordSize-1] > 1
+		return !fitsLeft(r.Word, 1) || r.Word[abi.WordSize-1] > 1
 	case isUint:
-		return !fitsLeft(r.word, bits/8)
+		return !fitsLeft(r.Word, bits/8)
 	}
-	return r.bytesSize() > 0 && !fitsRight(r.word, r.bytesSize())
+	return r.bytesSize() > 0 && !fitsRight(r.Word, r.bytesSize())
 }
 
 // fitsLeft reports whether all but the last n bytes are zero, as numbers and addresses are encoded.
@@ -150,31 +152,31 @@ func isText(b []byte) bool {
 }
 
 // addPadded says what a reference value with its zeros on the wrong side does.
-func (in *inspection) addPadded(r *reference, code session.FindingCode, sure bool) {
+func (in *inspection) addPadded(r *reference, code policy.FindingCode, sure bool) {
 	side, way := "left", "right, as bytes are"
 	if code == FindingPaddedRight {
 		side, way = "right", "left, as a bigint or an address is"
 	}
-	severity, passes := session.SeverityWarning, "no call passes"
+	severity, passes := policy.SeverityWarning, "no call passes"
 	if r.lets(code == FindingPaddedRight) {
-		severity, passes = session.SeverityDanger, "every call passes the rule"
+		severity, passes = policy.SeverityDanger, "every call passes the rule"
 	}
 	is, ifSo := "is", ""
 	if !sure {
-		severity, is, ifSo = session.SeverityNote, "looks", "if so, "
+		severity, is, ifSo = policy.SeverityNote, "looks", "if so, "
 	}
-	in.addLeaf(code, severity, r.field, "the reference %s %s padded on the %s, and as the module reads it %s; %s%s padded on the %s", r.word, is, side, passes, ifSo, anew, way)
+	in.addRule(code, severity, r.index, "the reference %s %s padded on the %s, and as the module reads it %s; %s%s padded on the %s", r.Word, is, side, passes, ifSo, anew, way)
 }
 
 // lets reports whether the rule holds for all sensible arguments if its reference is far too large or,
 // otherwise, too small.
 func (r *reference) lets(tooLarge bool) bool {
-	switch r.condition {
-	case session.NotEqual:
+	switch r.Condition {
+	case policy.NotEqual:
 		return true
-	case session.LessThan, session.LessThanOrEqual:
+	case policy.LessThan, policy.LessThanOrEqual:
 		return tooLarge
-	case session.GreaterThan, session.GreaterThanOrEqual:
+	case policy.GreaterThan, policy.GreaterThanOrEqual:
 		return !tooLarge
 	}
 	return false
@@ -183,20 +185,20 @@ func (r *reference) lets(tooLarge bool) bool {
 // inspectNumber looks for a number whose hex digits are the decimal number that was meant: the SDK takes
 // the text "100" for 0x100. A round number in hex, such as 0x64, is one that was meant.
 func (in *inspection) inspectNumber(r *reference) bool {
-	digits := strings.TrimLeft(r.word.Hex()[2:], "0")
+	digits := strings.TrimLeft(r.Word.Hex()[2:], "0")
 	if !r.isNumber() || len(digits) < 2 || strings.Trim(digits, "0123456789") != "" || r.typ == "" && !r.untypedNumber() {
 		return false
 	}
-	value := new(uint256.Int).SetBytes32(r.word[:])
+	value := new(uint256.Int).SetBytes32(r.Word[:])
 	rounder := zeros(digits) - zeros(value.Dec())
 	if rounder < 0 {
 		return false
 	}
-	severity := session.SeverityNote
+	severity := policy.SeverityNote
 	if rounder > 0 {
-		severity = session.SeverityWarning
+		severity = policy.SeverityWarning
 	}
-	in.addLeaf(FindingDecimalAsHex, severity, r.field, "the reference is %s, and its hex digits read %s: the SDK takes the text \"%s\" for hex; if %s was meant, %s with a bigint", value.Dec(), digits, digits, digits, anew)
+	in.addRule(FindingDecimalAsHex, severity, r.index, "the reference is %s, and its hex digits read %s: the SDK takes the text \"%s\" for hex; if %s was meant, %s with a bigint", value.Dec(), digits, digits, digits, anew)
 	return true
 }
 
@@ -204,9 +206,9 @@ func (in *inspection) inspectNumber(r *reference) bool {
 // than an address or where the content of an array begins.
 func (r *reference) untypedNumber() bool {
 	const farthest = 32 * abi.WordSize
-	value := new(uint256.Int).SetBytes32(r.word[:])
-	isOffset := r.condition == session.Equal && value.LtUint64(farthest+1) && value.Uint64()%abi.WordSize == 0
-	return fitsLeft(r.word, plausibleSize) && !isOffset
+	value := new(uint256.Int).SetBytes32(r.Word[:])
+	isOffset := r.Condition == policy.Equal && value.LtUint64(farthest+1) && value.Uint64()%abi.WordSize == 0
+	return fitsLeft(r.Word, plausibleSize) && !isOffset
 }
 
 // zeros counts the zeros that a number ends in.

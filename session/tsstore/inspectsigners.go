@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // inspectSigners inspects a file of session keys, against the leaves that were read before.
@@ -20,8 +21,8 @@ func (in *inspection) inspectSigners(content []byte) {
 			return
 		}
 		defer file.wipe()
-		in.add(Finding{Code: FindingClearKeys, Severity: session.SeverityWarning,
-			Message: fmt.Sprintf("session keys in clear: %d; move them with Transfer to a store that seals them, and delete the file", len(file.entries))})
+		in.add(finding(FindingClearKeys, policy.SeverityWarning,
+			fmt.Sprintf("session keys in clear: %d; move them with Transfer to a store that seals them, and delete the file", len(file.entries))))
 	}
 	in.inspectUse(in.inspectEntries(&file))
 }
@@ -59,14 +60,16 @@ func (in *inspection) inspectUse(names map[common.Address]string) {
 			continue
 		}
 		in.at = at
-		in.add(Finding{Code: FindingNoSigner, Severity: session.SeverityWarning, Entry: strings.ToLower(n.leaf.Key.Hex()),
-			Message: "there is no such entry, so that the leaf cannot sign from here; the SDK's createSession puts keys into another storage than its own: import the key from there, unless it is another service's"})
+		f := finding(FindingNoSigner, policy.SeverityWarning, "there is no such entry, so that the leaf cannot sign from here; the SDK's createSession puts keys into another storage than its own: import the key from there, unless it is another service's")
+		f.Entry = strings.ToLower(n.leaf.Key.Hex())
+		in.add(f)
 	}
 	in.at = NoLeaf
 	for _, name := range slices.Sorted(maps.Values(names)) {
 		if address, _ := entryAddress(name); !used[address] {
-			in.add(Finding{Code: FindingUnusedSigner, Severity: session.SeverityNote, Entry: name,
-				Message: "the key belongs to no leaf, as one that the SDK's createSession makes and throws away, and is not taken over; remove the entry, or import it by hand if a grant is to come"})
+			f := finding(FindingUnusedSigner, policy.SeverityNote, "the key belongs to no leaf, as one that the SDK's createSession makes and throws away, and is not taken over; remove the entry, or import it by hand if a grant is to come")
+			f.Entry = name
+			in.add(f)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -24,7 +25,7 @@ func (s *Store) NewKey(ctx context.Context, ref session.Ref) (common.Address, er
 func (s *Store) ImportKey(ctx context.Context, ref session.Ref, key *ecdsa.PrivateKey) (common.Address, error) {
 	own, err := seal.CopyKey(key)
 	if err != nil {
-		return common.Address{}, fmt.Errorf("%w: import session key of %s: %w", session.ErrInvalid, ref, err)
+		return common.Address{}, fmt.Errorf("%w: import session key of %s: %w", policy.ErrInvalid, ref, err)
 	}
 	return s.putKey(ctx, ref, own)
 }

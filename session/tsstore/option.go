@@ -3,6 +3,7 @@ package tsstore
 import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -19,7 +20,7 @@ func (o exportOption) export(set *settings)  { o(set) }
 
 // settings is what the options say.
 type settings struct {
-	modules      session.Modules
+	modules      policy.Modules
 	functions    []*abi.Function
 	chain        session.Chain
 	aead         seal.AEAD
@@ -39,7 +40,7 @@ func WithFunctions(functions ...*abi.Function) InspectOption {
 }
 
 // WithModules replaces the well-known session contracts.
-func WithModules(m session.Modules) InspectOption {
+func WithModules(m policy.Modules) InspectOption {
 	return func(set *settings) { set.modules = m }
 }
 

@@ -3,82 +3,22 @@ package tsstore
 import (
 	"encoding/binary"
 
-	"github.com/ethereum/go-ethereum/common"
-	"github.com/holiman/uint256"
-
 	"github.com/go-sesame/sesame/abi"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/internal/permission"
+	"github.com/go-sesame/sesame/session/policy"
 )
-
-// The layout of the ABI session validation module's data, as it is before the SDK's faults:
-// address key ‖ address contract ‖ bytes4 selector ‖ uint128 limit ‖ uint16 count ‖ rules.
-const (
-	contractAt = common.AddressLength
-	selectorAt = contractAt + common.AddressLength
-	limitAt    = selectorAt + abi.SelectorSize
-	limitSize  = 16
-	countAt    = limitAt + limitSize
-	rulesAt    = countAt + countSize
-	countSize  = 2
-
-	// Of a rule: uint16 offset ‖ uint8 condition ‖ bytes32 reference.
-	conditionAt = 2
-	referenceAt = 3
-	ruleSize    = referenceAt + abi.WordSize
-)
-
-// permission is that data.
-type permission struct {
-	key, contract common.Address
-	selector      [abi.SelectorSize]byte
-	limit         uint256.Int
-	count         int
-	rules         []byte
-}
-
-// parsePermission returns false for data that is too short for the module.
-func parsePermission(data []byte) (p permission, ok bool) {
-	if len(data) < rulesAt {
-		return permission{}, false
-	}
-	p.key = common.Address(data[:contractAt])
-	p.contract = common.Address(data[contractAt:selectorAt])
-	p.selector = [abi.SelectorSize]byte(data[selectorAt:limitAt])
-	p.limit.SetBytes(data[limitAt:countAt])
-	p.count = int(binary.BigEndian.Uint16(data[countAt:]))
-	p.rules = data[rulesAt:]
-	return p, true
-}
-
-// excess is how many bytes of rules there are more than the count says.
-func (p *permission) excess() int { return len(p.rules) - p.count*ruleSize }
-
-// rule is one rule of a permission.
-type rule struct {
-	offset    uint64
-	condition session.Condition
-	word      common.Hash
-}
-
-func parseRule(b []byte) rule {
-	return rule{
-		offset:    uint64(binary.BigEndian.Uint16(b)),
-		condition: session.Condition(b[conditionAt]),
-		word:      common.Hash(b[referenceAt:ruleSize]),
-	}
-}
 
 // sensible reports whether the first bytes can be a rule's offset and condition.
 func sensible(b []byte) bool {
-	return len(b) >= referenceAt && binary.BigEndian.Uint16(b)%abi.WordSize == 0 && b[conditionAt] <= byte(session.NotEqual)
+	return len(b) >= permission.WordAt && binary.BigEndian.Uint16(b)%abi.WordSize == 0 && b[permission.ConditionAt] <= byte(policy.NotEqual)
 }
 
 // misfit returns which rule's reference value has not 32 bytes, if that explains the excess and no other
 // rule does.
-func (p *permission) misfit() (index int, ok bool) {
+func misfit(p *permission.Permission) (index int, ok bool) {
 	index = -1
-	for i := range p.count {
-		if !p.fits(i) {
+	for i := range p.Count {
+		if !fits(p, i) {
 			continue
 		}
 		if index >= 0 {
@@ -90,18 +30,18 @@ func (p *permission) misfit() (index int, ok bool) {
 }
 
 // fits reports whether all rules make sense if the excess is in rule i.
-func (p *permission) fits(i int) bool {
-	if ruleSize+p.excess() < referenceAt {
+func fits(p *permission.Permission, i int) bool {
+	if permission.RuleSize+p.Excess() < permission.WordAt {
 		return false
 	}
-	rest := p.rules
-	for n := range p.count {
+	rest := p.Rules
+	for n := range p.Count {
 		if !sensible(rest) {
 			return false
 		}
-		size := ruleSize
+		size := permission.RuleSize
 		if n == i {
-			size += p.excess()
+			size += p.Excess()
 		}
 		if len(rest) < size {
 			return false
@@ -114,17 +54,17 @@ func (p *permission) fits(i int) bool {
 // wideLimit returns how many bytes the value limit has, and how many rules come after it, if more than
 // its 16 bytes explain the data's length.
 func wideLimit(data []byte) (size, rules int, ok bool) {
-	for size = limitSize + 1; size <= abi.WordSize; size++ {
-		at := limitAt + size
-		if len(data) < at+countSize {
+	for size = permission.LimitSize + 1; size <= abi.WordSize; size++ {
+		at := permission.LimitAt + size
+		if len(data) < at+permission.CountSize {
 			break
 		}
-		count, rest := int(binary.BigEndian.Uint16(data[at:])), data[at+countSize:]
-		if len(rest) != count*ruleSize {
+		count, rest := int(binary.BigEndian.Uint16(data[at:])), data[at+permission.CountSize:]
+		if len(rest) != count*permission.RuleSize {
 			continue
 		}
 		for len(rest) > 0 && sensible(rest) {
-			rest = rest[ruleSize:]
+			rest = rest[permission.RuleSize:]
 		}
 		if len(rest) == 0 {
 			return size, count, true

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 var (
@@ -70,15 +71,18 @@ func TestReadsEveryFormOfValue(t *testing.T) {
 		"upper case hex": {object{"sessionKeyData": []byte(`"0XABCDEF"`)}, func(l *session.Leaf) { l.Data = []byte{0xab, 0xcd, 0xef} }},
 		"no data":        {object{"sessionKeyData": []byte(`"0x"`)}, func(l *session.Leaf) { l.Data = []byte{} }},
 		"checksummed":    {object{"sessionPublicKey": []byte(`"0x2c0aBA5df884CCE250DE15e643813e04219EA2Ba"`)}, func(*session.Leaf) {}},
-		"largest time":   {object{"validUntil": []byte("281474976710655")}, func(l *session.Leaf) { l.ValidUntil = session.MaxTime }},
+		"largest time":   {object{"validUntil": []byte("281474976710655")}, func(l *session.Leaf) { l.ValidUntil = policy.MaxTime }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := writeSessions(t, testFile(t, "", testNode(1, active, test.with)))
 			state, err := store.Load(t.Context(), testRef)
 			require.NoError(t, err)
-			want := session.Leaf{ID: "s1", Status: session.StatusActive, InTree: true, ValidAfter: 1,
-				Module: common.HexToAddress("0x000006bc2ecdae38113929293d241cf252d91861"),
-				Key:    common.HexToAddress("0x2c0aba5df884cce250de15e643813e04219ea2ba"), Data: []byte{0x12, 0x34}}
+			want := session.Leaf{
+				ID: "s1", Status: session.StatusActive, InTree: true, Key: common.HexToAddress("0x2c0aba5df884cce250de15e643813e04219ea2ba"),
+				Compiled: policy.Compiled{
+					ValidAfter: 1, Module: common.HexToAddress("0x000006bc2ecdae38113929293d241cf252d91861"), Data: []byte{0x12, 0x34},
+				},
+			}
 			test.want(&want)
 			require.Equal(t, []session.Leaf{want}, state.Leaves)
 		})
@@ -123,7 +127,7 @@ func TestRefusesMalformedFiles(t *testing.T) {
 			path := filepath.Join(store.dir, fileName(testRef.Account, sessionsKind))
 			_, err := store.Load(t.Context(), testRef)
 			require.EqualError(t, err, path+": "+test.want)
-			require.ErrorIs(t, err, session.ErrInvalid)
+			require.ErrorIs(t, err, policy.ErrInvalid)
 
 			version, err := store.Version(t.Context(), testRef)
 			require.NoError(t, err)
@@ -239,7 +243,7 @@ func TestFileNames(t *testing.T) {
 	store := writeSessions(t, content)
 	require.NoError(t, os.WriteFile(filepath.Join(store.dir, testRef.Account.Hex()+sessionsKind), []byte(content), 0o600))
 	_, err := store.Load(t.Context(), testRef)
-	require.ErrorIs(t, err, session.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	require.ErrorContains(t, err, "which are the same account; keep one")
 }
 
@@ -259,14 +263,14 @@ func TestNothingThere(t *testing.T) {
 	_, err = store.SignDigest(t.Context(), session.SignRequest{Ref: testRef, Key: testRef.Account})
 	require.ErrorIs(t, err, session.ErrNoKey)
 	_, err = OpenPlaintext(store.dir, 0)
-	require.ErrorIs(t, err, session.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 }
 
 func TestRefusesWhatJSONCannotKeep(t *testing.T) {
 	store := writeSessions(t, testFile(t, ""))
 	version, err := store.Version(t.Context(), testRef)
 	require.NoError(t, err)
-	leaf := session.Leaf{ID: "\xff", Status: session.StatusActive, Module: testRef.Account, Key: testRef.Account}
+	leaf := session.Leaf{ID: "\xff", Status: session.StatusActive, Key: testRef.Account, Compiled: policy.Compiled{Module: testRef.Account}}
 	_, err = store.Apply(t.Context(), testRef, version, &session.Change{Put: []session.Leaf{leaf}})
 	require.EqualError(t, err, `invalid input: session ID "\xff" or its function is not text, and JSON could not keep it`)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // Report is what [Store.Inspect] found in an account's files.
@@ -44,7 +45,7 @@ func (r *Report) Err() error {
 }
 
 // RefusedError says why an account's files cannot be taken over as they are. It matches
-// [session.ErrInvalid], and [session.ErrRootMismatch] if a root is part of it.
+// [policy.ErrInvalid], and [session.ErrRootMismatch] if a root is part of it.
 type RefusedError struct {
 	Ref session.Ref
 	// Findings are the fatal ones.
@@ -69,5 +70,5 @@ func (e *RefusedError) Is(target error) bool {
 			}
 		}
 	}
-	return target == session.ErrInvalid
+	return target == policy.ErrInvalid
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
 
@@ -99,8 +100,12 @@ func TestTombstonesAreKeptFromTheSDK(t *testing.T) {
 }
 
 func TestSDKChangesAreSeen(t *testing.T) {
-	fresh := session.Leaf{ID: "new", Status: session.StatusPending, InTree: true, ValidAfter: 5,
-		Module: common.HexToAddress("0x51"), Key: common.HexToAddress("0x52"), Data: []byte{0x12, 0x34}}
+	fresh := session.Leaf{
+		ID: "new", Status: session.StatusPending, InTree: true, Key: common.HexToAddress("0x52"),
+		Compiled: policy.Compiled{
+			ValidAfter: 5, Module: common.HexToAddress("0x51"), Data: []byte{0x12, 0x34},
+		},
+	}
 	addNode := func(file object) {
 		file["leafNodes"] = append(file["leafNodes"].([]any), object{"sessionID": fresh.ID, "status": "PENDING",
 			"validUntil": 0, "validAfter": 5, "sessionKeyData": "0x1234",

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
 
@@ -41,13 +42,10 @@ func TestReadsWhatTheSDKWrites(t *testing.T) {
 	require.Len(t, state.Leaves, 3)
 
 	require.Equal(t, session.Leaf{
-		ID:         "46921cb70b",
-		Status:     session.StatusPending,
-		InTree:     true,
-		ValidAfter: 1,
-		Module:     common.HexToAddress("0x000006bC2eCdAe38113929293d241Cf252D91861"),
-		Key:        common.HexToAddress("0x4F06869E36F2De69d97e636E52B45F07A91b4fa6"),
-		Data:       common.FromHex("0x4F06869E36F2De69d97e636E52B45F07A91b4fa61758f42Af7026fBbB559Dc60EcE0De3ef81f665e40d097c30000000000000000000000000000000000010000000000000000000000000000009F0685Bd516F66Fd00dC05a7aC9D5B89c2CC31f9"),
+		ID: "46921cb70b", Status: session.StatusPending, InTree: true, Key: common.HexToAddress("0x4F06869E36F2De69d97e636E52B45F07A91b4fa6"),
+		Compiled: policy.Compiled{
+			ValidAfter: 1, Module: common.HexToAddress("0x000006bC2eCdAe38113929293d241Cf252D91861"), Data: common.FromHex("0x4F06869E36F2De69d97e636E52B45F07A91b4fa61758f42Af7026fBbB559Dc60EcE0De3ef81f665e40d097c30000000000000000000000000000000000010000000000000000000000000000009F0685Bd516F66Fd00dC05a7aC9D5B89c2CC31f9"),
+		},
 	}, state.Leaves[1])
 	require.Equal(t, session.StatusActive, state.Leaves[0].Status)
 	require.EqualValues(t, 1900000000, state.Leaves[0].ValidUntil)

@@ -14,6 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // sessions is an account's file of sessions.
@@ -231,7 +232,7 @@ func (f *sessions) apply(change *session.Change) error {
 	for i := range change.Put {
 		leaf := &change.Put[i]
 		if !utf8.ValidString(leaf.ID) || !utf8.ValidString(leaf.Function) {
-			return fmt.Errorf("%w: session ID %+q or its function is not text, and JSON could not keep it", session.ErrInvalid, leaf.ID)
+			return fmt.Errorf("%w: session ID %+q or its function is not text, and JSON could not keep it", policy.ErrInvalid, leaf.ID)
 		}
 		put[leaf.ID] = true
 	}

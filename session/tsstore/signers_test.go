@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // signer is a key with the names it has in a file.
@@ -92,7 +93,7 @@ func TestRefusesMalformedSigners(t *testing.T) {
 					continue // the file is fine but for an entry that is not a's
 				}
 				require.EqualError(t, err, path+": "+test.want)
-				require.ErrorIs(t, err, session.ErrInvalid)
+				require.ErrorIs(t, err, policy.ErrInvalid)
 				require.NotContains(t, strings.ToLower(err.Error()), a.secret[10:20])
 				require.NotContains(t, strings.ToLower(err.Error()), b.secret[10:20])
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/internal/filelock"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // Store is a directory of the TypeScript SDK's files for one chain. It is a [session.Store], a
@@ -35,7 +36,7 @@ var (
 // refused.
 func OpenPlaintext(dir string, chainID uint64) (*Store, error) {
 	if chainID == 0 {
-		return nil, fmt.Errorf("%w: open %s without a chain ID", session.ErrInvalid, dir)
+		return nil, fmt.Errorf("%w: open %s without a chain ID", policy.ErrInvalid, dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open store directory: %w", err)
@@ -52,7 +53,7 @@ func (s *Store) check(ctx context.Context, ref session.Ref) error {
 		return err
 	}
 	if ref.ChainID != s.chainID {
-		return fmt.Errorf("%w: %s asked of %s, which was opened for chain %d; keep a directory for each chain, the TypeScript SDK's files know none", session.ErrInvalid, ref, s.dir, s.chainID)
+		return fmt.Errorf("%w: %s asked of %s, which was opened for chain %d; keep a directory for each chain, the TypeScript SDK's files know none", policy.ErrInvalid, ref, s.dir, s.chainID)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
@@ -104,7 +105,7 @@ func TestRecognisesRevocationsOfTheSDK(t *testing.T) {
 			require.Equal(t, test.tree, report.Tree)
 			err = report.Err()
 			require.ErrorIs(t, err, session.ErrRootMismatch)
-			require.ErrorIs(t, err, session.ErrInvalid)
+			require.ErrorIs(t, err, policy.ErrInvalid)
 			require.ErrorContains(t, err, "the TypeScript SDK's files of "+ref.String()+" cannot be taken over: merkleRoot: fatal: "+test.root+" is the root that the SDK's revokeSessions makes: its tree has ")
 			require.ErrorContains(t, err, test.once+", so that each can still be proven on chain, the revoked too; export with RepeatLeaves, then have the owner grant or revoke, which sets a root without them (repeated-leaves)")
 			for i, leaf := range report.Leaves {
@@ -247,10 +248,9 @@ func TestTransferBackIsInTheOrderOfTheTree(t *testing.T) {
 	for _, id := range []string{"a", "b", "c", "apart"} {
 		key, err := memory.NewKey(t.Context(), ref)
 		require.NoError(t, err)
-		leaf, err := session.RawPolicy{ID: id, Module: common.HexToAddress("0x51"), Key: key, Data: []byte(id), Window: session.Forever()}.Leaf(session.Modules{})
+		compiled, err := policy.Raw{Module: common.HexToAddress("0x51"), Key: key, Data: []byte(id), Window: policy.Forever()}.Compile(policy.Modules{})
 		require.NoError(t, err)
-		leaf.Status, leaf.InTree = session.StatusActive, id != "apart"
-		leaves = append(leaves, leaf)
+		leaves = append(leaves, session.Leaf{ID: id, Status: session.StatusActive, InTree: id != "apart", Key: key, Compiled: compiled})
 	}
 	order := []session.Leaf{leaves[1], leaves[2], leaves[0]}
 	header := session.Header{Root: rootOf(order), Order: idsOf(order)}
@@ -279,7 +279,7 @@ func TestTransferBackIsInTheOrderOfTheTree(t *testing.T) {
 	require.EqualError(t, err, "session key missing: the keyring of "+ref.String()+" does not hand out keys")
 	wrongChain, dir := openNew(t, 1)
 	_, err = tsstore.TransferBack(t.Context(), sess, wrongChain)
-	require.ErrorIs(t, err, session.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 	require.ErrorContains(t, err, "transfer to "+dir+": ")
 }
 
@@ -328,7 +328,7 @@ func TestTransferCanBeRepeated(t *testing.T) {
 }
 
 func TestTransferRefuses(t *testing.T) {
-	conflict := session.Leaf{ID: "other", Status: session.StatusActive, InTree: true, Module: common.HexToAddress("0x51"), Key: common.HexToAddress("0x52")}
+	conflict := session.Leaf{ID: "other", Status: session.StatusActive, InTree: true, Key: common.HexToAddress("0x52"), Compiled: policy.Compiled{Module: common.HexToAddress("0x51")}}
 	for name, test := range map[string]struct {
 		spoil func(t *testing.T, from *tsstore.Store, file sdk, to *session.Memory)
 		want  error
@@ -336,7 +336,7 @@ func TestTransferRefuses(t *testing.T) {
 	}{
 		"fatal finding": {func(t *testing.T, _ *tsstore.Store, file sdk, _ *session.Memory) {
 			file.change(func(f object) { f["leafNodes"].([]any)[1].(object)["status"] = "DONE" })
-		}, session.ErrInvalid, "the TypeScript SDK's files of " + ref.String() + ` cannot be taken over: leafNodes[1].status (session 46921cb70b): fatal: unknown status "DONE"; correct it, or remove the leaf node if its root was never set (malformed)`},
+		}, policy.ErrInvalid, "the TypeScript SDK's files of " + ref.String() + ` cannot be taken over: leafNodes[1].status (session 46921cb70b): fatal: unknown status "DONE"; correct it, or remove the leaf node if its root was never set (malformed)`},
 		"other sessions": {func(t *testing.T, _ *tsstore.Store, _ sdk, to *session.Memory) {
 			_, err := to.Apply(t.Context(), ref, 0, &session.Change{Header: session.Header{Root: conflict.Hash()}, Put: []session.Leaf{conflict}})
 			require.NoError(t, err)
@@ -444,7 +444,7 @@ func TestSealKey(t *testing.T) {
 	_, err = store.SealKey(t.Context(), ref, common.HexToAddress("0x77"), aead)
 	require.ErrorIs(t, err, session.ErrNoKey)
 	_, err = store.SealKey(t.Context(), session.Ref{ChainID: 1, Account: ref.Account}, key, aead)
-	require.ErrorIs(t, err, session.ErrInvalid)
+	require.ErrorIs(t, err, policy.ErrInvalid)
 
 	digest := crypto.Keccak256Hash([]byte("digest"))
 	sig, err := store.SignDigest(t.Context(), session.SignRequest{Ref: ref, Key: key, Digest: digest})

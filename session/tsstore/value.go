@@ -10,7 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // object is a JSON object whose fields are kept as they are until one is replaced.
@@ -89,7 +89,7 @@ func (r *reader) seconds(field string) uint64 {
 	}
 	v, err := strconv.ParseUint(digits, base, 64)
 	switch {
-	case v > session.MaxTime: // ParseUint returns the largest number for one out of range
+	case v > policy.MaxTime: // ParseUint returns the largest number for one out of range
 		r.fail(field, string(raw[:min(len(raw), 40)])+" is beyond uint48 seconds")
 	case err != nil:
 		r.fail(field, string(raw[:min(len(raw), 40)])+" is not a number of seconds")

@@ -23,6 +23,7 @@ import (
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // Stage are the services that a dapp has elsewhere.
@@ -98,30 +99,28 @@ func (s *Stage) NewOwner() (*account.OwnedAccount, error) {
 }
 
 // MintPolicy lets key mint demo NFTs to one address, for a day.
-func (s *Stage) MintPolicy(key, to common.Address) session.ABIPolicy {
-	return session.ABIPolicy{
-		ID:       "mint-nft",
+func (s *Stage) MintPolicy(key, to common.Address) policy.Policy {
+	return session.Named("mint-nft", policy.ABI{
 		Key:      key,
 		Contract: s.Chain.Contracts.NFT,
 		Function: "safeMint(address to)",
-		Rules:    []session.Rule{session.Arg("to", session.Equal, to)},
-		Window:   session.Until(time.Now().Add(24 * time.Hour)),
-	}
+		Rules:    []policy.Rule{policy.Arg("to", policy.Equal, to)},
+		Window:   policy.Until(time.Now().Add(24 * time.Hour)),
+	})
 }
 
 // TokenPolicy lets key mint at most limit demo tokens to one address at a time, for a day.
-func (s *Stage) TokenPolicy(key, to common.Address, limit uint64) session.ABIPolicy {
-	return session.ABIPolicy{
-		ID:       "mint-tokens",
+func (s *Stage) TokenPolicy(key, to common.Address, limit uint64) policy.Policy {
+	return session.Named("mint-tokens", policy.ABI{
 		Key:      key,
 		Contract: s.Chain.Contracts.Token,
 		Function: "mint(address to, uint256 amount)",
-		Rules: []session.Rule{
-			session.Arg("to", session.Equal, to),
-			session.Arg("amount", session.LessThanOrEqual, limit),
+		Rules: []policy.Rule{
+			policy.Arg("to", policy.Equal, to),
+			policy.Arg("amount", policy.LessThanOrEqual, limit),
 		},
-		Window: session.Until(time.Now().Add(24 * time.Hour)),
-	}
+		Window: policy.Until(time.Now().Add(24 * time.Hour)),
+	})
 }
 
 // Mint is the call that mints a demo NFT.
@@ -137,7 +136,7 @@ func (s *Stage) MintTokens(to common.Address, amount uint64) (account.Call, erro
 }
 
 // Grant grants policies and waits until the chain shows them.
-func Grant(ctx context.Context, owner *account.OwnedAccount, store session.Store, policies []session.Policy, opts ...account.Option) (*session.Session, error) {
+func Grant(ctx context.Context, owner *account.OwnedAccount, store session.Store, policies []policy.Policy, opts ...account.Option) (*session.Session, error) {
 	sess, tx, err := owner.Grant(ctx, store, policies, append(opts, account.Sponsored())...)
 	if err != nil {
 		return nil, err

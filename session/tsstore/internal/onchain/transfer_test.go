@@ -20,6 +20,7 @@ import (
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
 
@@ -29,7 +30,7 @@ type user struct {
 	acting *account.Account // as the dapp knows it
 	client *account.Client
 	mint   account.Call
-	policy session.ABIPolicy // may mint
+	policy policy.ABI // may mint
 	files  *tsstore.Store
 	path   string // of the file of sessions
 }
@@ -75,22 +76,22 @@ func newUser(t *testing.T) *user {
 	u.path = filepath.Join(dir, strings.ToLower(u.owner.Address().Hex())+"_sessions.json")
 	u.files, err = tsstore.OpenPlaintext(dir, chainID)
 	require.NoError(t, err)
-	u.policy = session.ABIPolicy{Contract: u.mint.To, Function: "safeMint(address to)"}
+	u.policy = policy.ABI{Contract: u.mint.To, Function: "safeMint(address to)"}
 	u.policy.Key, err = u.files.NewKey(t.Context(), u.owner.Ref())
 	require.NoError(t, err)
 	return u
 }
 
 // mintPolicy allows minting; each is another one.
-func (u *user) mintPolicy(id string, hours int) session.Policy {
-	policy := u.policy
-	policy.ID, policy.Window = id, session.Until(time.Now().Add(time.Duration(hours)*time.Hour))
-	return policy
+func (u *user) mintPolicy(id string, hours int) policy.Policy {
+	minting := u.policy
+	minting.Window = policy.Until(time.Now().Add(time.Duration(hours) * time.Hour))
+	return session.Named(id, minting)
 }
 
 func (u *user) setRoot(t *testing.T, root common.Hash) {
 	t.Helper()
-	manager := session.Modules{}.WithDefaults().Manager
+	manager := policy.Modules{}.WithDefaults().Manager
 	tx, err := u.owner.Send(t.Context(), []account.Call{{To: manager, Data: abi.SetMerkleRoot(root)}}, account.Sponsored())
 	require.NoError(t, err)
 	_, err = tx.Wait(t.Context())
@@ -111,7 +112,7 @@ func (u *user) use(t *testing.T, leaf session.LeafRef) error {
 // the next revocation from here revokes for good.
 func TestRepeatedLeavesOnChain(t *testing.T) {
 	u := newUser(t)
-	sess, tx, err := u.owner.Grant(t.Context(), u.files, []session.Policy{u.mintPolicy("stays", 1), u.mintPolicy("revoked", 2)}, account.Sponsored())
+	sess, tx, err := u.owner.Grant(t.Context(), u.files, []policy.Policy{u.mintPolicy("stays", 1), u.mintPolicy("revoked", 2)}, account.Sponsored())
 	require.NoError(t, err)
 	require.NoError(t, sess.Activate(t.Context(), tx))
 	leaves := sess.Leaves()
@@ -144,7 +145,7 @@ func TestRepeatedLeavesOnChain(t *testing.T) {
 // Leaves whose root is lost work again once the owner replaced the root on chain.
 func TestRootOfLeavesOnChain(t *testing.T) {
 	u := newUser(t)
-	sess, tx, err := u.owner.Grant(t.Context(), u.files, []session.Policy{u.mintPolicy("stays", 1), u.mintPolicy("cleared", 2)}, account.Sponsored())
+	sess, tx, err := u.owner.Grant(t.Context(), u.files, []policy.Policy{u.mintPolicy("stays", 1), u.mintPolicy("cleared", 2)}, account.Sponsored())
 	require.NoError(t, err)
 	require.NoError(t, sess.Activate(t.Context(), tx))
 	u.change(t, func(file object) { file["leafNodes"] = file["leafNodes"].([]any)[:1] }) // as by clearPendingSessions
@@ -155,7 +156,7 @@ func TestRootOfLeavesOnChain(t *testing.T) {
 	moved = moved.On(u.client)
 	require.ErrorIs(t, u.use(t, moved.ByID("stays")), session.ErrRootMismatch)
 
-	replaced, tx, err := u.owner.Grant(t.Context(), memory, []session.Policy{u.mintPolicy("new", 3)}, account.Sponsored(), account.ReplaceRoot())
+	replaced, tx, err := u.owner.Grant(t.Context(), memory, []policy.Policy{u.mintPolicy("new", 3)}, account.Sponsored(), account.ReplaceRoot())
 	require.NoError(t, err)
 	require.NoError(t, replaced.Activate(t.Context(), tx))
 	require.NoError(t, u.use(t, replaced.ByID("stays")))

@@ -1,4 +1,4 @@
-package session
+package policy
 
 import (
 	"errors"
@@ -46,9 +46,6 @@ func Arg(path string, condition Condition, value any) Rule {
 func WordRule(offset uint64, condition Condition, word common.Hash) Rule {
 	return Rule{Offset: offset, Word: word, Condition: condition}
 }
-
-// ruleSize is what a rule takes in the session key data: uint16 offset, uint8 condition, bytes32 word.
-const ruleSize = 2 + 1 + abi.WordSize
 
 // resolve returns r as a raw rule of a call to f, which is nil when only the selector is known.
 func (r Rule) resolve(f *abi.Function) (Rule, error) {

@@ -1,4 +1,4 @@
-package session_test
+package policy_test
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 var (
@@ -19,84 +19,82 @@ var (
 	exampleEnd   = time.Date(2026, time.December, 1, 0, 0, 0, 0, time.UTC)
 )
 
-func examplePolicy() session.ABIPolicy {
-	return session.ABIPolicy{
-		ID:       "shopping",
+func examplePolicy() policy.ABI {
+	return policy.ABI{
 		Key:      exampleKey,
 		Contract: exampleShop,
 		Function: "buy(address to, uint256 amount)",
-		Rules: []session.Rule{
-			session.Arg("to", session.Equal, exampleBuyer),
-			session.Arg("amount", session.LessThanOrEqual, 100),
+		Rules: []policy.Rule{
+			policy.Arg("to", policy.Equal, exampleBuyer),
+			policy.Arg("amount", policy.LessThanOrEqual, 100),
 		},
 		ValueLimit: *uint256.NewInt(1e15),
-		Window:     session.Until(exampleEnd),
+		Window:     policy.Until(exampleEnd),
 	}
 }
 
-func ExampleABIPolicy() {
-	policy := session.ABIPolicy{
+func ExampleABI() {
+	p := policy.ABI{
 		Key:      exampleKey,
 		Contract: exampleShop,
 		Function: "safeMint(address to)",
-		Rules:    []session.Rule{session.Arg("to", session.Equal, exampleBuyer)},
-		Window:   session.Until(exampleEnd),
+		Rules:    []policy.Rule{policy.Arg("to", policy.Equal, exampleBuyer)},
+		Window:   policy.Until(exampleEnd),
 	}
-	leaf, err := policy.Leaf(session.Modules{})
+	compiled, err := p.Compile(policy.Modules{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("%x\n", leaf.Data)
+	fmt.Printf("%x\n", compiled.Data)
 
-	policy.Function = "mint(uint8 amount)"
-	policy.Rules = []session.Rule{session.Arg("amount", session.LessThanOrEqual, 300)}
-	_, err = policy.Leaf(session.Modules{})
+	p.Function = "mint(uint8 amount)"
+	p.Rules = []policy.Rule{policy.Arg("amount", policy.LessThanOrEqual, 300)}
+	_, err = p.Compile(policy.Modules{})
 	fmt.Println(err)
 	// Output:
 	// f7cd08c9e7ee5804a77f08e4039481eaa7c23c389f0685bd516f66fd00dc05a7ac9d5b89c2cc31f940d097c30000000000000000000000000000000000010000000000000000000000000000007fdc20bdbf529c71fdceafac3eed18c1843768c1
 	// invalid input: rule 0: argument amount: 300 does not fit uint8
 }
 
-func ExampleLeaf_Describe() {
-	leaf, err := examplePolicy().Leaf(session.Modules{})
+func ExampleCompiled_Describe() {
+	compiled, err := examplePolicy().Compile(policy.Modules{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(leaf.Describe(session.Modules{}))
+	fmt.Println(compiled.Describe(policy.Modules{}))
 
-	leaf.Function = "" // as in a store of another SDK: names come from the functions one knows
-	fmt.Println(leaf.Describe(session.Modules{}, abi.MustParseFunction("buy(address,uint256)")))
+	compiled.Function = "" // as in a store of another SDK: names come from the functions one knows
+	fmt.Println(compiled.Describe(policy.Modules{}, abi.MustParseFunction("buy(address,uint256)")))
 	// Output:
 	// may call buy(address,uint256) on 0x9F0685Bd516F66Fd00dC05a7aC9D5B89c2CC31f9 with to = 0x7fDC20bDBf529C71FDceAfaC3Eed18C1843768c1 and amount ≤ 100, up to 1000000000000000 wei, until 2026-12-01T00:00:00Z
 	// may call buy(address,uint256) on 0x9F0685Bd516F66Fd00dC05a7aC9D5B89c2CC31f9 with arg0 = 0x7fDC20bDBf529C71FDceAfaC3Eed18C1843768c1 and arg1 ≤ 100, up to 1000000000000000 wei, until 2026-12-01T00:00:00Z
 }
 
 func ExampleLint() {
-	policy := session.ABIPolicy{
-		ID:       "trading",
+	p := policy.ABI{
 		Key:      exampleKey,
 		Contract: exampleShop,
 		Function: "approve(address spender, uint256 amount)",
-		Window:   session.Forever(),
+		Window:   policy.Forever(),
 	}
-	leaf, err := policy.Leaf(session.Modules{})
+	compiled, err := p.Compile(policy.Modules{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	for _, finding := range session.Lint([]session.Leaf{leaf}, session.LintConfig{}) {
+	for _, finding := range policy.Lint(policy.LintConfig{}, &compiled) {
 		fmt.Println(finding)
 	}
 	// Output:
-	// trading: warning: it never ends; only a new root revokes it (no-end)
-	// trading: danger: approve(address,uint256) lets the spender take tokens at any later time, and no rule says that spender = one address (open-recipient)
-	// trading: warning: it has no rules: all arguments are allowed (no-rules)
+	// leaf 0: warning: it never ends; only a new root revokes it (no-end)
+	// leaf 0: danger: approve(address,uint256) lets the spender take tokens at any later time, and no rule says that spender = one address (open-recipient)
+	// leaf 0: warning: it has no rules: all arguments are allowed (no-rules)
 }
 
 func ExampleCheckCall() {
-	leaf, err := examplePolicy().Leaf(session.Modules{})
+	compiled, err := examplePolicy().Compile(policy.Modules{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -106,14 +104,14 @@ func ExampleCheckCall() {
 		fmt.Println(err)
 		return
 	}
-	err = session.CheckCall(session.Modules{}, &leaf, session.Call{To: exampleShop, Data: data})
+	err = policy.CheckCall(policy.Modules{}, &compiled, policy.Call{To: exampleShop, Data: data})
 	fmt.Println(err)
 
-	var violation *session.Violation
+	var violation *policy.Violation
 	if errors.As(err, &violation) {
 		fmt.Println(violation.Arg, violation.Got, violation.Condition, violation.Want)
 	}
 	// Output:
-	// session shopping: rule 1 (amount): 500 must be ≤ 100 (the contract would say: ABISV Arg Rule Violated)
+	// session leaf: rule 1 (amount): 500 must be ≤ 100 (the contract would say: ABISV Arg Rule Violated)
 	// amount 500 ≤ 100
 }

@@ -1,4 +1,4 @@
-package session
+package policy
 
 import (
 	"fmt"
@@ -8,11 +8,12 @@ import (
 // NoRule is the Rule of a [Violation] that is not about one of the policy's rules.
 const NoRule = -1
 
-// Violation is a call that the policy of a leaf does not allow. The session validation module would
-// revert on it, so nothing was signed or sent.
+// Violation is a call that a policy does not allow. The session validation module would revert on it, so
+// nothing was signed or sent.
 type Violation struct {
-	// LeafID names the leaf.
-	LeafID string
+	// Session is the ID of the session whose policy it is, filled in by package session; empty where only
+	// the policy was judged.
+	Session string
 	// Rule is the position in the policy's Rules, from 0, or [NoRule].
 	Rule int
 	// Arg names what was judged: the argument of a rule where the function is known, otherwise "contract",
@@ -30,13 +31,13 @@ type Violation struct {
 	Reason string
 }
 
-// Error says which leaf and rule forbid the call, and what the contract would say.
+// Error says which session and rule forbid the call, and what the contract would say.
 func (v *Violation) Error() string {
 	var b strings.Builder
-	if v.LeafID == "" {
+	if v.Session == "" {
 		b.WriteString("session leaf: ")
 	} else {
-		b.WriteString("session " + v.LeafID + ": ")
+		b.WriteString("session " + v.Session + ": ")
 	}
 	switch {
 	case v.Rule != NoRule && v.Arg != "":
@@ -68,15 +69,15 @@ func (v *Violation) orNil() error {
 }
 
 // mismatch is a call that has got where the policy wants another value.
-func mismatch(leaf *Leaf, arg string, condition Condition, got, want, reason string) *Violation {
-	return &Violation{LeafID: leaf.ID, Rule: NoRule, Arg: arg, Condition: condition, Got: got, Want: want, Reason: reason}
+func mismatch(arg string, condition Condition, got, want, reason string) *Violation {
+	return &Violation{Rule: NoRule, Arg: arg, Condition: condition, Got: got, Want: want, Reason: reason}
 }
 
 // unreadable is something that the contract cannot decode: it reverts without a reason.
-func unreadable(leaf *Leaf, format string, args ...any) *Violation {
-	return &Violation{LeafID: leaf.ID, Rule: NoRule, Problem: fmt.Sprintf(format, args...)}
+func unreadable(format string, args ...any) *Violation {
+	return &Violation{Rule: NoRule, Problem: fmt.Sprintf(format, args...)}
 }
 
-func ruleViolation(leaf *Leaf, rule int, arg, problem string) *Violation {
-	return &Violation{LeafID: leaf.ID, Rule: rule, Arg: arg, Problem: problem}
+func ruleViolation(rule int, arg, problem string) *Violation {
+	return &Violation{Rule: rule, Arg: arg, Problem: problem}
 }

@@ -1,4 +1,4 @@
-package session_test
+package policy_test
 
 import (
 	"encoding/binary"
@@ -13,13 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // trial is one question to a module and to the preflight.
 type trial struct {
-	leaf     session.Leaf
-	call     session.Call
+	leaf     policy.Compiled
+	call     policy.Call
 	callData []byte
 }
 
@@ -28,10 +28,10 @@ type trial struct {
 func (c *contractVM) compare(t testing.TB, q *trial) (batch, single verdict) {
 	t.Helper()
 	batch = c.validateCall(&q.leaf, q.call)
-	require.Equal(t, batch, preflight(t, session.CheckCall(c.modules, &q.leaf, q.call)), "CheckCall: data %x, call %+v", q.leaf.Data, q.call)
+	require.Equal(t, batch, preflight(t, policy.CheckCall(c.modules, &q.leaf, q.call)), "CheckCall: data %x, call %+v", q.leaf.Data, q.call)
 
 	single = c.validateOperation(&q.leaf, q.callData)
-	got := preflight(t, session.CheckOperation(c.modules, &q.leaf, q.callData))
+	got := preflight(t, policy.CheckOperation(c.modules, &q.leaf, q.callData))
 	if q.leaf.Module == c.modules.ABI && !got.pass && !inside(q.callData) {
 		return batch, single // what lies outside is up to the rest of the operation
 	}
@@ -44,7 +44,7 @@ func preflight(t testing.TB, err error) verdict {
 	if err == nil {
 		return verdict{pass: true}
 	}
-	var v *session.Violation
+	var v *policy.Violation
 	require.ErrorAs(t, err, &v)
 	return verdict{reason: v.Reason}
 }
@@ -108,8 +108,8 @@ func FuzzPreflightDifferential(f *testing.F) {
 			module = vm.modules.ABI
 		}
 		q := &trial{
-			leaf:     session.Leaf{Module: module, Key: vm.key, Data: data},
-			call:     session.Call{To: common.BytesToAddress(to), Data: call},
+			leaf:     policy.Compiled{Module: module, Data: data},
+			call:     policy.Call{To: common.BytesToAddress(to), Data: call},
 			callData: callData,
 		}
 		q.call.Value.SetBytes(value)
@@ -162,13 +162,13 @@ func (g *generator) trial(vm *contractVM) *trial {
 func (g *generator) abiTrial(vm *contractVM) *trial {
 	contract, selector := g.address(), []byte{1, 2, 3, byte(g.IntN(2))}
 	data := append(selector[:4:4], g.words(g.IntN(5))...)
-	rules := make([]session.Rule, g.IntN(4))
+	rules := make([]policy.Rule, g.IntN(4))
 	for i := range rules {
 		rules[i] = g.rule(data[4:])
 	}
 	limit := g.word()
 	clear(limit[:16])
-	call := session.Call{To: contract, Data: data}
+	call := policy.Call{To: contract, Data: data}
 	call.Value.SetBytes(limit[:])
 	switch {
 	case g.oneIn(8):
@@ -185,11 +185,11 @@ func (g *generator) abiTrial(vm *contractVM) *trial {
 	if g.oneIn(12) {
 		binary.BigEndian.PutUint16(key[60:], uint16(g.IntN(6))) // a rule count that lies
 	}
-	return &trial{leaf: session.Leaf{Module: vm.modules.ABI, Key: vm.key, Data: key}, call: call}
+	return &trial{leaf: policy.Compiled{Module: vm.modules.ABI, Data: key}, call: call}
 }
 
 // rule is one that mostly holds for the arguments.
-func (g *generator) rule(args []byte) session.Rule {
+func (g *generator) rule(args []byte) policy.Rule {
 	offset := g.IntN(len(args)/32+1) * 32
 	if g.oneIn(12) {
 		offset = g.IntN(1 << g.IntN(17))
@@ -197,15 +197,15 @@ func (g *generator) rule(args []byte) session.Rule {
 	if offset+32 > len(args) && !g.oneIn(6) {
 		offset = 0
 	}
-	r := session.Rule{Offset: uint64(offset), Condition: session.Condition(g.IntN(6))}
+	r := policy.Rule{Offset: uint64(offset), Condition: policy.Condition(g.IntN(6))}
 	if offset+32 <= len(args) {
 		r.Word = common.Hash(args[offset:])
 	}
 	word := new(uint256.Int).SetBytes(r.Word[:])
 	switch r.Condition {
-	case session.LessThan:
+	case policy.LessThan:
 		word.AddUint64(word, 1)
-	case session.GreaterThan, session.NotEqual:
+	case policy.GreaterThan, policy.NotEqual:
 		word.SubUint64(word, 1)
 	}
 	switch {
@@ -214,7 +214,7 @@ func (g *generator) rule(args []byte) session.Rule {
 	case g.oneIn(12):
 		word.SubUint64(word, 1)
 	case g.oneIn(12):
-		r.Condition = session.Condition(g.IntN(256))
+		r.Condition = policy.Condition(g.IntN(256))
 	}
 	r.Word = word.Bytes32()
 	return r
@@ -228,7 +228,7 @@ func (g *generator) erc20Trial(vm *contractVM) *trial {
 	key = abi.AppendWord(key, amount)
 	data := abi.AppendAddress([]byte{0xa9, 0x05, 0x9c, 0xbb}, recipient)
 	data = abi.AppendWord(data, amount)
-	call := session.Call{To: token, Data: data}
+	call := policy.Call{To: token, Data: data}
 	switch g.IntN(12) {
 	case 0:
 		call.Value.SetUint64(g.Uint64())
@@ -243,7 +243,7 @@ func (g *generator) erc20Trial(vm *contractVM) *trial {
 	case 5:
 		data[g.IntN(4)]++ // the selector, which nobody looks at
 	}
-	return &trial{leaf: session.Leaf{Module: vm.modules.ERC20, Key: vm.key, Data: key}, call: call}
+	return &trial{leaf: policy.Compiled{Module: vm.modules.ERC20, Data: key}, call: call}
 }
 
 func (g *generator) executeName() string {

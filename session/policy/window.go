@@ -1,8 +1,10 @@
-package session
+package policy
 
 import (
 	"fmt"
 	"time"
+
+	"github.com/go-sesame/sesame/session/internal/moment"
 )
 
 // MaxTime is the last moment a leaf can name: the contracts keep times as uint48 seconds.
@@ -34,7 +36,7 @@ func Between(start, end time.Time) Window {
 		w.start, w.err = unixSeconds("start", start)
 	}
 	if w.err == nil && w.start > w.end {
-		w.err = fmt.Errorf("%w: window starts at %s, after its end %s", ErrInvalid, formatTime(w.start), formatTime(w.end))
+		w.err = fmt.Errorf("%w: window starts at %s, after its end %s", ErrInvalid, moment.Format(w.start), moment.Format(w.end))
 	}
 	return w
 }
@@ -71,11 +73,11 @@ func describeWindow(until, after uint64) string {
 	case until == 0 && after == 0:
 		return "for ever"
 	case until == 0:
-		return "from " + formatTime(after) + ", without end"
+		return "from " + moment.Format(after) + ", without end"
 	case after == 0:
-		return "until " + formatTime(until)
+		return "until " + moment.Format(until)
 	}
-	return "from " + formatTime(after) + " until " + formatTime(until)
+	return "from " + moment.Format(after) + " until " + moment.Format(until)
 }
 
 func unixSeconds(name string, t time.Time) (uint64, error) {
@@ -87,14 +89,4 @@ func unixSeconds(name string, t time.Time) (uint64, error) {
 		return 0, fmt.Errorf("%w: window %s %s is outside what the contracts can hold", ErrInvalid, name, t.UTC().Format(time.RFC3339))
 	}
 	return uint64(s), nil
-}
-
-// lastDate is the last second of the year 9999. Beyond it the calendar has no agreed form; the number does.
-const lastDate = 253402300799
-
-func formatTime(s uint64) string {
-	if s > lastDate {
-		return fmt.Sprintf("second %d", s)
-	}
-	return time.Unix(int64(s), 0).UTC().Format(time.RFC3339)
 }

@@ -1,4 +1,4 @@
-package session_test
+package policy_test
 
 import (
 	"math/big"
@@ -9,7 +9,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func TestFault06ReferenceValuesHaveTheTypeOfTheirArgument(t *testing.T) {
@@ -31,13 +31,13 @@ func TestFault06ReferenceValuesHaveTheTypeOfTheirArgument(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			policy := session.ABIPolicy{
-				Key: keyAddress(testKey), Contract: common.HexToAddress("0x22"),
+			p := policy.ABI{
+				Key: policyKey, Contract: common.HexToAddress("0x22"),
 				Function: "f(address to, uint256 amount, bool loud, bytes4 tag)",
-				Rules:    []session.Rule{session.Arg(tt.path, session.LessThanOrEqual, tt.value)},
-				Window:   session.Until(time.Now().Add(time.Hour)),
+				Rules:    []policy.Rule{policy.Arg(tt.path, policy.LessThanOrEqual, tt.value)},
+				Window:   policy.Until(time.Now().Add(time.Hour)),
 			}
-			leaf, err := policy.Leaf(session.Modules{}.WithDefaults())
+			leaf, err := p.Compile(policy.Modules{}.WithDefaults())
 			require.NoError(t, err)
 			rule := leaf.Data[62:]
 			require.Equal(t, byte(1), rule[2], "LESS_THAN_OR_EQUAL is 1, never -1")

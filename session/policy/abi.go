@@ -1,7 +1,6 @@
-package session
+package policy
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -9,14 +8,13 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/session/internal/permission"
 )
 
-// ABIPolicy allows a key to call one function of one contract, with rules on the arguments. The ABI
+// ABI allows a key to call one function of one contract, with rules on the arguments. The ABI
 // session validation module enforces it: each rule and the value limit hold for every single call;
 // nothing adds calls up.
-type ABIPolicy struct {
-	// ID names the leaf; empty for a random one.
-	ID string
+type ABI struct {
 	// Key is the address of the session key.
 	Key common.Address
 	// Contract is the only contract that may be called.
@@ -34,58 +32,44 @@ type ABIPolicy struct {
 	Window Window
 }
 
-// The layout of the ABI session validation module's sessionKeyData:
-// address key ‖ address contract ‖ bytes4 selector ‖ uint128 valueLimit ‖ uint16 ruleCount ‖ rules.
-const (
-	abiContractAt  = common.AddressLength
-	abiSelectorAt  = abiContractAt + common.AddressLength
-	abiLimitAt     = abiSelectorAt + abi.SelectorSize
-	abiRuleCountAt = abiLimitAt + limitSize
-	abiRulesAt     = abiRuleCountAt + 2
-
-	limitSize = 16
-)
-
-// Leaf implements [Policy].
-func (p ABIPolicy) Leaf(m Modules) (Leaf, error) {
+// Compile implements [Policy].
+func (p ABI) Compile(m Modules) (Compiled, error) {
 	until, after, err := p.Window.Seconds()
 	if err != nil {
-		return Leaf{}, err
+		return Compiled{}, err
 	}
 	if err := p.check(); err != nil {
-		return Leaf{}, err
+		return Compiled{}, err
 	}
 	f, selector, err := p.function()
 	if err != nil {
-		return Leaf{}, err
+		return Compiled{}, err
 	}
-	data := make([]byte, 0, abiRulesAt+ruleSize*len(p.Rules))
-	data = append(data, p.Key[:]...)
-	data = append(data, p.Contract[:]...)
-	data = append(data, selector[:]...)
-	limit := p.ValueLimit.Bytes32()
-	data = append(data, limit[len(limit)-limitSize:]...)
-	data = binary.BigEndian.AppendUint16(data, uint16(len(p.Rules)))
+	head := permission.Permission{Key: p.Key, Contract: p.Contract, Selector: selector, Limit: p.ValueLimit, Count: len(p.Rules)}
+	data := head.AppendHead(make([]byte, 0, permission.RulesAt+permission.RuleSize*len(p.Rules)))
 	if data, err = appendRules(data, p.Rules, f); err != nil {
-		return Leaf{}, err
+		return Compiled{}, err
 	}
-	leaf := Leaf{ID: p.ID, Status: StatusPending, ValidUntil: until, ValidAfter: after, Module: m.WithDefaults().ABI, Key: p.Key, Data: data}
+	c := Compiled{ValidUntil: until, ValidAfter: after, Module: m.WithDefaults().ABI, Data: data}
 	if f != nil {
-		leaf.Function = f.String()
+		c.Function = f.String()
 	}
-	return leaf, nil
+	return c, nil
 }
 
-// String says in one sentence what the policy allows.
-func (p ABIPolicy) String() string { return describePolicy(p) }
+// SessionKey returns Key.
+func (p ABI) SessionKey() common.Address { return p.Key }
 
-func (p *ABIPolicy) check() error {
+// String says in one sentence what the policy allows.
+func (p ABI) String() string { return describePolicy(p) }
+
+func (p *ABI) check() error {
 	switch {
 	case p.Key == (common.Address{}):
 		return fmt.Errorf("%w: ABI policy without a session key address", ErrInvalid)
 	case p.Contract == (common.Address{}):
 		return fmt.Errorf("%w: ABI policy without a contract to call", ErrInvalid)
-	case p.ValueLimit.BitLen() > 8*limitSize:
+	case p.ValueLimit.BitLen() > 8*permission.LimitSize:
 		return fmt.Errorf("%w: value limit %s does not fit uint128 wei", ErrInvalid, p.ValueLimit.Dec())
 	case len(p.Rules) > math.MaxUint16:
 		return fmt.Errorf("%w: %d rules; the contract counts up to %d", ErrInvalid, len(p.Rules), math.MaxUint16)
@@ -94,7 +78,7 @@ func (p *ABIPolicy) check() error {
 }
 
 // function returns the policy's function, nil where it has only a selector.
-func (p *ABIPolicy) function() (*abi.Function, [abi.SelectorSize]byte, error) {
+func (p *ABI) function() (*abi.Function, [abi.SelectorSize]byte, error) {
 	if p.Function == "" {
 		if p.Selector == nil {
 			return nil, [abi.SelectorSize]byte{}, fmt.Errorf("%w: ABI policy without a function to call", ErrInvalid)
@@ -119,27 +103,21 @@ func appendRules(data []byte, rules []Rule, f *abi.Function) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: rule %d: %w", ErrInvalid, i, err)
 		}
-		data = appendRule(data, raw)
+		data = permission.Rule{Offset: uint16(raw.Offset), Condition: uint8(raw.Condition), Word: raw.Word}.Append(data)
 	}
 	return data, refuseTwice(data[start:])
 }
 
-func appendRule(data []byte, r Rule) []byte {
-	data = binary.BigEndian.AppendUint16(data, uint16(r.Offset))
-	data = append(data, byte(r.Condition))
-	return append(data, r.Word[:]...)
-}
-
 // refuseTwice returns an error if a rule is there twice: it costs gas, and another one was meant.
 func refuseTwice(rules []byte) error {
-	seen := make(map[[ruleSize]byte]int, len(rules)/ruleSize)
+	seen := make(map[[permission.RuleSize]byte]int, len(rules)/permission.RuleSize)
 	for i := 0; len(rules) > 0; i++ {
-		rule := [ruleSize]byte(rules[:ruleSize])
+		rule := [permission.RuleSize]byte(rules[:permission.RuleSize])
 		if first, twice := seen[rule]; twice {
 			return fmt.Errorf("%w: rules %d and %d are the same", ErrInvalid, first, i)
 		}
 		seen[rule] = i
-		rules = rules[ruleSize:]
+		rules = rules[permission.RuleSize:]
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package session_test
+package policy_test
 
 import (
 	"context"
@@ -17,12 +17,12 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/testutil"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // contractVM runs the session validation modules of the test chain in an EVM without a chain around it.
 type contractVM struct {
-	modules session.Modules
+	modules policy.Modules
 	evm     *vm.EVM
 	// key signs all operations, so that only a policy can be what fails.
 	key common.Address
@@ -54,7 +54,7 @@ func newContractVM(t testutil.TB) *contractVM {
 		t.Fatalf("%v", err)
 	}
 	c := &contractVM{
-		modules: session.Modules{ABI: chain.Contracts.ABISessionModule, ERC20: chain.Contracts.ERC20SessionModule}.WithDefaults(),
+		modules: policy.Modules{ABI: chain.Contracts.ABISessionModule, ERC20: chain.Contracts.ERC20SessionModule}.WithDefaults(),
 		hash:    common.Hash{1},
 	}
 	for _, module := range []common.Address{c.modules.ABI, c.modules.ERC20} {
@@ -80,8 +80,8 @@ func (c *contractVM) sign() error {
 	if err != nil {
 		return err
 	}
-	digest := session.MessageDigest(c.hash)
-	if c.signature, err = crypto.Sign(digest[:], key); err != nil {
+	digest := crypto.Keccak256([]byte("\x19Ethereum Signed Message:\n32"), c.hash[:])
+	if c.signature, err = crypto.Sign(digest, key); err != nil {
 		return err
 	}
 	c.signature[64] += 27
@@ -90,7 +90,7 @@ func (c *contractVM) sign() error {
 }
 
 // validateCall runs validateSessionParams, as the batched session router does.
-func (c *contractVM) validateCall(leaf *session.Leaf, call session.Call) verdict {
+func (c *contractVM) validateCall(leaf *policy.Compiled, call policy.Call) verdict {
 	input := crypto.Keccak256([]byte("validateSessionParams(address,uint256,bytes,bytes,bytes)"))[:4]
 	input = abi.AppendAddress(input, call.To)
 	input = abi.AppendUint256(input, &call.Value)
@@ -99,7 +99,7 @@ func (c *contractVM) validateCall(leaf *session.Leaf, call session.Call) verdict
 }
 
 // validateOperation runs validateSessionUserOp, as the session key manager does.
-func (c *contractVM) validateOperation(leaf *session.Leaf, callData []byte) verdict {
+func (c *contractVM) validateOperation(leaf *policy.Compiled, callData []byte) verdict {
 	const words = 11                                // of the operation's head
 	op := abi.AppendAddress(nil, common.Address{2}) // sender
 	op = abi.AppendUint64(op, 3)                    // nonce
@@ -175,7 +175,7 @@ func executeData(function string, to common.Address, value common.Hash, data []b
 }
 
 // permissionData is the ABI module's sessionKeyData.
-func permissionData(key, contract common.Address, selector []byte, limit common.Hash, rules []session.Rule) []byte {
+func permissionData(key, contract common.Address, selector []byte, limit common.Hash, rules []policy.Rule) []byte {
 	data := append(key.Bytes(), contract[:]...)
 	data = append(data, selector...)
 	data = append(data, limit[16:]...)

@@ -1,4 +1,4 @@
-package session
+package policy
 
 import (
 	"fmt"
@@ -9,14 +9,12 @@ import (
 	"github.com/go-sesame/sesame/abi"
 )
 
-// ERC20Policy allows a key to move an amount of one token to one recipient, through the ERC-20 session
-// validation module. Prefer an [ABIPolicy] with the function "transfer(address to, uint256 amount)":
+// ERC20 allows a key to move an amount of one token to one recipient, through the ERC-20 session
+// validation module. Prefer an [ABI] with the function "transfer(address to, uint256 amount)":
 // this module does not look at the selector, so that approve and every other function that takes an
 // address and an amount pass as well as transfer. MaxAmount holds for every single call; nothing adds
 // calls up.
-type ERC20Policy struct {
-	// ID names the leaf; empty for a random one.
-	ID string
+type ERC20 struct {
 	// Key is the address of the session key.
 	Key common.Address
 	// Token is the only contract that may be called.
@@ -32,30 +30,33 @@ type ERC20Policy struct {
 // erc20DataSize is the size of abi.encode(address key, address token, address recipient, uint256 maxAmount).
 const erc20DataSize = 4 * abi.WordSize
 
-// Leaf implements [Policy].
-func (p ERC20Policy) Leaf(m Modules) (Leaf, error) {
+// Compile implements [Policy].
+func (p ERC20) Compile(m Modules) (Compiled, error) {
 	until, after, err := p.Window.Seconds()
 	if err != nil {
-		return Leaf{}, err
+		return Compiled{}, err
 	}
 	switch {
 	case p.Key == (common.Address{}):
-		return Leaf{}, fmt.Errorf("%w: ERC-20 policy without a session key address", ErrInvalid)
+		return Compiled{}, fmt.Errorf("%w: ERC-20 policy without a session key address", ErrInvalid)
 	case p.Token == (common.Address{}):
-		return Leaf{}, fmt.Errorf("%w: ERC-20 policy without a token", ErrInvalid)
+		return Compiled{}, fmt.Errorf("%w: ERC-20 policy without a token", ErrInvalid)
 	case p.Recipient == (common.Address{}):
-		return Leaf{}, fmt.Errorf("%w: ERC-20 policy without a recipient", ErrInvalid)
+		return Compiled{}, fmt.Errorf("%w: ERC-20 policy without a recipient", ErrInvalid)
 	}
 	data := make([]byte, 0, erc20DataSize)
 	data = abi.AppendAddress(data, p.Key)
 	data = abi.AppendAddress(data, p.Token)
 	data = abi.AppendAddress(data, p.Recipient)
 	data = abi.AppendUint256(data, &p.MaxAmount)
-	return Leaf{ID: p.ID, Status: StatusPending, ValidUntil: until, ValidAfter: after, Module: m.WithDefaults().ERC20, Key: p.Key, Data: data}, nil
+	return Compiled{ValidUntil: until, ValidAfter: after, Module: m.WithDefaults().ERC20, Data: data}, nil
 }
 
+// SessionKey returns Key.
+func (p ERC20) SessionKey() common.Address { return p.Key }
+
 // String says in one sentence what the policy allows.
-func (p ERC20Policy) String() string { return describePolicy(p) }
+func (p ERC20) String() string { return describePolicy(p) }
 
 // allowance is the session key data of the ERC-20 session validation module.
 type allowance struct {
