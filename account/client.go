@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -73,21 +72,15 @@ func NewClient(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Fees == nil {
-		cfg.Fees = defaultFees(cfg.Bundler, cfg.Chain)
-	}
 	if cfg.Freshness == 0 {
 		cfg.Freshness = 2 * time.Second
-	}
-	if cfg.Freshness > 0 {
-		cfg.Fees = &feeCache{source: cfg.Fees, maxAge: cfg.Freshness}
 	}
 	sender, err := userop.NewSender(userop.SenderConfig{
 		ChainID:     cfg.ChainID,
 		EntryPoint:  contracts.EntryPoint,
 		Bundler:     cfg.Bundler,
 		Paymaster:   cfg.Paymaster,
-		Fees:        cfg.Fees,
+		Fees:        newFeeSource(&cfg),
 		WaitTimeout: cfg.WaitTimeout,
 		Logger:      cfg.Logger,
 	})
@@ -104,15 +97,6 @@ func NewClient(cfg Config) (*Client, error) {
 		freshness: cfg.Freshness,
 	}, nil
 }
-
-func defaultFees(bundler userop.Bundler, chain Chain) userop.FeeSource {
-	var source fees
-	source.bundler, _ = bundler.(userop.FeeSource)
-	source.chain, _ = chain.(feeChain)
-	return source
-}
-
-func isNoFees(err error) bool { return errors.Is(err, userop.ErrNoFees) }
 
 // ChainID returns the chain the client is for.
 func (c *Client) ChainID() uint64 { return c.chainID }
