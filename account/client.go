@@ -224,7 +224,7 @@ func (c *Client) identify(ctx context.Context) error {
 		return fmt.Errorf("chain ID of the node: %w", withoutURL(err))
 	}
 	if id.Cmp(new(big.Int).SetUint64(c.chainID)) != 0 {
-		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d", ErrWrongChain, id, c.chainID)
+		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d", userop.ErrWrongChain, id, c.chainID)
 	}
 	c.identified.Store(true)
 	return nil

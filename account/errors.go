@@ -9,8 +9,6 @@ var (
 	ErrConfig = errors.New("invalid configuration")
 	// ErrInvalid is input that can never work; nothing was signed.
 	ErrInvalid = errors.New("invalid input")
-	// ErrWrongChain means that the node serves another chain than the client is for.
-	ErrWrongChain = errors.New("wrong chain")
 	// ErrNotDeployed means that the account has no code yet and only its owner can deploy it.
 	ErrNotDeployed = errors.New("account is not deployed")
 	// ErrNoAccount means that there is no such account on the chain.
