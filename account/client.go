@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -74,21 +73,15 @@ func NewClient(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Fees == nil {
-		cfg.Fees = defaultFees(cfg.Bundler, cfg.Chain)
-	}
 	if cfg.Freshness == 0 {
 		cfg.Freshness = 2 * time.Second
-	}
-	if cfg.Freshness > 0 {
-		cfg.Fees = &feeCache{source: cfg.Fees, maxAge: cfg.Freshness}
 	}
 	sender, err := userop.NewSender(userop.SenderConfig{
 		ChainID:     cfg.ChainID,
 		EntryPoint:  contracts.EntryPoint,
 		Bundler:     cfg.Bundler,
 		Paymaster:   cfg.Paymaster,
-		Fees:        cfg.Fees,
+		Fees:        newFeeSource(&cfg),
 		WaitTimeout: cfg.WaitTimeout,
 		Logger:      cfg.Logger,
 	})
@@ -105,15 +98,6 @@ func NewClient(cfg Config) (*Client, error) {
 		freshness: cfg.Freshness,
 	}, nil
 }
-
-func defaultFees(bundler userop.Bundler, chain Chain) userop.FeeSource {
-	var source fees
-	source.bundler, _ = bundler.(userop.FeeSource)
-	source.chain, _ = chain.(feeChain)
-	return source
-}
-
-func isNoFees(err error) bool { return errors.Is(err, userop.ErrNoFees) }
 
 // ChainID returns the chain the client is for.
 func (c *Client) ChainID() uint64 { return c.chainID }
@@ -241,7 +225,7 @@ func (c *Client) identify(ctx context.Context) error {
 		return fmt.Errorf("chain ID of the node: %w", withoutURL(err))
 	}
 	if id.Cmp(new(big.Int).SetUint64(c.chainID)) != 0 {
-		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d", ErrWrongChain, id, c.chainID)
+		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d", userop.ErrWrongChain, id, c.chainID)
 	}
 	c.identified.Store(true)
 	return nil

@@ -7,8 +7,6 @@ import "errors"
 var (
 	// ErrConfig is a configuration or a choice of options that cannot work.
 	ErrConfig = errors.New("invalid configuration")
-	// ErrWrongChain means that the node serves another chain than the client is for.
-	ErrWrongChain = errors.New("wrong chain")
 	// ErrNotDeployed means that the account has no code yet and only its owner can deploy it.
 	ErrNotDeployed = errors.New("account is not deployed")
 	// ErrNoAccount means that there is no such account on the chain.

@@ -125,7 +125,7 @@ func TestFault13ServicesAreAskedWhichChainTheyServe(t *testing.T) {
 		m := newMocked(t, 0, testutil.Biconomy)
 		m.node.On("eth_chainId", testutil.Result("0x1"))
 		_, err := m.send(t)
-		require.ErrorIs(t, err, account.ErrWrongChain)
+		require.ErrorIs(t, err, userop.ErrWrongChain)
 		require.ErrorContains(t, err, "the node serves chain 1, this client is for chain 80002")
 		require.Empty(t, m.bundler.Sent())
 	})

@@ -34,7 +34,7 @@ func (o *OwnedAccount) Simulate(ctx context.Context, calls []Call, opts ...Optio
 
 // simulateDraft signs without committing the nonce: the operation is for nobody else's eyes.
 func (c *Client) simulateDraft(ctx context.Context, draft *userop.Draft) error {
-	op, err := c.sender.Fill(ctx, *draft)
+	op, err := c.sender.BuildUnsigned(ctx, *draft)
 	if err != nil {
 		return err
 	}

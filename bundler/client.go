@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
 	"net/url"
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/internal/jsonrpc"
+	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -37,7 +37,7 @@ type TransportError = jsonrpc.TransportError
 // New returns a client for the bundler at url, key included. It does no I/O; a URL that cannot work is
 // the error of the first call.
 func New(url string, opts ...Option) *Client {
-	c := &Client{}
+	c := &Client{status: discovery{nullIsAnAnswer: true}}
 	for _, opt := range opts {
 		opt.apply(&c.options)
 	}
@@ -72,7 +72,7 @@ func (c *Client) ChainID(ctx context.Context) (uint64, error) {
 	if id := c.chainID.Load(); id != 0 {
 		return id, nil
 	}
-	var answer userop.Quantity
+	var answer quantity.Quantity
 	if err := c.read(ctx, &answer, "eth_chainId"); err != nil {
 		return 0, err
 	}
@@ -96,12 +96,12 @@ func (c *Client) SupportedEntryPoints(ctx context.Context) ([]common.Address, er
 
 // call sends once.
 func (c *Client) call(ctx context.Context, result any, method string, params ...any) error {
-	return asError(c.rpc.Call(ctx, result, method, params...))
+	return asError(c.rpc.Do(ctx, jsonrpc.Request{Method: method, Params: params, Result: result}))
 }
 
 // read may send again where that helps; for methods that change nothing.
 func (c *Client) read(ctx context.Context, result any, method string, params ...any) error {
-	return asError(c.rpc.Read(ctx, result, method, params...))
+	return asError(c.rpc.Do(ctx, jsonrpc.Request{Method: method, Params: params, Result: result, Repeatable: true}))
 }
 
 // notFound is err, or [userop.ErrNotFound] if the bundler answered null.

@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/go-sesame/sesame/internal/jsonrpc"
 )
 
 // discovery remembers which vendor's form of a method the service offers.
 type discovery struct {
 	known atomic.Int32 // a Vendor, or noVendor; AnyVendor until it is known
+	// nullIsAnAnswer says that a result of null tells something; the request's Result is left alone then.
+	nullIsAnAnswer bool
 }
 
 // noVendor is known of a service that has neither vendor's method.
@@ -21,52 +25,57 @@ var errNotOffered = errors.New("the bundler has neither Biconomy's nor Pimlico's
 // fix sets the vendor, AnyVendor to find out.
 func (d *discovery) fix(vendor Vendor) { d.known.Store(int32(vendor)) }
 
-// ask asks in the form of the vendor that is known to answer. While none is known it asks in both forms
-// at once, so that finding out costs no second round trip, and prefers Biconomy's answer.
-func ask[T any](ctx context.Context, d *discovery, biconomy, pimlico func(context.Context) (T, error)) (T, error) {
-	var none T
-	switch Vendor(d.known.Load()) {
+// ask asks in the form of the vendor that is known to answer, and returns whose answer it was. While none is
+// known it asks in both forms at once, so that finding out costs no second round trip, and prefers Biconomy's
+// answer.
+func (d *discovery) ask(ctx context.Context, rpc *jsonrpc.Client, biconomy, pimlico jsonrpc.Request) (Vendor, error) {
+	switch vendor := Vendor(d.known.Load()); vendor {
 	case Biconomy:
-		return biconomy(ctx)
+		return vendor, d.failure(rpc.Do(ctx, biconomy))
 	case Pimlico:
-		return pimlico(ctx)
+		return vendor, d.failure(rpc.Do(ctx, pimlico))
 	case noVendor:
-		return none, errNotOffered
+		return vendor, errNotOffered
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	type outcome struct {
-		value T
-		err   error
-	}
-	second := make(chan outcome, 1)
-	go func() {
-		value, err := pimlico(ctx)
-		second <- outcome{value, err}
-	}()
-	value, err := biconomy(ctx)
+	second := make(chan error, 1)
+	go func() { second <- d.failure(rpc.Do(ctx, pimlico)) }()
+	err := d.failure(rpc.Do(ctx, biconomy))
 	if err == nil {
 		cancel() // the other answer is not needed
 	}
-	other := <-second
+	otherErr := <-second
 	cancel()
+	return d.choose(err, otherErr)
+}
 
-	absent, otherAbsent := errors.Is(err, ErrMethodNotFound), errors.Is(other.err, ErrMethodNotFound)
+// failure is why a request has no answer, nil if it has one.
+func (d *discovery) failure(err error) error {
+	if d.nullIsAnAnswer && errors.Is(err, jsonrpc.ErrNull) {
+		return nil
+	}
+	return asError(err)
+}
+
+// choose chooses among the answers in both forms by what failed, and remembers what that tells of the service.
+func (d *discovery) choose(biconomy, pimlico error) (Vendor, error) {
+	noBiconomy, noPimlico := errors.Is(biconomy, ErrMethodNotFound), errors.Is(pimlico, ErrMethodNotFound)
 	switch {
-	case err == nil:
+	case biconomy == nil:
 		d.fix(Biconomy)
-		return value, nil
-	case other.err == nil:
-		if absent {
+		return Biconomy, nil
+	case pimlico == nil:
+		if noBiconomy {
 			d.fix(Pimlico)
 		}
-		return other.value, nil
-	case absent && otherAbsent:
+		return Pimlico, nil
+	case noBiconomy && noPimlico:
 		d.fix(noVendor)
-		return none, errNotOffered
-	case absent:
-		return none, other.err
-	case otherAbsent:
-		return none, err
+		return noVendor, errNotOffered
+	case noBiconomy:
+		return noVendor, pimlico
+	case noPimlico:
+		return noVendor, biconomy
 	}
-	return none, fmt.Errorf("%w; %w", err, other.err)
+	return noVendor, fmt.Errorf("%w; %w", biconomy, pimlico)
 }

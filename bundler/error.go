@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/go-sesame/sesame/abi"
-	"github.com/go-sesame/sesame/internal/jsonrpc"
 	"github.com/go-sesame/sesame/internal/reason"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -91,36 +90,17 @@ var (
 
 // asError turns the bundler's answer into an *Error; transport errors stay as they are.
 func asError(err error) error {
-	var answer *jsonrpc.Error
-	if !errors.As(err, &answer) {
-		return err
+	if answer, ok := reason.AnswerIn(err); ok {
+		return (*Error)(answer)
 	}
-	why := reason.Of(answer.Message, answer.Data)
-	return &Error{
-		Method:     answer.Method,
-		Code:       answer.Code,
-		Message:    answer.Message,
-		Data:       answer.Data,
-		HTTPStatus: answer.HTTPStatus,
-		RetryAfter: answer.RetryAfter,
-		AA:         why.AA,
-		Revert:     why.Revert,
-	}
+	return err
 }
 
-func (e *Error) answer() reason.Answer {
-	return reason.Answer{
-		Service:    "bundler",
-		Method:     e.Method,
-		Code:       e.Code,
-		Message:    e.Message,
-		HTTPStatus: e.HTTPStatus,
-		Reason:     reason.Reason{AA: e.AA, Revert: e.Revert},
-	}
-}
+// answer is the same error, with what the clients of services have in common.
+func (e *Error) answer() *reason.Answer { return (*reason.Answer)(e) }
 
 // Error gives the bundler's words with revert data decoded, the code, and what an AA code means.
-func (e *Error) Error() string { return e.answer().Text() }
+func (e *Error) Error() string { return e.answer().Text("bundler") }
 
 // Unwrap returns the AA code and the revert, as far as they are known.
 func (e *Error) Unwrap() []error { return e.answer().Errors() }

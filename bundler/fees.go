@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/internal/jsonrpc"
+	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -15,23 +17,20 @@ import (
 // [WithVendor] and [WithSpeed]. A bundler that offers neither is an error matching [userop.ErrNoFees]:
 // ask the node instead.
 func (c *Client) Fees(ctx context.Context) (userop.Fees, error) {
-	fees, err := ask(ctx, &c.price, c.biconomyFees, c.pimlicoFees)
-	if errors.Is(err, errNotOffered) {
+	var biconomy feesAnswer
+	pimlico := tierAnswer{tier: cmp.Or(c.options.speed, Standard)}
+	vendor, err := c.price.ask(ctx, c.rpc,
+		jsonrpc.Request{Method: "biconomy_getGasFeeValues", Result: &biconomy, Repeatable: true},
+		jsonrpc.Request{Method: "pimlico_getUserOperationGasPrice", Result: &pimlico, Repeatable: true})
+	switch {
+	case errors.Is(err, errNotOffered):
 		return userop.Fees{}, fmt.Errorf("%w: %w", userop.ErrNoFees, err)
+	case err != nil:
+		return userop.Fees{}, err
+	case vendor == Pimlico:
+		return userop.Fees(pimlico.fees), nil
 	}
-	return fees, err
-}
-
-func (c *Client) biconomyFees(ctx context.Context) (userop.Fees, error) {
-	var answer feesAnswer
-	err := c.read(ctx, &answer, "biconomy_getGasFeeValues")
-	return userop.Fees(answer), err
-}
-
-func (c *Client) pimlicoFees(ctx context.Context) (userop.Fees, error) {
-	answer := tierAnswer{tier: cmp.Or(c.options.speed, Standard)}
-	err := c.read(ctx, &answer, "pimlico_getUserOperationGasPrice")
-	return userop.Fees(answer.fees), err
+	return userop.Fees(biconomy), nil
 }
 
 // feesAnswer is a price; both fields have to be there.
@@ -44,8 +43,8 @@ func (f *feesAnswer) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	var read feesAnswer
-	obj.Require("maxFeePerGas", (*userop.Quantity)(&read.MaxFeePerGas))
-	obj.Require("maxPriorityFeePerGas", (*userop.Quantity)(&read.MaxPriorityFeePerGas))
+	obj.Require("maxFeePerGas", (*quantity.Quantity)(&read.MaxFeePerGas))
+	obj.Require("maxPriorityFeePerGas", (*quantity.Quantity)(&read.MaxPriorityFeePerGas))
 	if err := obj.Err(); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -57,9 +58,9 @@ func (g *gasAnswer) UnmarshalJSON(data []byte) error {
 		verification = "verificationGas"
 	}
 	var read gasAnswer
-	obj.Require("callGasLimit", (*userop.Quantity)(&read.CallGasLimit))
-	obj.Require(verification, (*userop.Quantity)(&read.VerificationGasLimit))
-	obj.Require("preVerificationGas", (*userop.Quantity)(&read.PreVerificationGas))
+	obj.Require("callGasLimit", (*quantity.Quantity)(&read.CallGasLimit))
+	obj.Require(verification, (*quantity.Quantity)(&read.VerificationGasLimit))
+	obj.Require("preVerificationGas", (*quantity.Quantity)(&read.PreVerificationGas))
 	if err := obj.Err(); err != nil {
 		return err
 	}
@@ -94,15 +95,18 @@ type KnownOperation struct {
 // Included reports whether the operation is on chain.
 func (k *KnownOperation) Included() bool { return k.TransactionHash != (common.Hash{}) }
 
-// UnmarshalJSON reads the answer of eth_getUserOperationByHash: the operation under "userOperation", or,
+// knownOperation is the answer of eth_getUserOperationByHash.
+type knownOperation KnownOperation
+
+// UnmarshalJSON reads the answer: the operation under "userOperation", or,
 // as Biconomy has it, beside the other fields.
-func (k *KnownOperation) UnmarshalJSON(data []byte) error {
+func (k *knownOperation) UnmarshalJSON(data []byte) error {
 	obj, err := jsonobject.Parse(data)
 	if err != nil {
 		return err
 	}
-	var read KnownOperation
-	var block userop.Quantity
+	var read knownOperation
+	var block quantity.Quantity
 	if obj.Has("userOperation") {
 		obj.Require("userOperation", &read.Operation)
 	} else if err := read.Operation.UnmarshalJSON(data); err != nil {
@@ -127,9 +131,9 @@ func (k *KnownOperation) UnmarshalJSON(data []byte) error {
 // operations that are still in its mempool. The answer is the bundler's word alone:
 // [userop.Operation.Hash] tells whether it is the operation that was asked for.
 func (c *Client) UserOperationByHash(ctx context.Context, hash common.Hash) (*KnownOperation, error) {
-	var known KnownOperation
+	var known knownOperation
 	if err := c.read(ctx, &known, "eth_getUserOperationByHash", hash); err != nil {
 		return nil, notFound(err, hash)
 	}
-	return &known, nil
+	return (*KnownOperation)(&known), nil
 }

@@ -156,7 +156,7 @@ func TestEstimateWrong(t *testing.T) {
 	} {
 		gas, err := client.EstimateUserOperationGas(t.Context(), operation(), entryPoint, nil)
 		require.ErrorContains(t, err, "/…: eth_estimateUserOperationGas: "+want)
-		require.True(t, gas.IsZero())
+		require.Zero(t, gas)
 	}
 }
 

@@ -72,13 +72,16 @@ type Status struct {
 	TransactionHash common.Hash
 }
 
+// status is an answer that says how far an operation has come.
+type status Status
+
 // UnmarshalJSON reads either vendor's answer.
-func (s *Status) UnmarshalJSON(data []byte) error {
+func (s *status) UnmarshalJSON(data []byte) error {
 	obj, err := jsonobject.Parse(data)
 	if err != nil {
 		return err
 	}
-	var read Status
+	var read status
 	name := "state" // Biconomy's
 	if !obj.Has(name) {
 		name = "status" // Pimlico's
@@ -97,29 +100,29 @@ func (s *Status) UnmarshalJSON(data []byte) error {
 // pimlico_getUserOperationStatus, whichever the service offers. An operation the bundler does not know
 // has the state [Unknown]. A bundler that offers neither is an error matching [ErrNoStatus]. It asks once.
 func (c *Client) UserOperationStatus(ctx context.Context, hash common.Hash) (Status, error) {
-	question := func(method string) func(context.Context) (Status, error) {
-		return func(ctx context.Context) (status Status, err error) {
-			err = c.call(ctx, &status, method, hash)
-			if errors.Is(err, jsonrpc.ErrNull) {
-				return Status{State: Unknown, Raw: "null"}, nil
-			}
-			return status, err
-		}
-	}
-	status, err := ask(ctx, &c.status, question("biconomy_getUserOperationStatus"), question("pimlico_getUserOperationStatus"))
-	if errors.Is(err, errNotOffered) {
+	unknown := status{State: Unknown, Raw: "null"}
+	biconomy, pimlico := unknown, unknown
+	vendor, err := c.status.ask(ctx, c.rpc,
+		jsonrpc.Request{Method: "biconomy_getUserOperationStatus", Params: []any{hash}, Result: &biconomy},
+		jsonrpc.Request{Method: "pimlico_getUserOperationStatus", Params: []any{hash}, Result: &pimlico})
+	switch {
+	case errors.Is(err, errNotOffered):
 		return Status{}, fmt.Errorf("%w: %w", ErrNoStatus, err)
+	case err != nil:
+		return Status{}, err
+	case vendor == Pimlico:
+		return Status(pimlico), nil
 	}
-	return status, err
+	return Status(biconomy), nil
 }
 
 // UserOperationDropped reports whether the bundler says that it gave the operation up, or that the
 // transaction it was in reverted as a whole: that is not sent again. A bundler without a status method never
 // says so.
 func (c *Client) UserOperationDropped(ctx context.Context, hash common.Hash) (bool, error) {
-	status, err := c.UserOperationStatus(ctx, hash)
+	told, err := c.UserOperationStatus(ctx, hash)
 	if errors.Is(err, ErrNoStatus) {
 		return false, nil
 	}
-	return status.State == Dropped || status.State == Reverted, err
+	return told.State == Dropped || told.State == Reverted, err
 }

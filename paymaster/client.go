@@ -65,14 +65,8 @@ func (c *Client) SponsorUserOperation(ctx context.Context, op *userop.Operation,
 		params.TokenInfo = &tokenInfo{FeeToken: req.FeeToken.Hex()}
 	}
 	var answer sponsorship
-	if err := read(ctx, c.rpc, &answer, "pm_sponsorUserOperation", (*serviceOperation)(op), params); err != nil {
+	if err := asError(c.rpc.Do(ctx, question("pm_sponsorUserOperation", &answer, (*serviceOperation)(op), params))); err != nil {
 		return userop.Sponsorship{}, err
 	}
 	return answer.checked()
-}
-
-// read asks a service. A question costs nothing until the operation is sent, so that it is asked again
-// where that helps.
-func read(ctx context.Context, rpc *jsonrpc.Client, result any, method string, params ...any) error {
-	return asError(rpc.Read(ctx, result, method, params...))
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/userop"
+	"github.com/go-sesame/sesame/internal/quantity"
 )
 
 // decimalNumber is how JSON and JavaScript write non-negative numbers: "12", "0.0123", "1.2e-7".
@@ -48,7 +48,7 @@ type decimals uint8
 
 // UnmarshalJSON reads a number of at most 77, which is what 256 bits hold.
 func (d *decimals) UnmarshalJSON(data []byte) error {
-	var q userop.Quantity
+	var q quantity.Quantity
 	if err := q.UnmarshalJSON(data); err != nil {
 		return err
 	}

@@ -24,7 +24,8 @@ var _ userop.Paymaster = (*ERC7677)(nil)
 
 // NewERC7677 returns a client for the service at url, key included. serviceContext is what the service
 // wants to know beside the operation, such as a policy ID; it is marshalled to JSON, nil as {}. An operation can
-// bring its own ([userop.Draft].PaymasterContext). Like [New] it does no I/O. Of the options those for the transport apply.
+// bring its own ([userop.Draft].PaymasterContext). Like [New] it does no I/O. Of the options those for the
+// transport apply.
 func NewERC7677(url string, serviceContext any, opts ...Option) *ERC7677 {
 	var o options
 	for _, opt := range opts {
@@ -54,13 +55,16 @@ type Stub struct {
 	Sponsor string
 }
 
+// stub is a service's answer with paymasterAndData.
+type stub Stub
+
 // UnmarshalJSON reads an answer of pm_getPaymasterStubData or pm_getPaymasterData.
-func (s *Stub) UnmarshalJSON(data []byte) error {
+func (s *stub) UnmarshalJSON(data []byte) error {
 	obj, err := jsonobject.Parse(data)
 	if err != nil {
 		return err
 	}
-	var read Stub
+	var read stub
 	var sponsor json.RawMessage
 	obj.Optional("paymasterAndData", (*hexutil.Bytes)(&read.PaymasterAndData))
 	obj.Optional("isFinal", &read.Final)
@@ -91,14 +95,14 @@ func (p *ERC7677) Data(ctx context.Context, op *userop.Operation, entryPoint com
 }
 
 func (p *ERC7677) ask(ctx context.Context, method string, op *userop.Operation, entryPoint common.Address, chainID uint64) (Stub, error) {
-	var answer Stub
-	if err := read(ctx, p.rpc, &answer, method, op, entryPoint.Hex(), hexutil.Uint64(chainID), p.context); err != nil {
+	var answer stub
+	if err := asError(p.rpc.Do(ctx, question(method, &answer, op, entryPoint.Hex(), hexutil.Uint64(chainID), p.context))); err != nil {
 		return Stub{}, err
 	}
 	if err := checkData(answer.PaymasterAndData); err != nil {
 		return Stub{}, err
 	}
-	return answer, nil
+	return Stub(answer), nil
 }
 
 // SponsorUserOperation makes the service a [userop.Paymaster]. The service sets no gas limits: for an operation
@@ -112,12 +116,12 @@ func (p *ERC7677) SponsorUserOperation(ctx context.Context, op *userop.Operation
 	if req.Context != nil {
 		p = &ERC7677{rpc: p.rpc, context: req.Context}
 	}
+	method := "pm_getPaymasterData"
 	// A callGasLimit of zero can be final: that of an operation that calls nothing.
 	unlimited := op.VerificationGasLimit.IsZero() || op.PreVerificationGas.IsZero()
 	if unlimited || req.CalculateGasLimits && op.CallGasLimit.IsZero() {
-		stub, err := p.StubData(ctx, op, req.EntryPoint, req.ChainID)
-		return userop.Sponsorship{PaymasterAndData: stub.PaymasterAndData}, err
+		method = "pm_getPaymasterStubData"
 	}
-	data, err := p.Data(ctx, op, req.EntryPoint, req.ChainID)
-	return userop.Sponsorship{PaymasterAndData: data}, err
+	answer, err := p.ask(ctx, method, op, req.EntryPoint, req.ChainID)
+	return userop.Sponsorship{PaymasterAndData: answer.PaymasterAndData}, err
 }

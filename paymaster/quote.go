@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -26,7 +27,7 @@ func (c *Client) FeeQuotes(ctx context.Context, op *userop.Operation, req userop
 		params.TokenInfo.Preferred = req.Preferred.Hex()
 	}
 	var answer feeQuotes
-	if err := read(ctx, c.rpc, &answer, "pm_getFeeQuoteOrData", (*serviceOperation)(op), params); err != nil {
+	if err := asError(c.rpc.Do(ctx, question("pm_getFeeQuoteOrData", &answer, (*serviceOperation)(op), params))); err != nil {
 		return userop.FeeQuotes{}, err
 	}
 	if answer.Sponsorship != nil {
@@ -91,7 +92,7 @@ func (q *feeQuote) UnmarshalJSON(data []byte) error {
 	}
 	var read feeQuote
 	var fee numeral
-	var validUntil userop.Quantity
+	var validUntil quantity.Quantity
 	obj.Require("tokenAddress", &read.Token)
 	obj.Require("decimal", (*decimals)(&read.Decimals))
 	obj.Require("maxGasFee", &fee)

@@ -6,8 +6,16 @@ import (
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/internal/jsonrpc"
+	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
 )
+
+// question is a request to a service. It costs nothing until the operation is sent, so that it is asked again where
+// that helps.
+func question(method string, result any, params ...any) jsonrpc.Request {
+	return jsonrpc.Request{Method: method, Params: params, Result: result, Repeatable: true}
+}
 
 // Modes of Biconomy's service.
 const (
@@ -63,27 +71,27 @@ type serviceOperation userop.Operation
 // MarshalJSON writes the operation.
 func (op *serviceOperation) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		Sender               string          `json:"sender"`
-		Nonce                userop.Quantity `json:"nonce"`
-		InitCode             hexutil.Bytes   `json:"initCode"`
-		CallData             hexutil.Bytes   `json:"callData"`
-		CallGasLimit         string          `json:"callGasLimit"`
-		VerificationGasLimit string          `json:"verificationGasLimit"`
-		PreVerificationGas   string          `json:"preVerificationGas"`
-		MaxFeePerGas         userop.Quantity `json:"maxFeePerGas"`
-		MaxPriorityFeePerGas userop.Quantity `json:"maxPriorityFeePerGas"`
-		PaymasterAndData     hexutil.Bytes   `json:"paymasterAndData"`
-		Signature            hexutil.Bytes   `json:"signature"`
+		Sender               string            `json:"sender"`
+		Nonce                quantity.Quantity `json:"nonce"`
+		InitCode             hexutil.Bytes     `json:"initCode"`
+		CallData             hexutil.Bytes     `json:"callData"`
+		CallGasLimit         string            `json:"callGasLimit"`
+		VerificationGasLimit string            `json:"verificationGasLimit"`
+		PreVerificationGas   string            `json:"preVerificationGas"`
+		MaxFeePerGas         quantity.Quantity `json:"maxFeePerGas"`
+		MaxPriorityFeePerGas quantity.Quantity `json:"maxPriorityFeePerGas"`
+		PaymasterAndData     hexutil.Bytes     `json:"paymasterAndData"`
+		Signature            hexutil.Bytes     `json:"signature"`
 	}{
 		Sender:               op.Sender.Hex(),
-		Nonce:                userop.Quantity(op.Nonce),
+		Nonce:                quantity.Quantity(op.Nonce),
 		InitCode:             op.InitCode,
 		CallData:             op.CallData,
 		CallGasLimit:         op.CallGasLimit.Dec(),
 		VerificationGasLimit: op.VerificationGasLimit.Dec(),
 		PreVerificationGas:   op.PreVerificationGas.Dec(),
-		MaxFeePerGas:         userop.Quantity(op.MaxFeePerGas),
-		MaxPriorityFeePerGas: userop.Quantity(op.MaxPriorityFeePerGas),
+		MaxFeePerGas:         quantity.Quantity(op.MaxFeePerGas),
+		MaxPriorityFeePerGas: quantity.Quantity(op.MaxPriorityFeePerGas),
 		PaymasterAndData:     op.PaymasterAndData,
 		Signature:            op.Signature,
 	})

@@ -8,6 +8,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -22,7 +23,7 @@ func (s *sponsorship) UnmarshalJSON(data []byte) error {
 	}
 	var (
 		paymasterAndData                hexutil.Bytes
-		call, verification, preVerified *userop.Quantity
+		call, verification, preVerified *quantity.Quantity
 	)
 	obj.Optional("paymasterAndData", &paymasterAndData)
 	obj.Optional("callGasLimit", &call)

@@ -20,8 +20,8 @@ type Caps struct {
 	CallGasLimit, VerificationGasLimit, PreVerificationGas *uint256.Int
 }
 
-// Check returns an error matching [ErrCap] that names the field and both numbers.
-func (c *Caps) Check(op *Operation) error {
+// check returns an error matching [ErrCap] that names the field and both numbers.
+func (c *Caps) check(op *Operation) error {
 	for _, field := range []struct {
 		name, unit string
 		cap, value *uint256.Int

@@ -1,8 +1,16 @@
 // Package userop has ERC-4337 user operations for EntryPoint v0.6: the type with its hash and JSON,
 // and the pipeline that turns a [Draft] into an operation on chain.
 //
-// A [Sender] takes a draft through five steps: prepare (nonce, deployment and fees, read beside each
-// other), sponsor or estimate, sign, send, wait. It checks what every service answers before it signs,
-// signs once, and sends the same bytes again where that is safe. The services are small interfaces
-// ([Bundler], [Paymaster], [FeeSource]); packages bundler and paymaster have them over JSON-RPC.
+// A [Sender] takes a draft through these steps, which are the names in an [*Error]:
+//
+//	check     judge the draft; later, what came of its prices against its caps
+//	prepare   nonce, deployment, fees and whatever else is read, beside each other
+//	sponsor   the paymaster's signature and limits, or
+//	estimate  the limits as the bundler sees them
+//	sign      once
+//	send      the same bytes again where that is safe
+//
+// and [Pending.Wait] waits for the outcome. What every service answers is checked before anything is signed. The
+// services are small interfaces ([Bundler], [Paymaster], [FeeSource]); packages bundler and paymaster have them over
+// JSON-RPC.
 package userop

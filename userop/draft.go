@@ -72,7 +72,7 @@ func (m Margins) gas() bool {
 
 // leavesGas reports whether the gas limits are left to the services: a paymaster's can be taken as they are.
 func (d *Draft) leavesGas() bool {
-	return d.Gas.IsZero() && !d.Margins.gas() && len(d.Overrides) == 0
+	return d.Gas.isZero() && !d.Margins.gas() && len(d.Overrides) == 0
 }
 
 func (d *Draft) validate() error {
@@ -91,7 +91,7 @@ func (d *Draft) validate() error {
 		return errors.New("a fee token goes with sponsorship by a token paymaster")
 	case d.OrSelf && (!d.Sponsored || d.FeeToken != nil):
 		return errors.New("paying itself stands in for a sponsorship without a fee token")
-	case !d.Fees.IsZero() && d.Fees.MaxFeePerGas.IsZero():
+	case !d.Fees.isZero() && d.Fees.MaxFeePerGas.IsZero():
 		return errors.New("a priority fee without a maximum fee per gas")
 	case d.Fees.MaxPriorityFeePerGas.Gt(&d.Fees.MaxFeePerGas):
 		return fmt.Errorf("priority fee %s wei is above the maximum fee %s wei per gas", d.Fees.MaxPriorityFeePerGas.Dec(), d.Fees.MaxFeePerGas.Dec())

@@ -3,7 +3,6 @@ package userop
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -16,13 +15,14 @@ import (
 // Step is a step of the pipeline, named in an [*Error].
 type Step string
 
-// The steps of the pipeline in their order.
+// The steps of the pipeline in their order. The price of an operation comes from a sponsor, an estimate, or both;
+// [Sender.FeeQuotes] asks for a quote instead.
 const (
 	StepCheck    Step = "check"
 	StepPrepare  Step = "prepare"
-	StepQuote    Step = "quote"
-	StepEstimate Step = "estimate"
 	StepSponsor  Step = "sponsor"
+	StepEstimate Step = "estimate"
+	StepQuote    Step = "quote"
 	StepSign     Step = "sign"
 	StepSend     Step = "send"
 )
@@ -61,58 +61,6 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
-
-// MayBeAccepted reports whether an operation may be included although sending it, or waiting for it,
-// failed with err: the request may have reached the bundler, and its answer got lost. Wait for it with
-// [Sender.Watch], or send the same bytes again with [Sender.Resend]; never sign another one for the same
-// purpose before that is known.
-//
-// Of an error that joins several, it is true if it is of one of them.
-func MayBeAccepted(err error) bool {
-	switch e := err.(type) {
-	case *WaitError:
-		return true
-	case *Error:
-		return e.Step == StepSend && e.Operation != nil && mayBeDelivered(e.Err)
-	case interface{ Unwrap() error }:
-		return MayBeAccepted(e.Unwrap())
-	case interface{ Unwrap() []error }:
-		return slices.ContainsFunc(e.Unwrap(), MayBeAccepted)
-	}
-	return false
-}
-
-// mayBeDelivered asks the error itself; one that cannot tell leaves the doubt.
-func mayBeDelivered(err error) bool {
-	var judged interface{ MayBeDelivered() bool }
-	return !errors.As(err, &judged) || judged.MayBeDelivered()
-}
-
-func temporary(err error) bool {
-	var judged interface{ Temporary() bool }
-	return errors.As(err, &judged) && judged.Temporary()
-}
-
-// doubtfulError is a refusal that came after an answer had got lost: the refusal may be about the
-// operation's own inclusion.
-type doubtfulError struct{ err error }
-
-func (e *doubtfulError) Error() string {
-	return e.err.Error() + " (an earlier try may have been accepted: its answer got lost)"
-}
-
-func (e *doubtfulError) Unwrap() error { return e.err }
-
-func (e *doubtfulError) MayBeDelivered() bool { return true }
-
-func (e *doubtfulError) Temporary() bool { return false }
-
-// SafeToRetry reports whether the whole send can be tried again as it was: the operation was surely
-// not accepted, and the cause passes by itself, such as a service that is overloaded or a node that is out of
-// reach.
-func SafeToRetry(err error) bool {
-	return !MayBeAccepted(err) && (temporary(err) || unread(err))
-}
 
 // RevertError is an operation that was included, and paid for, but whose call reverted.
 type RevertError struct {

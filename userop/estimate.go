@@ -2,6 +2,7 @@ package userop
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -42,7 +43,7 @@ func (c Cost) Total() uint256.Int {
 // sponsored draft is shown to the paymaster. Caps and Accept do not apply: they would hide the number.
 func (s *Sender) Estimate(ctx context.Context, draft Draft) (*Estimate, error) {
 	draft.Caps, draft.Accept = Caps{}, nil
-	op, err := s.Fill(ctx, draft)
+	op, err := s.BuildUnsigned(ctx, draft)
 	if err != nil {
 		return nil, err
 	}
@@ -70,4 +71,19 @@ func saturatingMul(a, b *uint256.Int) (product uint256.Int) {
 		product.SetAllOne()
 	}
 	return product
+}
+
+// String says the sum and its parts in words.
+func (c Cost) String() string {
+	total := c.Total()
+	return fmt.Sprintf("%s wei (%s)", total.Dec(), partsText(&c.Call, &c.Verification, &c.PreVerification))
+}
+
+// String says the estimate in one line.
+func (e Estimate) String() string {
+	payer := "the account"
+	if e.Paymaster != (common.Address{}) {
+		payer = "paymaster " + e.Paymaster.Hex()
+	}
+	return fmt.Sprintf("at most %s, paid by %s: gas %s; fee %s", e.Cost, payer, e.Gas, e.Fees)
 }

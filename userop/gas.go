@@ -1,6 +1,10 @@
 package userop
 
-import "github.com/holiman/uint256"
+import (
+	"fmt"
+
+	"github.com/holiman/uint256"
+)
 
 // Fees are the two EIP-1559 fee fields of an operation, in wei per gas.
 type Fees struct {
@@ -8,8 +12,8 @@ type Fees struct {
 	MaxPriorityFeePerGas uint256.Int
 }
 
-// IsZero reports whether no fee is given.
-func (f Fees) IsZero() bool {
+// isZero reports whether no fee is given.
+func (f Fees) isZero() bool {
 	return f.MaxFeePerGas.IsZero() && f.MaxPriorityFeePerGas.IsZero()
 }
 
@@ -20,8 +24,8 @@ type Gas struct {
 	PreVerificationGas   uint256.Int
 }
 
-// IsZero reports whether no limit is given.
-func (g Gas) IsZero() bool {
+// isZero reports whether no limit is given.
+func (g Gas) isZero() bool {
 	return g.CallGasLimit.IsZero() && g.VerificationGasLimit.IsZero() && g.PreVerificationGas.IsZero()
 }
 
@@ -30,6 +34,24 @@ func (g Gas) complete() bool {
 	return !g.CallGasLimit.IsZero() && !g.VerificationGasLimit.IsZero() && !g.PreVerificationGas.IsZero()
 }
 
+func (op *Operation) setFees(f Fees) {
+	op.MaxFeePerGas, op.MaxPriorityFeePerGas = f.MaxFeePerGas, f.MaxPriorityFeePerGas
+}
+
 func (op *Operation) setGas(g Gas) {
 	op.CallGasLimit, op.VerificationGasLimit, op.PreVerificationGas = g.CallGasLimit, g.VerificationGasLimit, g.PreVerificationGas
+}
+
+// String says the limits in words.
+func (g Gas) String() string {
+	return partsText(&g.CallGasLimit, &g.VerificationGasLimit, &g.PreVerificationGas)
+}
+
+// String says the fees in words.
+func (f Fees) String() string {
+	return fmt.Sprintf("at most %s wei per gas, tip %s", f.MaxFeePerGas.Dec(), f.MaxPriorityFeePerGas.Dec())
+}
+
+func partsText(call, verification, preVerification *uint256.Int) string {
+	return fmt.Sprintf("%s call + %s verification + %s pre-verification", call.Dec(), verification.Dec(), preVerification.Dec())
 }

@@ -2,12 +2,20 @@ package userop
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/internal/quantity"
 )
 
 // Operation is one ERC-4337 user operation in the form of EntryPoint v0.6. Gas limits are in gas,
@@ -81,4 +89,144 @@ func (op *Operation) Gas() Gas {
 		VerificationGasLimit: op.VerificationGasLimit,
 		PreVerificationGas:   op.PreVerificationGas,
 	}
+}
+
+// operationJSON is the v0.6 shape of an operation in JSON-RPC.
+type operationJSON struct {
+	Sender               string            `json:"sender"`
+	Nonce                quantity.Quantity `json:"nonce"`
+	InitCode             hexutil.Bytes     `json:"initCode"`
+	CallData             hexutil.Bytes     `json:"callData"`
+	CallGasLimit         quantity.Quantity `json:"callGasLimit"`
+	VerificationGasLimit quantity.Quantity `json:"verificationGasLimit"`
+	PreVerificationGas   quantity.Quantity `json:"preVerificationGas"`
+	MaxFeePerGas         quantity.Quantity `json:"maxFeePerGas"`
+	MaxPriorityFeePerGas quantity.Quantity `json:"maxPriorityFeePerGas"`
+	PaymasterAndData     hexutil.Bytes     `json:"paymasterAndData"`
+	Signature            hexutil.Bytes     `json:"signature"`
+}
+
+// MarshalJSON writes the operation as JSON-RPC services of EntryPoint v0.6 take it: all eleven
+// fields, the sender with its checksum, numbers as minimal 0x-hex, empty bytes as "0x".
+func (op Operation) MarshalJSON() ([]byte, error) {
+	return json.Marshal(operationJSON{
+		Sender:               op.Sender.Hex(),
+		Nonce:                quantity.Quantity(op.Nonce),
+		InitCode:             op.InitCode,
+		CallData:             op.CallData,
+		CallGasLimit:         quantity.Quantity(op.CallGasLimit),
+		VerificationGasLimit: quantity.Quantity(op.VerificationGasLimit),
+		PreVerificationGas:   quantity.Quantity(op.PreVerificationGas),
+		MaxFeePerGas:         quantity.Quantity(op.MaxFeePerGas),
+		MaxPriorityFeePerGas: quantity.Quantity(op.MaxPriorityFeePerGas),
+		PaymasterAndData:     op.PaymasterAndData,
+		Signature:            op.Signature,
+	})
+}
+
+// UnmarshalJSON reads an operation in the v0.6 shape. Numbers may be 0x-hex, decimal strings or JSON
+// numbers. sender, nonce, callData, the three gas limits and the two fees have to be there; initCode,
+// paymasterAndData and signature are empty where they are missing. Unknown fields are not carried
+// along. The error names every field that is missing or wrong, and then op is unchanged.
+func (op *Operation) UnmarshalJSON(data []byte) error {
+	r, err := jsonobject.Parse(data)
+	if err != nil {
+		return fmt.Errorf("user operation: %w", err)
+	}
+	var read Operation
+	r.Require("sender", &read.Sender)
+	r.Require("nonce", (*quantity.Quantity)(&read.Nonce))
+	r.Optional("initCode", (*hexutil.Bytes)(&read.InitCode))
+	r.Require("callData", (*hexutil.Bytes)(&read.CallData))
+	r.Require("callGasLimit", (*quantity.Quantity)(&read.CallGasLimit))
+	r.Require("verificationGasLimit", (*quantity.Quantity)(&read.VerificationGasLimit))
+	r.Require("preVerificationGas", (*quantity.Quantity)(&read.PreVerificationGas))
+	r.Require("maxFeePerGas", (*quantity.Quantity)(&read.MaxFeePerGas))
+	r.Require("maxPriorityFeePerGas", (*quantity.Quantity)(&read.MaxPriorityFeePerGas))
+	r.Optional("paymasterAndData", (*hexutil.Bytes)(&read.PaymasterAndData))
+	r.Optional("signature", (*hexutil.Bytes)(&read.Signature))
+	if err := r.Err(); err != nil {
+		return fmt.Errorf("user operation: %w", err)
+	}
+	*op = read
+	return nil
+}
+
+// String says what the operation is in one line, for people: who acts, the nonce, what is called, the gas
+// limits, the fees and who pays. Signatures, the account's and the paymaster's, are told by their length
+// only: whoever has an operation with its signature can send it.
+func (op Operation) String() string {
+	parts := []string{"nonce " + nonceText(&op.Nonce)}
+	if len(op.InitCode) > 0 {
+		parts = append(parts, "deploys with "+named(op.InitCode, "factory"))
+	}
+	parts = append(parts,
+		callText(op.CallData),
+		"gas "+op.Gas().String(),
+		"fee "+op.Fees().String())
+	if len(op.PaymasterAndData) > 0 {
+		parts = append(parts, "paid by "+named(op.PaymasterAndData, "paymaster"))
+	}
+	parts = append(parts, signatureText(op.Signature))
+	return "user operation of " + op.Sender.Hex() + ": " + strings.Join(parts, ", ")
+}
+
+// Format implements [fmt.Formatter], so that every verb prints [Operation.String].
+func (op Operation) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, op.String()) }
+
+// LogValue implements [slog.LogValuer] with the fields of [Operation.String].
+func (op Operation) LogValue() slog.Value {
+	attrs := []slog.Attr{
+		slog.String("sender", op.Sender.Hex()),
+		slog.String("nonce", op.Nonce.Hex()),
+		slog.String("call", callText(op.CallData)),
+		slog.String("callGasLimit", op.CallGasLimit.Dec()),
+		slog.String("verificationGasLimit", op.VerificationGasLimit.Dec()),
+		slog.String("preVerificationGas", op.PreVerificationGas.Dec()),
+		slog.String("maxFeePerGas", op.MaxFeePerGas.Dec()),
+		slog.String("maxPriorityFeePerGas", op.MaxPriorityFeePerGas.Dec()),
+		slog.String("signature", signatureText(op.Signature)),
+	}
+	if len(op.InitCode) > 0 {
+		attrs = append(attrs, slog.String("deploys", named(op.InitCode, "factory")))
+	}
+	if len(op.PaymasterAndData) > 0 {
+		attrs = append(attrs, slog.String("payer", named(op.PaymasterAndData, "paymaster")))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// nonceText says a nonce by its two parts where there are two.
+func nonceText(nonce *uint256.Int) string {
+	lane := new(uint256.Int).Rsh(nonce, 64)
+	if lane.IsZero() {
+		return nonce.Dec()
+	}
+	return fmt.Sprintf("%d of lane %s", nonce.Uint64(), lane.Hex())
+}
+
+func callText(data []byte) string {
+	switch n := len(data); {
+	case n == 0:
+		return "no call"
+	case n < 4:
+		return fmt.Sprintf("calls with 0x%x", data)
+	default:
+		return fmt.Sprintf("calls 0x%x with %d bytes", data[:4], n-4)
+	}
+}
+
+// named returns the address that bytes begin with, and how many follow.
+func named(data []byte, what string) string {
+	if len(data) < common.AddressLength {
+		return fmt.Sprintf("%d bytes, too short for a %s", len(data), what)
+	}
+	return fmt.Sprintf("%s %s and %d bytes", what, common.BytesToAddress(data[:common.AddressLength]), len(data)-common.AddressLength)
+}
+
+func signatureText(signature []byte) string {
+	if len(signature) == 0 {
+		return "unsigned"
+	}
+	return fmt.Sprintf("signed with %d bytes", len(signature))
 }

@@ -21,65 +21,6 @@ type Pending struct {
 	release func(used bool)
 }
 
-// sendTries is how often the same signed bytes are handed to the bundler before giving up.
-const sendTries = 3
-
-// Resend hands a signed operation to the bundler, again if the way there failed: an operation is
-// signed once, and a bundler that knows it already has accepted it. The bundler's hash must be ours.
-//
-// The operation is taken for one that was sent before. One that is on chain is refused, its nonce being
-// used: then it is looked for, and is success. After any other refusal [MayBeAccepted] stays true.
-func (s *Sender) Resend(ctx context.Context, op *Operation) (*Pending, error) {
-	if op == nil {
-		return nil, &Error{Step: StepCheck, Err: errors.New("no operation to send again: what failed before it was signed is to be sent anew")}
-	}
-	return s.deliver(ctx, op, true)
-}
-
-// deliver sends a signed operation; before says that it may have been sent already.
-func (s *Sender) deliver(ctx context.Context, op *Operation, before bool) (*Pending, error) {
-	hash := op.Hash(s.cfg.EntryPoint, s.cfg.ChainID)
-	answer, err := s.sendBytes(ctx, op, hash, before)
-	if err == nil && answer != hash {
-		err = fmt.Errorf("%w: the bundler knows the operation as %s, its hash here is %s", ErrWrongChain, answer, hash)
-	}
-	if err != nil {
-		return nil, &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Err: err}
-	}
-	s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash)
-	pending := s.Watch(hash)
-	pending.op = op
-	return pending, nil
-}
-
-func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash, before bool) (common.Hash, error) {
-	delivered := before // whether a try may have reached the bundler
-	for try := 1; ; try++ {
-		answer, err := s.cfg.Bundler.SendUserOperation(ctx, op, s.cfg.EntryPoint)
-		if err == nil {
-			return answer, nil
-		}
-		lost := delivered // by an earlier try than the one that says err
-		delivered = delivered || mayBeDelivered(err)
-		if try == sendTries || !temporary(err) || sleep(ctx, jitter(time.Duration(try)*firstPoll)) != nil {
-			return s.refused(ctx, hash, err, lost)
-		}
-		s.cfg.Logger.DebugContext(ctx, "sending user operation again", "sender", op.Sender, "try", try, "error", err)
-	}
-}
-
-// refused is the end of trying to send. A refusal after a lost answer may be about the operation's own
-// inclusion, which used its nonce up: then there is a receipt, or at least a doubt.
-func (s *Sender) refused(ctx context.Context, hash common.Hash, err error, lost bool) (common.Hash, error) {
-	if !lost || mayBeDelivered(err) {
-		return common.Hash{}, err
-	}
-	if _, unseen := s.cfg.Bundler.UserOperationReceipt(ctx, hash); unseen == nil {
-		return hash, nil
-	}
-	return common.Hash{}, &doubtfulError{err}
-}
-
 // Watch returns the pending operation of a hash, to wait for one that another process sent.
 func (s *Sender) Watch(hash common.Hash) *Pending {
 	return &Pending{sender: s, hash: hash, release: func(bool) {}}

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/internal/quantity"
 )
 
 // place is where an operation landed, as one object of a bundler's answer tells it.
@@ -59,7 +60,7 @@ func placeOf(logs []*types.Log) place {
 	return place{}
 }
 
-// lenientLog is an event log whose numbers may come in any of the forms of [Quantity].
+// lenientLog is an event log whose numbers may come in any of the forms of [quantity.Quantity].
 type lenientLog types.Log
 
 func (l *lenientLog) UnmarshalJSON(data []byte) error {
@@ -81,11 +82,11 @@ func (l *lenientLog) UnmarshalJSON(data []byte) error {
 	return obj.Err()
 }
 
-// lenientUint64 is a [Quantity] of at most 64 bits.
+// lenientUint64 is a [quantity.Quantity] of at most 64 bits.
 type lenientUint64 uint64
 
 func (u *lenientUint64) UnmarshalJSON(data []byte) error {
-	var q Quantity
+	var q quantity.Quantity
 	if err := q.UnmarshalJSON(data); err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func (b *lenientBool) UnmarshalJSON(data []byte) error {
 	case "false", `"false"`:
 		*b = false
 	default:
-		return fmt.Errorf("%s is neither true nor false", shorten(string(data)))
+		return fmt.Errorf("%s is neither true nor false", jsonobject.Quote(string(data)))
 	}
 	return nil
 }

@@ -9,58 +9,72 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// price fills gas limits and, for a sponsored draft, paymasterAndData. It returns the step that failed.
-func (s *Sender) price(ctx context.Context, draft *Draft, op *Operation) (Step, error) {
-	if draft.Sponsored {
-		step, err := s.sponsor(ctx, draft, op)
-		if !draft.OrSelf || !errors.Is(err, ErrNotSponsored) {
-			return step, err
-		}
-		s.cfg.Logger.DebugContext(ctx, "user operation not sponsored, its account pays", "sender", op.Sender, "reason", err)
-		op.PaymasterAndData = nil
-		op.setGas(draft.Gas)
+// price fills the gas limits and, for a sponsored draft, paymasterAndData: by the paymaster, or by the bundler's
+// estimate. What came of it is held against what the draft allows.
+func (r *run) price(ctx context.Context) error {
+	step, err := StepEstimate, error(nil)
+	if r.draft.Sponsored {
+		step, err = r.sponsor(ctx)
+	} else {
+		err = r.estimate(ctx)
 	}
-	return StepEstimate, s.estimate(ctx, draft, op)
+	if r.draft.OrSelf && errors.Is(err, ErrNotSponsored) {
+		r.sender.cfg.Logger.DebugContext(ctx, "user operation not sponsored, its account pays", "sender", r.op.Sender, "reason", err)
+		r.op.PaymasterAndData = nil
+		r.op.setGas(r.draft.Gas)
+		step, err = StepEstimate, r.estimate(ctx)
+	}
+	if err != nil {
+		return r.failed(step, err)
+	}
+	err = r.draft.Caps.check(r.op)
+	if err == nil && r.draft.Accept != nil {
+		err = r.draft.Accept(r.op)
+	}
+	if err != nil {
+		return r.failed(StepCheck, err)
+	}
+	return nil
 }
 
 // sponsor fills paymasterAndData and the limits. A paymaster proposes the limits together with its
 // signature, which covers them. Where the caller has a say in them, or the paymaster proposes none, it is
 // asked once more when they stand.
-func (s *Sender) sponsor(ctx context.Context, draft *Draft, op *Operation) (Step, error) {
-	if draft.Gas.complete() {
-		return StepSponsor, s.sponsorFixed(ctx, draft, op)
+func (r *run) sponsor(ctx context.Context) (Step, error) {
+	if r.draft.Gas.complete() {
+		return StepSponsor, r.sponsorFixed(ctx)
 	}
 	// A paymaster knows nothing of state overrides: with them, the bundler estimates.
-	proposed, err := s.askSponsor(ctx, draft, op, len(draft.Overrides) == 0)
+	proposed, err := r.askSponsor(ctx, len(r.draft.Overrides) == 0)
 	if err != nil {
 		return StepSponsor, err
 	}
 	// The answer stands in for the final one while limits are estimated.
-	op.PaymasterAndData = proposed.PaymasterAndData
+	r.op.PaymasterAndData = proposed.PaymasterAndData
 	gas, ok := proposed.gas()
-	ok = ok && len(draft.Overrides) == 0
-	if ok && draft.leavesGas() {
-		op.setGas(gas)
+	ok = ok && len(r.draft.Overrides) == 0
+	if ok && r.draft.leavesGas() {
+		r.op.setGas(gas)
 		return "", nil
 	}
 	if ok {
-		op.setGas(draft.limits(gas))
-	} else if err := s.estimate(ctx, draft, op); err != nil {
+		r.op.setGas(r.draft.limits(gas))
+	} else if err := r.estimate(ctx); err != nil {
 		return StepEstimate, err
 	}
-	return StepSponsor, s.sponsorFixed(ctx, draft, op)
+	return StepSponsor, r.sponsorFixed(ctx)
 }
 
 // estimate fills the limits that the caller did not give from the bundler's estimate.
-func (s *Sender) estimate(ctx context.Context, draft *Draft, op *Operation) error {
-	if draft.Gas.complete() {
+func (r *run) estimate(ctx context.Context) error {
+	if r.draft.Gas.complete() {
 		return nil
 	}
-	gas, err := s.cfg.Bundler.EstimateUserOperationGas(ctx, op, s.cfg.EntryPoint, draft.Overrides)
+	gas, err := r.sender.cfg.Bundler.EstimateUserOperationGas(ctx, r.op, r.sender.cfg.EntryPoint, r.draft.Overrides)
 	if err != nil {
 		return err
 	}
-	op.setGas(draft.limits(gas))
+	r.op.setGas(r.draft.limits(gas))
 	return nil
 }
 
@@ -84,23 +98,23 @@ func (d *Draft) limits(proposed Gas) Gas {
 }
 
 // sponsorFixed asks the paymaster to sign the limits as they stand.
-func (s *Sender) sponsorFixed(ctx context.Context, draft *Draft, op *Operation) error {
-	op.PaymasterAndData = nil
-	answer, err := s.askSponsor(ctx, draft, op, false)
+func (r *run) sponsorFixed(ctx context.Context) error {
+	r.op.PaymasterAndData = nil
+	answer, err := r.askSponsor(ctx, false)
 	if err != nil {
 		return err
 	}
-	op.PaymasterAndData = answer.PaymasterAndData
-	return sameLimits(op, &answer)
+	r.op.PaymasterAndData = answer.PaymasterAndData
+	return sameLimits(r.op, &answer)
 }
 
-func (s *Sender) askSponsor(ctx context.Context, draft *Draft, op *Operation, calculate bool) (Sponsorship, error) {
-	answer, err := s.cfg.Paymaster.SponsorUserOperation(ctx, op, SponsorRequest{
-		EntryPoint:         s.cfg.EntryPoint,
-		ChainID:            s.cfg.ChainID,
+func (r *run) askSponsor(ctx context.Context, calculate bool) (Sponsorship, error) {
+	answer, err := r.sender.cfg.Paymaster.SponsorUserOperation(ctx, r.op, SponsorRequest{
+		EntryPoint:         r.sender.cfg.EntryPoint,
+		ChainID:            r.sender.cfg.ChainID,
 		CalculateGasLimits: calculate,
-		FeeToken:           draft.FeeToken,
-		Context:            draft.PaymasterContext,
+		FeeToken:           r.draft.FeeToken,
+		Context:            r.draft.PaymasterContext,
 	})
 	if err == nil {
 		err = namesPaymaster(answer.PaymasterAndData)

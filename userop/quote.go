@@ -71,25 +71,24 @@ func (s *Sender) FeeQuotes(ctx context.Context, draft Draft, tokens ...common.Ad
 	if !ok {
 		return FeeQuotes{}, &Error{Step: StepCheck, Sender: draft.Sender, Err: errors.New("no paymaster that quotes fees in tokens is configured")}
 	}
-	nonce, err := s.begin(ctx, &draft)
+	run, err := s.check(ctx, &draft)
 	if err != nil {
 		return FeeQuotes{}, err
 	}
-	defer nonce.abandon()
-	op, err := s.outline(ctx, &draft, nonce)
-	if err != nil {
+	defer run.nonce.abandon()
+	if err := run.prepare(ctx); err != nil {
 		return FeeQuotes{}, err
 	}
 	calculate := draft.leavesGas()
 	if !calculate {
 		// The service would quote for limits of its own, and the operation have others.
-		if err := s.estimate(ctx, &draft, op); err != nil {
-			return FeeQuotes{}, &Error{Step: StepEstimate, Sender: draft.Sender, Err: err}
+		if err := run.estimate(ctx); err != nil {
+			return FeeQuotes{}, run.failed(StepEstimate, err)
 		}
 	}
-	quotes, err := quoter.FeeQuotes(ctx, op, QuoteRequest{Tokens: tokens, CalculateGasLimits: calculate, Context: draft.PaymasterContext})
+	quotes, err := quoter.FeeQuotes(ctx, run.op, QuoteRequest{Tokens: tokens, CalculateGasLimits: calculate, Context: draft.PaymasterContext})
 	if err != nil {
-		return FeeQuotes{}, &Error{Step: StepQuote, Sender: draft.Sender, Err: err}
+		return FeeQuotes{}, run.failed(StepQuote, err)
 	}
 	return quotes, nil
 }

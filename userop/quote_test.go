@@ -141,7 +141,7 @@ func TestThePayerOfLastResortIsTheAccountOnlyWhenAsked(t *testing.T) {
 			if test.selfPaid {
 				require.Equal(t, s.gas.VerificationGasLimit, s.sent[0].VerificationGasLimit, "as the bundler estimates")
 			}
-			if !draft.Gas.IsZero() {
+			if draft.Gas != (userop.Gas{}) {
 				require.Equal(t, draft.Gas.CallGasLimit, s.sent[0].CallGasLimit)
 			}
 		})

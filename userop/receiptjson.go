@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/internal/quantity"
 )
 
 // revertReasonTopic is topic 0 of EntryPoint v0.6's
@@ -20,17 +21,17 @@ var revertReasonTopic = common.HexToHash("0x1c4fada7374c0a9ee8841fc38afe82932dc0
 
 // receiptJSON is the shape of eth_getUserOperationReceipt's answer in ERC-7769.
 type receiptJSON struct {
-	UserOpHash    common.Hash     `json:"userOpHash"`
-	EntryPoint    common.Address  `json:"entryPoint"`
-	Sender        common.Address  `json:"sender"`
-	Nonce         Quantity        `json:"nonce"`
-	Paymaster     *common.Address `json:"paymaster,omitempty"`
-	ActualGasCost Quantity        `json:"actualGasCost"`
-	ActualGasUsed Quantity        `json:"actualGasUsed"`
-	Success       bool            `json:"success"`
-	Reason        string          `json:"reason,omitempty"`
-	Logs          []*types.Log    `json:"logs"`
-	Receipt       placeJSON       `json:"receipt"`
+	UserOpHash    common.Hash       `json:"userOpHash"`
+	EntryPoint    common.Address    `json:"entryPoint"`
+	Sender        common.Address    `json:"sender"`
+	Nonce         quantity.Quantity `json:"nonce"`
+	Paymaster     *common.Address   `json:"paymaster,omitempty"`
+	ActualGasCost quantity.Quantity `json:"actualGasCost"`
+	ActualGasUsed quantity.Quantity `json:"actualGasUsed"`
+	Success       bool              `json:"success"`
+	Reason        string            `json:"reason,omitempty"`
+	Logs          []*types.Log      `json:"logs"`
+	Receipt       placeJSON         `json:"receipt"`
 }
 
 // MarshalJSON writes the receipt as a bundler answers eth_getUserOperationReceipt.
@@ -39,9 +40,9 @@ func (r Receipt) MarshalJSON() ([]byte, error) {
 		UserOpHash:    r.UserOpHash,
 		EntryPoint:    r.EntryPoint,
 		Sender:        r.Sender,
-		Nonce:         Quantity(r.Nonce),
-		ActualGasCost: Quantity(r.ActualGasCost),
-		ActualGasUsed: Quantity(r.ActualGasUsed),
+		Nonce:         quantity.Quantity(r.Nonce),
+		ActualGasCost: quantity.Quantity(r.ActualGasCost),
+		ActualGasUsed: quantity.Quantity(r.ActualGasUsed),
 		Success:       r.Success,
 		Reason:        r.Reason,
 		Logs:          r.Logs,
@@ -72,10 +73,10 @@ func (r *Receipt) UnmarshalJSON(data []byte) error {
 	obj.Require("success", (*lenientBool)(&read.Success))
 	obj.Optional("entryPoint", (*lenientAddress)(&read.EntryPoint))
 	obj.Optional("sender", (*lenientAddress)(&read.Sender))
-	obj.Optional("nonce", (*Quantity)(&read.Nonce))
+	obj.Optional("nonce", (*quantity.Quantity)(&read.Nonce))
 	obj.Optional("paymaster", (*lenientAddress)(&read.Paymaster))
-	obj.Optional("actualGasCost", (*Quantity)(&read.ActualGasCost))
-	obj.Optional("actualGasUsed", (*Quantity)(&read.ActualGasUsed))
+	obj.Optional("actualGasCost", (*quantity.Quantity)(&read.ActualGasCost))
+	obj.Optional("actualGasUsed", (*quantity.Quantity)(&read.ActualGasUsed))
 	obj.Optional("reason", &read.Reason)
 
 	beside := readPlace(obj)

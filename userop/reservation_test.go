@@ -40,7 +40,7 @@ func TestReservation(t *testing.T) {
 	errLost := errors.New("the lease is lost")
 	send := func(s *userop.Sender, d userop.Draft) error { _, err := s.Send(t.Context(), d); return err }
 	build := func(s *userop.Sender, d userop.Draft) error { _, err := s.Build(t.Context(), d); return err }
-	fill := func(s *userop.Sender, d userop.Draft) error { _, err := s.Fill(t.Context(), d); return err }
+	unsigned := func(s *userop.Sender, d userop.Draft) error { _, err := s.BuildUnsigned(t.Context(), d); return err }
 	wait := func(s *userop.Sender, d userop.Draft) error {
 		pending, err := s.Send(t.Context(), d)
 		if err == nil {
@@ -90,7 +90,7 @@ func TestReservation(t *testing.T) {
 		{name: "built", do: build, want: []string{"reserve", "nonce", "commit"}},
 		{name: "built when it was lost", do: build, want: []string{"reserve", "nonce", "commit", "release used=false"},
 			change: func(_ *services, r *reserved, _ *userop.Draft) { r.refuse = errLost }, err: "sign: the lease is lost"},
-		{name: "filled", do: fill, want: []string{"reserve", "nonce", "release used=false"}},
+		{name: "built unsigned", do: unsigned, want: []string{"reserve", "nonce", "release used=false"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -81,3 +81,12 @@ func (r *Reader) wrong() error {
 	}
 	return err
 }
+
+// Quote quotes a service's text for an error message, cut to a bearable length.
+func Quote(text string) string {
+	const limit = 80
+	if len(text) > limit {
+		return fmt.Sprintf("%q…", text[:limit])
+	}
+	return fmt.Sprintf("%q", text)
+}

@@ -59,6 +59,19 @@ func (c *Client) decode(method string, id uint64, resp *http.Response, body []by
 	return ans.Result, nil
 }
 
+// unmarshal decodes the result of an answer.
+func (c *Client) unmarshal(method string, raw json.RawMessage, result any) error {
+	if string(raw) == "null" {
+		return c.fail(method, ErrNull)
+	}
+	if err := json.Unmarshal(raw, result); err != nil {
+		failed := c.fail(method, fmt.Errorf("unexpected result: %w", c.endpoint.redactError(err)))
+		failed.BodyStart = c.endpoint.start(raw)
+		return failed
+	}
+	return nil
+}
+
 var errForeign = errors.New("the answer belongs to another request (its id differs)")
 
 // location says where a redirect leads, without secrets.

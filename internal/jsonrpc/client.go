@@ -1,13 +1,9 @@
 package jsonrpc
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -47,7 +43,7 @@ type Client struct {
 	logger      *slog.Logger
 }
 
-// New returns a client. It does no I/O and never fails: an URL that cannot work is the error of
+// New returns a client. It does no I/O and never fails: a URL that cannot work is the error of
 // every call.
 func New(cfg Config) *Client {
 	c := &Client{
@@ -101,22 +97,34 @@ func (c *Client) Close() {
 // String names the service and the host, without the key: "bundler https://bundler.biconomy.io/…".
 func (c *Client) String() string { return c.service + " " + c.endpoint.String() }
 
-// Call sends one request and decodes the result into result. It never sends twice. An answer of null
-// is [ErrNull].
-func (c *Client) Call(ctx context.Context, result any, method string, params ...any) error {
-	ctx, cancel := c.bound(ctx)
-	defer cancel()
-	return c.call(ctx, result, method, params)
+// Request is one request to the service, and where the result of its answer goes.
+type Request struct {
+	Method string
+	Params []any
+	// Result is what the answer's result is decoded into.
+	Result any
+	// Repeatable says that the method changes nothing, so that the request may be sent more than once.
+	Repeatable bool
 }
 
-// Read is [Client.Call] for methods that change nothing: it tries again where the failure may pass by
-// itself, after a pause that honours Retry-After, and within the time that ctx has left.
-func (c *Client) Read(ctx context.Context, result any, method string, params ...any) error {
+// Do sends a request and decodes the result of its answer. An answer of null is [ErrNull]. It sends once; a
+// repeatable request is tried again where the failure may pass by itself, after a pause that honours
+// Retry-After, and within the time that ctx has left.
+func (c *Client) Do(ctx context.Context, r Request) error {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
 	for try := 1; ; try++ {
-		err := c.call(ctx, result, method, params)
-		if err == nil || try == maxTries || !pause(ctx, err, try) {
+		start := time.Now()
+		var raw json.RawMessage
+		exchange, err := c.newExchange(ctx, r.Method, r.Params)
+		if err == nil {
+			raw, err = exchange.result(c.http.Do(exchange.request))
+		}
+		c.logger.DebugContext(ctx, "JSON-RPC request", "service", c.service, "method", r.Method, "took", time.Since(start), "error", err)
+		if err == nil {
+			err = c.unmarshal(r.Method, raw, r.Result)
+		}
+		if err == nil || !r.Repeatable || try == maxTries || !pause(ctx, err, try) {
 			return err
 		}
 	}
@@ -128,75 +136,4 @@ func (c *Client) bound(ctx context.Context) (context.Context, context.CancelFunc
 		return ctx, func() {}
 	}
 	return context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no answer within %s: %w", c.timeout, context.DeadlineExceeded))
-}
-
-func (c *Client) call(ctx context.Context, result any, method string, params []any) error {
-	start := time.Now()
-	raw, err := c.exchange(ctx, method, params)
-	c.logger.DebugContext(ctx, "JSON-RPC request", "service", c.service, "method", method, "took", time.Since(start), "error", err)
-	if err != nil {
-		return err
-	}
-	if string(raw) == "null" {
-		return c.fail(method, ErrNull)
-	}
-	if err := json.Unmarshal(raw, result); err != nil {
-		failed := c.fail(method, fmt.Errorf("unexpected result: %w", c.endpoint.redactError(err)))
-		failed.BodyStart = c.endpoint.start(raw)
-		return failed
-	}
-	return nil
-}
-
-// request is one JSON-RPC request. Some bundlers take numeric IDs only, and insist on params.
-type request struct {
-	Version string `json:"jsonrpc"`
-	ID      uint64 `json:"id"`
-	Method  string `json:"method"`
-	Params  []any  `json:"params"`
-}
-
-// exchange sends one request and returns the result of its answer.
-func (c *Client) exchange(ctx context.Context, method string, params []any) (json.RawMessage, error) {
-	if c.endpoint.invalid != nil {
-		return nil, c.unsent(method, c.endpoint.invalid)
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, c.broken(ctx, method, err, false)
-	}
-	if params == nil {
-		params = []any{}
-	}
-	id := newID()
-	body, err := json.Marshal(request{Version: "2.0", ID: id, Method: method, Params: params})
-	if err != nil {
-		return nil, c.unsent(method, fmt.Errorf("encode the parameters: %w", err))
-	}
-	delivery := new(delivery)
-	req, err := http.NewRequestWithContext(delivery.watch(ctx), http.MethodPost, c.endpoint.url, bytes.NewReader(body))
-	if err != nil {
-		return nil, c.unsent(method, errUnparsable)
-	}
-	req.Header.Set("Content-Type", "application/json") // exactly: Alto refuses a charset
-	req.Header.Set("Accept", "application/json")
-
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, c.broken(ctx, method, err, delivery.possible(err))
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, c.maxResponse+1))
-	if err != nil {
-		failed := c.broken(ctx, method, fmt.Errorf("reading the answer: %w", err), true)
-		failed.HTTPStatus = resp.StatusCode
-		return nil, failed
-	}
-	return c.decode(method, id, resp, answer)
-}
-
-// newID returns a random number that survives a float64, as JavaScript services keep it in one.
-func newID() uint64 {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails: it crashes the program instead
-	return binary.BigEndian.Uint64(b[:]) >> 11
 }

@@ -27,10 +27,10 @@ func TestAnswers(t *testing.T) {
 	server := jsonrpctest.Play(t, "testdata/answers.jsonl")
 	c := newClient(t, jsonrpc.Config{URL: server.URL})
 	var result string
-	require.NoError(t, c.Call(t.Context(), &result, "plain", "0x1", 2))
+	require.NoError(t, call(t.Context(), c, &result, "plain", "0x1", 2))
 	require.Equal(t, "0x13882", result)
 	for _, method := range []string{"no_version", "lenient", "created"} {
-		require.NoError(t, c.Call(t.Context(), &result, method), method)
+		require.NoError(t, call(t.Context(), c, &result, method), method)
 		require.Equal(t, "0x1", result, method)
 	}
 }
@@ -52,7 +52,7 @@ func TestErrorAnswers(t *testing.T) {
 		{Method: "control", Code: 1, Message: "two lines  [31m", HTTPStatus: 200},
 	} {
 		want.Service = "bundler"
-		err := c.Call(t.Context(), new(string), want.Method)
+		err := call(t.Context(), c, new(string), want.Method)
 		var got *jsonrpc.Error
 		require.ErrorAs(t, err, &got, want.Method)
 		require.Equal(t, want, *got)
@@ -92,7 +92,7 @@ func TestUnusableAnswers(t *testing.T) {
 		{"slow_408", `: HTTP 408 Request Timeout`, true, true},
 		{"not_implemented", `: HTTP 501 Not Implemented`, false, true},
 	} {
-		err := c.Call(t.Context(), new(string), want.method)
+		err := call(t.Context(), c, new(string), want.method)
 		var got *jsonrpc.TransportError
 		require.ErrorAs(t, err, &got, want.method)
 		require.Equal(t, want.method, got.Method)
@@ -112,7 +112,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	long := `{"jsonrpc":"2.0","id":$ID,"result":"0123456789012345678901234567890123456789"}`
 	server := jsonrpctest.Serve(t, jsonrpctest.Exchange{Method: "long", Body: &long})
 	c := newClient(t, jsonrpc.Config{URL: server.URL, MaxResponse: 50})
-	err := c.Call(t.Context(), new(string), "long")
+	err := call(t.Context(), c, new(string), "long")
 	require.ErrorContains(t, err, "bundler "+server.URL+": long: the answer is longer than 50 bytes: ")
 }
 
@@ -122,7 +122,7 @@ func TestWordsOfAServiceAreBounded(t *testing.T) {
 		server := jsonrpctest.Serve(t, jsonrpctest.Exchange{Method: "m", Error: json.RawMessage(member)})
 		c := newClient(t, jsonrpc.Config{URL: server.URL})
 		var got *jsonrpc.Error
-		require.ErrorAs(t, c.Call(t.Context(), new(string), "m"), &got)
+		require.ErrorAs(t, call(t.Context(), c, new(string), "m"), &got)
 		require.LessOrEqual(t, len(got.Message), 32<<10)
 		require.Regexp(t, "^é 0xdeadbeef .*…$", got.Message)
 	}
@@ -136,7 +136,7 @@ func TestBodyStartIsShort(t *testing.T) {
 	server := jsonrpctest.Serve(t, jsonrpctest.Exchange{Method: "m", Status: 500, Body: &body})
 	c := newClient(t, jsonrpc.Config{URL: server.URL})
 	var got *jsonrpc.TransportError
-	require.ErrorAs(t, c.Call(t.Context(), new(string), "m"), &got)
+	require.ErrorAs(t, call(t.Context(), c, new(string), "m"), &got)
 	require.LessOrEqual(t, len(got.BodyStart), 256)
 	require.Regexp(t, `^(é )+é? ?…$`, got.BodyStart)
 }
@@ -144,7 +144,7 @@ func TestBodyStartIsShort(t *testing.T) {
 func TestConnectionLost(t *testing.T) {
 	server := jsonrpctest.Serve(t, jsonrpctest.Exchange{Method: "eth_sendUserOperation", Drop: true})
 	c := newClient(t, jsonrpc.Config{URL: server.URL})
-	err := c.Call(t.Context(), new(string), "eth_sendUserOperation")
+	err := call(t.Context(), c, new(string), "eth_sendUserOperation")
 	var got *jsonrpc.TransportError
 	require.ErrorAs(t, err, &got)
 	require.EqualError(t, err, "bundler "+server.URL+": eth_sendUserOperation: EOF")
@@ -156,7 +156,7 @@ func TestConnectionLost(t *testing.T) {
 func TestConnectionRefused(t *testing.T) {
 	url := closedPort(t)
 	c := newClient(t, jsonrpc.Config{URL: url + "/api/v2/80002/k-123456"})
-	err := c.Call(t.Context(), new(string), "eth_sendUserOperation")
+	err := call(t.Context(), c, new(string), "eth_sendUserOperation")
 	var got *jsonrpc.TransportError
 	require.ErrorAs(t, err, &got)
 	require.ErrorContains(t, err, "connection refused")
@@ -177,7 +177,7 @@ func TestUnusableURLs(t *testing.T) {
 		"https://user:k-123@ho st/":   "the service URL cannot be parsed; it has to look like https://host/path",
 	} {
 		c := newClient(t, jsonrpc.Config{URL: url})
-		err := c.Call(t.Context(), new(string), "eth_chainId")
+		err := call(t.Context(), c, new(string), "eth_chainId")
 		require.EqualError(t, err, "bundler (invalid URL): eth_chainId: "+want, url)
 		var got *jsonrpc.TransportError
 		require.ErrorAs(t, err, &got)
@@ -189,7 +189,7 @@ func TestUnusableURLs(t *testing.T) {
 
 func TestParametersThatCannotBeEncoded(t *testing.T) {
 	c := newClient(t, jsonrpc.Config{URL: "http://127.0.0.1:1"})
-	err := c.Call(t.Context(), new(string), "m", make(chan int))
+	err := call(t.Context(), c, new(string), "m", make(chan int))
 	require.EqualError(t, err, "bundler http://127.0.0.1:1: m: encode the parameters: json: unsupported type: chan int")
 	var got *jsonrpc.TransportError
 	require.ErrorAs(t, err, &got)
@@ -202,7 +202,7 @@ func TestRedirectsAreNotFollowedByACallersClient(t *testing.T) {
 	own := &http.Client{Transport: &http.Transport{}}
 	defer own.CloseIdleConnections()
 	c := newClient(t, jsonrpc.Config{URL: server.URL, HTTPClient: own})
-	require.ErrorContains(t, c.Call(t.Context(), new(string), "m"), "redirects are not followed")
+	require.ErrorContains(t, call(t.Context(), c, new(string), "m"), "redirects are not followed")
 	require.Nil(t, own.CheckRedirect, "the caller's client is left alone")
 	require.Len(t, server.Methods(), 1)
 }
@@ -211,7 +211,7 @@ func TestCanceledIsNotTemporary(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("shutting down"))
 	c := newClient(t, jsonrpc.Config{URL: "http://127.0.0.1:1"})
-	err := c.Read(ctx, new(string), "m")
+	err := read(ctx, c, new(string), "m")
 	require.EqualError(t, err, "bundler http://127.0.0.1:1: m: context canceled: shutting down")
 	require.ErrorIs(t, err, context.Canceled)
 	var got *jsonrpc.TransportError
@@ -235,7 +235,7 @@ func TestFault15RequestIDsAreRandom(t *testing.T) {
 		return reply(200, fmt.Sprintf(`{"id":%d,"result":"0x1"}`, request.ID)), nil
 	})}})
 	for range 100 {
-		require.NoError(t, c.Call(t.Context(), new(string), "m"))
+		require.NoError(t, call(t.Context(), c, new(string), "m"))
 	}
 	require.Len(t, seen, 100)
 }

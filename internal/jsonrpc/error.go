@@ -1,9 +1,16 @@
 package jsonrpc
 
 import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 )
 
@@ -23,17 +30,18 @@ type Error struct {
 	RetryAfter time.Duration
 }
 
-// CodeLimitExceeded is the JSON-RPC code of a rate limit (EIP-1474).
-const CodeLimitExceeded = -32005
-
 // Error gives the service's own words.
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s: %s (code %d)", e.Service, e.Method, e.Message, e.Code)
 }
 
 // RateLimited reports whether the service wants fewer requests.
-func (e *Error) RateLimited() bool {
-	return e.Code == CodeLimitExceeded || e.HTTPStatus == http.StatusTooManyRequests
+func (e *Error) RateLimited() bool { return RateLimited(e.Code, e.HTTPStatus) }
+
+// RateLimited reports whether an answer with that code and status asks for fewer requests.
+func RateLimited(code, httpStatus int) bool {
+	const limitExceeded = -32005 // EIP-1474
+	return code == limitExceeded || httpStatus == http.StatusTooManyRequests
 }
 
 // Temporary reports whether the same request may succeed later.
@@ -47,4 +55,112 @@ func temporaryStatus(status int) bool {
 		return true
 	}
 	return false
+}
+
+// TransportError means that no usable answer came from a service: the request did not get through, or
+// what came back is not an answer to it. Secrets of the service's URL are cut out of its texts.
+type TransportError struct {
+	// Service names the service, Endpoint its address without the key.
+	Service  string
+	Endpoint string
+	// Method is the JSON-RPC method.
+	Method string
+	// HTTPStatus is the answer's status, 0 where none came.
+	HTTPStatus int
+	// BodyStart is the start of the answer's body, at most 256 bytes, for a human to read.
+	BodyStart string
+	// RetryAfter is how long the service asks to stay away, 0 where it does not say.
+	RetryAfter time.Duration
+	// Err is the cause, nil where the HTTP status says it all.
+	Err error
+
+	unsent bool // the request surely did not reach the service
+	broken bool // the round trip itself failed
+}
+
+// Error says what was asked of whom, what came back, and what can be done about it.
+func (e *TransportError) Error() string {
+	text := fmt.Sprintf("%s %s: %s", e.Service, e.Endpoint, e.Method)
+	if e.HTTPStatus != 0 && e.HTTPStatus != http.StatusOK {
+		text += strings.TrimRight(fmt.Sprintf(": HTTP %d %s", e.HTTPStatus, http.StatusText(e.HTTPStatus)), " ")
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	if e.BodyStart != "" {
+		text += fmt.Sprintf(": %q", e.BodyStart)
+	}
+	switch e.HTTPStatus {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		text += "; check the key in the service's URL"
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		text += "; check the path of the service's URL"
+	case http.StatusTooManyRequests:
+		text += "; ask less often"
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *TransportError) Unwrap() error { return e.Err }
+
+// Temporary reports whether the same request may get through later: connections that are refused,
+// reset or cut, timeouts, and the statuses 408, 429, 500, 502, 503, 504 and those from 520 on, with which
+// content delivery networks report a service behind them.
+func (e *TransportError) Temporary() bool {
+	switch status := e.HTTPStatus; {
+	case temporaryStatus(status), status == http.StatusRequestTimeout, status == http.StatusInternalServerError, status >= 520:
+		return true
+	}
+	return e.broken && !permanent(e.Err)
+}
+
+// MayBeDelivered reports whether the service may have received and executed the request.
+func (e *TransportError) MayBeDelivered() bool {
+	// A gateway that reports an error may have passed the request on; a redirect or a client error
+	// is a refusal.
+	refused := e.HTTPStatus >= 300 && e.HTTPStatus <= 499 && e.HTTPStatus != http.StatusRequestTimeout
+	return !e.unsent && !refused
+}
+
+// permanent tells causes that stay apart from networks that recover.
+func permanent(err error) bool {
+	var (
+		dns       *net.DNSError
+		cert      *tls.CertificateVerificationError
+		authority x509.UnknownAuthorityError
+		record    tls.RecordHeaderError
+	)
+	return errors.Is(err, context.Canceled) ||
+		errors.As(err, &dns) && dns.IsNotFound ||
+		errors.As(err, &cert) || errors.As(err, &authority) || errors.As(err, &record)
+}
+
+// fail is for an answer that cannot be used.
+func (c *Client) fail(method string, cause error) *TransportError {
+	return &TransportError{Service: c.service, Endpoint: c.endpoint.String(), Method: method, Err: cause}
+}
+
+// unsent is for a request that never left.
+func (c *Client) unsent(method string, cause error) *TransportError {
+	failed := c.fail(method, cause)
+	failed.unsent = true
+	return failed
+}
+
+// broken is for a round trip that failed. net/http puts the whole URL into its errors: only their
+// cause is kept.
+func (c *Client) broken(ctx context.Context, method string, err error, mayBeDelivered bool) *TransportError {
+	for wrapped := (*url.Error)(nil); errors.As(err, &wrapped); {
+		err = wrapped.Err
+	}
+	if ended := ctx.Err(); ended != nil {
+		if err = context.Cause(ctx); !errors.Is(err, ended) {
+			err = fmt.Errorf("%w: %w", ended, err)
+		}
+	}
+	failed := c.fail(method, c.endpoint.redactError(err))
+	failed.broken = true
+	failed.unsent = !mayBeDelivered
+	return failed
 }

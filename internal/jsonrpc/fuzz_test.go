@@ -35,7 +35,7 @@ func FuzzAnswer(f *testing.F) {
 		c := jsonrpc.New(jsonrpc.Config{URL: "https://host.example/api/v2/1/k-1234567890", Service: "bundler", HTTPClient: &http.Client{
 			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return reply(status, string(body)), nil }),
 		}})
-		err := c.Call(t.Context(), new(json.RawMessage), "m")
+		err := call(t.Context(), c, new(json.RawMessage), "m")
 		if err == nil {
 			return
 		}
@@ -60,7 +60,7 @@ func BenchmarkCall(b *testing.B) {
 	c := jsonrpc.New(jsonrpc.Config{URL: "https://host.example/api/v2/1/k-1234567890", HTTPClient: &http.Client{Transport: &script{steps: []any{fine}}}})
 	var result string
 	for b.Loop() {
-		if err := c.Call(b.Context(), &result, "eth_chainId"); err != nil {
+		if err := call(b.Context(), c, &result, "eth_chainId"); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package jsonrpc_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -8,12 +9,24 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/internal/jsonrpc"
 )
 
 // roundTripper is an http.RoundTripper without a network.
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// call sends a request once.
+func call(ctx context.Context, c *jsonrpc.Client, result any, method string, params ...any) error {
+	return c.Do(ctx, jsonrpc.Request{Method: method, Params: params, Result: result})
+}
+
+// read sends a request that may be repeated.
+func read(ctx context.Context, c *jsonrpc.Client, result any, method string, params ...any) error {
+	return c.Do(ctx, jsonrpc.Request{Method: method, Params: params, Result: result, Repeatable: true})
+}
 
 func reply(status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}

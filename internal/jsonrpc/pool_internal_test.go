@@ -30,7 +30,7 @@ func TestADeadConnectionIsFoundOut(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 		defer cancel()
 		start := time.Now()
-		err := c.Read(ctx, new(string), "eth_chainId")
+		err := c.Do(ctx, Request{Method: "eth_chainId", Result: new(string), Repeatable: true})
 		require.EqualError(t, err, "bundler http://host.example: eth_chainId: context deadline exceeded")
 		require.Equal(t, 40*time.Second, time.Since(start))
 		for _, conn := range dialed {

@@ -37,7 +37,7 @@ func TestConnectionsAreReused(t *testing.T) {
 		var wave sync.WaitGroup
 		for range waits {
 			wave.Go(func() {
-				if err := c.Call(t.Context(), new(string), "eth_getUserOperationReceipt"); err != nil {
+				if err := call(t.Context(), c, new(string), "eth_getUserOperationReceipt"); err != nil {
 					t.Error(err)
 				}
 			})

@@ -55,7 +55,7 @@ func scriptedClient(steps ...any) (*jsonrpc.Client, *script) {
 	return jsonrpc.New(jsonrpc.Config{URL: "https://host.example", Service: "bundler", HTTPClient: &http.Client{Transport: s}}), s
 }
 
-func TestReadTriesAgain(t *testing.T) {
+func TestARepeatableRequestIsTriedAgain(t *testing.T) {
 	busy := scripted{status: 503, body: "busy"}
 	limited := `"error":{"code":-32005,"message":"slow down"}`
 	for _, c := range []struct {
@@ -82,7 +82,7 @@ func TestReadTriesAgain(t *testing.T) {
 				client, script := scriptedClient(c.steps...)
 				start := time.Now()
 				var result string
-				err := client.Read(t.Context(), &result, "m")
+				err := read(t.Context(), client, &result, "m")
 				if c.want == "" {
 					require.NoError(t, err)
 					require.Equal(t, "0x1", result)
@@ -102,15 +102,15 @@ func TestRetryAfterDate(t *testing.T) {
 		at := time.Now().Add(5 * time.Second).UTC().Format(http.TimeFormat)
 		client, _ := scriptedClient(scripted{status: 503, header: http.Header{"Retry-After": {at}}}, fine)
 		start := time.Now()
-		require.NoError(t, client.Read(t.Context(), new(string), "m"))
+		require.NoError(t, read(t.Context(), client, new(string), "m"))
 		require.InDelta(t, 5, time.Since(start).Seconds(), 1)
 	})
 }
 
-func TestCallNeverTriesAgain(t *testing.T) {
+func TestAnyOtherRequestIsSentOnce(t *testing.T) {
 	for _, step := range []any{syscall.ECONNRESET, scripted{status: 503}, `"error":{"code":-32005,"message":"slow down"}`} {
 		client, script := scriptedClient(step)
-		require.Error(t, client.Call(t.Context(), new(string), "eth_sendUserOperation"))
+		require.Error(t, call(t.Context(), client, new(string), "eth_sendUserOperation"))
 		require.Equal(t, 1, script.tries)
 	}
 }
@@ -120,7 +120,7 @@ func TestFault15EveryCallEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := scriptedClient(nil)
 		start := time.Now()
-		err := client.Call(t.Context(), new(string), "m")
+		err := call(t.Context(), client, new(string), "m")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, 30*time.Second, time.Since(start), "without a deadline of the caller's")
 		var got *jsonrpc.TransportError
@@ -131,14 +131,14 @@ func TestFault15EveryCallEnds(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		start = time.Now()
-		err = client.Call(ctx, new(string), "m")
+		err = call(ctx, client, new(string), "m")
 		require.EqualError(t, err, "bundler https://host.example: m: context deadline exceeded")
 		require.Equal(t, time.Minute, time.Since(start), "with one")
 
 		ctx, cancel = context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		start = time.Now()
-		require.ErrorIs(t, client.Read(ctx, new(string), "m"), context.Canceled)
+		require.ErrorIs(t, read(ctx, client, new(string), "m"), context.Canceled)
 		require.Equal(t, time.Second, time.Since(start), "when it is canceled")
 	})
 }
@@ -149,7 +149,7 @@ func TestCancelEndsThePause(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		start := time.Now()
-		require.ErrorContains(t, client.Read(ctx, new(string), "m"), "HTTP 503")
+		require.ErrorContains(t, read(ctx, client, new(string), "m"), "HTTP 503")
 		require.Equal(t, time.Second, time.Since(start))
 		require.Equal(t, 1, script.tries)
 	})

@@ -90,7 +90,7 @@ func checkSecret(t *testing.T, url, key, shown string) {
 	for name, trip := range trips {
 		c := jsonrpc.New(jsonrpc.Config{URL: url, Service: "bundler", HTTPClient: &http.Client{Transport: trip}, Logger: logger})
 		require.Equal(t, "bundler "+shown, c.String())
-		err := c.Call(t.Context(), new(string), "eth_chainId")
+		err := call(t.Context(), c, new(string), "eth_chainId")
 		require.Error(t, err, name)
 		logger.Error("failed", "error", err, "client", c)
 		var texts []any
@@ -119,7 +119,7 @@ func TestErrorsStayMatchableThroughRedaction(t *testing.T) {
 			return nil, fmt.Errorf("%s: %w", r.URL, io.ErrUnexpectedEOF)
 		}),
 	}})
-	err := c.Call(t.Context(), new(string), "m")
+	err := call(t.Context(), c, new(string), "m")
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.ErrorContains(t, err, "https://host.example/api/v2/1/[redacted]: unexpected EOF")
 }
@@ -130,6 +130,6 @@ func TestPlainWordsStayReadable(t *testing.T) {
 			return reply(400, "bundler of chain 80002 (v1) has no key k-123456"), nil
 		}),
 	}})
-	require.EqualError(t, c.Call(t.Context(), new(string), "m"),
+	require.EqualError(t, call(t.Context(), c, new(string), "m"),
 		`bundler https://host.example/…: m: HTTP 400 Bad Request: "bundler of chain 80002 (v1) has no key [redacted]"`)
 }

@@ -1,31 +1,63 @@
 package reason
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/jsonrpc"
+	"github.com/go-sesame/sesame/userop"
 )
 
-// Answer is a service's error answer with its reason: what bundler.Error and paymaster.Error have in
-// common.
+// Answer is what a service answered instead of a result, with its reason. bundler.Error and paymaster.Error have the
+// same fields, and are converted from it and to it.
 type Answer struct {
-	Service    string
-	Method     string
-	Code       int
-	Message    string
+	// Method is the JSON-RPC method that was asked.
+	Method string
+	// Code is the JSON-RPC error code, 0 where the service gave none.
+	Code int
+	// Message is in the service's own words.
+	Message string
+	// Data is the error's data member, nil where there is none.
+	Data       json.RawMessage
 	HTTPStatus int
-	Reason     Reason
+	// RetryAfter is how long the service asks to stay away, 0 where it does not say.
+	RetryAfter time.Duration
+	// AA is the EntryPoint's code in the answer, nil where there is none.
+	AA *userop.AAError
+	// Revert is the contract's own revert in the answer, nil where there is none.
+	Revert *abi.Revert
+}
+
+// AnswerIn finds the service's answer in err and reads its reason; false where err is none, as one of the transport.
+func AnswerIn(err error) (*Answer, bool) {
+	var answer *jsonrpc.Error
+	if !errors.As(err, &answer) {
+		return nil, false
+	}
+	why := Of(answer.Message, answer.Data)
+	return &Answer{
+		Method:     answer.Method,
+		Code:       answer.Code,
+		Message:    answer.Message,
+		Data:       answer.Data,
+		HTTPStatus: answer.HTTPStatus,
+		RetryAfter: answer.RetryAfter,
+		AA:         why.AA,
+		Revert:     why.Revert,
+	}, true
 }
 
 // Text is the answer for a human: the service's words with revert data decoded, the code, and help.
-func (a Answer) Text() string {
-	text := fmt.Sprintf("%s: %s: %s (%s)", a.Service, a.Method, a.words(), a.codes())
+func (a Answer) Text(service string) string {
+	text := fmt.Sprintf("%s: %s: %s (%s)", service, a.Method, a.words(), a.codes())
 	if help := a.help(); help != "" {
 		text += ": " + help
 	}
@@ -51,37 +83,37 @@ func (a Answer) help() string {
 		reverted  = -32521
 	)
 	switch {
-	case a.Reason.AA != nil:
-		return a.Reason.AA.Help()
+	case a.AA != nil:
+		return a.AA.Help()
 	case a.Code == timeRange:
 		return "check the validity windows of session and sponsorship, and the clock"
 	case a.Code == signature:
 		return "check who signs, the chain ID and the EntryPoint, and that no field changed after the paymaster answered or after signing"
-	case a.Code == reverted && a.Reason.Revert == nil:
+	case a.Code == reverted && a.Revert == nil:
 		return "the operation's call would revert; check what it calls, its arguments, and what the account has"
 	}
 	return ""
 }
 
-// crowd finds what bundlers say of an account that has as many operations in the mempool as they take:
+// senderLimit finds what bundlers say of an account that has as many operations in the mempool as they take:
 // "Max operations (4) reached for sender …", "Maximum number of parallel user operations … reached".
-var crowd = regexp.MustCompile(`(?i)\bmax(imum number of)?\b.{0,20}\boperations\b.{0,60}\breached\b`)
+var senderLimit = regexp.MustCompile(`(?i)\bmax(imum number of)?\b.{0,20}\boperations\b.{0,60}\breached\b`)
 
-// crowded reports whether the account has too many operations on their way: this one was not taken, and
+// overSenderLimit reports whether the account has too many operations on their way: this one was not taken, and
 // will be when others are included.
-func (a Answer) crowded() bool { return refusal(a.Code) && crowd.MatchString(a.Message) }
+func (a Answer) overSenderLimit() bool { return refusal(a.Code) && senderLimit.MatchString(a.Message) }
 
 // words is the service's message with what it says in hex, or in its data only.
 func (a Answer) words() string {
 	message := a.Message
-	if revert := a.Reason.Revert; revert != nil {
+	if revert := a.Revert; revert != nil {
 		decoded := revert.String()
 		message = strings.ReplaceAll(message, hexutil.Encode(revert.Data), decoded)
 		if !strings.Contains(message, decoded) && !saysReason(message, revert) {
 			message += ": reverted with " + decoded
 		}
 	}
-	if aa := a.Reason.AA; aa != nil && !strings.Contains(message, aa.Code) {
+	if aa := a.AA; aa != nil && !strings.Contains(message, aa.Code) {
 		message += ": " + strings.TrimSpace(aa.Code+" "+aa.Reason)
 	}
 	const longest = 1024
@@ -101,25 +133,23 @@ func saysReason(message string, revert *abi.Revert) bool {
 // Errors lists the reasons, for Unwrap.
 func (a Answer) Errors() []error {
 	var errs []error
-	if a.Reason.AA != nil {
-		errs = append(errs, a.Reason.AA)
+	if a.AA != nil {
+		errs = append(errs, a.AA)
 	}
-	if a.Reason.Revert != nil {
-		errs = append(errs, *a.Reason.Revert)
+	if a.Revert != nil {
+		errs = append(errs, *a.Revert)
 	}
 	return errs
 }
 
 // RateLimited reports whether the service wants fewer requests.
-func (a Answer) RateLimited() bool {
-	return a.Code == jsonrpc.CodeLimitExceeded || a.HTTPStatus == http.StatusTooManyRequests
-}
+func (a Answer) RateLimited() bool { return jsonrpc.RateLimited(a.Code, a.HTTPStatus) }
 
 // Temporary reports whether the service failed in a way that passes by itself.
 func (a Answer) Temporary() bool {
 	const internalError = -32603
 	failed := a.Code == internalError || a.Code == 0 || a.HTTPStatus >= 500 || a.HTTPStatus == http.StatusRequestTimeout
-	return a.RateLimited() || a.crowded() || failed && a.Undecided()
+	return a.RateLimited() || a.overSenderLimit() || failed && a.Undecided()
 }
 
 // Undecided reports whether it is open what became of the request: the service did not refuse it, but
@@ -128,7 +158,7 @@ func (a Answer) Undecided() bool {
 	switch {
 	case a.RateLimited(), a.HTTPStatus >= 400 && a.HTTPStatus <= 499 && a.HTTPStatus != http.StatusRequestTimeout:
 		return false
-	case a.Reason.AA != nil, a.Reason.Revert != nil, strings.Contains(strings.ToLower(a.Message), "revert"):
+	case a.AA != nil, a.Revert != nil, strings.Contains(strings.ToLower(a.Message), "revert"):
 		return false
 	}
 	return !refusal(a.Code)

@@ -27,9 +27,9 @@ type Reason struct {
 func Of(message string, data json.RawMessage) Reason {
 	var r Reason
 	texts := []string{message}
-	for _, leaf := range stringsIn(data) {
-		r.consider(leaf.text, leaf.isRevert())
-		texts = append(texts, leaf.text)
+	for _, s := range stringsIn(data) {
+		r.consider(s.text, s.isRevert())
+		texts = append(texts, s.text)
 	}
 	for _, blob := range hexBlob.FindAllStringSubmatch(message, -1) {
 		r.consider(blob[2], blob[1] != "")
@@ -63,12 +63,12 @@ func (r *Reason) consider(text string, named bool) {
 	}
 }
 
-// leaf is a string in the error's data and the name of the field it is in.
-type leaf struct{ name, text string }
+// dataString is a string in the error's data and the name of the field it is in.
+type dataString struct{ name, text string }
 
-// isRevert reports whether the leaf's place says that it is revert data.
-func (l leaf) isRevert() bool {
-	switch l.name {
+// isRevert reports whether the string's place says that it is revert data.
+func (s dataString) isRevert() bool {
+	switch s.name {
 	case "", "data", "revertData", "returnData":
 		return true
 	}
@@ -76,7 +76,7 @@ func (l leaf) isRevert() bool {
 }
 
 // stringsIn lists the strings in a JSON value in a stable order.
-func stringsIn(data json.RawMessage) []leaf {
+func stringsIn(data json.RawMessage) []dataString {
 	var value any
 	if json.Unmarshal(data, &value) != nil {
 		return nil
@@ -85,21 +85,21 @@ func stringsIn(data json.RawMessage) []leaf {
 	return appendStrings(nil, "", value, deepest)
 }
 
-func appendStrings(leaves []leaf, name string, value any, depth int) []leaf {
+func appendStrings(found []dataString, name string, value any, depth int) []dataString {
 	if depth == 0 {
-		return leaves
+		return found
 	}
 	switch value := value.(type) {
 	case string:
-		leaves = append(leaves, leaf{name, value})
+		found = append(found, dataString{name, value})
 	case []any:
 		for _, element := range value {
-			leaves = appendStrings(leaves, name, element, depth-1)
+			found = appendStrings(found, name, element, depth-1)
 		}
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(value)) {
-			leaves = appendStrings(leaves, key, value[key], depth-1)
+			found = appendStrings(found, key, value[key], depth-1)
 		}
 	}
-	return leaves
+	return found
 }

@@ -67,14 +67,14 @@ func TestText(t *testing.T) {
 		{"data that is too deep", "rejected", `[[[[[[[["AA21"]]]]]]]]`, "rejected (code -32500)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			answer := reason.Answer{Service: "bundler", Method: "eth_sendUserOperation", Code: -32500, Message: c.message, HTTPStatus: 200,
-				Reason: reason.Of(c.message, json.RawMessage(c.data))}
-			require.Equal(t, prefix+c.want, answer.Text())
+			why := reason.Of(c.message, json.RawMessage(c.data))
+			answer := reason.Answer{Method: "eth_sendUserOperation", Code: -32500, Message: c.message, HTTPStatus: 200, AA: why.AA, Revert: why.Revert}
+			require.Equal(t, prefix+c.want, answer.Text("bundler"))
 			if strings.Contains(c.name, "FailedOp") {
-				require.Contains(t, answer.Text(), "AA23 reverted: SR Invalid SKM")
+				require.Contains(t, answer.Text("bundler"), "AA23 reverted: SR Invalid SKM")
 			}
 			if strings.Contains(c.name, "nested") {
-				require.Contains(t, answer.Text(), "WrongValidationModule(0x11")
+				require.Contains(t, answer.Text("bundler"), "WrongValidationModule(0x11")
 			}
 		})
 	}
@@ -95,14 +95,14 @@ func TestTextByCode(t *testing.T) {
 		{reason.Answer{Message: "invalid API key", HTTPStatus: 401}, "invalid API key (HTTP 401)"},
 		{reason.Answer{Message: "no", HTTPStatus: 200}, "no (code 0)"},
 	} {
-		c.answer.Service, c.answer.Method = "bundler", "eth_chainId"
-		require.Equal(t, "bundler: eth_chainId: "+c.want, c.answer.Text())
+		c.answer.Method = "eth_chainId"
+		require.Equal(t, "bundler: eth_chainId: "+c.want, c.answer.Text("bundler"))
 	}
 }
 
 func TestErrors(t *testing.T) {
 	why := reason.Of("AA23 reverted", json.RawMessage(quote(t, revert(t, "function WrongValidationModule(address)", common.Address{0x11}))))
-	err := errors.Join(reason.Answer{Reason: why}.Errors()...)
+	err := errors.Join(reason.Answer{AA: why.AA, Revert: why.Revert}.Errors()...)
 	var aa *userop.AAError
 	require.True(t, errors.As(err, &aa))
 	require.Equal(t, "AA23", aa.Code)
@@ -121,14 +121,14 @@ func TestDecisions(t *testing.T) {
 	}{
 		{"refused by the account", reason.Answer{Code: -32500}, false, false},
 		{"refused with HTTP 500", reason.Answer{Code: -32500, HTTPStatus: 500}, false, false},
-		{"as many as Alto takes", reason.Answer{Code: -32602, Reason: reason.Reason{AA: aa},
+		{"as many as Alto takes", reason.Answer{Code: -32602, AA: aa,
 			Message: "AA25 invalid account nonce: Maximum number of parallel user operations for that is allowed for this sender reached"}, true, false},
 		{"as many as Rundler takes", reason.Answer{Code: -32505, Message: "Max operations (4) reached for sender 0x82a6"}, true, false},
 		{"bad parameters", reason.Answer{Code: -32602}, false, false},
 		{"rate limit", reason.Answer{Code: -32005}, true, false},
 		{"HTTP 429", reason.Answer{Code: -32000, HTTPStatus: 429}, true, false},
 		{"internal error", reason.Answer{Code: -32603}, true, true},
-		{"internal error with a reason", reason.Answer{Code: -32603, Reason: reason.Reason{AA: aa}}, false, false},
+		{"internal error with a reason", reason.Answer{Code: -32603, AA: aa}, false, false},
 		{"internal error that is a revert", reason.Answer{Code: -32603, Message: "Execution Reverted"}, false, false},
 		{"no code", reason.Answer{HTTPStatus: 200}, true, true},
 		{"no code, HTTP 400", reason.Answer{HTTPStatus: 400}, false, false},
@@ -146,7 +146,7 @@ func FuzzOf(f *testing.F) {
 	f.Add("AA23 reverted", `{"revertData":"0x08c379a0","a":[{"b":"AA21"}]}`)
 	f.Fuzz(func(t *testing.T, message, data string) {
 		why := reason.Of(message, json.RawMessage(data))
-		text := reason.Answer{Message: message, Reason: why}.Text()
+		text := reason.Answer{Message: message, AA: why.AA, Revert: why.Revert}.Text("bundler")
 		require.Less(t, len(text), 4096)
 		if why.AA != nil {
 			require.Contains(t, text+strings.Repeat(why.AA.Code, len(message)/1000), why.AA.Code)

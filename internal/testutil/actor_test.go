@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -129,7 +130,7 @@ func (s *stage) sponsorAs(op *userop.Operation, sign signFunc, params map[string
 	op.Signature = sign(common.Hash{1})
 	var answer struct {
 		PaymasterAndData                                       string
-		PreVerificationGas, VerificationGasLimit, CallGasLimit userop.Quantity
+		PreVerificationGas, VerificationGasLimit, CallGasLimit quantity.Quantity
 	}
 	params["calculateGasLimits"] = true
 	params["sponsorshipInfo"] = map[string]any{"smartAccountInfo": map[string]any{"name": "BICONOMY", "version": "2.0.0"}}

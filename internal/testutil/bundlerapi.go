@@ -6,6 +6,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -35,9 +36,9 @@ func (api bundlerAPI) SupportedEntryPoints() []common.Address {
 
 // gasEstimate is the answer of eth_estimateUserOperationGas.
 type gasEstimate struct {
-	CallGasLimit         userop.Quantity `json:"callGasLimit"`
-	VerificationGasLimit userop.Quantity `json:"verificationGasLimit"`
-	PreVerificationGas   userop.Quantity `json:"preVerificationGas"`
+	CallGasLimit         quantity.Quantity `json:"callGasLimit"`
+	VerificationGasLimit quantity.Quantity `json:"verificationGasLimit"`
+	PreVerificationGas   quantity.Quantity `json:"preVerificationGas"`
 }
 
 func (api bundlerAPI) EstimateUserOperationGas(ctx context.Context, op draftOp, entryPoint common.Address, overrides *userop.StateOverride) (*gasEstimate, error) {
@@ -52,9 +53,9 @@ func (api bundlerAPI) EstimateUserOperationGas(ctx context.Context, op draftOp, 
 		return nil, err
 	}
 	return &gasEstimate{
-		CallGasLimit:         userop.Quantity(gas.CallGasLimit),
-		VerificationGasLimit: userop.Quantity(gas.VerificationGasLimit),
-		PreVerificationGas:   userop.Quantity(gas.PreVerificationGas),
+		CallGasLimit:         quantity.Quantity(gas.CallGasLimit),
+		VerificationGasLimit: quantity.Quantity(gas.VerificationGasLimit),
+		PreVerificationGas:   quantity.Quantity(gas.PreVerificationGas),
 	}, nil
 }
 

@@ -13,7 +13,7 @@ func TestDraftOp(t *testing.T) {
 	require.EqualValues(t, 7, draft.Nonce.Uint64())
 	require.EqualValues(t, 9, draft.PreVerificationGas.Uint64())
 	require.True(t, draft.CallGasLimit.IsZero())
-	require.True(t, draft.Fees().IsZero())
+	require.Zero(t, draft.Fees())
 	require.ErrorContains(t, json.Unmarshal([]byte(`{"nonce":"7"}`), &draft), "missing sender")
 }
 

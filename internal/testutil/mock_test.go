@@ -15,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -237,7 +238,7 @@ func TestMockBundlerAndPaymaster(t *testing.T) {
 		op := &userop.Operation{Sender: common.Address{1}, CallData: []byte{2}}
 		var paid struct {
 			PaymasterAndData hexutil.Bytes
-			CallGasLimit     userop.Quantity
+			CallGasLimit     quantity.Quantity
 		}
 		require.NoError(t, toPayer.Call(&paid, "pm_sponsorUserOperation", op, map[string]any{"mode": "SPONSORED", "calculateGasLimits": true}))
 		require.Equal(t, MockPaymasterAndData(), paid.PaymasterAndData)

@@ -10,23 +10,23 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/go-sesame/sesame/abi"
-	"github.com/go-sesame/sesame/userop"
+	"github.com/go-sesame/sesame/internal/quantity"
 )
 
 // opReceipt is the answer of eth_getUserOperationReceipt, with the receipt of the bundle in it. The bundle's
 // logs are left out there: with many operations in a bundle, each would carry the logs of all.
 type opReceipt struct {
-	UserOpHash    common.Hash     `json:"userOpHash"`
-	EntryPoint    common.Address  `json:"entryPoint"`
-	Sender        common.Address  `json:"sender"`
-	Nonce         userop.Quantity `json:"nonce"`
-	Paymaster     common.Address  `json:"paymaster"`
-	ActualGasCost userop.Quantity `json:"actualGasCost"`
-	ActualGasUsed userop.Quantity `json:"actualGasUsed"`
-	Success       bool            `json:"success"`
-	Reason        string          `json:"reason,omitempty"`
-	Logs          []*types.Log    `json:"logs"`
-	Receipt       *types.Receipt  `json:"receipt"`
+	UserOpHash    common.Hash       `json:"userOpHash"`
+	EntryPoint    common.Address    `json:"entryPoint"`
+	Sender        common.Address    `json:"sender"`
+	Nonce         quantity.Quantity `json:"nonce"`
+	Paymaster     common.Address    `json:"paymaster"`
+	ActualGasCost quantity.Quantity `json:"actualGasCost"`
+	ActualGasUsed quantity.Quantity `json:"actualGasUsed"`
+	Success       bool              `json:"success"`
+	Reason        string            `json:"reason,omitempty"`
+	Logs          []*types.Log      `json:"logs"`
+	Receipt       *types.Receipt    `json:"receipt"`
 }
 
 // receipt looks an operation up on the chain, whoever bundled it. It is nil while there is none, JSON null as
@@ -58,10 +58,10 @@ func (b *Bundler) receipt(ctx context.Context, hash common.Hash) (*opReceipt, er
 		UserOpHash:    hash,
 		EntryPoint:    b.entryPoint,
 		Sender:        event.Sender,
-		Nonce:         userop.Quantity(event.Nonce),
+		Nonce:         quantity.Quantity(event.Nonce),
 		Paymaster:     event.Paymaster,
-		ActualGasCost: userop.Quantity(event.ActualGasCost),
-		ActualGasUsed: userop.Quantity(event.ActualGasUsed),
+		ActualGasCost: quantity.Quantity(event.ActualGasCost),
+		ActualGasUsed: quantity.Quantity(event.ActualGasUsed),
 		Success:       event.Success,
 		Reason:        revertReason(own, hash),
 		Logs:          own,

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -110,7 +111,7 @@ type sponsorName struct {
 }
 
 // GetPaymasterStubData is pm_getPaymasterStubData.
-func (api *paymasterAPI) GetPaymasterStubData(_ context.Context, draft draftOp, entryPoint common.Address, chainID userop.Quantity, _ *json.RawMessage) (*stubData, error) {
+func (api *paymasterAPI) GetPaymasterStubData(_ context.Context, draft draftOp, entryPoint common.Address, chainID quantity.Quantity, _ *json.RawMessage) (*stubData, error) {
 	if err := api.checkPlace(entryPoint, chainID); err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ func (api *paymasterAPI) GetPaymasterStubData(_ context.Context, draft draftOp, 
 }
 
 // GetPaymasterData is pm_getPaymasterData.
-func (api *paymasterAPI) GetPaymasterData(ctx context.Context, op userop.Operation, entryPoint common.Address, chainID userop.Quantity, _ *json.RawMessage) (*stubData, error) {
+func (api *paymasterAPI) GetPaymasterData(ctx context.Context, op userop.Operation, entryPoint common.Address, chainID quantity.Quantity, _ *json.RawMessage) (*stubData, error) {
 	if err := api.checkPlace(entryPoint, chainID); err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ func (api *paymasterAPI) GetPaymasterData(ctx context.Context, op userop.Operati
 	return &stubData{PaymasterAndData: op.PaymasterAndData}, nil
 }
 
-func (api *paymasterAPI) checkPlace(entryPoint common.Address, chainID userop.Quantity) error {
+func (api *paymasterAPI) checkPlace(entryPoint common.Address, chainID quantity.Quantity) error {
 	p := &api.p.estimator
 	if entryPoint != p.entryPoint {
 		return invalid("EntryPoint %s is not supported, only %s is", entryPoint, p.entryPoint)

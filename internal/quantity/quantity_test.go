@@ -1,4 +1,4 @@
-package userop_test
+package quantity_test
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/userop"
+	"github.com/go-sesame/sesame/internal/quantity"
 )
 
 func TestQuantityForms(t *testing.T) {
@@ -28,7 +28,7 @@ func TestQuantityForms(t *testing.T) {
 		`"0x000` + largest + `"`: "0x" + largest,
 		`115792089237316195423570985008687907853269984665640564039457584007913129639935`: "0x" + largest,
 	} {
-		var q userop.Quantity
+		var q quantity.Quantity
 		require.NoError(t, json.Unmarshal([]byte(in), &q), in)
 		require.Equal(t, want, q.String(), in)
 		out, err := json.Marshal(q)
@@ -61,14 +61,14 @@ func TestQuantityRefuses(t *testing.T) {
 		`115792089237316195423570985008687907853269984665640564039457584007913129639936`: `"115792089237316195423570985008687907853269984665640564039457584007913129639936" does not fit into 256 bits`,
 		strings.Repeat("9", 500): `"` + strings.Repeat("9", 80) + `"… does not fit into 256 bits`,
 	} {
-		q := userop.Quantity(*uint256.NewInt(7))
+		q := quantity.Quantity(*uint256.NewInt(7))
 		require.EqualError(t, json.Unmarshal([]byte(in), &q), want, in)
 		require.Equal(t, "0x7", q.String(), "unchanged by %s", in)
 	}
 }
 
 func TestQuantityUint64(t *testing.T) {
-	q := userop.Quantity(*uint256.NewInt(1 << 63))
+	q := quantity.Quantity(*uint256.NewInt(1 << 63))
 	v, err := q.Uint64()
 	require.NoError(t, err)
 	require.Equal(t, uint64(1<<63), v)
@@ -82,7 +82,7 @@ func FuzzQuantity(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		q, err := userop.ParseQuantity(text)
+		q, err := quantity.Parse(text)
 		want, ok := new(big.Int), false
 		if hex, isHex := strings.CutPrefix(strings.ToLower(text), "0x"); isHex {
 			want, ok = want.SetString(hex, 16)
@@ -96,7 +96,7 @@ func FuzzQuantity(f *testing.F) {
 		}
 		require.True(t, ok, text)
 		require.Zero(t, want.Cmp(q.Int().ToBig()), text)
-		again, err := userop.ParseQuantity(q.String())
+		again, err := quantity.Parse(q.String())
 		require.NoError(t, err)
 		require.Equal(t, q, again)
 	})

@@ -1,4 +1,6 @@
-package userop
+// Package quantity reads and writes the numbers of JSON-RPC: a [Quantity] takes every form in which services write
+// them, and no other.
+package quantity
 
 import (
 	"errors"
@@ -6,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/internal/jsonobject"
 )
 
 // Quantity is a uint256 in the JSON of services. It goes out as minimal 0x-hex; coming in it may be
@@ -13,18 +17,18 @@ import (
 // "1.5", 1e18, -1 and "0x" are refused. No floating point is involved.
 type Quantity uint256.Int
 
-// ParseQuantity reads 0x-hex (leading zeros allowed) or decimal digits.
-func ParseQuantity(text string) (Quantity, error) {
+// Parse reads 0x-hex (leading zeros allowed) or decimal digits.
+func Parse(text string) (Quantity, error) {
 	digits, base := text, 10
 	if strings.HasPrefix(text, "0x") || strings.HasPrefix(text, "0X") {
 		digits, base = text[2:], 16
 	}
 	if !allDigits(digits, base) {
-		return Quantity{}, fmt.Errorf("%s is not an exact non-negative integer (0x-hex or decimal digits)", shorten(text))
+		return Quantity{}, fmt.Errorf("%s is not an exact non-negative integer (0x-hex or decimal digits)", jsonobject.Quote(text))
 	}
 	v, err := parseDigits(digits, base)
 	if err != nil {
-		return Quantity{}, fmt.Errorf("%s does not fit into 256 bits", shorten(text))
+		return Quantity{}, fmt.Errorf("%s does not fit into 256 bits", jsonobject.Quote(text))
 	}
 	return Quantity(*v), nil
 }
@@ -54,7 +58,7 @@ func (q *Quantity) UnmarshalJSON(data []byte) error {
 	if unquoted, ok := strings.CutPrefix(text, `"`); ok {
 		text = strings.TrimSuffix(unquoted, `"`) // a number has nothing to unescape
 	}
-	parsed, err := ParseQuantity(text)
+	parsed, err := Parse(text)
 	if err != nil {
 		return err
 	}
@@ -87,13 +91,4 @@ func parseDigits(digits string, base int) (*uint256.Int, error) {
 	default:
 		return uint256.FromDecimal(digits)
 	}
-}
-
-// shorten quotes text for an error message, cut to a bearable length.
-func shorten(text string) string {
-	const limit = 80
-	if len(text) > limit {
-		return fmt.Sprintf("%q…", text[:limit])
-	}
-	return fmt.Sprintf("%q", text)
 }

@@ -1,0 +1,219 @@
+package account_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/paymaster"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// mostFrames is how many functions of this module a request may go through, from Account.Send to http.Client.Do.
+const mostFrames = 9
+
+// frames is an http.RoundTripper that keeps, for each JSON-RPC method, the longest way to it through the functions of
+// this module.
+type frames struct {
+	mu      sync.Mutex
+	deepest map[string][]string
+	// answers, where there are some for a method, come instead of the service's.
+	answers map[string][]func() (*http.Response, error)
+}
+
+func (f *frames) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	var request struct{ Method string }
+	if err := json.Unmarshal(body, &request); err != nil {
+		return nil, err
+	}
+	way := wayFromSend()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(way) > len(f.deepest[request.Method]) {
+		f.deepest[request.Method] = way
+	}
+	if answers := f.answers[request.Method]; len(answers) > 0 {
+		f.answers[request.Method] = answers[1:]
+		return answers[0]()
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// wayFromSend lists the functions of this module from Send down to here, across goroutines, as frames of the stack;
+// nil where Send is not on the way.
+func wayFromSend() []string {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	goroutines := map[string][]string{} // their lines, by number
+	var current string
+	for _, text := range strings.Split(string(stacks), "\n\n") {
+		lines := strings.Split(text, "\n")
+		number := strings.Fields(lines[0])[1]
+		goroutines[number] = lines[1:]
+		if current == "" {
+			current = number // the one that asks is the first
+		}
+	}
+	var way []string
+	for creator := ""; current != ""; {
+		var names []string
+		names, creator, current = ours(goroutines[current], creator)
+		way = append(way, names...)
+	}
+	send := slices.IndexFunc(way, func(name string) bool { return sendFunc.MatchString(name) })
+	if send < 0 {
+		return nil
+	}
+	way = way[:send+1]
+	slices.Reverse(way)
+	return way
+}
+
+var (
+	sendFunc  = regexp.MustCompile(`^account\.\(\*(Owned)?Account\)\.Send$`)
+	createdBy = regexp.MustCompile(`^created by (\S+) in goroutine (\d+)$`)
+)
+
+// ours lists the functions of this module in a goroutine's stack, the innermost first, and says which function of
+// which goroutine created it. from is the function that created the goroutine looked at before; what it went on to
+// call meanwhile is not on the way.
+func ours(lines []string, from string) (names []string, creator, parent string) {
+	const module = "github.com/go-sesame/sesame/"
+	for i := 0; i+1 < len(lines); i += 2 { // a function, then its place
+		if m := createdBy.FindStringSubmatch(lines[i]); m != nil {
+			return names, m[1], m[2]
+		}
+		name := lines[i]
+		if args := strings.LastIndex(name, "("); args >= 0 {
+			name = name[:args]
+		}
+		if name == from {
+			names = nil
+		}
+		if strings.HasPrefix(name, module) && !strings.Contains(lines[i+1], "_test.go:") {
+			names = append(names, strings.TrimPrefix(name, module))
+		}
+	}
+	return names, "", ""
+}
+
+// framesWorld is a world whose services count frames.
+func framesWorld(t *testing.T) (*world, *frames, *http.Client) {
+	t.Helper()
+	f := &frames{deepest: map[string][]string{}, answers: map[string][]func() (*http.Response, error){}}
+	w := newWorld(t)
+	w.grant(t, []policy.Policy{w.nftPolicy()})
+	w.fund(t, 1)
+	w.giveTokens(t, w.chain.Contracts.Token6, 100_000_000)
+	return w, f, &http.Client{Transport: f}
+}
+
+// framesClient is a client that knows nothing yet, as a process that has just begun.
+func (w *world) framesClient(t *testing.T, counted *http.Client, paymaster userop.Paymaster) *account.Client {
+	t.Helper()
+	w.config.Bundler = bundler.New(w.bundler.URL(), bundler.WithHTTPClient(counted))
+	w.config.Paymaster = paymaster
+	return w.clientWith(t, account.Contracts{})
+}
+
+func TestFewFramesFromSendToTheServices(t *testing.T) {
+	w, f, counted := framesWorld(t)
+	biconomy := paymaster.New(w.paymaster.URL(), paymaster.WithHTTPClient(counted))
+	standard := paymaster.NewERC7677(w.paymaster.URL(), nil, paymaster.WithHTTPClient(counted))
+	sess, err := session.Open(t.Context(), w.store, w.owner.Ref())
+	require.NoError(t, err)
+	calls := []account.Call{w.mint(t, w.owner.Address())}
+	withSession := account.WithSession(sess.Leaf(0))
+	fixed := account.WithGas(userop.Gas{
+		CallGasLimit: *uint256.NewInt(300_000), VerificationGasLimit: *uint256.NewInt(500_000), PreVerificationGas: *uint256.NewInt(100_000),
+	})
+	margins := account.WithMargins(userop.Margins{CallGasLimit: 10})
+	token := account.PayWith(quote(t, w.owner, w.chain.Contracts.Token6, calls, account.ApproveExact()))
+
+	for name, test := range map[string]struct {
+		paymaster userop.Paymaster
+		owner     bool
+		opts      []account.Option
+	}{
+		"session, sponsored":                     {biconomy, false, []account.Option{withSession, account.Sponsored()}},
+		"session, sponsored, fixed limits":       {biconomy, false, []account.Option{withSession, account.Sponsored(), fixed}},
+		"session, sponsored, margins":            {biconomy, false, []account.Option{withSession, account.Sponsored(), margins}},
+		"session, self-paid":                     {biconomy, false, []account.Option{withSession}},
+		"session, ERC-7677":                      {standard, false, []account.Option{withSession, account.Sponsored()}},
+		"session, ERC-7677, fixed limits":        {standard, false, []account.Option{withSession, account.Sponsored(), fixed}},
+		"session found, self-paid if it must be": {biconomy, false, []account.Option{account.WithLeafOf(sess), account.SponsoredOrSelf()}},
+		"owner, sponsored":                       {biconomy, true, []account.Option{account.Sponsored()}},
+		"owner, self-paid":                       {biconomy, true, nil},
+		"owner, ERC-7677":                        {standard, true, []account.Option{account.Sponsored()}},
+		"owner, token":                           {biconomy, true, []account.Option{token, account.ApproveExact()}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := w.framesClient(t, counted, test.paymaster)
+			send := client.Account(w.owner.Address()).Send
+			if test.owner {
+				send = client.OwnedAccount(account.KeyOwner(w.ownerKey)).Send
+			}
+			tx, err := send(t.Context(), calls, test.opts...)
+			require.NoError(t, err)
+			_, err = tx.Wait(t.Context())
+			require.NoError(t, err)
+		})
+	}
+
+	t.Run("a refusal after a lost answer", func(t *testing.T) {
+		f.answers["eth_sendUserOperation"] = []func() (*http.Response, error){
+			func() (*http.Response, error) { return nil, io.ErrUnexpectedEOF },
+			func() (*http.Response, error) {
+				body := `{"error":{"code":-32500,"message":"AA25 invalid account nonce"}}`
+				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+			},
+		}
+		user := w.framesClient(t, counted, biconomy).Account(w.owner.Address())
+		_, err := user.Send(t.Context(), calls, withSession, account.Sponsored())
+		require.True(t, userop.MayBeAccepted(err))
+	})
+
+	for _, method := range []string{
+		"eth_chainId", "eth_supportedEntryPoints", "biconomy_getGasFeeValues", "pimlico_getUserOperationGasPrice",
+		"pm_sponsorUserOperation", "pm_getPaymasterStubData", "pm_getPaymasterData",
+		"eth_estimateUserOperationGas", "eth_sendUserOperation", "eth_getUserOperationReceipt",
+	} {
+		way := f.deepest[method]
+		require.NotEmpty(t, way, method)
+		report := fmt.Sprintf("%s: %d frames: %s", method, len(way), strings.Join(way, " → "))
+		t.Log(report)
+		require.LessOrEqual(t, len(way), mostFrames, report)
+	}
+}
+
+// The measure counts what it should: each function once, also across a goroutine.
+func TestTheWayFromSendGoesAcrossGoroutines(t *testing.T) {
+	w, f, counted := framesWorld(t)
+	user := w.framesClient(t, counted, w.config.Paymaster).Account(common.Address{1})
+	_, err := user.Send(t.Context(), []account.Call{{To: stranger}}, account.WithSigner(w.owner.Signer()))
+	require.Error(t, err)
+	require.Equal(t, "account.(*Account).Send", f.deepest["eth_chainId"][0])
+	require.Equal(t, "userop.(*Sender).Send", f.deepest["eth_chainId"][1])
+	require.Equal(t, "internal/jsonrpc.(*Client).Do", f.deepest["eth_chainId"][len(f.deepest["eth_chainId"])-1])
+}

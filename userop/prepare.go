@@ -1,0 +1,99 @@
+package userop
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// prepare reads everything that does not depend on each other at once. The operation then lacks the limits that
+// the caller did not give, and who pays; its signature is the dummy.
+func (r *run) prepare(ctx context.Context) (err error) {
+	group, reading := errgroup.WithContext(ctx)
+	group.Go(into(reading, &r.op.Nonce, r.nonce.Nonce))
+	if r.draft.Compose != nil {
+		group.Go(into(reading, &r.op.CallData, r.draft.Compose))
+	}
+	if r.draft.InitCode != nil {
+		group.Go(into(reading, &r.op.InitCode, r.draft.InitCode))
+	}
+	switch source := r.sender.cfg.Fees; {
+	case !r.draft.Fees.isZero():
+		r.op.setFees(r.draft.Fees)
+	case source == nil:
+		group.Go(func() error {
+			return fmt.Errorf("%w: the bundler has no gas price; give fees or a fee source", ErrNoFees)
+		})
+	default:
+		group.Go(func() error { return r.useFees(source.Fees(reading)) })
+	}
+	if !r.sender.identified.Load() {
+		group.Go(func() error { return r.sender.identify(reading) })
+	}
+	for _, check := range r.draft.Checks {
+		group.Go(func() error { return check(reading) })
+	}
+	if err := group.Wait(); err != nil {
+		return r.failed(StepPrepare, err)
+	}
+	r.op.setGas(r.draft.Gas)
+	if r.op.Signature, err = r.draft.Signer.DummySignature(r.op); err != nil {
+		return r.failed(StepSign, err)
+	}
+	return nil
+}
+
+// into is a read whose value goes to field.
+func into[T any](ctx context.Context, field *T, read func(context.Context) (T, error)) func() error {
+	return func() (err error) {
+		*field, err = read(ctx)
+		return err
+	}
+}
+
+// useFees takes the fees that the source proposes, with the draft's margins.
+func (r *run) useFees(fees Fees, err error) error {
+	if err != nil {
+		return fmt.Errorf("gas price: %w", err)
+	}
+	if fees.MaxPriorityFeePerGas.Gt(&fees.MaxFeePerGas) {
+		return fmt.Errorf("gas price: the service proposes a priority fee of %s wei above its maximum fee of %s wei", fees.MaxPriorityFeePerGas.Dec(), fees.MaxFeePerGas.Dec())
+	}
+	fees.MaxFeePerGas = addPercent(fees.MaxFeePerGas, r.draft.Margins.MaxFeePerGas)
+	fees.MaxPriorityFeePerGas = addPercent(fees.MaxPriorityFeePerGas, r.draft.Margins.MaxPriorityFeePerGas)
+	if fees.MaxPriorityFeePerGas.Gt(&fees.MaxFeePerGas) {
+		return fmt.Errorf("gas price: with their margins the priority fee of %s wei is above the maximum fee of %s wei; raise that one too", fees.MaxPriorityFeePerGas.Dec(), fees.MaxFeePerGas.Dec())
+	}
+	r.op.setFees(fees)
+	return nil
+}
+
+// identify asks the bundler, until it once answered right, which chain and EntryPoints it serves.
+func (s *Sender) identify(ctx context.Context) error {
+	bundler, ok := s.cfg.Bundler.(Identity)
+	if !ok {
+		return nil
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		id, err := bundler.ChainID(ctx)
+		if err == nil && id != s.cfg.ChainID {
+			err = fmt.Errorf("%w: the bundler serves chain %d, this client is for chain %d", ErrWrongChain, id, s.cfg.ChainID)
+		}
+		return err
+	})
+	group.Go(func() error {
+		entryPoints, err := bundler.SupportedEntryPoints(ctx)
+		if err == nil && !slices.Contains(entryPoints, s.cfg.EntryPoint) {
+			err = fmt.Errorf("%w: the bundler supports EntryPoints %v, not %s", ErrWrongChain, entryPoints[:min(len(entryPoints), 8)], s.cfg.EntryPoint)
+		}
+		return err
+	})
+	err := group.Wait()
+	if err == nil {
+		s.identified.Store(true)
+	}
+	return err
+}

@@ -1,0 +1,102 @@
+package userop
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"regexp"
+	"slices"
+)
+
+// MayBeAccepted reports whether an operation may be included although sending it, or waiting for it,
+// failed with err: the request may have reached the bundler, and its answer got lost. Wait for it with
+// [Sender.Watch], or send the same bytes again with [Sender.Resend]; never sign another one for the same
+// purpose before that is known.
+//
+// Of an error that joins several, it is true if it is of one of them.
+func MayBeAccepted(err error) bool {
+	switch e := err.(type) {
+	case *WaitError:
+		return true
+	case *Error:
+		return e.Step == StepSend && e.Operation != nil && mayBeDelivered(e.Err)
+	case interface{ Unwrap() error }:
+		return MayBeAccepted(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), MayBeAccepted)
+	}
+	return false
+}
+
+// mayBeDelivered asks the error itself; one that cannot tell leaves the doubt.
+func mayBeDelivered(err error) bool {
+	var judged interface{ MayBeDelivered() bool }
+	return !errors.As(err, &judged) || judged.MayBeDelivered()
+}
+
+func temporary(err error) bool {
+	var judged interface{ Temporary() bool }
+	return errors.As(err, &judged) && judged.Temporary()
+}
+
+// doubtfulError is a refusal that came after an answer had got lost: the refusal may be about the
+// operation's own inclusion.
+type doubtfulError struct{ err error }
+
+func (e *doubtfulError) Error() string {
+	return e.err.Error() + " (an earlier try may have been accepted: its answer got lost)"
+}
+
+func (e *doubtfulError) Unwrap() error { return e.err }
+
+func (e *doubtfulError) MayBeDelivered() bool { return true }
+
+func (e *doubtfulError) Temporary() bool { return false }
+
+// SafeToRetry reports whether the whole send can be tried again as it was: the operation was surely
+// not accepted, and the cause passes by itself, such as a service that is overloaded or a node that is out of
+// reach.
+func SafeToRetry(err error) bool {
+	return !MayBeAccepted(err) && (temporary(err) || nodeUnavailable(err))
+}
+
+// nodeUnavailable reports whether err is a node that could not be read for now, while an operation was prepared: it
+// was out of reach, or has too much to do. A chain reader's errors do not tell that by a method, as those of
+// the bundler and the paymaster do.
+func nodeUnavailable(err error) bool {
+	var failed *Error
+	if !errors.As(err, &failed) || failed.Step != StepPrepare {
+		return false
+	}
+	var (
+		name   *net.DNSError
+		broken *net.OpError
+		answer interface{ ErrorCode() int }
+	)
+	switch cause := failed.Err; {
+	case errors.Is(cause, context.Canceled), errors.As(cause, &name) && name.IsNotFound:
+		return false
+	case errors.As(cause, &answer):
+		return answer.ErrorCode() == -32005 || answer.ErrorCode() == 429 // limit exceeded (EIP-1474), and what some say instead
+	case errors.As(cause, &broken):
+		return broken.Op == "dial" || broken.Op == "read" || broken.Op == "write"
+	case errors.Is(cause, io.EOF), errors.Is(cause, io.ErrUnexpectedEOF):
+		return true
+	default:
+		return busyStatus.MatchString(innermost(cause).Error())
+	}
+}
+
+// busyStatus is how an error of go-ethereum's rpc client begins where HTTP itself failed in a way that passes.
+var busyStatus = regexp.MustCompile(`^(408|429|5\d\d) `)
+
+func innermost(err error) error {
+	for {
+		cause := errors.Unwrap(err)
+		if cause == nil {
+			return err
+		}
+		err = cause
+	}
+}
