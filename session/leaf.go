@@ -2,12 +2,13 @@ package session
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // Leaf is one session as the account's Merkle tree holds it: a validity window, the session
@@ -37,11 +38,7 @@ type Leaf struct {
 
 // Pack returns the leaf's bytes as the session key manager hashes them.
 func (l *Leaf) Pack() []byte {
-	packed := make([]byte, 0, 12+common.AddressLength+len(l.Data))
-	packed = appendUint48(packed, l.ValidUntil)
-	packed = appendUint48(packed, l.ValidAfter)
-	packed = append(packed, l.Module[:]...)
-	return append(packed, l.Data...)
+	return contracts.PackSessionLeaf(l.ValidUntil, l.ValidAfter, l.Module, l.Data)
 }
 
 // Hash returns keccak256 of [Leaf.Pack]: the node the leaf is in the Merkle tree.
@@ -108,10 +105,4 @@ func (l *Leaf) name() string {
 		return "session leaf of key " + l.Key.Hex()
 	}
 	return "session " + l.ID
-}
-
-func appendUint48(dst []byte, v uint64) []byte {
-	var word [8]byte
-	binary.BigEndian.PutUint64(word[:], v)
-	return append(dst, word[2:]...)
 }

@@ -1,7 +1,7 @@
 package session
 
 import (
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // Policy says what a session key may do. [ABIPolicy], [ERC20Policy] and [RawPolicy] are policies.
@@ -12,4 +12,4 @@ type Policy interface {
 }
 
 // Call is one call the account is asked to make: To, Value in wei, Data.
-type Call = abi.ExecuteCall
+type Call = contracts.Call

@@ -7,6 +7,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // CheckCall judges one call of a batch as the leaf's session validation module will
@@ -53,7 +54,7 @@ func checkExecute(leaf *Leaf, callData []byte, reason string) *Violation {
 	if len(callData) < abi.SelectorSize {
 		return unreadable(leaf, "operation with %d bytes of callData, which name no function of the account", len(callData))
 	}
-	if isExecute(callData) {
+	if contracts.IsExecute(callData) {
 		return nil
 	}
 	v := unreadable(leaf, "operation calls the account with selector 0x%x, a single session takes execute_ncC and execute only; several calls need a leaf for each", callData[:abi.SelectorSize])
