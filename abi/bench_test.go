@@ -8,31 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func BenchmarkExecute(b *testing.B) {
-	data := make([]byte, 68)
-	b.ReportAllocs()
-	for b.Loop() {
-		Execute(alice, uint256.Int{}, data)
-	}
-}
-
-func BenchmarkExecuteBatch(b *testing.B) {
-	calls := []ExecuteCall{{To: alice, Data: make([]byte, 68)}, {To: alice, Data: make([]byte, 36)}}
-	b.ReportAllocs()
-	for b.Loop() {
-		ExecuteBatch(calls)
-	}
-}
-
-func BenchmarkDecodeExecute(b *testing.B) {
-	data := ExecuteBatch([]ExecuteCall{{To: alice, Data: make([]byte, 68)}, {To: alice, Data: make([]byte, 36)}})
-	b.ReportAllocs()
-	for b.Loop() {
-		_, err := DecodeExecute(data)
-		require.NoError(b, err)
-	}
-}
-
 func BenchmarkParseFunction(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
@@ -68,13 +43,5 @@ func BenchmarkWordEncode(b *testing.B) {
 	for b.Loop() {
 		_, err := w.Encode(alice)
 		require.NoError(b, err)
-	}
-}
-
-func BenchmarkDecodeRevert(b *testing.B) {
-	data := revertData(b, "FailedOp(uint256,string)", 0, "AA24 signature error")
-	b.ReportAllocs()
-	for b.Loop() {
-		DecodeRevert(data)
 	}
 }

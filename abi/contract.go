@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/ethereum/go-ethereum/common"
 )
 
 // Contract is a contract's interface in human-readable form: its functions, events and errors. It is
@@ -68,7 +66,7 @@ func (c *Contract) Functions() []*Function { return slices.Clone(c.functions) }
 // Events returns the events, in order.
 func (c *Contract) Events() []*Event { return slices.Clone(c.events) }
 
-// Errors returns the errors, in order; [DecodeRevertWith] takes them.
+// Errors returns the errors, in order; [DecodeRevert] takes them.
 func (c *Contract) Errors() []*ErrorDef { return slices.Clone(c.errors) }
 
 // Function finds a function by its name, or, where several share it, by its signature:
@@ -89,24 +87,4 @@ func (c *Contract) Function(name string) (*Function, error) {
 		return nil, fmt.Errorf("the contract has no function %s", quote(name))
 	}
 	return nil, fmt.Errorf("several functions are named %s: say which of %s", quote(name), strings.Join(found, ", "))
-}
-
-// bySelector returns the function that calldata with this selector calls, or nil.
-func (c *Contract) bySelector(selector [SelectorSize]byte) *Function {
-	for _, f := range c.functions {
-		if f.selector == selector {
-			return f
-		}
-	}
-	return nil
-}
-
-// byTopic returns the event whose logs have this first topic, or nil.
-func (c *Contract) byTopic(topic common.Hash) *Event {
-	for _, e := range c.events {
-		if e.topic == topic {
-			return e
-		}
-	}
-	return nil
 }

@@ -45,21 +45,3 @@ func TestParseContractRefuses(t *testing.T) {
 		require.PanicsWithError(t, problem, func() { MustParseContract(text) })
 	}
 }
-
-// All tables can be read, and no two known errors share a selector but for one that two contracts have.
-func TestTables(t *testing.T) {
-	bySelector := make(map[[SelectorSize]byte]string)
-	for _, c := range []*Contract{
-		SmartAccount(), AccountFactory(), OwnershipModule(), SessionKeyManager(), EntryPoint(), ERC20(), ERC721(),
-		VerifyingPaymaster(), AccountResolver(), solidityErrors(), otherModuleErrors(), tokenErrors(),
-	} {
-		require.Positive(t, len(c.Functions())+len(c.Errors()))
-		for _, def := range c.Errors() {
-			if other, ok := bySelector[def.selector]; ok {
-				require.Equal(t, other, def.Signature())
-			}
-			bySelector[def.selector] = def.Signature()
-		}
-	}
-	require.Len(t, knownErrors(), len(bySelector))
-}

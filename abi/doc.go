@@ -5,16 +5,16 @@
 //
 //	data, err := abi.Pack("function safeMint(address to)", address)
 //
-// Go types are taken leniently and values strictly (see [Function.Pack]); [ParseFunction] keeps a signature parsed.
+// Go types are taken leniently and values strictly (see [Function.Pack]); [ParseFunction] keeps a signature
+// parsed.
 //
 // Rules of sessions look at single words of the calldata. [Function.Word] finds the word that a path
 // such as "order.amount" names, and says when there is no such word at a fixed place; [Word.Encode] makes
 // the value to compare it with.
 //
-// The contracts that smart accounts are made of are here as tables ([SmartAccount], [EntryPoint],
-// [SessionKeyManager] and others), with a builder for each call this module makes ([Execute], [SetMerkleRoot]) and
-// readers for results, events and reverts ([DecodeAddress], [DecodeUserOperationEvent], [DecodeRevert]). Builders
-// are made of the Append functions, which encode words without reflection.
+// [UnpackResult] reads what a call returned, [DecodeRevert] says what it reverted with, and [Event.Decode]
+// reads a log. [ParseContract] takes a whole interface, functions, events and errors; the package itself
+// knows no contract.
 //
 // Whatever decodes takes data from strangers: it does not panic, and takes memory in proportion to the data's
 // length.

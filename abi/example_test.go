@@ -5,7 +5,6 @@ import (
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
 )
@@ -102,40 +101,24 @@ func ExampleFunction_Word() {
 }
 
 func ExampleDecodeRevert() {
-	data, err := abi.Pack("FailedOp(uint256,string)", 0, "AA24 signature error")
+	data, err := abi.Pack("Error(string)", "ERC721: invalid token ID")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	fmt.Println(abi.DecodeRevert(data))
 
-	data, err = abi.Pack("WrongValidationModule(address)", receiver)
+	data, err = abi.Pack("NotTheMinter(address)", receiver)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	fmt.Println(abi.DecodeRevert(data))
+	fmt.Println(abi.DecodeRevert(data, abi.MustParseErrorDef("error NotTheMinter(address account)")))
 	// Output:
-	// FailedOp 0: AA24 signature error
-	// WrongValidationModule(0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed)
-}
-
-func ExampleDecodeExecute() {
-	callData := abi.ExecuteBatch([]abi.ExecuteCall{
-		{To: receiver, Value: *uint256.NewInt(1)},
-		{To: receiver, Data: abi.Transfer(receiver, *uint256.NewInt(2))},
-	})
-	calls, err := abi.DecodeExecute(callData)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, call := range calls {
-		fmt.Println(call.To, call.Value.Dec(), len(call.Data))
-	}
-	// Output:
-	// 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed 1 0
-	// 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed 0 68
+	// ERC721: invalid token ID
+	// 0x14a3ef9e (unknown error, 36 bytes)
+	// NotTheMinter(0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed)
 }
 
 func ExampleParseContract() {
@@ -151,7 +134,7 @@ func ExampleParseContract() {
 	fmt.Println(mint)
 
 	soldOut, err := abi.Pack("SoldOut(uint256)", 0)
-	fmt.Println(abi.DecodeRevertWith(soldOut, nft.Errors()...), err)
+	fmt.Println(abi.DecodeRevert(soldOut, nft.Errors()...), err)
 	// Output:
 	// function safeMint(address to) payable
 	// SoldOut(0) <nil>

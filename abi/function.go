@@ -6,7 +6,11 @@ import (
 	"strings"
 
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/go-sesame/sesame/internal/abiword"
 )
+
+// WordSize is the size of one ABI word in bytes.
+const WordSize = abiword.Size
 
 // SelectorSize is how many bytes of a function's hash begin its calldata.
 const SelectorSize = 4

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/holiman/uint256"
 )
 
@@ -88,7 +89,7 @@ func appendInteger(dst []byte, n *big.Int) []byte {
 	}
 	var word common.Hash
 	n.FillBytes(word[:])
-	return AppendWord(dst, word)
+	return abiword.AppendWord(dst, word)
 }
 
 var twoTo256 = new(big.Int).Lsh(big.NewInt(1), 256)

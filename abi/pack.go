@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 // appendFields encodes values as the ABI encodes members of a tuple: their heads, then the
@@ -14,7 +15,7 @@ func appendFields(dst []byte, fields []field, values []any) ([]byte, error) {
 	var err error
 	for i, f := range fields {
 		if f.typ.dynamic {
-			dst = AppendUint64(dst, 0) // the offset: set below
+			dst = abiword.AppendUint64(dst, 0) // the offset: set below
 		} else if dst, err = f.typ.appendValue(dst, values[i]); err != nil {
 			return nil, inField(i, fields, err)
 		}
@@ -70,7 +71,7 @@ func (t *valueType) appendValue(dst []byte, v any) ([]byte, error) {
 		return appendInteger(dst, n), nil
 	case kindAddress:
 		a, err := toAddress(v)
-		return AppendAddress(dst, a), err
+		return abiword.AppendAddress(dst, a), err
 	case kindBool:
 		b, err := toBool(v)
 		return appendBool(dst, b), err
@@ -78,13 +79,13 @@ func (t *valueType) appendValue(dst []byte, v any) ([]byte, error) {
 		b, err := toFixedBytes(t, v)
 		var word common.Hash
 		copy(word[:], b)
-		return AppendWord(dst, word), err
+		return abiword.AppendWord(dst, word), err
 	case kindBytes:
 		b, err := toBytes(t, v)
-		return AppendBytes(dst, b), err
+		return abiword.AppendBytes(dst, b), err
 	case kindString:
 		s, err := toString(v)
-		return AppendBytes(dst, []byte(s)), err
+		return abiword.AppendBytes(dst, []byte(s)), err
 	case kindTuple:
 		values, err := toComponents(t, v)
 		if err != nil {
@@ -102,7 +103,7 @@ func (t *valueType) appendArray(dst []byte, v any) ([]byte, error) {
 		return nil, err
 	}
 	if t.kind == kindSlice {
-		dst = AppendUint64(dst, uint64(n))
+		dst = abiword.AppendUint64(dst, uint64(n))
 	} else if n != t.size {
 		return nil, fmt.Errorf("%s has %s, %d given", t, plural(t.size, "element"), n)
 	}
@@ -111,7 +112,7 @@ func (t *valueType) appendArray(dst []byte, v any) ([]byte, error) {
 
 func appendBool(dst []byte, b bool) []byte {
 	if b {
-		return AppendUint64(dst, 1)
+		return abiword.AppendUint64(dst, 1)
 	}
-	return AppendUint64(dst, 0)
+	return abiword.AppendUint64(dst, 0)
 }

@@ -19,8 +19,14 @@ type Revert struct {
 	// Args are the error's arguments, typed as [Function.Unpack] says and as the contract gave
 	// them: text in them may be of any length and hold anything.
 	Args []any
-	// Inner is the revert that this one reports, when it reports one: that of FailedOpWithRevert,
-	// or of the failed call in ExecutionResult.
+	// Message is the text in the error, as the contract gave it: that of Error(string). Of other errors it is
+	// set by whoever decoded the revert and knows which of the arguments it is.
+	Message string
+	// Title introduces the message of an error that is said as "Title: message" and not with its arguments. It
+	// is set by whoever set Message.
+	Title string
+	// Inner is the revert that this one reports, set by whoever decoded the revert and knows that it reports one:
+	// that of a call which failed within.
 	Inner *Revert
 	// Data is the revert data, a copy.
 	Data []byte
@@ -30,37 +36,25 @@ type Revert struct {
 	malformed *ErrorDef
 }
 
+// maxReason bounds a reason in text, in bytes.
+const maxReason = 512
+
+// The errors that the compiler makes.
 const (
-	// maxReverts bounds reverts within reverts.
-	maxReverts = 4
-	// maxReason bounds a reason in text, in bytes.
-	maxReason = 512
+	sigError = "Error(string)"
+	sigPanic = "Panic(uint256)"
 )
 
-// Errors that are said in their own way.
-const (
-	sigError              = "Error(string)"
-	sigPanic              = "Panic(uint256)"
-	sigFailedOp           = "FailedOp(uint256,string)"
-	sigFailedOpWithRevert = "FailedOpWithRevert(uint256,string,bytes)"
-	sigExecutionResult    = "ExecutionResult(uint256,uint256,uint48,uint48,bool,bytes)"
-)
+var solidityErrors = sync.OnceValue(func() []*ErrorDef {
+	return []*ErrorDef{MustParseErrorDef("error Error(string reason)"), MustParseErrorDef("error Panic(uint256 code)")}
+})
 
-// DecodeRevert reads revert data: Error(string), Panic(uint256), and the errors of all contracts this
-// package knows, beside the common ones of tokens. Data that is none of these is a Revert too, without a name.
-func DecodeRevert(data []byte) Revert {
-	return DecodeRevertWith(data)
-}
-
-// DecodeRevertWith is [DecodeRevert] for callers that know more errors, such as those of the contract
-// that was called (see [Contract.Errors]). They come first where selectors are equal.
-func DecodeRevertWith(data []byte, extra ...*ErrorDef) Revert {
-	return decodeRevert(data, extra, maxReverts)
-}
-
-func decodeRevert(data []byte, extra []*ErrorDef, depth int) Revert {
+// DecodeRevert reads revert data: the errors given, such as those of the contract that was called (see
+// [Contract.Errors]), and Solidity's own Error(string) and Panic(uint256). The first with the selector
+// counts. Data that is none of these is a Revert too, without a name.
+func DecodeRevert(data []byte, known ...*ErrorDef) Revert {
 	r := Revert{Data: bytes.Clone(data)}
-	def := findError(data, extra)
+	def := findError(data, known)
 	if def == nil {
 		return r
 	}
@@ -70,61 +64,29 @@ func decodeRevert(data []byte, extra []*ErrorDef, depth int) Revert {
 		return r
 	}
 	r.Name, r.Signature, r.Args, r.def = def.name, def.Signature(), args, def
-	if inner, ok := r.innerData(); ok && depth > 1 {
-		decoded := decodeRevert(inner, extra, depth-1)
-		r.Inner = &decoded
+	if r.Signature == sigError {
+		r.Message = args[0].(string)
 	}
 	return r
 }
 
-func findError(data []byte, extra []*ErrorDef) *ErrorDef {
+func findError(data []byte, known []*ErrorDef) *ErrorDef {
 	if len(data) < SelectorSize {
 		return nil
 	}
 	selector := [SelectorSize]byte(data[:SelectorSize])
-	for _, def := range extra {
-		if def.selector == selector {
-			return def
+	for _, list := range [][]*ErrorDef{known, solidityErrors()} {
+		for _, def := range list {
+			if def.selector == selector {
+				return def
+			}
 		}
 	}
-	return knownErrors()[selector]
+	return nil
 }
 
-// knownErrors are all errors that DecodeRevert knows by itself.
-var knownErrors = sync.OnceValue(func() map[[SelectorSize]byte]*ErrorDef {
-	known := make(map[[SelectorSize]byte]*ErrorDef)
-	for _, c := range []*Contract{
-		solidityErrors(), tokenErrors(), EntryPoint(), SmartAccount(), AccountFactory(), OwnershipModule(), otherModuleErrors(), VerifyingPaymaster(),
-	} {
-		for _, def := range c.errors {
-			known[def.selector] = def
-		}
-	}
-	return known
-})
-
-// innerData returns the data of the revert that r reports.
-func (r *Revert) innerData() ([]byte, bool) {
-	switch r.Signature {
-	case sigFailedOpWithRevert:
-		return r.Args[2].([]byte), true
-	case sigExecutionResult:
-		return r.Args[5].([]byte), r.Args[4] == false
-	}
-	return nil, false
-}
-
-// Reason returns the text that the contract gave, cleaned as in [Revert.String]: that of Error(string),
-// or the one in FailedOp ("AA24 signature error"). It is empty for errors without a text.
-func (r Revert) Reason() string {
-	switch r.Signature {
-	case sigError:
-		return clean(r.Args[0].(string), maxReason)
-	case sigFailedOp, sigFailedOpWithRevert:
-		return clean(r.Args[1].(string), maxReason)
-	}
-	return ""
-}
+// Reason returns Message, cleaned as in [Revert.String]. It is empty for errors without a text.
+func (r Revert) Reason() string { return clean(r.Message, maxReason) }
 
 // Error returns the same as String.
 func (r Revert) Error() string { return r.String() }
@@ -162,8 +124,9 @@ func (r Revert) String() string {
 		return r.Reason()
 	case sigPanic:
 		return panicText(r.Args[0].(*big.Int))
-	case sigFailedOp, sigFailedOpWithRevert:
-		return fmt.Sprintf("FailedOp %s: %s", r.Args[0], r.Reason()) + r.innerText()
+	}
+	if r.Title != "" {
+		return r.Title + ": " + r.Reason() + r.innerText()
 	}
 	return shorten(r.Name+"("+formatFields(r.def.inputs, r.Args)+")", maxReason) + r.innerText()
 }

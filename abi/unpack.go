@@ -8,6 +8,7 @@ import (
 	"reflect"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 // layout says which encodings of the same values are taken.
@@ -176,7 +177,7 @@ func (d *decoder) bytes(data []byte, t *valueType) (v any, size int, err error) 
 	if err := d.take(content, n/WordSize); err != nil {
 		return nil, 0, err
 	}
-	size = BytesSize(n)
+	size = abiword.BytesSize(n)
 	if d.layout == canonical && (size > len(data) || !isZero(data[WordSize+n:size])) {
 		return nil, 0, errPadding
 	}

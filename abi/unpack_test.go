@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/stretchr/testify/require"
 )
 
@@ -123,9 +124,9 @@ func TestUnpackResult(t *testing.T) {
 func TestHostileDataTakesBoundedMemory(t *testing.T) {
 	const n = 3000
 	list := func(words int, word uint64) []byte { // a length, then the same offset again and again
-		data := AppendUint64(nil, uint64(words))
+		data := abiword.AppendUint64(nil, uint64(words))
 		for range words {
-			data = AppendUint64(data, word)
+			data = abiword.AppendUint64(data, word)
 		}
 		return data
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/stretchr/testify/require"
 )
 
@@ -196,7 +197,7 @@ func valueAt(w Word, values []any) (any, bool) {
 			if s, ok := at.(string); ok {
 				at = []byte(s)
 			}
-			padded := AppendBytes(nil, at.([]byte))[WordSize:]
+			padded := abiword.AppendBytes(nil, at.([]byte))[WordSize:]
 			var list []common.Hash
 			for ; len(padded) > 0; padded = padded[WordSize:] {
 				list = append(list, common.Hash(padded[:WordSize]))

@@ -8,7 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -53,14 +53,14 @@ func (a *Account) SessionRoot(ctx context.Context) (common.Hash, error) {
 // IsModuleEnabled reports whether the account listens to a validation module. For an account without
 // code the error matches [ErrNotDeployed].
 func (a *Account) IsModuleEnabled(ctx context.Context, module common.Address) (bool, error) {
-	data, err := call(ctx, a.client.chain, a.address, abi.IsModuleEnabled(module))
+	data, err := call(ctx, a.client.chain, a.address, contracts.IsModuleEnabled(module))
 	if err != nil {
 		return false, fmt.Errorf("isModuleEnabled(%s) of account %s: %w", module, a.address, err)
 	}
 	if len(data) == 0 {
 		return false, a.notDeployed()
 	}
-	enabled, err := abi.DecodeBool(data)
+	enabled, err := contracts.DecodeBool(data)
 	if err != nil {
 		return false, fmt.Errorf("%w: isModuleEnabled of account %s: %w", ErrBadAnswer, a.address, err)
 	}
@@ -180,9 +180,9 @@ func (c *Client) acceptSponsor(op *userop.Operation) error {
 
 func callData(calls []Call, asBatch bool) []byte {
 	if asBatch {
-		return abi.ExecuteBatch(calls)
+		return contracts.ExecuteBatch(calls)
 	}
-	return abi.Execute(calls[0].To, calls[0].Value, calls[0].Data)
+	return contracts.Execute(calls[0].To, calls[0].Value, calls[0].Data)
 }
 
 func (c *Client) nonceReader(address common.Address, s *settings) func(context.Context) (uint256.Int, error) {

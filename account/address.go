@@ -4,20 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // CounterfactualAddress returns the address that the factory gives an account: a CREATE2 address that
 // depends on the handler, the ownership module with its setup data, the index and the implementation.
 func (c Contracts) CounterfactualAddress(module common.Address, setupData []byte, index uint64) common.Address {
-	initializer := crypto.Keccak256Hash(abi.Init(c.Handler, module, setupData))
+	initializer := crypto.Keccak256Hash(contracts.Init(c.Handler, module, setupData))
 	number := uint256.NewInt(index).Bytes32()
 	salt := crypto.Keccak256Hash(initializer[:], number[:])
 	return crypto.CreateAddress2(c.Factory, salt, c.ProxyInitCodeHash[:])
@@ -26,22 +24,8 @@ func (c Contracts) CounterfactualAddress(module common.Address, setupData []byte
 // InitCode returns the operation's initCode that deploys that account: factory ‖
 // deployCounterFactualAccount(module, setupData, index).
 func (c Contracts) InitCode(module common.Address, setupData []byte, index uint64) []byte {
-	deploy := abi.DeployCounterFactualAccount(module, setupData, *uint256.NewInt(index))
+	deploy := contracts.DeployCounterFactualAccount(module, setupData, *uint256.NewInt(index))
 	return append(c.Factory.Bytes(), deploy...)
-}
-
-// The factory's functions that abi has no builders for.
-var (
-	basicImplementation = sync.OnceValue(func() []byte { return selectorOf("basicImplementation()") })
-	minimalHandler      = sync.OnceValue(func() []byte { return selectorOf("minimalHandler()") })
-	counterfactual      = sync.OnceValue(func() []byte {
-		return selectorOf("getAddressForCounterFactualAccount(address module, bytes setupData, uint256 index)")
-	})
-)
-
-func selectorOf(function string) []byte {
-	selector := abi.MustParseFunction(function).Selector()
-	return selector[:]
 }
 
 // ReadContracts returns the contracts of another deployment as its factory names them: Factory,
@@ -49,23 +33,23 @@ func selectorOf(function string) []byte {
 // addresses.
 func ReadContracts(ctx context.Context, chain Chain, factory common.Address) (Contracts, error) {
 	const longestCode = 8192
-	sights, err := look(ctx, chain,
-		probe{to: factory, data: basicImplementation()},
-		probe{to: factory, data: minimalHandler()},
-		probe{to: factory, data: abi.AccountCreationCode(), most: longestCode})
+	results, err := readAll(ctx, chain,
+		contracts.Read{To: factory, Data: contracts.BasicImplementation()},
+		contracts.Read{To: factory, Data: contracts.MinimalHandler()},
+		contracts.Read{To: factory, Data: contracts.AccountCreationCode(), MaxAnswer: longestCode})
 	if err != nil {
 		return Contracts{}, fmt.Errorf("contracts of factory %s: %w", factory, err)
 	}
 	c := Contracts{Factory: factory}
 	var code []byte
 	err = errors.Join(
-		sights[0].decode("basicImplementation", into(&c.Implementation, abi.DecodeAddress)),
-		sights[1].decode("minimalHandler", into(&c.Handler, abi.DecodeAddress)),
-		sights[2].decode("accountCreationCode", into(&code, abi.DecodeBytes)))
+		decode(&results[0], "basicImplementation", into(&c.Implementation, contracts.DecodeAddress)),
+		decode(&results[1], "minimalHandler", into(&c.Handler, contracts.DecodeAddress)),
+		decode(&results[2], "accountCreationCode", into(&code, contracts.DecodeBytes)))
 	if err != nil {
 		return Contracts{}, fmt.Errorf("factory %s: %w", factory, err)
 	}
-	c.ProxyInitCodeHash = crypto.Keccak256Hash(abi.AppendAddress(code, c.Implementation))
+	c.ProxyInitCodeHash = contracts.ProxyInitCodeHash(code, c.Implementation)
 	return c, nil
 }
 
@@ -77,13 +61,13 @@ func (o *OwnedAccount) CheckAddress(ctx context.Context) error {
 		return fmt.Errorf("%w: account %s was named by its address, no factory decides it", ErrConfig, o.address)
 	}
 	factory := common.BytesToAddress(o.initCode[:common.AddressLength])
-	arguments := o.initCode[common.AddressLength+abi.SelectorSize:] // those of the deployment
-	sights, err := look(ctx, o.client.chain, probe{to: factory, data: slices.Concat(counterfactual(), arguments)})
+	where := contracts.GetAddressForCounterFactualAccount(o.initCode[common.AddressLength:])
+	results, err := readAll(ctx, o.client.chain, contracts.Read{To: factory, Data: where})
 	if err != nil {
 		return fmt.Errorf("address of account %s: %w", o.address, err)
 	}
 	var address common.Address
-	if err := sights[0].decode("getAddressForCounterFactualAccount", into(&address, abi.DecodeAddress)); err != nil {
+	if err := decode(&results[0], "getAddressForCounterFactualAccount", into(&address, contracts.DecodeAddress)); err != nil {
 		return fmt.Errorf("factory %s: %w", factory, err)
 	}
 	if address != o.address {

@@ -11,8 +11,8 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -82,7 +82,7 @@ func TestAccountVectors(t *testing.T) {
 			owned := client.OwnedAccount(account.KeyOwner(key), account.Index(c.Index))
 			require.Equal(t, c.Owner, owned.Owner().Address())
 			require.Equal(t, c.Address, owned.Address())
-			require.Equal(t, c.ModuleSetupData.String(), hexutil.Encode(abi.InitForSmartAccount(c.Owner)))
+			require.Equal(t, c.ModuleSetupData.String(), hexutil.Encode(contracts.InitForSmartAccount(c.Owner)))
 			require.Equal(t, c.InitCode.String(), hexutil.Encode(owned.InitCode()))
 
 			dummy, err := owned.Signer().DummySignature(&userop.Operation{})
@@ -90,17 +90,17 @@ func TestAccountVectors(t *testing.T) {
 			require.Equal(t, c.ECDSADummySignature.String(), hexutil.Encode(dummy))
 
 			call := c.Execute.Call.call(t)
-			require.Equal(t, c.Execute.CallData.String(), hexutil.Encode(abi.Execute(call.To, call.Value, call.Data)))
+			require.Equal(t, c.Execute.CallData.String(), hexutil.Encode(contracts.Execute(call.To, call.Value, call.Data)))
 			calls := make([]account.Call, len(c.ExecuteBatch.Calls))
 			for i, v := range c.ExecuteBatch.Calls {
 				calls[i] = v.call(t)
 			}
-			require.Equal(t, c.ExecuteBatch.CallData.String(), hexutil.Encode(abi.ExecuteBatch(calls)))
+			require.Equal(t, c.ExecuteBatch.CallData.String(), hexutil.Encode(contracts.ExecuteBatch(calls)))
 
 			enable, setup, disable := c.EnableModule, c.SetupAndEnableModule, c.DisableModule
-			require.Equal(t, enable.CallData.String(), hexutil.Encode(abi.EnableModule(enable.Module)))
-			require.Equal(t, setup.CallData.String(), hexutil.Encode(abi.SetupAndEnableModule(setup.Module, setup.Setup)))
-			require.Equal(t, disable.CallData.String(), hexutil.Encode(abi.DisableModule(disable.Prev, disable.Module)))
+			require.Equal(t, enable.CallData.String(), hexutil.Encode(contracts.EnableModule(enable.Module)))
+			require.Equal(t, setup.CallData.String(), hexutil.Encode(contracts.SetupAndEnableModule(setup.Module, setup.Setup)))
+			require.Equal(t, disable.CallData.String(), hexutil.Encode(contracts.DisableModule(disable.Prev, disable.Module)))
 
 			signature, err := owned.SignMessage(t.Context(), []byte(c.CounterfactualMessage.Message))
 			require.NoError(t, err)
@@ -141,7 +141,7 @@ func deployCopy(t *testing.T, chain *testutil.Chain, of common.Address) common.A
 // deployCode puts a contract with this code on the chain.
 func deployCode(t *testing.T, chain *testutil.Chain, code []byte) common.Address {
 	t.Helper()
-	deployer := common.HexToAddress("0x4e59b44847b379578588920cA78FbF26c0B4956C")
+	deployer := contracts.Deployed().Deployer
 	creation := append([]byte{0x61, byte(len(code) >> 8), byte(len(code)), 0x80, 0x60, 12, 0x60, 0, 0x39, 0x60, 0, 0xf3}, code...)
 	salt := common.Hash{31: 7}
 	_, err := chain.SendTx(t.Context(), deployer, nil, append(salt[:], creation...))

@@ -6,7 +6,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 )
@@ -69,11 +69,11 @@ func (a *approval) calls(token, spender common.Address, allowance, fee *uint256.
 	if a.amount != nil {
 		amount = a.amount
 	}
-	calls := []Call{{To: token, Data: abi.Approve(spender, *amount)}}
+	calls := []Call{{To: token, Data: contracts.Approve(spender, *amount)}}
 	if allowance.IsZero() {
 		return calls
 	}
-	return append([]Call{{To: token, Data: abi.Approve(spender, uint256.Int{})}}, calls...)
+	return append([]Call{{To: token, Data: contracts.Approve(spender, uint256.Int{})}}, calls...)
 }
 
 // checkFee returns an error if the approval cannot cover a fee.

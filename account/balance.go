@@ -9,7 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -48,23 +48,23 @@ const (
 // each token in its place. It need not be deployed. An address that is no ERC-20 token is an error that names it.
 func (a *Account) Balances(ctx context.Context, tokens ...common.Address) ([]Balance, error) {
 	const perToken = 3
-	probes := []probe{{to: a.address}}
+	reads := []contracts.Read{{To: a.address}}
 	for _, token := range tokens {
 		if token == (common.Address{}) {
 			return nil, fmt.Errorf("%w: balances of account %s: the zero address is no token; the chain's own currency is always read", policy.ErrInvalid, a.address)
 		}
-		probes = append(probes,
-			probe{to: token, data: abi.BalanceOf(a.address)},
-			probe{to: token, data: abi.Decimals()},
-			probe{to: token, data: abi.Symbol(), most: symbolSize})
+		reads = append(reads,
+			contracts.Read{To: token, Data: contracts.BalanceOf(a.address)},
+			contracts.Read{To: token, Data: contracts.Decimals()},
+			contracts.Read{To: token, Data: contracts.Symbol(), MaxAnswer: symbolSize})
 	}
-	sights, err := look(ctx, a.client.chain, probes...)
+	results, err := readAll(ctx, a.client.chain, reads...)
 	if err != nil {
 		return nil, fmt.Errorf("balances of account %s: %w", a.address, err)
 	}
-	balances := []Balance{{Amount: sights[0].balance, Decimals: nativeDecimals}}
+	balances := []Balance{{Amount: results[0].Balance, Decimals: nativeDecimals}}
 	for i, token := range tokens {
-		balance, err := readBalance(token, sights[1+i*perToken:])
+		balance, err := readBalance(token, results[1+i*perToken:])
 		if err != nil {
 			return nil, fmt.Errorf("balance of account %s in token %s: %w", a.address, token, err)
 		}
@@ -74,18 +74,18 @@ func (a *Account) Balances(ctx context.Context, tokens ...common.Address) ([]Bal
 }
 
 // readBalance reads a token's answers to balanceOf, decimals and symbol. ERC-20 leaves the last two open.
-func readBalance(token common.Address, sights []sight) (Balance, error) {
+func readBalance(token common.Address, results []contracts.ReadResult) (Balance, error) {
 	b := Balance{Token: token}
-	if err := sights[0].decode("balanceOf", into(&b.Amount, abi.DecodeUint256)); err != nil {
+	if err := decode(&results[0], "balanceOf", into(&b.Amount, contracts.DecodeUint256)); err != nil {
 		return Balance{}, err
 	}
-	if sights[1].ok {
-		if decimals, err := abi.DecodeUint8(sights[1].answer); err == nil {
+	if results[1].OK {
+		if decimals, err := contracts.DecodeUint8(results[1].Data); err == nil {
 			b.Decimals = decimals
 		}
 	}
-	if sights[2].ok {
-		if symbol, err := abi.DecodeString(sights[2].answer); err == nil {
+	if results[2].OK {
+		if symbol, err := contracts.DecodeString(results[2].Data); err == nil {
 			b.Symbol = printable(symbol)
 		}
 	}

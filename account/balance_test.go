@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -29,7 +30,7 @@ func tokenCode(symbol []byte) []byte {
 var bareToken = common.FromHex("0x60003560e01c6370a08231146014576000" + "6000fd" + "5b600560005260206000f3")
 
 func encodeString(text string) []byte {
-	return abi.AppendBytes(abi.AppendUint64(nil, abi.WordSize), []byte(text))
+	return abiword.AppendBytes(abiword.AppendUint64(nil, abi.WordSize), []byte(text))
 }
 
 func (w *world) handTokens(t fixture, token, to common.Address, amount uint64) {

@@ -8,8 +8,8 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 )
@@ -149,7 +149,7 @@ func TestERC20Policy(t *testing.T) {
 	_, err := w.chain.SendTx(t.Context(), token, nil, pack(t, "mint(address,uint256)", w.owner.Address(), 1000))
 	require.NoError(t, err)
 	transfer := func(to common.Address, amount uint64) []account.Call {
-		return []account.Call{{To: token, Data: abi.Transfer(to, *uint256.NewInt(amount))}}
+		return []account.Call{{To: token, Data: contracts.Transfer(to, *uint256.NewInt(amount))}}
 	}
 	_, err = w.send(t, transfer(stranger, 50), account.WithSession(sess.Leaf(0)))
 	require.NoError(t, err)

@@ -12,7 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -117,11 +117,11 @@ func (c *Client) Account(address common.Address) *Account {
 // SessionRoot returns the session root of an account on chain, zero for none. It makes the client a
 // [session.Chain].
 func (c *Client) SessionRoot(ctx context.Context, account common.Address) (common.Hash, error) {
-	data, err := call(ctx, c.chain, c.contracts.Session.Manager, abi.GetSessionKeys(account))
+	data, err := call(ctx, c.chain, c.contracts.Session.Manager, contracts.GetSessionKeys(account))
 	if err != nil {
 		return common.Hash{}, fmt.Errorf("getSessionKeys of %s: %w", account, err)
 	}
-	root, err := abi.DecodeHash(data)
+	root, err := contracts.DecodeHash(data)
 	if err != nil {
 		return common.Hash{}, fmt.Errorf("%w: getSessionKeys of session key manager %s: %w", ErrBadAnswer, c.contracts.Session.Manager, err)
 	}
@@ -134,11 +134,11 @@ func (c *Client) Nonce(ctx context.Context, account common.Address, key *uint256
 	if n := key.BitLen(); n > 192 {
 		return uint256.Int{}, fmt.Errorf("%w: nonce of %s: lane key has %d bits, at most 192 fit", policy.ErrInvalid, account, n)
 	}
-	data, err := call(ctx, c.chain, c.contracts.EntryPoint, abi.GetNonce(account, *key))
+	data, err := call(ctx, c.chain, c.contracts.EntryPoint, contracts.GetNonce(account, *key))
 	if err != nil {
 		return uint256.Int{}, fmt.Errorf("nonce of %s: %w", account, err)
 	}
-	nonce, err := abi.DecodeUint256(data)
+	nonce, err := contracts.DecodeUint256(data)
 	if err != nil {
 		return uint256.Int{}, fmt.Errorf("%w: getNonce of EntryPoint %s: %w", ErrBadAnswer, c.contracts.EntryPoint, err)
 	}
@@ -155,16 +155,16 @@ func (c *Client) NonceUsed(ctx context.Context, account common.Address, nonce *u
 // nonce, in one request and as of one block.
 func (c *Client) SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (root common.Hash, used bool, err error) {
 	lane := new(uint256.Int).Rsh(nonce, 64)
-	sights, err := look(ctx, c.chain,
-		probe{to: c.contracts.Session.Manager, data: abi.GetSessionKeys(account)},
-		probe{to: c.contracts.EntryPoint, data: abi.GetNonce(account, *lane)})
+	results, err := readAll(ctx, c.chain,
+		contracts.Read{To: c.contracts.Session.Manager, Data: contracts.GetSessionKeys(account)},
+		contracts.Read{To: c.contracts.EntryPoint, Data: contracts.GetNonce(account, *lane)})
 	if err != nil {
 		return root, false, fmt.Errorf("session root and nonce of %s: %w", account, err)
 	}
 	var next uint256.Int
-	err = sights[0].decode("getSessionKeys of the session key manager", into(&root, abi.DecodeHash))
+	err = decode(&results[0], "getSessionKeys of the session key manager", into(&root, contracts.DecodeHash))
 	if err == nil {
-		err = sights[1].decode("getNonce of the EntryPoint", into(&next, abi.DecodeUint256))
+		err = decode(&results[1], "getNonce of the EntryPoint", into(&next, contracts.DecodeUint256))
 	}
 	if err != nil {
 		return common.Hash{}, false, fmt.Errorf("session root and nonce of %s: %w", account, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 func TestDecodeVectors(t *testing.T) {
@@ -21,7 +22,7 @@ func TestDecodeVectors(t *testing.T) {
 			require.Equal(t, []account.Call{c.Execute.Call.call(t)}, calls)
 			calls, err = user.Decode(c.ExecuteBatch.CallData)
 			require.NoError(t, err)
-			require.Equal(t, hexutil.Encode(c.ExecuteBatch.CallData), hexutil.Encode(abi.ExecuteBatch(calls)))
+			require.Equal(t, hexutil.Encode(c.ExecuteBatch.CallData), hexutil.Encode(contracts.ExecuteBatch(calls)))
 		})
 	}
 }
@@ -32,13 +33,13 @@ func TestDecodeOtherCalldata(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, calls)
 
-	_, err = user.Decode(abi.EnableModule(stranger))
-	require.ErrorIs(t, err, abi.ErrNotExecute)
+	_, err = user.Decode(contracts.EnableModule(stranger))
+	require.ErrorIs(t, err, account.ErrNotExecute)
 	require.ErrorContains(t, err, "calls of account 0x00000000000000000000000000000000DeaDBeef: ")
-	cut := abi.Execute(stranger, [4]uint64{}, []byte{1, 2, 3})
+	cut := contracts.Execute(stranger, [4]uint64{}, []byte{1, 2, 3})
 	_, err = user.Decode(cut[:len(cut)-1])
 	require.Error(t, err)
-	_, err = user.Decode(abi.ExecuteBatch(nil))
+	_, err = user.Decode(contracts.ExecuteBatch(nil))
 	require.ErrorContains(t, err, "executeBatch of no calls: the account refuses it")
 }
 
@@ -49,7 +50,11 @@ func ExampleAccount_Decode() {
 		fmt.Println(err)
 		return
 	}
-	callData := abi.Execute(common.HexToAddress("0x2222222222222222222222222222222222222222"), [4]uint64{5}, transfer)
+	callData, err := abi.Pack("function execute_ncC(address dest, uint256 value, bytes func)", "0x2222222222222222222222222222222222222222", 5, transfer)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 
 	calls, err := user.Decode(callData)
 	if err != nil {

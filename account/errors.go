@@ -1,6 +1,10 @@
 package account
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/go-sesame/sesame/internal/contracts"
+)
 
 // What can be wrong with an account. Errors of this package match one of them, [policy.ErrInvalid] for input that
 // can never work, or one of packages session, userop, bundler and paymaster where the cause lies there.
@@ -35,6 +39,8 @@ var (
 	ErrBadSignature = errors.New("signature is not valid")
 	// ErrClosed means that lanes were closed.
 	ErrClosed = errors.New("lanes are closed")
+	// ErrNotExecute means that calldata calls none of the account's four execute functions.
+	ErrNotExecute = contracts.ErrNotExecute
 	// ErrBadAnswer means that a contract answered with something else than its ABI says; mostly the
 	// contract is not deployed at that address on this chain.
 	ErrBadAnswer = errors.New("unexpected answer of a contract")

@@ -6,20 +6,20 @@ import (
 
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // funds reads what the account has to pay with: its balance, and its deposit at the EntryPoint, in wei.
 func (a *Account) funds(ctx context.Context) (balance, deposit uint256.Int, err error) {
-	sights, err := look(ctx, a.client.chain,
-		probe{to: a.address}, probe{to: a.client.contracts.EntryPoint, data: abi.BalanceOf(a.address)})
+	results, err := readAll(ctx, a.client.chain,
+		contracts.Read{To: a.address}, contracts.Read{To: a.client.contracts.EntryPoint, Data: contracts.BalanceOf(a.address)})
 	if err == nil {
-		err = sights[1].decode("balanceOf of the EntryPoint", into(&deposit, abi.DecodeUint256))
+		err = decode(&results[1], "balanceOf of the EntryPoint", into(&deposit, contracts.DecodeUint256))
 	}
 	if err != nil {
 		return balance, deposit, fmt.Errorf("funds of account %s: %w", a.address, err)
 	}
-	return sights[0].balance, deposit, nil
+	return results[0].Balance, deposit, nil
 }
 
 // afterPrefund is what is left of the balance when the EntryPoint took the prefund: first from the deposit,

@@ -9,7 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -142,7 +142,7 @@ func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Session, m
 	var calls []Call
 	for i, module := range modules {
 		if !enabled[i] {
-			calls = append(calls, Call{To: o.address, Data: abi.EnableModule(module)})
+			calls = append(calls, Call{To: o.address, Data: contracts.EnableModule(module)})
 		}
 	}
 	return calls, nil
@@ -170,7 +170,7 @@ func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Session, pl
 // unless another process was quicker. What is stored then is that one's change, even if it names the very
 // same operation, as it does where both decided the same.
 func (o *OwnedAccount) rootDraft(sess *session.Session, plan *session.RootChange, calls []Call, opts []Option) (draft *userop.Draft, undo func(context.Context) error, err error) {
-	calls = append(calls, Call{To: o.client.contracts.Session.Manager, Data: abi.SetMerkleRoot(plan.Root())})
+	calls = append(calls, Call{To: o.client.contracts.Session.Manager, Data: contracts.SetMerkleRoot(plan.Root())})
 	if draft, err = o.draft(calls, opts); err != nil {
 		return nil, nil, err
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -182,18 +182,18 @@ func (p *lanePool) lookOut(ctx context.Context, turn *turn) {
 func (p *lanePool) survey(ctx context.Context) (freed bool, err error) {
 	freed = p.giveUp()
 	onWay := p.operations()
-	probes := make([]probe, len(onWay))
+	reads := make([]contracts.Read, len(onWay))
 	for i, r := range onWay {
 		key := new(uint256.Int).Rsh(&r.nonce, 64)
-		probes[i] = probe{to: p.lanes.client.contracts.EntryPoint, data: abi.GetNonce(p.ref.Account, *key)}
+		reads[i] = contracts.Read{To: p.lanes.client.contracts.EntryPoint, Data: contracts.GetNonce(p.ref.Account, *key)}
 	}
-	sights, err := look(ctx, p.lanes.client.chain, probes...)
+	results, err := readAll(ctx, p.lanes.client.chain, reads...)
 	if err != nil {
 		return freed, fmt.Errorf("nonces of %s: %w", p.ref, withoutURL(err))
 	}
 	for i, r := range onWay {
 		var next uint256.Int
-		if err := sights[i].decode("getNonce of the EntryPoint", into(&next, abi.DecodeUint256)); err != nil {
+		if err := decode(&results[i], "getNonce of the EntryPoint", into(&next, contracts.DecodeUint256)); err != nil {
 			return freed, err
 		}
 		if r.nonce.Lt(&next) {

@@ -14,6 +14,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 )
@@ -21,7 +22,7 @@ import (
 // nonceReads counts the requests for nonces.
 func (m *mocked) nonceReads(t *testing.T) (n int) {
 	t.Helper()
-	selector := abi.GetNonce(common.Address{}, uint256.Int{})[:abi.SelectorSize]
+	selector := contracts.GetNonce(common.Address{}, uint256.Int{})[:abi.SelectorSize]
 	for _, r := range m.node.Requests("eth_call") {
 		var call struct{ Input, Data hexutil.Bytes }
 		require.NoError(t, json.Unmarshal(r.Params[0], &call))

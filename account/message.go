@@ -1,7 +1,6 @@
 package account
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -9,7 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -85,7 +84,12 @@ func (o *OwnedAccount) signMessage(ctx context.Context, message []byte) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	return wrapUndeployed(o.initCode, signature), nil
+	undeployed := contracts.UndeployedSignature{
+		Factory:   common.BytesToAddress(o.initCode[:common.AddressLength]),
+		Deploy:    o.initCode[common.AddressLength:],
+		Signature: signature,
+	}
+	return undeployed.Pack(), nil
 }
 
 func (m *Module) signMessage(ctx context.Context, message []byte) ([]byte, error) {
@@ -94,20 +98,4 @@ func (m *Module) signMessage(ctx context.Context, message []byte) ([]byte, error
 		return nil, fmt.Errorf("%w: the signer of module %s signs operations only", ErrNoSigner, m.Address)
 	}
 	return signer.SignMessage(ctx, message)
-}
-
-// undeployedMagic ends a signature in the form of ERC-6492.
-var undeployedMagic = bytes.Repeat([]byte{0x64, 0x92}, 16)
-
-// wrapUndeployed returns the signature in the form of ERC-6492: abi.encode(address factory, bytes
-// factoryCalldata, bytes signature) ‖ magic. initCode is factory ‖ factoryCalldata.
-func wrapUndeployed(initCode, signature []byte) []byte {
-	const head = 3 * abi.WordSize
-	factory, deploy := common.BytesToAddress(initCode[:common.AddressLength]), initCode[common.AddressLength:]
-	wrapped := abi.AppendAddress(nil, factory)
-	wrapped = abi.AppendUint64(wrapped, head)
-	wrapped = abi.AppendUint64(wrapped, uint64(head+abi.BytesSize(len(deploy))))
-	wrapped = abi.AppendBytes(wrapped, deploy)
-	wrapped = abi.AppendBytes(wrapped, signature)
-	return append(wrapped, undeployedMagic...)
 }

@@ -17,7 +17,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -66,7 +66,7 @@ func TestMessagesOfADeployedAccount(t *testing.T) {
 			raw, err := crypto.Sign(hash[:], w.ownerKey)
 			require.NoError(t, err)
 			raw[64] += 27
-			require.NoError(t, user.VerifyTypedData(t.Context(), data, session.WrapSignature(raw, owner.Module().Address)))
+			require.NoError(t, user.VerifyTypedData(t.Context(), data, contracts.WrapSignature(raw, owner.Module().Address)))
 		})
 	}
 }
@@ -130,7 +130,7 @@ func TestSignaturesThatDoNotHold(t *testing.T) {
 	key, err := crypto.Sign(accounts.TextHash(message), w.ownerKey)
 	require.NoError(t, err)
 	key[64] += 27
-	plain := session.WrapSignature(key, w.owner.Module().Address)
+	plain := contracts.WrapSignature(key, w.owner.Module().Address)
 
 	tests := []struct {
 		name      string
@@ -145,9 +145,9 @@ func TestSignaturesThatDoNotHold(t *testing.T) {
 		{"cut", append(wrapped[:64:64], magic...), "does not decode", account.ErrBadSignature},
 		{"factory without code", wrap6492(t, stranger, deploy, plain), "its factory 0x00000000000000000000000000000000DeaDBeef deploys another account", account.ErrBadSignature},
 		{"factory reverts", wrap6492(t, factory, []byte{1, 2, 3, 4}, plain), "does not deploy an account: no reason", account.ErrBadSignature},
-		{"signature of another", wrap6492(t, factory, deploy, session.WrapSignature(append(bytes.Repeat([]byte{1}, 64), 27), w.owner.Module().Address)), "isValidSignature says no", account.ErrBadSignature},
-		{"signature too short", wrap6492(t, factory, deploy, session.WrapSignature([]byte{1}, w.owner.Module().Address)), "isValidSignature reverted: WrongSignatureLength()", account.ErrBadSignature},
-		{"module not enabled", wrap6492(t, factory, deploy, session.WrapSignature(key, stranger)), "isValidSignature reverted: WrongValidationModule(0x00000000000000000000000000000000DeaDBeef)", account.ErrBadSignature},
+		{"signature of another", wrap6492(t, factory, deploy, contracts.WrapSignature(append(bytes.Repeat([]byte{1}, 64), 27), w.owner.Module().Address)), "isValidSignature says no", account.ErrBadSignature},
+		{"signature too short", wrap6492(t, factory, deploy, contracts.WrapSignature([]byte{1}, w.owner.Module().Address)), "isValidSignature reverted: WrongSignatureLength()", account.ErrBadSignature},
+		{"module not enabled", wrap6492(t, factory, deploy, contracts.WrapSignature(key, stranger)), "isValidSignature reverted: WrongValidationModule(0x00000000000000000000000000000000DeaDBeef)", account.ErrBadSignature},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -38,7 +38,7 @@ func (c *Client) MultichainModule(owner Owner) Module {
 func ownershipModule(module common.Address, owner Owner) Module {
 	return Module{
 		Address: module,
-		Setup:   abi.InitForSmartAccount(owner.Address()),
+		Setup:   contracts.InitForSmartAccount(owner.Address()),
 		Signer:  ownerSigner{owner: owner, module: module},
 	}
 }

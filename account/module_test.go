@@ -10,8 +10,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -58,7 +58,7 @@ func TestActiveModule(t *testing.T) {
 	require.Equal(t, multichain.Address, acting.Module().Address)
 
 	// The operation that deploys the account goes through the default module, and enables the active one.
-	enable := account.Call{To: acting.Address(), Data: abi.SetupAndEnableModule(multichain.Address, multichain.Setup)}
+	enable := account.Call{To: acting.Address(), Data: contracts.SetupAndEnableModule(multichain.Address, multichain.Setup)}
 	tx, err := acting.Send(t.Context(), []account.Call{enable}, account.Sponsored())
 	require.NoError(t, err)
 	requireModule(t, tx.Operation(), w.client.Contracts().ECDSA)
@@ -186,7 +186,7 @@ func TestTheOwnerIsTheOneOfTheActiveModule(t *testing.T) {
 
 	// At the multichain module the account belongs to somebody else as well.
 	other := w.client.MultichainModule(newOwner(t))
-	enable := account.Call{To: byModule.Address(), Data: abi.SetupAndEnableModule(other.Address, other.Setup)}
+	enable := account.Call{To: byModule.Address(), Data: contracts.SetupAndEnableModule(other.Address, other.Setup)}
 	_, err := sendOwned(t, byModule, []account.Call{enable})
 	require.NoError(t, err)
 	acting := w.client.OwnedAccount(w.owner.Owner(), account.ActiveModule(other))

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -22,33 +23,33 @@ func (a *Account) Modules(ctx context.Context) ([]common.Address, error) {
 }
 
 func (a *Account) modules(ctx context.Context, page int) ([]common.Address, error) {
-	sights, err := look(ctx, a.client.chain, a.modulesProbe(abi.SentinelModule, page))
+	results, err := readAll(ctx, a.client.chain, a.modulesRead(contracts.SentinelModule, page))
 	if err != nil {
 		return nil, fmt.Errorf("modules of account %s: %w", a.address, err)
 	}
-	if !sights[0].hasCode {
+	if !results[0].HasCode {
 		return nil, a.notDeployed()
 	}
-	modules, err := a.modulesFrom(ctx, sights[0], page)
+	modules, err := a.modulesFrom(ctx, results[0], page)
 	if err != nil {
 		return nil, fmt.Errorf("account %s: %w", a.address, err)
 	}
 	return modules, nil
 }
 
-func (a *Account) modulesProbe(after common.Address, page int) probe {
+func (a *Account) modulesRead(after common.Address, page int) contracts.Read {
 	const head = 3 * abi.WordSize
-	return probe{to: a.address, data: abi.GetModulesPaginated(after, uint64(page)), most: head + page*abi.WordSize}
+	return contracts.Read{To: a.address, Data: contracts.GetModulesPaginated(after, uint64(page)), MaxAnswer: head + page*abi.WordSize}
 }
 
 // modulesFrom reads a page of modules and those after it. A page goes on after its last module: "next" in
 // the contract's answer is a module that neither page would have.
-func (a *Account) modulesFrom(ctx context.Context, s sight, page int) ([]common.Address, error) {
+func (a *Account) modulesFrom(ctx context.Context, r contracts.ReadResult, page int) ([]common.Address, error) {
 	var all []common.Address
 	for {
 		var found []common.Address
-		err := s.decode("getModulesPaginated", func(answer []byte) (err error) {
-			found, _, err = abi.DecodeModules(answer)
+		err := decode(&r, "getModulesPaginated", func(answer []byte) (err error) {
+			found, _, err = contracts.DecodeModules(answer)
 			return err
 		})
 		if err != nil {
@@ -63,11 +64,11 @@ func (a *Account) modulesFrom(ctx context.Context, s sight, page int) ([]common.
 		if len(found) < page {
 			return all, nil
 		}
-		sights, err := look(ctx, a.client.chain, a.modulesProbe(all[len(all)-1], page))
+		results, err := readAll(ctx, a.client.chain, a.modulesRead(all[len(all)-1], page))
 		if err != nil {
 			return nil, err
 		}
-		s = sights[0]
+		r = results[0]
 	}
 }
 
@@ -80,21 +81,21 @@ func (o *OwnedAccount) EnableModule(ctx context.Context, module common.Address, 
 	if err := o.checkEnable(ctx, module); err != nil {
 		return nil, fmt.Errorf("enable module %s: %w", module, err)
 	}
-	return o.sendToSelf(ctx, abi.EnableModule(module), opts)
+	return o.sendToSelf(ctx, contracts.EnableModule(module), opts)
 }
 
 func (o *OwnedAccount) checkEnable(ctx context.Context, module common.Address) error {
 	if err := o.validModule(module); err != nil {
 		return err
 	}
-	state, sights, err := o.prospect(ctx, o.ownerProbe(module))
+	state, results, err := o.prospect(ctx, o.ownerRead(module))
 	if err != nil {
 		return err
 	}
-	if err := o.canEnable(state, module, sights[0].hasCode); err != nil || !o.isOwnership(module) {
+	if err := o.canEnable(state, module, results[0].HasCode); err != nil || !o.isOwnership(module) {
 		return err
 	}
-	registered, err := sights[0].readOwner()
+	registered, err := readOwner(&results[0])
 	switch {
 	case err != nil:
 		return err
@@ -120,7 +121,7 @@ func (o *OwnedAccount) SetupAndEnableModule(ctx context.Context, setupContract c
 	if err := o.checkSetup(ctx, setupContract, setupData); err != nil {
 		return nil, fmt.Errorf("set up module %s: %w", setupContract, err)
 	}
-	return o.sendToSelf(ctx, abi.SetupAndEnableModule(setupContract, setupData), opts)
+	return o.sendToSelf(ctx, contracts.SetupAndEnableModule(setupContract, setupData), opts)
 }
 
 func (o *OwnedAccount) checkSetup(ctx context.Context, setupContract common.Address, setupData []byte) error {
@@ -129,22 +130,22 @@ func (o *OwnedAccount) checkSetup(ctx context.Context, setupContract common.Addr
 	}
 	// Tried from elsewhere, the setup tells which module it is for; whether it works for the account is
 	// for the chain to say.
-	trial := probe{to: setupContract, data: setupData, acts: true}
-	state, sights, err := o.prospect(ctx, o.ownerProbe(setupContract), trial)
+	trial := contracts.Read{To: setupContract, Data: setupData, Mutates: true}
+	state, results, err := o.prospect(ctx, o.ownerRead(setupContract), trial)
 	if err != nil {
 		return err
 	}
-	if made, err := abi.DecodeAddress(sights[1].answer); err == nil && sights[1].ok && made != setupContract {
+	if made, err := contracts.DecodeAddress(results[1].Data); err == nil && results[1].OK && made != setupContract {
 		if err := o.checkEnable(ctx, made); err != nil { // whatever was set up, that one is enabled
 			return fmt.Errorf("module %s: %w", made, err)
 		}
 		return nil
 	}
-	if err := o.canEnable(state, setupContract, sights[0].hasCode); err != nil || !o.isOwnership(setupContract) {
+	if err := o.canEnable(state, setupContract, results[0].HasCode); err != nil || !o.isOwnership(setupContract) {
 		return err
 	}
-	registered, err := sights[0].readOwner()
-	owner, next := o.owner.Address(), ownerSetUp(setupData)
+	registered, err := readOwner(&results[0])
+	owner, next := o.owner.Address(), contracts.SetupOwner(setupData)
 	switch {
 	case err != nil:
 		return err
@@ -158,14 +159,6 @@ func (o *OwnedAccount) checkSetup(ctx context.Context, setupContract common.Addr
 	return nil
 }
 
-// ownerSetUp is the owner whom the setup data of an ownership module registers, zero for none.
-func ownerSetUp(setupData []byte) (owner common.Address) {
-	if len(setupData) == abi.SelectorSize+abi.WordSize {
-		owner = common.BytesToAddress(setupData[abi.SelectorSize:])
-	}
-	return owner
-}
-
 // DisableModule stops the account from listening to a validation module, in one operation of the owner. The
 // module before it in the account's list, which the contract wants to be told, is found here.
 //
@@ -176,7 +169,7 @@ func (o *OwnedAccount) DisableModule(ctx context.Context, module common.Address,
 	if err != nil {
 		return nil, fmt.Errorf("disable module %s: %w", module, err)
 	}
-	return o.sendToSelf(ctx, abi.DisableModule(prev, module), opts)
+	return o.sendToSelf(ctx, contracts.DisableModule(prev, module), opts)
 }
 
 // checkDisable returns the module before the one to disable.
@@ -197,7 +190,7 @@ func (o *OwnedAccount) checkDisable(ctx context.Context, module common.Address) 
 	case !o.actsWithout(state, module):
 		return prev, fmt.Errorf("%w: it is the only one through which %s owns account %s; enable another ownership module first", ErrLockout, o.owner.Address(), o.address)
 	case at == 0:
-		return abi.SentinelModule, nil
+		return contracts.SentinelModule, nil
 	}
 	return state.Modules[at-1], nil
 }
@@ -226,7 +219,7 @@ func (o *OwnedAccount) actsThrough(state *State, module common.Address) bool {
 // validModule refuses addresses that can be no module of the account.
 func (o *OwnedAccount) validModule(module common.Address) error {
 	switch module {
-	case common.Address{}, abi.SentinelModule:
+	case common.Address{}, contracts.SentinelModule:
 		return fmt.Errorf("%w: the account keeps addresses 0 and 1 for itself", policy.ErrInvalid)
 	case o.address:
 		return fmt.Errorf("%w: the account cannot be a module of itself", policy.ErrInvalid)
@@ -249,8 +242,8 @@ func (o *OwnedAccount) isOwnership(module common.Address) bool {
 	return module == o.client.contracts.ECDSA || module == o.client.contracts.Multichain
 }
 
-func (o *OwnedAccount) ownerProbe(module common.Address) probe {
-	return probe{to: module, data: abi.GetOwner(o.address), most: 2 * abi.WordSize}
+func (o *OwnedAccount) ownerRead(module common.Address) contracts.Read {
+	return contracts.Read{To: module, Data: contracts.GetOwner(o.address), MaxAnswer: 2 * abi.WordSize}
 }
 
 // sendToSelf has the account call itself, which is how its modules are changed.

@@ -9,8 +9,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -83,7 +83,7 @@ func TestModuleTwiceIsRefused(t *testing.T) {
 	_, err := w.owner.EnableModule(t.Context(), manager, account.Sponsored())
 	require.ErrorIs(t, err, account.ErrModuleEnabled)
 	require.EqualError(t, err, "enable module "+manager.Hex()+": module is enabled already on account "+w.owner.Address().Hex()+": module "+manager.Hex())
-	_, err = sendOwned(t, w.owner, []account.Call{{To: w.owner.Address(), Data: abi.EnableModule(manager)}})
+	_, err = sendOwned(t, w.owner, []account.Call{{To: w.owner.Address(), Data: contracts.EnableModule(manager)}})
 	require.ErrorContains(t, err, "ModuleAlreadyEnabled("+manager.Hex()+")", "as the chain says it")
 
 	fresh := w.client.OwnedAccount(w.owner.Owner(), account.Index(1))
@@ -101,7 +101,7 @@ func TestModulesThatCannotBeAreRefused(t *testing.T) {
 		want   string
 	}{
 		{common.Address{}, "invalid input: the account keeps addresses 0 and 1 for itself"},
-		{abi.SentinelModule, "invalid input: the account keeps addresses 0 and 1 for itself"},
+		{contracts.SentinelModule, "invalid input: the account keeps addresses 0 and 1 for itself"},
 		{w.owner.Address(), "invalid input: the account cannot be a module of itself"},
 		{stranger, "invalid input: there is no contract at that address on chain 80002; whoever deploys one there would own the account"},
 	} {
@@ -111,7 +111,7 @@ func TestModulesThatCannotBeAreRefused(t *testing.T) {
 		_, err = w.owner.SetupAndEnableModule(t.Context(), tt.module, nil, account.Sponsored())
 		require.EqualError(t, err, "set up module "+tt.module.Hex()+": "+tt.want)
 	}
-	for _, module := range []common.Address{{}, abi.SentinelModule} {
+	for _, module := range []common.Address{{}, contracts.SentinelModule} {
 		_, err := w.owner.DisableModule(t.Context(), module, account.Sponsored())
 		require.ErrorIs(t, err, policy.ErrInvalid)
 	}
@@ -131,7 +131,7 @@ func TestOwnershipModuleOfSomeoneElseIsNotEnabled(t *testing.T) {
 	require.ErrorIs(t, err, account.ErrWrongOwner)
 	require.ErrorContains(t, err, "has no owner at this module yet; SetupAndEnableModule registers one")
 
-	done(t)(w.owner.Send(t.Context(), []account.Call{{To: multichain.Address, Data: abi.InitForSmartAccount(stranger)}}, account.Sponsored()))
+	done(t)(w.owner.Send(t.Context(), []account.Call{{To: multichain.Address, Data: contracts.InitForSmartAccount(stranger)}}, account.Sponsored()))
 	_, err = w.owner.EnableModule(t.Context(), multichain.Address, account.Sponsored())
 	require.ErrorIs(t, err, account.ErrWrongOwner)
 	want := "wrong owner: account " + w.owner.Address().Hex() + " belongs to " + stranger.Hex() +
@@ -142,7 +142,7 @@ func TestOwnershipModuleOfSomeoneElseIsNotEnabled(t *testing.T) {
 	require.EqualError(t, err, "set up module "+multichain.Address.Hex()+": "+want)
 
 	// As the error says.
-	mine := account.Call{To: multichain.Address, Data: abi.TransferOwnership(w.owner.Owner().Address())}
+	mine := account.Call{To: multichain.Address, Data: contracts.TransferOwnership(w.owner.Owner().Address())}
 	done(t)(w.owner.Send(t.Context(), []account.Call{mine}, account.Sponsored()))
 	_, err = w.owner.SetupAndEnableModule(t.Context(), multichain.Address, multichain.Setup, account.Sponsored())
 	require.ErrorIs(t, err, policy.ErrInvalid)
@@ -154,7 +154,7 @@ func TestSetupThatGivesTheAccountAwayIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	at, sponsored := w.client.Contracts(), account.Sponsored()
-	_, err := w.owner.SetupAndEnableModule(t.Context(), at.Multichain, abi.InitForSmartAccount(stranger), sponsored)
+	_, err := w.owner.SetupAndEnableModule(t.Context(), at.Multichain, contracts.InitForSmartAccount(stranger), sponsored)
 	require.ErrorIs(t, err, account.ErrWrongOwner)
 	require.EqualError(t, err, "set up module "+at.Multichain.Hex()+": wrong owner: account "+w.owner.Address().Hex()+
 		" would belong to "+stranger.Hex()+" at this module, not to "+w.owner.Owner().Address().Hex())

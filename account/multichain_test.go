@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -123,7 +124,7 @@ func (w *world) validationGas(t *testing.T, op *userop.Operation, hash common.Ha
 	t.Helper()
 	validate := abi.MustParseFunction("validateUserOp((address sender, uint256 nonce, bytes initCode, bytes callData, uint256 callGasLimit, uint256 verificationGasLimit, " +
 		"uint256 preVerificationGas, uint256 maxFeePerGas, uint256 maxPriorityFeePerGas, bytes paymasterAndData, bytes signature) op, bytes32 hash, uint256 funds)")
-	data, err := validate.Pack(abi.UserOperation(*op), hash, 0)
+	data, err := validate.Pack(contracts.UserOperation(*op), hash, 0)
 	require.NoError(t, err)
 	call := map[string]any{"from": w.client.Contracts().EntryPoint, "to": op.Sender, "data": hexutil.Bytes(data), "gas": hexutil.Uint64(1 << 24)}
 	var frame struct{ GasUsed hexutil.Uint64 }

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // checkOwnership returns an error if the account does not listen to the active module or belongs to
@@ -22,20 +23,20 @@ func (o *OwnedAccount) checkOwnership(ctx context.Context) error {
 	if o.client.lately(key) {
 		return nil
 	}
-	sights, err := look(ctx, o.client.chain,
-		probe{to: o.address, data: abi.IsModuleEnabled(module)},
-		probe{to: module, data: abi.GetOwner(o.address), most: 2 * abi.WordSize})
+	results, err := readAll(ctx, o.client.chain,
+		contracts.Read{To: o.address, Data: contracts.IsModuleEnabled(module)},
+		contracts.Read{To: module, Data: contracts.GetOwner(o.address), MaxAnswer: 2 * abi.WordSize})
 	if err != nil {
 		return fmt.Errorf("owner of account %s: %w", o.address, err)
 	}
-	if !sights[0].hasCode {
+	if !results[0].HasCode {
 		return nil
 	}
-	if err := o.judgeEnabled(sights[0]); err != nil {
+	if err := o.judgeEnabled(results[0]); err != nil {
 		return err
 	}
 	if owned {
-		if err := o.judgeOwner(sights[1]); err != nil {
+		if err := o.judgeOwner(results[1]); err != nil {
 			return err
 		}
 	}
@@ -43,9 +44,9 @@ func (o *OwnedAccount) checkOwnership(ctx context.Context) error {
 	return nil
 }
 
-func (o *OwnedAccount) judgeEnabled(s sight) error {
+func (o *OwnedAccount) judgeEnabled(r contracts.ReadResult) error {
 	var enabled bool
-	if err := s.decode("isModuleEnabled", into(&enabled, abi.DecodeBool)); err != nil {
+	if err := decode(&r, "isModuleEnabled", into(&enabled, contracts.DecodeBool)); err != nil {
 		return fmt.Errorf("account %s: %w", o.address, err)
 	}
 	if !enabled {
@@ -54,8 +55,8 @@ func (o *OwnedAccount) judgeEnabled(s sight) error {
 	return nil
 }
 
-func (o *OwnedAccount) judgeOwner(s sight) error {
-	owner, err := s.readOwner()
+func (o *OwnedAccount) judgeOwner(r contracts.ReadResult) error {
+	owner, err := readOwner(&r)
 	switch {
 	case err != nil:
 		return fmt.Errorf("module %s: %w", o.active.Address, err)
@@ -69,10 +70,10 @@ func (o *OwnedAccount) judgeOwner(s sight) error {
 
 // readOwner reads the answer of getOwner, zero for none: the module reverts for an account that it does
 // not know, or whose owner renounced it.
-func (s *sight) readOwner() (owner common.Address, err error) {
-	if !s.ok && abi.DecodeRevert(s.answer).Name == "NoOwnerRegisteredForSmartAccount" {
+func readOwner(r *contracts.ReadResult) (owner common.Address, err error) {
+	if !r.OK && contracts.DecodeRevert(r.Data).Name == "NoOwnerRegisteredForSmartAccount" {
 		return common.Address{}, nil
 	}
-	err = s.decode("getOwner", into(&owner, abi.DecodeAddress))
+	err = decode(r, "getOwner", into(&owner, contracts.DecodeAddress))
 	return owner, err
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -22,7 +23,7 @@ var dummyOwnerSignature = hexutil.MustDecode("0x81d4b4981670cb18f99f0b4a66446df1
 
 // DummySignature implements [userop.Signer].
 func (s ownerSigner) DummySignature(*userop.Operation) ([]byte, error) {
-	return session.WrapSignature(dummyOwnerSignature, s.module), nil
+	return contracts.WrapSignature(dummyOwnerSignature, s.module), nil
 }
 
 // Sign implements [userop.Signer]: the owner's EIP-191 signature of the userOpHash.
@@ -36,7 +37,7 @@ func (s ownerSigner) SignMessage(ctx context.Context, message []byte) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	return session.WrapSignature(sig, s.module), nil
+	return contracts.WrapSignature(sig, s.module), nil
 }
 
 // ownerSignature returns the owner's signature of the EIP-191 message, checked and in the form that the

@@ -9,7 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -193,7 +193,7 @@ func (p *payment) accept(op *userop.Operation) error {
 	if paymaster := common.BytesToAddress(op.PaymasterAndData[:common.AddressLength]); paymaster != p.quote.Paymaster {
 		return fmt.Errorf("%w: paymaster %s answered, the quote is %s's", ErrNotAsQuoted, paymaster, p.quote.Paymaster)
 	}
-	terms, err := abi.DecodeTokenPaymasterData(op.PaymasterAndData)
+	terms, err := contracts.DecodeTokenPaymasterData(op.PaymasterAndData)
 	if err != nil {
 		return p.acceptUnread(err)
 	}

@@ -15,9 +15,9 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
@@ -34,7 +34,7 @@ func (w *world) giveTokens(t *testing.T, token common.Address, amount uint64) {
 
 func (w *world) allowance(t *testing.T, token common.Address) uint256.Int {
 	t.Helper()
-	return w.read(t, token, abi.Allowance(w.owner.Address(), w.chain.Contracts.TokenPaymaster))
+	return w.read(t, token, contracts.Allowance(w.owner.Address(), w.chain.Contracts.TokenPaymaster))
 }
 
 // quoter is an account that can be asked for quotes: the owner's, or one known by its address.
@@ -80,7 +80,7 @@ func (w *world) approvals(t *testing.T, token common.Address, calls []account.Ca
 		require.Equal(t, token, call.To)
 		var amount uint256.Int
 		amount.SetBytes(call.Data[len(call.Data)-32:])
-		require.Equal(t, abi.Approve(w.chain.Contracts.TokenPaymaster, amount), call.Data)
+		require.Equal(t, contracts.Approve(w.chain.Contracts.TokenPaymaster, amount), call.Data)
 		amounts = append(amounts, amount.Dec())
 	}
 	return amounts
@@ -132,7 +132,7 @@ func TestPayWithinTheAllowanceOfBefore(t *testing.T) {
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6
 	w.giveTokens(t, token, 100_000_000)
-	approve := []account.Call{{To: token, Data: abi.Approve(w.chain.Contracts.TokenPaymaster, *uint256.NewInt(60_000_000))}}
+	approve := []account.Call{{To: token, Data: contracts.Approve(w.chain.Contracts.TokenPaymaster, *uint256.NewInt(60_000_000))}}
 	tx, err := w.owner.Send(t.Context(), approve, account.Sponsored())
 	require.NoError(t, err)
 	_, err = tx.Wait(t.Context())
@@ -195,7 +195,7 @@ func TestFeeQuotesCountTheApprovalThatIsMissing(t *testing.T) {
 	token := w.chain.Contracts.Token6
 	calls := []account.Call{w.mint(t, w.user.Address())}
 	allow := func(amount uint64) (plain, withApproval userop.FeeQuote) {
-		approve := account.Call{To: token, Data: abi.Approve(w.chain.Contracts.TokenPaymaster, *uint256.NewInt(amount))}
+		approve := account.Call{To: token, Data: contracts.Approve(w.chain.Contracts.TokenPaymaster, *uint256.NewInt(amount))}
 		done(t)(w.owner.Send(t.Context(), []account.Call{approve}, account.Sponsored()))
 		fees := account.WithFees(userop.Fees{MaxFeePerGas: *uint256.NewInt(2_000_000_000)})
 		return quote(t, w.owner, token, calls, fees), quote(t, w.owner, token, calls, fees, account.ApproveExact())
@@ -328,7 +328,7 @@ func TestFault16NoOperationGoesOutWithoutItsApproval(t *testing.T) {
 	why := errors.New("the node is out of breath")
 	node := &broken{
 		Client:    w.chain.Client(),
-		allowance: abi.Allowance(w.owner.Address(), w.chain.Contracts.TokenPaymaster),
+		allowance: contracts.Allowance(w.owner.Address(), w.chain.Contracts.TokenPaymaster),
 		err:       &url.Error{Op: "Post", URL: "https://node.example/v2/SECRET", Err: why},
 	}
 	config := w.config
@@ -363,24 +363,24 @@ func TestThePaymastersAnswerIsHeldAgainstTheQuote(t *testing.T) {
 	good := quote(t, owner, token, calls, account.ApproveExact())
 	require.Equal(t, "500000", good.MaxFee.Dec())
 
-	data, err := abi.DecodeTokenPaymasterData(testutil.MockTokenPaymasterAndData(token))
+	data, err := contracts.DecodeTokenPaymasterData(testutil.MockTokenPaymasterAndData(token))
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
-		answer func(d abi.TokenPaymasterData) []byte
+		answer func(d contracts.TokenPaymasterData) []byte
 		opts   []account.Option
 		text   string // empty: the answer is accepted
 	}{
-		"as quoted": {func(d abi.TokenPaymasterData) []byte { return d.Pack() }, nil, ""},
-		"another token": {func(d abi.TokenPaymasterData) []byte { d.Token = stranger; return d.Pack() }, nil,
+		"as quoted": {func(d contracts.TokenPaymasterData) []byte { return d.Pack() }, nil, ""},
+		"another token": {func(d contracts.TokenPaymasterData) []byte { d.Token = stranger; return d.Pack() }, nil,
 			"not as quoted: the paymaster takes token " + stranger.Hex() + ", the quote is for token " + token.Hex() + " (DEMO6)"},
-		"another paymaster": {func(d abi.TokenPaymasterData) []byte { d.Paymaster = stranger; return d.Pack() }, nil,
+		"another paymaster": {func(d contracts.TokenPaymasterData) []byte { d.Paymaster = stranger; return d.Pack() }, nil,
 			"not as quoted: paymaster " + stranger.Hex() + " answered, the quote is 0x00000f7365cA6C59A2C93719ad53d567ed49c14C's"},
-		"a dearer rate": {func(d abi.TokenPaymasterData) []byte { d.Rate.SetUint64(1e15); return d.Pack() }, nil,
+		"a dearer rate": {func(d contracts.TokenPaymasterData) []byte { d.Rate.SetUint64(1e15); return d.Pack() }, nil,
 			" of token " + token.Hex() + " (DEMO6), the quote's MaxFee is 500000; ask for a new quote, or raise it"},
-		"an absurd rate": {func(d abi.TokenPaymasterData) []byte { d.Rate.SetAllOne(); d.Markup = 1<<32 - 1; return d.Pack() }, nil,
+		"an absurd rate": {func(d contracts.TokenPaymasterData) []byte { d.Rate.SetAllOne(); d.Markup = 1<<32 - 1; return d.Pack() }, nil,
 			"not as quoted: the price does not fit into 256 bits"},
-		"unreadable, within an exact allowance": {func(d abi.TokenPaymasterData) []byte { return d.Paymaster[:] }, nil, ""},
-		"unreadable, with more allowed": {func(d abi.TokenPaymasterData) []byte { return d.Paymaster[:] }, []account.Option{account.ApproveUnlimited()},
+		"unreadable, within an exact allowance": {func(d contracts.TokenPaymasterData) []byte { return d.Paymaster[:] }, nil, ""},
+		"unreadable, with more allowed": {func(d contracts.TokenPaymasterData) []byte { return d.Paymaster[:] }, []account.Option{account.ApproveUnlimited()},
 			"not as quoted: nothing bounds the fee, since the paymaster is allowed more than the quote's MaxFee of 500000 and its price cannot be read: paymasterAndData of a token paymaster: 20 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -485,7 +485,7 @@ func TestPayWithInASession(t *testing.T) {
 		for _, opts := range [][]account.Option{{leaf}, {leaf, account.ApproveExact()}, {leaf, exact}} {
 			tx, err := send(t, append(opts, account.PayWith(q))...)
 			require.NoError(t, err)
-			require.Equal(t, abi.Execute(calls[0].To, calls[0].Value, calls[0].Data), tx.Operation().CallData, "a single call, through the manager")
+			require.Equal(t, contracts.Execute(calls[0].To, calls[0].Value, calls[0].Data), tx.Operation().CallData, "a single call, through the manager")
 		}
 	})
 	require.EqualValues(t, 6, w.nfts(t))

@@ -12,8 +12,9 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -69,11 +70,11 @@ func TestTokenFeeIsThatOfTheOperation(t *testing.T) {
 	require.NoError(t, err)
 	paid := func(by common.Address, operation common.Hash, charge uint64) *types.Log {
 		word := func(a common.Address) common.Hash { return common.BytesToHash(a[:]) }
-		data := abi.AppendUint64(abi.AppendAddress(nil, stranger), 1_100_000)
-		data = abi.AppendUint64(abi.AppendUint64(abi.AppendWord(data, operation), 2_000_000_000), 0)
+		data := abiword.AppendUint64(abiword.AppendAddress(nil, stranger), 1_100_000)
+		data = abiword.AppendUint64(abiword.AppendUint64(abiword.AppendWord(data, operation), 2_000_000_000), 0)
 		return &types.Log{
 			Address: by, Data: data,
-			Topics: []common.Hash{abi.TokenPaymasterOperationTopic, word(laneUser), word(stranger), common.BigToHash(new(big.Int).SetUint64(charge))},
+			Topics: []common.Hash{contracts.TokenPaymasterOperationTopic, word(laneUser), word(stranger), common.BigToHash(new(big.Int).SetUint64(charge))},
 		}
 	}
 	ours, operation := client.Contracts().TokenPaymaster, common.Hash{1}

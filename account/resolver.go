@@ -7,7 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -17,15 +17,19 @@ const (
 	implementationV2 = "2.0.0"
 )
 
+// ResolvedAccount is an account that the resolver found: Account, its Factory and Implementation, CurrentVersion
+// of the implementation ("2.0.0"), FactoryVersion ("v1" or "v2") and Index.
+type ResolvedAccount = contracts.ResolvedAccount
+
 // ResolveAccounts asks the resolver contract for the deployed accounts of an owner with an index of at most
 // maxIndex: those of version 1 and those of version 2 with the ECDSA ownership module.
-func (c *Client) ResolveAccounts(ctx context.Context, owner common.Address, maxIndex uint8) ([]abi.ResolvedAccount, error) {
+func (c *Client) ResolveAccounts(ctx context.Context, owner common.Address, maxIndex uint8) ([]ResolvedAccount, error) {
 	resolver := c.contracts.Resolver
-	data, err := call(ctx, c.chain, resolver, abi.ResolveAddressesFlexibleForV2(owner, maxIndex, c.contracts.ECDSA, abi.InitForSmartAccount(owner)))
+	data, err := call(ctx, c.chain, resolver, contracts.ResolveAddressesFlexibleForV2(owner, maxIndex, c.contracts.ECDSA, contracts.InitForSmartAccount(owner)))
 	if err != nil {
 		return nil, fmt.Errorf("accounts of owner %s: resolver %s: %w", owner, resolver, err)
 	}
-	accounts, err := abi.DecodeResolvedAccounts(data)
+	accounts, err := contracts.DecodeResolvedAccounts(data)
 	if err != nil {
 		return nil, fmt.Errorf("%w: accounts of owner %s: resolver %s: %w", ErrBadAnswer, owner, resolver, err)
 	}

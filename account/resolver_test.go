@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -42,7 +43,7 @@ func TestUpgradedAccount(t *testing.T) {
 	owner := w.owner.Owner()
 	// An account whose address does not follow from its owner, as one that another factory made.
 	receipt, err := w.chain.SendTx(t.Context(), w.client.Contracts().Factory, nil,
-		pack(t, "deployAccount(address,bytes)", w.client.Contracts().ECDSA, abi.InitForSmartAccount(owner.Address())))
+		pack(t, "deployAccount(address,bytes)", w.client.Contracts().ECDSA, contracts.InitForSmartAccount(owner.Address())))
 	require.NoError(t, err)
 	created := receipt.Logs[len(receipt.Logs)-1] // AccountCreationWithoutIndex(address indexed account, …)
 	upgraded := common.BytesToAddress(created.Topics[1][:])

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // revertOf returns what a call reverted with, if the error is a node's answer that it did.
@@ -17,7 +18,7 @@ func revertOf(err error) (abi.Revert, bool) {
 		if text, ok := withData.ErrorData().(string); ok {
 			data, err := hexutil.Decode(strings.TrimPrefix(text, "Reverted "))
 			if err == nil {
-				return abi.DecodeRevert(data), true
+				return contracts.DecodeRevert(data), true
 			}
 		}
 	}

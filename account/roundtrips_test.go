@@ -16,9 +16,9 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
@@ -83,11 +83,11 @@ func answerCall(r testutil.Request, root common.Hash) (any, error) {
 	data := append(call.Input, call.Data...)
 	one := common.BigToHash(big.NewInt(1))
 	switch selector := [4]byte(data); selector {
-	case [4]byte(abi.GetSessionKeys(common.Address{})):
+	case [4]byte(contracts.GetSessionKeys(common.Address{})):
 		return root, nil
-	case [4]byte(abi.IsModuleEnabled(common.Address{})):
+	case [4]byte(contracts.IsModuleEnabled(common.Address{})):
 		return one, nil
-	case [4]byte(abi.GetNonce(common.Address{}, uint256.Int{})):
+	case [4]byte(contracts.GetNonce(common.Address{}, uint256.Int{})):
 		return one, nil
 	default:
 		return nil, errors.New("unexpected call")

@@ -9,6 +9,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -78,7 +79,7 @@ var beneficiary = common.Address{18: 0xde, 19: 0xad}
 // validate runs the operation as a bundle of its own. The EntryPoint reverts for one that it would not
 // include; a call that fails is none of its business.
 func (s *simulation) validate(ctx context.Context) error {
-	bundle := abi.HandleOps([]abi.UserOperation{abi.UserOperation(*s.op)}, beneficiary)
+	bundle := contracts.HandleOps([]contracts.UserOperation{contracts.UserOperation(*s.op)}, beneficiary)
 	failure, err := s.try(ctx, common.Address{}, s.client.contracts.EntryPoint, bundle, nil)
 	if err != nil || failure == nil {
 		return err

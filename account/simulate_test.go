@@ -14,7 +14,8 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -73,7 +74,7 @@ func TestSimulateRefusals(t *testing.T) {
 	t.Run("AA13 before the account is deployed", func(t *testing.T) {
 		op, err := w.owner.Build(t.Context(), mint, enough, account.Sponsored())
 		require.NoError(t, err)
-		op.InitCode = append(w.client.Contracts().Factory.Bytes(), abi.DeployCounterFactualAccount(w.client.Contracts().ECDSA, abi.InitForSmartAccount(common.Address{}), uint256.Int{})...)
+		op.InitCode = append(w.client.Contracts().Factory.Bytes(), contracts.DeployCounterFactualAccount(w.client.Contracts().ECDSA, contracts.InitForSmartAccount(common.Address{}), uint256.Int{})...)
 		requireSimulation(t, w.client.Simulate(t.Context(), op), "AA13", "would be refused: AA13 initCode failed or OOG: ZeroAddressNotAllowedAsOwner()")
 	})
 	t.Run("AA14, the address of someone else", func(t *testing.T) {
@@ -85,7 +86,7 @@ func TestSimulateRefusals(t *testing.T) {
 	t.Run("AA23 hidden, before the account is deployed", func(t *testing.T) {
 		op, err := w.owner.Build(t.Context(), mint, enough, account.Sponsored())
 		require.NoError(t, err)
-		op.Signature = session.WrapSignature([]byte{1}, w.owner.Module().Address)
+		op.Signature = contracts.WrapSignature([]byte{1}, w.owner.Module().Address)
 		requireSimulation(t, w.client.Simulate(t.Context(), op), "AA23", "would be refused: AA23 reverted (or OOG): WrongSignatureLength()")
 	})
 
@@ -127,9 +128,9 @@ func TestSimulateRefusals(t *testing.T) {
 	t.Run("AA33 hidden, with a reason", func(t *testing.T) {
 		op, err := w.owner.Build(t.Context(), mint, enough)
 		require.NoError(t, err)
-		data := abi.AppendAddress(w.chain.Contracts.Paymaster.Bytes(), stranger)
-		data = abi.AppendUint64(abi.AppendUint64(abi.AppendUint64(data, 0), 0), 4*abi.WordSize)
-		op.PaymasterAndData = abi.AppendBytes(data, []byte{1, 2, 3})
+		data := abiword.AppendAddress(w.chain.Contracts.Paymaster.Bytes(), stranger)
+		data = abiword.AppendUint64(abiword.AppendUint64(abiword.AppendUint64(data, 0), 0), 4*abi.WordSize)
+		op.PaymasterAndData = abiword.AppendBytes(data, []byte{1, 2, 3})
 		requireSimulation(t, w.client.Simulate(t.Context(), op), "AA33", "would be refused: AA33 reverted (or OOG): InvalidPaymasterSignatureLength(3)")
 	})
 	require.Zero(t, w.nfts(t), "nothing was sent")
@@ -186,7 +187,7 @@ func TestSimulateLeavesCallsTheMoneyThatCallsBeforeThemBring(t *testing.T) {
 	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
 	w.fund(t, 1)
 	entryPoint := w.chain.Contracts.EntryPoint
-	_, err := w.chain.SendTx(t.Context(), entryPoint, big.NewInt(2e18), abi.DepositTo(w.owner.Address()))
+	_, err := w.chain.SendTx(t.Context(), entryPoint, big.NewInt(2e18), contracts.DepositTo(w.owner.Address()))
 	require.NoError(t, err)
 	send := account.Call{To: stranger, Value: *uint256.NewInt(15e17)} // of 1 ether, until the deposit adds another
 	withdraw := account.Call{To: entryPoint, Data: pack(t, "withdrawTo(address,uint256)", w.owner.Address(), big.NewInt(1e18))}

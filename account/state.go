@@ -9,6 +9,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // State is what the chain knows of an account, all of it as of one block.
@@ -53,38 +54,38 @@ func (a *Account) State(ctx context.Context) (*State, error) {
 	return state, err
 }
 
-// readState reads the account's state, and makes the other probes in the same request.
-func (a *Account) readState(ctx context.Context, others ...probe) (*State, []sight, error) {
+// readState reads the account's state, and makes the other reads in the same request.
+func (a *Account) readState(ctx context.Context, others ...contracts.Read) (*State, []contracts.ReadResult, error) {
 	c := &a.client.contracts
-	probes := []probe{
-		a.modulesProbe(abi.SentinelModule, modulesPage),
-		{to: c.EntryPoint, data: abi.GetNonce(a.address, uint256.Int{})},
-		{to: c.EntryPoint, data: abi.BalanceOf(a.address)},
-		{to: c.Session.Manager, data: abi.GetSessionKeys(a.address)},
-		{to: c.ECDSA, data: abi.GetOwner(a.address), most: 2 * abi.WordSize},
-		{to: c.Multichain, data: abi.GetOwner(a.address), most: 2 * abi.WordSize},
+	reads := []contracts.Read{
+		a.modulesRead(contracts.SentinelModule, modulesPage),
+		{To: c.EntryPoint, Data: contracts.GetNonce(a.address, uint256.Int{})},
+		{To: c.EntryPoint, Data: contracts.BalanceOf(a.address)},
+		{To: c.Session.Manager, Data: contracts.GetSessionKeys(a.address)},
+		{To: c.ECDSA, Data: contracts.GetOwner(a.address), MaxAnswer: 2 * abi.WordSize},
+		{To: c.Multichain, Data: contracts.GetOwner(a.address), MaxAnswer: 2 * abi.WordSize},
 	}
-	n := len(probes)
-	sights, err := look(ctx, a.client.chain, append(probes, others...)...)
+	n := len(reads)
+	results, err := readAll(ctx, a.client.chain, append(reads, others...)...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("state of account %s: %w", a.address, err)
 	}
-	state, err := a.decodeState(ctx, sights[:n])
+	state, err := a.decodeState(ctx, results[:n])
 	if err != nil {
 		return nil, nil, fmt.Errorf("state of account %s: %w", a.address, err)
 	}
-	return state, sights[n:], nil
+	return state, results[n:], nil
 }
 
-func (a *Account) decodeState(ctx context.Context, sights []sight) (*State, error) {
-	s := &State{Deployed: sights[0].hasCode, Balance: sights[0].balance}
-	if err := sights[1].decode("getNonce of the EntryPoint", into(&s.Nonce, abi.DecodeUint256)); err != nil {
+func (a *Account) decodeState(ctx context.Context, results []contracts.ReadResult) (*State, error) {
+	s := &State{Deployed: results[0].HasCode, Balance: results[0].Balance}
+	if err := decode(&results[1], "getNonce of the EntryPoint", into(&s.Nonce, contracts.DecodeUint256)); err != nil {
 		return nil, err
 	}
-	if err := sights[2].decode("balanceOf of the EntryPoint", into(&s.Deposit, abi.DecodeUint256)); err != nil {
+	if err := decode(&results[2], "balanceOf of the EntryPoint", into(&s.Deposit, contracts.DecodeUint256)); err != nil {
 		return nil, err
 	}
-	if err := sights[3].decode("getSessionKeys of the session key manager", into(&s.SessionRoot, abi.DecodeHash)); err != nil {
+	if err := decode(&results[3], "getSessionKeys of the session key manager", into(&s.SessionRoot, contracts.DecodeHash)); err != nil {
 		return nil, err
 	}
 	if !s.Deployed {
@@ -92,14 +93,14 @@ func (a *Account) decodeState(ctx context.Context, sights []sight) (*State, erro
 	}
 	a.client.deployed.Store(a.address, struct{}{})
 	var err error
-	if s.Modules, err = a.modulesFrom(ctx, sights[0], modulesPage); err != nil {
+	if s.Modules, err = a.modulesFrom(ctx, results[0], modulesPage); err != nil {
 		return nil, err
 	}
 	for i, module := range []common.Address{a.client.contracts.ECDSA, a.client.contracts.Multichain} {
 		if !s.Enabled(module) {
 			continue
 		}
-		owner, err := sights[4+i].readOwner()
+		owner, err := readOwner(&results[4+i])
 		if err != nil {
 			return nil, fmt.Errorf("module %s: %w", module, err)
 		}
@@ -112,20 +113,20 @@ func (a *Account) decodeState(ctx context.Context, sights []sight) (*State, erro
 
 // prospect is the state that a change of modules or owners starts from: that of the account or, before it
 // is deployed, what it will have from its first operation.
-func (o *OwnedAccount) prospect(ctx context.Context, others ...probe) (*State, []sight, error) {
+func (o *OwnedAccount) prospect(ctx context.Context, others ...contracts.Read) (*State, []contracts.ReadResult, error) {
 	if err := o.checkModules(); err != nil {
 		return nil, nil, fmt.Errorf("account %s: %w", o.address, err)
 	}
-	state, sights, err := o.readState(ctx, others...)
+	state, results, err := o.readState(ctx, others...)
 	if err != nil || state.Deployed {
-		return state, sights, err
+		return state, results, err
 	}
 	if o.initCode == nil {
 		return nil, nil, o.notDeployed()
 	}
 	state.Modules = []common.Address{o.initial.Address}
-	if owner := ownerSetUp(o.initial.Setup); o.isOwnership(o.initial.Address) && owner != (common.Address{}) {
+	if owner := contracts.SetupOwner(o.initial.Setup); o.isOwnership(o.initial.Address) && owner != (common.Address{}) {
 		state.Owners = []Ownership{{Module: o.initial.Address, Owner: owner}}
 	}
-	return state, sights, nil
+	return state, results, nil
 }

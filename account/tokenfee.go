@@ -4,7 +4,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -21,7 +21,7 @@ func (c *Client) TokenFee(receipt *userop.Receipt) (TokenFee, bool) {
 		if log.Address != c.contracts.TokenPaymaster {
 			continue
 		}
-		paid, err := abi.DecodeTokenPaymasterOperation(log)
+		paid, err := contracts.DecodeTokenPaymasterOperation(log)
 		if err == nil && paid.UserOpHash == receipt.UserOpHash {
 			return TokenFee{Token: paid.Token, Amount: paid.Charge}, true
 		}

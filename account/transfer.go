@@ -6,7 +6,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -34,17 +34,17 @@ func (o *OwnedAccount) planTransfer(ctx context.Context, to common.Address) ([]C
 	case o.owner.Address():
 		return nil, fmt.Errorf("%w: that is the owner already", policy.ErrInvalid)
 	}
-	state, sights, err := o.prospect(ctx, probe{to: to})
+	state, results, err := o.prospect(ctx, contracts.Read{To: to})
 	if err != nil {
 		return nil, err
 	}
-	if sights[0].hasCode {
+	if results[0].HasCode {
 		return nil, fmt.Errorf("%w: there is code at that address, and the ownership modules take keys only", policy.ErrInvalid)
 	}
 	var calls []Call
 	for _, at := range state.Owners {
 		if at.Owner == o.owner.Address() {
-			calls = append(calls, Call{To: at.Module, Data: abi.TransferOwnership(to)})
+			calls = append(calls, Call{To: at.Module, Data: contracts.TransferOwnership(to)})
 		}
 	}
 	if len(calls) == 0 {

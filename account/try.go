@@ -11,8 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // callAccount has the EntryPoint call the account, after its deployment where that is part of the operation.
@@ -20,7 +19,7 @@ func (s *simulation) callAccount(ctx context.Context, data []byte, gas *uint256.
 	if len(s.op.InitCode) == 0 {
 		return s.try(ctx, s.client.contracts.EntryPoint, s.op.Sender, data, gas)
 	}
-	failure, err := s.try(ctx, common.Address{}, s.client.contracts.EntryPoint, abi.SimulateHandleOp(s.deployment(), s.op.Sender, data), nil)
+	failure, err := s.try(ctx, common.Address{}, s.client.contracts.EntryPoint, contracts.SimulateHandleOp(s.deployment(), s.op.Sender, data), nil)
 	switch {
 	case err != nil:
 		return nil, err
@@ -35,7 +34,7 @@ func (s *simulation) callAccount(ctx context.Context, data []byte, gas *uint256.
 // deployment is an operation that deploys the account and calls nothing. Its signature is a dummy, which
 // the EntryPoint puts up with in a simulation; for nobody else's fees to depend on that, it has none where a
 // paymaster pays.
-func (s *simulation) deployment() abi.UserOperation {
+func (s *simulation) deployment() contracts.UserOperation {
 	op := *s.op
 	op.CallData = nil
 	if len(op.PaymasterAndData) > 0 {
@@ -43,12 +42,8 @@ func (s *simulation) deployment() abi.UserOperation {
 		op.MaxFeePerGas.Clear()
 		op.MaxPriorityFeePerGas.Clear()
 	}
-	var module common.Address
-	if len(op.Signature) >= 2*abi.WordSize {
-		module = common.BytesToAddress(op.Signature[abi.WordSize : 2*abi.WordSize])
-	}
-	op.Signature = session.WrapSignature(dummyOwnerSignature, module)
-	return abi.UserOperation(op)
+	op.Signature = contracts.WrapSignature(dummyOwnerSignature, contracts.SignatureModule(op.Signature))
+	return contracts.UserOperation(op)
 }
 
 // try makes a call with so much gas to run on; nil is all that the node grants. The failure is nil if the call

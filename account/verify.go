@@ -1,15 +1,13 @@
 package account
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // VerifyMessage returns nil if the signature of the message (EIP-191, personal_sign) is the account's, and an
@@ -39,43 +37,43 @@ func (a *Account) VerifyHash(ctx context.Context, hash common.Hash, signature []
 }
 
 func (a *Account) verify(ctx context.Context, hash common.Hash, signature []byte) error {
-	u, wrapped, err := unwrapUndeployed(signature)
+	u, wrapped, err := contracts.DecodeUndeployedSignature(signature)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrBadSignature, err)
 	}
-	ask := probe{to: a.address, data: abi.IsValidSignature(hash, u.signature), most: 512}
-	probes := []probe{ask}
+	ask := contracts.Read{To: a.address, Data: contracts.IsValidSignature(hash, u.Signature), MaxAnswer: 512}
+	reads := []contracts.Read{ask}
 	if wrapped {
-		probes = append(probes, probe{to: u.factory, data: u.deploy, most: 512, acts: true}, ask)
+		reads = append(reads, contracts.Read{To: u.Factory, Data: u.Deploy, MaxAnswer: 512, Mutates: true}, ask)
 	}
-	// What one probe does is gone with its request.
-	if code, n := packProbes(probes); n < len(probes) || len(code) > maxProbesSize {
+	// What one read does is gone with its request.
+	if !contracts.FitsOneRequest(reads) {
 		return fmt.Errorf("%w: %d bytes are more than one request can check", ErrBadSignature, len(signature))
 	}
-	sights, err := look(ctx, a.client.chain, probes...)
+	results, err := readAll(ctx, a.client.chain, reads...)
 	switch {
 	case err != nil:
 		return err
-	case sights[0].hasCode: // never let the wrapping act on an account that is there
-		return judgeSignature(sights[0])
+	case results[0].HasCode: // never let the wrapping act on an account that is there
+		return judgeSignature(results[0])
 	case !wrapped:
 		return fmt.Errorf("%w; before that, its signatures are in the form of ERC-6492", a.notDeployed())
-	case !sights[1].ok:
-		revert := abi.DecodeRevert(sights[1].answer)
-		return fmt.Errorf("%w: its factory %s does not deploy an account: %w", ErrBadSignature, u.factory, &revert)
-	case !sights[2].hasCode:
-		return fmt.Errorf("%w: its factory %s deploys another account", ErrBadSignature, u.factory)
+	case !results[1].OK:
+		revert := contracts.DecodeRevert(results[1].Data)
+		return fmt.Errorf("%w: its factory %s does not deploy an account: %w", ErrBadSignature, u.Factory, &revert)
+	case !results[2].HasCode:
+		return fmt.Errorf("%w: its factory %s deploys another account", ErrBadSignature, u.Factory)
 	}
-	return judgeSignature(sights[2])
+	return judgeSignature(results[2])
 }
 
 // judgeSignature reads the answer of isValidSignature. Anything but a clear yes is a no.
-func judgeSignature(s sight) error {
-	if !s.ok {
-		revert := abi.DecodeRevert(s.answer)
+func judgeSignature(r contracts.ReadResult) error {
+	if !r.OK {
+		revert := contracts.DecodeRevert(r.Data)
 		return fmt.Errorf("%w: isValidSignature reverted: %w", ErrBadSignature, &revert)
 	}
-	valid, err := abi.DecodeIsValidSignature(s.answer)
+	valid, err := contracts.DecodeIsValidSignature(r.Data)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: isValidSignature: %w", ErrBadSignature, err)
@@ -83,32 +81,4 @@ func judgeSignature(s sight) error {
 		return fmt.Errorf("%w: isValidSignature says no", ErrBadSignature)
 	}
 	return nil
-}
-
-// undeployedSignature is a signature with what deploys the account that made it.
-type undeployedSignature struct {
-	factory   common.Address
-	deploy    []byte
-	signature []byte
-}
-
-var undeployedForm = sync.OnceValue(func() *abi.Function {
-	return abi.MustParseFunction("function unwrap() returns (address factory, bytes deploy, bytes signature)")
-})
-
-// unwrapUndeployed reads a signature in the form of ERC-6492, or one as it is.
-func unwrapUndeployed(signature []byte) (u undeployedSignature, wrapped bool, err error) {
-	body, wrapped := bytes.CutSuffix(signature, undeployedMagic)
-	if !wrapped {
-		return undeployedSignature{signature: signature}, false, nil
-	}
-	values, err := undeployedForm().UnpackResult(body)
-	if err != nil {
-		return undeployedSignature{}, true, fmt.Errorf("it ends as ERC-6492 has it, but does not decode: %w", err)
-	}
-	return undeployedSignature{
-		factory:   values[0].(common.Address),
-		deploy:    values[1].([]byte),
-		signature: values[2].([]byte),
-	}, true, nil
 }

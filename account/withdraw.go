@@ -11,6 +11,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -134,27 +135,27 @@ type holdings struct {
 // holdings reads them in one request.
 func (o *OwnedAccount) holdings(ctx context.Context, withdrawals []Withdrawal) (*holdings, error) {
 	h := &holdings{left: map[common.Address]*uint256.Int{{}: nil}}
-	probes := []probe{{to: o.address}, {to: o.client.contracts.EntryPoint, data: abi.BalanceOf(o.address)}}
+	reads := []contracts.Read{{To: o.address}, {To: o.client.contracts.EntryPoint, Data: contracts.BalanceOf(o.address)}}
 	var tokens []common.Address
 	for i := range withdrawals {
 		token := withdrawals[i].Token
 		if _, known := h.left[token]; !known {
 			h.left[token] = nil
 			tokens = append(tokens, token)
-			probes = append(probes, probe{to: token, data: abi.BalanceOf(o.address)})
+			reads = append(reads, contracts.Read{To: token, Data: contracts.BalanceOf(o.address)})
 		}
 	}
-	sights, err := look(ctx, o.client.chain, probes...)
+	results, err := readAll(ctx, o.client.chain, reads...)
 	if err != nil {
 		return nil, fmt.Errorf("balances: %w", err)
 	}
-	h.left[common.Address{}] = &sights[0].balance
-	if err := sights[1].decode("balanceOf of the EntryPoint", into(&h.deposit, abi.DecodeUint256)); err != nil {
+	h.left[common.Address{}] = &results[0].Balance
+	if err := decode(&results[1], "balanceOf of the EntryPoint", into(&h.deposit, contracts.DecodeUint256)); err != nil {
 		return nil, err
 	}
 	for i, token := range tokens {
 		h.left[token] = new(uint256.Int)
-		if err := sights[2+i].decode("balanceOf", into(h.left[token], abi.DecodeUint256)); err != nil {
+		if err := decode(&results[2+i], "balanceOf", into(h.left[token], contracts.DecodeUint256)); err != nil {
 			return nil, fmt.Errorf("token %s: %w", token, err)
 		}
 	}
@@ -214,7 +215,7 @@ func withdrawalCalls(withdrawals []Withdrawal) []Call {
 		case isNative(*w):
 			calls = append(calls, Call{To: w.To, Value: w.Amount})
 		default:
-			calls = append(calls, Call{To: w.Token, Data: abi.Transfer(w.To, w.Amount)})
+			calls = append(calls, Call{To: w.Token, Data: contracts.Transfer(w.To, w.Amount)})
 		}
 	}
 	return calls

@@ -8,8 +8,8 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session/policy"
@@ -104,7 +104,7 @@ func TestWithdrawAllOfTheTokenThatPays(t *testing.T) {
 	w.handTokens(t, token, w.owner.Address(), 100_000_000)
 	w.fund(t, 1)
 	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
-	trial := []account.Call{{To: token, Data: abi.Transfer(stranger, *uint256.NewInt(1))}, {To: stranger, Value: *uint256.NewInt(1)}}
+	trial := []account.Call{{To: token, Data: contracts.Transfer(stranger, *uint256.NewInt(1))}, {To: stranger, Value: *uint256.NewInt(1)}}
 	q := quote(t, w.owner, token, trial, account.ApproveExact())
 
 	done(t)(w.owner.Withdraw(t.Context(), []account.Withdrawal{

@@ -15,6 +15,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
@@ -147,7 +148,7 @@ func (w *world) nfts(t *testing.T) uint64 {
 
 func (w *world) balance(t *testing.T, token, holder common.Address) uint64 {
 	t.Helper()
-	balance := w.read(t, token, abi.BalanceOf(holder))
+	balance := w.read(t, token, contracts.BalanceOf(holder))
 	return balance.Uint64()
 }
 
@@ -155,7 +156,7 @@ func (w *world) read(t *testing.T, to common.Address, data []byte) uint256.Int {
 	t.Helper()
 	answer, err := w.chain.Client().CallContract(t.Context(), callMsg(to, data), nil)
 	require.NoError(t, err)
-	value, err := abi.DecodeUint256(answer)
+	value, err := contracts.DecodeUint256(answer)
 	require.NoError(t, err)
 	return value
 }

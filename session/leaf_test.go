@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 )
@@ -102,7 +103,7 @@ func TestViolationsNameTheSession(t *testing.T) {
 
 	single, err := session.NewSigner(policy.Modules{}, sess.Leaf(0))
 	require.NoError(t, err)
-	err = single.CheckCalls(abi.Execute(call.To, call.Value, call.Data), []policy.Call{call})
+	err = single.CheckCalls(contracts.Execute(call.To, call.Value, call.Data), []policy.Call{call})
 	require.EqualError(t, err, want)
 	var v *policy.Violation
 	require.ErrorAs(t, err, &v)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
@@ -217,7 +218,7 @@ func TestCheckCallsWantsTheKeyThatTheDataNames(t *testing.T) {
 			sess, _ := fixed(t, testRef, testKey, []session.Leaf{leaf})
 			signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(0))
 			require.NoError(t, err)
-			err = signer.CheckCalls(abi.Execute(test.call.To, test.call.Value, test.call.Data), []policy.Call{test.call})
+			err = signer.CheckCalls(contracts.Execute(test.call.To, test.call.Value, test.call.Data), []policy.Call{test.call})
 			if named == leaf.Key {
 				require.NoError(t, err)
 				continue

@@ -14,6 +14,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/quantity"
 )
@@ -49,21 +50,21 @@ type Operation struct {
 // what the account's owner or session key signs. The signature is not part of it.
 func (op *Operation) Hash(entryPoint common.Address, chainID uint64) common.Hash {
 	packed := make([]byte, 0, 10*abi.WordSize)
-	packed = abi.AppendAddress(packed, op.Sender)
-	packed = abi.AppendUint256(packed, &op.Nonce)
-	packed = abi.AppendWord(packed, crypto.Keccak256Hash(op.InitCode))
-	packed = abi.AppendWord(packed, crypto.Keccak256Hash(op.CallData))
-	packed = abi.AppendUint256(packed, &op.CallGasLimit)
-	packed = abi.AppendUint256(packed, &op.VerificationGasLimit)
-	packed = abi.AppendUint256(packed, &op.PreVerificationGas)
-	packed = abi.AppendUint256(packed, &op.MaxFeePerGas)
-	packed = abi.AppendUint256(packed, &op.MaxPriorityFeePerGas)
-	packed = abi.AppendWord(packed, crypto.Keccak256Hash(op.PaymasterAndData))
+	packed = abiword.AppendAddress(packed, op.Sender)
+	packed = abiword.AppendUint256(packed, &op.Nonce)
+	packed = abiword.AppendWord(packed, crypto.Keccak256Hash(op.InitCode))
+	packed = abiword.AppendWord(packed, crypto.Keccak256Hash(op.CallData))
+	packed = abiword.AppendUint256(packed, &op.CallGasLimit)
+	packed = abiword.AppendUint256(packed, &op.VerificationGasLimit)
+	packed = abiword.AppendUint256(packed, &op.PreVerificationGas)
+	packed = abiword.AppendUint256(packed, &op.MaxFeePerGas)
+	packed = abiword.AppendUint256(packed, &op.MaxPriorityFeePerGas)
+	packed = abiword.AppendWord(packed, crypto.Keccak256Hash(op.PaymasterAndData))
 
 	inner := crypto.Keccak256Hash(packed)
-	packed = abi.AppendWord(packed[:0], inner)
-	packed = abi.AppendAddress(packed, entryPoint)
-	packed = abi.AppendUint64(packed, chainID)
+	packed = abiword.AppendWord(packed[:0], inner)
+	packed = abiword.AppendAddress(packed, entryPoint)
+	packed = abiword.AppendUint64(packed, chainID)
 	return crypto.Keccak256Hash(packed)
 }
 

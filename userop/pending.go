@@ -9,7 +9,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // Pending is a sent operation.
@@ -112,7 +112,7 @@ func (p *Pending) dropped(ctx context.Context) bool {
 func (p *Pending) outcome(receipt *Receipt) (*Receipt, error) {
 	p.release(true)
 	if !receipt.Success {
-		return receipt, &RevertError{Receipt: receipt, Revert: abi.DecodeRevert(receipt.RevertData)}
+		return receipt, &RevertError{Receipt: receipt, Revert: contracts.DecodeRevert(receipt.RevertData)}
 	}
 	return receipt, nil
 }

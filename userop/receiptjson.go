@@ -8,16 +8,11 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/quantity"
 )
-
-// revertReasonTopic is topic 0 of EntryPoint v0.6's
-// UserOperationRevertReason(bytes32 indexed userOpHash, address indexed sender, uint256 nonce, bytes revertReason).
-var revertReasonTopic = common.HexToHash("0x1c4fada7374c0a9ee8841fc38afe82932dc0f8e69012e927f061a8bae611a201")
 
 // receiptJSON is the shape of eth_getUserOperationReceipt's answer in ERC-7769.
 type receiptJSON struct {
@@ -133,21 +128,9 @@ func (r *Receipt) setRevertData(bundleLogs []*types.Log) {
 // revertDataOf reads a UserOperationRevertReason event of this very operation and EntryPoint: the
 // account's own calls may emit look-alikes.
 func (r *Receipt) revertDataOf(log *types.Log) ([]byte, bool) {
-	if len(log.Topics) < 2 || log.Topics[0] != revertReasonTopic || log.Topics[1] != r.UserOpHash {
-		return nil, false
-	}
 	if r.EntryPoint != (common.Address{}) && log.Address != r.EntryPoint {
 		return nil, false
 	}
-	const head = 2 * abi.WordSize // nonce, offset of the bytes
-	if len(log.Data) < head+abi.WordSize {
-		return nil, false
-	}
-	body := log.Data[head+abi.WordSize:]
-	offset := new(uint256.Int).SetBytes(log.Data[abi.WordSize:head])
-	size := new(uint256.Int).SetBytes(log.Data[head : head+abi.WordSize])
-	if !offset.Eq(uint256.NewInt(head)) || size.GtUint64(uint64(len(body))) {
-		return nil, false
-	}
-	return body[:size.Uint64()], true
+	event, err := contracts.DecodeUserOperationRevertReason(log)
+	return event.RevertData, err == nil && event.UserOpHash == r.UserOpHash
 }

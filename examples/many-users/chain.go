@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/big"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
@@ -17,20 +18,25 @@ type sight struct{ operations, transactions int }
 // look reads what the chain has of the users. Anything but a grant and a mint for each, and one NFT, is
 // an error.
 func look(ctx context.Context, s *stage.Stage, users []common.Address) (sight, error) {
+	executed, err := abi.ParseEvent("event UserOperationEvent(bytes32 indexed userOpHash, address indexed sender, address indexed paymaster, " +
+		"uint256 nonce, bool success, uint256 actualGasCost, uint256 actualGasUsed)")
+	if err != nil {
+		return sight{}, err
+	}
 	logs, err := s.Chain.Client().FilterLogs(ctx, ethereum.FilterQuery{
 		Addresses: []common.Address{s.Chain.Contracts.EntryPoint},
-		Topics:    [][]common.Hash{{abi.UserOperationEventTopic}},
+		Topics:    [][]common.Hash{{executed.Topic()}},
 	})
 	if err != nil {
 		return sight{}, fmt.Errorf("read the chain's logs: %w", err)
 	}
 	operations, transactions := make(map[common.Address]int), make(map[common.Hash]bool)
 	for i := range logs {
-		event, err := abi.DecodeUserOperationEvent(&logs[i])
+		values, err := executed.Decode(&logs[i])
 		if err != nil {
 			return sight{}, err
 		}
-		operations[event.Sender]++
+		operations[values[1].(common.Address)]++
 		transactions[logs[i].TxHash] = true
 	}
 	for _, user := range users {
@@ -46,10 +52,21 @@ func look(ctx context.Context, s *stage.Stage, users []common.Address) (sight, e
 }
 
 func balance(ctx context.Context, s *stage.Stage, user common.Address) (uint64, error) {
-	data, err := s.Chain.Call(ctx, s.Chain.Contracts.NFT, abi.BalanceOf(user))
+	balanceOf, err := abi.ParseFunction("function balanceOf(address owner) view returns (uint256)")
+	if err != nil {
+		return 0, err
+	}
+	data, err := balanceOf.Pack(user)
+	if err != nil {
+		return 0, err
+	}
+	answer, err := s.Chain.Call(ctx, s.Chain.Contracts.NFT, data)
 	if err != nil {
 		return 0, fmt.Errorf("NFTs of %s: %w", user, err)
 	}
-	n, err := abi.DecodeUint256(data)
-	return n.Uint64(), err
+	values, err := balanceOf.UnpackResult(answer)
+	if err != nil {
+		return 0, err
+	}
+	return values[0].(*big.Int).Uint64(), nil
 }

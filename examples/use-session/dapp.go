@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/big"
 	"os"
 	"time"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/ethclient"
-	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
@@ -87,15 +87,20 @@ func (d *dapp) act(ctx context.Context, out io.Writer, store session.Store, user
 
 // balance reads how many of the contract's tokens the account holds, where the contract has any.
 func (d *dapp) balance(ctx context.Context, contract, holder common.Address) (string, bool) {
-	data, err := d.node.CallContract(ctx, ethereum.CallMsg{To: &contract, Data: abi.BalanceOf(holder)}, nil)
+	const balanceOf = "function balanceOf(address owner) view returns (uint256)"
+	data, err := abi.Pack(balanceOf, holder)
 	if err != nil {
 		return "", false
 	}
-	var balance uint256.Int
-	if balance, err = abi.DecodeUint256(data); err != nil {
+	answer, err := d.node.CallContract(ctx, ethereum.CallMsg{To: &contract, Data: data}, nil)
+	if err != nil {
 		return "", false
 	}
-	return balance.Dec(), true
+	values, err := abi.UnpackResult(balanceOf, answer)
+	if err != nil {
+		return "", false
+	}
+	return values[0].(*big.Int).String(), true
 }
 
 // outside sends the call of the command line to services elsewhere.

@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -56,7 +57,7 @@ func (r *Reason) consider(text string, named bool) {
 	if err != nil || len(data)%abi.WordSize != 4 {
 		return
 	}
-	revert := abi.DecodeRevert(data)
+	revert := contracts.DecodeRevert(data)
 	known := revert.Name != ""
 	if r.Revert == nil && (named || known) || r.Revert != nil && r.Revert.Name == "" && known {
 		r.Revert = &revert

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/reason"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -36,7 +37,7 @@ func TestText(t *testing.T) {
 	wrongModule := revert(t, "function WrongValidationModule(address)", common.Address{0x11})
 	failedOp := revert(t, "function FailedOp(uint256,string)", 0, "AA23 reverted: SR Invalid SKM")
 	nested := revert(t, "function FailedOpWithRevert(uint256,string,bytes)", 0, "AA23 reverted", common.FromHex(wrongModule))
-	said := func(data string) string { return abi.DecodeRevert(common.FromHex(data)).String() }
+	said := func(data string) string { return contracts.DecodeRevert(common.FromHex(data)).String() }
 	hash := "0x" + strings.Repeat("ab", 32)
 	const prefix = "bundler: eth_sendUserOperation: "
 	const aa23 = ": the account's validation reverted; check that the module is enabled, the session granted and the call within its policy, and verificationGasLimit"

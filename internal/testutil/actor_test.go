@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -70,9 +72,9 @@ func personalSign(key *ecdsa.PrivateKey, hash common.Hash) []byte {
 
 // moduleSignature is abi.encode(bytes moduleSignature, address module).
 func moduleSignature(module common.Address, sig []byte) []byte {
-	data := abi.AppendUint64(nil, 2*abi.WordSize)
-	data = abi.AppendAddress(data, module)
-	return abi.AppendBytes(data, sig)
+	data := abiword.AppendUint64(nil, 2*abi.WordSize)
+	data = abiword.AppendAddress(data, module)
+	return abiword.AppendBytes(data, sig)
 }
 
 // owned is an account of a key, deployed or not.
@@ -85,19 +87,19 @@ type owned struct {
 func (s *stage) account(name string) owned {
 	s.t.Helper()
 	key := Key(name)
-	setup := abi.InitForSmartAccount(crypto.PubkeyToAddress(key.PublicKey))
+	setup := contracts.InitForSmartAccount(crypto.PubkeyToAddress(key.PublicKey))
 	call, err := abi.Pack("function getAddressForCounterFactualAccount(address module, bytes data, uint256 index)",
 		s.chain.Contracts.ECDSAModule, setup, 0)
 	require.NoError(s.t, err)
 	result, err := s.chain.Call(s.t.Context(), s.chain.Contracts.Factory, call)
 	require.NoError(s.t, err)
-	address, err := abi.DecodeAddress(result)
+	address, err := contracts.DecodeAddress(result)
 	require.NoError(s.t, err)
 	factory := s.chain.Contracts.Factory
 	return owned{
 		key:      key,
 		address:  address,
-		initCode: append(factory[:], abi.DeployCounterFactualAccount(s.chain.Contracts.ECDSAModule, setup, uint256.Int{})...),
+		initCode: append(factory[:], contracts.DeployCounterFactualAccount(s.chain.Contracts.ECDSAModule, setup, uint256.Int{})...),
 	}
 }
 
@@ -105,9 +107,9 @@ func (s *stage) account(name string) owned {
 func (s *stage) draft(sender common.Address, key uint64, callData []byte) *userop.Operation {
 	s.t.Helper()
 	op := &userop.Operation{Sender: sender, CallData: callData}
-	result, err := s.chain.Call(s.t.Context(), s.chain.Contracts.EntryPoint, abi.GetNonce(sender, *uint256.NewInt(key)))
+	result, err := s.chain.Call(s.t.Context(), s.chain.Contracts.EntryPoint, contracts.GetNonce(sender, *uint256.NewInt(key)))
 	require.NoError(s.t, err)
-	op.Nonce, err = abi.DecodeUint256(result)
+	op.Nonce, err = contracts.DecodeUint256(result)
 	require.NoError(s.t, err)
 	price, err := s.bundler.price(s.t.Context(), 100)
 	require.NoError(s.t, err)
@@ -194,7 +196,7 @@ func (s *stage) do(op *userop.Operation, sign signFunc) *userop.Receipt {
 // deploy deploys the account with an operation that does nothing else.
 func (s *stage) deploy(a owned) {
 	s.t.Helper()
-	op := s.draft(a.address, 0, abi.Execute(common.Address{1}, uint256.Int{}, nil))
+	op := s.draft(a.address, 0, contracts.Execute(common.Address{1}, uint256.Int{}, nil))
 	op.InitCode = a.initCode
 	s.do(op, ownedBy(a.key))
 }

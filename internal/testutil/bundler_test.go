@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -23,7 +24,7 @@ func (s *stage) target(value uint64, signature string, args ...any) []byte {
 	s.t.Helper()
 	call, err := abi.Pack(signature, args...)
 	require.NoError(s.t, err)
-	return abi.Execute(s.chain.Contracts.Target, *uint256.NewInt(value), call)
+	return contracts.Execute(s.chain.Contracts.Target, *uint256.NewInt(value), call)
 }
 
 func TestBundlerNamesItself(t *testing.T) {
@@ -144,7 +145,7 @@ func TestReceiptHasOwnLogsOnly(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, big.NewInt(int64(i+100)), args[2])
 		last := receipt.Logs[len(receipt.Logs)-1]
-		require.Equal(t, []common.Hash{abi.UserOperationEventTopic, hash}, last.Topics[:2])
+		require.Equal(t, []common.Hash{contracts.UserOperationEventTopic, hash}, last.Topics[:2])
 		require.Len(t, userOpEvents(receipt.Logs), 1)
 
 		bundle, err := s.chain.Client().TransactionReceipt(t.Context(), receipt.TransactionHash)
@@ -155,7 +156,7 @@ func TestReceiptHasOwnLogsOnly(t *testing.T) {
 
 func userOpEvents(logs []*types.Log) (events []*types.Log) {
 	for _, l := range logs {
-		if l.Topics[0] == abi.UserOperationEventTopic {
+		if l.Topics[0] == contracts.UserOperationEventTopic {
 			events = append(events, l)
 		}
 	}
@@ -175,7 +176,7 @@ func TestFailedCallIsIncluded(t *testing.T) {
 	receipt := s.wait(hash)
 	require.False(t, receipt.Success)
 	require.Equal(t, "broken promise", receipt.Reason)
-	require.Equal(t, "broken promise", abi.DecodeRevert(receipt.RevertData).String())
+	require.Equal(t, "broken promise", contracts.DecodeRevert(receipt.RevertData).String())
 }
 
 func TestEstimateTellsWhyACallReverts(t *testing.T) {
@@ -202,7 +203,7 @@ func TestEstimateTellsWhyACallReverts(t *testing.T) {
 				data := requireRPCError(t, refuse(op, ownedBy(user.key)), codeReverted, c.message)
 				if c.name == "custom" {
 					known := abi.MustParseErrorDef("error DemoError(address caller, uint256 code)")
-					require.Equal(t, "DemoError(caller="+user.address.Hex()+", code=7)", abi.DecodeRevertWith(data, known).String())
+					require.Equal(t, "DemoError(caller="+user.address.Hex()+", code=7)", contracts.DecodeRevert(data, known).String())
 				}
 			}
 		})
@@ -269,7 +270,7 @@ func TestBundlerRefuses(t *testing.T) {
 			_, err := s.signAndSend(op, ownedBy(Key(c.signer)))
 			data := requireRPCError(t, err, c.code, c.message)
 			if c.code != codeInvalidInput {
-				require.Equal(t, "FailedOp", abi.DecodeRevert(data).Name)
+				require.Equal(t, "FailedOp", contracts.DecodeRevert(data).Name)
 			}
 		})
 	}

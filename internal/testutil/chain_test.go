@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 func TestCounterfactualAddressesAreThoseOfPublicChains(t *testing.T) {
@@ -35,7 +37,7 @@ func TestCounterfactualAddressesAreThoseOfPublicChains(t *testing.T) {
 		require.NoError(t, err)
 		result, err := chain.Call(t.Context(), chain.Contracts.Factory, call)
 		require.NoError(t, err)
-		address, err := abi.DecodeAddress(result)
+		address, err := contracts.DecodeAddress(result)
 		require.NoError(t, err)
 		require.Equal(t, c.Address, address, "owner %s, index %d", c.Owner, c.Index)
 	}
@@ -43,11 +45,11 @@ func TestCounterfactualAddressesAreThoseOfPublicChains(t *testing.T) {
 
 func TestProxyInitCodeHash(t *testing.T) {
 	chain := NewChain(t, ChainConfig{})
-	result, err := chain.Call(t.Context(), chain.Contracts.Factory, abi.AccountCreationCode())
+	result, err := chain.Call(t.Context(), chain.Contracts.Factory, contracts.AccountCreationCode())
 	require.NoError(t, err)
-	code, err := abi.DecodeBytes(result)
+	code, err := contracts.DecodeBytes(result)
 	require.NoError(t, err)
-	hash := crypto.Keccak256Hash(abi.AppendAddress(code, chain.Contracts.Implementation))
+	hash := crypto.Keccak256Hash(abiword.AppendAddress(code, chain.Contracts.Implementation))
 	require.Equal(t, common.HexToHash("0x9e23d82770fbe728cd88babbb4dd51431b0a3c40bfd053a9fba2db0c3edaa369"), hash)
 }
 
@@ -58,7 +60,7 @@ func TestContractsAreInstalled(t *testing.T) {
 	for _, address := range []common.Address{
 		at.EntryPoint, at.Implementation, at.Factory, at.FallbackHandler, at.ECDSAModule, at.MultichainModule, at.SessionKeyManager,
 		at.BatchedSessionRouter, at.ABISessionModule, at.ERC20SessionModule, at.Paymaster, at.TokenPaymaster, at.NFT, at.Token, at.Token6, at.ResetToken,
-		at.Target, senderCreator, common.HexToAddress("0x4e59b44847b379578588920cA78FbF26c0B4956C"),
+		at.Target, senderCreator, contracts.Deployed().Deployer,
 	} {
 		code, err := chain.Client().CodeAt(t.Context(), address, nil)
 		require.NoError(t, err)
@@ -76,7 +78,7 @@ func TestConstructorsRan(t *testing.T) {
 		require.NoError(t, err)
 		result, err := chain.Call(t.Context(), to, call)
 		require.NoError(t, err)
-		a, err := abi.DecodeAddress(result)
+		a, err := contracts.DecodeAddress(result)
 		require.NoError(t, err)
 		return a
 	}

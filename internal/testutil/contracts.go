@@ -1,6 +1,10 @@
 package testutil
 
-import "github.com/ethereum/go-ethereum/common"
+import (
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/internal/contracts"
+)
 
 // Contracts are the addresses of the contracts on a test chain.
 type Contracts struct {
@@ -34,19 +38,20 @@ type Contracts struct {
 // WellKnownContracts returns the addresses on every test chain. Those of the account, its modules,
 // the EntryPoint and the paymaster are the ones they have on public chains.
 func WellKnownContracts() Contracts {
+	at := contracts.Deployed()
 	return Contracts{
-		EntryPoint:           common.HexToAddress("0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789"),
-		Implementation:       common.HexToAddress("0x0000002512019Dafb59528B82CB92D3c5D2423aC"),
-		Factory:              common.HexToAddress("0x000000a56Aaca3e9a4C479ea6b6CD0DbcB6634F5"),
-		FallbackHandler:      common.HexToAddress("0x0bBa6d96BD616BedC6BFaa341742FD43c60b83C1"),
-		ECDSAModule:          common.HexToAddress("0x0000001c5b32F37F5beA87BDD5374eB2aC54eA8e"),
-		MultichainModule:     common.HexToAddress("0x000000824dc138db84FD9109fc154bdad332Aa8E"),
-		SessionKeyManager:    common.HexToAddress("0x000002FbFfedd9B33F4E7156F2DE8D48945E7489"),
-		BatchedSessionRouter: common.HexToAddress("0x00000D09967410f8C76752A104c9848b57ebba55"),
-		ABISessionModule:     common.HexToAddress("0x000006bC2eCdAe38113929293d241Cf252D91861"),
-		ERC20SessionModule:   common.HexToAddress("0x000000D50C68705bd6897B2d17c7de32FB519fDA"),
-		Paymaster:            common.HexToAddress("0x00000f79B7FaF42EEBAdbA19aCc07cD08Af44789"),
-		TokenPaymaster:       common.HexToAddress("0x00000f7365cA6C59A2C93719ad53d567ed49c14C"),
+		EntryPoint:           at.EntryPoint,
+		Implementation:       at.Implementation,
+		Factory:              at.Factory,
+		FallbackHandler:      at.Handler,
+		ECDSAModule:          at.ECDSA,
+		MultichainModule:     at.Multichain,
+		SessionKeyManager:    at.SessionKeyManager,
+		BatchedSessionRouter: at.BatchedSessionRouter,
+		ABISessionModule:     at.ABISessionModule,
+		ERC20SessionModule:   at.ERC20SessionModule,
+		Paymaster:            at.VerifyingPaymaster,
+		TokenPaymaster:       at.TokenPaymaster,
 
 		NFT:        common.HexToAddress("0x5E5a3e0000000000000000000000000000000721"),
 		Token:      common.HexToAddress("0x5E5a3e0000000000000000000000000000000020"),

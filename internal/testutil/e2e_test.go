@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // leaf is a session of one ABI policy, packed by hand.
@@ -41,7 +43,7 @@ func mintTo(key, to common.Address) leaf {
 	data = append(data, make([]byte, 16)...) // no value
 	data = append(data, 0, 1)                // one rule
 	data = append(data, 0, 0, 0)             // word 0 EQUAL
-	data = abi.AppendAddress(data, to)
+	data = abiword.AppendAddress(data, to)
 	return leaf{module: at.ABISessionModule, keyData: data}
 }
 
@@ -56,17 +58,17 @@ func safeMint(to common.Address) []byte {
 // sessionBy signs as a session key whose tree has one leaf.
 func sessionBy(key *ecdsa.PrivateKey, l leaf) signFunc {
 	return func(hash common.Hash) []byte {
-		data := abi.AppendUint64(nil, l.until)
-		data = abi.AppendUint64(data, l.after)
-		data = abi.AppendAddress(data, l.module)
+		data := abiword.AppendUint64(nil, l.until)
+		data = abiword.AppendUint64(data, l.after)
+		data = abiword.AppendAddress(data, l.module)
 		offset := uint64(6 * abi.WordSize)
-		data = abi.AppendUint64(data, offset)
-		offset += uint64(abi.BytesSize(len(l.keyData)))
-		data = abi.AppendUint64(data, offset)
-		data = abi.AppendUint64(data, offset+uint64(abi.HashesSize(0)))
-		data = abi.AppendBytes(data, l.keyData)
-		data = abi.AppendHashes(data, nil)
-		data = abi.AppendBytes(data, personalSign(key, hash))
+		data = abiword.AppendUint64(data, offset)
+		offset += uint64(abiword.BytesSize(len(l.keyData)))
+		data = abiword.AppendUint64(data, offset)
+		data = abiword.AppendUint64(data, offset+uint64(abiword.HashesSize(0)))
+		data = abiword.AppendBytes(data, l.keyData)
+		data = abiword.AppendHashes(data, nil)
+		data = abiword.AppendBytes(data, personalSign(key, hash))
 		return moduleSignature(WellKnownContracts().SessionKeyManager, data)
 	}
 }
@@ -74,23 +76,23 @@ func sessionBy(key *ecdsa.PrivateKey, l leaf) signFunc {
 // grant enables the session key manager and sets the root to the leaf.
 func (s *stage) grant(a owned, l leaf) {
 	s.t.Helper()
-	s.do(s.draft(a.address, 0, abi.ExecuteBatch([]abi.ExecuteCall{
-		{To: a.address, Data: abi.EnableModule(s.chain.Contracts.SessionKeyManager)},
-		{To: s.chain.Contracts.SessionKeyManager, Data: abi.SetMerkleRoot(l.hash())},
+	s.do(s.draft(a.address, 0, contracts.ExecuteBatch([]contracts.Call{
+		{To: a.address, Data: contracts.EnableModule(s.chain.Contracts.SessionKeyManager)},
+		{To: s.chain.Contracts.SessionKeyManager, Data: contracts.SetMerkleRoot(l.hash())},
 	})), ownedBy(a.key))
 }
 
 func (s *stage) nfts(of common.Address) uint64 {
 	s.t.Helper()
-	result, err := s.chain.Call(s.t.Context(), s.chain.Contracts.NFT, abi.BalanceOf(of))
+	result, err := s.chain.Call(s.t.Context(), s.chain.Contracts.NFT, contracts.BalanceOf(of))
 	require.NoError(s.t, err)
-	n, err := abi.DecodeUint256(result)
+	n, err := contracts.DecodeUint256(result)
 	require.NoError(s.t, err)
 	return n.Uint64()
 }
 
 func (s *stage) mint(to common.Address) []byte {
-	return abi.Execute(s.chain.Contracts.NFT, uint256.Int{}, safeMint(to))
+	return contracts.Execute(s.chain.Contracts.NFT, uint256.Int{}, safeMint(to))
 }
 
 func TestSessionEndToEnd(t *testing.T) {
@@ -112,7 +114,7 @@ func TestSessionEndToEnd(t *testing.T) {
 	t.Run("wrong argument", func(t *testing.T) {
 		op := s.draft(user.address, 0, s.mint(Address("somebody else")))
 		data := requireRPCError(t, s.sponsor(op, sessionBy(sessionKey, session)), codeRejected, "AA23 reverted: ABISV Arg Rule Violated")
-		require.Equal(t, "FailedOp 0: AA23 reverted: ABISV Arg Rule Violated", abi.DecodeRevert(data).String())
+		require.Equal(t, "FailedOp 0: AA23 reverted: ABISV Arg Rule Violated", contracts.DecodeRevert(data).String())
 		require.EqualValues(t, 0, s.nfts(Address("somebody else")))
 	})
 	t.Run("foreign key", func(t *testing.T) {

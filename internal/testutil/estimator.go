@@ -10,7 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -112,12 +112,12 @@ func (e *estimator) measure(ctx context.Context, op *userop.Operation, overrides
 	if err != nil {
 		return usage{}, err
 	}
-	call := abi.SimulateHandleOp(abi.UserOperation(*op), common.Address{}, nil)
+	call := contracts.SimulateHandleOp(contracts.UserOperation(*op), common.Address{}, nil)
 	top, err := e.trace(ctx, call, maxSimulationGas, overrides)
 	if err != nil {
 		return usage{}, err
 	}
-	revert := abi.DecodeRevert(top.Output)
+	revert := contracts.DecodeRevert(top.Output)
 	if revert.Name != "ExecutionResult" {
 		return usage{}, refusal(revert)
 	}
@@ -188,7 +188,7 @@ func withMargins(used usage, preVerification uint256.Int) userop.Gas {
 func executionReverted(call *frame) *rpcError {
 	reason := call.Error
 	if len(call.Output) > 0 {
-		reason = "execution reverted: " + abi.DecodeRevert(call.Output).String()
+		reason = "execution reverted: " + contracts.DecodeRevert(call.Output).String()
 	}
 	return (&rpcError{code: codeReverted, message: reason}).withData(call.Output)
 }

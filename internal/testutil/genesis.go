@@ -14,6 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 // blockGasLimit leaves room for bundles of many operations.
@@ -142,16 +143,16 @@ func chainParams(chainID uint64) *params.ChainConfig {
 func addressArgs(addresses ...common.Address) []byte {
 	var args []byte
 	for _, a := range addresses {
-		args = abi.AppendAddress(args, a)
+		args = abiword.AppendAddress(args, a)
 	}
 	return args
 }
 
 // tokenArgs encodes (string symbol, uint8 decimals).
 func tokenArgs(symbol string, decimals uint8) []byte {
-	args := abi.AppendUint64(nil, 2*abi.WordSize)
-	args = abi.AppendUint64(args, uint64(decimals))
-	return abi.AppendBytes(args, []byte(symbol))
+	args := abiword.AppendUint64(nil, 2*abi.WordSize)
+	args = abiword.AppendUint64(args, uint64(decimals))
+	return abiword.AppendBytes(args, []byte(symbol))
 }
 
 // ether returns n ether in wei.

@@ -6,7 +6,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -170,7 +170,7 @@ func (m *mempool) take() []*pooledOp {
 	n := 0
 	for _, entry := range m.waiting {
 		gas += bundleGas(entry.op)
-		size += uint64(len(abi.HandleOps([]abi.UserOperation{abi.UserOperation(*entry.op)}, common.Address{})))
+		size += uint64(len(contracts.HandleOps([]contracts.UserOperation{contracts.UserOperation(*entry.op)}, common.Address{})))
 		if n > 0 && (gas > maxBundleGas || size > maxBundleBytes) {
 			break
 		}

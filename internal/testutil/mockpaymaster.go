@@ -7,7 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -46,7 +46,7 @@ func MockPaymasterAndData() hexutil.Bytes {
 // MockTokenPaymasterAndData returns what a [MockPaymaster] answers in ERC-20 mode: the token paymaster at 500 tokens of
 // 6 decimals for one ether, with a dummy signature.
 func MockTokenPaymasterAndData(token common.Address) hexutil.Bytes {
-	data := abi.TokenPaymasterData{
+	data := contracts.TokenPaymasterData{
 		Paymaster: WellKnownContracts().TokenPaymaster,
 		Token:     token,
 		Rate:      *uint256.NewInt(500_000_000),

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -83,13 +85,13 @@ func TestABIModuleRules(t *testing.T) {
 			require.NoError(t, err)
 			if c.want != "" {
 				require.True(t, reverted)
-				require.Equal(t, c.want, abi.DecodeRevert(result).String())
+				require.Equal(t, c.want, contracts.DecodeRevert(result).String())
 				return
 			}
-			require.False(t, reverted, "%s", abi.DecodeRevert(result))
+			require.False(t, reverted, "%s", contracts.DecodeRevert(result))
 			answer, err := chain.Call(t.Context(), chain.Contracts.ABISessionModule, call)
 			require.NoError(t, err)
-			signer, err := abi.DecodeAddress(answer)
+			signer, err := contracts.DecodeAddress(answer)
 			require.NoError(t, err)
 			require.Equal(t, key, signer)
 		})
@@ -102,7 +104,7 @@ func TestABIModuleTakesSingleCallsOnly(t *testing.T) {
 	s.deploy(user)
 	session := mintTo(Address("session"), user.address)
 	s.grant(user, session)
-	batch := abi.ExecuteBatch([]abi.ExecuteCall{{To: s.chain.Contracts.NFT, Data: safeMint(user.address)}})
+	batch := contracts.ExecuteBatch([]contracts.Call{{To: s.chain.Contracts.NFT, Data: safeMint(user.address)}})
 	err := s.sponsor(s.draft(user.address, 0, batch), sessionBy(Key("session"), session))
 	requireRPCError(t, err, codeRejected, "AA23 reverted: ABISV Not Execute Selector")
 
@@ -124,31 +126,31 @@ func (s *stage) bundlerTakes(op *userop.Operation, sign signFunc) {
 
 // batchBy signs a batch: one session, of a tree of one leaf, for all its calls.
 func batchBy(sign func(hash common.Hash) []byte, manager common.Address, calls int, l leaf) signFunc {
-	session := abi.AppendUint64(nil, l.until)
-	session = abi.AppendUint64(session, l.after)
-	session = abi.AppendAddress(session, l.module)
+	session := abiword.AppendUint64(nil, l.until)
+	session = abiword.AppendUint64(session, l.after)
+	session = abiword.AppendAddress(session, l.module)
 	offset := uint64(6 * abi.WordSize)
-	session = abi.AppendUint64(session, offset)
-	offset += uint64(abi.BytesSize(len(l.keyData)))
-	session = abi.AppendUint64(session, offset)
-	session = abi.AppendUint64(session, offset+uint64(abi.HashesSize(0)))
-	session = abi.AppendBytes(session, l.keyData)
-	session = abi.AppendHashes(session, nil)
-	session = abi.AppendBytes(session, nil)
+	session = abiword.AppendUint64(session, offset)
+	offset += uint64(abiword.BytesSize(len(l.keyData)))
+	session = abiword.AppendUint64(session, offset)
+	session = abiword.AppendUint64(session, offset+uint64(abiword.HashesSize(0)))
+	session = abiword.AppendBytes(session, l.keyData)
+	session = abiword.AppendHashes(session, nil)
+	session = abiword.AppendBytes(session, nil)
 
-	list := abi.AppendUint64(nil, uint64(calls))
+	list := abiword.AppendUint64(nil, uint64(calls))
 	for i := range calls {
-		list = abi.AppendUint64(list, uint64(calls*abi.WordSize+i*len(session)))
+		list = abiword.AppendUint64(list, uint64(calls*abi.WordSize+i*len(session)))
 	}
 	for range calls {
 		list = append(list, session...)
 	}
 	return func(hash common.Hash) []byte {
-		data := abi.AppendAddress(nil, manager)
-		data = abi.AppendUint64(data, 3*abi.WordSize)
-		data = abi.AppendUint64(data, uint64(3*abi.WordSize+len(list)))
+		data := abiword.AppendAddress(nil, manager)
+		data = abiword.AppendUint64(data, 3*abi.WordSize)
+		data = abiword.AppendUint64(data, uint64(3*abi.WordSize+len(list)))
 		data = append(data, list...)
-		data = abi.AppendBytes(data, sign(hash))
+		data = abiword.AppendBytes(data, sign(hash))
 		return moduleSignature(WellKnownContracts().BatchedSessionRouter, data)
 	}
 }
@@ -160,15 +162,15 @@ func TestBatchedSessionRouter(t *testing.T) {
 	manager := s.chain.Contracts.SessionKeyManager
 	session := mintTo(Address("session"), user.address)
 	s.grant(user, session)
-	s.do(s.draft(user.address, 0, abi.Execute(user.address, uint256.Int{}, abi.EnableModule(s.chain.Contracts.BatchedSessionRouter))), ownedBy(user.key))
+	s.do(s.draft(user.address, 0, contracts.Execute(user.address, uint256.Int{}, contracts.EnableModule(s.chain.Contracts.BatchedSessionRouter))), ownedBy(user.key))
 
 	key := func(hash common.Hash) []byte { return personalSign(Key("session"), hash) }
 	mints := func(to ...common.Address) []byte {
-		calls := make([]abi.ExecuteCall, len(to))
+		calls := make([]contracts.Call, len(to))
 		for i := range to {
-			calls[i] = abi.ExecuteCall{To: s.chain.Contracts.NFT, Data: safeMint(to[i])}
+			calls[i] = contracts.Call{To: s.chain.Contracts.NFT, Data: safeMint(to[i])}
 		}
-		return abi.ExecuteBatch(calls)
+		return contracts.ExecuteBatch(calls)
 	}
 	s.do(s.draft(user.address, 0, mints(user.address, user.address)), batchBy(key, manager, 2, session))
 	require.EqualValues(t, 2, s.nfts(user.address))

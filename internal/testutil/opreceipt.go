@@ -9,7 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/quantity"
 )
 
@@ -38,12 +38,12 @@ func (b *Bundler) receipt(ctx context.Context, hash common.Hash) (*opReceipt, er
 	}
 	logs, err := b.chain.client.FilterLogs(ctx, ethereum.FilterQuery{
 		Addresses: []common.Address{b.entryPoint},
-		Topics:    [][]common.Hash{{abi.UserOperationEventTopic}, {hash}},
+		Topics:    [][]common.Hash{{contracts.UserOperationEventTopic}, {hash}},
 	})
 	if err != nil || len(logs) == 0 {
 		return nil, err
 	}
-	event, err := abi.DecodeUserOperationEvent(&logs[0])
+	event, err := contracts.DecodeUserOperationEvent(&logs[0])
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +81,6 @@ func (b *Bundler) bundleReceipt(ctx context.Context, txHash common.Hash) (*types
 	return receipt, err
 }
 
-// beforeExecutionTopic ends the validations of a bundle.
-var beforeExecutionTopic = common.HexToHash("0xbb47ee3e183a558b1a2ff0874b079f3fc5478b7454eacf2bfc5af2ff5878f972")
-
 // ownLogs returns the logs that the execution of one operation made: those since the execution before it, up to
 // and including its own UserOperationEvent.
 func ownLogs(bundle []*types.Log, event *types.Log) []*types.Log {
@@ -97,14 +94,14 @@ func ownLogs(bundle []*types.Log, event *types.Log) []*types.Log {
 
 func endsExecution(l *types.Log, entryPoint common.Address) bool {
 	return l.Address == entryPoint && len(l.Topics) > 0 &&
-		(l.Topics[0] == abi.UserOperationEventTopic || l.Topics[0] == beforeExecutionTopic)
+		(l.Topics[0] == contracts.UserOperationEventTopic || l.Topics[0] == contracts.BeforeExecutionTopic)
 }
 
 // revertReason says why the account's call failed, in the contract's words.
 func revertReason(logs []*types.Log, hash common.Hash) string {
 	for _, l := range logs {
-		if event, err := abi.DecodeUserOperationRevertReason(l); err == nil && event.UserOpHash == hash {
-			return abi.DecodeRevert(event.RevertData).String()
+		if event, err := contracts.DecodeUserOperationRevertReason(l); err == nil && event.UserOpHash == hash {
+			return contracts.DecodeRevert(event.RevertData).String()
 		}
 	}
 	return ""

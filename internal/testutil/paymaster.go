@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -96,8 +97,8 @@ func (p *Paymaster) start(deposit *big.Int) error {
 		if err := p.Deposit(context.Background(), deposit); err != nil {
 			return err
 		}
-		contracts := p.estimator.chain.Contracts
-		if _, err := p.estimator.chain.SendTx(context.Background(), contracts.EntryPoint, deposit, abi.DepositTo(contracts.TokenPaymaster)); err != nil {
+		at := p.estimator.chain.Contracts
+		if _, err := p.estimator.chain.SendTx(context.Background(), at.EntryPoint, deposit, contracts.DepositTo(at.TokenPaymaster)); err != nil {
 			return fmt.Errorf("deposit for the token paymaster: %w", err)
 		}
 	}
@@ -142,7 +143,7 @@ func (p *Paymaster) Balance(ctx context.Context) (*big.Int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("balance at the paymaster: %w", err)
 	}
-	balance, err := abi.DecodeUint256(result)
+	balance, err := contracts.DecodeUint256(result)
 	return balance.ToBig(), err
 }
 

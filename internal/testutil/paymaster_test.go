@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -31,7 +32,7 @@ func TestPaymasterHashIsTheContracts(t *testing.T) {
 	require.NoError(t, err)
 	result, err := s.chain.Call(t.Context(), s.chain.Contracts.Paymaster, call)
 	require.NoError(t, err)
-	want, err := abi.DecodeHash(result)
+	want, err := contracts.DecodeHash(result)
 	require.NoError(t, err)
 	require.Equal(t, want, s.paymaster.hash(op, 100, 50))
 }

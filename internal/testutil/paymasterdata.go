@@ -9,6 +9,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -52,34 +53,34 @@ func stubSignature() []byte {
 // pack returns paymaster ‖ abi.encode(address paymasterId, uint48 validUntil, uint48 validAfter, bytes sig).
 func (p *Paymaster) pack(until, after uint64, sig []byte) []byte {
 	data := append([]byte{}, p.contract[:]...)
-	data = abi.AppendAddress(data, p.id)
-	data = abi.AppendUint64(data, until)
-	data = abi.AppendUint64(data, after)
-	data = abi.AppendUint64(data, 4*abi.WordSize)
-	return abi.AppendBytes(data, sig)
+	data = abiword.AppendAddress(data, p.id)
+	data = abiword.AppendUint64(data, until)
+	data = abiword.AppendUint64(data, after)
+	data = abiword.AppendUint64(data, 4*abi.WordSize)
+	return abiword.AppendBytes(data, sig)
 }
 
 // hash is the contract's getHash(op, paymasterId, validUntil, validAfter).
 func (p *Paymaster) hash(op *userop.Operation, until, after uint64) common.Hash {
 	data := packUnpaid(op)
-	data = abi.AppendUint64(data, p.estimator.chain.ChainID())
-	data = abi.AppendAddress(data, p.contract)
-	data = abi.AppendAddress(data, p.id)
-	data = abi.AppendUint64(data, until)
-	data = abi.AppendUint64(data, after)
+	data = abiword.AppendUint64(data, p.estimator.chain.ChainID())
+	data = abiword.AppendAddress(data, p.contract)
+	data = abiword.AppendAddress(data, p.id)
+	data = abiword.AppendUint64(data, until)
+	data = abiword.AppendUint64(data, after)
 	return crypto.Keccak256Hash(data)
 }
 
 // packUnpaid encodes all fields of op but paymasterAndData and the signature.
 func packUnpaid(op *userop.Operation) []byte {
-	data := abi.AppendAddress(nil, op.Sender)
-	data = abi.AppendUint256(data, &op.Nonce)
-	data = abi.AppendWord(data, crypto.Keccak256Hash(op.InitCode))
-	data = abi.AppendWord(data, crypto.Keccak256Hash(op.CallData))
+	data := abiword.AppendAddress(nil, op.Sender)
+	data = abiword.AppendUint256(data, &op.Nonce)
+	data = abiword.AppendWord(data, crypto.Keccak256Hash(op.InitCode))
+	data = abiword.AppendWord(data, crypto.Keccak256Hash(op.CallData))
 	for _, field := range []*uint256.Int{
 		&op.CallGasLimit, &op.VerificationGasLimit, &op.PreVerificationGas, &op.MaxFeePerGas, &op.MaxPriorityFeePerGas,
 	} {
-		data = abi.AppendUint256(data, field)
+		data = abiword.AppendUint256(data, field)
 	}
 	return data
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -77,7 +78,7 @@ func (p *Paymaster) sealerIn(token common.Address, rate uint256.Int) func(contex
 		if err != nil {
 			return err
 		}
-		data := abi.TokenPaymasterData{
+		data := contracts.TokenPaymasterData{
 			Paymaster:  p.estimator.chain.Contracts.TokenPaymaster,
 			ValidUntil: uint64(now.Add(p.validity).Unix()),
 			Token:      token,
@@ -93,10 +94,10 @@ func (p *Paymaster) sealerIn(token common.Address, rate uint256.Int) func(contex
 }
 
 // tokenHash is the token paymaster's getHash(op, source, price).
-func tokenHash(op *userop.Operation, data *abi.TokenPaymasterData, chainID uint64) common.Hash {
-	packed := abi.AppendWord(nil, crypto.Keccak256Hash(packUnpaid(op)))
-	packed = abi.AppendUint64(packed, chainID)
-	packed = abi.AppendAddress(packed, data.Paymaster)
-	packed = abi.AppendUint64(packed, uint64(data.Source))
+func tokenHash(op *userop.Operation, data *contracts.TokenPaymasterData, chainID uint64) common.Hash {
+	packed := abiword.AppendWord(nil, crypto.Keccak256Hash(packUnpaid(op)))
+	packed = abiword.AppendUint64(packed, chainID)
+	packed = abiword.AppendAddress(packed, data.Paymaster)
+	packed = abiword.AppendUint64(packed, uint64(data.Source))
 	return crypto.Keccak256Hash(append(packed, data.PackTerms()...))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -22,7 +23,7 @@ func TestTokenHashIsTheContracts(t *testing.T) {
 	op.PreVerificationGas.SetUint64(10)
 	op.MaxFeePerGas.SetUint64(11)
 	op.MaxPriorityFeePerGas.SetUint64(12)
-	data := abi.TokenPaymasterData{
+	data := contracts.TokenPaymasterData{
 		Paymaster: chain.Contracts.TokenPaymaster, Source: 1, ValidUntil: 13, ValidAfter: 14,
 		Token: common.Address{15}, Oracle: common.Address{16}, Rate: *uint256.NewInt(17), Markup: 18,
 	}
@@ -33,7 +34,7 @@ func TestTokenHashIsTheContracts(t *testing.T) {
 	require.NoError(t, err)
 	result, err := chain.Call(t.Context(), chain.Contracts.TokenPaymaster, call)
 	require.NoError(t, err)
-	want, err := abi.DecodeHash(result)
+	want, err := contracts.DecodeHash(result)
 	require.NoError(t, err)
 	require.Equal(t, want, tokenHash(op, &data, chain.ChainID()))
 }
@@ -41,9 +42,9 @@ func TestTokenHashIsTheContracts(t *testing.T) {
 // tokenBalance reads an ERC-20 balance.
 func (s *stage) tokenBalance(token, of common.Address) *big.Int {
 	s.t.Helper()
-	result, err := s.chain.Call(s.t.Context(), token, abi.BalanceOf(of))
+	result, err := s.chain.Call(s.t.Context(), token, contracts.BalanceOf(of))
 	require.NoError(s.t, err)
-	balance, err := abi.DecodeUint256(result)
+	balance, err := contracts.DecodeUint256(result)
 	require.NoError(s.t, err)
 	return balance.ToBig()
 }
@@ -62,8 +63,8 @@ func (s *stage) approving(token common.Address, amount uint64) []byte {
 	at := s.chain.Contracts
 	store, err := abi.Pack("function store(uint256 n)", 1)
 	require.NoError(s.t, err)
-	return abi.ExecuteBatch([]abi.ExecuteCall{
-		{To: token, Data: abi.Approve(at.TokenPaymaster, *uint256.NewInt(amount))},
+	return contracts.ExecuteBatch([]contracts.Call{
+		{To: token, Data: contracts.Approve(at.TokenPaymaster, *uint256.NewInt(amount))},
 		{To: at.Target, Data: store},
 	})
 }
@@ -77,7 +78,7 @@ func TestTokenPaymasterIsPaid(t *testing.T) {
 		s.mintTokens(token, user.address, funds)
 		op := s.draft(user.address, 0, s.approving(token, funds))
 		require.NoError(t, s.sponsorIn(token, op, ownedBy(user.key)))
-		data, err := abi.DecodeTokenPaymasterData(op.PaymasterAndData)
+		data, err := contracts.DecodeTokenPaymasterData(op.PaymasterAndData)
 		require.NoError(t, err)
 		require.Equal(t, s.chain.Contracts.TokenPaymaster, data.Paymaster)
 		require.Equal(t, token, data.Token)
@@ -88,13 +89,13 @@ func TestTokenPaymasterIsPaid(t *testing.T) {
 		require.True(t, receipt.Success, receipt.Reason)
 		require.Equal(t, s.chain.Contracts.TokenPaymaster, receipt.Paymaster)
 
-		var charged abi.TokenPaymasterOperation
+		var charged contracts.TokenPaymasterOperation
 		for _, log := range receipt.Logs {
-			if got, err := abi.DecodeTokenPaymasterOperation(log); err == nil {
+			if got, err := contracts.DecodeTokenPaymasterOperation(log); err == nil {
 				charged = got
 			}
 		}
-		require.Equal(t, abi.TokenPaymasterOperation{Sender: user.address, Token: token, Charge: charged.Charge, UserOpHash: hash}, charged)
+		require.Equal(t, contracts.TokenPaymasterOperation{Sender: user.address, Token: token, Charge: charged.Charge, UserOpHash: hash}, charged)
 		require.Equal(t, charged.Charge.ToBig(), s.tokenBalance(token, s.chain.Contracts.TokenPaymaster))
 		require.Equal(t, big.NewInt(funds).Sub(big.NewInt(funds), charged.Charge.ToBig()), s.tokenBalance(token, user.address))
 		least, err := data.Fee(&receipt.ActualGasCost)
@@ -120,7 +121,7 @@ func TestTokenPaymasterRefuses(t *testing.T) {
 
 	op = s.draft(user.address, 0, s.approving(token, 10e6))
 	require.NoError(t, s.sponsorIn(token, op, sign))
-	data, err := abi.DecodeTokenPaymasterData(op.PaymasterAndData)
+	data, err := contracts.DecodeTokenPaymasterData(op.PaymasterAndData)
 	require.NoError(t, err)
 	data.Rate.SubUint64(&data.Rate, 1) // cheaper than was signed
 	op.PaymasterAndData = data.Pack()
@@ -205,7 +206,7 @@ func TestMockPaymasterTakesTokens(t *testing.T) {
 	params := map[string]any{"mode": "ERC20", "tokenInfo": map[string]any{"feeTokenAddress": token}}
 	require.NoError(t, dial(t, p.URL()).Call(&paid, "pm_sponsorUserOperation", new(userop.Operation), params))
 	require.Equal(t, MockTokenPaymasterAndData(token), paid.PaymasterAndData)
-	data, err := abi.DecodeTokenPaymasterData(paid.PaymasterAndData)
+	data, err := contracts.DecodeTokenPaymasterData(paid.PaymasterAndData)
 	require.NoError(t, err)
 	fee, err := data.Fee(uint256.NewInt(350_000 * 2_000_000_000))
 	require.NoError(t, err)

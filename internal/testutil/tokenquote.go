@@ -10,7 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -92,7 +92,7 @@ func (p *Paymaster) quote(ctx context.Context, op *userop.Operation, token commo
 	wei.Add(&wei, &op.PreVerificationGas)
 	wei.AddUint64(&wei, quotePostOpGas)
 	wei.Mul(&wei, &op.MaxFeePerGas)
-	fee, err := (&abi.TokenPaymasterData{Rate: rate, Markup: tillMarkup * (100 + quoteRoomPercent) / 100}).Fee(&wei)
+	fee, err := (&contracts.TokenPaymasterData{Rate: rate, Markup: tillMarkup * (100 + quoteRoomPercent) / 100}).Fee(&wei)
 	if err != nil {
 		return nil, err
 	}
@@ -107,17 +107,17 @@ func (p *Paymaster) quote(ctx context.Context, op *userop.Operation, token commo
 }
 
 func (p *Paymaster) describe(ctx context.Context, token common.Address) (symbol string, decimals uint8, err error) {
-	result, err := p.estimator.chain.Call(ctx, token, abi.Symbol())
+	result, err := p.estimator.chain.Call(ctx, token, contracts.Symbol())
 	if err != nil {
 		return "", 0, err
 	}
-	if symbol, err = abi.DecodeString(result); err != nil {
+	if symbol, err = contracts.DecodeString(result); err != nil {
 		return "", 0, err
 	}
-	if result, err = p.estimator.chain.Call(ctx, token, abi.Decimals()); err != nil {
+	if result, err = p.estimator.chain.Call(ctx, token, contracts.Decimals()); err != nil {
 		return "", 0, err
 	}
-	decimals, err = abi.DecodeUint8(result)
+	decimals, err = contracts.DecodeUint8(result)
 	return symbol, decimals, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -18,11 +19,11 @@ const maxSimulationGas = blockGasLimit
 // validate runs the operation's validation as the EntryPoint would. The error is a *rpcError where the
 // operation is at fault.
 func (s *simulator) validate(ctx context.Context, op *userop.Operation) error {
-	data, reverted, err := s.call(ctx, abi.SimulateValidation(abi.UserOperation(*op)), maxSimulationGas)
+	data, reverted, err := s.call(ctx, contracts.SimulateValidation(contracts.UserOperation(*op)), maxSimulationGas)
 	if err != nil {
 		return err
 	}
-	revert := abi.DecodeRevert(data)
+	revert := contracts.DecodeRevert(data)
 	switch {
 	case !reverted:
 		return errors.New("simulateValidation did not revert: is there an EntryPoint v0.6 at the address?")
@@ -70,17 +71,17 @@ func (s *simulator) handleOps(ctx context.Context, ops []*userop.Operation, gas 
 	if err != nil || !reverted {
 		return nil, err
 	}
-	revert := abi.DecodeRevert(data)
+	revert := contracts.DecodeRevert(data)
 	return &revert, nil
 }
 
 // packBundle returns the calldata of handleOps.
 func packBundle(ops []*userop.Operation, beneficiary common.Address) []byte {
-	list := make([]abi.UserOperation, len(ops))
+	list := make([]contracts.UserOperation, len(ops))
 	for i, op := range ops {
-		list[i] = abi.UserOperation(*op)
+		list[i] = contracts.UserOperation(*op)
 	}
-	return abi.HandleOps(list, beneficiary)
+	return contracts.HandleOps(list, beneficiary)
 }
 
 // refusal is the bundler's error for an operation that the EntryPoint refused.

@@ -9,22 +9,6 @@ import (
 	"github.com/go-sesame/sesame/abi"
 )
 
-// The functions of the smart account that make one call: execute(address,uint256,bytes) and its short form.
-var executeSelectors = [...][abi.SelectorSize]byte{
-	{0x00, 0x00, 0x18, 0x9a}, // execute_ncC
-	{0xb6, 0x1d, 0x27, 0xf6}, // execute
-}
-
-// isExecute reports whether callData begins with the selector of a single call.
-func isExecute(callData []byte) bool {
-	for _, selector := range executeSelectors {
-		if [abi.SelectorSize]byte(callData[:abi.SelectorSize]) == selector {
-			return true
-		}
-	}
-	return false
-}
-
 // The heads of execute's arguments, in bytes from the start of callData.
 const (
 	executeToAt    = abi.SelectorSize

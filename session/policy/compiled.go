@@ -2,12 +2,12 @@ package policy
 
 import (
 	"bytes"
-	"encoding/binary"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/internal/permission"
 )
 
@@ -29,11 +29,7 @@ type Compiled struct {
 
 // Pack returns the leaf's bytes as the session key manager hashes them.
 func (c *Compiled) Pack() []byte {
-	packed := make([]byte, 0, 12+common.AddressLength+len(c.Data))
-	packed = appendUint48(packed, c.ValidUntil)
-	packed = appendUint48(packed, c.ValidAfter)
-	packed = append(packed, c.Module[:]...)
-	return append(packed, c.Data...)
+	return contracts.PackSessionLeaf(c.ValidUntil, c.ValidAfter, c.Module, c.Data)
 }
 
 // Hash returns keccak256 of [Compiled.Pack]: the node the leaf is in the Merkle tree.
@@ -75,10 +71,4 @@ func (c *Compiled) Clone() Compiled {
 	clone := *c
 	clone.Data = bytes.Clone(c.Data)
 	return clone
-}
-
-func appendUint48(dst []byte, v uint64) []byte {
-	var word [8]byte
-	binary.BigEndian.PutUint64(word[:], v)
-	return append(dst, word[2:]...)
 }

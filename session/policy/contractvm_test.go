@@ -16,6 +16,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session/policy"
 )
@@ -92,41 +93,41 @@ func (c *contractVM) sign() error {
 // validateCall runs validateSessionParams, as the batched session router does.
 func (c *contractVM) validateCall(leaf *policy.Compiled, call policy.Call) verdict {
 	input := crypto.Keccak256([]byte("validateSessionParams(address,uint256,bytes,bytes,bytes)"))[:4]
-	input = abi.AppendAddress(input, call.To)
-	input = abi.AppendUint256(input, &call.Value)
+	input = abiword.AppendAddress(input, call.To)
+	input = abiword.AppendUint256(input, &call.Value)
 	input = appendTails(input, 5, call.Data, leaf.Data, nil)
 	return c.run(leaf.Module, input)
 }
 
 // validateOperation runs validateSessionUserOp, as the session key manager does.
 func (c *contractVM) validateOperation(leaf *policy.Compiled, callData []byte) verdict {
-	const words = 11                                // of the operation's head
-	op := abi.AppendAddress(nil, common.Address{2}) // sender
-	op = abi.AppendUint64(op, 3)                    // nonce
+	const words = 11                                    // of the operation's head
+	op := abiword.AppendAddress(nil, common.Address{2}) // sender
+	op = abiword.AppendUint64(op, 3)                    // nonce
 	offset := uint64(words * abi.WordSize)
-	op = abi.AppendUint64(op, offset) // initCode
+	op = abiword.AppendUint64(op, offset) // initCode
 	offset += abi.WordSize
-	op = abi.AppendUint64(op, offset) // callData
-	offset += uint64(abi.BytesSize(len(callData)))
+	op = abiword.AppendUint64(op, offset) // callData
+	offset += uint64(abiword.BytesSize(len(callData)))
 	for gas := range uint64(5) {
-		op = abi.AppendUint64(op, gas)
+		op = abiword.AppendUint64(op, gas)
 	}
-	op = abi.AppendUint64(op, offset)               // paymasterAndData
-	op = abi.AppendUint64(op, offset+abi.WordSize)  // signature
-	op = abi.AppendBytes(op, nil)                   // initCode
-	op = abi.AppendBytes(op, callData)              // callData
-	op = abi.AppendBytes(op, nil)                   // paymasterAndData
-	op = abi.AppendBytes(op, []byte("a signature")) // signature
+	op = abiword.AppendUint64(op, offset)               // paymasterAndData
+	op = abiword.AppendUint64(op, offset+abi.WordSize)  // signature
+	op = abiword.AppendBytes(op, nil)                   // initCode
+	op = abiword.AppendBytes(op, callData)              // callData
+	op = abiword.AppendBytes(op, nil)                   // paymasterAndData
+	op = abiword.AppendBytes(op, []byte("a signature")) // signature
 
 	input := crypto.Keccak256([]byte("validateSessionUserOp((address,uint256,bytes,bytes,uint256,uint256,uint256,uint256,uint256,bytes,bytes),bytes32,bytes,bytes)"))[:4]
-	input = abi.AppendUint64(input, 4*abi.WordSize)
-	input = abi.AppendWord(input, c.hash)
+	input = abiword.AppendUint64(input, 4*abi.WordSize)
+	input = abiword.AppendWord(input, c.hash)
 	dataAt := 4*abi.WordSize + len(op)
-	input = abi.AppendUint64(input, uint64(dataAt))
-	input = abi.AppendUint64(input, uint64(dataAt+abi.BytesSize(len(leaf.Data))))
+	input = abiword.AppendUint64(input, uint64(dataAt))
+	input = abiword.AppendUint64(input, uint64(dataAt+abiword.BytesSize(len(leaf.Data))))
 	input = append(input, op...)
-	input = abi.AppendBytes(input, leaf.Data)
-	input = abi.AppendBytes(input, c.signature)
+	input = abiword.AppendBytes(input, leaf.Data)
+	input = abiword.AppendBytes(input, c.signature)
 	return c.run(leaf.Module, input)
 }
 
@@ -157,11 +158,11 @@ func revertReason(output []byte) string {
 func appendTails(input []byte, words int, tails ...[]byte) []byte {
 	offset := uint64(words * abi.WordSize)
 	for _, tail := range tails {
-		input = abi.AppendUint64(input, offset)
-		offset += uint64(abi.BytesSize(len(tail)))
+		input = abiword.AppendUint64(input, offset)
+		offset += uint64(abiword.BytesSize(len(tail)))
 	}
 	for _, tail := range tails {
-		input = abi.AppendBytes(input, tail)
+		input = abiword.AppendBytes(input, tail)
 	}
 	return input
 }
@@ -169,8 +170,8 @@ func appendTails(input []byte, words int, tails ...[]byte) []byte {
 // executeData is the callData of an operation with one call, by the name of the account's function.
 func executeData(function string, to common.Address, value common.Hash, data []byte) []byte {
 	callData := crypto.Keccak256([]byte(function + "(address,uint256,bytes)"))[:4]
-	callData = abi.AppendAddress(callData, to)
-	callData = abi.AppendWord(callData, value)
+	callData = abiword.AppendAddress(callData, to)
+	callData = abiword.AppendWord(callData, value)
 	return appendTails(callData, 3, data)
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 // ERC20 allows a key to move an amount of one token to one recipient, through the ERC-20 session
@@ -45,10 +46,10 @@ func (p ERC20) Compile(m Modules) (Compiled, error) {
 		return Compiled{}, fmt.Errorf("%w: ERC-20 policy without a recipient", ErrInvalid)
 	}
 	data := make([]byte, 0, erc20DataSize)
-	data = abi.AppendAddress(data, p.Key)
-	data = abi.AppendAddress(data, p.Token)
-	data = abi.AppendAddress(data, p.Recipient)
-	data = abi.AppendUint256(data, &p.MaxAmount)
+	data = abiword.AppendAddress(data, p.Key)
+	data = abiword.AppendAddress(data, p.Token)
+	data = abiword.AppendAddress(data, p.Recipient)
+	data = abiword.AppendUint256(data, &p.MaxAmount)
 	return Compiled{ValidUntil: until, ValidAfter: after, Module: m.WithDefaults().ERC20, Data: data}, nil
 }
 

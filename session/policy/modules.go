@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/ethereum/go-ethereum/common"
+import (
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/internal/contracts"
+)
 
 // Modules are the session contracts of a deployment. The zero value of a field means the address
 // that Biconomy deployed on every supported chain; see [Modules.WithDefaults].
@@ -18,14 +22,15 @@ type Modules struct {
 
 // WithDefaults returns m with the well-known addresses where m has none.
 func (m Modules) WithDefaults() Modules {
-	fill := func(field *common.Address, known string) {
+	fill := func(field *common.Address, known common.Address) {
 		if *field == (common.Address{}) {
-			*field = common.HexToAddress(known)
+			*field = known
 		}
 	}
-	fill(&m.Manager, "0x000002FbFfedd9B33F4E7156F2DE8D48945E7489")
-	fill(&m.Router, "0x00000D09967410f8C76752A104c9848b57ebba55")
-	fill(&m.ABI, "0x000006bC2eCdAe38113929293d241Cf252D91861")
-	fill(&m.ERC20, "0x000000D50C68705bd6897B2d17c7de32FB519fDA")
+	known := contracts.Deployed()
+	fill(&m.Manager, known.SessionKeyManager)
+	fill(&m.Router, known.BatchedSessionRouter)
+	fill(&m.ABI, known.ABISessionModule)
+	fill(&m.ERC20, known.ERC20SessionModule)
 	return m
 }

@@ -2,8 +2,7 @@ package policy
 
 import (
 	"github.com/ethereum/go-ethereum/common"
-
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // Policy says what a session key may do. [ABI], [ERC20] and [Raw] are policies.
@@ -16,4 +15,4 @@ type Policy interface {
 }
 
 // Call is one call the account is asked to make: To, Value in wei, Data.
-type Call = abi.ExecuteCall
+type Call = contracts.Call

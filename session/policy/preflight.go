@@ -7,6 +7,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/internal/permission"
 )
 
@@ -54,7 +55,7 @@ func checkExecute(callData []byte, reason string) *Violation {
 	if len(callData) < abi.SelectorSize {
 		return unreadable("operation with %d bytes of callData, which name no function of the account", len(callData))
 	}
-	if isExecute(callData) {
+	if contracts.IsExecute(callData) {
 		return nil
 	}
 	v := unreadable("operation calls the account with selector 0x%x, a single session takes execute_ncC and execute only; several calls need a leaf for each", callData[:abi.SelectorSize])

@@ -12,7 +12,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -222,12 +222,12 @@ func (g *generator) rule(args []byte) policy.Rule {
 
 func (g *generator) erc20Trial(vm *contractVM) *trial {
 	token, recipient, amount := g.address(), g.address(), g.word()
-	key := abi.AppendAddress(nil, vm.key)
-	key = abi.AppendAddress(key, token)
-	key = abi.AppendAddress(key, recipient)
-	key = abi.AppendWord(key, amount)
-	data := abi.AppendAddress([]byte{0xa9, 0x05, 0x9c, 0xbb}, recipient)
-	data = abi.AppendWord(data, amount)
+	key := abiword.AppendAddress(nil, vm.key)
+	key = abiword.AppendAddress(key, token)
+	key = abiword.AppendAddress(key, recipient)
+	key = abiword.AppendWord(key, amount)
+	data := abiword.AppendAddress([]byte{0xa9, 0x05, 0x9c, 0xbb}, recipient)
+	data = abiword.AppendWord(data, amount)
 	call := policy.Call{To: token, Data: data}
 	switch g.IntN(12) {
 	case 0:

@@ -17,6 +17,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
@@ -92,7 +93,7 @@ func (u *user) mintPolicy(id string, hours int) policy.Policy {
 func (u *user) setRoot(t *testing.T, root common.Hash) {
 	t.Helper()
 	manager := policy.Modules{}.WithDefaults().Manager
-	tx, err := u.owner.Send(t.Context(), []account.Call{{To: manager, Data: abi.SetMerkleRoot(root)}}, account.Sponsored())
+	tx, err := u.owner.Send(t.Context(), []account.Call{{To: manager, Data: contracts.SetMerkleRoot(root)}}, account.Sponsored())
 	require.NoError(t, err)
 	_, err = tx.Wait(t.Context())
 	require.NoError(t, err)

@@ -1,0 +1,65 @@
+package contracts
+
+import (
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/holiman/uint256"
+)
+
+// ERC20 returns the interface of ERC-20 tokens.
+func ERC20() *Contract { return erc20() }
+
+var erc20 = sync.OnceValue(func() *Contract {
+	return mustParse(`
+function name() view returns (string)
+function symbol() view returns (string)
+function decimals() view returns (uint8)
+function totalSupply() view returns (uint256)
+function balanceOf(address owner) view returns (uint256)
+function transfer(address to, uint256 amount) returns (bool)
+function approve(address spender, uint256 amount) returns (bool)
+function allowance(address owner, address spender) view returns (uint256)
+function transferFrom(address from, address to, uint256 amount) returns (bool)
+
+event Transfer(address indexed from, address indexed to, uint256 value)
+event Approval(address indexed owner, address indexed spender, uint256 value)
+`)
+})
+
+var (
+	selectorTransfer  = newSelector(0xa9059cbb)
+	selectorApprove   = newSelector(0x095ea7b3)
+	selectorAllowance = newSelector(0xdd62ed3e)
+	selectorDecimals  = newSelector(0x313ce567)
+	selectorSymbol    = newSelector(0x95d89b41)
+)
+
+// Transfer returns the calldata of an ERC-20 token's transfer(address,uint256). The amount is in the token's
+// smallest unit.
+func Transfer(to common.Address, amount uint256.Int) []byte {
+	return abiword.AppendUint256(abiword.AppendAddress(newCall(selectorTransfer, 2*abiword.Size), to), &amount)
+}
+
+// Approve returns the calldata of an ERC-20 token's approve(address,uint256). The amount is in the token's
+// smallest unit.
+func Approve(spender common.Address, amount uint256.Int) []byte {
+	return abiword.AppendUint256(abiword.AppendAddress(newCall(selectorApprove, 2*abiword.Size), spender), &amount)
+}
+
+// Allowance returns the calldata of an ERC-20 token's allowance(address,address). [DecodeUint256] reads the
+// result.
+func Allowance(owner, spender common.Address) []byte {
+	return abiword.AppendAddress(abiword.AppendAddress(newCall(selectorAllowance, 2*abiword.Size), owner), spender)
+}
+
+// Decimals returns the calldata of an ERC-20 token's decimals(). [DecodeUint8] reads the result.
+func Decimals() []byte {
+	return newCall(selectorDecimals, 0)
+}
+
+// Symbol returns the calldata of a token's symbol(). [DecodeString] reads the result.
+func Symbol() []byte {
+	return newCall(selectorSymbol, 0)
+}

@@ -1,0 +1,88 @@
+package contracts
+
+import (
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/abiword"
+)
+
+// OwnershipModule returns the interface of the ECDSA ownership module, and of the multichain module, which
+// is the same.
+func OwnershipModule() *Contract { return ownershipModule() }
+
+var ownershipModule = sync.OnceValue(func() *Contract {
+	return mustParse(`
+function initForSmartAccount(address eoaOwner) returns (address)
+function transferOwnership(address owner)
+function renounceOwnership()
+function getOwner(address smartAccount) view returns (address)
+function isValidSignature(bytes32 dataHash, bytes moduleSignature) view returns (bytes4)
+function isValidSignatureForAddress(bytes32 dataHash, bytes moduleSignature, address smartAccount) view returns (bytes4)
+
+event OwnershipTransferred(address indexed smartAccount, address indexed oldOwner, address indexed newOwner)
+
+error NoOwnerRegisteredForSmartAccount(address smartAccount)
+error AlreadyInitedForSmartAccount(address smartAccount)
+error WrongSignatureLength()
+error NotEOA(address account)
+error ZeroAddressNotAllowedAsOwner()
+`)
+})
+
+var (
+	selectorInitForSmartAccount = newSelector(0x2ede3bc0)
+	selectorTransferOwnership   = newSelector(0xf2fde38b)
+	selectorGetOwner            = newSelector(0xfa544161)
+)
+
+// InitForSmartAccount returns the calldata with which a new account registers its owner at the
+// module: initForSmartAccount(address).
+func InitForSmartAccount(owner common.Address) []byte {
+	return abiword.AppendAddress(newCall(selectorInitForSmartAccount, abiword.Size), owner)
+}
+
+// TransferOwnership returns the calldata of transferOwnership(address), with which the account gives itself
+// a new owner at the module.
+func TransferOwnership(owner common.Address) []byte {
+	return abiword.AppendAddress(newCall(selectorTransferOwnership, abiword.Size), owner)
+}
+
+// GetOwner returns the calldata of getOwner(address), the owner that the module has for the account. It reverts
+// with NoOwnerRegisteredForSmartAccount where there is none. [DecodeAddress] reads the result.
+func GetOwner(account common.Address) []byte {
+	return abiword.AppendAddress(newCall(selectorGetOwner, abiword.Size), account)
+}
+
+// OwnershipTransferredTopic is the first topic of the log about a new owner.
+var OwnershipTransferredTopic = common.HexToHash("0xc8894f26f396ce8c004245c8b7cd1b92103a6e4302fcbab883987149ac01b7ec")
+
+// OwnershipTransferred is what an ownership module logs when an account's owner changes.
+type OwnershipTransferred struct {
+	Account, OldOwner, NewOwner common.Address
+}
+
+// DecodeOwnershipTransferred reads an OwnershipTransferred. See [abi.Event.Decode] for the errors, and for
+// what the caller has to check.
+func DecodeOwnershipTransferred(log *types.Log) (OwnershipTransferred, error) {
+	v, err := ownershipModule().events[OwnershipTransferredTopic].Decode(log)
+	if err != nil {
+		return OwnershipTransferred{}, err
+	}
+	return OwnershipTransferred{
+		Account:  v[0].(common.Address),
+		OldOwner: v[1].(common.Address),
+		NewOwner: v[2].(common.Address),
+	}, nil
+}
+
+// SetupOwner returns the owner that the calldata of [InitForSmartAccount] registers, zero where it is not of
+// that length.
+func SetupOwner(setupData []byte) (owner common.Address) {
+	if len(setupData) == abi.SelectorSize+abiword.Size {
+		owner = common.BytesToAddress(setupData[abi.SelectorSize:])
+	}
+	return owner
+}

@@ -1,0 +1,84 @@
+package contracts
+
+import (
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/go-sesame/sesame/internal/abiword"
+)
+
+// SessionKeyManager returns the interface of the session key manager (SKM).
+func SessionKeyManager() *Contract { return sessionKeyManager() }
+
+var sessionKeyManager = sync.OnceValue(func() *Contract {
+	return mustParse(`
+function setMerkleRoot(bytes32 _merkleRoot)
+function getSessionKeys(address smartAccount) view returns ((bytes32 merkleRoot))
+function validateSessionKey(address smartAccount, uint48 validUntil, uint48 validAfter, address sessionValidationModule, bytes sessionKeyData, bytes32[] merkleProof)
+`)
+})
+
+var (
+	selectorSetMerkleRoot  = newSelector(0x7cb64759)
+	selectorGetSessionKeys = newSelector(0xfde5354d)
+)
+
+// SetMerkleRoot returns the calldata of setMerkleRoot(bytes32), with which the account replaces the root of
+// its sessions. The zero hash revokes all of them.
+func SetMerkleRoot(root common.Hash) []byte {
+	return abiword.AppendWord(newCall(selectorSetMerkleRoot, abiword.Size), root)
+}
+
+// GetSessionKeys returns the calldata of getSessionKeys(address), the root of the account's sessions.
+// [DecodeHash] reads the result.
+func GetSessionKeys(account common.Address) []byte {
+	return abiword.AppendAddress(newCall(selectorGetSessionKeys, abiword.Size), account)
+}
+
+// PackSessionLeaf returns a leaf's bytes as the session key manager hashes them: uint48 validUntil ‖ uint48
+// validAfter ‖ address module ‖ bytes sessionKeyData.
+func PackSessionLeaf(validUntil, validAfter uint64, module common.Address, sessionKeyData []byte) []byte {
+	packed := make([]byte, 0, 2*abiword.Uint48Size+common.AddressLength+len(sessionKeyData))
+	packed = abiword.AppendUint48(packed, validUntil)
+	packed = abiword.AppendUint48(packed, validAfter)
+	packed = append(packed, module[:]...)
+	return append(packed, sessionKeyData...)
+}
+
+// Authorization is a session with the proof that it is one of the account's.
+type Authorization struct {
+	// ValidUntil and ValidAfter are unix seconds below 2^48.
+	ValidUntil, ValidAfter uint64
+	// Module is the session validation module, and Data its sessionKeyData.
+	Module common.Address
+	Data   []byte
+	Proof  []common.Hash
+}
+
+// authorizationHead is the length of an authorization's head.
+const authorizationHead = 6 * abiword.Size
+
+func (a *Authorization) size(last []byte) int {
+	return authorizationHead + abiword.BytesSize(len(a.Data)) + abiword.HashesSize(len(a.Proof)) + abiword.BytesSize(len(last))
+}
+
+// append appends abi.encode(uint48 validUntil, uint48 validAfter, address module, bytes sessionKeyData,
+// bytes32[] proof, bytes last).
+func (a *Authorization) append(dst, last []byte) []byte {
+	dataSize, proofSize := abiword.BytesSize(len(a.Data)), abiword.HashesSize(len(a.Proof))
+	dst = abiword.AppendUint64(dst, a.ValidUntil)
+	dst = abiword.AppendUint64(dst, a.ValidAfter)
+	dst = abiword.AppendAddress(dst, a.Module)
+	dst = abiword.AppendUint64(dst, authorizationHead)
+	dst = abiword.AppendUint64(dst, uint64(authorizationHead+dataSize))
+	dst = abiword.AppendUint64(dst, uint64(authorizationHead+dataSize+proofSize))
+	dst = abiword.AppendBytes(dst, a.Data)
+	dst = abiword.AppendHashes(dst, a.Proof)
+	return abiword.AppendBytes(dst, last)
+}
+
+// SessionSignature returns the session key manager's signature: the authorization with the key's signature as
+// its last member.
+func SessionSignature(a *Authorization, keySignature []byte) []byte {
+	return a.append(make([]byte, 0, a.size(keySignature)), keySignature)
+}

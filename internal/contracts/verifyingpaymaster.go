@@ -1,0 +1,43 @@
+package contracts
+
+import (
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+)
+
+// VerifyingPaymaster returns the interface of the verifying paymaster, as far as clients meet it.
+func VerifyingPaymaster() *Contract { return verifyingPaymaster() }
+
+var verifyingPaymaster = sync.OnceValue(func() *Contract {
+	return mustParse(`
+function depositFor(address paymasterId) payable
+function getBalance(address paymasterId) view returns (uint256 balance)
+function validatePaymasterUserOp(` + userOperationType + ` userOp, bytes32 userOpHash, uint256 maxCost) returns (bytes context, uint256 validationData)
+function verifyingSigner() view returns (address)
+
+event GasDeposited(address indexed _paymasterId, uint256 indexed _value)
+event GasWithdrawn(address indexed _paymasterId, address indexed _to, uint256 indexed _value)
+event GasBalanceDeducted(address indexed _paymasterId, uint256 indexed _charge)
+
+error EntryPointCannotBeZero()
+error VerifyingSignerCannotBeZero()
+error PaymasterIdCannotBeZero()
+error DepositCanNotBeZero()
+error CanNotWithdrawToZeroAddress()
+// the arguments are (required, balance) here and (balance, needed) in OpenZeppelin's error of the same
+// signature
+error InsufficientBalance(uint256, uint256)
+error InvalidPaymasterSignatureLength(uint256 sigLength)
+error ReentrancyProtectionActivated()
+`)
+})
+
+var selectorValidatePaymasterUserOp = newSelector(0xf465c77e)
+
+// ValidatePaymasterUserOp returns the calldata with which the EntryPoint has any paymaster check an operation:
+// validatePaymasterUserOp(UserOperation,bytes32,uint256). maxCost is in wei.
+func ValidatePaymasterUserOp(op UserOperation, hash common.Hash, maxCost *uint256.Int) []byte {
+	return newValidation(selectorValidatePaymasterUserOp, &op, hash, maxCost)
+}
