@@ -1,6 +1,6 @@
 # Sesame: session-key smart accounts for Go.
 GO         ?= go
-CONTRACTS  := internal/testutil/contracts
+CONTRACTS  := ./account/accounttest/contracts
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
@@ -16,7 +16,7 @@ test: contracts postgres ## Run all tests with the race detector, on the real co
 	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
 
 contracts: ## Install and compile the contracts, if they changed
-	@cd $(CONTRACTS) && node build.mjs
+	@$(GO) run $(CONTRACTS)
 
 postgres: ## Install PostgreSQL for the tests, if there is none
 	@internal/testutil/pgtest/install.sh
@@ -35,4 +35,4 @@ fuzz: ## Fuzz each target for 10 seconds
 	@.ci/fuzz 10s
 
 clean: ## Remove what was installed and built
-	rm -rf $(CONTRACTS)/build $(CONTRACTS)/node_modules
+	@$(GO) run $(CONTRACTS) -clean

@@ -13,11 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
-	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/account/accounttest"
 )
 
 func TestProbesSeeBalancesCodeAnswersAndReverts(t *testing.T) {
-	chain := testutil.NewChain(t, testutil.ChainConfig{})
+	chain := accounttest.NewChain(t, accounttest.ChainConfig{})
 	rich := common.HexToAddress("0xA11CE00000000000000000000000000000000000")
 	require.NoError(t, chain.Fund(t.Context(), rich, big.NewInt(1e18)))
 	mint, err := abi.Pack("mint(address,uint256)", rich, 5)
@@ -78,7 +78,7 @@ func (c *countingChain) CallContract(ctx context.Context, msg ethereum.CallMsg, 
 }
 
 func TestProbesAreOneRequestUnlessTheyDoNotFit(t *testing.T) {
-	chain := testutil.NewChain(t, testutil.ChainConfig{})
+	chain := accounttest.NewChain(t, accounttest.ChainConfig{})
 	counting := &countingChain{Chain: chain.Client()}
 	probes := make([]probe, 255) // as many words as fit into 24,576 bytes, minus one
 	for i := range probes {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
-	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -76,7 +76,7 @@ func TestWithdrawAllSponsoredOrSelf(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	var refuse error
-	service := testutil.NewPaymaster(t, testutil.PaymasterConfig{Chain: w.chain, Policy: func(*userop.Operation) error { return refuse }})
+	service := accounttest.NewPaymaster(t, accounttest.PaymasterConfig{Chain: w.chain, Policy: func(*userop.Operation) error { return refuse }})
 	config := w.config
 	config.Paymaster = paymaster.New(service.URL())
 	client, err := account.NewClient(config)
@@ -84,7 +84,7 @@ func TestWithdrawAllSponsoredOrSelf(t *testing.T) {
 	owner := client.OwnedAccount(account.KeyOwner(w.ownerKey))
 	for _, payer := range []common.Address{w.chain.Contracts.Paymaster, {}} {
 		if payer == (common.Address{}) {
-			refuse = testutil.ErrUnsponsored
+			refuse = accounttest.ErrUnsponsored
 		}
 		w.fund(t, 1)
 		tx, err := owner.Withdraw(t.Context(), []account.Withdrawal{{To: stranger, All: true}}, account.SponsoredOrSelf())

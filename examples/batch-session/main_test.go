@@ -6,12 +6,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/examples/internal/stage"
-	"github.com/go-sesame/sesame/internal/testutil"
 )
 
 func TestScene(t *testing.T) {
-	testutil.NewChain(t, testutil.ChainConfig{}) // skips where the contracts are not installed
+	accounttest.NewChain(t, accounttest.ChainConfig{}) // skips where the contracts are not installed
 	var out bytes.Buffer
 	require.NoError(t, stage.Play(t.Context(), &out, batch))
 	require.Regexp(t, `(?s)user operation   0x.*user operation   0x.*refused          call 1: session mint-tokens: rule 1 \(amount\): 101 must be ≤ 100`, out.String())

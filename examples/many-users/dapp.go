@@ -15,8 +15,8 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
-	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
@@ -42,7 +42,7 @@ func newDapp(ctx context.Context, at services, store session.Store) (*dapp, erro
 		return nil, err
 	}
 	node, send, sponsor := ethclient.NewClient(conn), bundler.New(at.bundler), paymaster.New(at.paymaster)
-	d := &dapp{store: store, nft: testutil.WellKnownContracts().NFT}
+	d := &dapp{store: store, nft: accounttest.WellKnownContracts().NFT}
 	d.close = func() {
 		node.Close()
 		pool.CloseIdleConnections()

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/internal/testutil/pgtest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/seal"
@@ -33,7 +33,11 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(code)
 	})
-	goleak.VerifyTestMain(m, append(testutil.IgnoreChain(), stop)...)
+	opts := []goleak.Option{stop}
+	for _, function := range accounttest.LeftGoroutines() {
+		opts = append(opts, goleak.IgnoreTopFunction(function))
+	}
+	goleak.VerifyTestMain(m, opts...)
 }
 
 var installed bool
@@ -42,7 +46,7 @@ var installed bool
 func requireContracts(t *testing.T) {
 	t.Helper()
 	if !installed {
-		testutil.NewChain(t, testutil.ChainConfig{})
+		accounttest.NewChain(t, accounttest.ChainConfig{})
 		installed = true
 	}
 }

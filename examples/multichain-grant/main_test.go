@@ -6,12 +6,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/examples/internal/stage"
-	"github.com/go-sesame/sesame/internal/testutil"
 )
 
 func TestScene(t *testing.T) {
-	testutil.NewChain(t, testutil.ChainConfig{}) // skips where the contracts are not installed
+	accounttest.NewChain(t, accounttest.ChainConfig{}) // skips where the contracts are not installed
 	var out bytes.Buffer
 	require.NoError(t, stage.Play(t.Context(), &out, grantEverywhere))
 	require.Regexp(t, `(?s)on chain 80002   active.*on chain 137     active.*on chain 42161   active.*signatures       1\n.*on chain 80002   0x.*on chain 137     0x.*on chain 42161   0x`, out.String())

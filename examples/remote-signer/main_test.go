@@ -7,14 +7,20 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/examples/internal/stage"
-	"github.com/go-sesame/sesame/internal/testutil"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, testutil.IgnoreChain()...) }
+func TestMain(m *testing.M) {
+	var opts []goleak.Option
+	for _, function := range accounttest.LeftGoroutines() {
+		opts = append(opts, goleak.IgnoreTopFunction(function))
+	}
+	goleak.VerifyTestMain(m, opts...)
+}
 
 func TestScene(t *testing.T) {
-	testutil.NewChain(t, testutil.ChainConfig{}) // skips where the contracts are not installed
+	accounttest.NewChain(t, accounttest.ChainConfig{}) // skips where the contracts are not installed
 	var out bytes.Buffer
 	require.NoError(t, stage.Play(t.Context(), &out, scene))
 	require.Regexp(t, `(?s)transaction      0x\w{64}\n  transaction      0x\w{64}\n.*`+

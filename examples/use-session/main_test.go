@@ -13,15 +13,15 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/examples/internal/stage"
-	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
 
 func play(t *testing.T, scene func(ctx context.Context, s *stage.Stage, out io.Writer) error) string {
 	t.Helper()
-	testutil.NewChain(t, testutil.ChainConfig{}) // skips where the contracts are not installed
+	accounttest.NewChain(t, accounttest.ChainConfig{}) // skips where the contracts are not installed
 	var out bytes.Buffer
 	require.NoError(t, stage.Play(t.Context(), &out, scene))
 	return out.String()

@@ -19,15 +19,15 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
-	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 )
 
 // Stage are the services that a dapp has elsewhere.
 type Stage struct {
-	Chain *testutil.Chain
+	Chain *accounttest.Chain
 	// RPC, BundlerURL and PaymasterURL are what a dapp is configured with.
 	RPC, BundlerURL, PaymasterURL string
 
@@ -35,7 +35,7 @@ type Stage struct {
 }
 
 // Start starts a chain with its services; the caller closes them.
-func Start() (*Stage, error) { return StartChain(testutil.DefaultChainID) }
+func Start() (*Stage, error) { return StartChain(accounttest.DefaultChainID) }
 
 // StartChain is [Start] for the chain of that ID.
 func StartChain(id uint64) (_ *Stage, err error) {
@@ -45,19 +45,19 @@ func StartChain(id uint64) (_ *Stage, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if s.Chain, err = testutil.StartChain(testutil.ChainConfig{ChainID: id}); err != nil {
+	if s.Chain, err = accounttest.StartChain(accounttest.ChainConfig{ChainID: id}); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.Chain.Close)
 	if s.RPC, err = s.Chain.RPCURL(); err != nil {
 		return nil, err
 	}
-	b, err := testutil.StartBundler(testutil.BundlerConfig{Chain: s.Chain})
+	b, err := accounttest.StartBundler(accounttest.BundlerConfig{Chain: s.Chain})
 	if err != nil {
 		return nil, err
 	}
 	s.closers, s.BundlerURL = append(s.closers, b.Close), b.URL()
-	p, err := testutil.StartPaymaster(testutil.PaymasterConfig{Chain: s.Chain})
+	p, err := accounttest.StartPaymaster(accounttest.PaymasterConfig{Chain: s.Chain})
 	if err != nil {
 		return nil, err
 	}
