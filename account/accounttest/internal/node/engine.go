@@ -15,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/eth/filters"
 	"github.com/ethereum/go-ethereum/eth/tracers"
 	_ "github.com/ethereum/go-ethereum/eth/tracers/native" // registers callTracer
+	"github.com/ethereum/go-ethereum/event"
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/ethereum/go-ethereum/p2p"
 	"github.com/ethereum/go-ethereum/rpc"
@@ -75,6 +76,17 @@ func (n *Node) Close() error {
 
 // AdjustTime makes a block whose timestamp is d after the last one's, where no transaction waits.
 func (n *Node) AdjustTime(d time.Duration) error { return n.beacon.AdjustTime(d) }
+
+// SubscribeTransactions has every transaction that comes into the pool sent to sent.
+func (n *Node) SubscribeTransactions(sent chan<- core.NewTxsEvent) event.Subscription {
+	return n.eth.TxPool().SubscribeTransactions(sent, true)
+}
+
+// Waiting reports whether a transaction could go into a block.
+func (n *Node) Waiting() bool {
+	pending, _ := n.eth.TxPool().Stats()
+	return pending > 0
+}
 
 // Attach returns a client of the node.
 func (n *Node) Attach() *rpc.Client { return n.stack.Attach() }
