@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/go-sesame/sesame/account"
 )
@@ -99,6 +100,19 @@ func (d *Devnet) fundOwner(ctx context.Context) error {
 		return err
 	}
 	return d.Chain.Fund(ctx, d.Client.OwnedAccount(owner).Address(), ether(100))
+}
+
+// NewOwner returns the account of a new owner, with a hundred ether; it is not deployed yet.
+func (d *Devnet) NewOwner(ctx context.Context) (*account.OwnedAccount, error) {
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		return nil, err
+	}
+	owned := d.Client.OwnedAccount(account.KeyOwner(key))
+	if err := d.Chain.Fund(ctx, owned.Address(), ether(100)); err != nil {
+		return nil, err
+	}
+	return owned, nil
 }
 
 // Close stops everything, the last started first.

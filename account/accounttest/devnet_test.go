@@ -52,6 +52,16 @@ func TestDevnetFromOutside(t *testing.T) {
 	}
 }
 
+func TestNewOwnerHasMoney(t *testing.T) {
+	devnet := NewDevnet(t, DevnetConfig{})
+	owner, err := devnet.NewOwner(t.Context())
+	require.NoError(t, err)
+	sent, err := owner.Send(t.Context(), []account.Call{{To: common.Address{2}, Value: *uint256.NewInt(1)}})
+	require.NoError(t, err)
+	_, err = sent.Wait(t.Context())
+	require.NoError(t, err)
+}
+
 func TestDevnetAtAPort(t *testing.T) {
 	NewChain(t, ChainConfig{}) // skips where the contracts are not installed
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

@@ -19,9 +19,10 @@ import (
 )
 
 // grant has an owner grant a session for minting NFTs.
-func grant(t *testing.T, client *account.Client, store *session.Memory, nft common.Address) (*account.OwnedAccount, *session.Session) {
+func grant(t *testing.T, devnet *accounttest.Devnet, store *session.Memory, nft common.Address) (*account.OwnedAccount, *session.Session) {
 	t.Helper()
-	owner := client.OwnedAccount(account.KeyOwner(accounttest.Key("owner")))
+	owner, err := devnet.NewOwner(t.Context())
+	require.NoError(t, err)
 	key, err := store.NewKey(t.Context(), owner.Ref())
 	require.NoError(t, err)
 	sess, tx, err := owner.Grant(t.Context(), store, []session.Policy{session.ABIPolicy{
@@ -41,7 +42,7 @@ func grant(t *testing.T, client *account.Client, store *session.Memory, nft comm
 func TestMintOnAChain(t *testing.T) {
 	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
 	nft, store := devnet.Chain.Contracts.NFT, session.NewMemory()
-	owner, sess := grant(t, devnet.Client, store, nft)
+	owner, sess := grant(t, devnet, store, nft)
 
 	require.NoError(t, consumer.Mint(t.Context(), devnet.Client, store, owner.Address(), nft))
 
@@ -55,7 +56,7 @@ func TestMintOnAChain(t *testing.T) {
 func TestSessionsEnd(t *testing.T) {
 	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
 	nft, store := devnet.Chain.Contracts.NFT, session.NewMemory()
-	owner, sess := grant(t, devnet.Client, store, nft)
+	owner, sess := grant(t, devnet, store, nft)
 	require.NoError(t, devnet.Chain.AdjustTime(24*time.Hour))
 	data := []account.Call{{To: nft, Data: common.FromHex("0x40d097c3000000000000000000000000" + owner.Address().Hex()[2:])}}
 	_, err := owner.Send(t.Context(), data, account.WithSession(sess.Leaf(0)), account.Sponsored(), account.Unchecked())
@@ -68,7 +69,7 @@ func TestBundlerThatIsBusy(t *testing.T) {
 	busy := bundlertest.NewServer(t, bundlertest.Config{Forward: devnet.Bundler.URL()})
 	busy.On("eth_sendUserOperation", bundlertest.Fail(-32000, "try another bundler"))
 	nft, store := devnet.Chain.Contracts.NFT, session.NewMemory()
-	owner, _ := grant(t, devnet.Client, store, nft)
+	owner, _ := grant(t, devnet, store, nft)
 
 	client := newClient(t, devnet, bundler.New(busy.URL()), paymaster.New(devnet.Paymaster.URL()))
 	require.ErrorContains(t, consumer.Mint(t.Context(), client, store, owner.Address(), nft), "try another bundler")
@@ -81,7 +82,7 @@ func TestPaymasterThatRefuses(t *testing.T) {
 	mean := paymastertest.NewServer(t, paymastertest.Config{Forward: devnet.Paymaster.URL()})
 	mean.On("pm_sponsorUserOperation", paymastertest.Fail(-32000, "daily budget is used up"))
 	nft, store := devnet.Chain.Contracts.NFT, session.NewMemory()
-	owner, _ := grant(t, devnet.Client, store, nft)
+	owner, _ := grant(t, devnet, store, nft)
 
 	client := newClient(t, devnet, bundler.New(devnet.Bundler.URL()), paymaster.New(mean.URL()))
 	require.ErrorContains(t, consumer.Mint(t.Context(), client, store, owner.Address(), nft), "daily budget is used up")
