@@ -1,6 +1,6 @@
 # Sesame: session-key smart accounts for Go.
 GO         ?= go
-CONTRACTS  := internal/testutil/contracts
+CONTRACTS  := ./account/accounttest/contracts
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
@@ -13,26 +13,27 @@ demo: contracts ## Grant and use a session on the in-process chain, end to end
 	@$(GO) run ./examples/use-session
 
 test: contracts postgres ## Run all tests with the race detector, on the real contracts and PostgreSQL too
-	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
+	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 .ci/modules $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
 
 contracts: ## Install and compile the contracts, if they changed
-	@cd $(CONTRACTS) && node build.mjs
+	@$(GO) run $(CONTRACTS)
 
 postgres: ## Install PostgreSQL for the tests, if there is none
 	@internal/testutil/pgtest/install.sh
 
-lint: ## Check format, vet, staticcheck, module files and the import rules
+lint: ## Check format, vet, staticcheck, module files, the import rules and the examples
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
-	$(GO) vet ./...
-	$(STATICCHECK) ./...
-	$(GO) mod tidy -diff
+	.ci/modules $(GO) vet ./...
+	.ci/modules $(STATICCHECK) ./...
+	.ci/modules $(GO) mod tidy -diff
 	@.ci/imports
+	@.ci/examples
 
 bench: ## Run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	.ci/modules $(GO) test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## Fuzz each target for 10 seconds
 	@.ci/fuzz 10s
 
 clean: ## Remove what was installed and built
-	rm -rf $(CONTRACTS)/build $(CONTRACTS)/node_modules
+	@$(GO) run $(CONTRACTS) -clean

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/userop"
@@ -131,7 +132,7 @@ func TestTaikoAccountsComeFromItsOwnFactory(t *testing.T) {
 }
 
 // deployCopy puts a copy of a contract's code on the chain, without its storage.
-func deployCopy(t *testing.T, chain *testutil.Chain, of common.Address) common.Address {
+func deployCopy(t *testing.T, chain *accounttest.Chain, of common.Address) common.Address {
 	t.Helper()
 	code, err := chain.Client().CodeAt(t.Context(), of, nil)
 	require.NoError(t, err)
@@ -139,7 +140,7 @@ func deployCopy(t *testing.T, chain *testutil.Chain, of common.Address) common.A
 }
 
 // deployCode puts a contract with this code on the chain.
-func deployCode(t *testing.T, chain *testutil.Chain, code []byte) common.Address {
+func deployCode(t *testing.T, chain *accounttest.Chain, code []byte) common.Address {
 	t.Helper()
 	deployer := contracts.Deployed().Deployer
 	creation := append([]byte{0x61, byte(len(code) >> 8), byte(len(code)), 0x80, 0x60, 12, 0x60, 0, 0x39, 0x60, 0, 0xf3}, code...)

@@ -13,16 +13,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/account"
-	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/bundler/bundlertest"
+	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
 	"github.com/go-sesame/sesame/userop"
 )
 
 func TestFault11FeesAreNumbersAsTheyWereMeant(t *testing.T) {
-	m := newMocked(t, 0, testutil.Biconomy)
+	m := newMocked(t, 0, bundlertest.Biconomy)
 	calls := []account.Call{{To: stranger, Data: pack(t, "safeMint(address)", stranger)}}
 	send := func(opts ...account.Option) *userop.Operation {
 		t.Helper()
-		m.bundler.On("biconomy_getGasFeeValues", testutil.Result(map[string]any{
+		m.bundler.On("biconomy_getGasFeeValues", bundlertest.Result(map[string]any{
 			"maxFeePerGas": "1500000000", "maxPriorityFeePerGas": 1_000_000_007, // decimal, in a string and not
 		}))
 		_, err := m.user.Send(t.Context(), calls, append(opts, account.WithSession(m.session.Leaf(0)))...)
@@ -49,7 +50,7 @@ func TestFault11FeesAreNumbersAsTheyWereMeant(t *testing.T) {
 }
 
 func TestFault12NonceThatCannotBeReadIsAnErrorAndZeroIsANonce(t *testing.T) {
-	m := newMocked(t, 0, testutil.Biconomy)
+	m := newMocked(t, 0, bundlertest.Biconomy)
 	calls := []account.Call{{To: stranger, Data: pack(t, "safeMint(address)", stranger)}}
 	opts := []account.Option{account.WithSession(m.session.Leaf(0)), account.Unchecked()}
 
@@ -61,7 +62,7 @@ func TestFault12NonceThatCannotBeReadIsAnErrorAndZeroIsANonce(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "1", op.Nonce.Dec(), "the chain says 1")
 
-	m.node.On("eth_call", testutil.Fail(-32000, "header not found"))
+	m.node.On("eth_call", jsonrpctest.Fail(-32000, "header not found"))
 	_, err = m.user.Build(t.Context(), calls, opts...)
 	require.ErrorContains(t, err, "nonce of "+m.user.Address().Hex()+": header not found")
 	require.Len(t, m.bundler.Sent(), 0)

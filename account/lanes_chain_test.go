@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
-	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/bundler/bundlertest"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -64,7 +65,7 @@ func TestTwoHundredSendsOfOneAccountAtOnce(t *testing.T) {
 
 func TestADroppedOperationsLaneHealsOnChain(t *testing.T) {
 	w := newWorld(t)
-	vendor := testutil.NewBundler(t, testutil.BundlerConfig{Chain: w.chain, Vendor: testutil.Pimlico})
+	vendor := accounttest.NewBundler(t, accounttest.BundlerConfig{Chain: w.chain, Vendor: bundlertest.Pimlico})
 	config := w.config
 	config.Bundler = bundler.New(vendor.URL())
 	client, err := account.NewClient(config)

@@ -13,9 +13,10 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/bundler/bundlertest"
 	"github.com/go-sesame/sesame/internal/contracts"
-	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 )
 
@@ -34,7 +35,7 @@ func (m *mocked) nonceReads(t *testing.T) (n int) {
 }
 
 func TestASendInALaneIsTwoRoundTripsWithWarmCaches(t *testing.T) {
-	for name, vendor := range map[string]testutil.Vendor{"Biconomy": testutil.Biconomy, "Pimlico": testutil.Pimlico} {
+	for name, vendor := range map[string]bundlertest.Vendor{"Biconomy": bundlertest.Biconomy, "Pimlico": bundlertest.Pimlico} {
 		t.Run(name, func(t *testing.T) {
 			m := newMocked(t, 20*time.Millisecond, vendor)
 			client := m.clientFor(t, time.Hour) // so that a slow machine does not let the caches expire
@@ -61,7 +62,7 @@ func TestASendInALaneIsTwoRoundTripsWithWarmCaches(t *testing.T) {
 
 func TestFeesAreAskedForAgain(t *testing.T) {
 	for freshness, want := range map[time.Duration]int{time.Hour: 1, -1: 2, time.Nanosecond: 2} {
-		m := newMocked(t, 0, testutil.Biconomy)
+		m := newMocked(t, 0, bundlertest.Biconomy)
 		m.user = m.clientFor(t, freshness).Account(m.user.Address())
 		for range 2 {
 			_, err := m.send(t)
@@ -71,8 +72,8 @@ func TestFeesAreAskedForAgain(t *testing.T) {
 		require.Equal(t, 2, m.nonceReads(t), "without lanes the nonce is read each time")
 	}
 	t.Run("an error is not remembered", func(t *testing.T) {
-		m := newMocked(t, 0, testutil.Biconomy)
-		m.bundler.On("biconomy_getGasFeeValues", testutil.Fail(-32000, "no price"), testutil.Result(map[string]string{
+		m := newMocked(t, 0, bundlertest.Biconomy)
+		m.bundler.On("biconomy_getGasFeeValues", bundlertest.Fail(-32000, "no price"), bundlertest.Result(map[string]string{
 			"maxFeePerGas": "0x77359400", "maxPriorityFeePerGas": "0x3b9aca00",
 		}))
 		_, err := m.send(t)
@@ -86,7 +87,7 @@ func TestFeesAreAskedForAgain(t *testing.T) {
 func (m *mocked) clientFor(t *testing.T, freshness time.Duration) *account.Client {
 	t.Helper()
 	client, err := account.NewClient(account.Config{
-		ChainID: testutil.DefaultChainID, Chain: m.chain, Bundler: bundler.New(m.bundler.URL()), Paymaster: paymaster.New(m.paymaster.URL()),
+		ChainID: accounttest.DefaultChainID, Chain: m.chain, Bundler: bundler.New(m.bundler.URL()), Paymaster: paymaster.New(m.paymaster.URL()),
 		Freshness: freshness,
 	})
 	require.NoError(t, err)

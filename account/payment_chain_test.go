@@ -16,10 +16,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/bundler/bundlertest"
 	"github.com/go-sesame/sesame/internal/contracts"
-	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
 	"github.com/go-sesame/sesame/paymaster"
+	"github.com/go-sesame/sesame/paymaster/paymastertest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -90,18 +93,18 @@ func TestPayWith(t *testing.T) {
 	const funds = 100_000_000
 	unlimited := new(uint256.Int).SetAllOne()
 	for name, test := range map[string]struct {
-		token  func(testutil.Contracts) common.Address
+		token  func(accounttest.Contracts) common.Address
 		option account.Option
 		// What the first and the second operation approve; MaxFee stands for the quote's.
 		first, second []string
 	}{
-		"exact": {func(c testutil.Contracts) common.Address { return c.Token6 }, account.ApproveExact(),
+		"exact": {func(c accounttest.Contracts) common.Address { return c.Token6 }, account.ApproveExact(),
 			[]string{"MaxFee"}, []string{"0", "MaxFee"}},
-		"exact, with reset": {func(c testutil.Contracts) common.Address { return c.ResetToken }, account.ApproveExact(),
+		"exact, with reset": {func(c accounttest.Contracts) common.Address { return c.ResetToken }, account.ApproveExact(),
 			[]string{"MaxFee"}, []string{"0", "MaxFee"}},
-		"capped": {func(c testutil.Contracts) common.Address { return c.Token6 }, account.ApproveUpTo(uint256.NewInt(funds / 2)),
+		"capped": {func(c accounttest.Contracts) common.Address { return c.Token6 }, account.ApproveUpTo(uint256.NewInt(funds / 2)),
 			[]string{"50000000"}, nil},
-		"unlimited": {func(c testutil.Contracts) common.Address { return c.ResetToken }, account.ApproveUnlimited(),
+		"unlimited": {func(c accounttest.Contracts) common.Address { return c.ResetToken }, account.ApproveUnlimited(),
 			[]string{unlimited.Dec()}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -324,7 +327,7 @@ func TestFault16NoOperationGoesOutWithoutItsApproval(t *testing.T) {
 	calls := []account.Call{w.mint(t, w.user.Address())}
 	good := quote(t, w.owner, token, calls, account.ApproveExact())
 
-	mock := testutil.NewMockPaymaster(t, testutil.MockConfig{})
+	mock := paymastertest.NewServer(t, paymastertest.Config{})
 	why := errors.New("the node is out of breath")
 	node := &broken{
 		Client:    w.chain.Client(),
@@ -354,7 +357,7 @@ func TestThePaymastersAnswerIsHeldAgainstTheQuote(t *testing.T) {
 	token := w.chain.Contracts.Token6
 	w.giveTokens(t, token, 100_000_000)
 	calls := []account.Call{w.mint(t, w.user.Address())}
-	mock := testutil.NewMockPaymaster(t, testutil.MockConfig{})
+	mock := paymastertest.NewServer(t, paymastertest.Config{})
 	config := w.config
 	config.Paymaster = paymaster.New(mock.URL())
 	client, err := account.NewClient(config)
@@ -363,7 +366,7 @@ func TestThePaymastersAnswerIsHeldAgainstTheQuote(t *testing.T) {
 	good := quote(t, owner, token, calls, account.ApproveExact())
 	require.Equal(t, "500000", good.MaxFee.Dec())
 
-	data, err := contracts.DecodeTokenPaymasterData(testutil.MockTokenPaymasterAndData(token))
+	data, err := contracts.DecodeTokenPaymasterData(paymastertest.TokenPaymasterAndData(token))
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		answer func(d contracts.TokenPaymasterData) []byte
@@ -384,7 +387,7 @@ func TestThePaymastersAnswerIsHeldAgainstTheQuote(t *testing.T) {
 			"not as quoted: nothing bounds the fee, since the paymaster is allowed more than the quote's MaxFee of 500000 and its price cannot be read: paymasterAndData of a token paymaster: 20 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			mock.On("pm_sponsorUserOperation", testutil.Result(map[string]any{
+			mock.On("pm_sponsorUserOperation", paymastertest.Result(map[string]any{
 				"paymasterAndData": "0x" + common.Bytes2Hex(test.answer(data)), "callGasLimit": 100_000, "verificationGasLimit": 200_000, "preVerificationGas": 50_000,
 			}))
 			opts := append([]account.Option{account.PayWith(good)}, test.opts...)
@@ -506,7 +509,7 @@ func TestPayWithInASessionNeedsTheRouterForAnApproval(t *testing.T) {
 func TestSponsoredOrSelf(t *testing.T) {
 	w := newWorld(t)
 	var refuse error
-	service := testutil.NewPaymaster(t, testutil.PaymasterConfig{Chain: w.chain, Policy: func(*userop.Operation) error { return refuse }})
+	service := accounttest.NewPaymaster(t, accounttest.PaymasterConfig{Chain: w.chain, Policy: func(*userop.Operation) error { return refuse }})
 	config := w.config
 	config.Paymaster = paymaster.New(service.URL())
 	client, err := account.NewClient(config)
@@ -530,7 +533,7 @@ func TestSponsoredOrSelf(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, w.chain.Contracts.Paymaster, payer)
 
-	refuse = testutil.ErrUnsponsored
+	refuse = accounttest.ErrUnsponsored
 	_, err = send(account.Sponsored())
 	require.ErrorIs(t, err, userop.ErrNotSponsored, "never unasked")
 	payer, err = send(account.SponsoredOrSelf())
@@ -557,10 +560,11 @@ func TestAPaymentInTokensIsThreeRoundTrips(t *testing.T) {
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6
 	w.giveTokens(t, token, 100_000_000)
-	trips := new(testutil.RoundTrips)
+	trips := new(jsonrpctest.RoundTrips)
 	before := func(service string) string {
-		mock := testutil.NewMock(t, testutil.MockConfig{Delay: delay, RoundTrips: trips})
-		mock.Otherwise(testutil.Forward(service))
+		mock := jsonrpctest.NewServer(t, jsonrpctest.Config{Delay: delay})
+		mock.CountIn(trips)
+		mock.Otherwise(jsonrpctest.Forward(service))
 		return mock.URL()
 	}
 	rpcURL, err := w.chain.RPCURL()
@@ -568,7 +572,7 @@ func TestAPaymentInTokensIsThreeRoundTrips(t *testing.T) {
 	node, err := ethclient.Dial(before(rpcURL))
 	require.NoError(t, err)
 	t.Cleanup(node.Close)
-	vendor := testutil.NewBundler(t, testutil.BundlerConfig{Chain: w.chain, Vendor: testutil.Pimlico})
+	vendor := accounttest.NewBundler(t, accounttest.BundlerConfig{Chain: w.chain, Vendor: bundlertest.Pimlico})
 	client, err := account.NewClient(account.Config{
 		ChainID: w.chain.ChainID(), Chain: node, Bundler: bundler.New(before(vendor.URL())), Paymaster: paymaster.New(before(w.paymaster.URL())),
 	})

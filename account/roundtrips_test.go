@@ -17,10 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/bundler/bundlertest"
 	"github.com/go-sesame/sesame/internal/contracts"
-	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
 	"github.com/go-sesame/sesame/paymaster"
+	"github.com/go-sesame/sesame/paymaster/paymastertest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -28,26 +31,28 @@ import (
 
 // mocked are services that answer as they are told, and an account with a session on them.
 type mocked struct {
-	node      *testutil.MockServer
-	bundler   *testutil.MockBundler
-	paymaster *testutil.MockPaymaster
-	trips     *testutil.RoundTrips
+	node      *jsonrpctest.Server
+	bundler   *bundlertest.Server
+	paymaster *paymastertest.Server
+	trips     *jsonrpctest.RoundTrips
 	user      *account.Account
 	session   *session.Session
 	chain     *ethclient.Client // of node
 }
 
-func newMocked(t *testing.T, delay time.Duration, vendor testutil.Vendor) *mocked {
+func newMocked(t *testing.T, delay time.Duration, vendor bundlertest.Vendor) *mocked {
 	t.Helper()
-	m := &mocked{trips: new(testutil.RoundTrips)}
-	cfg := testutil.MockConfig{Delay: delay, RoundTrips: m.trips, Vendor: vendor}
-	m.node = testutil.NewMock(t, cfg)
-	m.bundler = testutil.NewMockBundler(t, cfg)
-	m.paymaster = testutil.NewMockPaymaster(t, cfg)
+	m := &mocked{trips: new(jsonrpctest.RoundTrips)}
+	m.node = jsonrpctest.NewServer(t, jsonrpctest.Config{Delay: delay})
+	m.bundler = bundlertest.NewServer(t, bundlertest.Config{Delay: delay, Vendor: vendor})
+	m.paymaster = paymastertest.NewServer(t, paymastertest.Config{Delay: delay})
+	for _, server := range []*jsonrpctest.Server{m.node, m.bundler.Server, m.paymaster.Server} {
+		server.CountIn(m.trips)
+	}
 
 	user := common.HexToAddress("0x1111111111111111111111111111111111111111")
 	store := session.NewMemory()
-	ref := session.Ref{ChainID: testutil.DefaultChainID, Account: user}
+	ref := session.Ref{ChainID: accounttest.DefaultChainID, Account: user}
 	key, err := store.NewKey(t.Context(), ref)
 	require.NoError(t, err)
 	minting := policy.ABI{Key: key, Contract: stranger, Function: "safeMint(address to)", Window: policy.Forever()}
@@ -59,9 +64,9 @@ func newMocked(t *testing.T, delay time.Duration, vendor testutil.Vendor) *mocke
 	m.session, err = session.Open(t.Context(), store, ref)
 	require.NoError(t, err)
 
-	m.node.On("eth_chainId", testutil.Result("0x13882"))
-	m.node.On("eth_getCode", testutil.Result("0x60"))
-	m.node.On("eth_call", testutil.Compute(func(_ context.Context, r testutil.Request) (any, error) {
+	m.node.On("eth_chainId", jsonrpctest.Result("0x13882"))
+	m.node.On("eth_getCode", jsonrpctest.Result("0x60"))
+	m.node.On("eth_call", jsonrpctest.Compute(func(_ context.Context, r jsonrpctest.Request) (any, error) {
 		return answerCall(r, leaf.Hash())
 	}))
 	node, err := ethclient.Dial(m.node.URL())
@@ -73,7 +78,7 @@ func newMocked(t *testing.T, delay time.Duration, vendor testutil.Vendor) *mocke
 }
 
 // answerCall is the chain of a deployed account with one session root.
-func answerCall(r testutil.Request, root common.Hash) (any, error) {
+func answerCall(r jsonrpctest.Request, root common.Hash) (any, error) {
 	var call struct {
 		Input, Data hexutil.Bytes
 	}
@@ -101,7 +106,7 @@ func (m *mocked) send(t *testing.T, opts ...account.Option) (*userop.Pending, er
 }
 
 func TestASponsoredSendIsThreeRoundTrips(t *testing.T) {
-	for name, vendor := range map[string]testutil.Vendor{"Biconomy": testutil.Biconomy, "Pimlico": testutil.Pimlico} {
+	for name, vendor := range map[string]bundlertest.Vendor{"Biconomy": bundlertest.Biconomy, "Pimlico": bundlertest.Pimlico} {
 		t.Run(name, func(t *testing.T) {
 			m := newMocked(t, 500*time.Millisecond, vendor) // long beside what a busy machine takes
 			_, err := m.send(t)
@@ -122,30 +127,30 @@ func TestASponsoredSendIsThreeRoundTrips(t *testing.T) {
 
 func TestFault13ServicesAreAskedWhichChainTheyServe(t *testing.T) {
 	t.Run("node", func(t *testing.T) {
-		m := newMocked(t, 0, testutil.Biconomy)
-		m.node.On("eth_chainId", testutil.Result("0x1"))
+		m := newMocked(t, 0, bundlertest.Biconomy)
+		m.node.On("eth_chainId", jsonrpctest.Result("0x1"))
 		_, err := m.send(t)
 		require.ErrorIs(t, err, userop.ErrWrongChain)
 		require.ErrorContains(t, err, "the node serves chain 1, this client is for chain 80002")
 		require.Empty(t, m.bundler.Sent())
 	})
 	t.Run("bundler", func(t *testing.T) {
-		m := newMocked(t, 0, testutil.Biconomy)
-		m.bundler.On("eth_chainId", testutil.Result("0x1"))
+		m := newMocked(t, 0, bundlertest.Biconomy)
+		m.bundler.On("eth_chainId", bundlertest.Result("0x1"))
 		_, err := m.send(t)
 		require.ErrorIs(t, err, userop.ErrWrongChain)
 		require.Empty(t, m.bundler.Sent())
 	})
 	t.Run("EntryPoint", func(t *testing.T) {
-		m := newMocked(t, 0, testutil.Biconomy)
-		m.bundler.On("eth_supportedEntryPoints", testutil.Result([]common.Address{stranger}))
+		m := newMocked(t, 0, bundlertest.Biconomy)
+		m.bundler.On("eth_supportedEntryPoints", bundlertest.Result([]common.Address{stranger}))
 		_, err := m.send(t)
 		require.ErrorIs(t, err, userop.ErrWrongChain)
 		require.ErrorContains(t, err, "the bundler supports EntryPoints ["+stranger.Hex()+"], not 0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789")
 		require.Zero(t, m.paymaster.Count(""))
 	})
 	t.Run("no vendor's third parameter", func(t *testing.T) {
-		m := newMocked(t, 0, testutil.Biconomy)
+		m := newMocked(t, 0, bundlertest.Biconomy)
 		_, err := m.send(t)
 		require.NoError(t, err)
 		require.Len(t, m.bundler.Requests("eth_sendUserOperation")[0].Params, 2)
@@ -153,7 +158,7 @@ func TestFault13ServicesAreAskedWhichChainTheyServe(t *testing.T) {
 }
 
 func TestThePaymasterIsToldAboutAnOperation(t *testing.T) {
-	m := newMocked(t, 0, testutil.Biconomy)
+	m := newMocked(t, 0, bundlertest.Biconomy)
 	_, err := m.send(t, account.PaymasterContext(map[string]string{"player": "ada"}))
 	require.NoError(t, err)
 	_, err = m.send(t)
@@ -172,31 +177,31 @@ func TestThePaymasterIsToldAboutAnOperation(t *testing.T) {
 }
 
 func TestNotSponsoredIsAnErrorBeforeSigning(t *testing.T) {
-	m := newMocked(t, 0, testutil.Biconomy)
-	m.paymaster.On("pm_sponsorUserOperation", testutil.Result(map[string]any{"paymasterAndData": "0x"}))
+	m := newMocked(t, 0, bundlertest.Biconomy)
+	m.paymaster.On("pm_sponsorUserOperation", paymastertest.Result(map[string]any{"paymasterAndData": "0x"}))
 	_, err := m.send(t)
 	require.ErrorIs(t, err, userop.ErrNotSponsored)
 	require.Empty(t, m.bundler.Sent())
 
-	m.paymaster.On("pm_sponsorUserOperation", testutil.Result(map[string]any{"paymasterAndData": testutil.MockTokenPaymasterAndData(stranger)}))
+	m.paymaster.On("pm_sponsorUserOperation", paymastertest.Result(map[string]any{"paymasterAndData": paymastertest.TokenPaymasterAndData(stranger)}))
 	_, err = m.send(t)
 	require.ErrorIs(t, err, userop.ErrNotSponsored)
 	require.ErrorContains(t, err, "the service answered for token paymaster 0x00000f7365cA6C59A2C93719ad53d567ed49c14C, which takes tokens; PayWith pays it")
 	require.Empty(t, m.bundler.Sent())
 
-	m.paymaster.On("pm_sponsorUserOperation", testutil.Fail(-32000, "daily budget is used up"))
+	m.paymaster.On("pm_sponsorUserOperation", paymastertest.Fail(-32000, "daily budget is used up"))
 	_, err = m.send(t)
 	require.ErrorContains(t, err, "daily budget is used up")
 }
 
 func TestTheNodesFeesStandInForTheBundlers(t *testing.T) {
-	m := newMocked(t, 0, testutil.Standard)
-	m.node.On("eth_getBlockByNumber", testutil.Result(map[string]any{
+	m := newMocked(t, 0, bundlertest.Standard)
+	m.node.On("eth_getBlockByNumber", jsonrpctest.Result(map[string]any{
 		"baseFeePerGas": "0x3b9aca00", "number": "0x1", "gasLimit": "0x1", "gasUsed": "0x0", "timestamp": "0x1", "difficulty": "0x0",
 		"extraData": "0x", "logsBloom": hexutil.Bytes(make([]byte, 256)), "miner": common.Address{}, "parentHash": common.Hash{},
 		"receiptsRoot": common.Hash{}, "sha3Uncles": common.Hash{}, "stateRoot": common.Hash{}, "transactionsRoot": common.Hash{},
 	}))
-	m.node.On("eth_maxPriorityFeePerGas", testutil.Result("0x5"))
+	m.node.On("eth_maxPriorityFeePerGas", jsonrpctest.Result("0x5"))
 	_, err := m.send(t)
 	require.NoError(t, err)
 	require.Equal(t, "2000000005", m.bundler.Sent()[0].MaxFeePerGas.Dec(), "twice the base fee of 1 gwei, and the tip")
@@ -208,11 +213,11 @@ func TestWhatFollowsANodesHTTPStatusIsNotInErrors(t *testing.T) {
 		http.Error(w, "Cannot POST "+r.URL.Path, http.StatusNotFound)
 	}))
 	t.Cleanup(server.Close)
-	m := newMocked(t, 0, testutil.Biconomy)
+	m := newMocked(t, 0, bundlertest.Biconomy)
 	node, err := ethclient.Dial(server.URL + "/v2/SECRET")
 	require.NoError(t, err)
 	t.Cleanup(node.Close)
-	client, err := account.NewClient(account.Config{ChainID: testutil.DefaultChainID, Chain: node, Bundler: bundler.New(m.bundler.URL())})
+	client, err := account.NewClient(account.Config{ChainID: accounttest.DefaultChainID, Chain: node, Bundler: bundler.New(m.bundler.URL())})
 	require.NoError(t, err)
 	_, err = client.Account(m.user.Address()).State(t.Context())
 	require.EqualError(t, err, "state of account "+m.user.Address().Hex()+": 404 Not Found")
@@ -224,13 +229,13 @@ func TestWhatFollowsANodesHTTPStatusIsNotInErrors(t *testing.T) {
 
 func TestTheNodesURLIsNotInErrors(t *testing.T) {
 	for _, method := range []string{"eth_call", "eth_getCode", "eth_chainId"} {
-		m := newMocked(t, 0, testutil.Biconomy)
-		m.node.On(method, testutil.Drop())
+		m := newMocked(t, 0, bundlertest.Biconomy)
+		m.node.On(method, jsonrpctest.Drop())
 		node, err := ethclient.Dial(m.node.URL() + "/v2/SECRET")
 		require.NoError(t, err)
 		t.Cleanup(node.Close)
 		client, err := account.NewClient(account.Config{
-			ChainID: testutil.DefaultChainID, Chain: node, Bundler: bundler.New(m.bundler.URL()), Paymaster: paymaster.New(m.paymaster.URL()),
+			ChainID: accounttest.DefaultChainID, Chain: node, Bundler: bundler.New(m.bundler.URL()), Paymaster: paymaster.New(m.paymaster.URL()),
 		})
 		require.NoError(t, err)
 		m.user = client.Account(m.user.Address())

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/account/accounttest"
 )
 
 // TestMain leaves the examples out where the contracts they run on are not installed, as the tests are.
@@ -23,11 +23,11 @@ func TestMain(m *testing.M) {
 }
 
 func haveContracts() bool {
-	chain, err := testutil.StartChain(testutil.ChainConfig{})
+	chain, err := accounttest.StartChain(accounttest.ChainConfig{})
 	if err == nil {
 		err = chain.Close()
 	}
-	return !errors.Is(err, testutil.ErrNoContracts)
+	return !errors.Is(err, accounttest.ErrNoContracts)
 }
 
 // stage is a world for an example, with its owner's account not deployed yet.
@@ -38,11 +38,11 @@ type stage struct {
 	close   func()
 }
 
-func exampleWorld() *stage { return exampleWorldOf(testutil.DefaultChainID) }
+func exampleWorld() *stage { return exampleWorldOf(accounttest.DefaultChainID) }
 
 func exampleWorldOf(chainID uint64) *stage {
 	f := new(exampleFixture)
-	return &stage{world: newWorldOf(f, testutil.ChainConfig{ChainID: chainID}), ctx: f.Context(), fixture: f, close: f.close}
+	return &stage{world: newWorldOf(f, accounttest.ChainConfig{ChainID: chainID}), ctx: f.Context(), fixture: f, close: f.close}
 }
 
 // exampleFixture stands for the test that an example has not got.

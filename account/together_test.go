@@ -12,7 +12,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
-	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -24,7 +24,7 @@ func newWorlds(t *testing.T) (worlds []*world, owned []*account.OwnedAccount, si
 	signed = new(int)
 	owner := countingOwner{newOwner(t), signed}
 	for _, id := range []uint64{137, 42161, 80002} {
-		w := newWorldOf(t, testutil.ChainConfig{ChainID: id})
+		w := newWorldOf(t, accounttest.ChainConfig{ChainID: id})
 		w.owner = w.client.OwnedAccount(owner, account.Multichain())
 		w.user = w.client.Account(w.owner.Address())
 		worlds, owned = append(worlds, w), append(owned, w.owner)

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/internal/contracts"
-	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -77,7 +77,7 @@ func TestWithdrawAllSponsoredOrSelf(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	var refuse error
-	service := testutil.NewPaymaster(t, testutil.PaymasterConfig{Chain: w.chain, Policy: func(*userop.Operation) error { return refuse }})
+	service := accounttest.NewPaymaster(t, accounttest.PaymasterConfig{Chain: w.chain, Policy: func(*userop.Operation) error { return refuse }})
 	config := w.config
 	config.Paymaster = paymaster.New(service.URL())
 	client, err := account.NewClient(config)
@@ -85,7 +85,7 @@ func TestWithdrawAllSponsoredOrSelf(t *testing.T) {
 	owner := client.OwnedAccount(account.KeyOwner(w.ownerKey))
 	for _, payer := range []common.Address{w.chain.Contracts.Paymaster, {}} {
 		if payer == (common.Address{}) {
-			refuse = testutil.ErrUnsponsored
+			refuse = accounttest.ErrUnsponsored
 		}
 		w.fund(t, 1)
 		tx, err := owner.Withdraw(t.Context(), []account.Withdrawal{{To: stranger, All: true}}, account.SponsoredOrSelf())

@@ -14,9 +14,9 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/internal/contracts"
-	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
@@ -25,9 +25,9 @@ import (
 
 // world is a chain with its services and one owner's account on it.
 type world struct {
-	chain     *testutil.Chain
-	bundler   *testutil.Bundler
-	paymaster *testutil.Paymaster
+	chain     *accounttest.Chain
+	bundler   *accounttest.Bundler
+	paymaster *accounttest.Paymaster
 	config    account.Config
 	client    *account.Client
 	ownerKey  *ecdsa.PrivateKey
@@ -39,25 +39,25 @@ type world struct {
 
 // fixture is what a world needs of a test; an example has its own.
 type fixture interface {
-	testutil.TB
+	accounttest.TB
 	require.TestingT
 	Context() context.Context
 }
 
 func newWorld(t fixture) *world {
 	t.Helper()
-	return newWorldOf(t, testutil.ChainConfig{})
+	return newWorldOf(t, accounttest.ChainConfig{})
 }
 
-func newWorldOf(t fixture, cfg testutil.ChainConfig) *world {
+func newWorldOf(t fixture, cfg accounttest.ChainConfig) *world {
 	t.Helper()
-	chain := testutil.NewChain(t, cfg)
+	chain := accounttest.NewChain(t, cfg)
 	w := &world{chain: chain, store: session.NewMemory()}
 	var err error
-	w.bundler, err = testutil.StartBundler(testutil.BundlerConfig{Chain: chain})
+	w.bundler, err = accounttest.StartBundler(accounttest.BundlerConfig{Chain: chain})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.bundler.Close()) })
-	w.paymaster, err = testutil.StartPaymaster(testutil.PaymasterConfig{Chain: chain})
+	w.paymaster, err = accounttest.StartPaymaster(accounttest.PaymasterConfig{Chain: chain})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.paymaster.Close()) })
 

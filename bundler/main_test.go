@@ -23,7 +23,7 @@ var (
 const chainID = 80002
 
 // play returns a client of a bundler that speaks the lines of testdata/file.
-func play(t *testing.T, file string, opts ...bundler.Option) (*bundler.Client, *jsonrpctest.Server) {
+func play(t *testing.T, file string, opts ...bundler.Option) (*bundler.Client, *jsonrpctest.Dialogue) {
 	t.Helper()
 	server := jsonrpctest.Play(t, "testdata/"+file)
 	client := bundler.New(server.URL+"/api/v2/80002/k-123456", opts...)

@@ -1,7 +1,8 @@
 // Inspect-session prints in words what a store's sessions allow, what is risky about them, and whether
 // the account's chain agrees.
 //
-// Without flags it does so for sessions that it grants on a chain in its own process. With -store and
+// Without flags it does so for sessions that it grants on a devnet in its own process, and with -rpc, -bundler and
+// -paymaster alone on that chain. With -store and
 // the other flags it reads a directory of the TypeScript SDK's session files, and says first what the SDK
 // spoilt in them.
 package main
@@ -12,16 +13,19 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/signal"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
-	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
@@ -38,8 +42,8 @@ func main() {
 
 const usage = `Inspect-session prints what a store's sessions allow, and what is risky about them.
 
-  inspect-session
-        does so for sessions that it grants on a chain in its own process
+  inspect-session [-rpc URL -bundler URL -paymaster URL]
+        does so for sessions that it grants, on a chain in its own process or on the one that is named
 
   inspect-session -store DIR -account ADDR (-rpc URL | -chain ID)
         reads session files of the TypeScript SDK; with a node it compares the session root, too
@@ -51,46 +55,49 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	store := set.String("store", "", "`directory` of the TypeScript SDK's session files")
 	user := set.String("account", "", "`address` of the user's smart account")
 	chainID := set.Uint64("chain", 0, "`ID` of the chain the sessions are for; asked of -rpc by default")
-	rpc := set.String("rpc", "", "`URL` of a node, to compare the session root; without one the chain is not asked")
-	switch err := stage.ParseFlags(set, usage, args, stderr); {
+	var services accounttest.Services
+	set.StringVar(&services.RPC, "rpc", "", "`URL` of a node, to compare the session root; without one the chain is not asked")
+	set.StringVar(&services.Bundler, "bundler", "", "`URL` of a bundler, to grant sessions")
+	set.StringVar(&services.Paymaster, "paymaster", "", "`URL` of a paymaster, to grant sessions")
+	switch err := parseFlags(set, args, stderr); {
 	case errors.Is(err, flag.ErrHelp):
 		return nil
 	case err != nil:
 		return err
-	case len(args) == 0:
-		return stage.Play(ctx, stdout, demo)
+	case *store == "" && *user == "" && *chainID == 0:
+		return demo(ctx, stdout, services)
 	case *store == "":
 		return errors.New("missing -store; -h explains the flags")
 	case !common.IsHexAddress(*user):
 		return fmt.Errorf("-account: %q is not an address", *user)
-	case *chainID == 0 && *rpc == "":
+	case *chainID == 0 && services.RPC == "":
 		return errors.New("missing -rpc or -chain: the files do not say which chain they are for")
 	}
-	return inspectFiles(ctx, stdout, *store, session.Ref{ChainID: *chainID, Account: common.HexToAddress(*user)}, *rpc)
+	return inspectFiles(ctx, stdout, *store, session.Ref{ChainID: *chainID, Account: common.HexToAddress(*user)}, services.RPC)
 }
 
 // inspectFiles inspects a directory of the TypeScript SDK.
-func inspectFiles(ctx context.Context, out io.Writer, dir string, ref session.Ref, rpc string) error {
+func inspectFiles(ctx context.Context, out io.Writer, dir string, ref session.Ref, node string) error {
 	if _, err := os.Stat(dir); err != nil {
 		return fmt.Errorf("-store: %w", err)
 	}
 	var chain session.Chain
-	if rpc != "" {
-		node, err := ethclient.DialContext(ctx, rpc)
+	if node != "" {
+		conn, err := ethclient.DialContext(ctx, node)
 		if err != nil {
-			return fmt.Errorf("-rpc: %w", stage.Keyless(err))
+			return fmt.Errorf("-rpc: %w", keyless(err))
 		}
-		defer node.Close()
-		id, err := node.ChainID(ctx)
+		defer conn.Close()
+		id, err := conn.ChainID(ctx)
 		if err != nil {
-			return fmt.Errorf("chain ID of the node: %w", stage.Keyless(err))
+			return fmt.Errorf("chain ID of the node: %w", keyless(err))
 		}
 		if ref.ChainID != 0 && ref.ChainID != id.Uint64() {
 			return fmt.Errorf("-chain: the node serves chain %s, not %d", id, ref.ChainID)
 		}
 		ref.ChainID = id.Uint64()
 		// Nothing is sent, so the bundler is never asked.
-		client, err := account.NewClient(account.Config{ChainID: ref.ChainID, Chain: node, Bundler: bundler.New("http://unused.invalid")})
+		client, err := account.NewClient(account.Config{ChainID: ref.ChainID, Chain: conn, Bundler: bundler.New("http://unused.invalid")})
 		if err != nil {
 			return err
 		}
@@ -117,7 +124,7 @@ func inspectFaults(ctx context.Context, out io.Writer, store *tsstore.Store, ref
 		return err
 	}
 	for _, finding := range report.Findings {
-		stage.Line(out, "files", finding)
+		line(out, "files", finding)
 	}
 	fmt.Fprintln(out)
 	return nil
@@ -135,27 +142,27 @@ func inspect(ctx context.Context, out io.Writer, store session.Store, ref sessio
 	for i := range leaves {
 		leaf := &leaves[i]
 		fmt.Fprintf(out, "\n%d. %s, %s\n", i, leaf.ID, leaf.StatusAt(now))
-		stage.Line(out, "key", leaf.Key)
-		stage.Line(out, "which", leaf.Describe(policy.Modules{}))
+		line(out, "key", leaf.Key)
+		line(out, "which", leaf.Describe(policy.Modules{}))
 		for _, f := range findings {
 			if f.Leaf == i {
-				stage.Line(out, f.Severity.String(), f.Message)
+				line(out, f.Severity.String(), f.Message)
 			}
 		}
 	}
 	fmt.Fprintln(out)
-	stage.Line(out, "root", sess.Root())
+	line(out, "root", sess.Root())
 	if pending := sess.Pending(); pending != nil {
-		stage.Line(out, "waits for", fmt.Sprintf("operation %s, which sets root %s", pending.OpHash, pending.Root))
+		line(out, "waits for", fmt.Sprintf("operation %s, which sets root %s", pending.OpHash, pending.Root))
 	}
 	if chain == nil {
 		return nil
 	}
 	if err := sess.Confirm(ctx, chain, 0); err != nil {
-		stage.Line(out, "chain", err)
+		line(out, "chain", err)
 		return nil
 	}
-	stage.Line(out, "chain", "shows a root that the store knows")
+	line(out, "chain", "shows a root that the store knows")
 	return nil
 }
 
@@ -166,38 +173,86 @@ func guards(chainID uint64) []common.Address {
 }
 
 // demo grants sessions, good and bad ones, and inspects them.
-func demo(ctx context.Context, s *stage.Stage, out io.Writer) error {
-	owner, err := s.NewOwner()
+func demo(ctx context.Context, out io.Writer, services accounttest.Services) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	network, err := services.Open(ctx)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, network.Close()) }()
+	ownerKey, err := crypto.GenerateKey()
+	if err != nil {
+		return err
+	}
+	owner := network.Client.OwnedAccount(account.KeyOwner(ownerKey))
 	store := session.NewMemory()
 	key, err := store.NewKey(ctx, owner.Ref())
 	if err != nil {
 		return err
 	}
-	careless := session.Named("careless", policy.ABI{
-		Key: key, Contract: s.Chain.Contracts.Token,
-		Function: "approve(address spender, uint256 amount)", Window: policy.Forever(),
-	})
-	sess, err := stage.Grant(ctx, owner, store, []policy.Policy{
-		s.MintPolicy(key, owner.Address()),
-		s.TokenPolicy(key, owner.Address(), 100),
-		careless,
-	})
-	if err != nil {
-		return err
-	}
-	tx, err := owner.Revoke(ctx, sess, "mint-tokens", account.Sponsored())
+	sess, tx, err := owner.Grant(ctx, store, demoPolicies(key, owner.Address()), account.Sponsored())
 	if err != nil {
 		return err
 	}
 	if err := sess.Activate(ctx, tx); err != nil {
 		return err
 	}
-	client, err := s.Client()
-	if err != nil {
+	if tx, err = owner.Revoke(ctx, sess, "mint-tokens", account.Sponsored()); err != nil {
 		return err
 	}
-	return inspect(ctx, out, store, owner.Ref(), client)
+	if err := sess.Activate(ctx, tx); err != nil {
+		return err
+	}
+	return inspect(ctx, out, store, owner.Ref(), network.Client)
 }
+
+// demoPolicies are two with care, which let key mint NFTs and at most 100 tokens at a time to the user, and one without.
+func demoPolicies(key, user common.Address) []policy.Policy {
+	demo, day := accounttest.WellKnownContracts(), policy.Until(time.Now().Add(24*time.Hour))
+	toUser := policy.Arg("to", policy.Equal, user)
+	return []policy.Policy{
+		session.Named("mint-nft", policy.ABI{Key: key, Contract: demo.NFT,
+			Function: "safeMint(address to)", Rules: []policy.Rule{toUser}, Window: day,
+		}),
+		session.Named("mint-tokens", policy.ABI{Key: key, Contract: demo.Token,
+			Function: "mint(address to, uint256 amount)", Rules: []policy.Rule{toUser, policy.Arg("amount", policy.LessThanOrEqual, 100)}, Window: day,
+		}),
+		session.Named("careless", policy.ABI{Key: key, Contract: demo.Token,
+			Function: "approve(address spender, uint256 amount)", Window: policy.Forever(),
+		}),
+	}
+}
+
+// parseFlags parses the command line, all of which is flags. It prints usage and the flags if they ask for it, and
+// returns [flag.ErrHelp]; what is wrong is returned, and not printed.
+func parseFlags(set *flag.FlagSet, args []string, stderr io.Writer) error {
+	set.SetOutput(io.Discard)
+	switch err := set.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stderr, usage)
+		set.SetOutput(stderr)
+		set.PrintDefaults()
+		return err
+	case err != nil:
+		return fmt.Errorf("%w; -h explains the flags", err)
+	case set.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q; -h explains the flags", set.Arg(0))
+	}
+	return nil
+}
+
+// keyless is an error of a node without its URL, which may hold a key: net/http quotes it, and what a server says
+// behind an HTTP status may quote it too.
+func keyless(err error) error {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return failed.Err
+	}
+	if failed, ok := errors.AsType[rpc.HTTPError](err); ok {
+		return errors.New(failed.Status)
+	}
+	return err
+}
+
+// line prints one fact.
+func line(out io.Writer, name string, value any) { fmt.Fprintf(out, "  %-16s %v\n", name, value) }

@@ -8,18 +8,19 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/examples/internal/stage"
-	"github.com/go-sesame/sesame/internal/testutil"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
 
 func TestDemo(t *testing.T) {
-	testutil.NewChain(t, testutil.ChainConfig{}) // skips where the contracts are not installed
-	var out bytes.Buffer
-	require.NoError(t, stage.Play(t.Context(), &out, demo))
-	require.Regexp(t, `(?s)0\. mint-nft, active.*1\. mint-tokens, revoked.*2\. careless, active.*danger .*approve.*shows a root that the store knows`, out.String())
+	services := accounttest.NewDevnet(t, accounttest.DevnetConfig{}).Services // skips where the contracts are not installed
+	for _, args := range [][]string{nil, {"-rpc", services.RPC, "-bundler", services.Bundler, "-paymaster", services.Paymaster}} {
+		var out bytes.Buffer
+		require.NoError(t, run(t.Context(), args, &out, io.Discard))
+		require.Regexp(t, `(?s)0\. mint-nft, active.*1\. mint-tokens, revoked.*2\. careless, active.*danger .*approve.*shows a root that the store knows`, out.String())
+	}
 }
 
 func TestFilesOfTheTypeScriptSDK(t *testing.T) {

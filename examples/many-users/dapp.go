@@ -15,15 +15,12 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
-	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
-
-// services are the URLs that a dapp is configured with.
-type services struct{ rpc, bundler, paymaster string }
 
 // dapp is the backend of one process: one client for all users.
 type dapp struct {
@@ -34,15 +31,15 @@ type dapp struct {
 	close  func()
 }
 
-func newDapp(ctx context.Context, at services, store session.Store) (*dapp, error) {
+func newDapp(ctx context.Context, at accounttest.Services, nft common.Address, store session.Store) (*dapp, error) {
 	pool := http.DefaultTransport.(*http.Transport).Clone()
 	pool.MaxIdleConnsPerHost = 128 // the default keeps two connections, and workers are many
-	conn, err := rpc.DialOptions(ctx, at.rpc, rpc.WithHTTPClient(&http.Client{Transport: pool}))
+	conn, err := rpc.DialOptions(ctx, at.RPC, rpc.WithHTTPClient(&http.Client{Transport: pool}))
 	if err != nil {
 		return nil, err
 	}
-	node, send, sponsor := ethclient.NewClient(conn), bundler.New(at.bundler), paymaster.New(at.paymaster)
-	d := &dapp{store: store, nft: testutil.WellKnownContracts().NFT}
+	node, send, sponsor := ethclient.NewClient(conn), bundler.New(at.Bundler), paymaster.New(at.Paymaster)
+	d := &dapp{store: store, nft: nft}
 	d.close = func() {
 		node.Close()
 		pool.CloseIdleConnections()

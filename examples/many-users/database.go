@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -68,14 +69,14 @@ func connect(ctx context.Context, o *options) (*pgxpool.Pool, error) {
 }
 
 // newDatabaseQueue begins a run that other processes can join. Closed, it is gone.
-func newDatabaseQueue(ctx context.Context, o *options, at services) (queue, error) {
+func newDatabaseQueue(ctx context.Context, o *options, at accounttest.Services) (queue, error) {
 	pool, err := connect(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	q := &databaseQueue{pool: pool}
 	if _, err = pool.Exec(ctx, createTables); err == nil {
-		err = pool.QueryRow(ctx, insertRun, at.rpc, at.bundler, at.paymaster, o.users).Scan(&q.run)
+		err = pool.QueryRow(ctx, insertRun, at.RPC, at.Bundler, at.Paymaster, o.users).Scan(&q.run)
 	}
 	if err != nil {
 		pool.Close()
@@ -85,15 +86,15 @@ func newDatabaseQueue(ctx context.Context, o *options, at services) (queue, erro
 }
 
 // joinQueue returns the queue of the newest run, and where its chain is.
-func joinQueue(ctx context.Context, o *options) (queue, services, error) {
+func joinQueue(ctx context.Context, o *options) (queue, accounttest.Services, error) {
 	pool, err := connect(ctx, o)
 	if err != nil {
-		return nil, services{}, err
+		return nil, accounttest.Services{}, err
 	}
-	q, at := &joinedQueue{databaseQueue{pool: pool}}, services{}
-	if err := pool.QueryRow(ctx, selectRun).Scan(&q.run, &at.rpc, &at.bundler, &at.paymaster); err != nil {
+	q, at := &joinedQueue{databaseQueue{pool: pool}}, accounttest.Services{}
+	if err := pool.QueryRow(ctx, selectRun).Scan(&q.run, &at.RPC, &at.Bundler, &at.Paymaster); err != nil {
 		pool.Close()
-		return nil, services{}, fmt.Errorf("no work to join in this database, start many-users without -join first: %w", err)
+		return nil, accounttest.Services{}, fmt.Errorf("no work to join in this database, start many-users without -join first: %w", err)
 	}
 	return q, at, nil
 }

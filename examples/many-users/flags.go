@@ -8,13 +8,16 @@ import (
 	"os"
 	"strings"
 
-	"github.com/go-sesame/sesame/examples/internal/stage"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/go-sesame/sesame/account/accounttest"
 )
 
 // options are the command line and the environment.
 type options struct {
 	users, workers, replicas int
 	store                    string
+	services                 accounttest.Services
+	nft                      common.Address
 	join                     bool
 	passphrase               string
 }
@@ -36,6 +39,8 @@ const usage = `Many-users grants a session to each of many users and mints an NF
   many-users -store postgres://… -join
         shares the work of the one before, from another terminal
 
+The chain is one in the process that is started first, or the one that -rpc, -bundler and -paymaster name.
+
 Each process has a connection to the database for each worker, and a few more: more than two replicas
 want fewer workers, or a max_connections above PostgreSQL's 100.
 
@@ -52,13 +57,33 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	set.IntVar(&o.replicas, "replicas", 0, "`number` of further processes that do the work; 0 does it in this one")
 	set.StringVar(&o.store, "store", "", "`directory` or postgres:// URL to keep the sessions in")
 	set.BoolVar(&o.join, "join", false, "share the work of the many-users that was started on this database last")
-	if err := stage.ParseFlags(set, usage, args, stderr); err != nil {
+	o.services.Flags(set)
+	set.TextVar(&o.nft, "nft", accounttest.WellKnownContracts().NFT, "`address` of a contract with safeMint(address)")
+	if err := parseFlags(set, args, stderr); err != nil {
 		return nil, err
 	}
 	if o.store == "" { // not the flag's default, which -h prints, and which may hold a password
 		o.store = os.Getenv(storeEnv)
 	}
 	return &o, o.check()
+}
+
+// parseFlags parses the command line, all of which is flags. It prints usage and the flags if they ask for it, and
+// returns [flag.ErrHelp]; what is wrong is returned, and not printed.
+func parseFlags(set *flag.FlagSet, args []string, stderr io.Writer) error {
+	set.SetOutput(io.Discard)
+	switch err := set.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stderr, usage)
+		set.SetOutput(stderr)
+		set.PrintDefaults()
+		return err
+	case err != nil:
+		return fmt.Errorf("%w; -h explains the flags", err)
+	case set.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q; -h explains the flags", set.Arg(0))
+	}
+	return nil
 }
 
 func (o *options) check() error {

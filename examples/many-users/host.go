@@ -7,37 +7,38 @@ import (
 	"io"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
-
-	"github.com/go-sesame/sesame/examples/internal/stage"
+	"github.com/go-sesame/sesame/account/accounttest"
 )
 
 // host sets the stage, enrols the users, has the work done and looks at the chain whether it was.
 func host(ctx context.Context, o *options, stdout, stderr io.Writer) (err error) {
-	s, err := stage.Start()
+	network, err := o.services.Open(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	return play(ctx, o, s, stdout, stderr)
+	defer func() { err = errors.Join(err, network.Close()) }()
+	return play(ctx, o, network, stdout, stderr)
 }
 
-func play(ctx context.Context, o *options, s *stage.Stage, stdout, stderr io.Writer) (err error) {
+func play(ctx context.Context, o *options, network *accounttest.Network, stdout, stderr io.Writer) (err error) {
 	store, err := openStore(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	at := services{rpc: s.RPC, bundler: s.BundlerURL, paymaster: s.PaymasterURL}
-	q, err := newQueue(ctx, o, at)
+	q, err := newQueue(ctx, o, network.Services)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, q.close()) }()
 
+	since, err := network.Node.BlockNumber(ctx)
+	if err != nil {
+		return fmt.Errorf("block number: %w", err)
+	}
 	fmt.Fprintf(stdout, "Many users, %d workers\n", o.workers)
 	start := time.Now()
-	users, err := enrol(ctx, o, s, store, stderr)
+	users, err := enrol(ctx, o, network.Client, store, stderr)
 	if err != nil {
 		return fmt.Errorf("grant sessions: %w", err)
 	}
@@ -45,13 +46,19 @@ func play(ctx context.Context, o *options, s *stage.Stage, stdout, stderr io.Wri
 	if err := q.add(ctx, users); err != nil {
 		return fmt.Errorf("fill the queue: %w", err)
 	}
-	if err := mint(ctx, o, q, at, store, stderr); err != nil {
+	if err := mint(ctx, o, q, network.Services, store, stderr); err != nil {
 		return err
 	}
-	return summarize(ctx, stdout, s, users, granted.Sub(start), time.Since(granted))
+	minted := time.Now()
+	seen, err := look(ctx, network, o.nft, users, since)
+	if err != nil {
+		return err
+	}
+	summarize(stdout, seen, len(users), granted.Sub(start), minted.Sub(granted))
+	return nil
 }
 
-func newQueue(ctx context.Context, o *options, at services) (queue, error) {
+func newQueue(ctx context.Context, o *options, at accounttest.Services) (queue, error) {
 	if o.database() {
 		return newDatabaseQueue(ctx, o, at)
 	}
@@ -59,7 +66,7 @@ func newQueue(ctx context.Context, o *options, at services) (queue, error) {
 }
 
 // mint has the jobs of the queue done, by this process or by replicas of it.
-func mint(ctx context.Context, o *options, q queue, at services, store keeper, stderr io.Writer) error {
+func mint(ctx context.Context, o *options, q queue, at accounttest.Services, store keeper, stderr io.Writer) error {
 	defer report(stderr, "minted", o.users, func() (int, error) { return q.done(ctx) })()
 	if o.replicas > 0 {
 		replicas, err := startReplicas(ctx, o, stderr)
@@ -68,7 +75,7 @@ func mint(ctx context.Context, o *options, q queue, at services, store keeper, s
 		}
 		return replicas.wait(ctx, q, o.users)
 	}
-	d, err := newDapp(ctx, at, store)
+	d, err := newDapp(ctx, at, o.nft, store)
 	if err != nil {
 		return err
 	}
@@ -88,7 +95,7 @@ func join(ctx context.Context, o *options, stderr io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, q.close()) }()
-	d, err := newDapp(ctx, at, store)
+	d, err := newDapp(ctx, at, o.nft, store)
 	if err != nil {
 		return err
 	}
@@ -98,21 +105,18 @@ func join(ctx context.Context, o *options, stderr io.Writer) (err error) {
 	return err
 }
 
-// summarize reads from the chain what was done, and prints it if it is what was wanted.
-func summarize(ctx context.Context, out io.Writer, s *stage.Stage, users []common.Address, granting, minting time.Duration) error {
-	seen, err := look(ctx, s, users)
-	if err != nil {
-		return err
-	}
-	total := granting + minting
-	stage.Line(out, "users", len(users))
-	stage.Line(out, "operations", fmt.Sprintf("%d in %d transactions", seen.operations, seen.transactions))
-	stage.Line(out, "granting", pace(len(users), granting))
-	stage.Line(out, "minting", pace(len(users), minting))
-	stage.Line(out, "together", pace(seen.operations, total))
-	stage.Line(out, "NFTs", "1 for each user")
-	return nil
+// summarize prints what was done, which is what was wanted.
+func summarize(out io.Writer, seen sight, users int, granting, minting time.Duration) {
+	line(out, "users", users)
+	line(out, "operations", fmt.Sprintf("%d in %d transactions", seen.operations, seen.transactions))
+	line(out, "granting", pace(users, granting))
+	line(out, "minting", pace(users, minting))
+	line(out, "together", pace(seen.operations, granting+minting))
+	line(out, "NFTs", "1 for each user")
 }
+
+// line prints one fact.
+func line(out io.Writer, name string, value any) { fmt.Fprintf(out, "  %-16s %v\n", name, value) }
 
 // pace says how long n operations took.
 func pace(n int, took time.Duration) string {

@@ -11,8 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/go-sesame/sesame/internal/testutil"
-	"github.com/go-sesame/sesame/internal/testutil/pgtest"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/seal"
 )
@@ -20,7 +19,24 @@ import (
 // replicaEnv makes the test binary the program, as which replicas are started.
 const replicaEnv = "SESAME_MANY_USERS_TEST_REPLICA"
 
-var server pgtest.Server
+// The private PostgreSQL that tests have where there is one; see postgres_test.go.
+var (
+	privateDatabase      func(*testing.T) string
+	closePrivateDatabase = func() error { return nil }
+)
+
+// database returns the URL of an empty database.
+func database(t *testing.T) string {
+	t.Helper()
+	if privateDatabase != nil {
+		return privateDatabase(t)
+	}
+	url := os.Getenv("SESAME_TEST_POSTGRES_URL")
+	if url == "" {
+		t.Skip("no PostgreSQL for tests: name an empty database in SESAME_TEST_POSTGRES_URL")
+	}
+	return url
+}
 
 func TestMain(m *testing.M) {
 	if os.Getenv(replicaEnv) != "" {
@@ -28,12 +44,16 @@ func TestMain(m *testing.M) {
 		return
 	}
 	stop := goleak.Cleanup(func(code int) {
-		if err := server.Close(); err != nil {
+		if err := closePrivateDatabase(); err != nil {
 			fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
 		}
 		os.Exit(code)
 	})
-	goleak.VerifyTestMain(m, append(testutil.IgnoreChain(), stop)...)
+	opts := []goleak.Option{stop}
+	for _, function := range accounttest.LeftGoroutines() {
+		opts = append(opts, goleak.IgnoreTopFunction(function))
+	}
+	goleak.VerifyTestMain(m, opts...)
 }
 
 var installed bool
@@ -42,7 +62,7 @@ var installed bool
 func requireContracts(t *testing.T) {
 	t.Helper()
 	if !installed {
-		testutil.NewChain(t, testutil.ChainConfig{})
+		accounttest.NewChain(t, accounttest.ChainConfig{})
 		installed = true
 	}
 }

@@ -25,7 +25,7 @@ func startReplicas(ctx context.Context, o *options, stderr io.Writer) (*replicas
 	}
 	r := &replicas{stderr: stderr}
 	for range o.replicas {
-		cmd := exec.CommandContext(ctx, program, "-join", fmt.Sprint("-workers=", o.workers))
+		cmd := exec.CommandContext(ctx, program, "-join", fmt.Sprint("-workers=", o.workers), fmt.Sprint("-nft=", o.nft))
 		cmd.Env = append(os.Environ(), storeEnv+"="+o.store)
 		cmd.Stderr = stderr
 		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

@@ -18,7 +18,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/examples/internal/stage"
+	"github.com/go-sesame/sesame/account/accounttest"
 )
 
 // inDatabase returns options for a database of the test's own, and makes processes that are started
@@ -28,7 +28,7 @@ func inDatabase(t *testing.T, users, workers, replicas int) *options {
 	requireContracts(t)
 	t.Setenv(replicaEnv, "1")
 	t.Setenv(passphraseEnv, "correct horse")
-	return &options{users: users, workers: workers, replicas: replicas, store: server.URL(t), passphrase: "correct horse"}
+	return &options{users: users, workers: workers, replicas: replicas, store: database(t), passphrase: "correct horse", nft: accounttest.WellKnownContracts().NFT}
 }
 
 func TestReplicas(t *testing.T) {
@@ -44,7 +44,7 @@ func TestReplicas(t *testing.T) {
 }
 
 func TestJoinNothing(t *testing.T) {
-	o := &options{workers: 1, store: server.URL(t), passphrase: "correct horse"}
+	o := &options{workers: 1, store: database(t), passphrase: "correct horse"}
 	require.ErrorContains(t, join(t.Context(), o, io.Discard), "no work to join in this database, start many-users without -join first: ")
 }
 
@@ -53,17 +53,17 @@ func TestJoinNothing(t *testing.T) {
 func TestKilledReplica(t *testing.T) {
 	const workers, replicas = 3, 2
 	o := inDatabase(t, 12, workers, replicas)
-	s, err := stage.Start()
+	devnet, err := accounttest.StartDevnet(t.Context(), accounttest.DevnetConfig{})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, s.Close()) }()
+	defer func() { require.NoError(t, devnet.Close()) }()
 	store, err := openStore(t.Context(), o)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, store.Close()) }()
-	between := newGate(t, s.BundlerURL)
-	q, err := newDatabaseQueue(t.Context(), o, services{rpc: s.RPC, bundler: between.url, paymaster: s.PaymasterURL})
+	between := newGate(t, devnet.Services.Bundler)
+	q, err := newDatabaseQueue(t.Context(), o, accounttest.Services{RPC: devnet.RPC, Bundler: between.url, Paymaster: devnet.Services.Paymaster})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, q.close()) }()
-	users, err := enrol(t.Context(), o, s, store, io.Discard)
+	users, err := enrol(t.Context(), o, devnet.Client, store, io.Discard)
 	require.NoError(t, err)
 	require.NoError(t, q.add(t.Context(), users))
 
@@ -74,7 +74,7 @@ func TestKilledReplica(t *testing.T) {
 	require.NoError(t, r.wait(t.Context(), q, o.users))
 	require.Contains(t, said.String(), "signal: killed")
 
-	_, err = look(context.WithoutCancel(t.Context()), s, users)
+	_, err = look(context.WithoutCancel(t.Context()), &devnet.Network, o.nft, users, 0)
 	require.NoError(t, err)
 	between.check(t, users, workers)
 }

@@ -4,23 +4,20 @@ import (
 	"context"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/account"
-	"github.com/go-sesame/sesame/examples/internal/stage"
+	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
 // enrol plays the users: each makes an account and grants a session to a key of the store, in one
 // operation of their own. It returns the accounts.
-func enrol(ctx context.Context, o *options, s *stage.Stage, store keeper, stderr io.Writer) ([]common.Address, error) {
-	client, err := s.Client()
-	if err != nil {
-		return nil, err
-	}
+func enrol(ctx context.Context, o *options, client *account.Client, store keeper, stderr io.Writer) ([]common.Address, error) {
 	var granted atomic.Int64
 	defer report(stderr, "granted", o.users, func() (int, error) { return int(granted.Load()), nil })()
 	users := make([]common.Address, o.users)
@@ -28,7 +25,7 @@ func enrol(ctx context.Context, o *options, s *stage.Stage, store keeper, stderr
 	group.SetLimit(o.workers)
 	for i := range users {
 		group.Go(func() (err error) {
-			users[i], err = grant(ctx, client, s, store)
+			users[i], err = grant(ctx, client, o.nft, store)
 			granted.Add(1)
 			return err
 		})
@@ -36,7 +33,7 @@ func enrol(ctx context.Context, o *options, s *stage.Stage, store keeper, stderr
 	return users, group.Wait()
 }
 
-func grant(ctx context.Context, client *account.Client, s *stage.Stage, store keeper) (common.Address, error) {
+func grant(ctx context.Context, client *account.Client, nft common.Address, store keeper) (common.Address, error) {
 	ownerKey, err := crypto.GenerateKey()
 	if err != nil {
 		return common.Address{}, err
@@ -46,6 +43,15 @@ func grant(ctx context.Context, client *account.Client, s *stage.Stage, store ke
 	if err != nil {
 		return common.Address{}, err
 	}
-	_, err = stage.Grant(ctx, owner, store, []policy.Policy{s.MintPolicy(key, owner.Address())})
-	return owner.Address(), err
+	sess, tx, err := owner.Grant(ctx, store, []policy.Policy{session.Named("mint-nft", policy.ABI{
+		Key:      key,
+		Contract: nft,
+		Function: "safeMint(address to)",
+		Rules:    []policy.Rule{policy.Arg("to", policy.Equal, owner.Address())},
+		Window:   policy.Until(time.Now().Add(24 * time.Hour)),
+	})}, account.Sponsored())
+	if err != nil {
+		return common.Address{}, err
+	}
+	return owner.Address(), sess.Activate(ctx, tx)
 }

@@ -4,31 +4,67 @@
 // The service sees what it signs, so it can have rules of its own: here it signs nothing but the hash of
 // the operation it is shown, and no more than two operations of a key a day. A session's policy could
 // not say that: the chain judges each call by itself.
+//
+// Without flags it runs on a devnet in its own process; with -rpc, -bundler and -paymaster on that chain.
 package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
-	"github.com/go-sesame/sesame/examples/internal/stage"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
-func main() { stage.Main(scene) }
+// options are the command line.
+type options struct {
+	services accounttest.Services
+	nft      common.Address
+}
 
-func scene(ctx context.Context, s *stage.Stage, out io.Writer) error {
-	client, err := s.Client()
+func main() {
+	var o options
+	o.services.Flags(flag.CommandLine)
+	flag.TextVar(&o.nft, "nft", accounttest.WellKnownContracts().NFT, "`address` of a contract with safeMint(address)")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "error: unexpected argument %q; -h explains the flags\n", flag.Arg(0))
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Stdout, o); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, o options) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	network, err := o.services.Open(ctx)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, network.Close()) }()
+	return scene(ctx, out, network.Client, o.nft)
+}
+
+func scene(ctx context.Context, out io.Writer, client *account.Client, nft common.Address) error {
 	// In earnest the service is a process on another machine, with a filestore behind it.
 	url, stop, err := serve(&service{
 		keys:  session.NewMemory(),
@@ -44,9 +80,9 @@ func scene(ctx context.Context, s *stage.Stage, out io.Writer) error {
 		return err
 	}
 	defer keys.Close()
-	stage.Line(out, "signer", keys)
+	line(out, "signer", keys)
 
-	ref, store, err := grant(ctx, s, out, keys)
+	ref, store, err := grant(ctx, out, client, nft, keys)
 	if err != nil {
 		return err
 	}
@@ -54,45 +90,55 @@ func scene(ctx context.Context, s *stage.Stage, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return act(ctx, s, out, client, sess, keys)
+	return act(ctx, out, client, nft, sess, keys)
 }
 
 // grant is the user's side: a session for a key that the signer made and the dapp never sees.
-func grant(ctx context.Context, s *stage.Stage, out io.Writer, keys session.Keyring) (session.Ref, session.Store, error) {
+func grant(ctx context.Context, out io.Writer, client *account.Client, nft common.Address, keys session.Keyring) (session.Ref, session.Store, error) {
 	fmt.Fprintln(out, "\nThe user grants a session to a key of the signer")
-	owner, err := s.NewOwner()
+	ownerKey, err := crypto.GenerateKey()
 	if err != nil {
 		return session.Ref{}, nil, err
 	}
+	owner := client.OwnedAccount(account.KeyOwner(ownerKey))
 	key, err := keys.NewKey(ctx, owner.Ref())
 	if err != nil {
 		return session.Ref{}, nil, err
 	}
 	store := session.NewMemory() // keeps the sessions, and no key
-	sess, err := stage.Grant(ctx, owner, store, []policy.Policy{s.MintPolicy(key, owner.Address())})
+	sess, tx, err := owner.Grant(ctx, store, []policy.Policy{session.Named("mint-nft", policy.ABI{
+		Key:      key,
+		Contract: nft,
+		Function: "safeMint(address to)",
+		Rules:    []policy.Rule{policy.Arg("to", policy.Equal, owner.Address())},
+		Window:   policy.Until(time.Now().Add(24 * time.Hour)),
+	})}, account.Sponsored())
 	if err != nil {
 		return session.Ref{}, nil, err
 	}
-	stage.Line(out, "session key", key)
-	stage.Line(out, "session root", sess.Root())
+	if err := sess.Activate(ctx, tx); err != nil {
+		return session.Ref{}, nil, err
+	}
+	line(out, "session key", key)
+	line(out, "session root", sess.Root())
 	return owner.Ref(), store, nil
 }
 
 // act is the dapp's side.
-func act(ctx context.Context, s *stage.Stage, out io.Writer, client *account.Client, sess *session.Session, keys session.Keyring) error {
+func act(ctx context.Context, out io.Writer, client *account.Client, nft common.Address, sess *session.Session, keys session.Keyring) error {
 	user := client.Account(sess.Ref().Account)
-	mint, err := s.Mint(user.Address())
+	mint, err := abi.Pack("function safeMint(address to)", user.Address())
 	if err != nil {
 		return err
 	}
 	send := func() error {
-		tx, err := user.Send(ctx, []account.Call{mint}, account.WithSession(sess.Leaf(0)), account.Sponsored())
+		tx, err := user.Send(ctx, []account.Call{{To: nft, Data: mint}}, account.WithSession(sess.Leaf(0)), account.Sponsored())
 		if err != nil {
 			return err
 		}
 		receipt, err := tx.Wait(ctx)
 		if err == nil {
-			stage.Line(out, "transaction", receipt.TransactionHash)
+			line(out, "transaction", receipt.TransactionHash)
 		}
 		return err
 	}
@@ -103,7 +149,7 @@ func act(ctx context.Context, s *stage.Stage, out io.Writer, client *account.Cli
 		}
 	}
 	fmt.Fprintln(out, "\nA third time would be within the policy, but not within the signer's rules")
-	if err := stage.Refused(out, send()); err != nil {
+	if err := showRefusal(out, send()); err != nil {
 		return err
 	}
 	leaf, err := sess.Leaf(0).Leaf()
@@ -112,7 +158,7 @@ func act(ctx context.Context, s *stage.Stage, out io.Writer, client *account.Cli
 	}
 	fmt.Fprintln(out, "\nSomebody who broke into the dapp asks for a signature of something else")
 	_, err = keys.SignDigest(ctx, session.SignRequest{Ref: sess.Ref(), Key: leaf.Key, Digest: common.Hash{1}})
-	return stage.Refused(out, err)
+	return showRefusal(out, err)
 }
 
 // serve runs the service on a free port of 127.0.0.1 until stop is called.
@@ -131,4 +177,16 @@ func serve(s *service) (url string, stop func(), err error) {
 		_ = server.Close()
 		<-ended
 	}, nil
+}
+
+// line prints one fact.
+func line(out io.Writer, name string, value any) { fmt.Fprintf(out, "  %-16s %v\n", name, value) }
+
+// showRefusal prints the refusal that is expected.
+func showRefusal(out io.Writer, err error) error {
+	if err == nil {
+		return errors.New("what a session does not allow went through")
+	}
+	line(out, "refused", err)
+	return nil
 }

@@ -2,20 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"math/big"
+	"net/url"
 	"os"
 	"time"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/bundler"
-	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/tsstore"
@@ -28,15 +29,15 @@ type dapp struct {
 	sponsored bool
 }
 
-func newDapp(ctx context.Context, rpc, bundlerURL, paymasterURL string) (*dapp, error) {
-	node, err := ethclient.DialContext(ctx, rpc)
+func newDapp(ctx context.Context, nodeURL, bundlerURL, paymasterURL string) (*dapp, error) {
+	node, err := ethclient.DialContext(ctx, nodeURL)
 	if err != nil {
-		return nil, fmt.Errorf("-rpc: %w", stage.Keyless(err))
+		return nil, fmt.Errorf("-rpc: %w", keyless(err))
 	}
 	id, err := node.ChainID(ctx)
 	if err != nil {
 		node.Close()
-		return nil, fmt.Errorf("chain ID of the node: %w", stage.Keyless(err))
+		return nil, fmt.Errorf("chain ID of the node: %w", keyless(err))
 	}
 	cfg := account.Config{ChainID: id.Uint64(), Chain: node, Bundler: bundler.New(bundlerURL)}
 	if paymasterURL != "" {
@@ -48,6 +49,18 @@ func newDapp(ctx context.Context, rpc, bundlerURL, paymasterURL string) (*dapp, 
 		return nil, err
 	}
 	return &dapp{node: node, client: client, sponsored: paymasterURL != ""}, nil
+}
+
+// keyless is an error of a node without its URL, which may hold a key: net/http quotes it, and what a server says
+// behind an HTTP status may quote it too.
+func keyless(err error) error {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return failed.Err
+	}
+	if failed, ok := errors.AsType[rpc.HTTPError](err); ok {
+		return errors.New(failed.Status)
+	}
+	return err
 }
 
 func (d *dapp) close() { d.node.Close() }
@@ -71,36 +84,35 @@ func (d *dapp) act(ctx context.Context, out io.Writer, store session.Store, user
 	if err != nil {
 		return err
 	}
-	stage.Line(out, "user operation", tx.Hash())
+	line(out, "user operation", tx.Hash())
 	receipt, err := tx.Wait(ctx)
 	if err != nil {
 		return err
 	}
-	stage.Line(out, "transaction", receipt.TransactionHash)
-	stage.Line(out, "gas used", receipt.ActualGasUsed.Dec())
-	stage.Line(out, "on chain after", time.Since(start).Round(time.Millisecond))
+	line(out, "transaction", receipt.TransactionHash)
+	line(out, "gas used", receipt.ActualGasUsed.Dec())
+	line(out, "on chain after", time.Since(start).Round(time.Millisecond))
 	if balance, ok := d.balance(ctx, call.To, user); ok {
-		stage.Line(out, "NFT balance", balance)
+		line(out, "NFT balance", balance)
 	}
 	return nil
 }
 
 // balance reads how many of the contract's tokens the account holds, where the contract has any.
 func (d *dapp) balance(ctx context.Context, contract, holder common.Address) (string, bool) {
-	const balanceOf = "function balanceOf(address owner) view returns (uint256)"
+	const balanceOf = "function balanceOf(address holder) view returns (uint256)"
 	data, err := abi.Pack(balanceOf, holder)
 	if err != nil {
 		return "", false
 	}
-	answer, err := d.node.CallContract(ctx, ethereum.CallMsg{To: &contract, Data: data}, nil)
+	if data, err = d.node.CallContract(ctx, ethereum.CallMsg{To: &contract, Data: data}, nil); err != nil {
+		return "", false
+	}
+	balance, err := abi.UnpackResult(balanceOf, data)
 	if err != nil {
 		return "", false
 	}
-	values, err := abi.UnpackResult(balanceOf, answer)
-	if err != nil {
-		return "", false
-	}
-	return values[0].(*big.Int).String(), true
+	return fmt.Sprint(balance[0]), true
 }
 
 // outside sends the call of the command line to services elsewhere.
@@ -119,7 +131,7 @@ func outside(ctx context.Context, o *options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	stage.Line(out, "chain", backend.client.ChainID())
-	stage.Line(out, "account", o.account)
+	line(out, "chain", backend.client.ChainID())
+	line(out, "account", o.account)
 	return backend.act(ctx, out, store, o.account, o.leaf, o.call, o.check)
 }

@@ -2,52 +2,65 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
-	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
 // demo plays both sides: the user who grants a session, and the dapp that acts with it.
-func demo(ctx context.Context, s *stage.Stage, out io.Writer) error {
-	store := session.NewMemory()
-	fmt.Fprintln(out, "The user grants a session")
-	user, err := grantSession(ctx, out, s, store)
+func demo(ctx context.Context, out io.Writer, o *options) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	network, err := o.services().Open(ctx)
 	if err != nil {
 		return err
 	}
-	backend, err := newDapp(ctx, s.RPC, s.BundlerURL, s.PaymasterURL)
+	defer func() { err = errors.Join(err, network.Close()) }()
+	chain := fmt.Sprint(network.Client.ChainID())
+	if o.rpc == "" {
+		chain += ", in this process"
+	}
+	store := session.NewMemory()
+	fmt.Fprintln(out, "The user grants a session")
+	line(out, "chain", chain)
+	user, err := grantSession(ctx, out, network.Client, store, o.nft)
+	if err != nil {
+		return err
+	}
+	backend, err := newDapp(ctx, network.RPC, network.Bundler, network.Paymaster)
 	if err != nil {
 		return err
 	}
 	defer backend.close()
-	return useSession(ctx, out, backend, store, user, s.Chain.Contracts.NFT)
+	return useSession(ctx, out, backend, store, user, o.nft)
 }
 
 // grantSession is the user's side: the owner's key signs, once. It returns the account's address.
-func grantSession(ctx context.Context, out io.Writer, s *stage.Stage, store *session.Memory) (common.Address, error) {
-	owner, err := s.NewOwner()
+func grantSession(ctx context.Context, out io.Writer, client *account.Client, store *session.Memory, nft common.Address) (common.Address, error) {
+	ownerKey, err := crypto.GenerateKey()
 	if err != nil {
 		return common.Address{}, err
 	}
+	owner := client.OwnedAccount(account.KeyOwner(ownerKey))
 	sessionKey, err := store.NewKey(ctx, owner.Ref())
 	if err != nil {
 		return common.Address{}, err
 	}
-	stage.Line(out, "chain", fmt.Sprintf("%d, in this process", s.Chain.ChainID()))
-	stage.Line(out, "owner", owner.Owner().Address())
-	stage.Line(out, "account", owner.Address())
+	line(out, "owner", owner.Owner().Address())
+	line(out, "account", owner.Address())
 
 	sess, tx, err := owner.Grant(ctx, store, []policy.Policy{policy.ABI{
 		Key:      sessionKey,
-		Contract: s.Chain.Contracts.NFT,
+		Contract: nft,
 		Function: "safeMint(address to)",
 		Rules:    []policy.Rule{policy.Arg("to", policy.Equal, owner.Address())},
 		Window:   policy.Until(time.Now().Add(24 * time.Hour)),
@@ -55,7 +68,7 @@ func grantSession(ctx context.Context, out io.Writer, s *stage.Stage, store *ses
 	if err != nil {
 		return common.Address{}, err
 	}
-	stage.Line(out, "user operation", tx.Hash())
+	line(out, "user operation", tx.Hash())
 	if err := sess.Activate(ctx, tx); err != nil {
 		return common.Address{}, err
 	}
@@ -63,8 +76,8 @@ func grantSession(ctx context.Context, out io.Writer, s *stage.Stage, store *ses
 	if err != nil {
 		return common.Address{}, err
 	}
-	stage.Line(out, "session key", sessionKey)
-	stage.Line(out, "which", leaf.Describe(policy.Modules{}))
+	line(out, "session key", sessionKey)
+	line(out, "which", leaf.Describe(policy.Modules{}))
 	return owner.Address(), nil
 }
 
@@ -88,9 +101,9 @@ func useSession(ctx context.Context, out io.Writer, backend *dapp, store session
 		return err
 	}
 	fmt.Fprintln(out, "\nThe dapp tries to mint for someone else")
-	if err := stage.Refused(out, backend.act(ctx, out, store, user, 0, theft, true)); err != nil {
+	if err := refused(out, backend.act(ctx, out, store, user, 0, theft, true)); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "\nThe same with the local check off, so that the chain has to refuse it")
-	return stage.Refused(out, backend.act(ctx, out, store, user, 0, theft, false))
+	return refused(out, backend.act(ctx, out, store, user, 0, theft, false))
 }

@@ -14,22 +14,32 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
-	"github.com/go-sesame/sesame/examples/internal/stage"
+	"github.com/go-sesame/sesame/account/accounttest"
 )
 
 // options are the command line: which services, which session, which call.
 type options struct {
 	rpc, bundler, paymaster, store string
+	nft                            common.Address // of the story
 	account                        common.Address
 	call                           account.Call
 	leaf                           int
 	check                          bool
+	others                         bool // flags are set that are not the story's
+}
+
+// story reports whether the command line asks for the whole story.
+func (o *options) story() bool { return !o.others }
+
+// services are where the story plays.
+func (o *options) services() accounttest.Services {
+	return accounttest.Services{RPC: o.rpc, Bundler: o.bundler, Paymaster: o.paymaster}
 }
 
 const usage = `Use-session acts for a user's smart account with a session key.
 
-  use-session
-        runs the whole story on a chain in its own process
+  use-session [-rpc URL -bundler URL -paymaster URL [-nft ADDR]]
+        runs the whole story, on a chain in its own process or on the one that is named
 
   use-session -rpc URL -bundler URL [-paymaster URL] -store DIR -account ADDR \
         -to ADDR -call 'safeMint(address)' -args 'ADDR' [-value WEI] [-leaf N] [-check=false]
@@ -44,6 +54,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	set.StringVar(&o.rpc, "rpc", "", "`URL` of a node of the account's chain")
 	set.StringVar(&o.bundler, "bundler", "", "`URL` of the bundler")
 	set.StringVar(&o.paymaster, "paymaster", "", "`URL` of the paymaster; without one the account pays for its gas")
+	set.TextVar(&o.nft, "nft", accounttest.WellKnownContracts().NFT, "`address` of the story's contract, which has safeMint(address)")
 	set.StringVar(&o.store, "store", "", "`directory` of the TypeScript SDK's session files, <account>_sessions.json and <account>_signers.json")
 	set.StringVar(&accountText, "account", "", "`address` of the user's smart account")
 	set.StringVar(&to, "to", "", "`address` of the contract to call")
@@ -52,10 +63,13 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	set.StringVar(&value, "value", "0", "`wei` to send along")
 	set.IntVar(&o.leaf, "leaf", 0, "`position` of the session leaf in the store, from 0")
 	set.BoolVar(&o.check, "check", true, "judge the call by the session before sending; without it, the chain does")
-	if err := stage.ParseFlags(set, usage, args, stderr); err != nil {
+	if err := parseFlags(set, args, stderr); err != nil {
 		return nil, err
 	}
-	if len(args) == 0 {
+	set.Visit(func(f *flag.Flag) {
+		o.others = o.others || !slices.Contains([]string{"rpc", "bundler", "paymaster", "nft"}, f.Name)
+	})
+	if o.story() {
 		return &o, nil
 	}
 	if err := requireFlags(map[string]string{"-rpc": o.rpc, "-bundler": o.bundler, "-store": o.store, "-account": accountText, "-to": to}); err != nil {
@@ -65,6 +79,24 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		readAddress("account", accountText, &o.account),
 		o.readCall(to, signature, arguments, value),
 	)
+}
+
+// parseFlags parses the command line, all of which is flags. It prints usage and the flags if they ask for it, and
+// returns [flag.ErrHelp]; what is wrong is returned, and not printed.
+func parseFlags(set *flag.FlagSet, args []string, stderr io.Writer) error {
+	set.SetOutput(io.Discard)
+	switch err := set.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stderr, usage)
+		set.SetOutput(stderr)
+		set.PrintDefaults()
+		return err
+	case err != nil:
+		return fmt.Errorf("%w; -h explains the flags", err)
+	case set.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q; -h explains the flags", set.Arg(0))
+	}
+	return nil
 }
 
 // requireFlags returns an error that names the flags without a value.

@@ -11,12 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/internal/contracts"
-	"github.com/go-sesame/sesame/internal/testutil"
 )
 
 // readAll makes the reads on a chain, and says in how many requests.
-func readAll(t *testing.T, chain *testutil.Chain, reads ...contracts.Read) (all []contracts.ReadResult, requests int) {
+func readAll(t *testing.T, chain *accounttest.Chain, reads ...contracts.Read) (all []contracts.ReadResult, requests int) {
 	t.Helper()
 	for ; len(reads) > 0; requests++ {
 		request, n := contracts.PackReads(reads)
@@ -30,7 +30,7 @@ func readAll(t *testing.T, chain *testutil.Chain, reads ...contracts.Read) (all 
 }
 
 func TestReadsSeeBalancesCodeAnswersAndReverts(t *testing.T) {
-	chain := testutil.NewChain(t, testutil.ChainConfig{})
+	chain := accounttest.NewChain(t, accounttest.ChainConfig{})
 	rich := common.HexToAddress("0xA11CE00000000000000000000000000000000000")
 	require.NoError(t, chain.Fund(t.Context(), rich, big.NewInt(1e18)))
 	mint, err := abi.Pack("mint(address,uint256)", rich, 5)
@@ -79,7 +79,7 @@ func requireUint(t *testing.T, want uint64, r contracts.ReadResult) {
 }
 
 func TestReadsAreOneRequestUnlessTheyDoNotFit(t *testing.T) {
-	chain := testutil.NewChain(t, testutil.ChainConfig{})
+	chain := accounttest.NewChain(t, accounttest.ChainConfig{})
 	reads := make([]contracts.Read, 255) // as many words as fit into 24,576 bytes, minus one
 	for i := range reads {
 		reads[i] = contracts.Read{To: chain.Contracts.Token, Data: contracts.BalanceOf(common.BigToAddress(big.NewInt(int64(i))))}
@@ -96,7 +96,7 @@ func TestReadsAreOneRequestUnlessTheyDoNotFit(t *testing.T) {
 
 // Whoever answers a request without an EVM says what the chain says.
 func TestReadsAreAnsweredAsTheChainDoes(t *testing.T) {
-	chain := testutil.NewChain(t, testutil.ChainConfig{})
+	chain := accounttest.NewChain(t, accounttest.ChainConfig{})
 	rich := common.HexToAddress("0xA11CE00000000000000000000000000000000000")
 	require.NoError(t, chain.Fund(t.Context(), rich, big.NewInt(1e18)))
 	refuse, err := abi.Pack("failRequire(string)", "because")
@@ -131,7 +131,7 @@ func TestReadsAreAnsweredAsTheChainDoes(t *testing.T) {
 }
 
 // readOne asks the chain for a read's parts.
-func readOne(t *testing.T, chain *testutil.Chain, read contracts.Read) (r contracts.ReadResult) {
+func readOne(t *testing.T, chain *accounttest.Chain, read contracts.Read) (r contracts.ReadResult) {
 	t.Helper()
 	balance, err := chain.Client().BalanceAt(t.Context(), read.To, nil)
 	require.NoError(t, err)

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
-	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/filestore"
@@ -32,8 +32,8 @@ import (
 
 // The secrets that are searched for.
 var (
-	sessionKey = testutil.Key("session")
-	ownerKey   = testutil.Key("owner")
+	sessionKey = accounttest.Key("session")
+	ownerKey   = accounttest.Key("owner")
 	sealingKey = crypto.Keccak256([]byte("sealing key"))
 	passphrase = []byte("correct horse battery staple")
 	apiKey     = []byte("api-key-4711")
@@ -102,7 +102,7 @@ func addStores(t *testing.T, all map[string]any) {
 	all["tsstore.ExportOption"] = tsstore.WithKeys(newSealer(t))
 }
 
-var testRef = session.Ref{ChainID: 80002, Account: testutil.Address("account")}
+var testRef = session.Ref{ChainID: 80002, Account: accounttest.Address("account")}
 
 // importInto puts the session key into a keyring and has it sign.
 func importInto(t *testing.T, keys session.Keyring) session.Keyring {
@@ -136,7 +136,7 @@ func granted(t *testing.T, store session.Store) *session.Session {
 
 func mintPolicy() policy.ABI {
 	return policy.ABI{
-		Key: crypto.PubkeyToAddress(sessionKey.PublicKey), Contract: testutil.Address("NFT"),
+		Key: crypto.PubkeyToAddress(sessionKey.PublicKey), Contract: accounttest.Address("NFT"),
 		Function: "safeMint(address to)", Window: policy.Forever(),
 	}
 }

@@ -25,7 +25,7 @@ func Vectors(t failer, name string) []byte {
 	return nil
 }
 
-// failer is the part of [TB] that Vectors needs.
+// failer is the part of testing.TB that Vectors needs.
 type failer interface {
 	Helper()
 	Fatalf(format string, args ...any)

@@ -16,8 +16,8 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/internal/abiword"
-	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -48,8 +48,8 @@ func (v verdict) String() string {
 	return v.reason
 }
 
-func newContractVM(t testutil.TB) *contractVM {
-	chain := testutil.NewChain(t, testutil.ChainConfig{})
+func newContractVM(t accounttest.TB) *contractVM {
+	chain := accounttest.NewChain(t, accounttest.ChainConfig{})
 	db, err := state.New(types.EmptyRootHash, state.NewDatabaseForTesting())
 	if err != nil {
 		t.Fatalf("%v", err)

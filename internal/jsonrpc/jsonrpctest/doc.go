@@ -1,4 +1,6 @@
-// Package jsonrpctest plays recorded JSON-RPC dialogues to a client under test.
+// Package jsonrpctest has JSON-RPC servers for a client under test: one that answers as it is told, method by
+// method, and keeps a log of what it was asked, and one that plays a recorded dialogue. The public test kits
+// bundlertest and paymastertest are made of the first.
 //
 // A dialogue is a file with one JSON object a line, an exchange each:
 //

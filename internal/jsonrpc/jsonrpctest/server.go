@@ -1,198 +1,192 @@
 package jsonrpctest
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
+	"io"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"reflect"
-	"slices"
-	"strings"
 	"sync"
+	"time"
+
+	"github.com/go-sesame/sesame/internal/localhttp"
 )
 
-// TB is what a dialogue needs of a test.
-type TB interface {
-	Helper()
-	Errorf(format string, args ...any)
-	Fatalf(format string, args ...any)
-	Cleanup(func())
+// Config says how a scripted server behaves. The zero value answers at once.
+type Config struct {
+	// Delay is added to every answer, so that requests made at the same time overlap.
+	Delay time.Duration
 }
 
-// Exchange is one request that is expected, and its answer.
-type Exchange struct {
-	// Note says what the exchange is about; it is not used.
-	Note string `json:"note,omitempty"`
-	// Method and Params are the request's. Without Params any will do.
-	Method string          `json:"method"`
-	Params json.RawMessage `json:"params,omitempty"`
-	// Status is the HTTP status of the answer, 200 by default, Header its additional headers.
-	Status int               `json:"status,omitempty"`
-	Header map[string]string `json:"header,omitempty"`
-	// Result or Error make a JSON-RPC answer under the request's ID, or under ID.
-	Result json.RawMessage `json:"result,omitempty"`
-	Error  json.RawMessage `json:"error,omitempty"`
-	ID     json.RawMessage `json:"id,omitempty"`
-	// Body is an answer given verbatim instead. $ID stands for the request's ID.
-	Body *string `json:"body,omitempty"`
-	// Drop cuts the connection instead of answering.
-	Drop bool `json:"drop,omitempty"`
-	// Optional is an exchange that need not come about.
-	Optional bool `json:"optional,omitempty"`
-}
-
-// Server plays a dialogue.
+// Server is a JSON-RPC server over HTTP that answers as it is told, method by method. It is safe for
+// concurrent use.
 type Server struct {
-	// URL is the server's address, "http://127.0.0.1:port".
-	URL string
+	cfg    Config
+	server *localhttp.Server
+	stop   chan struct{} // closed by Close
 
-	t       TB
-	mu      sync.Mutex
-	left    []Exchange
-	methods []string
+	mu        sync.Mutex
+	scripts   map[string][]Answer
+	otherwise Answer
+	log       []Request
+	once      sync.Once
+	trips     *RoundTrips
 }
 
-// Play serves the dialogue in a file until the test ends.
-func Play(t TB, path string) *Server {
+// Request is a request that a [Server] got.
+type Request struct {
+	Method string
+	Params []json.RawMessage
+	ID     json.RawMessage
+	Header http.Header
+	// Body is the request as it came.
+	Body []byte
+	Time time.Time
+}
+
+// StartServer starts a server without a script: every method is answered with the error for unknown methods. The
+// caller closes it.
+func StartServer(cfg Config) (*Server, error) {
+	m := &Server{
+		cfg:       cfg,
+		stop:      make(chan struct{}),
+		scripts:   make(map[string][]Answer),
+		otherwise: Fail(CodeUnknownMethod, "the method does not exist"),
+	}
+	var err error
+	m.server, err = localhttp.Serve(m, 0)
+	return m, err
+}
+
+// NewServer starts a server that ends with the test; see [StartServer].
+func NewServer(t TB, cfg Config) *Server {
 	t.Helper()
-	file, err := os.ReadFile(path)
+	m, err := StartServer(cfg)
 	if err != nil {
-		t.Fatalf("dialogue: %v", err)
+		t.Fatalf("start scripted server: %v", err)
 	}
-	var exchanges []Exchange
-	for number, line := range bytes.Split(bytes.TrimSpace(file), []byte("\n")) {
-		var exchange Exchange
-		decoder := json.NewDecoder(bytes.NewReader(line))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(&exchange); err != nil {
-			t.Fatalf("dialogue %s, line %d: %v", path, number+1, err)
-		}
-		exchanges = append(exchanges, exchange)
-	}
-	return Serve(t, exchanges...)
+	t.Cleanup(func() { LogClose(t, "scripted server", m.Close) })
+	return m
 }
 
-// Serve serves exchanges until the test ends.
-func Serve(t TB, exchanges ...Exchange) *Server {
-	t.Helper()
-	s := &Server{t: t, left: exchanges}
-	server := httptest.NewServer(s)
-	s.URL = server.URL
-	t.Cleanup(func() {
-		server.Close()
-		for _, exchange := range s.left {
-			if !exchange.Optional {
-				t.Errorf("dialogue: nobody asked for %s %s", exchange.Method, exchange.Params)
-			}
-		}
-	})
-	return s
+// LogClose closes something at the end of a test, which a failure of closing does not fail.
+func LogClose(t TB, what string, close func() error) {
+	if err := close(); err != nil {
+		t.Logf("close %s: %v", what, err)
+	}
 }
 
-// Methods lists the methods that were asked for so far, in their order.
-func (s *Server) Methods() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.methods)
+// URL returns the server's address.
+func (m *Server) URL() string { return m.server.URL }
+
+// On sets the answers to a method: one request after another takes the next, and the last one stays for all that
+// follow. It replaces what was set before; without answers the method is unknown again.
+func (m *Server) On(method string, answers ...Answer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(answers) == 0 {
+		delete(m.scripts, method)
+		return
+	}
+	m.scripts[method] = answers
 }
+
+// Otherwise sets the answer to every method that [Server.On] did not set.
+func (m *Server) Otherwise(answer Answer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.otherwise = answer
+}
+
+// CountIn has every request noted in trips, which several servers may share.
+func (m *Server) CountIn(trips *RoundTrips) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.trips = trips
+}
+
+func (m *Server) roundTrips() *RoundTrips {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.trips
+}
+
+// Requests returns the requests of a method, or all where it is empty, in the order they came.
+func (m *Server) Requests(method string) []Request {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var requests []Request
+	for _, r := range m.log {
+		if method == "" || r.Method == method {
+			requests = append(requests, r)
+		}
+	}
+	return requests
+}
+
+// Count returns how many requests of a method came, or of all where it is empty.
+func (m *Server) Count(method string) int { return len(m.Requests(method)) }
+
+// Close stops the server. Answers that are being delayed are cut off.
+func (m *Server) Close() error {
+	m.once.Do(func() { close(m.stop) })
+	return m.server.Shutdown()
+}
+
+// maxRequestBytes bounds what is read of a request.
+const maxRequestBytes = 8 << 20
 
 // ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var request struct {
-		Version string          `json:"jsonrpc"`
-		ID      json.RawMessage `json:"id"`
-		Method  string          `json:"method"`
-		Params  json.RawMessage `json:"params"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
-		s.refuse(w, "the request is not JSON: %v", err)
+func (m *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	request := Request{Header: r.Header.Clone(), Time: time.Now()}
+	var err error
+	if request.Body, err = io.ReadAll(io.LimitReader(r.Body, maxRequestBytes)); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" || request.Version != "2.0" {
-		s.refuse(w, "%s: not a JSON-RPC 2.0 POST: %s, %q, %q", request.Method, r.Method, r.Header.Get("Content-Type"), request.Version)
+	var envelope struct {
+		ID     json.RawMessage   `json:"id"`
+		Method string            `json:"method"`
+		Params []json.RawMessage `json:"params"`
+	}
+	if err := json.Unmarshal(request.Body, &envelope); err != nil {
+		http.Error(w, "this server takes single JSON-RPC requests: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	exchange, ok := s.take(request.Method)
+	request.ID, request.Method, request.Params = envelope.ID, envelope.Method, envelope.Params
+	answer := m.next(request)
+	if !m.wait(r, m.cfg.Delay+answer.delay) {
+		return
+	}
+	m.roundTrips().add(request.Time, time.Now()) // before the client can react to the answer
+	answer.write(w, r, &request)
+}
+
+// next logs the request and takes its answer.
+func (m *Server) next(request Request) Answer {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.log = append(m.log, request)
+	answers, ok := m.scripts[request.Method]
 	if !ok {
-		s.refuse(w, "unexpected request %s %s", request.Method, request.Params)
-		return
+		return m.otherwise
 	}
-	if exchange.Params != nil && !sameJSON(exchange.Params, request.Params) {
-		s.refuse(w, "%s: params are\n  %s\nexpected are\n  %s", request.Method, request.Params, exchange.Params)
-		return
+	if len(answers) > 1 {
+		m.scripts[request.Method] = answers[1:]
 	}
-	if exchange.Drop {
-		s.drop(w)
-		return
-	}
-	exchange.answer(w, request.ID)
+	return answers[0]
 }
 
-// drop closes the connection under a request.
-func (s *Server) drop(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		s.t.Errorf("dialogue: %v", err)
-		return
+// wait reports whether the answer is still wanted after d.
+func (m *Server) wait(r *http.Request, d time.Duration) bool {
+	if d <= 0 {
+		return true
 	}
-	_ = conn.Close() // the client notices, one way or the other
-}
-
-func (s *Server) refuse(w http.ResponseWriter, format string, args ...any) {
-	s.t.Errorf("dialogue: "+format, args...)
-	http.Error(w, "not in the dialogue", http.StatusTeapot)
-}
-
-// take removes the first exchange of the method.
-func (s *Server) take(method string) (Exchange, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.methods = append(s.methods, method)
-	at := slices.IndexFunc(s.left, func(e Exchange) bool { return e.Method == method })
-	if at < 0 {
-		return Exchange{}, false
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-m.stop:
+	case <-r.Context().Done():
 	}
-	exchange := s.left[at]
-	s.left = slices.Delete(slices.Clone(s.left), at, at+1)
-	return exchange, true
-}
-
-func (e Exchange) answer(w http.ResponseWriter, id json.RawMessage) {
-	for name, value := range e.Header {
-		w.Header().Set(name, value)
-	}
-	if e.Status != 0 {
-		w.WriteHeader(e.Status)
-	}
-	fmt.Fprint(w, e.body(id))
-}
-
-func (e Exchange) body(id json.RawMessage) string {
-	if e.ID != nil {
-		id = e.ID
-	}
-	switch {
-	case e.Body != nil:
-		return strings.ReplaceAll(*e.Body, "$ID", string(id))
-	case e.Error != nil:
-		return fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"error":%s}`, id, e.Error)
-	case e.Result != nil:
-		return fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":%s}`, id, e.Result)
-	}
-	return ""
-}
-
-// sameJSON compares two values; numbers by their digits.
-func sameJSON(a, b json.RawMessage) bool {
-	var values [2]any
-	for i, raw := range []json.RawMessage{a, b} {
-		decoder := json.NewDecoder(bytes.NewReader(raw))
-		decoder.UseNumber()
-		if decoder.Decode(&values[i]) != nil {
-			return false
-		}
-	}
-	return reflect.DeepEqual(values[0], values[1])
+	return false
 }

@@ -16,9 +16,9 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/internal/contracts"
-	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
@@ -36,7 +36,7 @@ type user struct {
 	path   string // of the file of sessions
 }
 
-const chainID = testutil.DefaultChainID
+const chainID = accounttest.DefaultChainID
 
 type object = map[string]any
 
@@ -55,11 +55,11 @@ func (u *user) change(t *testing.T, change func(file object)) {
 
 func newUser(t *testing.T) *user {
 	t.Helper()
-	chain := testutil.NewChain(t, testutil.ChainConfig{ChainID: chainID})
-	b, err := testutil.StartBundler(testutil.BundlerConfig{Chain: chain})
+	chain := accounttest.NewChain(t, accounttest.ChainConfig{ChainID: chainID})
+	b, err := accounttest.StartBundler(accounttest.BundlerConfig{Chain: chain})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
-	p, err := testutil.StartPaymaster(testutil.PaymasterConfig{Chain: chain})
+	p, err := accounttest.StartPaymaster(accounttest.PaymasterConfig{Chain: chain})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	client, err := account.NewClient(account.Config{ChainID: chainID, Chain: chain.Client(),

@@ -1,0 +1,171 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/account/accounttest/internal/artifacts"
+)
+
+// tools puts programs of the test's own in the place of node and npm, and gives it a cache directory. The scripts run
+// in the directory that is worked in.
+func tools(t *testing.T, npm, node string) (dir string) {
+	t.Helper()
+	bin := t.TempDir()
+	for name, script := range map[string]string{"npm": npm, "node": node} {
+		if script != "" {
+			require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
+		}
+	}
+	for _, name := range []string{"sh", "mkdir", "touch", "sleep", "env"} { // what the scripts use
+		for _, system := range []string{"/bin", "/usr/bin"} {
+			if _, err := os.Stat(filepath.Join(system, name)); err == nil {
+				_ = os.Symlink(filepath.Join(system, name), filepath.Join(bin, name))
+			}
+		}
+	}
+	t.Setenv("PATH", bin)
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	dir, err := artifacts.Dir()
+	require.NoError(t, err)
+	return dir
+}
+
+// compile is a node that makes every artifact.
+const compile = `[ "$1" = build.mjs ] && [ -f build.mjs ] && [ -f .npmrc ] && [ -f src/DemoNFT.sol ] || exit 9
+mkdir "$2"
+for name in EntryPoint SmartAccount Proxy SmartAccountFactory EcdsaOwnershipRegistryModule MultichainECDSAValidator \
+	SessionKeyManager BatchedSessionRouter ABISessionValidationModule ERC20SessionValidationModule \
+	VerifyingSingletonPaymaster DemoNFT DemoToken DemoResetToken DemoTarget DemoTokenPaymaster; do
+	touch "$2/$name.json"
+done`
+
+// note counts runs of npm in a file that outlives the work.
+func note(t *testing.T) (script string, count func() int) {
+	log := filepath.Join(t.TempDir(), "log")
+	return `[ "$*" = "ci --ignore-scripts --no-audit --no-fund" ] || exit 9; echo run >>` + log, func() int {
+		text, err := os.ReadFile(log)
+		require.NoError(t, err)
+		return strings.Count(string(text), "run")
+	}
+}
+
+func TestASecondRunDoesNothing(t *testing.T) {
+	npm, runs := note(t)
+	dir := tools(t, npm, compile)
+	var out bytes.Buffer
+	for range 2 {
+		require.NoError(t, run(t.Context(), nil, &out, io.Discard))
+	}
+	require.Equal(t, "contracts: installed in "+dir+"\ncontracts: nothing to do, they are in "+dir+"\n", out.String())
+	require.Equal(t, 1, runs())
+	requireOnly(t, dir, filepath.Base(dir), "lock")
+
+	require.NoError(t, os.Remove(filepath.Join(dir, "Proxy.json")))
+	require.NoError(t, run(t.Context(), nil, io.Discard, io.Discard))
+	require.True(t, artifacts.Complete(dir), "what somebody removed comes back")
+
+	out.Reset()
+	require.NoError(t, run(t.Context(), []string{"-clean"}, &out, io.Discard))
+	require.Equal(t, "contracts: removed "+filepath.Dir(dir)+"\n", out.String())
+	require.NoDirExists(t, dir)
+}
+
+// requireOnly wants these names beside the artifacts.
+func requireOnly(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(dir))
+	require.NoError(t, err)
+	var found []string
+	for _, entry := range entries {
+		found = append(found, entry.Name())
+	}
+	require.ElementsMatch(t, names, found)
+}
+
+func TestTwoAtOnceCompileOnce(t *testing.T) {
+	npm, runs := note(t)
+	tools(t, npm+"; sleep 0.3", compile)
+	var group sync.WaitGroup
+	for range 3 {
+		group.Go(func() {
+			if err := run(context.Background(), nil, io.Discard, io.Discard); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	require.Equal(t, 1, runs())
+}
+
+func TestWhatIsWrong(t *testing.T) {
+	for name, test := range map[string]struct{ npm, node, want string }{
+		"no node":        {"true", "", "node is needed to compile the contracts: "},
+		"no npm":         {"", "true", "npm, which comes with node, is needed to install what the contracts import: "},
+		"npm fails":      {"exit 1", compile, "npm could not install what the contracts import: exit status 1"},
+		"node fails":     {"true", "exit 2", "the contracts could not be compiled: exit status 2"},
+		"some missing":   {"true", `mkdir "$2"`, "the contracts could not be compiled: some are missing"},
+		"nothing at all": {"true", "true", "the contracts could not be compiled: some are missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := tools(t, test.npm, test.node)
+			require.ErrorContains(t, run(t.Context(), nil, io.Discard, io.Discard), test.want)
+			require.NoDirExists(t, dir)
+		})
+	}
+	require.EqualError(t, run(t.Context(), []string{"now"}, io.Discard, io.Discard), `unexpected argument "now"; -h explains the flags`)
+}
+
+func TestNoCacheDirectory(t *testing.T) {
+	tools(t, "true", compile)
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "")
+	err := run(t.Context(), nil, io.Discard, io.Discard)
+	require.ErrorContains(t, err, "no cache directory for compiled contracts: ")
+	require.ErrorContains(t, err, "; $SESAME_CONTRACTS can name a directory of artifacts instead")
+
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	t.Setenv("XDG_CACHE_HOME", file)
+	require.ErrorContains(t, run(t.Context(), nil, io.Discard, io.Discard), "make the directory of the contracts: ")
+}
+
+// TestInterrupted wants an interrupted npm to end with what it started, and nothing to stay but what was there.
+func TestInterrupted(t *testing.T) {
+	marks := t.TempDir()
+	dir := tools(t, "(sleep 1; touch "+marks+"/survived) & touch "+marks+"/started; wait", compile)
+	root := filepath.Dir(dir)
+	require.NoError(t, os.MkdirAll(filepath.Join(root, workPrefix+"killed"), 0o755)) // by a build that was killed
+	ctx, interrupt := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, nil, io.Discard, io.Discard) }()
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(filepath.Join(marks, "started"))
+		return err == nil
+	}, 10*time.Second, 5*time.Millisecond)
+
+	// Another one that waits can be interrupted, too.
+	waiting, giveUp := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer giveUp()
+	var said bytes.Buffer
+	require.ErrorIs(t, run(waiting, nil, io.Discard, &said), context.DeadlineExceeded)
+	require.Equal(t, "contracts: waiting for another build\n", said.String())
+
+	interrupt()
+	require.EqualError(t, <-ended, "npm could not install what the contracts import: interrupted")
+	requireOnly(t, dir, "lock")
+	time.Sleep(1200 * time.Millisecond)
+	require.NoFileExists(t, filepath.Join(marks, "survived"))
+}

@@ -1,0 +1,114 @@
+package accounttest
+
+import (
+	"bytes"
+	"fmt"
+	"math/big"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/params"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/account/accounttest/internal/artifacts"
+	"github.com/go-sesame/sesame/account/accounttest/internal/node"
+	"github.com/go-sesame/sesame/internal/abiword"
+)
+
+// deployedProxyHash is the metadata hash at the end of the account proxy as it is deployed on public
+// chains. A proxy that was compiled here differs in these 32 bytes only; with them in place,
+// counterfactual addresses are those of public chains.
+var deployedProxyHash = common.HexToHash("0xa03b18dce0be0b4c9afe58a9eb85c35205e2cf087da098bbf1d23945bf894960")
+
+// contractsAlloc is the genesis state of the contracts: the slow part of starting a chain, and the
+// same for all chains of the process.
+var contractsAlloc = sync.OnceValues(func() (types.GenesisAlloc, error) {
+	codes, err := artifacts.Load()
+	if err != nil {
+		return nil, err
+	}
+	return installContracts(codes)
+})
+
+// installContracts runs the constructors of all contracts and returns the state they leave behind.
+func installContracts(codes artifacts.Codes) (types.GenesisAlloc, error) {
+	at := WellKnownContracts()
+	faucet := crypto.PubkeyToAddress(Faucet().PublicKey)
+	signer := crypto.PubkeyToAddress(PaymasterSigner().PublicKey)
+	factory := withDeployedProxyHash(codes["SmartAccountFactory"], codes["Proxy"])
+
+	setup, err := node.NewInstaller()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range []struct {
+		name    string
+		address common.Address
+		code    []byte
+		args    []byte
+	}{
+		{"EntryPoint", at.EntryPoint, codes["EntryPoint"], nil},
+		{"SmartAccount", at.Implementation, codes["SmartAccount"], addressArgs(at.EntryPoint)},
+		{"SmartAccountFactory", at.Factory, factory, addressArgs(at.Implementation, faucet)},
+		{"EcdsaOwnershipRegistryModule", at.ECDSAModule, codes["EcdsaOwnershipRegistryModule"], nil},
+		{"MultichainECDSAValidator", at.MultichainModule, codes["MultichainECDSAValidator"], nil},
+		{"SessionKeyManager", at.SessionKeyManager, codes["SessionKeyManager"], nil},
+		{"BatchedSessionRouter", at.BatchedSessionRouter, codes["BatchedSessionRouter"], nil},
+		{"ABISessionValidationModule", at.ABISessionModule, codes["ABISessionValidationModule"], nil},
+		{"ERC20SessionValidationModule", at.ERC20SessionModule, codes["ERC20SessionValidationModule"], nil},
+		{"VerifyingSingletonPaymaster", at.Paymaster, codes["VerifyingSingletonPaymaster"], addressArgs(faucet, at.EntryPoint, signer)},
+		{"DemoTokenPaymaster", at.TokenPaymaster, codes["DemoTokenPaymaster"], addressArgs(at.EntryPoint, signer)},
+		{"DemoNFT", at.NFT, codes["DemoNFT"], nil},
+		{"DemoToken", at.Token, codes["DemoToken"], tokenArgs("DEMO", 18)},
+		{"DemoToken", at.Token6, codes["DemoToken"], tokenArgs("DEMO6", 6)},
+		{"DemoResetToken", at.ResetToken, codes["DemoResetToken"], tokenArgs("RESET", 6)},
+		{"DemoTarget", at.Target, codes["DemoTarget"], nil},
+	} {
+		if err := setup.Install(c.address, append(bytes.Clone(c.code), c.args...)); err != nil {
+			return nil, fmt.Errorf("install %s: %w", c.name, err)
+		}
+	}
+	return setup.Alloc(), nil
+}
+
+// withDeployedProxyHash replaces the metadata hash of every proxy inside the factory's code. A factory
+// that holds another proxy stays as it is.
+func withDeployedProxyHash(factory, proxy []byte) []byte {
+	const trailer = 11 // what follows the hash: "dsolc", its version, and the length of the metadata
+	end := len(proxy) - trailer - common.HashLength
+	if end <= 0 {
+		return factory
+	}
+	program := proxy[:end]
+	patched := bytes.Clone(factory)
+	for rest := patched; ; {
+		at := bytes.Index(rest, program)
+		if at < 0 {
+			return patched
+		}
+		rest = rest[at+len(program):]
+		copy(rest, deployedProxyHash[:])
+	}
+}
+
+func addressArgs(addresses ...common.Address) []byte {
+	var args []byte
+	for _, a := range addresses {
+		args = abiword.AppendAddress(args, a)
+	}
+	return args
+}
+
+// tokenArgs encodes (string symbol, uint8 decimals).
+func tokenArgs(symbol string, decimals uint8) []byte {
+	args := abiword.AppendUint64(nil, 2*abi.WordSize)
+	args = abiword.AppendUint64(args, uint64(decimals))
+	return abiword.AppendBytes(args, []byte(symbol))
+}
+
+// ether returns n ether in wei.
+func ether(n int64) *big.Int {
+	return new(big.Int).Mul(big.NewInt(n), big.NewInt(params.Ether))
+}

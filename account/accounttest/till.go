@@ -1,0 +1,103 @@
+package accounttest
+
+import (
+	"context"
+	"maps"
+	"math/big"
+	"slices"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// Markups of a price, in millionths.
+const (
+	noMarkup   = 1_000_000
+	tillMarkup = 1_100_000
+)
+
+// trialRate makes a fee in a token that is next to nothing, but not nothing, of the single wei that an estimator
+// pays for gas: taking it takes as much gas as taking the real one.
+const trialRate = 100_000_000_000_000
+
+// till knows what one ether costs in tokens, in their smallest units.
+type till struct {
+	mu    sync.Mutex
+	rates map[common.Address]uint256.Int
+}
+
+func newTill(at Contracts) *till {
+	const tokens = 2_000
+	micro := *uint256.NewInt(tokens * 1e6)
+	whole := *new(uint256.Int).Mul(uint256.NewInt(tokens), uint256.NewInt(1e18))
+	return &till{rates: map[common.Address]uint256.Int{at.Token: whole, at.Token6: micro, at.ResetToken: micro}}
+}
+
+// SetRate sets what one ether costs in a token, in the token's smallest unit; nil means that the token is not taken.
+// Quotes that were given before do not bind the service.
+func (p *Paymaster) SetRate(token common.Address, perEther *big.Int) {
+	p.till.mu.Lock()
+	defer p.till.mu.Unlock()
+	if perEther == nil {
+		delete(p.till.rates, token)
+		return
+	}
+	p.till.rates[token] = *uint256.MustFromBig(perEther)
+}
+
+func (t *till) rate(token common.Address) (uint256.Int, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rate, ok := t.rates[token]
+	return rate, ok
+}
+
+// tokens are the ones that are taken, in order.
+func (t *till) tokens() []common.Address {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(t.rates), common.Address.Cmp)
+}
+
+// trialIn is an estimator of operations that are paid for in a token.
+func (p *Paymaster) trialIn(token common.Address, rate uint64) *estimator {
+	return &estimator{simulator: p.estimator.simulator, seal: p.sealerIn(token, *uint256.NewInt(rate))}
+}
+
+// sealerIn returns what puts valid paymasterAndData of the token paymaster into an operation. As with
+// [Paymaster.seal], no field may change afterwards.
+func (p *Paymaster) sealerIn(token common.Address, rate uint256.Int) func(context.Context, *userop.Operation) error {
+	return func(ctx context.Context, op *userop.Operation) error {
+		now, err := p.estimator.chain.NextTime(ctx)
+		if err != nil {
+			return err
+		}
+		data := contracts.TokenPaymasterData{
+			Paymaster:  p.estimator.chain.Contracts.TokenPaymaster,
+			ValidUntil: uint64(now.Add(p.validity).Unix()),
+			Token:      token,
+			Rate:       rate,
+			Markup:     tillMarkup,
+		}
+		if data.Signature, err = p.sign(tokenHash(op, &data, p.estimator.chain.ChainID())); err != nil {
+			return err
+		}
+		op.PaymasterAndData = data.Pack()
+		return nil
+	}
+}
+
+// tokenHash is the token paymaster's getHash(op, source, price).
+func tokenHash(op *userop.Operation, data *contracts.TokenPaymasterData, chainID uint64) common.Hash {
+	packed := abiword.AppendWord(nil, crypto.Keccak256Hash(packUnpaid(op)))
+	packed = abiword.AppendUint64(packed, chainID)
+	packed = abiword.AppendAddress(packed, data.Paymaster)
+	packed = abiword.AppendUint64(packed, uint64(data.Source))
+	return crypto.Keccak256Hash(append(packed, data.PackTerms()...))
+}
