@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/big"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -128,6 +127,27 @@ func (c *Client) SessionRoot(ctx context.Context, account common.Address) (commo
 	return root, nil
 }
 
+// SessionRootAndNonce returns the session root of an account and whether the EntryPoint has counted past its
+// nonce, in one request and as of one block.
+func (c *Client) SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (root common.Hash, used bool, err error) {
+	lane := new(uint256.Int).Rsh(nonce, 64)
+	results, err := readAll(ctx, c.chain,
+		contracts.Read{To: c.contracts.Session.Manager, Data: contracts.GetSessionKeys(account)},
+		contracts.Read{To: c.contracts.EntryPoint, Data: contracts.GetNonce(account, *lane)})
+	if err != nil {
+		return root, false, fmt.Errorf("session root and nonce of %s: %w", account, err)
+	}
+	var next uint256.Int
+	err = decode(&results[0], "getSessionKeys of the session key manager", into(&root, contracts.DecodeHash))
+	if err == nil {
+		err = decode(&results[1], "getNonce of the EntryPoint", into(&next, contracts.DecodeUint256))
+	}
+	if err != nil {
+		return common.Hash{}, false, fmt.Errorf("session root and nonce of %s: %w", account, err)
+	}
+	return root, nonce.Lt(&next), nil
+}
+
 // Nonce returns the next nonce of an account in a lane, read from the EntryPoint. key has at most 192
 // bits; lane 0 is the default one.
 func (c *Client) Nonce(ctx context.Context, account common.Address, key *uint256.Int) (uint256.Int, error) {
@@ -151,27 +171,6 @@ func (c *Client) NonceUsed(ctx context.Context, account common.Address, nonce *u
 	return err == nil && nonce.Lt(&next), err
 }
 
-// SessionRootAndNonce returns the session root of an account and whether the EntryPoint has counted past its
-// nonce, in one request and as of one block.
-func (c *Client) SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (root common.Hash, used bool, err error) {
-	lane := new(uint256.Int).Rsh(nonce, 64)
-	results, err := readAll(ctx, c.chain,
-		contracts.Read{To: c.contracts.Session.Manager, Data: contracts.GetSessionKeys(account)},
-		contracts.Read{To: c.contracts.EntryPoint, Data: contracts.GetNonce(account, *lane)})
-	if err != nil {
-		return root, false, fmt.Errorf("session root and nonce of %s: %w", account, err)
-	}
-	var next uint256.Int
-	err = decode(&results[0], "getSessionKeys of the session key manager", into(&root, contracts.DecodeHash))
-	if err == nil {
-		err = decode(&results[1], "getNonce of the EntryPoint", into(&next, contracts.DecodeUint256))
-	}
-	if err != nil {
-		return common.Hash{}, false, fmt.Errorf("session root and nonce of %s: %w", account, err)
-	}
-	return root, nonce.Lt(&next), nil
-}
-
 // Deployed reports whether the account has code. An account that has is not asked about again.
 func (c *Client) Deployed(ctx context.Context, account common.Address) (bool, error) {
 	if _, ok := c.deployed.Load(account); ok {
@@ -185,48 +184,4 @@ func (c *Client) Deployed(ctx context.Context, account common.Address) (bool, er
 		c.deployed.Store(account, struct{}{})
 	}
 	return len(code) > 0, nil
-}
-
-// moduleOf names a module on an account and, where it was looked at too, the account's owner there.
-type moduleOf struct{ account, module, owner common.Address }
-
-// lately reports whether the module was seen enabled, with that owner, as short ago as the chain need not
-// be asked again.
-func (c *Client) lately(key moduleOf) bool {
-	at, ok := c.enabled.Load(key)
-	return ok && time.Since(at.(time.Time)) < c.freshness
-}
-
-// requireModule returns an error matching [ErrModuleNotEnabled] unless the account listens to module.
-func (c *Client) requireModule(ctx context.Context, account, module common.Address, name string) error {
-	key := moduleOf{account: account, module: module}
-	if c.lately(key) {
-		return nil
-	}
-	enabled, err := c.Account(account).IsModuleEnabled(ctx, module)
-	if err != nil {
-		return err
-	}
-	if !enabled {
-		c.enabled.Delete(key)
-		return fmt.Errorf("%w: %s %s on account %s; its owner enables it with a grant", ErrModuleNotEnabled, name, module, account)
-	}
-	c.enabled.Store(key, time.Now())
-	return nil
-}
-
-// identify asks the node, until it once answered right, which chain it serves.
-func (c *Client) identify(ctx context.Context) error {
-	if c.identified.Load() {
-		return nil
-	}
-	id, err := c.chain.ChainID(ctx)
-	if err != nil {
-		return fmt.Errorf("chain ID of the node: %w", withoutURL(err))
-	}
-	if id.Cmp(new(big.Int).SetUint64(c.chainID)) != 0 {
-		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d", userop.ErrWrongChain, id, c.chainID)
-	}
-	c.identified.Store(true)
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -67,4 +68,44 @@ func (c *Client) feeQuotes(ctx context.Context, account common.Address, draft dr
 		return quotes, err
 	}
 	return ask(approval(&quote.MaxFee))
+}
+
+// tokenFunds are what an account has of a token, and lets the token paymaster take, in the token's base units.
+type tokenFunds struct{ balance, allowance uint256.Int }
+
+func (c *Client) tokenFunds(ctx context.Context, account, token common.Address) (f tokenFunds, err error) {
+	results, err := readAll(ctx, c.chain,
+		contracts.Read{To: token, Data: contracts.BalanceOf(account)},
+		contracts.Read{To: token, Data: contracts.Allowance(account, c.contracts.TokenPaymaster)})
+	if err == nil {
+		err = decode(&results[0], "balanceOf", into(&f.balance, contracts.DecodeUint256))
+	}
+	if err == nil {
+		err = decode(&results[1], "allowance", into(&f.allowance, contracts.DecodeUint256))
+	}
+	if err != nil {
+		return f, fmt.Errorf("balance and allowance of account %s in token %s: %w", account, token, err)
+	}
+	return f, nil
+}
+
+// TokenFee is what an operation cost its account in a token, in the token's base units.
+type TokenFee struct {
+	Token  common.Address
+	Amount uint256.Int
+}
+
+// TokenFee returns what the token paymaster took for an operation, as it logged it; false where it was not
+// paid, or the bundler's receipt has no logs.
+func (c *Client) TokenFee(receipt *userop.Receipt) (TokenFee, bool) {
+	for _, log := range receipt.Logs {
+		if log.Address != c.contracts.TokenPaymaster {
+			continue
+		}
+		paid, err := contracts.DecodeTokenPaymasterOperation(log)
+		if err == nil && paid.UserOpHash == receipt.UserOpHash {
+			return TokenFee{Token: paid.Token, Amount: paid.Charge}, true
+		}
+	}
+	return TokenFee{}, false
 }

@@ -3,16 +3,193 @@ package account
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/bits"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
+
+// gathering takes operations through their pipelines in step: all are complete before one signature is made
+// for them, and all are noted down before the first is sent.
+type gathering struct {
+	legs []legDraft
+	// What the legs bring along, and what they take away.
+	ops        []*userop.Operation
+	hashes     []common.Hash
+	signatures [][]byte
+	// The two places where the legs wait for each other.
+	signed, begun *barrier
+	// abort ends the legs that wait, when one failed.
+	abort context.CancelCauseFunc
+}
+
+// errOtherLeg ends the legs that have nothing wrong when another has.
+var errOtherLeg = errors.New("another leg failed")
+
+// sendTogether sends the legs; the result is nil if none was sent.
+func sendTogether(ctx context.Context, legs []legDraft) ([]*userop.Pending, error) {
+	if err := checkLegs(legs); err != nil {
+		return nil, err
+	}
+	ctx, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	g := &gathering{
+		abort:  abort,
+		legs:   legs,
+		ops:    make([]*userop.Operation, len(legs)),
+		hashes: make([]common.Hash, len(legs)),
+		begun:  newBarrier(len(legs), func() error { return nil }),
+	}
+	g.signed = newBarrier(len(legs), func() error { return g.sign(ctx) })
+	sent := make([]*userop.Pending, len(legs))
+	err := eachLeg(legs, func(i int, leg *legDraft) (err error) {
+		sent[i], err = g.send(ctx, i)
+		return err
+	})
+	switch {
+	case g.signed.err != nil:
+		return nil, g.signed.err
+	case !g.begun.isOpen():
+		return nil, err
+	}
+	return sent, err
+}
+
+// send is the way of one leg.
+func (g *gathering) send(ctx context.Context, i int) (*userop.Pending, error) {
+	leg := &g.legs[i]
+	draft := *leg.draft
+	draft.Signer = legSigner{multichainDummy{leg.account.active.Address, len(g.legs)}, g, i}
+	draft.InitCode = leg.initCode
+	draft.BeforeSend = func(ctx context.Context, op *userop.Operation, hash common.Hash) error {
+		if leg.draft.BeforeSend != nil {
+			if err := leg.draft.BeforeSend(ctx, op, hash); err != nil {
+				return err
+			}
+		}
+		return g.begun.wait(ctx)
+	}
+	tx, err := leg.account.client.sender.Send(ctx, draft)
+	if err == nil || userop.MayBeAccepted(err) {
+		return tx, err
+	}
+	err = g.blame(ctx, err)
+	if leg.undo != nil {
+		err = errors.Join(err, leg.undo(ctx))
+	}
+	return nil, err
+}
+
+// blame ends the other legs if one failed while they can still wait for it. It returns nil for the error of a
+// leg that was ended by this.
+func (g *gathering) blame(ctx context.Context, err error) error {
+	if g.begun.isOpen() {
+		return err
+	}
+	if context.Cause(ctx) == errOtherLeg && (errors.Is(err, errOtherLeg) || errors.Is(err, context.Canceled)) {
+		return nil
+	}
+	g.abort(errOtherLeg)
+	return err
+}
+
+// legSigner brings one leg's operation to the gathering, and takes its signature away.
+type legSigner struct {
+	multichainDummy
+	g   *gathering
+	leg int
+}
+
+// Sign implements [userop.Signer].
+func (s legSigner) Sign(ctx context.Context, op *userop.Operation, hash common.Hash) ([]byte, error) {
+	s.g.ops[s.leg], s.g.hashes[s.leg] = op, hash
+	if err := s.g.signed.wait(ctx); err != nil {
+		return nil, err
+	}
+	return s.g.signatures[s.leg], nil
+}
+
+// sign signs all operations at once.
+func (g *gathering) sign(ctx context.Context) (err error) {
+	if err := g.distinct(); err != nil {
+		return err
+	}
+	ops := make([]MultichainOperation, len(g.legs))
+	for i := range g.legs {
+		leg := &g.legs[i]
+		ops[i] = MultichainOperation{Module: leg.account.active.Address, Hash: g.hashes[i], ValidUntil: leg.until, ValidAfter: leg.after}
+	}
+	if g.signatures, err = SignMultichain(ctx, g.legs[0].account.owner, ops...); err != nil {
+		return fmt.Errorf("sign %d operations: %w", len(ops), err)
+	}
+	return nil
+}
+
+// distinct returns an error if two legs have the same nonce.
+func (g *gathering) distinct() error {
+	type slot struct {
+		chain  uint64
+		sender common.Address
+		nonce  uint256.Int
+	}
+	taken := make(map[slot]int, len(g.legs))
+	for i, op := range g.ops {
+		key := slot{g.legs[i].account.client.chainID, op.Sender, op.Nonce}
+		if other, twice := taken[key]; twice {
+			return legError(len(g.legs), i, fmt.Errorf("%w: account %s has nonce %s on chain %d in leg %d too; put the calls into one leg, or give each a lane", ErrConfig, key.sender, key.nonce.Hex(), key.chain, other))
+		}
+		taken[key] = i
+	}
+	return nil
+}
+
+// barrier is where several wait until all are there.
+type barrier struct {
+	// last is done by who comes last; its error is everyone's.
+	last    func() error
+	open    chan struct{}
+	err     error // set before open is closed
+	mu      sync.Mutex
+	missing int
+}
+
+func newBarrier(n int, last func() error) *barrier {
+	return &barrier{last: last, open: make(chan struct{}), missing: n}
+}
+
+func (b *barrier) wait(ctx context.Context) error {
+	b.mu.Lock()
+	b.missing--
+	last := b.missing == 0
+	b.mu.Unlock()
+	if last {
+		b.err = b.last()
+		close(b.open)
+	}
+	select {
+	case <-b.open:
+		return b.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (b *barrier) isOpen() bool {
+	select {
+	case <-b.open:
+		return true
+	default:
+		return false
+	}
+}
 
 // MultichainOperation is one of the operations that a multichain signature is for.
 type MultichainOperation struct {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -131,6 +132,75 @@ func (o *OwnedAccount) Build(ctx context.Context, calls []Call, opts ...Option) 
 		return nil, err
 	}
 	return o.client.sender.Build(ctx, *draft)
+}
+
+// Estimate is [Account.Estimate] for what [OwnedAccount.Send] would send, the deployment included where it
+// is still to come.
+func (o *OwnedAccount) Estimate(ctx context.Context, calls []Call, opts ...Option) (*userop.Estimate, error) {
+	draft, err := o.draft(calls, opts)
+	if err != nil {
+		return nil, err
+	}
+	return o.client.sender.Estimate(ctx, *draft)
+}
+
+// Deploy deploys the account with an operation that does nothing else. There is no need to: the account's
+// first operation deploys it too, for less. An account that has code is an error matching [ErrDeployed].
+func (o *OwnedAccount) Deploy(ctx context.Context, opts ...Option) (*userop.Pending, error) {
+	draft, err := o.deployDraft(ctx, opts)
+	if err != nil {
+		return nil, fmt.Errorf("deploy account %s: %w", o.address, err)
+	}
+	return o.client.sender.Send(ctx, *draft)
+}
+
+func (o *OwnedAccount) deployDraft(ctx context.Context, opts []Option) (*userop.Draft, error) {
+	s, err := newSettings(opts)
+	if err != nil {
+		return nil, err
+	}
+	if s.leaves != nil || s.find != nil || s.signer != nil {
+		return nil, fmt.Errorf("%w: the owner deploys the account, through the module that decided its address", ErrConfig)
+	}
+	if s.quote != nil || s.approval != nil {
+		return nil, fmt.Errorf("%w: an account without code can allow nobody to take tokens; pay in them for a first operation that has the approval", ErrConfig)
+	}
+	if err := o.sign(s); err != nil {
+		return nil, err
+	}
+	initCode, err := o.initCodeIfNeeded(ctx)
+	if err == nil && initCode == nil {
+		err = ErrDeployed
+	}
+	if err != nil {
+		return nil, err
+	}
+	draft := o.client.callDraft(o.address, nil, s)
+	o.own(draft, s)
+	return draft, nil
+}
+
+// CheckAddress returns an error unless the factory itself gives the account this very address. It is for
+// deployments that are new to the caller, before money is sent to an account without code: an operation with
+// the wrong address is refused by the EntryPoint in any case.
+func (o *OwnedAccount) CheckAddress(ctx context.Context) error {
+	if o.initCode == nil {
+		return fmt.Errorf("%w: account %s was named by its address, no factory decides it", ErrConfig, o.address)
+	}
+	factory := common.BytesToAddress(o.initCode[:common.AddressLength])
+	where := contracts.GetAddressForCounterFactualAccount(o.initCode[common.AddressLength:])
+	results, err := readAll(ctx, o.client.chain, contracts.Read{To: factory, Data: where})
+	if err != nil {
+		return fmt.Errorf("address of account %s: %w", o.address, err)
+	}
+	var address common.Address
+	if err := decode(&results[0], "getAddressForCounterFactualAccount", into(&address, contracts.DecodeAddress)); err != nil {
+		return fmt.Errorf("factory %s: %w", factory, err)
+	}
+	if address != o.address {
+		return fmt.Errorf("%w: factory %s puts the account at %s, not at %s; ReadContracts reads what belongs to that factory", ErrConfig, factory, address, o.address)
+	}
+	return nil
 }
 
 func (o *OwnedAccount) draft(calls []Call, opts []Option) (*userop.Draft, error) {

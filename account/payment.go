@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -165,26 +164,6 @@ func (p *payment) compose(ctx context.Context) ([]byte, error) {
 	return draft.CallData, err
 }
 
-// draftAfter is the draft of the calls after an approval's, whose leaf is the approval's own.
-func (c *Client) draftAfter(address common.Address, first, calls []Call, s *settings) (*userop.Draft, error) {
-	if len(first) == 0 {
-		return c.draftCalls(address, calls, s)
-	}
-	after := *s
-	if s.leaves != nil {
-		leaf, err := s.approval.leafFor(first[0].To, c.contracts.TokenPaymaster)
-		if err != nil {
-			return nil, err
-		}
-		after.leaves = slices.Concat(slices.Repeat([]session.LeafRef{leaf}, len(first)), s.leaves)
-	}
-	draft, err := c.draftCalls(address, slices.Concat(first, calls), &after)
-	if err != nil {
-		return nil, fmt.Errorf("with the approval of the fee put before the calls, as call 0: %w", err)
-	}
-	return draft, nil
-}
-
 // accept holds the paymaster's answer against the quote.
 func (p *payment) accept(op *userop.Operation) error {
 	if err := p.checkExpiry(); err != nil {
@@ -230,4 +209,86 @@ func limitCost(op *userop.Operation) *uint256.Int {
 		return wei.SetAllOne()
 	}
 	return wei
+}
+
+// approval says how much the token paymaster is allowed to take.
+type approval struct {
+	option string
+	// amount is what is approved, nil for what the quote asks for.
+	amount *uint256.Int
+	leaf   *session.LeafRef
+}
+
+// ApproveExact approves the token paymaster for the fee of [PayWith], in the same operation and before its
+// calls. What the paymaster does not take of it stays allowed.
+//
+// No approval is made where the allowance is enough. One that is not, and not zero, is set to zero before,
+// since some tokens insist on that.
+//
+// In an operation signed with [WithSession] the approval needs a session leaf too, whose policy allows
+// approve(address spender, uint256 amount) of the token; with [WithLeafOf] it is found. As soon as there is an
+// approval the operation is a batch, and goes through the batched session router.
+func ApproveExact(leaf ...session.LeafRef) Option {
+	return approve("ApproveExact", nil, leaf)
+}
+
+// ApproveUpTo is [ApproveExact] with an allowance of limit, in the token's base units: later operations need no
+// approval until it is used up. A fee above it is an error.
+func ApproveUpTo(limit *uint256.Int, leaf ...session.LeafRef) Option {
+	if limit == nil {
+		limit = new(uint256.Int)
+	}
+	return approve("ApproveUpTo", limit, leaf)
+}
+
+// ApproveUnlimited is [ApproveExact] with an allowance that is never used up: the token paymaster can take all
+// that the account has of the token, now and later.
+func ApproveUnlimited(leaf ...session.LeafRef) Option {
+	return approve("ApproveUnlimited", new(uint256.Int).SetAllOne(), leaf)
+}
+
+func approve(option string, amount *uint256.Int, leaves []session.LeafRef) Option {
+	return func(s *settings) {
+		if s.approval != nil {
+			s.errs = append(s.errs, fmt.Errorf("%s and %s; use one", s.approval.option, option))
+		}
+		s.approval = &approval{option: option, amount: amount}
+		switch len(leaves) {
+		case 0:
+		case 1:
+			s.approval.leaf = &leaves[0]
+		default:
+			s.errs = append(s.errs, fmt.Errorf("%s with %d leaves; one allows the approval", option, len(leaves)))
+		}
+	}
+}
+
+// calls set the allowance of spender for a fee, where it is now allowance and less than that.
+func (a *approval) calls(token, spender common.Address, allowance, fee *uint256.Int) []Call {
+	amount := fee
+	if a.amount != nil {
+		amount = a.amount
+	}
+	calls := []Call{{To: token, Data: contracts.Approve(spender, *amount)}}
+	if allowance.IsZero() {
+		return calls
+	}
+	return append([]Call{{To: token, Data: contracts.Approve(spender, uint256.Int{})}}, calls...)
+}
+
+// checkFee returns an error if the approval cannot cover a fee.
+func (a *approval) checkFee(fee *uint256.Int) error {
+	if a.amount != nil && a.amount.Lt(fee) {
+		return fmt.Errorf("%w: %s(%s) is less than the fee of up to %s", policy.ErrInvalid, a.option, a.amount.Dec(), fee.Dec())
+	}
+	return nil
+}
+
+// leafFor is the session leaf of the approval.
+func (a *approval) leafFor(token, spender common.Address) (session.LeafRef, error) {
+	if a.leaf == nil {
+		return session.LeafRef{}, fmt.Errorf("%w: in a session %s needs a leaf for the approval itself: %s(leaf) with one that allows approve(address,uint256) of token %s; or the owner approves token paymaster %s once, before",
+			session.ErrNoLeaf, a.option, a.option, token, spender)
+	}
+	return *a.leaf, nil
 }

@@ -3,13 +3,78 @@ package account
 import (
 	"context"
 	"fmt"
+	"math/big"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
 )
+
+// identify asks the node, until it once answered right, which chain it serves.
+func (c *Client) identify(ctx context.Context) error {
+	if c.identified.Load() {
+		return nil
+	}
+	id, err := c.chain.ChainID(ctx)
+	if err != nil {
+		return fmt.Errorf("chain ID of the node: %w", withoutURL(err))
+	}
+	if id.Cmp(new(big.Int).SetUint64(c.chainID)) != 0 {
+		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d", userop.ErrWrongChain, id, c.chainID)
+	}
+	c.identified.Store(true)
+	return nil
+}
+
+// moduleOf names a module on an account and, where it was looked at too, the account's owner there.
+type moduleOf struct{ account, module, owner common.Address }
+
+// lately reports whether the module was seen enabled, with that owner, as short ago as the chain need not
+// be asked again.
+func (c *Client) lately(key moduleOf) bool {
+	at, ok := c.enabled.Load(key)
+	return ok && time.Since(at.(time.Time)) < c.freshness
+}
+
+// requireModule returns an error matching [ErrModuleNotEnabled] unless the account listens to module.
+func (c *Client) requireModule(ctx context.Context, account, module common.Address, name string) error {
+	key := moduleOf{account: account, module: module}
+	if c.lately(key) {
+		return nil
+	}
+	enabled, err := c.Account(account).IsModuleEnabled(ctx, module)
+	if err != nil {
+		return err
+	}
+	if !enabled {
+		c.enabled.Delete(key)
+		return fmt.Errorf("%w: %s %s on account %s; its owner enables it with a grant", ErrModuleNotEnabled, name, module, account)
+	}
+	c.enabled.Store(key, time.Now())
+	return nil
+}
+
+// checkSession compares the session with the store and the chain as they are now.
+func (c *Client) checkSession(ctx context.Context, signer *session.Signer) error {
+	sess := signer.Session()
+	if err := sess.Refresh(ctx); err != nil {
+		return fmt.Errorf("read session store again: %w", err)
+	}
+	err := sess.Confirm(ctx, c, c.freshness)
+	if err == nil {
+		return signer.Check()
+	}
+	// An account without code has no root either; its absence is the better reason.
+	account := c.Account(sess.Ref().Account)
+	if deployed, unknown := account.Deployed(ctx); unknown == nil && !deployed {
+		return account.notDeployed()
+	}
+	return err
+}
 
 // checkOwnership returns an error if the account does not listen to the active module or belongs to
 // someone else there. An account without code gets both with its first operation.
