@@ -31,39 +31,47 @@ func (a *Account) Ref() session.Ref {
 	return session.Ref{ChainID: a.client.chainID, Account: a.address}
 }
 
-// Deployed reports whether the account has code on chain.
+// Deployed reports whether the account has code on chain. An account that has is not asked about again.
 func (a *Account) Deployed(ctx context.Context) (bool, error) {
-	return a.client.Deployed(ctx, a.address)
+	if _, ok := a.client.deployed.Load(a.address); ok {
+		return true, nil
+	}
+	code, err := a.client.chain.CodeAt(ctx, a.address, nil)
+	if err != nil {
+		return false, fmt.Errorf("code of %s: %w", a.address, withoutURL(err))
+	}
+	if len(code) > 0 {
+		a.client.deployed.Store(a.address, struct{}{})
+	}
+	return len(code) > 0, nil
 }
 
-// Nonce returns the account's next nonce in a lane; nil is lane 0.
+// Nonce returns the account's next nonce in a lane, read from the EntryPoint. lane has at most 192 bits; nil is
+// lane 0, the default one.
 func (a *Account) Nonce(ctx context.Context, lane *uint256.Int) (uint256.Int, error) {
 	if lane == nil {
 		lane = new(uint256.Int)
 	}
-	return a.client.Nonce(ctx, a.address, lane)
+	if n := lane.BitLen(); n > 192 {
+		return uint256.Int{}, fmt.Errorf("%w: nonce of %s: lane key has %d bits, at most 192 fit", policy.ErrInvalid, a.address, n)
+	}
+	entryPoint := a.client.contracts.EntryPoint
+	data, err := a.client.chain.CallContract(ctx, callMsg(entryPoint, contracts.GetNonce(a.address, *lane)), nil)
+	if err != nil {
+		return uint256.Int{}, fmt.Errorf("nonce of %s: %w", a.address, withoutURL(err))
+	}
+	nonce, err := contracts.DecodeUint256(data)
+	if err != nil {
+		return uint256.Int{}, fmt.Errorf("%w: getNonce of EntryPoint %s: %w", ErrBadAnswer, entryPoint, err)
+	}
+	return nonce, nil
 }
 
-// SessionRoot returns the root of the account's sessions on chain, zero for none.
-func (a *Account) SessionRoot(ctx context.Context) (common.Hash, error) {
-	return a.client.SessionRoot(ctx, a.address)
-}
-
-// IsModuleEnabled reports whether the account listens to a validation module. For an account without
-// code the error matches [ErrNotDeployed].
-func (a *Account) IsModuleEnabled(ctx context.Context, module common.Address) (bool, error) {
-	data, err := call(ctx, a.client.chain, a.address, contracts.IsModuleEnabled(module))
-	if err != nil {
-		return false, fmt.Errorf("isModuleEnabled(%s) of account %s: %w", module, a.address, err)
-	}
-	if len(data) == 0 {
-		return false, a.notDeployed()
-	}
-	enabled, err := contracts.DecodeBool(data)
-	if err != nil {
-		return false, fmt.Errorf("%w: isModuleEnabled of account %s: %w", ErrBadAnswer, a.address, err)
-	}
-	return enabled, nil
+// NonceUsed reports whether the EntryPoint has counted past the nonce in its lane: an operation with it is on chain
+// by now, or never will be.
+func (a *Account) NonceUsed(ctx context.Context, nonce *uint256.Int) (bool, error) {
+	next, err := a.Nonce(ctx, new(uint256.Int).Rsh(nonce, 64))
+	return err == nil && nonce.Lt(&next), err
 }
 
 // Send makes the account do calls in one operation, in their order, all or none. It is signed with
@@ -73,7 +81,7 @@ func (a *Account) IsModuleEnabled(ctx context.Context, module common.Address) (b
 //
 // Errors of the pipeline are a [*userop.Error]; see [userop.MayBeAccepted] before sending again.
 func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {
-	draft, err := a.draft(calls, opts)
+	draft, err := a.newDraft(calls, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +90,7 @@ func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*user
 
 // Build makes and signs the operation that [Account.Send] would send.
 func (a *Account) Build(ctx context.Context, calls []Call, opts ...Option) (*userop.Operation, error) {
-	draft, err := a.draft(calls, opts)
+	draft, err := a.newDraft(calls, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +100,7 @@ func (a *Account) Build(ctx context.Context, calls []Call, opts ...Option) (*use
 // Estimate returns what the operation that [Account.Send] would send may cost, in gas and in wei by part.
 // Nothing is signed or sent; with [Sponsored] the paymaster is asked as it would be for sending.
 func (a *Account) Estimate(ctx context.Context, calls []Call, opts ...Option) (*userop.Estimate, error) {
-	draft, err := a.draft(calls, opts)
+	draft, err := a.newDraft(calls, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -118,11 +126,11 @@ func (a *Account) Decode(callData []byte) ([]Call, error) {
 func (a *Account) requireDeployed(ctx context.Context) ([]byte, error) {
 	deployed, err := a.Deployed(ctx)
 	if err == nil && !deployed {
-		err = a.notDeployed()
+		err = a.notDeployedError()
 	}
 	return nil, err
 }
 
-func (a *Account) notDeployed() error {
+func (a *Account) notDeployedError() error {
 	return fmt.Errorf("%w: %s on chain %d; its owner deploys it with a first operation, a session cannot", ErrNotDeployed, a.address, a.client.chainID)
 }

@@ -26,10 +26,9 @@ type Chain interface {
 	CallContract(ctx context.Context, call ethereum.CallMsg, block *big.Int) ([]byte, error)
 }
 
-// call reads a contract at the latest block.
-func call(ctx context.Context, chain Chain, to common.Address, data []byte) ([]byte, error) {
-	answer, err := chain.CallContract(ctx, ethereum.CallMsg{To: &to, Data: data}, nil)
-	return answer, withoutURL(err)
+// callMsg is a call of a contract by nobody.
+func callMsg(to common.Address, data []byte) ethereum.CallMsg {
+	return ethereum.CallMsg{To: &to, Data: data}
 }
 
 // withoutURL is an error of the node without its URL, which may hold a key: net/http quotes it and, where
@@ -49,12 +48,12 @@ func withoutURL(err error) error {
 }
 
 // httpFailure is how go-ethereum's client tells an HTTP status, and the answer after it. Its error has a type, in a
-// package that does network I/O, which this one leaves to who makes the [Chain].
+// package that does network I/O, which this one leaves to whoever makes the [Chain].
 var httpFailure = regexp.MustCompile(`^([1-5][0-9]{2} [A-Za-z' -]{0,40}):`)
 
-// decode reads the answer of the function. An error matches [ErrBadAnswer], and is the revert where the
+// decodeResult reads the answer of the function. An error matches [ErrBadAnswer], and is the revert where the
 // call reverted.
-func decode(r *contracts.ReadResult, function string, read func([]byte) error) error {
+func decodeResult(r *contracts.ReadResult, function string, read func([]byte) error) error {
 	if !r.OK {
 		revert := contracts.DecodeRevert(r.Data)
 		return fmt.Errorf("%w: %s reverted: %w", ErrBadAnswer, function, &revert)
@@ -73,9 +72,9 @@ func into[T any](dst *T, decode func([]byte) (T, error)) func([]byte) error {
 	}
 }
 
-// readAll makes the reads, in their order and in one request; in several only where their data is too much
+// batchRead makes the reads, in their order and in one request; in several only where their data is too much
 // for one. The error is the node's or the network's: a call that reverts is part of the result.
-func readAll(ctx context.Context, chain Chain, reads ...contracts.Read) ([]contracts.ReadResult, error) {
+func batchRead(ctx context.Context, chain Chain, reads ...contracts.Read) ([]contracts.ReadResult, error) {
 	all := make([]contracts.ReadResult, 0, len(reads))
 	for len(reads) > 0 {
 		request, n := contracts.PackReads(reads)

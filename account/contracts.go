@@ -84,18 +84,18 @@ func (c Contracts) withDefaults(chainID uint64) (Contracts, error) {
 	return c, nil
 }
 
-// CounterfactualAddress returns the address that the factory gives an account: a CREATE2 address that
+// counterfactualAddress returns the address that the factory gives an account: a CREATE2 address that
 // depends on the handler, the ownership module with its setup data, the index and the implementation.
-func (c Contracts) CounterfactualAddress(module common.Address, setupData []byte, index uint64) common.Address {
+func (c Contracts) counterfactualAddress(module common.Address, setupData []byte, index uint64) common.Address {
 	initializer := crypto.Keccak256Hash(contracts.Init(c.Handler, module, setupData))
 	number := uint256.NewInt(index).Bytes32()
 	salt := crypto.Keccak256Hash(initializer[:], number[:])
 	return crypto.CreateAddress2(c.Factory, salt, c.ProxyInitCodeHash[:])
 }
 
-// InitCode returns the operation's initCode that deploys that account: factory ‖
+// initCode returns the operation's initCode that deploys that account: factory ‖
 // deployCounterFactualAccount(module, setupData, index).
-func (c Contracts) InitCode(module common.Address, setupData []byte, index uint64) []byte {
+func (c Contracts) initCode(module common.Address, setupData []byte, index uint64) []byte {
 	deploy := contracts.DeployCounterFactualAccount(module, setupData, *uint256.NewInt(index))
 	return append(c.Factory.Bytes(), deploy...)
 }
@@ -105,7 +105,7 @@ func (c Contracts) InitCode(module common.Address, setupData []byte, index uint6
 // addresses.
 func ReadContracts(ctx context.Context, chain Chain, factory common.Address) (Contracts, error) {
 	const longestCode = 8192
-	results, err := readAll(ctx, chain,
+	results, err := batchRead(ctx, chain,
 		contracts.Read{To: factory, Data: contracts.BasicImplementation()},
 		contracts.Read{To: factory, Data: contracts.MinimalHandler()},
 		contracts.Read{To: factory, Data: contracts.AccountCreationCode(), MaxAnswer: longestCode})
@@ -115,9 +115,9 @@ func ReadContracts(ctx context.Context, chain Chain, factory common.Address) (Co
 	c := Contracts{Factory: factory}
 	var code []byte
 	err = errors.Join(
-		decode(&results[0], "basicImplementation", into(&c.Implementation, contracts.DecodeAddress)),
-		decode(&results[1], "minimalHandler", into(&c.Handler, contracts.DecodeAddress)),
-		decode(&results[2], "accountCreationCode", into(&code, contracts.DecodeBytes)))
+		decodeResult(&results[0], "basicImplementation", into(&c.Implementation, contracts.DecodeAddress)),
+		decodeResult(&results[1], "minimalHandler", into(&c.Handler, contracts.DecodeAddress)),
+		decodeResult(&results[2], "accountCreationCode", into(&code, contracts.DecodeBytes)))
 	if err != nil {
 		return Contracts{}, fmt.Errorf("factory %s: %w", factory, err)
 	}

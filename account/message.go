@@ -21,13 +21,13 @@ type MessageSigner interface {
 	SignMessage(ctx context.Context, message []byte) ([]byte, error)
 }
 
-// MessageHash returns the EIP-191 hash of a message (personal_sign): what isValidSignature is asked about.
-func MessageHash(message []byte) common.Hash {
+// messageHash returns the EIP-191 hash of a message (personal_sign): what isValidSignature is asked about.
+func messageHash(message []byte) common.Hash {
 	return common.BytesToHash(accounts.TextHash(message))
 }
 
-// TypedDataHash returns the EIP-712 hash of typed data: what isValidSignature is asked about.
-func TypedDataHash(data apitypes.TypedData) (common.Hash, error) {
+// typedDataHash returns the EIP-712 hash of typed data: what isValidSignature is asked about.
+func typedDataHash(data apitypes.TypedData) (common.Hash, error) {
 	hash, _, err := apitypes.TypedDataAndHash(data)
 	if err != nil {
 		return common.Hash{}, fmt.Errorf("%w: typed data: %w", policy.ErrInvalid, err)
@@ -53,7 +53,7 @@ func (o *OwnedAccount) SignMessage(ctx context.Context, message []byte) ([]byte,
 // SignTypedData is [OwnedAccount.SignMessage] for EIP-712 typed data. The owner signs its hash as a message,
 // which the ownership modules accept: owners need no signing method beside SignMessage.
 func (o *OwnedAccount) SignTypedData(ctx context.Context, data apitypes.TypedData) ([]byte, error) {
-	hash, err := TypedDataHash(data)
+	hash, err := typedDataHash(data)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (o *OwnedAccount) signMessage(ctx context.Context, message []byte) ([]byte,
 		}
 		return o.active.signMessage(ctx, message)
 	case o.initCode == nil:
-		return nil, o.notDeployed()
+		return nil, o.notDeployedError()
 	}
 	signature, err := o.initial.signMessage(ctx, message)
 	if err != nil {
@@ -106,12 +106,12 @@ func (m *Module) signMessage(ctx context.Context, message []byte) ([]byte, error
 // A deployed account is asked itself (ERC-1271). One that is not has to have signed in the form of ERC-6492: its
 // deployment is tried, and the account asked, in the node's simulation only.
 func (a *Account) VerifyMessage(ctx context.Context, message, signature []byte) error {
-	return a.VerifyHash(ctx, MessageHash(message), signature)
+	return a.VerifyHash(ctx, messageHash(message), signature)
 }
 
 // VerifyTypedData is [Account.VerifyMessage] for EIP-712 typed data.
 func (a *Account) VerifyTypedData(ctx context.Context, data apitypes.TypedData, signature []byte) error {
-	hash, err := TypedDataHash(data)
+	hash, err := typedDataHash(data)
 	if err != nil {
 		return err
 	}
@@ -140,25 +140,25 @@ func (a *Account) verify(ctx context.Context, hash common.Hash, signature []byte
 	if !contracts.FitsOneRequest(reads) {
 		return fmt.Errorf("%w: %d bytes are more than one request can check", ErrBadSignature, len(signature))
 	}
-	results, err := readAll(ctx, a.client.chain, reads...)
+	results, err := batchRead(ctx, a.client.chain, reads...)
 	switch {
 	case err != nil:
 		return err
 	case results[0].HasCode: // never let the wrapping act on an account that is there
-		return judgeSignature(results[0])
+		return checkSignature(results[0])
 	case !wrapped:
-		return fmt.Errorf("%w; before that, its signatures are in the form of ERC-6492", a.notDeployed())
+		return fmt.Errorf("%w; before that, its signatures are in the form of ERC-6492", a.notDeployedError())
 	case !results[1].OK:
 		revert := contracts.DecodeRevert(results[1].Data)
 		return fmt.Errorf("%w: its factory %s does not deploy an account: %w", ErrBadSignature, u.Factory, &revert)
 	case !results[2].HasCode:
 		return fmt.Errorf("%w: its factory %s deploys another account", ErrBadSignature, u.Factory)
 	}
-	return judgeSignature(results[2])
+	return checkSignature(results[2])
 }
 
-// judgeSignature reads the answer of isValidSignature. Anything but a clear yes is a no.
-func judgeSignature(r contracts.ReadResult) error {
+// checkSignature reads the answer of isValidSignature. Anything but a clear yes is a no.
+func checkSignature(r contracts.ReadResult) error {
 	if !r.OK {
 		revert := contracts.DecodeRevert(r.Data)
 		return fmt.Errorf("%w: isValidSignature reverted: %w", ErrBadSignature, &revert)

@@ -17,11 +17,11 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// gathering takes operations through their pipelines in step: all are complete before one signature is made
+// jointSend takes operations through their pipelines in step: all are complete before one signature is made
 // for them, and all are noted down before the first is sent.
-type gathering struct {
+type jointSend struct {
 	legs []legDraft
-	// What the legs bring along, and what they take away.
+	// What each leg brings to be signed, and its signature.
 	ops        []*userop.Operation
 	hashes     []common.Hash
 	signatures [][]byte
@@ -31,7 +31,7 @@ type gathering struct {
 	abort context.CancelCauseFunc
 }
 
-// errOtherLeg ends the legs that have nothing wrong when another has.
+// errOtherLeg ends the legs that nothing is wrong with when another one failed.
 var errOtherLeg = errors.New("another leg failed")
 
 // sendTogether sends the legs; the result is nil if none was sent.
@@ -41,33 +41,33 @@ func sendTogether(ctx context.Context, legs []legDraft) ([]*userop.Pending, erro
 	}
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
-	g := &gathering{
+	j := &jointSend{
 		abort:  abort,
 		legs:   legs,
 		ops:    make([]*userop.Operation, len(legs)),
 		hashes: make([]common.Hash, len(legs)),
 		begun:  newBarrier(len(legs), func() error { return nil }),
 	}
-	g.signed = newBarrier(len(legs), func() error { return g.sign(ctx) })
+	j.signed = newBarrier(len(legs), func() error { return j.sign(ctx) })
 	sent := make([]*userop.Pending, len(legs))
 	err := eachLeg(legs, func(i int, leg *legDraft) (err error) {
-		sent[i], err = g.send(ctx, i)
+		sent[i], err = j.send(ctx, i)
 		return err
 	})
 	switch {
-	case g.signed.err != nil:
-		return nil, g.signed.err
-	case !g.begun.isOpen():
+	case j.signed.err != nil:
+		return nil, j.signed.err
+	case !j.begun.isOpen():
 		return nil, err
 	}
 	return sent, err
 }
 
-// send is the way of one leg.
-func (g *gathering) send(ctx context.Context, i int) (*userop.Pending, error) {
-	leg := &g.legs[i]
+// send takes one leg through its pipeline.
+func (j *jointSend) send(ctx context.Context, i int) (*userop.Pending, error) {
+	leg := &j.legs[i]
 	draft := *leg.draft
-	draft.Signer = legSigner{multichainDummy{leg.account.active.Address, len(g.legs)}, g, i}
+	draft.Signer = legSigner{multichainDummy{leg.account.active.Address, len(j.legs)}, j, i}
 	draft.InitCode = leg.initCode
 	draft.BeforeSend = func(ctx context.Context, op *userop.Operation, hash common.Hash) error {
 		if leg.draft.BeforeSend != nil {
@@ -75,76 +75,76 @@ func (g *gathering) send(ctx context.Context, i int) (*userop.Pending, error) {
 				return err
 			}
 		}
-		return g.begun.wait(ctx)
+		return j.begun.wait(ctx)
 	}
 	tx, err := leg.account.client.sender.Send(ctx, draft)
 	if err == nil || userop.MayBeAccepted(err) {
 		return tx, err
 	}
-	err = g.blame(ctx, err)
+	err = j.abortOthers(ctx, err)
 	if leg.undo != nil {
 		err = errors.Join(err, leg.undo(ctx))
 	}
 	return nil, err
 }
 
-// blame ends the other legs if one failed while they can still wait for it. It returns nil for the error of a
+// abortOthers ends the other legs if one failed while they can still wait for it. It returns nil for the error of a
 // leg that was ended by this.
-func (g *gathering) blame(ctx context.Context, err error) error {
-	if g.begun.isOpen() {
+func (j *jointSend) abortOthers(ctx context.Context, err error) error {
+	if j.begun.isOpen() {
 		return err
 	}
 	if context.Cause(ctx) == errOtherLeg && (errors.Is(err, errOtherLeg) || errors.Is(err, context.Canceled)) {
 		return nil
 	}
-	g.abort(errOtherLeg)
+	j.abort(errOtherLeg)
 	return err
 }
 
-// legSigner brings one leg's operation to the gathering, and takes its signature away.
+// legSigner hands one leg's operation to the joint send, waits for the others', and returns its signature.
 type legSigner struct {
 	multichainDummy
-	g   *gathering
-	leg int
+	joint *jointSend
+	leg   int
 }
 
 // Sign implements [userop.Signer].
 func (s legSigner) Sign(ctx context.Context, op *userop.Operation, hash common.Hash) ([]byte, error) {
-	s.g.ops[s.leg], s.g.hashes[s.leg] = op, hash
-	if err := s.g.signed.wait(ctx); err != nil {
+	s.joint.ops[s.leg], s.joint.hashes[s.leg] = op, hash
+	if err := s.joint.signed.wait(ctx); err != nil {
 		return nil, err
 	}
-	return s.g.signatures[s.leg], nil
+	return s.joint.signatures[s.leg], nil
 }
 
 // sign signs all operations at once.
-func (g *gathering) sign(ctx context.Context) (err error) {
-	if err := g.distinct(); err != nil {
+func (j *jointSend) sign(ctx context.Context) (err error) {
+	if err := j.checkNonces(); err != nil {
 		return err
 	}
-	ops := make([]MultichainOperation, len(g.legs))
-	for i := range g.legs {
-		leg := &g.legs[i]
-		ops[i] = MultichainOperation{Module: leg.account.active.Address, Hash: g.hashes[i], ValidUntil: leg.until, ValidAfter: leg.after}
+	ops := make([]multichainOperation, len(j.legs))
+	for i := range j.legs {
+		leg := &j.legs[i]
+		ops[i] = multichainOperation{Module: leg.account.active.Address, Hash: j.hashes[i], ValidUntil: leg.until, ValidAfter: leg.after}
 	}
-	if g.signatures, err = SignMultichain(ctx, g.legs[0].account.owner, ops...); err != nil {
+	if j.signatures, err = signMultichain(ctx, j.legs[0].account.owner, ops...); err != nil {
 		return fmt.Errorf("sign %d operations: %w", len(ops), err)
 	}
 	return nil
 }
 
-// distinct returns an error if two legs have the same nonce.
-func (g *gathering) distinct() error {
+// checkNonces returns an error if two legs have the same nonce.
+func (j *jointSend) checkNonces() error {
 	type slot struct {
 		chain  uint64
 		sender common.Address
 		nonce  uint256.Int
 	}
-	taken := make(map[slot]int, len(g.legs))
-	for i, op := range g.ops {
-		key := slot{g.legs[i].account.client.chainID, op.Sender, op.Nonce}
+	taken := make(map[slot]int, len(j.legs))
+	for i, op := range j.ops {
+		key := slot{j.legs[i].account.client.chainID, op.Sender, op.Nonce}
 		if other, twice := taken[key]; twice {
-			return legError(len(g.legs), i, fmt.Errorf("%w: account %s has nonce %s on chain %d in leg %d too; put the calls into one leg, or give each a lane", ErrConfig, key.sender, key.nonce.Hex(), key.chain, other))
+			return legError(len(j.legs), i, fmt.Errorf("%w: account %s has nonce %s on chain %d in leg %d too; put the calls into one leg, or give each a lane", ErrConfig, key.sender, key.nonce.Hex(), key.chain, other))
 		}
 		taken[key] = i
 	}
@@ -153,7 +153,7 @@ func (g *gathering) distinct() error {
 
 // barrier is where several wait until all are there.
 type barrier struct {
-	// last is done by who comes last; its error is everyone's.
+	// last is done by whoever comes last; its error is everyone's.
 	last    func() error
 	open    chan struct{}
 	err     error // set before open is closed
@@ -165,6 +165,7 @@ func newBarrier(n int, last func() error) *barrier {
 	return &barrier{last: last, open: make(chan struct{}), missing: n}
 }
 
+// wait waits until all are there, and returns the error of what the last one did.
 func (b *barrier) wait(ctx context.Context) error {
 	b.mu.Lock()
 	b.missing--
@@ -191,8 +192,8 @@ func (b *barrier) isOpen() bool {
 	}
 }
 
-// MultichainOperation is one of the operations that a multichain signature is for.
-type MultichainOperation struct {
+// multichainOperation is one of the operations that a multichain signature is for.
+type multichainOperation struct {
 	// Module is the multichain ownership module on the operation's chain.
 	Module common.Address
 	// Hash is the userOpHash, which the operation's chain and EntryPoint are part of.
@@ -202,10 +203,9 @@ type MultichainOperation struct {
 	ValidUntil, ValidAfter uint64
 }
 
-// SignMultichain returns the signature of each operation, in their order and ready for userOp.signature,
+// signMultichain returns the signature of each operation, in their order and ready for userOp.signature,
 // for one signature that the owner makes: of the EIP-191 message of the root of a Merkle tree over all.
-// [SendTogether] makes and sends the operations as well.
-func SignMultichain(ctx context.Context, owner Owner, ops ...MultichainOperation) ([][]byte, error) {
+func signMultichain(ctx context.Context, owner Owner, ops ...multichainOperation) ([][]byte, error) {
 	if len(ops) == 0 {
 		return nil, fmt.Errorf("%w: a multichain signature for no operation", policy.ErrInvalid)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// Owner is who owns a smart account through one of the ownership modules: an address and its
+// Owner is the owner of a smart account through one of the ownership modules: an address and its
 // signatures. Hardware wallets and external signers implement it; [KeyOwner] is a key in memory.
 type Owner interface {
 	// Address returns the owner's address. It never changes.
@@ -122,7 +122,7 @@ func ownerSignature(ctx context.Context, owner Owner, message []byte) ([]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("sign as owner %s: %w", owner.Address(), err)
 	}
-	sig, err = session.NormalizeSignature(sig, MessageHash(message), owner.Address())
+	sig, err = session.NormalizeSignature(sig, messageHash(message), owner.Address())
 	if err != nil {
 		return nil, fmt.Errorf("%w: signature of owner %s: %w", ErrWrongOwner, owner.Address(), err)
 	}
@@ -152,7 +152,7 @@ func (o *OwnedAccount) planTransfer(ctx context.Context, to common.Address) ([]C
 	case o.owner.Address():
 		return nil, fmt.Errorf("%w: that is the owner already", policy.ErrInvalid)
 	}
-	state, results, err := o.prospect(ctx, contracts.Read{To: to})
+	state, results, err := o.expectedState(ctx, contracts.Read{To: to})
 	if err != nil {
 		return nil, err
 	}

@@ -24,40 +24,40 @@ import (
 // oracle on chain can find another rate there than it answered with: then the allowance alone bounds the fee.
 func PayWith(quote userop.FeeQuote) Option {
 	return func(s *settings) {
-		s.must(s.quote == nil, "PayWith twice")
+		s.require(s.quote == nil, "PayWith twice")
 		s.quote = &quote
 	}
 }
 
 // checkPayer judges the options about who pays.
 func (s *settings) checkPayer() {
-	s.must(btoi(s.sponsored)+btoi(s.orSelf)+btoi(s.quote != nil) <= 1, "Sponsored, SponsoredOrSelf and PayWith each name who pays; use one")
+	s.require(atMostOne(s.sponsored, s.orSelf, s.quote != nil), "Sponsored, SponsoredOrSelf and PayWith each name who pays; use one")
 	if s.approval != nil && s.approval.leaf != nil && s.leaves == nil {
 		s.errs = append(s.errs, fmt.Errorf("%s with a leaf goes with WithSession", s.approval.option))
 	}
 }
 
-// payment is the fee of one operation in a token.
-type payment struct {
+// tokenPayment is the fee of one operation in a token.
+type tokenPayment struct {
 	client   *Client
 	account  common.Address
 	calls    []Call
 	settings *settings
 	quote    *userop.FeeQuote
-	signer   *laterSigner
+	signer   *deferredSigner
 	// allowed is what the paymaster may take in the end, nil where nobody looked.
 	allowed *uint256.Int
 }
 
-// laterSigner stands for the signer of an operation that is being composed.
-type laterSigner struct{ userop.Signer }
+// deferredSigner stands for the signer of an operation that is being composed.
+type deferredSigner struct{ userop.Signer }
 
-// arrangePayment makes the draft of the calls one that is paid for as the options have it.
-func (c *Client) arrangePayment(draft *userop.Draft, calls []Call, s *settings) error {
+// payWithToken makes the draft of the calls one that is paid for as the options have it.
+func (c *Client) payWithToken(draft *userop.Draft, calls []Call, s *settings) error {
 	if s.quote == nil {
 		return fmt.Errorf("%w: %s without PayWith, whose fee it is for", ErrConfig, s.approval.option)
 	}
-	p := &payment{client: c, account: draft.Sender, calls: calls, settings: s, quote: s.quote}
+	p := &tokenPayment{client: c, account: draft.Sender, calls: calls, settings: s, quote: s.quote}
 	if err := p.checkQuote(); err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (c *Client) arrangePayment(draft *userop.Draft, calls []Call, s *settings) 
 	draft.Accept = p.accept
 	switch {
 	case s.approval != nil:
-		p.signer = &laterSigner{draft.Signer}
+		p.signer = &deferredSigner{draft.Signer}
 		draft.Signer, draft.Compose = p.signer, p.compose
 	case !s.unchecked:
 		draft.Checks = append(draft.Checks, p.checkFunds)
@@ -74,7 +74,7 @@ func (c *Client) arrangePayment(draft *userop.Draft, calls []Call, s *settings) 
 }
 
 // checkQuote judges what needs no look at the chain.
-func (p *payment) checkQuote() error {
+func (p *tokenPayment) checkQuote() error {
 	paymaster := p.client.contracts.TokenPaymaster
 	switch {
 	case p.quote.Token == (common.Address{}) || p.quote.MaxFee.IsZero():
@@ -90,7 +90,7 @@ func (p *payment) checkQuote() error {
 	return p.checkExpiry()
 }
 
-func (p *payment) checkExpiry() error {
+func (p *tokenPayment) checkExpiry() error {
 	if until := p.quote.ValidUntil; !until.IsZero() && !time.Now().Before(until) {
 		return fmt.Errorf("%w: it was good until %s; FeeQuotes asks for a new one", ErrQuoteExpired, until.UTC().Format(time.RFC3339))
 	}
@@ -98,7 +98,7 @@ func (p *payment) checkExpiry() error {
 }
 
 // checkFunds returns an error unless balance and allowance are enough for the fee.
-func (p *payment) checkFunds(ctx context.Context) error {
+func (p *tokenPayment) checkFunds(ctx context.Context) error {
 	funds, err := p.readFunds(ctx)
 	if err != nil {
 		return err
@@ -108,24 +108,24 @@ func (p *payment) checkFunds(ctx context.Context) error {
 		return nil
 	}
 	text := "ApproveExact, ApproveUpTo or ApproveUnlimited has it approved in the same operation"
-	if p.settings.leaves != nil || p.settings.find != nil {
+	if p.settings.leaves != nil || p.settings.leafOf != nil {
 		text += ", with a session leaf that allows approve(address,uint256) of the token; or its owner approves it once, before"
 	}
 	return fmt.Errorf("%w: %s; %s", ErrAllowance, p.tooLittleAllowed(), text)
 }
 
-func (p *payment) tooLittleAllowed() string {
+func (p *tokenPayment) tooLittleAllowed() string {
 	return fmt.Sprintf("account %s lets token paymaster %s take %s of %s, the fee is up to %s",
 		p.account, p.quote.Paymaster, p.allowed.Dec(), p.token(), p.quote.MaxFee.Dec())
 }
 
 // token names the token of the quote.
-func (p *payment) token() string {
+func (p *tokenPayment) token() string {
 	return fmt.Sprintf("token %s (%s)", p.quote.Token, printable(p.quote.Symbol))
 }
 
 // readFunds reads what the account has of the token, and judges the balance.
-func (p *payment) readFunds(ctx context.Context) (tokenFunds, error) {
+func (p *tokenPayment) readFunds(ctx context.Context) (tokenFunds, error) {
 	funds, err := p.client.tokenFunds(ctx, p.account, p.quote.Token)
 	if err == nil && !p.settings.unchecked && funds.balance.Lt(&p.quote.MaxFee) {
 		err = fmt.Errorf("%w: account %s has %s of %s, the fee is up to %s", ErrFunds, p.account, funds.balance.Dec(), p.token(), p.quote.MaxFee.Dec())
@@ -134,25 +134,25 @@ func (p *payment) readFunds(ctx context.Context) (tokenFunds, error) {
 }
 
 // compose returns the call data, with the approval in it where one is needed.
-func (p *payment) compose(ctx context.Context) ([]byte, error) {
+func (p *tokenPayment) compose(ctx context.Context) ([]byte, error) {
 	funds, err := p.readFunds(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p.allowed = &funds.allowance
-	var first []Call
+	var approval []Call
 	if p.allowed.Lt(&p.quote.MaxFee) {
-		first = p.settings.approval.calls(p.quote.Token, p.quote.Paymaster, p.allowed, &p.quote.MaxFee)
+		approval = p.settings.approval.calls(p.quote.Token, p.quote.Paymaster, p.allowed, &p.quote.MaxFee)
 	}
-	draft, err := p.client.draftAfter(p.account, first, p.calls, p.settings)
+	draft, err := p.client.draftWithApproval(p.account, approval, p.calls, p.settings)
 	switch {
-	case err != nil && len(first) > 0:
+	case err != nil && len(approval) > 0:
 		return nil, fmt.Errorf("%w: %s: %w", ErrAllowance, p.tooLittleAllowed(), err)
 	case err != nil:
 		return nil, err
 	}
 	p.signer.Signer = draft.Signer
-	if len(first) == 0 {
+	if len(approval) == 0 {
 		return draft.CallData, nil
 	}
 	if p.allowed = p.settings.approval.amount; p.allowed == nil {
@@ -165,7 +165,7 @@ func (p *payment) compose(ctx context.Context) ([]byte, error) {
 }
 
 // accept holds the paymaster's answer against the quote.
-func (p *payment) accept(op *userop.Operation) error {
+func (p *tokenPayment) accept(op *userop.Operation) error {
 	if err := p.checkExpiry(); err != nil {
 		return err
 	}
@@ -174,12 +174,12 @@ func (p *payment) accept(op *userop.Operation) error {
 	}
 	terms, err := contracts.DecodeTokenPaymasterData(op.PaymasterAndData)
 	if err != nil {
-		return p.acceptUnread(err)
+		return p.acceptUndecoded(err)
 	}
 	if terms.Token != p.quote.Token {
 		return fmt.Errorf("%w: the paymaster takes token %s, the quote is for %s", ErrNotAsQuoted, terms.Token, p.token())
 	}
-	fee, err := terms.Fee(limitCost(op))
+	fee, err := terms.Fee(costAtLimits(op))
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrNotAsQuoted, err)
@@ -189,16 +189,16 @@ func (p *payment) accept(op *userop.Operation) error {
 	return nil
 }
 
-// acceptUnread judges an answer whose price cannot be read: then the allowance has to be the bound.
-func (p *payment) acceptUnread(err error) error {
+// acceptUndecoded judges an answer whose price cannot be read: then the allowance has to be the bound.
+func (p *tokenPayment) acceptUndecoded(err error) error {
 	if p.settings.unchecked || p.allowed != nil && !p.allowed.Gt(&p.quote.MaxFee) {
 		return nil
 	}
 	return fmt.Errorf("%w: nothing bounds the fee, since the paymaster is allowed more than the quote's MaxFee of %s and its price cannot be read: %w", ErrNotAsQuoted, p.quote.MaxFee.Dec(), err)
 }
 
-// limitCost is what an operation costs that uses up its gas limits, in wei. Numbers beyond 256 bits saturate.
-func limitCost(op *userop.Operation) *uint256.Int {
+// costAtLimits is what an operation costs that uses up its gas limits, in wei. Numbers beyond 256 bits saturate.
+func costAtLimits(op *userop.Operation) *uint256.Int {
 	wei := new(uint256.Int)
 	for _, limit := range []*uint256.Int{&op.CallGasLimit, &op.VerificationGasLimit, &op.PreVerificationGas} {
 		if _, overflow := wei.AddOverflow(wei, limit); overflow {

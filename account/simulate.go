@@ -21,7 +21,7 @@ import (
 // simulation, without sending it: see [Client.Simulate]. Limits that are not given with [WithGas] are estimated
 // before, and an operation that fails then is the service's error.
 func (a *Account) Simulate(ctx context.Context, calls []Call, opts ...Option) error {
-	draft, err := a.draft(calls, opts)
+	draft, err := a.newDraft(calls, opts)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (a *Account) Simulate(ctx context.Context, calls []Call, opts ...Option) er
 
 // Simulate is [Account.Simulate] for what [OwnedAccount.Send] would send.
 func (o *OwnedAccount) Simulate(ctx context.Context, calls []Call, opts ...Option) error {
-	draft, err := o.draft(calls, opts)
+	draft, err := o.newDraft(calls, opts)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (c *Client) simulateDraft(ctx context.Context, draft *userop.Draft) error {
 // operation, what comes after a call with data in a batch.
 func (c *Client) Simulate(ctx context.Context, op *userop.Operation) error {
 	s := simulation{client: c, op: op}
-	for _, step := range []func(context.Context) error{s.validate, s.execute, s.afford} {
+	for _, step := range []func(context.Context) error{s.validate, s.execute, s.checkFunds} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -71,20 +71,20 @@ func (c *Client) hash(op *userop.Operation) common.Hash {
 	return op.Hash(c.contracts.EntryPoint, c.chainID)
 }
 
-// simulation is one operation being tried.
+// simulation is one operation being simulated.
 type simulation struct {
 	client *Client
 	op     *userop.Operation
 }
 
-// beneficiary is who would be paid for the bundle.
+// beneficiary is the address that would be paid for the bundle.
 var beneficiary = common.Address{18: 0xde, 19: 0xad}
 
 // validate runs the operation as a bundle of its own. The EntryPoint reverts for one that it would not
 // include; a call that fails is none of its business.
 func (s *simulation) validate(ctx context.Context) error {
 	bundle := contracts.HandleOps([]contracts.UserOperation{contracts.UserOperation(*s.op)}, beneficiary)
-	failure, err := s.try(ctx, common.Address{}, s.client.contracts.EntryPoint, bundle, nil)
+	failure, err := s.simulateCall(ctx, common.Address{}, s.client.contracts.EntryPoint, bundle, nil)
 	if err != nil || failure == nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (s *simulation) validate(ctx context.Context) error {
 		return fmt.Errorf("simulate user operation of %s: EntryPoint %s: %w", s.op.Sender, s.client.contracts.EntryPoint, errors.Join(failure.Unwrap()...))
 	}
 	failure.AA, failure.Revert = aa, abi.Revert{}
-	if hidden, err := s.uncover(ctx, aa); err == nil && hidden != nil {
+	if hidden, err := s.hiddenFailure(ctx, aa); err == nil && hidden != nil {
 		failure.Revert, failure.Err = hidden.Revert, hidden.Err
 	}
 	return failure
@@ -111,10 +111,10 @@ func (s *simulation) execute(ctx context.Context) error {
 	return failure
 }
 
-// afford returns an error if the account would have paid so much for the operation that its calls' value is
+// checkFunds returns an error if the account would have paid so much for the operation that its calls' value is
 // no longer there: the call was tried before that. After a call with data it is not told: that may have brought
 // money in.
-func (s *simulation) afford(ctx context.Context) error {
+func (s *simulation) checkFunds(ctx context.Context) error {
 	if len(s.op.PaymasterAndData) > 0 || len(s.op.InitCode) > 0 {
 		return nil
 	}
@@ -135,7 +135,7 @@ func (s *simulation) afford(ctx context.Context) error {
 	if value.IsZero() {
 		return nil
 	}
-	balance, deposit, err := account.funds(ctx)
+	balance, deposit, err := account.nativeFunds(ctx)
 	if err != nil {
 		return err
 	}
@@ -150,9 +150,9 @@ func (s *simulation) afford(ctx context.Context) error {
 // callAccount has the EntryPoint call the account, after its deployment where that is part of the operation.
 func (s *simulation) callAccount(ctx context.Context, data []byte, gas *uint256.Int) (*SimulationError, error) {
 	if len(s.op.InitCode) == 0 {
-		return s.try(ctx, s.client.contracts.EntryPoint, s.op.Sender, data, gas)
+		return s.simulateCall(ctx, s.client.contracts.EntryPoint, s.op.Sender, data, gas)
 	}
-	failure, err := s.try(ctx, common.Address{}, s.client.contracts.EntryPoint, contracts.SimulateHandleOp(s.deployment(), s.op.Sender, data), nil)
+	failure, err := s.simulateCall(ctx, common.Address{}, s.client.contracts.EntryPoint, contracts.SimulateHandleOp(s.deployment(), s.op.Sender, data), nil)
 	switch {
 	case err != nil:
 		return nil, err
@@ -179,9 +179,9 @@ func (s *simulation) deployment() contracts.UserOperation {
 	return contracts.UserOperation(op)
 }
 
-// try makes a call with so much gas to run on; nil is all that the node grants. The failure is nil if the call
-// succeeds; err is the node's or the network's.
-func (s *simulation) try(ctx context.Context, from, to common.Address, data []byte, gas *uint256.Int) (failure *SimulationError, err error) {
+// simulateCall has the node simulate a call with so much gas to run on; nil is all that the node grants. The failure
+// is nil if the call succeeds; err is the node's or the network's.
+func (s *simulation) simulateCall(ctx context.Context, from, to common.Address, data []byte, gas *uint256.Int) (failure *SimulationError, err error) {
 	call := ethereum.CallMsg{From: from, To: &to, Data: data}
 	if gas != nil {
 		call.Gas = callGas(gas, data)
@@ -197,7 +197,7 @@ func (s *simulation) try(ctx context.Context, from, to common.Address, data []by
 	failure = &SimulationError{Operation: s.op, Revert: revert}
 	if gas != nil && len(revert.Data) == 0 {
 		// Out of gas in a call within the call, the account's proxy says nothing. So does a bare revert.
-		if unlimited, err := s.try(ctx, from, to, data, nil); err == nil && unlimited == nil {
+		if unlimited, err := s.simulateCall(ctx, from, to, data, nil); err == nil && unlimited == nil {
 			failure.Err = fmt.Errorf("out of gas: a limit of %s is too low", gas.Dec())
 		}
 	}
@@ -215,8 +215,9 @@ func callGas(gas *uint256.Int, data []byte) uint64 {
 	return params.TxGas + max(limit+tokens*params.TxDataZeroGas, tokens*params.TxCostFloorPerToken)
 }
 
-// uncover looks for the reason that the EntryPoint saw and did not tell: it tells strings only.
-func (s *simulation) uncover(ctx context.Context, aa *userop.AAError) (*SimulationError, error) {
+// hiddenFailure simulates the failed part of the validation alone, for the reason that the EntryPoint saw and did not
+// tell: it tells strings only.
+func (s *simulation) hiddenFailure(ctx context.Context, aa *userop.AAError) (*SimulationError, error) {
 	if !strings.Contains(aa.Reason, "OOG") {
 		return nil, nil
 	}
@@ -224,14 +225,14 @@ func (s *simulation) uncover(ctx context.Context, aa *userop.AAError) (*Simulati
 	switch aa.Code {
 	case "AA13":
 		factory, deploy := common.BytesToAddress(s.op.InitCode[:common.AddressLength]), s.op.InitCode[common.AddressLength:]
-		return s.try(ctx, common.Address{}, factory, deploy, &s.op.VerificationGasLimit)
+		return s.simulateCall(ctx, common.Address{}, factory, deploy, &s.op.VerificationGasLimit)
 	case "AA23":
 		return s.callAccount(ctx, contracts.ValidateUserOp(op, hash, new(uint256.Int)), &s.op.VerificationGasLimit)
 	case "AA33":
-		most, _ := s.op.Prefund()
-		data := contracts.ValidatePaymasterUserOp(op, hash, most)
+		prefund, _ := s.op.Prefund()
+		data := contracts.ValidatePaymasterUserOp(op, hash, prefund)
 		paymaster := common.BytesToAddress(s.op.PaymasterAndData[:common.AddressLength])
-		return s.try(ctx, s.client.contracts.EntryPoint, paymaster, data, &s.op.VerificationGasLimit)
+		return s.simulateCall(ctx, s.client.contracts.EntryPoint, paymaster, data, &s.op.VerificationGasLimit)
 	}
 	return nil, nil
 }

@@ -36,7 +36,7 @@ func SendTogether(ctx context.Context, legs ...Leg) ([]*userop.Pending, error) {
 		if drafts[i], err = newLegDraft(leg.Account, leg.Window, leg.Options); err != nil {
 			return err
 		}
-		drafts[i].draft, err = leg.Account.draft(leg.Calls, leg.Options)
+		drafts[i].draft, err = leg.Account.draft(leg.Calls, drafts[i].settings)
 		return err
 	})
 	if err != nil {
@@ -76,12 +76,12 @@ func GrantTogether(ctx context.Context, store session.Store, legs ...GrantLeg) (
 		if *draft, err = newLegDraft(leg.Account, leg.Window, leg.Options); err != nil {
 			return err
 		}
-		sess, plan, calls, err := leg.Account.planGrant(ctx, store, leg.Policies, leg.Options)
+		sess, plan, calls, err := leg.Account.planGrant(ctx, store, leg.Policies, draft.settings)
 		if err != nil {
 			return fmt.Errorf("grant a session: %w", err)
 		}
 		granted[i].Session = sess
-		draft.draft, draft.undo, err = leg.Account.rootDraft(sess, plan, calls, leg.Options)
+		draft.draft, draft.undo, err = leg.Account.rootDraft(sess, plan, calls, draft.settings)
 		return err
 	})
 	if err != nil {
@@ -130,10 +130,11 @@ func (e *LegsError) Unwrap() []error {
 // It makes [userop.SafeToRetry] say so.
 func (e *LegsError) Temporary() bool { return false }
 
-// legDraft is a leg on its way.
+// legDraft is a leg whose operation is being made.
 type legDraft struct {
-	account *OwnedAccount
-	draft   *userop.Draft
+	account  *OwnedAccount
+	settings *settings
+	draft    *userop.Draft
 	// undo takes back what the draft's BeforeSend did; nil where it did nothing.
 	undo         func(context.Context) error
 	until, after uint64
@@ -148,7 +149,7 @@ func newLegDraft(a *OwnedAccount, window policy.Window, opts []Option) (leg legD
 	if err != nil {
 		return leg, err
 	}
-	if s.leaves != nil || s.find != nil || s.signer != nil {
+	if s.namesSigner() {
 		return leg, fmt.Errorf("%w: a leg of account %s names its own signer; the owner signs all legs", ErrConfig, a.address)
 	}
 	if s.lanes != nil {
@@ -157,7 +158,7 @@ func newLegDraft(a *OwnedAccount, window policy.Window, opts []Option) (leg legD
 	if _, owned := a.active.Signer.(ownerSigner); !owned || a.active.Address != a.client.contracts.Multichain {
 		return leg, fmt.Errorf("%w: account %s signs through module %s; operations on several chains need the multichain module, chosen with Multichain or ActiveModule", ErrConfig, a.address, a.active.Address)
 	}
-	leg.account = a
+	leg.account, leg.settings = a, s
 	if window != (policy.Window{}) {
 		leg.until, leg.after, err = window.Seconds()
 	}
