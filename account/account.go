@@ -199,7 +199,7 @@ func (c *Client) useSession(draft *userop.Draft, calls []Call, leaves []session.
 	if err != nil {
 		return err
 	}
-	sess := signer.Session()
+	sess := signer.Sessions()
 	if ref := sess.Ref(); ref.Account != draft.Sender || ref.ChainID != c.chainID {
 		return fmt.Errorf("%w: a session of %s cannot act for account %s on chain %d", ErrConfig, ref, draft.Sender, c.chainID)
 	}
@@ -217,9 +217,9 @@ func (c *Client) useSession(draft *userop.Draft, calls []Call, leaves []session.
 	return signer.CheckCalls(draft.CallData, calls)
 }
 
-// checkSession compares the session with the store and the chain as they are now.
+// checkSession compares the sessions with the store and the chain as they are now.
 func (c *Client) checkSession(ctx context.Context, signer *session.Signer) error {
-	sess := signer.Session()
+	sess := signer.Sessions()
 	if err := sess.Refresh(ctx); err != nil {
 		return fmt.Errorf("read session store again: %w", err)
 	}

@@ -15,7 +15,7 @@
 // without sending it (Estimate, Simulate).
 //
 // Before anything is signed, the node and the bundler have said that they serve the right chain and
-// EntryPoint, the owner was compared with the account's, or the session with the store and with the root
+// EntryPoint, the owner was compared with the account's, or the sessions with the store and with the root
 // on chain, and its policy with the call. What would lock the owner out is refused. What a paymaster or
 // bundler proposes is held against the caller's caps.
 //

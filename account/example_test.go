@@ -59,5 +59,5 @@ func Example() {
 	}
 	// The user granted nothing yet:
 	fmt.Println(send(session.NewMemory()))
-	// Output: open session: no session stored for account 0x1111111111111111111111111111111111111111 on chain 80002; grant or import one first
+	// Output: open sessions: no session stored for account 0x1111111111111111111111111111111111111111 on chain 80002; grant or import one first
 }

@@ -80,7 +80,7 @@ func (emptyAnswers) CallContract(context.Context, ethereum.CallMsg, *big.Int) ([
 func TestNobodyStandsInForASessionThatIsNotThere(t *testing.T) {
 	owned := offlineClient(t).OwnedAccount(account.KeyOwner(exampleKey))
 	for want, opt := range map[string]account.Option{
-		"WithLeafOf without a session": account.WithLeafOf(nil),
+		"WithLeafOf without sessions": account.WithLeafOf(nil),
 		"WithSigner without a signer":  account.WithSigner(nil),
 		"WithSession without a leaf":   account.WithSession(),
 	} {

@@ -16,7 +16,7 @@ type Option func(*settings)
 
 type settings struct {
 	leaves      []session.LeafRef
-	find        *session.Session
+	find        *session.Sessions
 	signer      userop.Signer
 	sponsored   bool
 	orSelf      bool
@@ -52,9 +52,9 @@ func WithSession(leaves ...session.LeafRef) Option {
 
 // WithLeafOf acts with the leaf, or one for each call, whose policy allows it: the only one that does,
 // or an error matching [session.ErrAmbiguous] or [session.ErrNoLeaf].
-func WithLeafOf(sess *session.Session) Option {
+func WithLeafOf(sess *session.Sessions) Option {
 	return func(s *settings) {
-		s.must(sess != nil, "WithLeafOf without a session")
+		s.must(sess != nil, "WithLeafOf without sessions")
 		s.find = sess
 	}
 }

@@ -33,7 +33,7 @@ type mocked struct {
 	paymaster *testutil.MockPaymaster
 	trips     *testutil.RoundTrips
 	user      *account.Account
-	session   *session.Session
+	session   *session.Sessions
 	chain     *ethclient.Client // of node
 }
 

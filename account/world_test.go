@@ -123,7 +123,7 @@ func (w *world) mint(t *testing.T, to common.Address) account.Call {
 }
 
 // grant grants the policies and waits until they are active.
-func (w *world) grant(t *testing.T, policies []policy.Policy, opts ...account.Option) *session.Session {
+func (w *world) grant(t *testing.T, policies []policy.Policy, opts ...account.Option) *session.Sessions {
 	t.Helper()
 	sess, tx, err := w.owner.Grant(t.Context(), w.store, policies, append(opts, account.Sponsored())...)
 	require.NoError(t, err)

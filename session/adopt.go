@@ -9,14 +9,15 @@ import (
 
 // Adopt makes the store believe what another backend's document says, if the chain shows the document's
 // root. Sessions of the store that are not in the document stay there, outside the tree: they cannot be
-// used until a [Session.PlanRestore] puts them back. Those that the document has as revoked never can. The session needs a chain: open it without [WithChain],
-// since Open would refuse a root that the store does not know, and give it the chain with [Session.On].
+// used until a [Sessions.PlanRestore] puts them back. Those that the document has as revoked never can. It
+// needs a chain: open the sessions without [WithChain], since Open would refuse a root that the store does not
+// know, and give them the chain with [Sessions.On].
 //
 // It settles a conflict of roots: adopt the other backend's document, restore what it left out, and hand
 // the result back.
-func (s *Session) Adopt(ctx context.Context, d *Document) error {
+func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 	if s.chain == nil {
-		return fmt.Errorf("%w: adopt sessions of %s without a chain; give the session one with On", policy.ErrInvalid, s.ref)
+		return fmt.Errorf("%w: adopt sessions of %s without a chain; give the sessions one with On", policy.ErrInvalid, s.ref)
 	}
 	if d.Ref() != s.ref {
 		return fmt.Errorf("%w: a document of %s is not one of %s", policy.ErrInvalid, d.Ref(), s.ref)
@@ -45,9 +46,9 @@ func (s *Session) Adopt(ctx context.Context, d *Document) error {
 }
 
 // PlanRestore decides on a root with the leaves that are in force but were left out of the account's
-// tree, as after [Session.Adopt]; no ID means all of them. What another backend's document has as revoked is
+// tree, as after [Sessions.Adopt]; no ID means all of them. What another backend's document has as revoked is
 // not in force.
-func (s *Session) PlanRestore(ids ...string) (*RootChange, error) {
+func (s *Sessions) PlanRestore(ids ...string) (*RootChange, error) {
 	state, now := s.view.Load().state, s.now()
 	wanted := set(ids)
 	var restore []Leaf
@@ -76,8 +77,8 @@ func (s *Session) PlanRestore(ids ...string) (*RootChange, error) {
 	return s.plan(restore, nil)
 }
 
-// apply changes the store from the version of the session's view.
-func (s *Session) apply(ctx context.Context, c *Change) error {
+// apply changes the store from the version of the view.
+func (s *Sessions) apply(ctx context.Context, c *Change) error {
 	if _, err := s.store.Apply(ctx, s.ref, s.view.Load().state.Version, c); err != nil {
 		return err
 	}

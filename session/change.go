@@ -14,16 +14,16 @@ import (
 
 // RootChange is one change of an account's session root, decided on one version of the store. It goes
 // in two phases, so that a crash between them leaves something to finish or to undo: Begin writes down
-// what is about to be sent, and [Session.Activate] or [Session.Reconcile] settles it by the chain.
+// what is about to be sent, and [Sessions.Activate] or [Sessions.Reconcile] settles it by the chain.
 type RootChange struct {
-	session *Session
-	version uint64
-	change  Change
+	sessions *Sessions
+	version  uint64
+	change   Change
 }
 
 // PlanGrant decides on a root with a leaf for each policy added. Leaves that are revoked or expired
 // leave the tree with it. Nothing is stored yet.
-func (s *Session) PlanGrant(m policy.Modules, policies ...policy.Policy) (*RootChange, error) {
+func (s *Sessions) PlanGrant(m policy.Modules, policies ...policy.Policy) (*RootChange, error) {
 	if len(policies) == 0 {
 		return nil, fmt.Errorf("%w: grant a session without a policy", policy.ErrInvalid)
 	}
@@ -41,7 +41,7 @@ func (s *Session) PlanGrant(m policy.Modules, policies ...policy.Policy) (*RootC
 // PlanRevoke decides on a root without the leaves of those IDs. Once begun, the leaves never sign
 // again, even if the operation fails. If all of them are revoked and out of the tree already, the error
 // matches [ErrRevoked].
-func (s *Session) PlanRevoke(ids ...string) (*RootChange, error) {
+func (s *Sessions) PlanRevoke(ids ...string) (*RootChange, error) {
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("%w: revoke no session of %s; PlanRevokeAll revokes all", policy.ErrInvalid, s.ref)
 	}
@@ -61,7 +61,7 @@ func (s *Session) PlanRevoke(ids ...string) (*RootChange, error) {
 }
 
 // worthRevoking returns an error if nothing is left to do for those leaves.
-func (s *Session) worthRevoking(revoke map[int]bool) error {
+func (s *Sessions) worthRevoking(revoke map[int]bool) error {
 	state := s.view.Load().state
 	for i := range revoke {
 		if leaf := &state.Leaves[i]; leaf.InTree || leaf.Status != StatusRevoked || state.Pending != nil {
@@ -72,7 +72,7 @@ func (s *Session) worthRevoking(revoke map[int]bool) error {
 }
 
 // PlanRevokeAll decides on the root zero, which revokes every session of the account.
-func (s *Session) PlanRevokeAll() (*RootChange, error) {
+func (s *Sessions) PlanRevokeAll() (*RootChange, error) {
 	revoke := make(map[int]bool, s.Len())
 	for i := range s.Len() {
 		revoke[i] = true
@@ -82,7 +82,7 @@ func (s *Session) PlanRevokeAll() (*RootChange, error) {
 
 // plan puts the next root together: the leaves of the tree that are in force and not to be revoked,
 // by position, and the added ones.
-func (s *Session) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) {
+func (s *Sessions) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) {
 	state, now := s.view.Load().state, s.now()
 	if state.Pending != nil {
 		return nil, fmt.Errorf("%w: a change of the session root of %s waits for operation %s; call Reconcile to settle it", ErrPending, s.ref, state.Pending.OpHash)
@@ -110,11 +110,11 @@ func (s *Session) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) {
 		return nil, err
 	}
 	pending.Root = next.treeAfter(pending).Root()
-	return &RootChange{session: s, version: state.Version, change: change}, nil
+	return &RootChange{sessions: s, version: state.Version, change: change}, nil
 }
 
 // newLeaf turns a policy into a leaf with an ID of its own.
-func (s *Session) newLeaf(m policy.Modules, p policy.Policy, added []Leaf) (Leaf, error) {
+func (s *Sessions) newLeaf(m policy.Modules, p policy.Policy, added []Leaf) (Leaf, error) {
 	id, p := nameOf(p)
 	if p == nil {
 		return Leaf{}, fmt.Errorf("%w: it is nil", policy.ErrInvalid)
@@ -160,14 +160,14 @@ func (c *RootChange) IDs() []string { return append([]string(nil), c.change.Head
 func (c *RootChange) Begin(ctx context.Context, op *userop.Operation, opHash common.Hash) error {
 	c.change.Header.Pending.OpHash = opHash
 	c.change.Header.Pending.Nonce = op.Nonce
-	if _, err := c.session.store.Apply(ctx, c.session.ref, c.version, &c.change); err != nil {
+	if _, err := c.sessions.store.Apply(ctx, c.sessions.ref, c.version, &c.change); err != nil {
 		return fmt.Errorf("store pending session root: %w", err)
 	}
-	return c.session.Refresh(ctx)
+	return c.sessions.Refresh(ctx)
 }
 
 // Rollback undoes a change whose operation was surely not accepted: added leaves are forgotten.
 // Revoked leaves stay revoked.
 func (c *RootChange) Rollback(ctx context.Context) error {
-	return c.session.undo(ctx, c.change.Header.Pending)
+	return c.sessions.undo(ctx, c.change.Header.Pending)
 }

@@ -59,8 +59,8 @@ func rawPolicy(id string) policy.Raw {
 	}
 }
 
-// opened is a session over a fresh store with a chain.
-func opened(t *testing.T, chain session.Chain) (*session.Session, *session.Memory) {
+// opened are sessions over a fresh store with a chain.
+func opened(t *testing.T, chain session.Chain) (*session.Sessions, *session.Memory) {
 	t.Helper()
 	store := session.NewMemory()
 	_, err := store.ImportKey(t.Context(), testRef, testKey)
@@ -71,7 +71,7 @@ func opened(t *testing.T, chain session.Chain) (*session.Session, *session.Memor
 }
 
 // begun grants policies up to the point where the operation would be sent.
-func begun(t *testing.T, sess *session.Session, hash common.Hash, ids ...string) *session.RootChange {
+func begun(t *testing.T, sess *session.Sessions, hash common.Hash, ids ...string) *session.RootChange {
 	t.Helper()
 	policies := make([]policy.Policy, len(ids))
 	for i, id := range ids {
@@ -84,7 +84,7 @@ func begun(t *testing.T, sess *session.Session, hash common.Hash, ids ...string)
 	return change
 }
 
-func statuses(sess *session.Session) map[string]session.Status {
+func statuses(sess *session.Sessions) map[string]session.Status {
 	all := make(map[string]session.Status)
 	for _, leaf := range sess.Leaves() {
 		all[leaf.ID] = leaf.Status
@@ -92,7 +92,7 @@ func statuses(sess *session.Session) map[string]session.Status {
 	return all
 }
 
-func trySign(t *testing.T, sess *session.Session, id string) error {
+func trySign(t *testing.T, sess *session.Sessions, id string) error {
 	t.Helper()
 	signer, err := session.NewSigner(policy.Modules{}, sess.ByID(id))
 	if err != nil {
@@ -283,8 +283,8 @@ func TestAbandon(t *testing.T) {
 	require.NoError(t, sess.Abandon(t.Context()))
 }
 
-// granted is a session whose grants landed.
-func granted(t *testing.T, chain *ledger, ids ...string) (*session.Session, *session.Memory) {
+// granted are sessions whose grants landed.
+func granted(t *testing.T, chain *ledger, ids ...string) (*session.Sessions, *session.Memory) {
 	t.Helper()
 	sess, store := opened(t, chain)
 	change := begun(t, sess, common.Hash{1}, ids...)

@@ -75,15 +75,15 @@ func TestConfirmAsksTheChainOfWhatTheStoreHasNew(t *testing.T) {
 // TestRootsThatMoveMeanwhile has another process change the root, in the store and on chain, after the store
 // was read and before the chain is.
 func TestRootsThatMoveMeanwhile(t *testing.T) {
-	for name, look := range map[string]func(context.Context, *session.Session, session.Store, session.Chain) error{
-		"open": func(ctx context.Context, _ *session.Session, store session.Store, chain session.Chain) error {
+	for name, look := range map[string]func(context.Context, *session.Sessions, session.Store, session.Chain) error{
+		"open": func(ctx context.Context, _ *session.Sessions, store session.Store, chain session.Chain) error {
 			_, err := session.Open(ctx, store, testRef, session.WithChain(chain))
 			return err
 		},
-		"confirm": func(ctx context.Context, sess *session.Session, _ session.Store, chain session.Chain) error {
+		"confirm": func(ctx context.Context, sess *session.Sessions, _ session.Store, chain session.Chain) error {
 			return sess.Confirm(ctx, chain, 0)
 		},
-		"reconcile": func(ctx context.Context, sess *session.Session, _ session.Store, chain session.Chain) error {
+		"reconcile": func(ctx context.Context, sess *session.Sessions, _ session.Store, chain session.Chain) error {
 			return sess.On(chain).Reconcile(ctx)
 		},
 	} {
@@ -132,7 +132,7 @@ func TestLandingLeavesTheNextChangeToTheSameRootAlone(t *testing.T) {
 	slow := &slowStore{Memory: store}
 	sess, err := session.Open(t.Context(), slow, testRef, session.WithChain(chain))
 	require.NoError(t, err)
-	revokeAll := func(sess *session.Session, hash common.Hash) {
+	revokeAll := func(sess *session.Sessions, hash common.Hash) {
 		change, err := sess.PlanRevokeAll()
 		require.NoError(t, err)
 		require.NoError(t, change.Begin(t.Context(), new(userop.Operation), hash))

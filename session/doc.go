@@ -2,8 +2,8 @@
 // a Merkle tree whose root the user's smart account keeps on chain.
 //
 // A [policy.Policy] says what a key may do and is granted as a [Leaf], under an ID of its own that [Named] chooses.
-// The leaves of an account on one chain, named by a [Ref], are a [Session]; [Open] loads it from a [Store].
-// [Session.Leaf] and its kin choose a leaf, and a [Signer] proves it and signs with its key, which a [Keyring]
+// The leaves of an account on one chain, named by a [Ref], are a [Sessions]; [Open] loads it from a [Store].
+// [Sessions.Leaf] and its kin choose a leaf, and a [Signer] proves it and signs with its key, which a [Keyring]
 // holds.
 //
 // # What is checked
@@ -18,8 +18,8 @@
 //
 // The newest root on chain wins, and a root cancels every session it leaves out. So a change goes in two
 // phases: a [RootChange] is stored as pending with its operation before it is sent, and it becomes final
-// when the chain shows its root ([Session.Activate]). After a crash, [Session.Reconcile] decides by the
+// when the chain shows its root ([Sessions.Activate]). After a crash, [Sessions.Reconcile] decides by the
 // chain. A revoked leaf stops signing the moment its tombstone is stored, in every process that shares
-// the store. A root on chain that the store does not know is a [*RootMismatch]; [Session.Adopt] and
-// [Session.PlanRestore] settle it with another backend's [Document].
+// the store. A root on chain that the store does not know is a [*RootMismatch]; [Sessions.Adopt] and
+// [Sessions.PlanRestore] settle it with another backend's [Document].
 package session

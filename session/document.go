@@ -32,8 +32,8 @@ type Document struct {
 	// Root is the root of Leaves; [ParseDocument] checks it.
 	Root   common.Hash `json:"root"`
 	Leaves []Leaf      `json:"leaves"`
-	// Revoked are the hashes of leaves that were revoked and left the tree: who adopts the document does not
-	// take them for left out by mistake.
+	// Revoked are the hashes of leaves that were revoked and left the tree: whoever adopts the document does
+	// not take them for left out by mistake.
 	Revoked []common.Hash `json:"revoked,omitempty"`
 	// Keys are session keys sealed by an AEAD that both sides have.
 	Keys []SealedKey `json:"keys,omitempty"`
@@ -56,7 +56,7 @@ func (d *Document) Ref() Ref { return Ref{ChainID: d.ChainID, Account: d.Account
 
 // Export returns the sessions of the account's tree as a document, without keys. A change that waits
 // for the chain is an error matching [ErrPending]: settle it first.
-func (s *Session) Export() (*Document, error) {
+func (s *Sessions) Export() (*Document, error) {
 	state := s.view.Load().state
 	if state.Pending != nil {
 		return nil, fmt.Errorf("%w: export of %s; call Activate or Reconcile first", ErrPending, s.ref)
@@ -86,9 +86,9 @@ func (s *State) revoked(now time.Time) (hashes []common.Hash) {
 	return hashes
 }
 
-// ExportWithKeys is [Session.Export] with the keys of the leaves in force, sealed by aead. The keyring
+// ExportWithKeys is [Sessions.Export] with the keys of the leaves in force, sealed by aead. The keyring
 // has to be a [KeySealer].
-func (s *Session) ExportWithKeys(ctx context.Context, aead seal.AEAD) (*Document, error) {
+func (s *Sessions) ExportWithKeys(ctx context.Context, aead seal.AEAD) (*Document, error) {
 	d, err := s.Export()
 	if err != nil {
 		return nil, err
@@ -171,19 +171,19 @@ type importing struct {
 	aead seal.AEAD
 }
 
-// WithSealedKeys opens the document's keys and hands them to the session's keyring.
+// WithSealedKeys opens the document's keys and hands them to the keyring of the sessions.
 func WithSealedKeys(aead seal.AEAD) ImportOption { return func(i *importing) { i.aead = aead } }
 
-// WithOptions are the options that the imported session is opened with.
+// WithOptions are the options that the imported sessions are opened with.
 func WithOptions(opts ...Option) ImportOption {
 	return func(i *importing) { i.opts = append(i.opts, opts...) }
 }
 
 // Import stores a document's sessions for an account that the store knows nothing of, or the same of.
 // Leaves are pending until the account's root on chain was seen to be the document's: they can be used
-// with a client at once, and [Session.Reconcile] makes them active. A store that has other sessions of the
-// account is an error matching [ErrConflict]; see [Session.Adopt].
-func Import(ctx context.Context, store Store, d *Document, opts ...ImportOption) (*Session, error) {
+// with a client at once, and [Sessions.Reconcile] makes them active. A store that has other sessions of the
+// account is an error matching [ErrConflict]; see [Sessions.Adopt].
+func Import(ctx context.Context, store Store, d *Document, opts ...ImportOption) (*Sessions, error) {
 	var in importing
 	for _, opt := range opts {
 		opt(&in)
@@ -212,7 +212,7 @@ func Import(ctx context.Context, store Store, d *Document, opts ...ImportOption)
 	return sess, nil
 }
 
-func (s *Session) importKeys(ctx context.Context, d *Document, aead seal.AEAD) error {
+func (s *Sessions) importKeys(ctx context.Context, d *Document, aead seal.AEAD) error {
 	if aead == nil || len(d.Keys) == 0 {
 		return nil
 	}

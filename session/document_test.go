@@ -22,8 +22,8 @@ func testAEAD(t *testing.T) seal.AEAD {
 	return aead
 }
 
-// handOver exports a session with its keys and reads the document as the other side would.
-func handOver(t *testing.T, sess *session.Session) *session.Document {
+// handOver exports sessions with their keys and reads the document as the other side would.
+func handOver(t *testing.T, sess *session.Sessions) *session.Document {
 	t.Helper()
 	document, err := sess.ExportWithKeys(t.Context(), testAEAD(t))
 	require.NoError(t, err)
@@ -246,7 +246,7 @@ func TestAdoptKeepsTombstones(t *testing.T) {
 	require.ErrorIs(t, trySign(t, ours, "a"), session.ErrRevoked)
 }
 
-func ids(sess *session.Session) (ids []string) {
+func ids(sess *session.Sessions) (ids []string) {
 	for _, leaf := range sess.Leaves() {
 		ids = append(ids, leaf.ID)
 	}

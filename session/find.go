@@ -14,7 +14,7 @@ import (
 // ways to choose are an error matching [ErrAmbiguous], none is one matching [ErrNoLeaf]; both say for
 // which call. A leaf outside the account's tree, such as one that is being granted, is chosen only where
 // those in the tree do not do. Leaves of modules that cannot be judged locally are not found.
-func (s *Session) Find(m policy.Modules, calls ...policy.Call) ([]LeafRef, error) {
+func (s *Sessions) Find(m policy.Modules, calls ...policy.Call) ([]LeafRef, error) {
 	if len(calls) == 0 {
 		return nil, fmt.Errorf("%w: find session leaves for no call", policy.ErrInvalid)
 	}
@@ -31,7 +31,7 @@ func (s *Session) Find(m policy.Modules, calls ...policy.Call) ([]LeafRef, error
 }
 
 // find chooses among the leaves that are eligible, by position.
-func (s *Session) find(m policy.Modules, v *view, calls []policy.Call, eligible func(int) bool) ([]LeafRef, error) {
+func (s *Sessions) find(m policy.Modules, v *view, calls []policy.Call, eligible func(int) bool) ([]LeafRef, error) {
 	now, allowed := s.now(), make([][]*Leaf, len(calls))
 	for i := range v.state.Leaves {
 		leaf := &v.state.Leaves[i]
@@ -53,7 +53,7 @@ func (s *Session) find(m policy.Modules, v *view, calls []policy.Call, eligible 
 }
 
 // choose picks the key that has a leaf for every call, and its leaves.
-func (s *Session) choose(allowed [][]*Leaf) ([]LeafRef, error) {
+func (s *Sessions) choose(allowed [][]*Leaf) ([]LeafRef, error) {
 	var keys []common.Address
 	for _, leaf := range allowed[0] {
 		if !slices.Contains(keys, leaf.Key) && slices.IndexFunc(allowed, func(leaves []*Leaf) bool { return len(ofKey(leaves, leaf.Key)) == 0 }) < 0 {
@@ -89,7 +89,7 @@ func ofKey(leaves []*Leaf, key common.Address) (ids []string) {
 
 // ByTarget chooses the only leaf in force of a [policy.ABI] for that contract and function selector, or of
 // a [policy.ERC20] for that token.
-func (s *Session) ByTarget(m policy.Modules, contract common.Address, selector [4]byte) LeafRef {
+func (s *Sessions) ByTarget(m policy.Modules, contract common.Address, selector [4]byte) LeafRef {
 	m = m.WithDefaults()
 	what := fmt.Sprintf("target %s and selector 0x%x", contract, selector)
 	return s.only(what, func(l *Leaf) bool { return l.Targets(m, contract, selector) })

@@ -7,40 +7,40 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// LeafRef chooses one leaf of a session to act with. It is a cheap value; a choice that does not
+// LeafRef chooses one of an account's sessions to act with. It is a cheap value; a choice that does not
 // exist says so when it is used, so that calls can be chained.
 type LeafRef struct {
-	session *Session
-	id      string
-	data    []byte // call-specific data for the router
-	err     error
+	sessions *Sessions
+	id       string
+	data     []byte // call-specific data for the router
+	err      error
 }
 
 // Leaf chooses the leaf at a position: 0 is the first that was granted, never "none".
-func (s *Session) Leaf(i int) LeafRef {
+func (s *Sessions) Leaf(i int) LeafRef {
 	leaves := s.view.Load().state.Leaves
 	if i < 0 || i >= len(leaves) {
 		return LeafRef{err: s.noLeaf(i)}
 	}
-	return LeafRef{session: s, id: leaves[i].ID}
+	return LeafRef{sessions: s, id: leaves[i].ID}
 }
 
 // ByID chooses the leaf with that ID.
-func (s *Session) ByID(id string) LeafRef {
+func (s *Sessions) ByID(id string) LeafRef {
 	if _, ok := s.view.Load().byID[id]; !ok {
 		return LeafRef{err: fmt.Errorf("%w: %q of %s", ErrNoLeaf, id, s.ref)}
 	}
-	return LeafRef{session: s, id: id}
+	return LeafRef{sessions: s, id: id}
 }
 
 // ByKey chooses the only leaf of a session key that is not revoked or expired; several are an error
 // matching [ErrAmbiguous] that lists them.
-func (s *Session) ByKey(key common.Address) LeafRef {
+func (s *Sessions) ByKey(key common.Address) LeafRef {
 	return s.only("key "+key.Hex(), func(l *Leaf) bool { return l.Key == key })
 }
 
 // only chooses the one usable leaf that fits.
-func (s *Session) only(what string, fits func(*Leaf) bool) LeafRef {
+func (s *Sessions) only(what string, fits func(*Leaf) bool) LeafRef {
 	state, now := s.view.Load().state, s.now()
 	var found []string
 	for i := range state.Leaves {
@@ -53,7 +53,7 @@ func (s *Session) only(what string, fits func(*Leaf) bool) LeafRef {
 	case 0:
 		return LeafRef{err: fmt.Errorf("%w: none of %s with %s is in force", ErrNoLeaf, s.ref, what)}
 	case 1:
-		return LeafRef{session: s, id: found[0]}
+		return LeafRef{sessions: s, id: found[0]}
 	}
 	return LeafRef{err: fmt.Errorf("%w: %v of %s have %s; choose one by ID", ErrAmbiguous, found, s.ref, what)}
 }
@@ -74,18 +74,18 @@ func (r LeafRef) Leaf() (Leaf, error) {
 	return v.state.Leaves[i].Clone(), nil
 }
 
-// resolve finds the leaf in the session's newest view.
+// resolve finds the leaf in the newest view.
 func (r LeafRef) resolve() (*view, int, error) {
 	if r.err != nil {
 		return nil, 0, r.err
 	}
-	if r.session == nil {
-		return nil, 0, fmt.Errorf("%w: a LeafRef is made by Session.Leaf, ByID or ByKey", ErrNoLeaf)
+	if r.sessions == nil {
+		return nil, 0, fmt.Errorf("%w: a LeafRef is made by Sessions.Leaf, ByID or ByKey", ErrNoLeaf)
 	}
-	v := r.session.view.Load()
+	v := r.sessions.view.Load()
 	i, ok := v.byID[r.id]
 	if !ok {
-		return nil, 0, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, r.id, r.session.ref)
+		return nil, 0, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, r.id, r.sessions.ref)
 	}
 	return v, i, nil
 }

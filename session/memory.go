@@ -253,7 +253,7 @@ func NotFoundError(ref Ref) error {
 
 // ConflictError returns the error of a lost compare-and-set, matching [ErrConflict]; stores share it.
 func ConflictError(ref Ref, want, have uint64) error {
-	return fmt.Errorf("%w: %s is at version %d, the change was decided on version %d; open the session again and retry", ErrConflict, ref, have, want)
+	return fmt.Errorf("%w: %s is at version %d, the change was decided on version %d; open the sessions again and retry", ErrConflict, ref, have, want)
 }
 
 // NoKeyError returns the error of a key that is not there, matching [ErrNoKey]; keyrings share it.

@@ -17,10 +17,10 @@ import (
 //   - the chain shows the stored root, and the operation may still land: an error matching [ErrPending];
 //   - any other root: a [*RootMismatch], and the store stays as it is.
 //
-// The session needs [WithChain].
-func (s *Session) Reconcile(ctx context.Context) error {
+// The sessions need [WithChain].
+func (s *Sessions) Reconcile(ctx context.Context) error {
 	if s.chain == nil {
-		return fmt.Errorf("%w: reconcile %s without a chain; open the session with WithChain", policy.ErrInvalid, s.ref)
+		return fmt.Errorf("%w: reconcile %s without a chain; open the sessions with WithChain", policy.ErrInvalid, s.ref)
 	}
 	if err := s.Refresh(ctx); err != nil {
 		return err
@@ -28,7 +28,7 @@ func (s *Session) Reconcile(ctx context.Context) error {
 	return s.compare(ctx, func() error { return s.reconcile(ctx) })
 }
 
-func (s *Session) reconcile(ctx context.Context) error {
+func (s *Sessions) reconcile(ctx context.Context) error {
 	root, pending, err := s.fate(ctx)
 	switch {
 	case err != nil:
@@ -48,7 +48,7 @@ func (s *Session) reconcile(ctx context.Context) error {
 
 // Abandon undoes the pending change without asking the chain: for an operation that its bundler
 // dropped. If it lands all the same, the chain has a root that the store does not know.
-func (s *Session) Abandon(ctx context.Context) error {
+func (s *Sessions) Abandon(ctx context.Context) error {
 	if err := s.Refresh(ctx); err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (s *Session) Abandon(ctx context.Context) error {
 }
 
 // fate reads the root and, if a change is pending, whether its operation can still set the new one.
-func (s *Session) fate(ctx context.Context) (root common.Hash, pending *PendingRoot, err error) {
+func (s *Sessions) fate(ctx context.Context) (root common.Hash, pending *PendingRoot, err error) {
 	if pending = s.Pending(); pending == nil {
 		root, err = s.chain.SessionRoot(ctx, s.ref.Account)
 		return root, nil, err
@@ -72,7 +72,7 @@ func (s *Session) fate(ctx context.Context) (root common.Hash, pending *PendingR
 }
 
 // activateSeen makes leaves active that another SDK wrote as pending and whose root the chain shows.
-func (s *Session) activateSeen(ctx context.Context, root common.Hash) error {
+func (s *Sessions) activateSeen(ctx context.Context, root common.Hash) error {
 	state := s.view.Load().state
 	change := &Change{Header: state.Header}
 	for i := range state.Leaves {

@@ -12,7 +12,7 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// Operation is a sent operation, as [Session.Activate] waits for it; *userop.Pending is one.
+// Operation is a sent operation, as [Sessions.Activate] waits for it; *userop.Pending is one.
 type Operation interface {
 	Hash() common.Hash
 	Wait(ctx context.Context) (*userop.Receipt, error)
@@ -24,14 +24,14 @@ const rootLag = 100 * time.Millisecond
 // Activate waits for the operation that changes the session root and makes the change final once the
 // receipt is successful and the chain shows the new root. If the operation reverted or was
 // dropped, the change is undone and that error returned. Any other error leaves the change pending for
-// [Session.Reconcile]. A change that was settled elsewhere meanwhile stays as it is; the error is the
-// operation's. The session needs [WithChain]; those from a grant have it.
+// [Sessions.Reconcile]. A change that was settled elsewhere meanwhile stays as it is; the error is the
+// operation's. The sessions need [WithChain]; those from a grant have it.
 //
 // Once a change was undone its operation must not be sent again ([userop.Sender.Resend]): it would set a root that
 // the store does not know.
-func (s *Session) Activate(ctx context.Context, op Operation) error {
+func (s *Sessions) Activate(ctx context.Context, op Operation) error {
 	if s.chain == nil {
-		return fmt.Errorf("%w: activate %s without a chain; open the session with WithChain", policy.ErrInvalid, s.ref)
+		return fmt.Errorf("%w: activate %s without a chain; open the sessions with WithChain", policy.ErrInvalid, s.ref)
 	}
 	if err := s.Refresh(ctx); err != nil {
 		return err
@@ -55,7 +55,7 @@ func (s *Session) Activate(ctx context.Context, op Operation) error {
 
 // undoFailed undoes the change if err says that its operation did not carry it out and never will: it
 // reverted, or the bundler dropped it and the chain still shows the root of before.
-func (s *Session) undoFailed(ctx context.Context, pending *PendingRoot, err error) error {
+func (s *Sessions) undoFailed(ctx context.Context, pending *PendingRoot, err error) error {
 	var reverted *userop.RevertError
 	switch {
 	case errors.As(err, &reverted):
@@ -73,7 +73,7 @@ func (s *Session) undoFailed(ctx context.Context, pending *PendingRoot, err erro
 // awaitRoot reads the chain's root until it is the pending one, or until another process has settled the
 // change and perhaps made the next. A node that still shows the root of before is asked again until ctx
 // ends; any other root is a mismatch.
-func (s *Session) awaitRoot(ctx context.Context, pending *PendingRoot) error {
+func (s *Sessions) awaitRoot(ctx context.Context, pending *PendingRoot) error {
 	before := s.Root()
 	for {
 		root, err := s.chain.SessionRoot(ctx, s.ref.Account)
@@ -106,18 +106,18 @@ func (p *PendingRoot) same(other *PendingRoot) bool {
 }
 
 // land makes the pending change final.
-func (s *Session) land(ctx context.Context, pending *PendingRoot) error {
+func (s *Sessions) land(ctx context.Context, pending *PendingRoot) error {
 	return s.settle(ctx, pending, (*State).landed)
 }
 
 // undo undoes the pending change.
-func (s *Session) undo(ctx context.Context, pending *PendingRoot) error {
+func (s *Sessions) undo(ctx context.Context, pending *PendingRoot) error {
 	return s.settle(ctx, pending, (*State).undone)
 }
 
 // settle makes the change that ends the pending one. Another process may have settled it meanwhile, and
 // another operation may have begun the same change anew: that is left alone.
-func (s *Session) settle(ctx context.Context, pending *PendingRoot, end func(*State) *Change) error {
+func (s *Sessions) settle(ctx context.Context, pending *PendingRoot, end func(*State) *Change) error {
 	for range maxStale {
 		state, err := s.store.Load(ctx, s.ref)
 		if err != nil {

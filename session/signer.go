@@ -32,7 +32,7 @@ func NewSigner(m policy.Modules, leaf LeafRef) (*Signer, error) {
 }
 
 // NewBatchSigner returns the signer for an operation of several calls through the batched session
-// router, with the leaf for each call in the calls' order. All leaves belong to one key and session.
+// router, with the leaf for each call in the calls' order. All leaves belong to one key and come from one Sessions.
 func NewBatchSigner(m policy.Modules, leaves ...LeafRef) (*Signer, error) {
 	if len(leaves) == 0 {
 		return nil, fmt.Errorf("%w: a batch needs a leaf for each call", ErrNoLeaf)
@@ -58,8 +58,8 @@ func (s *Signer) Module() common.Address {
 	return s.modules.Manager
 }
 
-// Session returns the session whose leaves sign.
-func (s *Signer) Session() *Session { return s.leaves[0].session }
+// Sessions returns the sessions whose leaves sign.
+func (s *Signer) Sessions() *Sessions { return s.leaves[0].sessions }
 
 // Key returns the address of the session key, or an error if the leaves are of several keys.
 func (s *Signer) Key() (common.Address, error) {
@@ -73,8 +73,8 @@ func (s *Signer) Key() (common.Address, error) {
 		switch {
 		case n == 0:
 			key = leaf.Key
-		case ref.session != s.leaves[0].session:
-			return common.Address{}, fmt.Errorf("%w: the leaves of a batch come from different sessions; open one and choose all leaves from it", policy.ErrInvalid)
+		case ref.sessions != s.leaves[0].sessions:
+			return common.Address{}, fmt.Errorf("%w: the leaves of a batch come from different Sessions; open the account's once and choose all leaves from them", policy.ErrInvalid)
 		case leaf.Key != key:
 			return common.Address{}, fmt.Errorf("%w: leaf %d of the batch belongs to key %s, the first one to %s; one key signs a batch", ErrWrongKey, n, leaf.Key, key)
 		}
@@ -149,7 +149,7 @@ func (s *Signer) checkLeaf(leaf *Leaf) error {
 	if s.force {
 		return nil
 	}
-	return leaf.CheckTime(s.Session().now())
+	return leaf.CheckTime(s.Sessions().now())
 }
 
 // DummySignature implements [userop.Signer]: the leaf and proof of the real signature with a key
@@ -168,9 +168,9 @@ const maxStale = 16
 // Sign implements [userop.Signer]. The leaves are judged on the store's newest version, which is held
 // while the keyring signs; the signature is checked against the session key before it is used.
 func (s *Signer) Sign(ctx context.Context, op *userop.Operation, hash common.Hash) ([]byte, error) {
-	sess := s.Session()
+	sess := s.Sessions()
 	if sess.keys == nil {
-		return nil, fmt.Errorf("%w: the store of %s keeps no keys; open the session with WithKeyring", ErrNoKey, sess.ref)
+		return nil, fmt.Errorf("%w: the store of %s keeps no keys; open the sessions with WithKeyring", ErrNoKey, sess.ref)
 	}
 	if op.Sender != sess.ref.Account {
 		return nil, fmt.Errorf("%w: operation of %s with a session of %s", policy.ErrInvalid, op.Sender, sess.ref)
@@ -187,9 +187,9 @@ func (s *Signer) Sign(ctx context.Context, op *userop.Operation, hash common.Has
 	return nil, fmt.Errorf("%w: it changed %d times while signing for %s", ErrConflict, maxStale, sess.ref)
 }
 
-var errStale = errors.New("session view is stale")
+var errStale = errors.New("view of the sessions is stale")
 
-func (s *Signer) signHeld(ctx context.Context, sess *Session, op *userop.Operation, hash common.Hash) (signature []byte, err error) {
+func (s *Signer) signHeld(ctx context.Context, sess *Sessions, op *userop.Operation, hash common.Hash) (signature []byte, err error) {
 	err = sess.store.Hold(ctx, sess.ref, func(version uint64) error {
 		v := sess.view.Load()
 		if v.state.Version != version {
@@ -211,7 +211,7 @@ func (s *Signer) signHeld(ctx context.Context, sess *Session, op *userop.Operati
 
 // signMessage asks the keyring for the key's EIP-191 signature of hash, and checks it unless the
 // key is in this process.
-func (s *Session) signMessage(ctx context.Context, key common.Address, op *userop.Operation, hash common.Hash) ([]byte, error) {
+func (s *Sessions) signMessage(ctx context.Context, key common.Address, op *userop.Operation, hash common.Hash) ([]byte, error) {
 	digest := MessageDigest(hash)
 	sig, err := s.keys.SignDigest(ctx, SignRequest{Ref: s.ref, Key: key, Digest: digest, UserOpHash: hash, Operation: op})
 	if err != nil {
@@ -230,7 +230,7 @@ type grant struct {
 	data  []byte
 }
 
-func (s *Signer) grants() ([]grant, error) { return s.grantsIn(s.Session().view.Load()) }
+func (s *Signer) grants() ([]grant, error) { return s.grantsIn(s.Sessions().view.Load()) }
 
 // grantsIn resolves the leaves in one view and judges whether they may sign.
 func (s *Signer) grantsIn(v *view) ([]grant, error) {
@@ -238,7 +238,7 @@ func (s *Signer) grantsIn(v *view) ([]grant, error) {
 	for n, ref := range s.leaves {
 		i, ok := v.byID[ref.id]
 		if !ok {
-			return nil, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, ref.id, s.Session().ref)
+			return nil, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, ref.id, s.Sessions().ref)
 		}
 		leaf := &v.state.Leaves[i]
 		tree, err := s.treeFor(v, i, leaf)

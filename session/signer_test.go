@@ -56,9 +56,9 @@ type signatureVector struct {
 	}
 }
 
-// fixed opens a session over stored leaves. The reference signs at any time, so the clock stands
+// fixed opens sessions over stored leaves. The reference signs at any time, so the clock stands
 // within every window of the vectors.
-func fixed(t *testing.T, ref session.Ref, key *ecdsa.PrivateKey, leaves []session.Leaf) (*session.Session, *session.Memory) {
+func fixed(t *testing.T, ref session.Ref, key *ecdsa.PrivateKey, leaves []session.Leaf) (*session.Sessions, *session.Memory) {
 	t.Helper()
 	store := session.NewMemory()
 	_, err := store.ImportKey(t.Context(), ref, key)
@@ -159,7 +159,7 @@ func TestLeafChoices(t *testing.T) {
 		{name: "unknown ID", choose: func() session.LeafRef { return sess.ByID("x") }, is: session.ErrNoLeaf,
 			text: `no such session leaf: "x" of account 0x1111111111111111111111111111111111111111 on chain 80002`},
 		{name: "zero value", choose: func() session.LeafRef { return session.LeafRef{} }, is: session.ErrNoLeaf,
-			text: "no such session leaf: a LeafRef is made by Session.Leaf, ByID or ByKey"},
+			text: "no such session leaf: a LeafRef is made by Sessions.Leaf, ByID or ByKey"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// view is one version of a store's state with its trees. It is immutable; a [Session] swaps views.
+// view is one version of a store's state with its trees. It is immutable; [Sessions] swap views.
 type view struct {
 	state   *State
 	byID    map[string]int

@@ -92,7 +92,7 @@ func plan(ctx context.Context, owner account.Owner, store *session.Memory, stage
 	return legs, nil
 }
 
-func mint(ctx context.Context, out io.Writer, s *stage.Stage, user common.Address, sess *session.Session) error {
+func mint(ctx context.Context, out io.Writer, s *stage.Stage, user common.Address, sess *session.Sessions) error {
 	client, err := s.Client()
 	if err != nil {
 		return err

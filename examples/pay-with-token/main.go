@@ -92,7 +92,7 @@ type dapp struct {
 	out     io.Writer
 	client  *account.Client
 	user    *account.Account
-	session *session.Session
+	session *session.Sessions
 	calls   []account.Call
 }
 

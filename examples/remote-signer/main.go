@@ -79,7 +79,7 @@ func grant(ctx context.Context, s *stage.Stage, out io.Writer, keys session.Keyr
 }
 
 // act is the dapp's side.
-func act(ctx context.Context, s *stage.Stage, out io.Writer, client *account.Client, sess *session.Session, keys session.Keyring) error {
+func act(ctx context.Context, s *stage.Stage, out io.Writer, client *account.Client, sess *session.Sessions, keys session.Keyring) error {
 	user := client.Account(sess.Ref().Account)
 	mint, err := s.Mint(user.Address())
 	if err != nil {

@@ -71,7 +71,7 @@ func revoke(ctx context.Context, s *stage.Stage, out io.Writer) error {
 	return nil
 }
 
-func report(out io.Writer, sess *session.Session) {
+func report(out io.Writer, sess *session.Sessions) {
 	stage.Line(out, "session root", sess.Root())
 	for _, leaf := range sess.Leaves() {
 		stage.Line(out, leaf.ID, leaf.Status)

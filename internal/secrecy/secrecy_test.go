@@ -121,7 +121,7 @@ func useKey(t *testing.T, keys session.Keyring) session.Keyring {
 }
 
 // granted returns a session of one leaf, for the session key.
-func granted(t *testing.T, store session.Store) *session.Session {
+func granted(t *testing.T, store session.Store) *session.Sessions {
 	t.Helper()
 	compiled, err := mintPolicy().Compile(policy.Modules{}.WithDefaults())
 	require.NoError(t, err)
@@ -154,7 +154,7 @@ func addSessions(t *testing.T, all map[string]any) {
 	require.Len(t, document.Keys, 1)
 	_, missing := store.SignDigest(t.Context(), session.SignRequest{Ref: testRef})
 
-	all["session.Session"] = sess
+	all["session.Sessions"] = sess
 	all["session.RootChange"] = plan
 	all["session.LeafRef"] = sess.Leaf(0)
 	all["session.Signer"] = signer

@@ -142,7 +142,7 @@ func TestReaderSeesEveryCommit(t *testing.T) {
 	require.ErrorIs(t, sign(reader, key), session.ErrClosed)
 }
 
-// A reader that holds a session keeps the writer waiting, and can read and sign meanwhile.
+// A reader that holds an account's sessions keeps the writer waiting, and can read and sign meanwhile.
 func TestReaderHolds(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	store := open(t, dir)

@@ -22,7 +22,7 @@ type reader struct {
 
 	turn   *semaphore.Weighted // guards the fields below; waiting for it ends with the context
 	users  int                 // who are at the data
-	holds  int                 // those of them who hold a session
+	holds  int                 // those of them who hold sessions
 	db     *bbolt.DB
 	unlock func()
 	closed bool

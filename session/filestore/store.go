@@ -106,7 +106,7 @@ func open(dir string, f file, config Config) (*Store, error) {
 	return s, nil
 }
 
-// Close waits for those that hold or change a session, wipes the keys in memory and lets another process
+// Close waits for those that hold or change sessions, wipes the keys in memory and lets another process
 // write. Every method returns an error matching [session.ErrClosed] afterwards.
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {

@@ -179,7 +179,7 @@ func (w *writer) exclusive(ctx context.Context, ref session.Ref, use func() erro
 	return w.refs.with(ctx, ref, exclusive, use)
 }
 
-// close lets another process write once nobody here holds a session any more.
+// close lets another process write once nobody here holds sessions any more.
 func (w *writer) close() error {
 	w.refs.close()
 	w.mu.Lock()

@@ -112,7 +112,7 @@ func TestHoldKeepsChangesWaiting(t *testing.T) {
 	}
 }
 
-// TestChangeIsNotStarved has a session held by one after the other without a gap.
+// TestChangeIsNotStarved has the sessions held by one after the other without a gap.
 func TestChangeIsNotStarved(t *testing.T) {
 	url := server.URL(t)
 	store, other := stored(t, url), open(t, url)

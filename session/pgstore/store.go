@@ -21,9 +21,9 @@ type Store struct {
 	pool   *pgxpool.Pool
 	owned  bool // pool is closed with the store
 	closed atomic.Bool
-	// waits has room for as many as may hold a session, or wait to change one, at once: one less than the
-	// pool has connections, so that there always is one for what is done while a session is held, such as
-	// reading its key. If all of them waited for who holds a session, none would go on.
+	// waits has room for as many as may hold an account's sessions, or wait to change them, at once: one less
+	// than the pool has connections, so that there always is one for what is done while they are held, such as
+	// reading a key. If all of them waited for whoever holds sessions, none would go on.
 	waits chan struct{}
 
 	keys keyring
@@ -81,7 +81,7 @@ func Open(ctx context.Context, connString string, config Config) (*Store, error)
 func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error) {
 	connections := pool.Config().MaxConns
 	if connections < 2 {
-		return nil, fmt.Errorf("%w: open session store on a pool of one connection; set pool_max_conns to 2 or more: a session is held on one while its key is read on another", policy.ErrInvalid)
+		return nil, fmt.Errorf("%w: open session store on a pool of one connection; set pool_max_conns to 2 or more: sessions are held on one while a key is read on another", policy.ErrInvalid)
 	}
 	s := &Store{
 		pool:  pool,

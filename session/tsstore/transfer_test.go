@@ -50,7 +50,7 @@ func (c *chain) SessionRootAndNonce(context.Context, common.Address, *uint256.In
 }
 
 // requireProves requires that the leaf signs, and that its proof leads to root.
-func requireProves(t *testing.T, sess *session.Session, i int, root common.Hash) {
+func requireProves(t *testing.T, sess *session.Sessions, i int, root common.Hash) {
 	t.Helper()
 	leaf, err := sess.Leaf(i).Leaf()
 	require.NoError(t, err)

@@ -136,7 +136,7 @@ func (s *Stage) MintTokens(to common.Address, amount uint64) (account.Call, erro
 }
 
 // Grant grants policies and waits until the chain shows them.
-func Grant(ctx context.Context, owner *account.OwnedAccount, store session.Store, policies []policy.Policy, opts ...account.Option) (*session.Session, error) {
+func Grant(ctx context.Context, owner *account.OwnedAccount, store session.Store, policies []policy.Policy, opts ...account.Option) (*session.Sessions, error) {
 	sess, tx, err := owner.Grant(ctx, store, policies, append(opts, account.Sponsored())...)
 	if err != nil {
 		return nil, err
