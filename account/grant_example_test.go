@@ -32,7 +32,7 @@ func ExampleOwnedAccount_Grant() {
 		return
 	}
 	fmt.Println(sess.Leaves()[0].ID, "is", sess.Leaves()[0].Status)
-	if err := sess.Activate(w.ctx, tx); err != nil {
+	if _, err := sess.Activate(w.ctx, tx); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -79,7 +79,7 @@ func ExampleOwnedAccount_Revoke() {
 		Window: policy.Until(time.Now().Add(24 * time.Hour)),
 	})}, account.Sponsored())
 	if err == nil {
-		err = sess.Activate(w.ctx, tx)
+		_, err = sess.Activate(w.ctx, tx)
 	}
 	if err == nil {
 		_, err = w.owner.Revoke(w.ctx, sess, "minting", account.Sponsored())
@@ -97,7 +97,7 @@ func ExampleOwnedAccount_Revoke() {
 		return
 	}
 	if err = sess.Reconcile(w.ctx); errors.Is(err, session.ErrPending) { // the operation is on its way
-		err = sess.Activate(w.ctx, w.client.Sender().Watch(sess.Pending().OpHash))
+		_, err = sess.Activate(w.ctx, w.client.Sender().Watch(sess.Pending().OpHash))
 	}
 	fmt.Println(sess.Root(), err)
 	// Output:

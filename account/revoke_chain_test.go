@@ -28,7 +28,7 @@ func TestFault01RevokedSessionsFailOnChainAndTheOthersWork(t *testing.T) {
 	require.NoError(t, err)
 	_, err = w.send(t, calls, account.WithSession(sess.ByID("first")), account.Unchecked())
 	require.ErrorIs(t, err, session.ErrRevoked, "at once, whatever the chain still says")
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), sess, tx))
 
 	_, err = w.send(t, calls, account.WithSession(thief.ByID("first")), account.Unchecked())
 	require.ErrorContains(t, err, "SessionNotApproved")
@@ -39,7 +39,7 @@ func TestFault01RevokedSessionsFailOnChainAndTheOthersWork(t *testing.T) {
 
 	tx, err = w.owner.RevokeAll(t.Context(), sess, account.Sponsored())
 	require.NoError(t, err)
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), sess, tx))
 	root, err := w.user.SessionRoot(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, root)
@@ -115,7 +115,7 @@ func TestAnotherBackendsRootIsNotReplacedUnasked(t *testing.T) {
 
 	sess, tx, err := w.owner.Grant(t.Context(), other, []policy.Policy{session.Named("token", minting)}, account.Sponsored(), account.ReplaceRoot())
 	require.NoError(t, err)
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), sess, tx))
 	_, err = session.Open(t.Context(), w.store, w.user.Ref(), session.WithChain(w.client))
 	require.ErrorIs(t, err, session.ErrRootMismatch, "the first backend's sessions are cancelled")
 }

@@ -242,7 +242,7 @@ func TestTheSameSessionOnThreeChainsWithOneSignature(t *testing.T) {
 	require.Equal(t, 1, *signed)
 	for i, w := range worlds {
 		sess := granted[i].Session
-		require.NoError(t, sess.Activate(t.Context(), granted[i].Tx))
+		require.NoError(t, activate(t.Context(), sess, granted[i].Tx))
 		w.store = store
 		_, err = w.send(t, []account.Call{w.mint(t, owned[i].Address())}, account.WithSession(sess.Leaf(0)))
 		require.NoError(t, err)
@@ -273,7 +273,7 @@ func TestGrantTogetherLeavesNothingBehindWhereItFails(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, granted[1].Session.Len(), "what was not sent is not stored")
 	for _, i := range []int{0, 2} {
-		require.NoError(t, granted[i].Session.Activate(t.Context(), granted[i].Tx))
+		require.NoError(t, activate(t.Context(), granted[i].Session, granted[i].Tx))
 	}
 	require.Nil(t, granted[1].Session.Pending())
 }
@@ -426,7 +426,7 @@ func ExampleGrantTogether() {
 		return
 	}
 	for _, g := range granted {
-		err := g.Session.Activate(polygon.ctx, g.Tx)
+		err := activate(polygon.ctx, g.Session, g.Tx)
 		fmt.Println(g.Session.Leaves()[0].Status, err)
 	}
 	// Output:

@@ -3,6 +3,7 @@ package account_test
 import (
 	"context"
 	"crypto/ecdsa"
+	"errors"
 	"math/big"
 	"testing"
 	"time"
@@ -127,7 +128,7 @@ func (w *world) grant(t *testing.T, policies []policy.Policy, opts ...account.Op
 	t.Helper()
 	sess, tx, err := w.owner.Grant(t.Context(), w.store, policies, append(opts, account.Sponsored())...)
 	require.NoError(t, err)
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), sess, tx))
 	return sess
 }
 
@@ -171,4 +172,13 @@ func pack(t *testing.T, function string, args ...any) []byte {
 	data, err := abi.Pack(function, args...)
 	require.NoError(t, err)
 	return data
+}
+
+// activate makes a change of the sessions final, and sees to it that there is a receipt where there is no error.
+func activate(ctx context.Context, sess *session.Sessions, op session.Operation) error {
+	receipt, err := sess.Activate(ctx, op)
+	if err == nil && (receipt == nil || receipt.UserOpHash != op.Hash()) {
+		return errors.New("activated without the operation's receipt")
+	}
+	return err
 }

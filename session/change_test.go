@@ -111,7 +111,7 @@ func TestFault03LeavesAreActiveOnlyOnceTheChainShowsThem(t *testing.T) {
 	require.ErrorIs(t, trySign(t, sess, "a"), session.ErrPending)
 
 	chain.root = change.Root()
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{1}}))
 	require.Equal(t, map[string]session.Status{"a": session.StatusActive, "b": session.StatusActive}, statuses(sess))
 	require.Equal(t, change.Root(), sess.Root())
 	require.Nil(t, sess.Pending())
@@ -127,7 +127,7 @@ func TestActivateRollsBackWhatReverted(t *testing.T) {
 	sess, _ := opened(t, chain)
 	begun(t, sess, common.Hash{1}, "a")
 	reverted := &userop.RevertError{Receipt: &userop.Receipt{Reason: "out of gas"}}
-	err := sess.Activate(t.Context(), sent{hash: common.Hash{1}, err: reverted})
+	err := activate(t.Context(), sess, sent{hash: common.Hash{1}, err: reverted})
 	require.ErrorIs(t, err, reverted)
 	require.Empty(t, sess.Leaves())
 	require.Nil(t, sess.Pending())
@@ -142,13 +142,13 @@ func TestActivateTellsWhatBecameOfAnOperationThatAnotherProcessSettled(t *testin
 	require.NoError(t, err)
 	require.NoError(t, other.Reconcile(t.Context()), "which undoes it: its nonce is used")
 	reverted := &userop.RevertError{Receipt: &userop.Receipt{Reason: "out of gas"}}
-	require.ErrorIs(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}, err: reverted}), reverted)
+	require.ErrorIs(t, activate(t.Context(), sess, sent{hash: common.Hash{1}, err: reverted}), reverted)
 	require.Empty(t, sess.Leaves())
 
 	change := begun(t, sess, common.Hash{2}, "a")
 	chain.root = change.Root()
 	require.NoError(t, other.Reconcile(t.Context()))
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{2}}))
 	require.Equal(t, map[string]session.Status{"a": session.StatusActive}, statuses(sess))
 }
 
@@ -179,7 +179,7 @@ func TestActivateLeavesPendingWhatIsUnknown(t *testing.T) {
 			if tt.root != nil {
 				chain.root = tt.root(*change)
 			}
-			require.ErrorIs(t, sess.Activate(t.Context(), tt.op), tt.is)
+			require.ErrorIs(t, activate(t.Context(), sess, tt.op), tt.is)
 			require.NotNil(t, sess.Pending())
 			require.Equal(t, map[string]session.Status{"a": session.StatusPending}, statuses(sess))
 		})
@@ -192,7 +192,7 @@ func TestActivateWaitsForANodeThatLagsBehind(t *testing.T) {
 	begun(t, sess, common.Hash{1}, "a")
 	ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 	defer cancel()
-	err := sess.Activate(ctx, sent{hash: common.Hash{1}})
+	err := activate(ctx, sess, sent{hash: common.Hash{1}})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorContains(t, err, "the operation landed, but the node does not show root")
 }
@@ -289,7 +289,7 @@ func granted(t *testing.T, chain *ledger, ids ...string) (*session.Sessions, *se
 	sess, store := opened(t, chain)
 	change := begun(t, sess, common.Hash{1}, ids...)
 	chain.root, chain.next = change.Root(), 6
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{1}}))
 	return sess, store
 }
 
@@ -307,7 +307,7 @@ func TestFault01RevokingTakesTheLeafOutOfTheTree(t *testing.T) {
 	require.Equal(t, oldRoot, sess.Root())
 
 	chain.root = change.Root()
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{2}}))
 	require.NoError(t, trySign(t, sess, "a"))
 	require.NoError(t, trySign(t, sess, "d"))
 	_, err = sess.Proof(1)
@@ -353,7 +353,7 @@ func TestFault02RevokedAndExpiredLeavesDoNotEnterTheNextTree(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{1}))
 	chain.root = change.Root()
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{1}}))
 
 	now = now.Add(time.Hour)
 	require.ErrorIs(t, trySign(t, sess, "short"), session.ErrExpired)
@@ -372,7 +372,7 @@ func TestRevokeAllSetsTheRootZero(t *testing.T) {
 	require.Zero(t, change.Root())
 	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
 	chain.root = common.Hash{}
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{2}}))
 	require.Equal(t, map[string]session.Status{"a": session.StatusRevoked, "b": session.StatusRevoked}, statuses(sess))
 }
 
@@ -471,11 +471,43 @@ func TestActivateRollsBackWhatWasDropped(t *testing.T) {
 	sess, _ := opened(t, chain)
 	change := begun(t, sess, common.Hash{1}, "a")
 	chain.root = change.Root()
-	require.ErrorIs(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}, err: userop.ErrDropped}), userop.ErrDropped)
+	require.ErrorIs(t, activate(t.Context(), sess, sent{hash: common.Hash{1}, err: userop.ErrDropped}), userop.ErrDropped)
 	require.NotNil(t, sess.Pending(), "it landed all the same: Reconcile will see")
 
 	chain.root = common.Hash{}
-	require.ErrorIs(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}, err: userop.ErrDropped}), userop.ErrDropped)
+	require.ErrorIs(t, activate(t.Context(), sess, sent{hash: common.Hash{1}, err: userop.ErrDropped}), userop.ErrDropped)
 	require.Nil(t, sess.Pending())
 	require.Empty(t, sess.Leaves())
+}
+
+// silent is an operation that says nothing of its end.
+type silent struct{ sent }
+
+func (silent) Wait(context.Context) (*userop.Receipt, error) { return nil, nil }
+
+// A receipt is there whenever the error is nil, also of a change that another process has settled.
+func TestActivateReturnsTheReceipt(t *testing.T) {
+	chain := new(ledger)
+	sess, store := opened(t, chain)
+	chain.root = begun(t, sess, common.Hash{1}, "a").Root()
+	receipt, err := sess.Activate(t.Context(), silent{sent{hash: common.Hash{1}}})
+	require.Nil(t, receipt)
+	require.ErrorIs(t, err, policy.ErrInvalid)
+	require.NotNil(t, sess.Pending(), "nothing is known of it")
+
+	other, err := session.Open(t.Context(), store, testRef, session.WithChain(chain))
+	require.NoError(t, err)
+	require.NoError(t, other.Reconcile(t.Context()))
+	receipt, err = sess.Activate(t.Context(), sent{hash: common.Hash{1}})
+	require.NoError(t, err)
+	require.Equal(t, common.Hash{1}, receipt.UserOpHash)
+}
+
+// activate makes a change final, and sees to it that there is a receipt where there is no error.
+func activate(ctx context.Context, sess *session.Sessions, op session.Operation) error {
+	receipt, err := sess.Activate(ctx, op)
+	if err == nil && (receipt == nil || receipt.UserOpHash != op.Hash()) {
+		return errors.New("activated without the operation's receipt")
+	}
+	return err
 }

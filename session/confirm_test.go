@@ -37,7 +37,7 @@ func grantElsewhere(t *testing.T, store session.Store, chain *ledger, hash commo
 	require.NoError(t, err)
 	change := begun(t, other.On(chain), hash, id)
 	chain.root, chain.next = change.Root(), 6
-	require.NoError(t, other.On(chain).Activate(t.Context(), sent{hash: hash}))
+	require.NoError(t, activate(t.Context(), other.On(chain), sent{hash: hash}))
 }
 
 // TestConfirmAsksAgain has a root be taken from memory again and again: it gets older by that.
@@ -167,7 +167,7 @@ func TestActivateOfWhatAnotherProcessSettled(t *testing.T) {
 		require.NoError(t, other.Reconcile(t.Context()))
 		grantElsewhere(t, store, chain.ledger, common.Hash{2}, "b")
 	}
-	require.NoError(t, sess.On(chain).Activate(t.Context(), sent{hash: common.Hash{1}}))
+	require.NoError(t, activate(t.Context(), sess.On(chain), sent{hash: common.Hash{1}}))
 	require.Nil(t, chain.before)
 
 	chain.root = common.Hash{9}
@@ -175,7 +175,7 @@ func TestActivateOfWhatAnotherProcessSettled(t *testing.T) {
 	change, err := sess.PlanRevoke("a")
 	require.NoError(t, err)
 	require.NoError(t, change.Begin(t.Context(), new(userop.Operation), common.Hash{3}))
-	require.ErrorIs(t, sess.On(chain).Activate(t.Context(), sent{hash: common.Hash{3}}), session.ErrRootMismatch)
+	require.ErrorIs(t, activate(t.Context(), sess.On(chain), sent{hash: common.Hash{3}}), session.ErrRootMismatch)
 }
 
 // lagging is a ledger whose root, read by itself, comes from a node that lags behind.

@@ -155,7 +155,7 @@ func TestTwoBackendsMerge(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, restore.Begin(t.Context(), &userop.Operation{}, common.Hash{3}))
 	chain.root = restore.Root()
-	require.NoError(t, ours.Activate(t.Context(), sent{hash: common.Hash{3}}))
+	require.NoError(t, activate(t.Context(), ours, sent{hash: common.Hash{3}}))
 	require.NoError(t, trySign(t, ours, "a"))
 
 	require.NoError(t, theirs.Adopt(t.Context(), handOver(t, ours)))
@@ -196,12 +196,12 @@ func TestWhatAnotherBackendRevokedIsNotRestored(t *testing.T) {
 	require.NoError(t, theirs.Reconcile(t.Context()))
 	more := begun(t, ours, common.Hash{2}, "d")
 	chain.root = more.Root()
-	require.NoError(t, ours.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), ours, sent{hash: common.Hash{2}}))
 	revoke, err := theirs.PlanRevoke("b") // it does not know of d
 	require.NoError(t, err)
 	require.NoError(t, revoke.Begin(t.Context(), &userop.Operation{}, common.Hash{3}))
 	chain.root = revoke.Root()
-	require.NoError(t, theirs.Activate(t.Context(), sent{hash: common.Hash{3}}))
+	require.NoError(t, activate(t.Context(), theirs, sent{hash: common.Hash{3}}))
 
 	require.NoError(t, ours.Adopt(t.Context(), handOver(t, theirs)))
 	require.ErrorIs(t, trySign(t, ours, "b"), session.ErrRevoked)
@@ -220,12 +220,12 @@ func TestAdoptTellsLeavesOfOneHashApart(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
 	chain.root = change.Root()
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{2}}))
 	revoke, err := sess.PlanRevoke("a again")
 	require.NoError(t, err)
 	require.NoError(t, revoke.Begin(t.Context(), &userop.Operation{}, common.Hash{3}))
 	chain.root = revoke.Root()
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{3}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{3}}))
 
 	document := handOver(t, sess)
 	require.Empty(t, document.Revoked, "what is on chain is not revoked there")

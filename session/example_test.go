@@ -44,7 +44,7 @@ func Example() {
 	}
 	fmt.Println("before:", sess.Leaves()[0].Status)
 	chain.root = change.Root()
-	if err := sess.Activate(ctx, op); err != nil {
+	if _, err := sess.Activate(ctx, op); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("after:", sess.Leaves()[0].Status)

@@ -15,42 +15,46 @@ import (
 // Operation is a sent operation, as [Sessions.Activate] waits for it; *userop.Pending is one.
 type Operation interface {
 	Hash() common.Hash
+	// Wait returns the receipt of an operation that was included and succeeded, or an error.
 	Wait(ctx context.Context) (*userop.Receipt, error)
 }
 
-// rootLag bounds how long Activate waits for a node that lags behind the bundler's.
-const rootLag = 100 * time.Millisecond
+// rootPause is how long Activate waits before it asks a node again that lags behind the bundler's.
+const rootPause = 100 * time.Millisecond
 
-// Activate waits for the operation that changes the session root and makes the change final once the
-// receipt is successful and the chain shows the new root. If the operation reverted or was
-// dropped, the change is undone and that error returned. Any other error leaves the change pending for
-// [Sessions.Reconcile]. A change that was settled elsewhere meanwhile stays as it is; the error is the
+// Activate waits for the operation that changes the session root, makes the change final once the
+// receipt is successful and the chain shows the new root, and returns the receipt, which is there whenever the
+// error is nil. If the operation reverted or was dropped, the change is undone and that error returned. Any
+// other error leaves the change pending for [Sessions.Reconcile]; a receipt beside it is that of an operation that
+// was included. A change that was settled elsewhere meanwhile stays as it is; receipt and error are the
 // operation's. The sessions need [WithChain]; those from a grant have it.
 //
 // Once a change was undone its operation must not be sent again ([userop.Sender.Resend]): it would set a root that
 // the store does not know.
-func (s *Sessions) Activate(ctx context.Context, op Operation) error {
+func (s *Sessions) Activate(ctx context.Context, op Operation) (*userop.Receipt, error) {
 	if s.chain == nil {
-		return fmt.Errorf("%w: activate %s without a chain; open the sessions with WithChain", policy.ErrInvalid, s.ref)
+		return nil, fmt.Errorf("%w: activate %s without a chain; open the sessions with WithChain", policy.ErrInvalid, s.ref)
 	}
 	if err := s.Refresh(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	pending := s.Pending()
-	if pending == nil { // settled already, by another process or by Reconcile
-		_, err := op.Wait(ctx)
-		return err
+	if pending != nil && pending.OpHash != op.Hash() {
+		return nil, fmt.Errorf("%w: %s waits for operation %s, not for %s", ErrPending, s.ref, pending.OpHash, op.Hash())
 	}
-	if pending.OpHash != op.Hash() {
-		return fmt.Errorf("%w: %s waits for operation %s, not for %s", ErrPending, s.ref, pending.OpHash, op.Hash())
-	}
-	if _, err := op.Wait(ctx); err != nil {
-		return errors.Join(err, s.undoFailed(ctx, pending, err))
+	receipt, err := op.Wait(ctx)
+	switch {
+	case err == nil && receipt == nil:
+		return nil, fmt.Errorf("%w: operation %s ended with neither a receipt nor an error", policy.ErrInvalid, op.Hash())
+	case pending == nil: // settled already, by another process or by Reconcile
+		return receipt, err
+	case err != nil:
+		return receipt, errors.Join(err, s.undoFailed(ctx, pending, err))
 	}
 	if err := s.awaitRoot(ctx, pending); err != nil {
-		return err
+		return receipt, err
 	}
-	return s.land(ctx, pending)
+	return receipt, s.land(ctx, pending)
 }
 
 // undoFailed undoes the change if err says that its operation did not carry it out and never will: it
@@ -95,7 +99,7 @@ func (s *Sessions) awaitRoot(ctx context.Context, pending *PendingRoot) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the operation landed, but the node does not show root %s yet: %w", pending.Root, ctx.Err())
-		case <-time.After(rootLag):
+		case <-time.After(rootPause):
 		}
 	}
 }

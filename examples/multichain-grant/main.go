@@ -50,7 +50,7 @@ func grantEverywhere(ctx context.Context, first *stage.Stage, out io.Writer) (er
 		return err
 	}
 	for i, g := range granted {
-		if err := g.Session.Activate(ctx, g.Tx); err != nil {
+		if _, err := g.Session.Activate(ctx, g.Tx); err != nil {
 			return err
 		}
 		stage.Line(out, fmt.Sprintf("on chain %d", stages[i].Chain.ChainID()), g.Session.Leaves()[0].Status)

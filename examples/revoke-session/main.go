@@ -50,7 +50,7 @@ func revoke(ctx context.Context, s *stage.Stage, out io.Writer) error {
 		return err
 	}
 
-	if err := sess.Activate(ctx, tx); err != nil {
+	if _, err := sess.Activate(ctx, tx); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "\nThe chain shows the new root; the other session still works")

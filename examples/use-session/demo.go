@@ -56,7 +56,7 @@ func grantSession(ctx context.Context, out io.Writer, s *stage.Stage, store *ses
 		return common.Address{}, err
 	}
 	stage.Line(out, "user operation", tx.Hash())
-	if err := sess.Activate(ctx, tx); err != nil {
+	if _, err := sess.Activate(ctx, tx); err != nil {
 		return common.Address{}, err
 	}
 	leaf, err := sess.Leaf(0).Leaf()

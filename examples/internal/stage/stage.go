@@ -141,7 +141,8 @@ func Grant(ctx context.Context, owner *account.OwnedAccount, store session.Store
 	if err != nil {
 		return nil, err
 	}
-	return sess, sess.Activate(ctx, tx)
+	_, err = sess.Activate(ctx, tx)
+	return sess, err
 }
 
 // Main runs a program's scene on a stage of its own, for a minute at most.

@@ -3,6 +3,7 @@
 package onchain_test
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -114,7 +115,7 @@ func TestRepeatedLeavesOnChain(t *testing.T) {
 	u := newUser(t)
 	sess, tx, err := u.owner.Grant(t.Context(), u.files, []policy.Policy{u.mintPolicy("stays", 1), u.mintPolicy("revoked", 2)}, account.Sponsored())
 	require.NoError(t, err)
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), sess, tx))
 	leaves := sess.Leaves()
 	stays, revoked := leaves[0].Hash(), leaves[1].Hash()
 	root := session.NewTree([]common.Hash{stays, revoked, stays}).Root() // what revokeSessions(["revoked"]) makes
@@ -137,7 +138,7 @@ func TestRepeatedLeavesOnChain(t *testing.T) {
 
 	tx, err = u.owner.Revoke(t.Context(), moved, "revoked", account.Sponsored())
 	require.NoError(t, err)
-	require.NoError(t, moved.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), moved, tx))
 	require.Equal(t, stays, moved.Root(), "what is revoked is gone, and what stays is there once")
 	require.NoError(t, u.use(t, moved.ByID("stays")))
 }
@@ -147,7 +148,7 @@ func TestRootOfLeavesOnChain(t *testing.T) {
 	u := newUser(t)
 	sess, tx, err := u.owner.Grant(t.Context(), u.files, []policy.Policy{u.mintPolicy("stays", 1), u.mintPolicy("cleared", 2)}, account.Sponsored())
 	require.NoError(t, err)
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), sess, tx))
 	u.change(t, func(file object) { file["leafNodes"] = file["leafNodes"].([]any)[:1] }) // as by clearPendingSessions
 
 	memory := session.NewMemory()
@@ -158,7 +159,13 @@ func TestRootOfLeavesOnChain(t *testing.T) {
 
 	replaced, tx, err := u.owner.Grant(t.Context(), memory, []policy.Policy{u.mintPolicy("new", 3)}, account.Sponsored(), account.ReplaceRoot())
 	require.NoError(t, err)
-	require.NoError(t, replaced.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), replaced, tx))
 	require.NoError(t, u.use(t, replaced.ByID("stays")))
 	require.NoError(t, u.use(t, replaced.ByID("new")))
+}
+
+// activate makes a change of the sessions final.
+func activate(ctx context.Context, sess *session.Sessions, op session.Operation) error {
+	_, err := sess.Activate(ctx, op)
+	return err
 }
