@@ -8,13 +8,14 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
 func ExampleOwnedAccount_Grant() {
 	w := exampleWorld()
 	defer w.close()
-	store := session.NewMemory() // filestore.Open or pgstore.Open in earnest
+	store := memstore.New() // filestore.Open or pgstore.Open in earnest
 	key, err := store.NewKey(w.ctx, w.owner.Ref())
 	if err != nil {
 		fmt.Println(err)
@@ -68,7 +69,7 @@ func ExampleOwnedAccount_Grant() {
 func ExampleOwnedAccount_Revoke() {
 	w := exampleWorld()
 	defer w.close()
-	store := session.NewMemory()
+	store := memstore.New()
 	key, err := store.NewKey(w.ctx, w.owner.Ref())
 	if err != nil {
 		fmt.Println(err)

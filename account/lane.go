@@ -7,6 +7,7 @@ import (
 
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/internal/lanekey"
 	"github.com/go-sesame/sesame/session"
 )
 
@@ -26,7 +27,7 @@ func (l *Lanes) newLane() *lane {
 	if l.leaser != nil {
 		return new(lane)
 	}
-	fresh := &lane{key: session.NewLaneKey(), known: true}
+	fresh := &lane{key: lanekey.New(), known: true}
 	fresh.next.Lsh(&fresh.key, 64) // nobody has ever used it
 	return fresh
 }

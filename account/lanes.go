@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/go-sesame/sesame/internal/lanekey"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -65,7 +66,7 @@ func (c *Client) NewLanes(cfg LanesConfig) *Lanes {
 	if cfg.Patience <= 0 {
 		cfg.Patience = 5 * time.Minute
 	}
-	id := session.NewLaneKey() // as good a random name as any
+	id := lanekey.New() // as good a random name as any
 	return &Lanes{
 		client:   c,
 		size:     cfg.Size,

@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -601,7 +602,7 @@ func TestFault12AnOverrideOfZeroIsZero(t *testing.T) {
 func TestLeasedLanes(t *testing.T) {
 	const patience = time.Minute
 	synctest.Test(t, func(t *testing.T) {
-		w, store := newLaneWorld(), session.NewMemory()
+		w, store := newLaneWorld(), memstore.New()
 		client := w.client(t)
 		user := client.Account(laneUser)
 		cfg := account.LanesConfig{Patience: patience, Leaser: store}
@@ -639,7 +640,7 @@ func TestLeasedLanes(t *testing.T) {
 
 func TestLeasesAreRenewedWhileTheLanesAreUsed(t *testing.T) {
 	const patience = time.Minute
-	store := session.NewMemory()
+	store := memstore.New()
 	inLanes(t, account.LanesConfig{Patience: patience, Leaser: store}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
 		tx := mustSend(t, user, lanes)
 		for n := range uint64(20) {
@@ -659,7 +660,7 @@ func TestLeasesAreRenewedWhileTheLanesAreUsed(t *testing.T) {
 
 func TestALostLeaseMakesNoOperation(t *testing.T) {
 	const patience = time.Minute
-	store := session.NewMemory()
+	store := memstore.New()
 	ref := session.Ref{ChainID: 80002, Account: laneUser}
 	inLanes(t, account.LanesConfig{Size: 1, Patience: patience, Leaser: store}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
 		tx := mustSend(t, user, lanes)
@@ -692,7 +693,7 @@ func TestALostLeaseMakesNoOperation(t *testing.T) {
 }
 
 func TestClosingLanesThatSomebodyElseHasByNow(t *testing.T) {
-	store := session.NewMemory()
+	store := memstore.New()
 	ref := session.Ref{ChainID: 80002, Account: laneUser}
 	inLanes(t, account.LanesConfig{Patience: time.Minute, Leaser: store}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
 		tx := mustSend(t, user, lanes)
@@ -708,7 +709,7 @@ func TestClosingLanesThatSomebodyElseHasByNow(t *testing.T) {
 }
 
 func TestALeaserOutOfReach(t *testing.T) {
-	store := session.NewMemory()
+	store := memstore.New()
 	inLanes(t, account.LanesConfig{Size: 1, Leaser: deadLeaser{store}}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
 		for range 2 {
 			_, err := sendInLane(t.Context(), user, lanes)

@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -49,7 +50,7 @@ func SignMultichain(ctx context.Context, owner Owner, ops ...MultichainOperation
 		}
 		leaves[i] = ops[i].leaf()
 	}
-	tree := session.NewTree(leaves)
+	tree := merkle.New(leaves)
 	root := tree.Root()
 	sig, err := ownerSignature(ctx, owner, root[:])
 	if err != nil {

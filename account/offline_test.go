@@ -81,8 +81,8 @@ func TestNobodyStandsInForASessionThatIsNotThere(t *testing.T) {
 	owned := offlineClient(t).OwnedAccount(account.KeyOwner(exampleKey))
 	for want, opt := range map[string]account.Option{
 		"WithLeafOf without sessions": account.WithLeafOf(nil),
-		"WithSigner without a signer":  account.WithSigner(nil),
-		"WithSession without a leaf":   account.WithSession(),
+		"WithSigner without a signer": account.WithSigner(nil),
+		"WithSession without a leaf":  account.WithSession(),
 	} {
 		_, err := owned.Build(t.Context(), []account.Call{{To: stranger}}, opt)
 		require.ErrorIs(t, err, account.ErrConfig)

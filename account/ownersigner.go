@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/internal/signature"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -46,9 +47,9 @@ func ownerSignature(ctx context.Context, owner Owner, message []byte) ([]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("sign as owner %s: %w", owner.Address(), err)
 	}
-	sig, err = session.NormalizeSignature(sig, MessageHash(message), owner.Address())
+	sig, err = signature.Normalize(sig, MessageHash(message), owner.Address())
 	if err != nil {
-		return nil, fmt.Errorf("%w: signature of owner %s: %w", ErrWrongOwner, owner.Address(), err)
+		return nil, fmt.Errorf("%w: signature of owner %s: %w: %w", ErrWrongOwner, owner.Address(), session.ErrWrongKey, err)
 	}
 	return sig, nil
 }

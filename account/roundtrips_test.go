@@ -22,6 +22,7 @@ import (
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -46,7 +47,7 @@ func newMocked(t *testing.T, delay time.Duration, vendor testutil.Vendor) *mocke
 	m.paymaster = testutil.NewMockPaymaster(t, cfg)
 
 	user := common.HexToAddress("0x1111111111111111111111111111111111111111")
-	store := session.NewMemory()
+	store := memstore.New()
 	ref := session.Ref{ChainID: testutil.DefaultChainID, Account: user}
 	key, err := store.NewKey(t.Context(), ref)
 	require.NoError(t, err)

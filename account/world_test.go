@@ -19,6 +19,7 @@ import (
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -33,7 +34,7 @@ type world struct {
 	ownerKey  *ecdsa.PrivateKey
 	owner     *account.OwnedAccount
 	user      *account.Account // the same account, known by its address alone
-	store     *session.Memory
+	store     *memstore.Store
 	key       common.Address // a session key in the store
 }
 
@@ -52,7 +53,7 @@ func newWorld(t fixture) *world {
 func newWorldOf(t fixture, cfg testutil.ChainConfig) *world {
 	t.Helper()
 	chain := testutil.NewChain(t, cfg)
-	w := &world{chain: chain, store: session.NewMemory()}
+	w := &world{chain: chain, store: memstore.New()}
 	var err error
 	w.bundler, err = testutil.StartBundler(testutil.BundlerConfig{Chain: chain})
 	require.NoError(t, err)

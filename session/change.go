@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -87,7 +88,7 @@ func (s *Sessions) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) 
 	if state.Pending != nil {
 		return nil, fmt.Errorf("%w: a change of the session root of %s waits for operation %s; call Reconcile to settle it", ErrPending, s.ref, state.Pending.OpHash)
 	}
-	change := Change{Header: state.Header.Clone()}
+	change := Change{Header: state.Header.clone()}
 	change.Header.Pending = new(PendingRoot)
 	pending := change.Header.Pending
 	for i := range state.Leaves {
@@ -105,12 +106,29 @@ func (s *Sessions) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) 
 		pending.Add = append(pending.Add, added[i].ID)
 	}
 	change.Put = append(change.Put, added...)
-	next, err := state.Apply(&change)
-	if err != nil {
-		return nil, err
+	for i := range change.Put {
+		if err := change.Put[i].Validate(); err != nil {
+			return nil, err
+		}
 	}
-	pending.Root = next.treeAfter(pending).Root()
+	pending.Root = state.with(added).treeAfter(pending).Root()
 	return &RootChange{sessions: s, version: state.Version, change: change}, nil
+}
+
+// with returns the state with leaves appended whose IDs it does not have. It shares memory with s.
+func (s *State) with(added []Leaf) *State {
+	with := *s
+	with.Leaves = slices.Clip(s.Leaves)
+	known := make(map[string]bool, len(s.Leaves))
+	for i := range s.Leaves {
+		known[s.Leaves[i].ID] = true
+	}
+	for i := range added {
+		if !known[added[i].ID] {
+			with.Leaves = append(with.Leaves, added[i])
+		}
+	}
+	return &with
 }
 
 // newLeaf turns a policy into a leaf with an ID of its own.
@@ -125,7 +143,7 @@ func (s *Sessions) newLeaf(m policy.Modules, p policy.Policy, added []Leaf) (Lea
 	}
 	leaf := Leaf{ID: id, Status: StatusPending, Key: p.SessionKey(), Compiled: compiled}
 	if leaf.ID == "" {
-		if leaf.ID, err = NewID(); err != nil {
+		if leaf.ID, err = newID(); err != nil {
 			return Leaf{}, err
 		}
 	}
@@ -137,11 +155,11 @@ func (s *Sessions) newLeaf(m policy.Modules, p policy.Policy, added []Leaf) (Lea
 			return Leaf{}, fmt.Errorf("%w: session ID %q twice", policy.ErrInvalid, leaf.ID)
 		}
 	}
-	return leaf, leaf.CheckEnd(s.now())
+	return leaf, leaf.checkEnd(s.now())
 }
 
-// NewID returns a session ID of 128 random bits in hex.
-func NewID() (string, error) {
+// newID returns a session ID of 128 random bits in hex.
+func newID() (string, error) {
 	var id [16]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return "", fmt.Errorf("make session ID: %w", err)

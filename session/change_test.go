@@ -10,7 +10,9 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -60,9 +62,9 @@ func rawPolicy(id string) policy.Raw {
 }
 
 // opened are sessions over a fresh store with a chain.
-func opened(t *testing.T, chain session.Chain) (*session.Sessions, *session.Memory) {
+func opened(t *testing.T, chain session.Chain) (*session.Sessions, *memstore.Store) {
 	t.Helper()
-	store := session.NewMemory()
+	store := memstore.New()
 	_, err := store.ImportKey(t.Context(), testRef, testKey)
 	require.NoError(t, err)
 	sess, err := session.OpenOrNew(t.Context(), store, testRef, session.WithChain(chain))
@@ -284,7 +286,7 @@ func TestAbandon(t *testing.T) {
 }
 
 // granted are sessions whose grants landed.
-func granted(t *testing.T, chain *ledger, ids ...string) (*session.Sessions, *session.Memory) {
+func granted(t *testing.T, chain *ledger, ids ...string) (*session.Sessions, *memstore.Store) {
 	t.Helper()
 	sess, store := opened(t, chain)
 	change := begun(t, sess, common.Hash{1}, ids...)
@@ -299,7 +301,7 @@ func TestFault01RevokingTakesTheLeafOutOfTheTree(t *testing.T) {
 	oldRoot, leaves := sess.Root(), sess.Leaves()
 	change, err := sess.PlanRevoke("b", "c", "b")
 	require.NoError(t, err)
-	require.Equal(t, session.NewTree([]common.Hash{leaves[0].Hash(), leaves[3].Hash()}).Root(), change.Root(), "all of the IDs are out")
+	require.Equal(t, merkle.New([]common.Hash{leaves[0].Hash(), leaves[3].Hash()}).Root(), change.Root(), "all of the IDs are out")
 
 	require.NoError(t, change.Begin(t.Context(), &userop.Operation{Nonce: *uint256.NewInt(6)}, common.Hash{2}))
 	require.ErrorIs(t, trySign(t, sess, "b"), session.ErrRevoked, "at once")
@@ -320,7 +322,7 @@ func TestFault01RevokingTakesTheLeafOutOfTheTree(t *testing.T) {
 	for _, i := range []int{0, 3} {
 		proof, err := sess.Proof(i)
 		require.NoError(t, err)
-		require.True(t, session.VerifyProof(chain.root, leaves[i].Hash(), proof))
+		require.True(t, merkle.Verify(chain.root, leaves[i].Hash(), proof))
 	}
 }
 
@@ -339,12 +341,12 @@ func TestARevocationThatFailsStillStopsSigning(t *testing.T) {
 	leaves := sess.Leaves()
 	added, err := policyOf("c").Compile(policy.Modules{})
 	require.NoError(t, err)
-	require.Equal(t, session.NewTree([]common.Hash{leaves[1].Hash(), added.Hash()}).Root(), next.Root(), "the next root leaves it out")
+	require.Equal(t, merkle.New([]common.Hash{leaves[1].Hash(), added.Hash()}).Root(), next.Root(), "the next root leaves it out")
 }
 
 func TestFault02RevokedAndExpiredLeavesDoNotEnterTheNextTree(t *testing.T) {
 	chain, now := &ledger{}, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	store := session.NewMemory()
+	store := memstore.New()
 	sess, err := session.OpenOrNew(t.Context(), store, testRef, session.WithChain(chain), session.WithClock(func() time.Time { return now }))
 	require.NoError(t, err)
 	short := rawPolicy("short")
@@ -361,7 +363,7 @@ func TestFault02RevokedAndExpiredLeavesDoNotEnterTheNextTree(t *testing.T) {
 	require.NoError(t, err)
 	added, err := policyOf("new").Compile(policy.Modules{})
 	require.NoError(t, err)
-	require.Equal(t, session.NewTree([]common.Hash{sess.Leaves()[1].Hash(), added.Hash()}).Root(), next.Root())
+	require.Equal(t, merkle.New([]common.Hash{sess.Leaves()[1].Hash(), added.Hash()}).Root(), next.Root())
 }
 
 func TestRevokeAllSetsTheRootZero(t *testing.T) {
@@ -423,10 +425,16 @@ func TestPlansRefuseBadInput(t *testing.T) {
 }
 
 func TestFault04IDsAre128RandomBitsAndRefsHaveTheirChain(t *testing.T) {
+	sess, _ := opened(t, new(ledger))
+	policies := make([]policy.Policy, 1000)
+	for i := range policies {
+		policies[i] = rawPolicy("any")
+	}
+	change, err := sess.PlanGrant(policy.Modules{}, policies...)
+	require.NoError(t, err)
+	require.Len(t, change.IDs(), len(policies))
 	seen := make(map[string]bool)
-	for range 1000 {
-		id, err := session.NewID()
-		require.NoError(t, err)
+	for _, id := range change.IDs() {
 		require.Regexp(t, "^[0-9a-f]{32}$", id)
 		require.False(t, seen[id])
 		seen[id] = true
@@ -434,7 +442,7 @@ func TestFault04IDsAre128RandomBitsAndRefsHaveTheirChain(t *testing.T) {
 	_, store := granted(t, &ledger{}, "a")
 	elsewhere := testRef
 	elsewhere.ChainID = 1
-	_, err := session.Open(t.Context(), store, elsewhere)
+	_, err = session.Open(t.Context(), store, elsewhere)
 	require.ErrorIs(t, err, session.ErrNotFound)
 	require.ErrorContains(t, err, "no session stored for account 0x1111111111111111111111111111111111111111 on chain 1; grant or import one first")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -91,7 +92,7 @@ func TestRootsThatMoveMeanwhile(t *testing.T) {
 			chain := &watched{ledger: &ledger{}}
 			sess, store := granted(t, chain.ledger, "a")
 			loaded := make(chan struct{})
-			slow := &slowStore{Memory: store, after: sync.OnceFunc(func() { close(loaded) })}
+			slow := &slowStore{Store: store, after: sync.OnceFunc(func() { close(loaded) })}
 			chain.before = func() {
 				if name == "open" {
 					<-loaded
@@ -109,7 +110,7 @@ func TestRootsThatMoveMeanwhile(t *testing.T) {
 
 // slowStore has other things happen before its first reading, and after each.
 type slowStore struct {
-	*session.Memory
+	*memstore.Store
 	before, after func()
 }
 
@@ -121,7 +122,7 @@ func (s *slowStore) Load(ctx context.Context, ref session.Ref) (*session.State, 
 	if s.after != nil {
 		defer s.after()
 	}
-	return s.Memory.Load(ctx, ref)
+	return s.Store.Load(ctx, ref)
 }
 
 // TestLandingLeavesTheNextChangeToTheSameRootAlone has another process finish the change, make one more and begin
@@ -129,7 +130,7 @@ func (s *slowStore) Load(ctx context.Context, ref session.Ref) (*session.State, 
 func TestLandingLeavesTheNextChangeToTheSameRootAlone(t *testing.T) {
 	chain := &ledger{}
 	_, store := granted(t, chain, "a")
-	slow := &slowStore{Memory: store}
+	slow := &slowStore{Store: store}
 	sess, err := session.Open(t.Context(), slow, testRef, session.WithChain(chain))
 	require.NoError(t, err)
 	revokeAll := func(sess *session.Sessions, hash common.Hash) {

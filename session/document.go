@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
@@ -79,7 +80,7 @@ func (s *State) revoked(now time.Time) (hashes []common.Hash) {
 	}
 	for i := range s.Leaves {
 		leaf := &s.Leaves[i]
-		if hash := leaf.Hash(); leaf.Status == StatusRevoked && leaf.CheckEnd(now) == nil && !inTree[hash] {
+		if hash := leaf.Hash(); leaf.Status == StatusRevoked && leaf.checkEnd(now) == nil && !inTree[hash] {
 			hashes = append(hashes, hash)
 		}
 	}
@@ -157,7 +158,7 @@ func (d *Document) validate() error {
 		seen[leaf.ID] = true
 		hashes[i] = leaf.Hash()
 	}
-	if root := NewTree(hashes).Root(); root != d.Root {
+	if root := merkle.New(hashes).Root(); root != d.Root {
 		return &RootMismatch{Ref: d.Ref(), Stored: d.Root, Leaves: root}
 	}
 	return nil
@@ -298,15 +299,20 @@ func (s *State) known() (at map[common.Hash][]int, taken map[string]bool) {
 	return at, taken
 }
 
-// inOrder returns the IDs of the tree after c in the order of the store.
+// inOrder returns the IDs of the tree after c, which deletes nothing, in the order of the store.
 func inOrder(state *State, c *Change) (ids []string) {
-	next, err := state.Apply(c)
-	if err != nil {
-		return nil
+	put := make(map[string]*Leaf, len(c.Put))
+	for i := range c.Put {
+		put[c.Put[i].ID] = &c.Put[i]
 	}
+	next := state.with(c.Put)
 	for i := range next.Leaves {
-		if next.Leaves[i].InTree {
-			ids = append(ids, next.Leaves[i].ID)
+		leaf := &next.Leaves[i]
+		if changed, ok := put[leaf.ID]; ok {
+			leaf = changed
+		}
+		if leaf.InTree {
+			ids = append(ids, leaf.ID)
 		}
 	}
 	return ids

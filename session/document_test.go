@@ -9,7 +9,9 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 	"github.com/go-sesame/sesame/userop"
@@ -41,7 +43,7 @@ func TestExportAndImport(t *testing.T) {
 	document := handOver(t, sess)
 	require.Len(t, document.Keys, 1)
 
-	store := session.NewMemory()
+	store := memstore.New()
 	acting, err := session.Import(t.Context(), store, document,
 		session.WithSealedKeys(testAEAD(t)), session.WithOptions(session.WithChain(chain)))
 	require.NoError(t, err)
@@ -61,7 +63,7 @@ func TestImportWithoutKeysOrWithAnotherSeal(t *testing.T) {
 	document := handOver(t, sess)
 	other, err := seal.NewKeyAEAD([]byte(strings.Repeat("k", 32)))
 	require.NoError(t, err)
-	store := session.NewMemory()
+	store := memstore.New()
 	_, err = session.Import(t.Context(), store, document, session.WithSealedKeys(other))
 	require.ErrorIs(t, err, seal.ErrOpen)
 	_, err = session.Open(t.Context(), store, testRef)
@@ -149,7 +151,7 @@ func TestTwoBackendsMerge(t *testing.T) {
 	require.ErrorIs(t, trySign(t, ours, "a"), session.ErrNoLeaf)
 	proof, err := ours.Proof(3)
 	require.NoError(t, err)
-	require.True(t, session.VerifyProof(chain.root, ours.Leaves()[3].Hash(), proof))
+	require.True(t, merkle.Verify(chain.root, ours.Leaves()[3].Hash(), proof))
 
 	restore, err := ours.PlanRestore()
 	require.NoError(t, err)
@@ -163,7 +165,7 @@ func TestTwoBackendsMerge(t *testing.T) {
 	for i := range 6 {
 		proof, err := theirs.Proof(i)
 		require.NoError(t, err)
-		require.True(t, session.VerifyProof(chain.root, theirs.Leaves()[i].Hash(), proof), "in the other store's order too")
+		require.True(t, merkle.Verify(chain.root, theirs.Leaves()[i].Hash(), proof), "in the other store's order too")
 	}
 	require.Equal(t, []string{"x", "y", "z", "a", "b", "c"}, ids(theirs))
 	again, err := session.ParseDocument(mustJSON(t, handOver(t, theirs)))
@@ -191,7 +193,7 @@ func TestAdoptWantsTheChainsWord(t *testing.T) {
 func TestWhatAnotherBackendRevokedIsNotRestored(t *testing.T) {
 	chain := &ledger{}
 	ours, _ := granted(t, chain, "a", "b", "c")
-	theirs, err := session.Import(t.Context(), session.NewMemory(), handOver(t, ours), session.WithOptions(session.WithChain(chain)))
+	theirs, err := session.Import(t.Context(), memstore.New(), handOver(t, ours), session.WithOptions(session.WithChain(chain)))
 	require.NoError(t, err)
 	require.NoError(t, theirs.Reconcile(t.Context()))
 	more := begun(t, ours, common.Hash{2}, "d")

@@ -35,7 +35,7 @@ func (s *Sessions) find(m policy.Modules, v *view, calls []policy.Call, eligible
 	now, allowed := s.now(), make([][]*Leaf, len(calls))
 	for i := range v.state.Leaves {
 		leaf := &v.state.Leaves[i]
-		if !eligible(i) || leaf.Status == StatusRevoked || leaf.CheckTime(now) != nil || (leaf.Module != m.ABI && leaf.Module != m.ERC20) {
+		if !eligible(i) || leaf.Status == StatusRevoked || leaf.checkTime(now) != nil || (leaf.Module != m.ABI && leaf.Module != m.ERC20) {
 			continue
 		}
 		for n := range calls {

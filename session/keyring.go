@@ -3,12 +3,9 @@ package session
 import (
 	"context"
 	"crypto/ecdsa"
-	"fmt"
 
 	"github.com/ethereum/go-ethereum/accounts"
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/userop"
 )
@@ -57,46 +54,3 @@ type SignRequest struct {
 func MessageDigest(userOpHash common.Hash) common.Hash {
 	return common.BytesToHash(accounts.TextHash(userOpHash[:]))
 }
-
-// NormalizeSignature checks that sig is key's signature of digest and returns it in the one form the
-// contracts take: 65 bytes, v 27 or 28, low s. The error matches [ErrWrongKey].
-func NormalizeSignature(sig []byte, digest common.Hash, key common.Address) ([]byte, error) {
-	sig, err := formSignature(sig)
-	if err != nil {
-		return nil, err
-	}
-	sig[64] -= 27
-	pub, err := crypto.SigToPub(digest[:], sig)
-	if err != nil {
-		return nil, fmt.Errorf("%w: signature recovers no key: %w", ErrWrongKey, err)
-	}
-	if signer := crypto.PubkeyToAddress(*pub); signer != key {
-		return nil, fmt.Errorf("%w: the keyring signed with %s, the session wants %s", ErrWrongKey, signer, key)
-	}
-	sig[64] += 27
-	return sig, nil
-}
-
-// formSignature returns a copy of sig with v 27 or 28, or an error for what no contract takes.
-func formSignature(sig []byte) ([]byte, error) {
-	if len(sig) != crypto.SignatureLength {
-		return nil, fmt.Errorf("%w: signature has %d bytes, want %d", ErrWrongKey, len(sig), crypto.SignatureLength)
-	}
-	sig = append([]byte(nil), sig...)
-	if sig[64] < 27 {
-		sig[64] += 27
-	}
-	var r, s uint256.Int
-	r.SetBytes32(sig[:32])
-	s.SetBytes32(sig[32:64])
-	switch {
-	case sig[64] > 28 || r.IsZero() || s.IsZero():
-		return nil, fmt.Errorf("%w: signature recovers no key", ErrWrongKey)
-	case s.Gt(&halfOrder):
-		return nil, fmt.Errorf("%w: signature has a high s, which the contracts refuse", ErrWrongKey)
-	}
-	return sig, nil
-}
-
-// halfOrder is half of the order of secp256k1: the largest s that OpenZeppelin's ECDSA takes.
-var halfOrder = *uint256.MustFromHex("0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0")

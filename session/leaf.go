@@ -42,9 +42,9 @@ func (l *Leaf) StatusAt(now time.Time) Status {
 	return l.Status
 }
 
-// CheckTime returns an error matching [ErrExpired] or [ErrNotYetValid] if the leaf is outside its
+// checkTime returns an error matching [ErrExpired] or [ErrNotYetValid] if the leaf is outside its
 // window at that moment. The EntryPoint takes both ends as inside.
-func (l *Leaf) CheckTime(now time.Time) error {
+func (l *Leaf) checkTime(now time.Time) error {
 	switch s := now.Unix(); {
 	case l.ValidUntil != 0 && s > int64(l.ValidUntil):
 		return fmt.Errorf("%w: %s ended at %s; grant a new session", ErrExpired, l.name(), moment.Format(l.ValidUntil))
@@ -54,8 +54,8 @@ func (l *Leaf) CheckTime(now time.Time) error {
 	return nil
 }
 
-// CheckEnd returns an error matching [policy.ErrInvalid] if the leaf's window is over already.
-func (l *Leaf) CheckEnd(now time.Time) error {
+// checkEnd returns an error matching [policy.ErrInvalid] if the leaf's window is over already.
+func (l *Leaf) checkEnd(now time.Time) error {
 	if l.ValidUntil != 0 && now.Unix() > int64(l.ValidUntil) {
 		return fmt.Errorf("%w: the window of %s ended at %s already", policy.ErrInvalid, l.name(), moment.Format(l.ValidUntil))
 	}

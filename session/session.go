@@ -140,7 +140,7 @@ func (s *Sessions) Ref() Ref { return s.ref }
 func (s *Sessions) Root() common.Hash { return s.view.Load().state.Root }
 
 // Pending returns the change of the root that waits for the chain, nil for none.
-func (s *Sessions) Pending() *PendingRoot { return s.view.Load().state.Header.Clone().Pending }
+func (s *Sessions) Pending() *PendingRoot { return s.view.Load().state.Header.clone().Pending }
 
 // Len returns the number of leaves, revoked and expired ones included.
 func (s *Sessions) Len() int { return len(s.view.Load().state.Leaves) }

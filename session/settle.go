@@ -170,7 +170,7 @@ func (s *State) landed() *Change {
 // revoked meanwhile stays as a tombstone, and so do those it was to revoke.
 func (s *State) undone() *Change {
 	enters := set(s.Pending.Add)
-	c := &Change{Header: s.Header.Clone()}
+	c := &Change{Header: s.Header.clone()}
 	c.Header.Pending = nil
 	for i := range s.Leaves {
 		if l := &s.Leaves[i]; enters[l.ID] && l.Status == StatusPending {

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/internal/signature"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -149,7 +150,7 @@ func (s *Signer) checkLeaf(leaf *Leaf) error {
 	if s.force {
 		return nil
 	}
-	return leaf.CheckTime(s.Sessions().now())
+	return leaf.checkTime(s.Sessions().now())
 }
 
 // DummySignature implements [userop.Signer]: the leaf and proof of the real signature with a key
@@ -218,9 +219,14 @@ func (s *Sessions) signMessage(ctx context.Context, key common.Address, op *user
 		return nil, fmt.Errorf("sign with session key %s: %w", key, err)
 	}
 	if _, local := s.keys.(LocalKeyring); local {
-		return formSignature(sig)
+		sig, err = signature.Form(sig)
+	} else {
+		sig, err = signature.Normalize(sig, digest, key)
 	}
-	return NormalizeSignature(sig, digest, key)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrWrongKey, err)
+	}
+	return sig, nil
 }
 
 // grant is a leaf that may sign, with its proof under the root on chain.

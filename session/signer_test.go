@@ -16,8 +16,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -58,9 +60,9 @@ type signatureVector struct {
 
 // fixed opens sessions over stored leaves. The reference signs at any time, so the clock stands
 // within every window of the vectors.
-func fixed(t *testing.T, ref session.Ref, key *ecdsa.PrivateKey, leaves []session.Leaf) (*session.Sessions, *session.Memory) {
+func fixed(t *testing.T, ref session.Ref, key *ecdsa.PrivateKey, leaves []session.Leaf) (*session.Sessions, *memstore.Store) {
 	t.Helper()
-	store := session.NewMemory()
+	store := memstore.New()
 	_, err := store.ImportKey(t.Context(), ref, key)
 	require.NoError(t, err)
 	hashes := make([]common.Hash, len(leaves))
@@ -68,7 +70,7 @@ func fixed(t *testing.T, ref session.Ref, key *ecdsa.PrivateKey, leaves []sessio
 		hashes[i] = leaves[i].Hash()
 	}
 	_, err = store.Apply(t.Context(), ref, 0, &session.Change{
-		Header: session.Header{Root: session.NewTree(hashes).Root()}, Put: leaves,
+		Header: session.Header{Root: merkle.New(hashes).Root()}, Put: leaves,
 	})
 	require.NoError(t, err)
 	sess, err := session.Open(t.Context(), store, ref)
@@ -394,7 +396,7 @@ func BenchmarkSign(b *testing.B) {
 		for i := range leaves {
 			leaves[i] = plain(fmt.Sprint(i), keyAddress(testKey))
 		}
-		store := session.NewMemory()
+		store := memstore.New()
 		if _, err := store.ImportKey(b.Context(), testRef, testKey); err != nil {
 			b.Fatal(err)
 		}
@@ -402,7 +404,7 @@ func BenchmarkSign(b *testing.B) {
 		for i := range leaves {
 			hashes[i] = leaves[i].Hash()
 		}
-		if _, err := store.Apply(b.Context(), testRef, 0, &session.Change{Header: session.Header{Root: session.NewTree(hashes).Root()}, Put: leaves}); err != nil {
+		if _, err := store.Apply(b.Context(), testRef, 0, &session.Change{Header: session.Header{Root: merkle.New(hashes).Root()}, Put: leaves}); err != nil {
 			b.Fatal(err)
 		}
 		sess, err := session.Open(b.Context(), store, testRef)

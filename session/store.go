@@ -2,18 +2,17 @@ package session
 
 import (
 	"context"
-	"fmt"
+	"io"
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/go-sesame/sesame/session/policy"
 	"github.com/holiman/uint256"
 )
 
 // Store keeps the sessions of many accounts. A change is a compare-and-set: it names the version it
 // was decided on and is refused if another process was quicker. Implementations are safe for
-// concurrent use; sub-packages have one for a single machine, one for PostgreSQL and one for the
-// TypeScript SDK's files, and [Memory] is for tests.
+// concurrent use; sub-packages have one for a single machine, one for PostgreSQL, one for the TypeScript
+// SDK's files and, for tests, one in memory. Whoever writes another finds help in package storekit.
 type Store interface {
 	// Load returns everything stored for ref, or an error matching [ErrNotFound].
 	Load(ctx context.Context, ref Ref) (*State, error)
@@ -31,6 +30,18 @@ type Store interface {
 	// an error matching [ErrConflict], and changes nothing, if it is not. A ref that was never stored
 	// has version 0.
 	Apply(ctx context.Context, ref Ref, version uint64, change *Change) (uint64, error)
+}
+
+// Backend is all that an application asks of where it keeps sessions: the sessions, their keys, lists across
+// accounts, and leases of lanes. The stores of packages filestore, pgstore and memstore are Backends, so that a
+// program can take either; package storekit has what writing another takes.
+type Backend interface {
+	Store
+	Keyring
+	Lister
+	LaneLeaser
+	// Close waits for what is under way. Every method returns an error matching [ErrClosed] afterwards.
+	io.Closer
 }
 
 // State is what a store holds for one [Ref].
@@ -79,87 +90,17 @@ type Change struct {
 	Delete []string
 }
 
-// Apply returns the state after c with the version counted up, leaving s as it is. Stores that keep
-// whole states use it, so that all stores agree on what a change means.
-func (s *State) Apply(c *Change) (*State, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	next := &State{Version: s.Version + 1, Header: c.Header.Clone(), Leaves: make([]Leaf, 0, len(s.Leaves)+len(c.Put))}
-	put := make(map[string]*Leaf, len(c.Put))
-	for i := range c.Put {
-		put[c.Put[i].ID] = &c.Put[i]
-	}
-	drop := make(map[string]bool, len(c.Delete))
-	for _, id := range c.Delete {
-		drop[id] = true
-	}
-	for i := range s.Leaves {
-		leaf := &s.Leaves[i]
-		if drop[leaf.ID] {
-			delete(drop, leaf.ID)
-			continue
-		}
-		if changed, ok := put[leaf.ID]; ok {
-			leaf = changed
-			delete(put, leaf.ID)
-		}
-		next.Leaves = append(next.Leaves, leaf.Clone())
-	}
-	for id := range drop {
-		return nil, fmt.Errorf("%w: cannot delete leaf %s", ErrNoLeaf, id)
-	}
-	for i := range c.Put {
-		if _, isNew := put[c.Put[i].ID]; isNew {
-			next.Leaves = append(next.Leaves, c.Put[i].Clone())
-		}
-	}
-	return next, nil
-}
-
-// Validate returns an error if c can be applied to no state at all.
-func (c *Change) Validate() error {
-	seen := make(map[string]bool, len(c.Put)+len(c.Delete))
-	for i := range c.Put {
-		leaf := &c.Put[i]
-		if err := leaf.Validate(); err != nil {
-			return err
-		}
-		if seen[leaf.ID] {
-			return fmt.Errorf("%w: leaf %s twice in one change", policy.ErrInvalid, leaf.ID)
-		}
-		seen[leaf.ID] = true
-	}
-	for _, id := range c.Delete {
-		if seen[id] {
-			return fmt.Errorf("%w: leaf %s twice in one change", policy.ErrInvalid, id)
-		}
-		seen[id] = true
-	}
-	return nil
-}
-
 // Clone returns a copy that shares no memory with s.
 func (s *State) Clone() *State {
-	clone := &State{Version: s.Version, Header: s.Header.Clone(), Leaves: make([]Leaf, len(s.Leaves))}
+	clone := &State{Version: s.Version, Header: s.Header.clone(), Leaves: make([]Leaf, len(s.Leaves))}
 	for i := range s.Leaves {
 		clone.Leaves[i] = s.Leaves[i].Clone()
 	}
 	return clone
 }
 
-// Find returns the position of the leaf with that ID, -1 for none.
-func (s *State) Find(id string) int {
-	for i := range s.Leaves {
-		if s.Leaves[i].ID == id {
-			return i
-		}
-	}
-	return -1
-}
-
-// Clone returns a copy that shares no memory with h.
-func (h Header) Clone() Header {
+// clone returns a copy that shares no memory with h.
+func (h Header) clone() Header {
 	h.Order = append([]string(nil), h.Order...)
 	if h.Pending != nil {
 		pending := *h.Pending

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/internal/merkle"
 )
 
 // view is one version of a store's state with its trees. It is immutable; [Sessions] swap views.
@@ -26,7 +28,7 @@ type sighting struct {
 
 // leafTree is a tree with the way from a leaf's position in the store to the one in the tree.
 type leafTree struct {
-	*Tree
+	*merkle.Tree
 	at map[int]int
 }
 
@@ -60,7 +62,7 @@ func newLeafTree(leaves []Leaf, positions []int) *leafTree {
 		t.at[i] = n
 		hashes[n] = leaves[i].Hash()
 	}
-	t.Tree = NewTree(hashes)
+	t.Tree = merkle.New(hashes)
 	return t
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
@@ -171,7 +172,7 @@ func demo(ctx context.Context, s *stage.Stage, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	store := session.NewMemory()
+	store := memstore.New()
 	key, err := store.NewKey(ctx, owner.Ref())
 	if err != nil {
 		return err

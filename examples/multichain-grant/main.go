@@ -14,6 +14,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -37,7 +38,7 @@ func grantEverywhere(ctx context.Context, first *stage.Stage, out io.Writer) (er
 		return err
 	}
 	owner := &askedOwner{Owner: account.KeyOwner(key)}
-	store := session.NewMemory()
+	store := memstore.New()
 	legs, err := plan(ctx, owner, store, stages)
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func grantEverywhere(ctx context.Context, first *stage.Stage, out io.Writer) (er
 }
 
 // plan has the same account of the owner grant the same key the same on every chain.
-func plan(ctx context.Context, owner account.Owner, store *session.Memory, stages []*stage.Stage) ([]account.GrantLeg, error) {
+func plan(ctx context.Context, owner account.Owner, store *memstore.Store, stages []*stage.Stage) ([]account.GrantLeg, error) {
 	sessionKey, err := crypto.GenerateKey()
 	if err != nil {
 		return nil, err

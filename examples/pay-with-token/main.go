@@ -16,6 +16,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -40,7 +41,7 @@ func pay(ctx context.Context, s *stage.Stage, out io.Writer) error {
 	if _, err := s.Chain.SendTx(ctx, s.Chain.Contracts.Token6, nil, give); err != nil {
 		return err
 	}
-	store := session.NewMemory()
+	store := memstore.New()
 	key, err := store.NewKey(ctx, owner.Ref())
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -31,7 +32,7 @@ func scene(ctx context.Context, s *stage.Stage, out io.Writer) error {
 	}
 	// In earnest the service is a process on another machine, with a filestore behind it.
 	url, stop, err := serve(&service{
-		keys:  session.NewMemory(),
+		keys:  memstore.New(),
 		token: "what the dapp shows to the signer",
 		rules: []rule{boundTo(client.Contracts().EntryPoint), atMost(2, 24*time.Hour)},
 	})
@@ -68,7 +69,7 @@ func grant(ctx context.Context, s *stage.Stage, out io.Writer, keys session.Keyr
 	if err != nil {
 		return session.Ref{}, nil, err
 	}
-	store := session.NewMemory() // keeps the sessions, and no key
+	store := memstore.New() // keeps the sessions, and no key
 	sess, err := stage.Grant(ctx, owner, store, []policy.Policy{s.MintPolicy(key, owner.Address())})
 	if err != nil {
 		return session.Ref{}, nil, err

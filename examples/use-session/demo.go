@@ -12,12 +12,13 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/examples/internal/stage"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
 // demo plays both sides: the user who grants a session, and the dapp that acts with it.
 func demo(ctx context.Context, s *stage.Stage, out io.Writer) error {
-	store := session.NewMemory()
+	store := memstore.New()
 	fmt.Fprintln(out, "The user grants a session")
 	user, err := grantSession(ctx, out, s, store)
 	if err != nil {
@@ -32,7 +33,7 @@ func demo(ctx context.Context, s *stage.Stage, out io.Writer) error {
 }
 
 // grantSession is the user's side: the owner's key signs, once. It returns the account's address.
-func grantSession(ctx context.Context, out io.Writer, s *stage.Stage, store *session.Memory) (common.Address, error) {
+func grantSession(ctx context.Context, out io.Writer, s *stage.Stage, store *memstore.Store) (common.Address, error) {
 	owner, err := s.NewOwner()
 	if err != nil {
 		return common.Address{}, err

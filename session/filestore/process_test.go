@@ -20,6 +20,7 @@ import (
 	"github.com/go-sesame/sesame/session/filestore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 var ref = session.Ref{ChainID: 80002, Account: common.HexToAddress("0xacc")}
@@ -54,7 +55,7 @@ func sign(store *filestore.Store, key common.Address) error {
 	if err != nil {
 		return err
 	}
-	_, err = session.NormalizeSignature(sig, digest, key)
+	err = storekit.CheckSignature(sig, digest, key)
 	return err
 }
 

@@ -30,17 +30,15 @@ type Store struct {
 }
 
 var (
-	_ session.Store        = (*Store)(nil)
+	_ session.Backend      = (*Store)(nil)
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
-	_ session.Lister       = (*Store)(nil)
-	_ session.LaneLeaser   = (*Store)(nil)
 )
 
 // Config says how a store is opened.
 type Config struct {
 	// Sealer seals the data key under which session keys are stored. Without it the store keeps
-	// sessions, and its methods of [session.Keyring] return errors matching [ErrNoSealer]. It stays the
+	// sessions, and its methods of [session.Keyring] return errors matching [seal.ErrNoSealer]. It stays the
 	// caller's to wipe.
 	Sealer seal.AEAD
 }

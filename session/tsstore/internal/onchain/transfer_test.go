@@ -18,9 +18,11 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
@@ -118,7 +120,7 @@ func TestRepeatedLeavesOnChain(t *testing.T) {
 	require.NoError(t, activate(t.Context(), sess, tx))
 	leaves := sess.Leaves()
 	stays, revoked := leaves[0].Hash(), leaves[1].Hash()
-	root := session.NewTree([]common.Hash{stays, revoked, stays}).Root() // what revokeSessions(["revoked"]) makes
+	root := merkle.New([]common.Hash{stays, revoked, stays}).Root() // what revokeSessions(["revoked"]) makes
 	u.setRoot(t, root)
 	u.change(t, func(file object) {
 		file["merkleRoot"] = root.Hex()
@@ -126,9 +128,9 @@ func TestRepeatedLeavesOnChain(t *testing.T) {
 	})
 
 	chain := tsstore.WithChain(u.client)
-	_, _, err = tsstore.Transfer(t.Context(), u.files, u.owner.Ref(), session.NewMemory(), nil, chain)
+	_, _, err = tsstore.Transfer(t.Context(), u.files, u.owner.Ref(), memstore.New(), nil, chain)
 	require.ErrorIs(t, err, session.ErrRootMismatch)
-	moved, report, err := tsstore.Transfer(t.Context(), u.files, u.owner.Ref(), session.NewMemory(), nil, chain, tsstore.RepeatLeaves())
+	moved, report, err := tsstore.Transfer(t.Context(), u.files, u.owner.Ref(), memstore.New(), nil, chain, tsstore.RepeatLeaves())
 	require.NoError(t, err)
 	require.Equal(t, []int{0, 1, 0}, report.Tree)
 	moved = moved.On(u.client)
@@ -151,7 +153,7 @@ func TestRootOfLeavesOnChain(t *testing.T) {
 	require.NoError(t, activate(t.Context(), sess, tx))
 	u.change(t, func(file object) { file["leafNodes"] = file["leafNodes"].([]any)[:1] }) // as by clearPendingSessions
 
-	memory := session.NewMemory()
+	memory := memstore.New()
 	moved, _, err := tsstore.Transfer(t.Context(), u.files, u.owner.Ref(), memory, nil, tsstore.RootOfLeaves())
 	require.NoError(t, err)
 	moved = moved.On(u.client)

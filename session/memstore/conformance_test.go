@@ -1,4 +1,4 @@
-package storetest_test
+package memstore_test
 
 import (
 	"testing"
@@ -6,13 +6,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestMemory(t *testing.T) {
+func TestConformance(t *testing.T) {
 	storetest.Run(t, storetest.Config{
-		Open: func(*testing.T) session.Store { return session.NewMemory() },
+		Open: func(*testing.T) session.Store { return memstore.New() },
 	})
 }
