@@ -210,7 +210,8 @@ func (c *Client) useSession(draft *userop.Draft, calls []Call, leaves []session.
 	}
 	draft.Checks = append(draft.Checks,
 		func(ctx context.Context) error {
-			return c.requireModule(ctx, draft.Sender, signer.Module(), signer.ModuleName())
+			module, name := signer.Module()
+			return c.requireModule(ctx, draft.Sender, module, name)
 		},
 		func(ctx context.Context) error { return c.checkSession(ctx, signer) })
 	// A call the policy forbids needs no round trip to be refused.

@@ -45,7 +45,7 @@ func TestExportAndImport(t *testing.T) {
 
 	store := memstore.New()
 	acting, err := session.Import(t.Context(), store, document,
-		session.WithSealedKeys(testAEAD(t)), session.WithOptions(session.WithChain(chain)))
+		session.WithSealedKeys(testAEAD(t)), session.WithChain(chain))
 	require.NoError(t, err)
 	require.Equal(t, sess.Root(), acting.Root())
 	require.ErrorIs(t, trySign(t, acting, "a"), session.ErrPending, "a document is not the chain's word")
@@ -193,7 +193,7 @@ func TestAdoptWantsTheChainsWord(t *testing.T) {
 func TestWhatAnotherBackendRevokedIsNotRestored(t *testing.T) {
 	chain := &ledger{}
 	ours, _ := granted(t, chain, "a", "b", "c")
-	theirs, err := session.Import(t.Context(), memstore.New(), handOver(t, ours), session.WithOptions(session.WithChain(chain)))
+	theirs, err := session.Import(t.Context(), memstore.New(), handOver(t, ours), session.WithChain(chain))
 	require.NoError(t, err)
 	require.NoError(t, theirs.Reconcile(t.Context()))
 	more := begun(t, ours, common.Hash{2}, "d")

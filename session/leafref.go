@@ -2,9 +2,13 @@ package session
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // LeafRef chooses one of an account's sessions to act with. It is a cheap value; a choice that does not
@@ -88,4 +92,89 @@ func (r LeafRef) resolve() (*view, int, error) {
 		return nil, 0, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, r.id, r.sessions.ref)
 	}
 	return v, i, nil
+}
+
+// Find chooses, for each call, the one leaf in force whose policy allows it, all of one key. Several
+// ways to choose are an error matching [ErrAmbiguous], none is one matching [ErrNoLeaf]; both say for
+// which call. A leaf outside the account's tree, such as one that is being granted, is chosen only where
+// those in the tree do not do. Leaves of modules that cannot be judged locally are not found.
+func (s *Sessions) Find(m policy.Modules, calls ...policy.Call) ([]LeafRef, error) {
+	if len(calls) == 0 {
+		return nil, fmt.Errorf("%w: find session leaves for no call", policy.ErrInvalid)
+	}
+	m = m.WithDefaults()
+	v := s.view.Load()
+	refs, err := s.find(m, v, calls, v.current().has)
+	if errors.Is(err, ErrNoLeaf) {
+		// A leaf that waits for its operation says so when it is used.
+		if waiting, err := s.find(m, v, calls, func(int) bool { return true }); err == nil {
+			return waiting, nil
+		}
+	}
+	return refs, err
+}
+
+// find chooses among the leaves that are eligible, by position.
+func (s *Sessions) find(m policy.Modules, v *view, calls []policy.Call, eligible func(int) bool) ([]LeafRef, error) {
+	now, allowed := s.now(), make([][]*Leaf, len(calls))
+	for i := range v.state.Leaves {
+		leaf := &v.state.Leaves[i]
+		if !eligible(i) || leaf.Status == StatusRevoked || leaf.checkTime(now) != nil || (leaf.Module != m.ABI && leaf.Module != m.ERC20) {
+			continue
+		}
+		for n := range calls {
+			if policy.CheckCall(m, &leaf.Compiled, calls[n]) == nil {
+				allowed[n] = append(allowed[n], leaf)
+			}
+		}
+	}
+	for n, leaves := range allowed {
+		if len(leaves) == 0 {
+			return nil, fmt.Errorf("%w: no session in force of %s allows call %d, to %s", ErrNoLeaf, s.ref, n, calls[n].To)
+		}
+	}
+	return s.choose(allowed)
+}
+
+// choose picks the key that has a leaf for every call, and its leaves.
+func (s *Sessions) choose(allowed [][]*Leaf) ([]LeafRef, error) {
+	var keys []common.Address
+	for _, leaf := range allowed[0] {
+		if !slices.Contains(keys, leaf.Key) && slices.IndexFunc(allowed, func(leaves []*Leaf) bool { return len(ofKey(leaves, leaf.Key)) == 0 }) < 0 {
+			keys = append(keys, leaf.Key)
+		}
+	}
+	switch {
+	case len(keys) == 0:
+		return nil, fmt.Errorf("%w: no one key of %s may do all %d calls; send them apart", ErrNoLeaf, s.ref, len(allowed))
+	case len(keys) > 1:
+		return nil, fmt.Errorf("%w: keys %v of %s may do the calls; choose leaves by ID", ErrAmbiguous, keys, s.ref)
+	}
+	refs := make([]LeafRef, len(allowed))
+	for n := range allowed {
+		leaves := ofKey(allowed[n], keys[0])
+		if len(leaves) > 1 {
+			return nil, fmt.Errorf("%w: %v of %s allow call %d; choose one by ID", ErrAmbiguous, leaves, s.ref, n)
+		}
+		refs[n] = s.ByID(leaves[0])
+	}
+	return refs, nil
+}
+
+// ofKey returns the IDs of the leaves that belong to key.
+func ofKey(leaves []*Leaf, key common.Address) (ids []string) {
+	for _, leaf := range leaves {
+		if leaf.Key == key {
+			ids = append(ids, leaf.ID)
+		}
+	}
+	return ids
+}
+
+// ByTarget chooses the only leaf in force of a [policy.ABI] for that contract and function selector, or of
+// a [policy.ERC20] for that token.
+func (s *Sessions) ByTarget(m policy.Modules, contract common.Address, selector [4]byte) LeafRef {
+	m = m.WithDefaults()
+	what := fmt.Sprintf("target %s and selector 0x%x", contract, selector)
+	return s.only(what, func(l *Leaf) bool { return l.Targets(m, contract, selector) })
 }

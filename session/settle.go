@@ -122,7 +122,7 @@ func (s *Sessions) undo(ctx context.Context, pending *PendingRoot) error {
 // settle makes the change that ends the pending one. Another process may have settled it meanwhile, and
 // another operation may have begun the same change anew: that is left alone.
 func (s *Sessions) settle(ctx context.Context, pending *PendingRoot, end func(*State) *Change) error {
-	for range maxStale {
+	for range maxRetries {
 		state, err := s.store.Load(ctx, s.ref)
 		if err != nil {
 			return err
@@ -139,7 +139,7 @@ func (s *Sessions) settle(ctx context.Context, pending *PendingRoot, end func(*S
 		}
 		return s.Refresh(ctx)
 	}
-	return fmt.Errorf("%w: it changed %d times while settling %s", ErrConflict, maxStale, s.ref)
+	return fmt.Errorf("%w: it changed %d times while settling %s", ErrConflict, maxRetries, s.ref)
 }
 
 // landed is the change that makes the pending root the stored one.
@@ -178,4 +178,85 @@ func (s *State) undone() *Change {
 		}
 	}
 	return c
+}
+
+// Reconcile settles by the chain what a crash or an unfinished wait left open, and compares the roots:
+//
+//   - the chain shows the pending root: the change is made final;
+//   - the chain shows the stored root, and the operation's nonce is used up: it failed, and the change
+//     is undone;
+//   - the chain shows the stored root, and the operation may still land: an error matching [ErrPending];
+//   - any other root: a [*RootMismatch], and the store stays as it is.
+//
+// The sessions need [WithChain].
+func (s *Sessions) Reconcile(ctx context.Context) error {
+	if s.chain == nil {
+		return fmt.Errorf("%w: reconcile %s without a chain; open the sessions with WithChain", policy.ErrInvalid, s.ref)
+	}
+	if err := s.Refresh(ctx); err != nil {
+		return err
+	}
+	return s.compare(ctx, func() error { return s.reconcile(ctx) })
+}
+
+func (s *Sessions) reconcile(ctx context.Context) error {
+	root, pending, err := s.readChain(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("reconcile %s: %w", s.ref, err)
+	case pending == nil:
+		if err := s.confirm(root); err != nil {
+			return err
+		}
+		return s.activateInTree(ctx, root)
+	case root == pending.Root:
+		return s.land(ctx, pending)
+	case root == s.Root():
+		return s.undo(ctx, pending)
+	}
+	return newRootMismatch(s.ref, s.view.Load().state, root)
+}
+
+// Abandon undoes the pending change without asking the chain: for an operation that its bundler
+// dropped. If it lands all the same, the chain has a root that the store does not know.
+func (s *Sessions) Abandon(ctx context.Context) error {
+	if err := s.Refresh(ctx); err != nil {
+		return err
+	}
+	if pending := s.Pending(); pending != nil {
+		return s.undo(ctx, pending)
+	}
+	return nil
+}
+
+// readChain reads the root and, if a change is pending, whether its operation can still set the new one.
+func (s *Sessions) readChain(ctx context.Context) (root common.Hash, pending *PendingRoot, err error) {
+	if pending = s.Pending(); pending == nil {
+		root, err = s.chain.SessionRoot(ctx, s.ref.Account)
+		return root, nil, err
+	}
+	root, used, err := s.chain.SessionRootAndNonce(ctx, s.ref.Account, &pending.Nonce)
+	if err == nil && !used && root == s.Root() && root != pending.Root {
+		err = fmt.Errorf("%w: operation %s has not landed yet; wait for it, or Abandon the change if its bundler dropped it", ErrPending, pending.OpHash)
+	}
+	return root, pending, err
+}
+
+// activateInTree makes leaves active that another SDK wrote as pending and whose root the chain shows.
+func (s *Sessions) activateInTree(ctx context.Context, root common.Hash) error {
+	state := s.view.Load().state
+	change := &Change{Header: state.Header}
+	for i := range state.Leaves {
+		if l := state.Leaves[i].Clone(); l.InTree && l.Status == StatusPending {
+			l.Status = StatusActive
+			change.Put = append(change.Put, l)
+		}
+	}
+	if len(change.Put) == 0 || root != state.Root {
+		return nil
+	}
+	if _, err := s.store.Apply(ctx, s.ref, state.Version, change); err != nil {
+		return fmt.Errorf("reconcile %s: %w", s.ref, err)
+	}
+	return s.Refresh(ctx)
 }

@@ -51,12 +51,13 @@ func (s *Signer) Force() *Signer {
 	return &forced
 }
 
-// Module returns the validation module that judges the signature: the session key manager or the router.
-func (s *Signer) Module() common.Address {
+// Module returns the validation module that judges the signature, the session key manager or the router, and
+// says in words which.
+func (s *Signer) Module() (module common.Address, name string) {
 	if s.batch {
-		return s.modules.Router
+		return s.modules.Router, "batched session router"
 	}
-	return s.modules.Manager
+	return s.modules.Manager, "session key manager"
 }
 
 // Sessions returns the sessions whose leaves sign.
@@ -81,14 +82,6 @@ func (s *Signer) Key() (common.Address, error) {
 		}
 	}
 	return key, nil
-}
-
-// ModuleName says in words what [Signer.Module] is.
-func (s *Signer) ModuleName() string {
-	if s.batch {
-		return "batched session router"
-	}
-	return "session key manager"
 }
 
 // Check returns an error if one of the leaves may not sign now: revoked, out of its window, pending,
@@ -163,8 +156,8 @@ func (s *Signer) DummySignature(*userop.Operation) ([]byte, error) {
 	return s.encode(grants, dummyKeySignature), nil
 }
 
-// maxStale bounds how often signing starts anew because the store changed under it.
-const maxStale = 16
+// maxRetries bounds how often signing, comparing and settling start anew because the store changed under them.
+const maxRetries = 16
 
 // Sign implements [userop.Signer]. The leaves are judged on the store's newest version, which is held
 // while the keyring signs; the signature is checked against the session key before it is used.
@@ -176,7 +169,7 @@ func (s *Signer) Sign(ctx context.Context, op *userop.Operation, hash common.Has
 	if op.Sender != sess.ref.Account {
 		return nil, fmt.Errorf("%w: operation of %s with a session of %s", policy.ErrInvalid, op.Sender, sess.ref)
 	}
-	for range maxStale {
+	for range maxRetries {
 		signature, err := s.signHeld(ctx, sess, op, hash)
 		if !errors.Is(err, errStale) {
 			return signature, err
@@ -185,7 +178,7 @@ func (s *Signer) Sign(ctx context.Context, op *userop.Operation, hash common.Has
 			return nil, fmt.Errorf("read session store again: %w", err)
 		}
 	}
-	return nil, fmt.Errorf("%w: it changed %d times while signing for %s", ErrConflict, maxStale, sess.ref)
+	return nil, fmt.Errorf("%w: it changed %d times while signing for %s", ErrConflict, maxRetries, sess.ref)
 }
 
 var errStale = errors.New("view of the sessions is stale")

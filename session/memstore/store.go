@@ -20,7 +20,7 @@ import (
 // Store is a [session.Backend] that forgets everything with the process, and hands keys out
 // ([session.KeySealer]). Make one with [New]. It is safe for concurrent use.
 type Store struct {
-	users sync.WaitGroup // who hold or change sessions
+	users sync.WaitGroup // those that hold or change sessions
 
 	mu      sync.Mutex // guards the fields below
 	entries map[session.Ref]*entry
@@ -43,7 +43,7 @@ type entry struct {
 	state atomic.Pointer[session.State] // is not changed but replaced
 }
 
-// How much of an account's lock they take who hold and who change it.
+// How much of an account's lock a holder and a change take.
 const (
 	shared    = 1
 	exclusive = math.MaxInt64
@@ -101,7 +101,7 @@ func (s *Store) check(ctx context.Context) error {
 	return nil
 }
 
-// enter lets one in who holds or changes sessions, and says done when that is over.
+// enter counts one more that holds or changes sessions; it calls users.Done when it is done.
 func (s *Store) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -14,9 +14,10 @@ import (
 	"github.com/go-sesame/sesame/session/seal"
 )
 
-// Store keeps sessions and sealed session keys in a PostgreSQL database. It is a [session.Store], a
-// [session.Keyring], a [session.Lister] and a [session.LaneLeaser], safe for concurrent use. Any number
-// of them, in any number of processes, may work on one database. Close it after use.
+// Store keeps sessions and sealed session keys in a PostgreSQL database. It is a
+// [session.Backend] whose keys sign in this process ([session.LocalKeyring]) and can be handed out
+// ([session.KeySealer]), safe for concurrent use. Any number of them, in any number of processes, may work on one
+// database. Close it after use.
 type Store struct {
 	pool   *pgxpool.Pool
 	owned  bool // pool is closed with the store
@@ -73,7 +74,7 @@ func Open(ctx context.Context, connString string, config Config) (*Store, error)
 	return store, nil
 }
 
-// New is [Open] on a pool of the caller's, who closes it after the store. The pool should serve this
+// New is [Open] on a pool of the caller's, which the caller closes after the store. The pool should serve this
 // store alone, and must not connect to a standby: signers hold one connection each while their key is
 // read on another, and the store counts on all but its own being free.
 func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error) {

@@ -29,11 +29,11 @@ func Transfer(ctx context.Context, from *Store, ref session.Ref, to session.Stor
 	if err != nil {
 		return nil, report, err
 	}
-	var open []session.Option
+	options := []session.ImportOption{session.WithSealedKeys(aead)}
 	if keys != nil {
-		open = append(open, session.WithKeyring(keys))
+		options = append(options, session.WithKeyring(keys))
 	}
-	sess, err := session.Import(ctx, to, document, session.WithSealedKeys(aead), session.WithOptions(open...))
+	sess, err := session.Import(ctx, to, document, options...)
 	if err != nil {
 		return nil, report, fmt.Errorf("transfer to another store: %w", err)
 	}

@@ -184,7 +184,7 @@ func (s *Sessions) Refresh(ctx context.Context) error {
 		return err
 	}
 	if old := s.view.Load(); old != nil {
-		next.seen = old.seen
+		next.onChain = old.onChain
 	}
 	s.view.Store(next)
 	return nil
@@ -197,7 +197,7 @@ func (s *Sessions) version() uint64 { return s.view.Load().state.Version }
 // pending one is a [*RootMismatch].
 func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duration) error {
 	v := s.view.Load()
-	if v.seen != nil && time.Since(v.seen.at) < maxAge && v.treeOf(v.seen.root) != nil {
+	if v.onChain != nil && time.Since(v.onChain.at) < maxAge && v.treeOf(v.onChain.root) != nil {
 		return nil
 	}
 	return s.compare(ctx, func() error {
@@ -209,12 +209,12 @@ func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duratio
 	})
 }
 
-// compare has the chain looked at, again if the mismatch may be that another process has changed the
+// compare calls read, which compares with the chain, and again if the mismatch may be that another process has changed the
 // root, on chain and in the store, after the store was read.
-func (s *Sessions) compare(ctx context.Context, look func() error) error {
-	for range maxStale {
+func (s *Sessions) compare(ctx context.Context, read func() error) error {
+	for range maxRetries {
 		version := s.version()
-		err := look()
+		err := read()
 		if !errors.Is(err, ErrRootMismatch) {
 			return err
 		}
@@ -225,7 +225,7 @@ func (s *Sessions) compare(ctx context.Context, look func() error) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: it changed %d times while comparing %s with the chain", ErrConflict, maxStale, s.ref)
+	return fmt.Errorf("%w: it changed %d times while comparing %s with the chain", ErrConflict, maxRetries, s.ref)
 }
 
 // confirm notes the root seen on chain, if it is one that the store knows.
@@ -236,7 +236,7 @@ func (s *Sessions) confirm(root common.Hash) error {
 			return newRootMismatch(s.ref, old.state, root)
 		}
 		next := *old
-		next.seen = &sighting{root: root, at: time.Now()}
+		next.onChain = &chainRoot{root: root, at: time.Now()}
 		if s.view.CompareAndSwap(old, &next) {
 			return nil
 		}
