@@ -35,8 +35,8 @@ var (
 	ErrNotAsQuoted = errors.New("not as quoted")
 	// ErrBadSignature means that a signature is not the account's.
 	ErrBadSignature = errors.New("signature is not valid")
-	// ErrClosed means that lanes were closed.
-	ErrClosed = errors.New("lanes are closed")
+	// ErrLanesClosed means that lanes were closed.
+	ErrLanesClosed = errors.New("lanes are closed")
 	// ErrBadAnswer means that a contract answered with something else than its ABI says; mostly the
 	// contract is not deployed at that address on this chain.
 	ErrBadAnswer = errors.New("unexpected answer of a contract")

@@ -133,7 +133,7 @@ func (p *lanePool) await(ctx context.Context, turn *turn) error {
 		case <-ctx.Done():
 			return p.allInUse(ctx.Err())
 		case <-p.lanes.closed:
-			return errLanesClosed
+			return errClosed
 		case p.looking <- struct{}{}:
 			p.lookOut(ctx, turn)
 			<-p.looking

@@ -79,9 +79,9 @@ func (c *Client) NewLanes(cfg LanesConfig) *Lanes {
 	}
 }
 
-var errLanesClosed = fmt.Errorf("%w; make others with NewLanes", ErrClosed)
+var errClosed = fmt.Errorf("%w; make others with NewLanes", ErrLanesClosed)
 
-// Close ends the lanes: who waits for one, and who asks later, gets an error matching [ErrClosed]. Leases of
+// Close ends the lanes: who waits for one, and who asks later, gets an error matching [ErrLanesClosed]. Leases of
 // free lanes are given back; those of lanes with an operation on its way run out.
 func (l *Lanes) Close(ctx context.Context) error {
 	var group errgroup.Group
@@ -126,7 +126,7 @@ func (l *Lanes) pool(account common.Address) (*lanePool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.pools == nil {
-		return nil, errLanesClosed
+		return nil, errClosed
 	}
 	l.sweep()
 	pool, ok := l.pools[account]
