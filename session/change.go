@@ -106,13 +106,21 @@ func (s *Sessions) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) 
 		pending.Add = append(pending.Add, added[i].ID)
 	}
 	change.Put = append(change.Put, added...)
-	for i := range change.Put {
-		if err := change.Put[i].Validate(); err != nil {
-			return nil, err
-		}
+	if err := validateAll(change.Put); err != nil {
+		return nil, err
 	}
 	pending.Root = state.with(added).treeAfter(pending).Root()
 	return &RootChange{sessions: s, version: state.Version, change: change}, nil
+}
+
+// validateAll returns an error if one of the leaves cannot stand in a tree or a store.
+func validateAll(leaves []Leaf) error {
+	for i := range leaves {
+		if err := leaves[i].Validate(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // with returns the state with leaves appended whose IDs it does not have. It shares memory with s.

@@ -26,11 +26,7 @@ func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) erro
 	if err := errors.Join(s.check(ctx), ref.Validate()); err != nil {
 		return err
 	}
-	var own *seal.Key
-	err := key.Expose(func(secret []byte) (err error) {
-		own, err = seal.ParseKey(secret)
-		return err
-	})
+	own, err := copyOf(key)
 	if err != nil {
 		return err
 	}
@@ -49,6 +45,15 @@ func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) erro
 		return session.ErrClosed
 	}
 	return nil
+}
+
+// copyOf returns a copy of the key that stays when it is wiped.
+func copyOf(key *seal.Key) (own *seal.Key, err error) {
+	err = key.Expose(func(secret []byte) error {
+		own, err = seal.ParseKey(secret)
+		return err
+	})
+	return own, err
 }
 
 // Keys implements [session.Keyring].

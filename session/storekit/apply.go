@@ -23,17 +23,16 @@ func Apply(s *session.State, c *session.Change) (*session.State, error) {
 		drop[id] = true
 	}
 	next := session.State{Version: s.Version + 1, Header: c.Header, Leaves: make([]session.Leaf, 0, len(s.Leaves)+len(c.Put))}
-	for i := range s.Leaves {
-		leaf := &s.Leaves[i]
+	for _, leaf := range s.Leaves {
 		if drop[leaf.ID] {
 			delete(drop, leaf.ID)
 			continue
 		}
 		if changed, ok := put[leaf.ID]; ok {
-			leaf = changed
+			leaf = *changed
 			delete(put, leaf.ID)
 		}
-		next.Leaves = append(next.Leaves, *leaf)
+		next.Leaves = append(next.Leaves, leaf)
 	}
 	for id := range drop {
 		return nil, fmt.Errorf("%w: cannot delete leaf %s", session.ErrNoLeaf, id)
