@@ -209,8 +209,8 @@ func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duratio
 	})
 }
 
-// compare calls read, which compares with the chain, and again if the mismatch may be that another process has changed the
-// root, on chain and in the store, after the store was read.
+// compare calls read, which compares with the chain, and again if the mismatch may be that another process has
+// changed the root, on chain and in the store, after the store was read.
 func (s *Sessions) compare(ctx context.Context, read func() error) error {
 	for range maxRetries {
 		version := s.version()
