@@ -78,7 +78,7 @@ func (a *Account) isModuleEnabled(ctx context.Context, module common.Address) (b
 // sessionCheck is a draft's check that compares the signer's session with the store and the chain as they are then.
 func (c *Client) sessionCheck(signer *session.Signer) func(context.Context) error {
 	return func(ctx context.Context) error {
-		sess := signer.Session()
+		sess := signer.Sessions()
 		if err := sess.Refresh(ctx); err != nil {
 			return fmt.Errorf("read session store again: %w", err)
 		}

@@ -31,7 +31,7 @@ type Config struct {
 	Fees userop.FeeSource
 	// Caps refuse operations that would cost more; [WithCaps] replaces them for one operation.
 	Caps userop.Caps
-	// Freshness is how long what the chain says of a session's root and of enabled modules, and what fees
+	// Freshness is how long what the chain says of the sessions' root and of enabled modules, and what fees
 	// were proposed, is taken from memory: 2 seconds by default, negative to ask each time.
 	Freshness time.Duration
 	// WaitTimeout ends a wait whose context has no deadline; 5 minutes by default.

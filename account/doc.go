@@ -34,7 +34,7 @@
 //   - other addresses and other modules: [Contracts], [ReadContracts], [Module], [Client.UpgradedAccount].
 //
 // Before anything is signed, the node and the bundler have said that they serve the right chain and EntryPoint, the
-// owner was compared with the account's, or the session with the store and with the root on chain, and its policy
+// owner was compared with the account's, or the sessions with the store and with the root on chain, and the policy
 // with the call. What would lock the owner out is refused. What a paymaster or bundler proposes is held against the
 // caller's caps.
 //

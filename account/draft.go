@@ -152,7 +152,7 @@ func (c *Client) signWithSession(draft *userop.Draft, calls []Call, leaves []ses
 	if err != nil {
 		return err
 	}
-	sess := signer.Session()
+	sess := signer.Sessions()
 	if ref := sess.Ref(); ref.Account != draft.Sender || ref.ChainID != c.chainID {
 		return fmt.Errorf("%w: a session of %s cannot act for account %s on chain %d", ErrConfig, ref, draft.Sender, c.chainID)
 	}
@@ -163,7 +163,8 @@ func (c *Client) signWithSession(draft *userop.Draft, calls []Call, leaves []ses
 	}
 	draft.Checks = append(draft.Checks,
 		func(ctx context.Context) error {
-			return c.requireModule(ctx, draft.Sender, signer.Module(), signer.ModuleName())
+			module, name := signer.Module()
+			return c.requireModule(ctx, draft.Sender, module, name)
 		},
 		c.sessionCheck(signer))
 	// A call the policy forbids needs no round trip to be refused.

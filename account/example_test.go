@@ -13,6 +13,7 @@ import (
 	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 )
 
 // The main job: a backend acts for a user whose account it knows by address, with a stored session.
@@ -58,6 +59,6 @@ func Example() {
 		return nil
 	}
 	// The user granted nothing yet:
-	fmt.Println(send(session.NewMemory()))
-	// Output: open session: no session stored for account 0x1111111111111111111111111111111111111111 on chain 80002; grant or import one first
+	fmt.Println(send(memstore.New()))
+	// Output: open sessions: no session stored for account 0x1111111111111111111111111111111111111111 on chain 80002; grant or import one first
 }

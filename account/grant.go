@@ -20,11 +20,11 @@ import (
 // session root. The account is deployed with it if it has no code yet.
 //
 // The new leaves are stored as pending before the operation is sent, in the order of the policies
-// after the ones that are there; call Activate on the returned session to wait for the chain. If the
+// after the ones that are there; call Activate on the returned sessions to wait for the chain. If the
 // operation surely was not accepted, the store is as it was before. A root on chain that the store
 // does not know is an error matching [session.ErrRootMismatch], since replacing it would cancel the
 // sessions under it; [ReplaceRoot] does so all the same.
-func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies []policy.Policy, opts ...Option) (*session.Session, *userop.Pending, error) {
+func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies []policy.Policy, opts ...Option) (*session.Sessions, *userop.Pending, error) {
 	s, err := newSettings(opts)
 	if err != nil {
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
@@ -41,7 +41,7 @@ func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies 
 }
 
 // planGrant decides on the new root, and on the calls that enable what is missing.
-func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, policies []policy.Policy, s *settings) (*session.Session, *session.RootChange, []Call, error) {
+func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, policies []policy.Policy, s *settings) (*session.Sessions, *session.RootChange, []Call, error) {
 	sess, err := session.OpenOrNew(ctx, store, o.Ref())
 	if err != nil {
 		return nil, nil, nil, err
@@ -61,14 +61,14 @@ func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, polic
 
 // Revoke cancels the session of that ID, in one operation of the owner that sets a root without it.
 // It stops signing at once, in every process that shares the store, even if the operation fails; call
-// Activate on the session to make it final once the chain shows the new root.
-func (o *OwnedAccount) Revoke(ctx context.Context, sess *session.Session, id string, opts ...Option) (*userop.Pending, error) {
+// Activate on the sessions to make it final once the chain shows the new root.
+func (o *OwnedAccount) Revoke(ctx context.Context, sess *session.Sessions, id string, opts ...Option) (*userop.Pending, error) {
 	return o.RevokeEach(ctx, sess, []string{id}, opts...)
 }
 
 // RevokeEach is [OwnedAccount.Revoke] for several sessions in one operation. No ID is an error: see
 // [OwnedAccount.RevokeAll].
-func (o *OwnedAccount) RevokeEach(ctx context.Context, sess *session.Session, ids []string, opts ...Option) (*userop.Pending, error) {
+func (o *OwnedAccount) RevokeEach(ctx context.Context, sess *session.Sessions, ids []string, opts ...Option) (*userop.Pending, error) {
 	tx, err := o.setRoot(ctx, sess, func() (*session.RootChange, error) { return sess.PlanRevoke(ids...) }, opts)
 	if err != nil {
 		return nil, fmt.Errorf("revoke sessions: %w", err)
@@ -77,7 +77,7 @@ func (o *OwnedAccount) RevokeEach(ctx context.Context, sess *session.Session, id
 }
 
 // RevokeAll is [OwnedAccount.Revoke] for every session of the account: the root becomes zero.
-func (o *OwnedAccount) RevokeAll(ctx context.Context, sess *session.Session, opts ...Option) (*userop.Pending, error) {
+func (o *OwnedAccount) RevokeAll(ctx context.Context, sess *session.Sessions, opts ...Option) (*userop.Pending, error) {
 	tx, err := o.setRoot(ctx, sess, sess.PlanRevokeAll, opts)
 	if err != nil {
 		return nil, fmt.Errorf("revoke all sessions: %w", err)
@@ -85,10 +85,10 @@ func (o *OwnedAccount) RevokeAll(ctx context.Context, sess *session.Session, opt
 	return tx, nil
 }
 
-// Restore puts sessions back that another backend's root left out, after [session.Session.Adopt] of its
+// Restore puts sessions back that another backend's root left out, after [session.Sessions.Adopt] of its
 // document; no ID means all of them. What that backend revoked is left out as well, and would be granted
-// again: name the IDs unless it revoked none. Call Activate on the session as after a grant.
-func (o *OwnedAccount) Restore(ctx context.Context, sess *session.Session, ids []string, opts ...Option) (*userop.Pending, error) {
+// again: name the IDs unless it revoked none. Call Activate on the sessions as after a grant.
+func (o *OwnedAccount) Restore(ctx context.Context, sess *session.Sessions, ids []string, opts ...Option) (*userop.Pending, error) {
 	tx, err := o.setRoot(ctx, sess, func() (*session.RootChange, error) { return sess.PlanRestore(ids...) }, opts)
 	if err != nil {
 		return nil, fmt.Errorf("restore sessions: %w", err)
@@ -96,14 +96,14 @@ func (o *OwnedAccount) Restore(ctx context.Context, sess *session.Session, ids [
 	return tx, nil
 }
 
-// setRoot sends the root that decide makes of the session as it is now.
-func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Session, decide func() (*session.RootChange, error), opts []Option) (*userop.Pending, error) {
+// setRoot sends the root that decide makes of the sessions as they are now.
+func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, decide func() (*session.RootChange, error), opts []Option) (*userop.Pending, error) {
 	s, err := newSettings(opts)
 	if err != nil {
 		return nil, err
 	}
 	if sess.Ref() != o.Ref() {
-		return nil, fmt.Errorf("%w: a session of %s is not one of %s", ErrConfig, sess.Ref(), o.Ref())
+		return nil, fmt.Errorf("%w: sessions of %s are not those of %s", ErrConfig, sess.Ref(), o.Ref())
 	}
 	if err := sess.Refresh(ctx); err != nil {
 		return nil, err
@@ -121,7 +121,7 @@ func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Session, decid
 
 // prepareRoot compares the root on chain with the store's and returns the calls that enable the
 // modules which are not.
-func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Session, modules []common.Address, replace bool) ([]Call, error) {
+func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Sessions, modules []common.Address, replace bool) ([]Call, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	if !replace {
 		group.Go(func() error { return sess.Confirm(ctx, o.client, 0) })
@@ -152,7 +152,7 @@ func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Session, m
 const rollbackTimeout = 10 * time.Second
 
 // changeRoot sends calls and the new root as one operation.
-func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Session, plan *session.RootChange, calls []Call, s *settings) (*userop.Pending, error) {
+func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Sessions, plan *session.RootChange, calls []Call, s *settings) (*userop.Pending, error) {
 	draft, undo, err := o.rootDraft(sess, plan, calls, s)
 	if err != nil {
 		return nil, err
@@ -169,7 +169,7 @@ func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Session, pl
 // takes the change back. Whether there is one is for the store to say: an error of Begin leaves it open,
 // unless another process was quicker. What is stored then is that one's change, even if it names the very
 // same operation, as it does where both decided the same.
-func (o *OwnedAccount) rootDraft(sess *session.Session, plan *session.RootChange, calls []Call, s *settings) (draft *userop.Draft, undo func(context.Context) error, err error) {
+func (o *OwnedAccount) rootDraft(sess *session.Sessions, plan *session.RootChange, calls []Call, s *settings) (draft *userop.Draft, undo func(context.Context) error, err error) {
 	calls = append(calls, Call{To: o.client.contracts.Session.Manager, Data: contracts.SetMerkleRoot(plan.Root())})
 	if draft, err = o.draft(calls, s); err != nil {
 		return nil, nil, err

@@ -8,13 +8,14 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
 func ExampleOwnedAccount_Grant() {
 	w := exampleWorld()
 	defer w.close()
-	store := session.NewMemory() // filestore.Open or pgstore.Open in earnest
+	store := memstore.New() // filestore.Open or pgstore.Open in earnest
 	key, err := store.NewKey(w.ctx, w.owner.Ref())
 	if err != nil {
 		fmt.Println(err)
@@ -32,7 +33,7 @@ func ExampleOwnedAccount_Grant() {
 		return
 	}
 	fmt.Println(sess.Leaves()[0].ID, "is", sess.Leaves()[0].Status)
-	if err := sess.Activate(w.ctx, tx); err != nil {
+	if _, err := sess.Activate(w.ctx, tx); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -68,7 +69,7 @@ func ExampleOwnedAccount_Grant() {
 func ExampleOwnedAccount_Revoke() {
 	w := exampleWorld()
 	defer w.close()
-	store := session.NewMemory()
+	store := memstore.New()
 	key, err := store.NewKey(w.ctx, w.owner.Ref())
 	if err != nil {
 		fmt.Println(err)
@@ -79,7 +80,7 @@ func ExampleOwnedAccount_Revoke() {
 		Window: policy.Until(time.Now().Add(24 * time.Hour)),
 	})}, account.Sponsored())
 	if err == nil {
-		err = sess.Activate(w.ctx, tx)
+		_, err = sess.Activate(w.ctx, tx)
 	}
 	if err == nil {
 		_, err = w.owner.Revoke(w.ctx, sess, "minting", account.Sponsored())
@@ -97,7 +98,7 @@ func ExampleOwnedAccount_Revoke() {
 		return
 	}
 	if err = sess.Reconcile(w.ctx); errors.Is(err, session.ErrPending) { // the operation is on its way
-		err = sess.Activate(w.ctx, w.client.Sender().Watch(sess.Pending().OpHash))
+		_, err = sess.Activate(w.ctx, w.client.Sender().Watch(sess.Pending().OpHash))
 	}
 	fmt.Println(sess.Root(), err)
 	// Output:

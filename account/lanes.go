@@ -11,6 +11,7 @@ import (
 	"github.com/holiman/uint256"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/go-sesame/sesame/internal/lanekey"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -67,7 +68,7 @@ func (c *Client) NewLanes(cfg LanesConfig) *Lanes {
 	if cfg.Patience <= 0 {
 		cfg.Patience = 5 * time.Minute
 	}
-	id := session.NewLaneKey() // as good a random name as any
+	id := lanekey.New() // as good a random name as any
 	return &Lanes{
 		client:   c,
 		size:     cfg.Size,
@@ -172,7 +173,7 @@ func (l *Lanes) newLane() *lane {
 	if l.leaser != nil {
 		return new(lane)
 	}
-	fresh := &lane{key: session.NewLaneKey(), known: true}
+	fresh := &lane{key: lanekey.New(), known: true}
 	fresh.next.Lsh(&fresh.key, 64) // nobody has ever used it
 	return fresh
 }

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/account"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -37,7 +37,7 @@ func newLaneStory(t *testing.T, seed uint64, leased bool) *laneStory {
 	s := &laneStory{t: t, random: rand.New(rand.NewPCG(seed, 0)), world: newLaneWorld()}
 	s.cfg = account.LanesConfig{Size: 1 + s.random.IntN(4), Patience: storyPatience}
 	if leased {
-		s.cfg.Leaser = session.NewMemory()
+		s.cfg.Leaser = memstore.New()
 	}
 	if s.random.IntN(2) == 0 {
 		s.client = clientWith(t, s.world, telling{s.world})
@@ -174,7 +174,7 @@ func TestLanesUnderLoad(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	const senders, rounds = 16, 100
 	w := newLaneWorld()
-	lanes := w.client(t).NewLanes(account.LanesConfig{Size: 4, Leaser: session.NewMemory()})
+	lanes := w.client(t).NewLanes(account.LanesConfig{Size: 4, Leaser: memstore.New()})
 	group, ctx := errgroup.WithContext(t.Context())
 	for n := range senders {
 		op := userop.Operation{Sender: common.BigToAddress(uint256.NewInt(uint64(n%2 + 1)).ToBig())}

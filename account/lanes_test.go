@@ -21,6 +21,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -619,7 +620,7 @@ func TestFault12AnOverrideOfZeroIsZero(t *testing.T) {
 func TestLeasedLanes(t *testing.T) {
 	const patience = time.Minute
 	synctest.Test(t, func(t *testing.T) {
-		w, store := newLaneWorld(), session.NewMemory()
+		w, store := newLaneWorld(), memstore.New()
 		client := w.client(t)
 		user := client.Account(laneUser)
 		cfg := account.LanesConfig{Patience: patience, Leaser: store}
@@ -657,7 +658,7 @@ func TestLeasedLanes(t *testing.T) {
 
 func TestLeasesAreRenewedWhileTheLanesAreUsed(t *testing.T) {
 	const patience = time.Minute
-	store := session.NewMemory()
+	store := memstore.New()
 	inLanes(t, account.LanesConfig{Patience: patience, Leaser: store}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
 		tx := mustSend(t, user, lanes)
 		for n := range uint64(20) {
@@ -677,7 +678,7 @@ func TestLeasesAreRenewedWhileTheLanesAreUsed(t *testing.T) {
 
 func TestALostLeaseMakesNoOperation(t *testing.T) {
 	const patience = time.Minute
-	store := session.NewMemory()
+	store := memstore.New()
 	ref := session.Ref{ChainID: 80002, Account: laneUser}
 	inLanes(t, account.LanesConfig{Size: 1, Patience: patience, Leaser: store}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
 		tx := mustSend(t, user, lanes)
@@ -710,7 +711,7 @@ func TestALostLeaseMakesNoOperation(t *testing.T) {
 }
 
 func TestClosingLanesThatSomebodyElseHasByNow(t *testing.T) {
-	store := session.NewMemory()
+	store := memstore.New()
 	ref := session.Ref{ChainID: 80002, Account: laneUser}
 	inLanes(t, account.LanesConfig{Patience: time.Minute, Leaser: store}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
 		tx := mustSend(t, user, lanes)
@@ -726,7 +727,7 @@ func TestClosingLanesThatSomebodyElseHasByNow(t *testing.T) {
 }
 
 func TestALeaserOutOfReach(t *testing.T) {
-	store := session.NewMemory()
+	store := memstore.New()
 	inLanes(t, account.LanesConfig{Size: 1, Leaser: deadLeaser{store}}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
 		for range 2 {
 			_, err := sendInLane(t.Context(), user, lanes)

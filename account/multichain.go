@@ -12,7 +12,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -216,7 +216,7 @@ func signMultichain(ctx context.Context, owner Owner, ops ...multichainOperation
 		}
 		leaves[i] = contracts.MultichainLeaf(ops[i].ValidUntil, ops[i].ValidAfter, ops[i].Hash)
 	}
-	tree := session.NewTree(leaves)
+	tree := merkle.New(leaves)
 	root := tree.Root()
 	sig, err := ownerSignature(ctx, owner, root[:])
 	if err != nil {

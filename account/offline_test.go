@@ -80,9 +80,9 @@ func (emptyAnswers) CallContract(context.Context, ethereum.CallMsg, *big.Int) ([
 func TestNobodyStandsInForASessionThatIsNotThere(t *testing.T) {
 	owned := offlineClient(t).OwnedAccount(account.KeyOwner(exampleKey))
 	for want, opt := range map[string]account.Option{
-		"WithLeafOf without a session": account.WithLeafOf(nil),
-		"WithSigner without a signer":  account.WithSigner(nil),
-		"WithSession without a leaf":   account.WithSession(),
+		"WithLeafOf without sessions": account.WithLeafOf(nil),
+		"WithSigner without a signer": account.WithSigner(nil),
+		"WithSession without a leaf":  account.WithSession(),
 	} {
 		_, err := owned.Build(t.Context(), []account.Call{{To: stranger}}, opt)
 		require.ErrorIs(t, err, account.ErrConfig)

@@ -18,7 +18,7 @@ type Option func(*settings)
 // not changed after that: what needs other ones makes a copy.
 type settings struct {
 	leaves        []session.LeafRef
-	leafOf        *session.Session
+	leafOf        *session.Sessions
 	signer        userop.Signer
 	sponsored     bool
 	orSelf        bool
@@ -54,9 +54,9 @@ func WithSession(leaves ...session.LeafRef) Option {
 
 // WithLeafOf acts with the leaf, or one for each call, whose policy allows it: the only one that does,
 // or an error matching [session.ErrAmbiguous] or [session.ErrNoLeaf].
-func WithLeafOf(sess *session.Session) Option {
+func WithLeafOf(sess *session.Sessions) Option {
 	return func(s *settings) {
-		s.require(sess != nil, "WithLeafOf without a session")
+		s.require(sess != nil, "WithLeafOf without sessions")
 		s.leafOf = sess
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/signature"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -122,9 +123,9 @@ func ownerSignature(ctx context.Context, owner Owner, message []byte) ([]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("sign as owner %s: %w", owner.Address(), err)
 	}
-	sig, err = session.NormalizeSignature(sig, messageHash(message), owner.Address())
+	sig, err = signature.Normalize(sig, messageHash(message), owner.Address())
 	if err != nil {
-		return nil, fmt.Errorf("%w: signature of owner %s: %w", ErrWrongOwner, owner.Address(), err)
+		return nil, fmt.Errorf("%w: signature of owner %s: %w: %w", ErrWrongOwner, owner.Address(), session.ErrWrongKey, err)
 	}
 	return sig, nil
 }

@@ -159,7 +159,8 @@ func (p *tokenPayment) compose(ctx context.Context) ([]byte, error) {
 		p.allowed = &p.quote.MaxFee
 	}
 	if signer, ok := draft.Signer.(*session.Signer); ok && !p.settings.unchecked {
-		err = p.client.requireModule(ctx, p.account, signer.Module(), signer.ModuleName())
+		module, name := signer.Module()
+		err = p.client.requireModule(ctx, p.account, module, name)
 	}
 	return draft.CallData, err
 }

@@ -157,7 +157,7 @@ func TestPayWithAGrant(t *testing.T) {
 	q := userop.FeeQuote{Token: token, Symbol: "DEMO6", MaxFee: *uint256.NewInt(50_000_000), Paymaster: w.chain.Contracts.TokenPaymaster}
 	sess, tx, err := w.owner.Grant(t.Context(), w.store, []policy.Policy{w.nftPolicy()}, account.PayWith(q), account.ApproveExact())
 	require.NoError(t, err)
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), sess, tx))
 	require.Less(t, w.balance(t, token, w.owner.Address()), uint64(100_000_000))
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -19,7 +20,7 @@ func TestFault01RevokedSessionsFailOnChainAndTheOthersWork(t *testing.T) {
 	calls := []account.Call{w.mint(t, w.user.Address())}
 
 	// What a thief keeps: a signer with the proof under the old root, and a store of before.
-	stolen := session.NewMemory()
+	stolen := memstore.New()
 	copyStore(t, w, stolen)
 	thief, err := session.Open(t.Context(), stolen, w.user.Ref())
 	require.NoError(t, err)
@@ -28,7 +29,7 @@ func TestFault01RevokedSessionsFailOnChainAndTheOthersWork(t *testing.T) {
 	require.NoError(t, err)
 	_, err = w.send(t, calls, account.WithSession(sess.ByID("first")), account.Unchecked())
 	require.ErrorIs(t, err, session.ErrRevoked, "at once, whatever the chain still says")
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), sess, tx))
 
 	_, err = w.send(t, calls, account.WithSession(thief.ByID("first")), account.Unchecked())
 	require.ErrorContains(t, err, "SessionNotApproved")
@@ -39,7 +40,7 @@ func TestFault01RevokedSessionsFailOnChainAndTheOthersWork(t *testing.T) {
 
 	tx, err = w.owner.RevokeAll(t.Context(), sess, account.Sponsored())
 	require.NoError(t, err)
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), sess, tx))
 	root, err := w.client.SessionRoot(t.Context(), w.user.Address())
 	require.NoError(t, err)
 	require.Zero(t, root)
@@ -48,7 +49,7 @@ func TestFault01RevokedSessionsFailOnChainAndTheOthersWork(t *testing.T) {
 }
 
 // copyStore copies the account's sessions and their key, as a thief or a backup would.
-func copyStore(t *testing.T, w *world, to *session.Memory) {
+func copyStore(t *testing.T, w *world, to *memstore.Store) {
 	t.Helper()
 	state, err := w.store.Load(t.Context(), w.user.Ref())
 	require.NoError(t, err)
@@ -102,7 +103,7 @@ func TestAnotherBackendsRootIsNotReplacedUnasked(t *testing.T) {
 	w := newWorld(t)
 	w.grant(t, []policy.Policy{w.nftPolicy()})
 
-	other := session.NewMemory() // another backend of the same user knows nothing of the first
+	other := memstore.New() // another backend of the same user knows nothing of the first
 	minting := w.tokenPolicy()
 	var err error
 	minting.Key, err = other.NewKey(t.Context(), w.owner.Ref())
@@ -115,7 +116,7 @@ func TestAnotherBackendsRootIsNotReplacedUnasked(t *testing.T) {
 
 	sess, tx, err := w.owner.Grant(t.Context(), other, []policy.Policy{session.Named("token", minting)}, account.Sponsored(), account.ReplaceRoot())
 	require.NoError(t, err)
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), sess, tx))
 	_, err = session.Open(t.Context(), w.store, w.user.Ref(), session.WithChain(w.client))
 	require.ErrorIs(t, err, session.ErrRootMismatch, "the first backend's sessions are cancelled")
 }

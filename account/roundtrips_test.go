@@ -25,6 +25,7 @@ import (
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/paymaster/paymastertest"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -36,7 +37,7 @@ type mocked struct {
 	paymaster *paymastertest.Server
 	trips     *jsonrpctest.RoundTrips
 	user      *account.Account
-	session   *session.Session
+	session   *session.Sessions
 	chain     *ethclient.Client // of node
 }
 
@@ -51,7 +52,7 @@ func newMocked(t *testing.T, delay time.Duration, vendor bundlertest.Vendor) *mo
 	}
 
 	user := common.HexToAddress("0x1111111111111111111111111111111111111111")
-	store := session.NewMemory()
+	store := memstore.New()
 	ref := session.Ref{ChainID: accounttest.DefaultChainID, Account: user}
 	key, err := store.NewKey(t.Context(), ref)
 	require.NoError(t, err)

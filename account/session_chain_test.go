@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -123,7 +124,7 @@ func TestUnknownLeafIsRefused(t *testing.T) {
 	w.grant(t, []policy.Policy{w.nftPolicy()})
 
 	// A store that believes in a leaf the owner never granted.
-	store := session.NewMemory()
+	store := memstore.New()
 	minting := w.nftPolicy()
 	var err error
 	minting.Key, err = store.NewKey(t.Context(), w.user.Ref())

@@ -60,14 +60,14 @@ type GrantLeg struct {
 
 // Granted is the outcome of one [GrantLeg].
 type Granted struct {
-	Session *session.Session
-	// Tx is what Activate of the session waits for; nil if the leg failed.
+	Sessions *session.Sessions
+	// Tx is what Activate of the sessions waits for; nil if the leg failed.
 	Tx *userop.Pending
 }
 
 // GrantTogether grants sessions on several chains with one signature of the owner; see
 // [OwnedAccount.Grant] for what happens on each and [SendTogether] for what the error tells. Call Activate
-// on the session of each leg that was sent.
+// on the sessions of each leg that was sent.
 func GrantTogether(ctx context.Context, store session.Store, legs ...GrantLeg) ([]Granted, error) {
 	granted := make([]Granted, len(legs))
 	drafts := make([]legDraft, len(legs))
@@ -80,7 +80,7 @@ func GrantTogether(ctx context.Context, store session.Store, legs ...GrantLeg) (
 		if err != nil {
 			return fmt.Errorf("grant a session: %w", err)
 		}
-		granted[i].Session = sess
+		granted[i].Sessions = sess
 		draft.draft, draft.undo, err = leg.Account.rootDraft(sess, plan, calls, draft.settings)
 		return err
 	})

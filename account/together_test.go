@@ -14,6 +14,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -216,7 +217,7 @@ func TestLegsInDifferentLanesOfOneAccount(t *testing.T) {
 }
 
 // mintLegs grants, on every chain, minting with a key that is the same everywhere.
-func mintLegs(t *testing.T, worlds []*world, store *session.Memory) []account.GrantLeg {
+func mintLegs(t *testing.T, worlds []*world, store *memstore.Store) []account.GrantLeg {
 	t.Helper()
 	key := newKey(t)
 	legs := make([]account.GrantLeg, len(worlds))
@@ -236,13 +237,13 @@ func mintLegs(t *testing.T, worlds []*world, store *session.Memory) []account.Gr
 func TestTheSameSessionOnThreeChainsWithOneSignature(t *testing.T) {
 	t.Parallel()
 	worlds, owned, signed := newWorlds(t)
-	store := session.NewMemory()
+	store := memstore.New()
 	granted, err := account.GrantTogether(t.Context(), store, mintLegs(t, worlds, store)...)
 	require.NoError(t, err)
 	require.Equal(t, 1, *signed)
 	for i, w := range worlds {
-		sess := granted[i].Session
-		require.NoError(t, sess.Activate(t.Context(), granted[i].Tx))
+		sess := granted[i].Sessions
+		require.NoError(t, activate(t.Context(), sess, granted[i].Tx))
 		w.store = store
 		_, err = w.send(t, []account.Call{w.mint(t, owned[i].Address())}, account.WithSession(sess.Leaf(0)))
 		require.NoError(t, err)
@@ -254,7 +255,7 @@ func TestTheSameSessionOnThreeChainsWithOneSignature(t *testing.T) {
 func TestGrantTogetherLeavesNothingBehindWhereItFails(t *testing.T) {
 	t.Parallel()
 	worlds, _, signed := newWorlds(t)
-	store := session.NewMemory()
+	store := memstore.New()
 	legs := mintLegs(t, worlds, store)
 
 	// Refused before anything is signed.
@@ -271,16 +272,16 @@ func TestGrantTogetherLeavesNothingBehindWhereItFails(t *testing.T) {
 	require.Nil(t, granted[1].Tx)
 	_, err = session.Open(t.Context(), store, worlds[1].owner.Ref())
 	require.NoError(t, err)
-	require.Zero(t, granted[1].Session.Len(), "what was not sent is not stored")
+	require.Zero(t, granted[1].Sessions.Len(), "what was not sent is not stored")
 	for _, i := range []int{0, 2} {
-		require.NoError(t, granted[i].Session.Activate(t.Context(), granted[i].Tx))
+		require.NoError(t, activate(t.Context(), granted[i].Sessions, granted[i].Tx))
 	}
-	require.Nil(t, granted[1].Session.Pending())
+	require.Nil(t, granted[1].Sessions.Pending())
 }
 
 // refusingStore takes no change for one chain.
 type refusingStore struct {
-	*session.Memory
+	*memstore.Store
 	chain uint64
 }
 
@@ -290,13 +291,13 @@ func (s refusingStore) Apply(ctx context.Context, ref session.Ref, version uint6
 	if ref.ChainID == s.chain {
 		return 0, errStoreFull
 	}
-	return s.Memory.Apply(ctx, ref, version, change)
+	return s.Store.Apply(ctx, ref, version, change)
 }
 
 func TestGrantTogetherSendsNothingUnlessAllIsStored(t *testing.T) {
 	t.Parallel()
 	worlds, _, _ := newWorlds(t)
-	memory := session.NewMemory()
+	memory := memstore.New()
 	legs := mintLegs(t, worlds, memory)
 	_, err := account.GrantTogether(t.Context(), refusingStore{memory, 42161}, legs...)
 	require.ErrorIs(t, err, errStoreFull)
@@ -315,25 +316,25 @@ func TestGrantTogetherSendsNothingUnlessAllIsStored(t *testing.T) {
 
 // hastyStore ends the caller's context as soon as it has stored a change.
 type hastyStore struct {
-	*session.Memory
+	*memstore.Store
 	cancel context.CancelFunc
 }
 
 func (s hastyStore) Apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change) (uint64, error) {
-	next, err := s.Memory.Apply(ctx, ref, version, change)
+	next, err := s.Store.Apply(ctx, ref, version, change)
 	s.cancel()
 	return next, err
 }
 
 // twinStore has another process be quicker with the very same operation: nothing in one is random where two
 // decide the same at the same time.
-type twinStore struct{ *session.Memory }
+type twinStore struct{ *memstore.Store }
 
 func (s twinStore) Apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change) (uint64, error) {
-	if _, err := s.Memory.Apply(ctx, ref, version, change); err != nil {
+	if _, err := s.Store.Apply(ctx, ref, version, change); err != nil {
 		return 0, err
 	}
-	return s.Memory.Apply(ctx, ref, version, change)
+	return s.Store.Apply(ctx, ref, version, change)
 }
 
 func TestGrantThatAnotherProcessWasQuickerWithIsNotUndone(t *testing.T) {
@@ -402,7 +403,7 @@ func ExampleGrantTogether() {
 	polygon, arbitrum := exampleWorldOf(137), exampleWorldOf(42161)
 	defer polygon.close()
 	defer arbitrum.close()
-	owner, store := account.KeyOwner(exampleKey), session.NewMemory()
+	owner, store := account.KeyOwner(exampleKey), memstore.New()
 
 	var legs []account.GrantLeg
 	for _, w := range []*stage{polygon, arbitrum} {
@@ -426,7 +427,7 @@ func ExampleGrantTogether() {
 		return
 	}
 	for _, g := range granted {
-		err := g.Session.Activate(polygon.ctx, g.Tx)
+		err := activate(polygon.ctx, g.Session, g.Tx)
 		fmt.Println(g.Session.Leaves()[0].Status, err)
 	}
 	// Output:

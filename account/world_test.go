@@ -3,6 +3,7 @@ package account_test
 import (
 	"context"
 	"crypto/ecdsa"
+	"errors"
 	"math/big"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -33,7 +35,7 @@ type world struct {
 	ownerKey  *ecdsa.PrivateKey
 	owner     *account.OwnedAccount
 	user      *account.Account // the same account, known by its address alone
-	store     *session.Memory
+	store     *memstore.Store
 	key       common.Address // a session key in the store
 }
 
@@ -52,7 +54,7 @@ func newWorld(t fixture) *world {
 func newWorldOf(t fixture, cfg accounttest.ChainConfig) *world {
 	t.Helper()
 	chain := accounttest.NewChain(t, cfg)
-	w := &world{chain: chain, store: session.NewMemory()}
+	w := &world{chain: chain, store: memstore.New()}
 	var err error
 	w.bundler, err = accounttest.StartBundler(accounttest.BundlerConfig{Chain: chain})
 	require.NoError(t, err)
@@ -124,11 +126,11 @@ func (w *world) mint(t *testing.T, to common.Address) account.Call {
 }
 
 // grant grants the policies and waits until they are active.
-func (w *world) grant(t *testing.T, policies []policy.Policy, opts ...account.Option) *session.Session {
+func (w *world) grant(t *testing.T, policies []policy.Policy, opts ...account.Option) *session.Sessions {
 	t.Helper()
 	sess, tx, err := w.owner.Grant(t.Context(), w.store, policies, append(opts, account.Sponsored())...)
 	require.NoError(t, err)
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), sess, tx))
 	return sess
 }
 
@@ -172,4 +174,13 @@ func pack(t *testing.T, function string, args ...any) []byte {
 	data, err := abi.Pack(function, args...)
 	require.NoError(t, err)
 	return data
+}
+
+// activate makes a change of the sessions final, and sees to it that there is a receipt where there is no error.
+func activate(ctx context.Context, sess *session.Sessions, op session.Operation) error {
+	receipt, err := sess.Activate(ctx, op)
+	if err == nil && (receipt == nil || receipt.UserOpHash != op.Hash()) {
+		return errors.New("activated without the operation's receipt")
+	}
+	return err
 }

@@ -3,20 +3,180 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/session/seal"
 )
+
+// ImportOption changes how [Import] takes a document in. An [Option] is one: the sessions are opened with it.
+type ImportOption interface{ apply(*importing) }
+
+type importing struct {
+	opts []Option
+	aead seal.AEAD
+}
+
+// WithSealedKeys opens the document's keys and hands them to the keyring of the sessions.
+func WithSealedKeys(aead seal.AEAD) ImportOption { return sealedKeys{aead} }
+
+type sealedKeys struct{ aead seal.AEAD }
+
+func (k sealedKeys) apply(i *importing) { i.aead = k.aead }
+
+func (o Option) apply(i *importing) { i.opts = append(i.opts, o) }
+
+// Import stores a document's sessions for an account that the store knows nothing of, or the same of.
+// Leaves are pending until the account's root on chain was seen to be the document's: they can be used
+// with a client at once, and [Sessions.Reconcile] makes them active. A store that has other sessions of the
+// account is an error matching [ErrConflict]; see [Sessions.Adopt].
+func Import(ctx context.Context, store Store, d *Document, opts ...ImportOption) (*Sessions, error) {
+	var in importing
+	for _, opt := range opts {
+		opt.apply(&in)
+	}
+	if err := d.validate(); err != nil {
+		return nil, fmt.Errorf("import session document: %w", err)
+	}
+	sess, err := OpenOrNew(ctx, store, d.Ref(), in.opts...)
+	if err != nil {
+		return nil, err
+	}
+	state := sess.view.Load().state
+	if len(state.Leaves) > 0 && (state.Root != d.Root || state.Pending != nil) {
+		return nil, fmt.Errorf("%w: the store has %d other sessions of %s; adopt the document if the chain shows its root", ErrConflict, len(state.Leaves), d.Ref())
+	}
+	// Keys first: a crash in between leaves a key without a leaf, never the other way round.
+	if err := sess.importKeys(ctx, d, in.aead); err != nil {
+		return nil, fmt.Errorf("import session document: %w", err)
+	}
+	if len(state.Leaves) > 0 {
+		return sess, nil
+	}
+	if err := sess.apply(ctx, d.change(state, StatusPending)); err != nil {
+		return nil, fmt.Errorf("import session document: %w", err)
+	}
+	return sess, nil
+}
+
+func (s *Sessions) importKeys(ctx context.Context, d *Document, aead seal.AEAD) error {
+	if aead == nil || len(d.Keys) == 0 {
+		return nil
+	}
+	if s.keys == nil {
+		return fmt.Errorf("%w: the store of %s keeps no keys; import with WithKeyring", ErrNoKey, s.ref)
+	}
+	for _, sealed := range d.Keys {
+		key, err := seal.OpenKey(aead, sealed.Sealed, seal.AssociatedData(d.ChainID, d.Account, sealed.Address), sealed.Address)
+		if err != nil {
+			return err
+		}
+		_, err = importKey(ctx, s.keys, s.ref, key)
+		key.Wipe()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// change is what makes the document's tree the state's. Leaves that the state has already, by what they
+// are on chain, keep their place, ID and tombstone; the others are appended with that status. Leaves that are not
+// in the document leave the tree, and get a tombstone if the document has them as revoked.
+func (d *Document) change(state *State, status Status) *Change {
+	c := &Change{Header: Header{Root: d.Root}}
+	known, taken := state.known()
+	stays := make(map[int]bool)
+	for i := range d.Leaves {
+		leaf := d.Leaves[i].Clone()
+		if same := known[leaf.Hash()]; len(same) > 0 {
+			at := same[0]
+			known[leaf.Hash()] = same[1:]
+			stays[at] = true
+			leaf = state.Leaves[at].Clone()
+		} else {
+			for taken[leaf.ID] {
+				leaf.ID += "'"
+			}
+			taken[leaf.ID] = true
+			if leaf.Status != StatusRevoked {
+				leaf.Status = status
+			}
+		}
+		leaf.InTree = true
+		c.Put = append(c.Put, leaf)
+		c.Header.Order = append(c.Header.Order, leaf.ID)
+	}
+	c.Put = append(c.Put, d.leftOut(state, stays)...)
+	if len(state.Leaves) == 0 || slices.Equal(c.Header.Order, inOrder(state, c)) {
+		c.Header.Order = nil
+	}
+	return c
+}
+
+// leftOut returns the leaves, of those that do not stay, for which that is a change.
+func (d *Document) leftOut(state *State, stays map[int]bool) (leaves []Leaf) {
+	revoked := set(d.Revoked)
+	for _, i := range state.positions(func(l *Leaf) bool { return l.InTree || l.Status != StatusRevoked }) {
+		leaf := state.Leaves[i].Clone()
+		ends := revoked[leaf.Hash()]
+		if stays[i] || !leaf.InTree && !ends {
+			continue
+		}
+		leaf.InTree = false
+		if ends {
+			leaf.Status = StatusRevoked
+		}
+		leaves = append(leaves, leaf)
+	}
+	return leaves
+}
+
+// known returns where the leaves of each hash stand, those in the tree first, and the IDs that are taken.
+func (s *State) known() (at map[common.Hash][]int, taken map[string]bool) {
+	at, taken = make(map[common.Hash][]int, len(s.Leaves)), make(map[string]bool, len(s.Leaves))
+	positions := slices.Concat(s.positions(func(l *Leaf) bool { return l.InTree }), s.positions(func(l *Leaf) bool { return !l.InTree }))
+	for _, i := range positions {
+		leaf := &s.Leaves[i]
+		hash := leaf.Hash()
+		at[hash] = append(at[hash], i)
+		taken[leaf.ID] = true
+	}
+	return at, taken
+}
+
+// inOrder returns the IDs of the tree after c, which deletes nothing, in the order of the store.
+func inOrder(state *State, c *Change) (ids []string) {
+	put := make(map[string]*Leaf, len(c.Put))
+	for i := range c.Put {
+		put[c.Put[i].ID] = &c.Put[i]
+	}
+	next := state.with(c.Put)
+	for i := range next.Leaves {
+		leaf := &next.Leaves[i]
+		if changed, ok := put[leaf.ID]; ok {
+			leaf = changed
+		}
+		if leaf.InTree {
+			ids = append(ids, leaf.ID)
+		}
+	}
+	return ids
+}
 
 // Adopt makes the store believe what another backend's document says, if the chain shows the document's
 // root. Sessions of the store that are not in the document stay there, outside the tree: they cannot be
-// used until a [Session.PlanRestore] puts them back. Those that the document has as revoked never can. The session needs a chain: open it without [WithChain],
-// since Open would refuse a root that the store does not know, and give it the chain with [Session.On].
+// used until a [Sessions.PlanRestore] puts them back. Those that the document has as revoked never can. It
+// needs a chain: open the sessions without [WithChain], since Open would refuse a root that the store does not
+// know, and give them the chain with [Sessions.On].
 //
 // It settles a conflict of roots: adopt the other backend's document, restore what it left out, and hand
 // the result back.
-func (s *Session) Adopt(ctx context.Context, d *Document) error {
+func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 	if s.chain == nil {
-		return fmt.Errorf("%w: adopt sessions of %s without a chain; give the session one with On", policy.ErrInvalid, s.ref)
+		return fmt.Errorf("%w: adopt sessions of %s without a chain; give the sessions one with On", policy.ErrInvalid, s.ref)
 	}
 	if d.Ref() != s.ref {
 		return fmt.Errorf("%w: a document of %s is not one of %s", policy.ErrInvalid, d.Ref(), s.ref)
@@ -45,9 +205,9 @@ func (s *Session) Adopt(ctx context.Context, d *Document) error {
 }
 
 // PlanRestore decides on a root with the leaves that are in force but were left out of the account's
-// tree, as after [Session.Adopt]; no ID means all of them. What another backend's document has as revoked is
+// tree, as after [Sessions.Adopt]; no ID means all of them. What another backend's document has as revoked is
 // not in force.
-func (s *Session) PlanRestore(ids ...string) (*RootChange, error) {
+func (s *Sessions) PlanRestore(ids ...string) (*RootChange, error) {
 	state, now := s.view.Load().state, s.now()
 	wanted := set(ids)
 	var restore []Leaf
@@ -76,8 +236,8 @@ func (s *Session) PlanRestore(ids ...string) (*RootChange, error) {
 	return s.plan(restore, nil)
 }
 
-// apply changes the store from the version of the session's view.
-func (s *Session) apply(ctx context.Context, c *Change) error {
+// apply changes the store from the version of the view.
+func (s *Sessions) apply(ctx context.Context, c *Change) error {
 	if _, err := s.store.Apply(ctx, s.ref, s.view.Load().state.Version, c); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -14,16 +15,16 @@ import (
 
 // RootChange is one change of an account's session root, decided on one version of the store. It goes
 // in two phases, so that a crash between them leaves something to finish or to undo: Begin writes down
-// what is about to be sent, and [Session.Activate] or [Session.Reconcile] settles it by the chain.
+// what is about to be sent, and [Sessions.Activate] or [Sessions.Reconcile] settles it by the chain.
 type RootChange struct {
-	session *Session
-	version uint64
-	change  Change
+	sessions *Sessions
+	version  uint64
+	change   Change
 }
 
 // PlanGrant decides on a root with a leaf for each policy added. Leaves that are revoked or expired
 // leave the tree with it. Nothing is stored yet.
-func (s *Session) PlanGrant(m policy.Modules, policies ...policy.Policy) (*RootChange, error) {
+func (s *Sessions) PlanGrant(m policy.Modules, policies ...policy.Policy) (*RootChange, error) {
 	if len(policies) == 0 {
 		return nil, fmt.Errorf("%w: grant a session without a policy", policy.ErrInvalid)
 	}
@@ -41,7 +42,7 @@ func (s *Session) PlanGrant(m policy.Modules, policies ...policy.Policy) (*RootC
 // PlanRevoke decides on a root without the leaves of those IDs. Once begun, the leaves never sign
 // again, even if the operation fails. If all of them are revoked and out of the tree already, the error
 // matches [ErrRevoked].
-func (s *Session) PlanRevoke(ids ...string) (*RootChange, error) {
+func (s *Sessions) PlanRevoke(ids ...string) (*RootChange, error) {
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("%w: revoke no session of %s; PlanRevokeAll revokes all", policy.ErrInvalid, s.ref)
 	}
@@ -61,7 +62,7 @@ func (s *Session) PlanRevoke(ids ...string) (*RootChange, error) {
 }
 
 // worthRevoking returns an error if nothing is left to do for those leaves.
-func (s *Session) worthRevoking(revoke map[int]bool) error {
+func (s *Sessions) worthRevoking(revoke map[int]bool) error {
 	state := s.view.Load().state
 	for i := range revoke {
 		if leaf := &state.Leaves[i]; leaf.InTree || leaf.Status != StatusRevoked || state.Pending != nil {
@@ -72,7 +73,7 @@ func (s *Session) worthRevoking(revoke map[int]bool) error {
 }
 
 // PlanRevokeAll decides on the root zero, which revokes every session of the account.
-func (s *Session) PlanRevokeAll() (*RootChange, error) {
+func (s *Sessions) PlanRevokeAll() (*RootChange, error) {
 	revoke := make(map[int]bool, s.Len())
 	for i := range s.Len() {
 		revoke[i] = true
@@ -82,12 +83,12 @@ func (s *Session) PlanRevokeAll() (*RootChange, error) {
 
 // plan puts the next root together: the leaves of the tree that are in force and not to be revoked,
 // by position, and the added ones.
-func (s *Session) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) {
+func (s *Sessions) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) {
 	state, now := s.view.Load().state, s.now()
 	if state.Pending != nil {
 		return nil, fmt.Errorf("%w: a change of the session root of %s waits for operation %s; call Reconcile to settle it", ErrPending, s.ref, state.Pending.OpHash)
 	}
-	change := Change{Header: state.Header.Clone()}
+	change := Change{Header: state.Header.clone()}
 	change.Header.Pending = new(PendingRoot)
 	pending := change.Header.Pending
 	for i := range state.Leaves {
@@ -105,16 +106,41 @@ func (s *Session) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) {
 		pending.Add = append(pending.Add, added[i].ID)
 	}
 	change.Put = append(change.Put, added...)
-	next, err := state.Apply(&change)
-	if err != nil {
+	if err := validateAll(change.Put); err != nil {
 		return nil, err
 	}
-	pending.Root = next.treeAfter(pending).Root()
-	return &RootChange{session: s, version: state.Version, change: change}, nil
+	pending.Root = state.with(added).treeAfter(pending).Root()
+	return &RootChange{sessions: s, version: state.Version, change: change}, nil
+}
+
+// validateAll returns an error if one of the leaves cannot stand in a tree or a store.
+func validateAll(leaves []Leaf) error {
+	for i := range leaves {
+		if err := leaves[i].Validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// with returns the state with leaves appended whose IDs it does not have. It shares memory with s.
+func (s *State) with(added []Leaf) *State {
+	with := *s
+	with.Leaves = slices.Clip(s.Leaves)
+	known := make(map[string]bool, len(s.Leaves))
+	for i := range s.Leaves {
+		known[s.Leaves[i].ID] = true
+	}
+	for i := range added {
+		if !known[added[i].ID] {
+			with.Leaves = append(with.Leaves, added[i])
+		}
+	}
+	return &with
 }
 
 // newLeaf turns a policy into a leaf with an ID of its own.
-func (s *Session) newLeaf(m policy.Modules, p policy.Policy, added []Leaf) (Leaf, error) {
+func (s *Sessions) newLeaf(m policy.Modules, p policy.Policy, added []Leaf) (Leaf, error) {
 	id, p := nameOf(p)
 	if p == nil {
 		return Leaf{}, fmt.Errorf("%w: it is nil", policy.ErrInvalid)
@@ -125,7 +151,7 @@ func (s *Session) newLeaf(m policy.Modules, p policy.Policy, added []Leaf) (Leaf
 	}
 	leaf := Leaf{ID: id, Status: StatusPending, Key: p.SessionKey(), Compiled: compiled}
 	if leaf.ID == "" {
-		if leaf.ID, err = NewID(); err != nil {
+		if leaf.ID, err = newID(); err != nil {
 			return Leaf{}, err
 		}
 	}
@@ -137,11 +163,11 @@ func (s *Session) newLeaf(m policy.Modules, p policy.Policy, added []Leaf) (Leaf
 			return Leaf{}, fmt.Errorf("%w: session ID %q twice", policy.ErrInvalid, leaf.ID)
 		}
 	}
-	return leaf, leaf.CheckEnd(s.now())
+	return leaf, leaf.checkEnd(s.now())
 }
 
-// NewID returns a session ID of 128 random bits in hex.
-func NewID() (string, error) {
+// newID returns a session ID of 128 random bits in hex.
+func newID() (string, error) {
 	var id [16]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return "", fmt.Errorf("make session ID: %w", err)
@@ -160,14 +186,38 @@ func (c *RootChange) IDs() []string { return append([]string(nil), c.change.Head
 func (c *RootChange) Begin(ctx context.Context, op *userop.Operation, opHash common.Hash) error {
 	c.change.Header.Pending.OpHash = opHash
 	c.change.Header.Pending.Nonce = op.Nonce
-	if _, err := c.session.store.Apply(ctx, c.session.ref, c.version, &c.change); err != nil {
+	if _, err := c.sessions.store.Apply(ctx, c.sessions.ref, c.version, &c.change); err != nil {
 		return fmt.Errorf("store pending session root: %w", err)
 	}
-	return c.session.Refresh(ctx)
+	return c.sessions.Refresh(ctx)
 }
 
 // Rollback undoes a change whose operation was surely not accepted: added leaves are forgotten.
 // Revoked leaves stay revoked.
 func (c *RootChange) Rollback(ctx context.Context) error {
-	return c.session.undo(ctx, c.change.Header.Pending)
+	return c.sessions.undo(ctx, c.change.Header.Pending)
+}
+
+// named is a policy whose session has an ID that the granter chose.
+type named struct {
+	policy.Policy
+	id string
+}
+
+// Named chooses the ID of the session that p is granted as; without it, or with an empty one, the session gets
+// a random ID. It is for grants alone: to Compile and everything else the policy stays what it is.
+func Named(id string, p policy.Policy) policy.Policy { return named{Policy: p, id: id} }
+
+// String says what the policy itself says.
+func (n named) String() string { return fmt.Sprint(n.Policy) }
+
+// nameOf returns the ID chosen for a policy, empty for none, and the policy itself.
+func nameOf(p policy.Policy) (id string, bare policy.Policy) {
+	for n, ok := p.(named); ok; n, ok = p.(named) {
+		if id == "" {
+			id = n.id
+		}
+		p = n.Policy
+	}
+	return id, p
 }

@@ -10,7 +10,9 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -59,10 +61,10 @@ func rawPolicy(id string) policy.Raw {
 	}
 }
 
-// opened is a session over a fresh store with a chain.
-func opened(t *testing.T, chain session.Chain) (*session.Session, *session.Memory) {
+// opened are sessions over a fresh store with a chain.
+func opened(t *testing.T, chain session.Chain) (*session.Sessions, *memstore.Store) {
 	t.Helper()
-	store := session.NewMemory()
+	store := memstore.New()
 	_, err := store.ImportKey(t.Context(), testRef, testKey)
 	require.NoError(t, err)
 	sess, err := session.OpenOrNew(t.Context(), store, testRef, session.WithChain(chain))
@@ -71,7 +73,7 @@ func opened(t *testing.T, chain session.Chain) (*session.Session, *session.Memor
 }
 
 // begun grants policies up to the point where the operation would be sent.
-func begun(t *testing.T, sess *session.Session, hash common.Hash, ids ...string) *session.RootChange {
+func begun(t *testing.T, sess *session.Sessions, hash common.Hash, ids ...string) *session.RootChange {
 	t.Helper()
 	policies := make([]policy.Policy, len(ids))
 	for i, id := range ids {
@@ -84,7 +86,7 @@ func begun(t *testing.T, sess *session.Session, hash common.Hash, ids ...string)
 	return change
 }
 
-func statuses(sess *session.Session) map[string]session.Status {
+func statuses(sess *session.Sessions) map[string]session.Status {
 	all := make(map[string]session.Status)
 	for _, leaf := range sess.Leaves() {
 		all[leaf.ID] = leaf.Status
@@ -92,7 +94,7 @@ func statuses(sess *session.Session) map[string]session.Status {
 	return all
 }
 
-func trySign(t *testing.T, sess *session.Session, id string) error {
+func trySign(t *testing.T, sess *session.Sessions, id string) error {
 	t.Helper()
 	signer, err := session.NewSigner(policy.Modules{}, sess.ByID(id))
 	if err != nil {
@@ -111,7 +113,7 @@ func TestFault03LeavesAreActiveOnlyOnceTheChainShowsThem(t *testing.T) {
 	require.ErrorIs(t, trySign(t, sess, "a"), session.ErrPending)
 
 	chain.root = change.Root()
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{1}}))
 	require.Equal(t, map[string]session.Status{"a": session.StatusActive, "b": session.StatusActive}, statuses(sess))
 	require.Equal(t, change.Root(), sess.Root())
 	require.Nil(t, sess.Pending())
@@ -127,7 +129,7 @@ func TestActivateRollsBackWhatReverted(t *testing.T) {
 	sess, _ := opened(t, chain)
 	begun(t, sess, common.Hash{1}, "a")
 	reverted := &userop.RevertError{Receipt: &userop.Receipt{Reason: "out of gas"}}
-	err := sess.Activate(t.Context(), sent{hash: common.Hash{1}, err: reverted})
+	err := activate(t.Context(), sess, sent{hash: common.Hash{1}, err: reverted})
 	require.ErrorIs(t, err, reverted)
 	require.Empty(t, sess.Leaves())
 	require.Nil(t, sess.Pending())
@@ -142,13 +144,13 @@ func TestActivateTellsWhatBecameOfAnOperationThatAnotherProcessSettled(t *testin
 	require.NoError(t, err)
 	require.NoError(t, other.Reconcile(t.Context()), "which undoes it: its nonce is used")
 	reverted := &userop.RevertError{Receipt: &userop.Receipt{Reason: "out of gas"}}
-	require.ErrorIs(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}, err: reverted}), reverted)
+	require.ErrorIs(t, activate(t.Context(), sess, sent{hash: common.Hash{1}, err: reverted}), reverted)
 	require.Empty(t, sess.Leaves())
 
 	change := begun(t, sess, common.Hash{2}, "a")
 	chain.root = change.Root()
 	require.NoError(t, other.Reconcile(t.Context()))
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{2}}))
 	require.Equal(t, map[string]session.Status{"a": session.StatusActive}, statuses(sess))
 }
 
@@ -179,7 +181,7 @@ func TestActivateLeavesPendingWhatIsUnknown(t *testing.T) {
 			if tt.root != nil {
 				chain.root = tt.root(*change)
 			}
-			require.ErrorIs(t, sess.Activate(t.Context(), tt.op), tt.is)
+			require.ErrorIs(t, activate(t.Context(), sess, tt.op), tt.is)
 			require.NotNil(t, sess.Pending())
 			require.Equal(t, map[string]session.Status{"a": session.StatusPending}, statuses(sess))
 		})
@@ -192,7 +194,7 @@ func TestActivateWaitsForANodeThatLagsBehind(t *testing.T) {
 	begun(t, sess, common.Hash{1}, "a")
 	ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 	defer cancel()
-	err := sess.Activate(ctx, sent{hash: common.Hash{1}})
+	err := activate(ctx, sess, sent{hash: common.Hash{1}})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorContains(t, err, "the operation landed, but the node does not show root")
 }
@@ -283,13 +285,13 @@ func TestAbandon(t *testing.T) {
 	require.NoError(t, sess.Abandon(t.Context()))
 }
 
-// granted is a session whose grants landed.
-func granted(t *testing.T, chain *ledger, ids ...string) (*session.Session, *session.Memory) {
+// granted are sessions whose grants landed.
+func granted(t *testing.T, chain *ledger, ids ...string) (*session.Sessions, *memstore.Store) {
 	t.Helper()
 	sess, store := opened(t, chain)
 	change := begun(t, sess, common.Hash{1}, ids...)
 	chain.root, chain.next = change.Root(), 6
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{1}}))
 	return sess, store
 }
 
@@ -299,7 +301,7 @@ func TestFault01RevokingTakesTheLeafOutOfTheTree(t *testing.T) {
 	oldRoot, leaves := sess.Root(), sess.Leaves()
 	change, err := sess.PlanRevoke("b", "c", "b")
 	require.NoError(t, err)
-	require.Equal(t, session.NewTree([]common.Hash{leaves[0].Hash(), leaves[3].Hash()}).Root(), change.Root(), "all of the IDs are out")
+	require.Equal(t, merkle.New([]common.Hash{leaves[0].Hash(), leaves[3].Hash()}).Root(), change.Root(), "all of the IDs are out")
 
 	require.NoError(t, change.Begin(t.Context(), &userop.Operation{Nonce: *uint256.NewInt(6)}, common.Hash{2}))
 	require.ErrorIs(t, trySign(t, sess, "b"), session.ErrRevoked, "at once")
@@ -307,7 +309,7 @@ func TestFault01RevokingTakesTheLeafOutOfTheTree(t *testing.T) {
 	require.Equal(t, oldRoot, sess.Root())
 
 	chain.root = change.Root()
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{2}}))
 	require.NoError(t, trySign(t, sess, "a"))
 	require.NoError(t, trySign(t, sess, "d"))
 	_, err = sess.Proof(1)
@@ -320,7 +322,7 @@ func TestFault01RevokingTakesTheLeafOutOfTheTree(t *testing.T) {
 	for _, i := range []int{0, 3} {
 		proof, err := sess.Proof(i)
 		require.NoError(t, err)
-		require.True(t, session.VerifyProof(chain.root, leaves[i].Hash(), proof))
+		require.True(t, merkle.Verify(chain.root, leaves[i].Hash(), proof))
 	}
 }
 
@@ -339,12 +341,12 @@ func TestARevocationThatFailsStillStopsSigning(t *testing.T) {
 	leaves := sess.Leaves()
 	added, err := policyOf("c").Compile(policy.Modules{})
 	require.NoError(t, err)
-	require.Equal(t, session.NewTree([]common.Hash{leaves[1].Hash(), added.Hash()}).Root(), next.Root(), "the next root leaves it out")
+	require.Equal(t, merkle.New([]common.Hash{leaves[1].Hash(), added.Hash()}).Root(), next.Root(), "the next root leaves it out")
 }
 
 func TestFault02RevokedAndExpiredLeavesDoNotEnterTheNextTree(t *testing.T) {
 	chain, now := &ledger{}, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	store := session.NewMemory()
+	store := memstore.New()
 	sess, err := session.OpenOrNew(t.Context(), store, testRef, session.WithChain(chain), session.WithClock(func() time.Time { return now }))
 	require.NoError(t, err)
 	short := rawPolicy("short")
@@ -353,7 +355,7 @@ func TestFault02RevokedAndExpiredLeavesDoNotEnterTheNextTree(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{1}))
 	chain.root = change.Root()
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{1}}))
 
 	now = now.Add(time.Hour)
 	require.ErrorIs(t, trySign(t, sess, "short"), session.ErrExpired)
@@ -361,7 +363,7 @@ func TestFault02RevokedAndExpiredLeavesDoNotEnterTheNextTree(t *testing.T) {
 	require.NoError(t, err)
 	added, err := policyOf("new").Compile(policy.Modules{})
 	require.NoError(t, err)
-	require.Equal(t, session.NewTree([]common.Hash{sess.Leaves()[1].Hash(), added.Hash()}).Root(), next.Root())
+	require.Equal(t, merkle.New([]common.Hash{sess.Leaves()[1].Hash(), added.Hash()}).Root(), next.Root())
 }
 
 func TestRevokeAllSetsTheRootZero(t *testing.T) {
@@ -372,7 +374,7 @@ func TestRevokeAllSetsTheRootZero(t *testing.T) {
 	require.Zero(t, change.Root())
 	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
 	chain.root = common.Hash{}
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{2}}))
 	require.Equal(t, map[string]session.Status{"a": session.StatusRevoked, "b": session.StatusRevoked}, statuses(sess))
 }
 
@@ -423,10 +425,16 @@ func TestPlansRefuseBadInput(t *testing.T) {
 }
 
 func TestFault04IDsAre128RandomBitsAndRefsHaveTheirChain(t *testing.T) {
+	sess, _ := opened(t, new(ledger))
+	policies := make([]policy.Policy, 1000)
+	for i := range policies {
+		policies[i] = rawPolicy("any")
+	}
+	change, err := sess.PlanGrant(policy.Modules{}, policies...)
+	require.NoError(t, err)
+	require.Len(t, change.IDs(), len(policies))
 	seen := make(map[string]bool)
-	for range 1000 {
-		id, err := session.NewID()
-		require.NoError(t, err)
+	for _, id := range change.IDs() {
 		require.Regexp(t, "^[0-9a-f]{32}$", id)
 		require.False(t, seen[id])
 		seen[id] = true
@@ -434,7 +442,7 @@ func TestFault04IDsAre128RandomBitsAndRefsHaveTheirChain(t *testing.T) {
 	_, store := granted(t, &ledger{}, "a")
 	elsewhere := testRef
 	elsewhere.ChainID = 1
-	_, err := session.Open(t.Context(), store, elsewhere)
+	_, err = session.Open(t.Context(), store, elsewhere)
 	require.ErrorIs(t, err, session.ErrNotFound)
 	require.ErrorContains(t, err, "no session stored for account 0x1111111111111111111111111111111111111111 on chain 1; grant or import one first")
 }
@@ -471,11 +479,43 @@ func TestActivateRollsBackWhatWasDropped(t *testing.T) {
 	sess, _ := opened(t, chain)
 	change := begun(t, sess, common.Hash{1}, "a")
 	chain.root = change.Root()
-	require.ErrorIs(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}, err: userop.ErrDropped}), userop.ErrDropped)
+	require.ErrorIs(t, activate(t.Context(), sess, sent{hash: common.Hash{1}, err: userop.ErrDropped}), userop.ErrDropped)
 	require.NotNil(t, sess.Pending(), "it landed all the same: Reconcile will see")
 
 	chain.root = common.Hash{}
-	require.ErrorIs(t, sess.Activate(t.Context(), sent{hash: common.Hash{1}, err: userop.ErrDropped}), userop.ErrDropped)
+	require.ErrorIs(t, activate(t.Context(), sess, sent{hash: common.Hash{1}, err: userop.ErrDropped}), userop.ErrDropped)
 	require.Nil(t, sess.Pending())
 	require.Empty(t, sess.Leaves())
+}
+
+// silent is an operation that says nothing of its end.
+type silent struct{ sent }
+
+func (silent) Wait(context.Context) (*userop.Receipt, error) { return nil, nil }
+
+// A receipt is there whenever the error is nil, also of a change that another process has settled.
+func TestActivateReturnsTheReceipt(t *testing.T) {
+	chain := new(ledger)
+	sess, store := opened(t, chain)
+	chain.root = begun(t, sess, common.Hash{1}, "a").Root()
+	receipt, err := sess.Activate(t.Context(), silent{sent{hash: common.Hash{1}}})
+	require.Nil(t, receipt)
+	require.ErrorIs(t, err, policy.ErrInvalid)
+	require.NotNil(t, sess.Pending(), "nothing is known of it")
+
+	other, err := session.Open(t.Context(), store, testRef, session.WithChain(chain))
+	require.NoError(t, err)
+	require.NoError(t, other.Reconcile(t.Context()))
+	receipt, err = sess.Activate(t.Context(), sent{hash: common.Hash{1}})
+	require.NoError(t, err)
+	require.Equal(t, common.Hash{1}, receipt.UserOpHash)
+}
+
+// activate makes a change final, and sees to it that there is a receipt where there is no error.
+func activate(ctx context.Context, sess *session.Sessions, op session.Operation) error {
+	receipt, err := sess.Activate(ctx, op)
+	if err == nil && (receipt == nil || receipt.UserOpHash != op.Hash()) {
+		return errors.New("activated without the operation's receipt")
+	}
+	return err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -37,7 +38,7 @@ func grantElsewhere(t *testing.T, store session.Store, chain *ledger, hash commo
 	require.NoError(t, err)
 	change := begun(t, other.On(chain), hash, id)
 	chain.root, chain.next = change.Root(), 6
-	require.NoError(t, other.On(chain).Activate(t.Context(), sent{hash: hash}))
+	require.NoError(t, activate(t.Context(), other.On(chain), sent{hash: hash}))
 }
 
 // TestConfirmAsksAgain has a root be taken from memory again and again: it gets older by that.
@@ -75,15 +76,15 @@ func TestConfirmAsksTheChainOfWhatTheStoreHasNew(t *testing.T) {
 // TestRootsThatMoveMeanwhile has another process change the root, in the store and on chain, after the store
 // was read and before the chain is.
 func TestRootsThatMoveMeanwhile(t *testing.T) {
-	for name, look := range map[string]func(context.Context, *session.Session, session.Store, session.Chain) error{
-		"open": func(ctx context.Context, _ *session.Session, store session.Store, chain session.Chain) error {
+	for name, look := range map[string]func(context.Context, *session.Sessions, session.Store, session.Chain) error{
+		"open": func(ctx context.Context, _ *session.Sessions, store session.Store, chain session.Chain) error {
 			_, err := session.Open(ctx, store, testRef, session.WithChain(chain))
 			return err
 		},
-		"confirm": func(ctx context.Context, sess *session.Session, _ session.Store, chain session.Chain) error {
+		"confirm": func(ctx context.Context, sess *session.Sessions, _ session.Store, chain session.Chain) error {
 			return sess.Confirm(ctx, chain, 0)
 		},
-		"reconcile": func(ctx context.Context, sess *session.Session, _ session.Store, chain session.Chain) error {
+		"reconcile": func(ctx context.Context, sess *session.Sessions, _ session.Store, chain session.Chain) error {
 			return sess.On(chain).Reconcile(ctx)
 		},
 	} {
@@ -91,7 +92,7 @@ func TestRootsThatMoveMeanwhile(t *testing.T) {
 			chain := &watched{ledger: &ledger{}}
 			sess, store := granted(t, chain.ledger, "a")
 			loaded := make(chan struct{})
-			slow := &slowStore{Memory: store, after: sync.OnceFunc(func() { close(loaded) })}
+			slow := &slowStore{Store: store, after: sync.OnceFunc(func() { close(loaded) })}
 			chain.before = func() {
 				if name == "open" {
 					<-loaded
@@ -109,7 +110,7 @@ func TestRootsThatMoveMeanwhile(t *testing.T) {
 
 // slowStore has other things happen before its first reading, and after each.
 type slowStore struct {
-	*session.Memory
+	*memstore.Store
 	before, after func()
 }
 
@@ -121,7 +122,7 @@ func (s *slowStore) Load(ctx context.Context, ref session.Ref) (*session.State, 
 	if s.after != nil {
 		defer s.after()
 	}
-	return s.Memory.Load(ctx, ref)
+	return s.Store.Load(ctx, ref)
 }
 
 // TestLandingLeavesTheNextChangeToTheSameRootAlone has another process finish the change, make one more and begin
@@ -129,10 +130,10 @@ func (s *slowStore) Load(ctx context.Context, ref session.Ref) (*session.State, 
 func TestLandingLeavesTheNextChangeToTheSameRootAlone(t *testing.T) {
 	chain := &ledger{}
 	_, store := granted(t, chain, "a")
-	slow := &slowStore{Memory: store}
+	slow := &slowStore{Store: store}
 	sess, err := session.Open(t.Context(), slow, testRef, session.WithChain(chain))
 	require.NoError(t, err)
-	revokeAll := func(sess *session.Session, hash common.Hash) {
+	revokeAll := func(sess *session.Sessions, hash common.Hash) {
 		change, err := sess.PlanRevokeAll()
 		require.NoError(t, err)
 		require.NoError(t, change.Begin(t.Context(), new(userop.Operation), hash))
@@ -167,7 +168,7 @@ func TestActivateOfWhatAnotherProcessSettled(t *testing.T) {
 		require.NoError(t, other.Reconcile(t.Context()))
 		grantElsewhere(t, store, chain.ledger, common.Hash{2}, "b")
 	}
-	require.NoError(t, sess.On(chain).Activate(t.Context(), sent{hash: common.Hash{1}}))
+	require.NoError(t, activate(t.Context(), sess.On(chain), sent{hash: common.Hash{1}}))
 	require.Nil(t, chain.before)
 
 	chain.root = common.Hash{9}
@@ -175,7 +176,7 @@ func TestActivateOfWhatAnotherProcessSettled(t *testing.T) {
 	change, err := sess.PlanRevoke("a")
 	require.NoError(t, err)
 	require.NoError(t, change.Begin(t.Context(), new(userop.Operation), common.Hash{3}))
-	require.ErrorIs(t, sess.On(chain).Activate(t.Context(), sent{hash: common.Hash{3}}), session.ErrRootMismatch)
+	require.ErrorIs(t, activate(t.Context(), sess.On(chain), sent{hash: common.Hash{3}}), session.ErrRootMismatch)
 }
 
 // lagging is a ledger whose root, read by itself, comes from a node that lags behind.

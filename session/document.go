@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
@@ -32,8 +32,8 @@ type Document struct {
 	// Root is the root of Leaves; [ParseDocument] checks it.
 	Root   common.Hash `json:"root"`
 	Leaves []Leaf      `json:"leaves"`
-	// Revoked are the hashes of leaves that were revoked and left the tree: who adopts the document does not
-	// take them for left out by mistake.
+	// Revoked are the hashes of leaves that were revoked and left the tree: whoever adopts the document does
+	// not take them for left out by mistake.
 	Revoked []common.Hash `json:"revoked,omitempty"`
 	// Keys are session keys sealed by an AEAD that both sides have.
 	Keys []SealedKey `json:"keys,omitempty"`
@@ -56,7 +56,7 @@ func (d *Document) Ref() Ref { return Ref{ChainID: d.ChainID, Account: d.Account
 
 // Export returns the sessions of the account's tree as a document, without keys. A change that waits
 // for the chain is an error matching [ErrPending]: settle it first.
-func (s *Session) Export() (*Document, error) {
+func (s *Sessions) Export() (*Document, error) {
 	state := s.view.Load().state
 	if state.Pending != nil {
 		return nil, fmt.Errorf("%w: export of %s; call Activate or Reconcile first", ErrPending, s.ref)
@@ -79,16 +79,16 @@ func (s *State) revoked(now time.Time) (hashes []common.Hash) {
 	}
 	for i := range s.Leaves {
 		leaf := &s.Leaves[i]
-		if hash := leaf.Hash(); leaf.Status == StatusRevoked && leaf.CheckEnd(now) == nil && !inTree[hash] {
+		if hash := leaf.Hash(); leaf.Status == StatusRevoked && leaf.checkEnd(now) == nil && !inTree[hash] {
 			hashes = append(hashes, hash)
 		}
 	}
 	return hashes
 }
 
-// ExportWithKeys is [Session.Export] with the keys of the leaves in force, sealed by aead. The keyring
+// ExportWithKeys is [Sessions.Export] with the keys of the leaves in force, sealed by aead. The keyring
 // has to be a [KeySealer].
-func (s *Session) ExportWithKeys(ctx context.Context, aead seal.AEAD) (*Document, error) {
+func (s *Sessions) ExportWithKeys(ctx context.Context, aead seal.AEAD) (*Document, error) {
 	d, err := s.Export()
 	if err != nil {
 		return nil, err
@@ -157,157 +157,8 @@ func (d *Document) validate() error {
 		seen[leaf.ID] = true
 		hashes[i] = leaf.Hash()
 	}
-	if root := NewTree(hashes).Root(); root != d.Root {
+	if root := merkle.New(hashes).Root(); root != d.Root {
 		return &RootMismatch{Ref: d.Ref(), Stored: d.Root, Leaves: root}
 	}
 	return nil
-}
-
-// ImportOption changes how [Import] takes a document in.
-type ImportOption func(*importing)
-
-type importing struct {
-	opts []Option
-	aead seal.AEAD
-}
-
-// WithSealedKeys opens the document's keys and hands them to the session's keyring.
-func WithSealedKeys(aead seal.AEAD) ImportOption { return func(i *importing) { i.aead = aead } }
-
-// WithOptions are the options that the imported session is opened with.
-func WithOptions(opts ...Option) ImportOption {
-	return func(i *importing) { i.opts = append(i.opts, opts...) }
-}
-
-// Import stores a document's sessions for an account that the store knows nothing of, or the same of.
-// Leaves are pending until the account's root on chain was seen to be the document's: they can be used
-// with a client at once, and [Session.Reconcile] makes them active. A store that has other sessions of the
-// account is an error matching [ErrConflict]; see [Session.Adopt].
-func Import(ctx context.Context, store Store, d *Document, opts ...ImportOption) (*Session, error) {
-	var in importing
-	for _, opt := range opts {
-		opt(&in)
-	}
-	if err := d.validate(); err != nil {
-		return nil, fmt.Errorf("import session document: %w", err)
-	}
-	sess, err := OpenOrNew(ctx, store, d.Ref(), in.opts...)
-	if err != nil {
-		return nil, err
-	}
-	state := sess.view.Load().state
-	if len(state.Leaves) > 0 && (state.Root != d.Root || state.Pending != nil) {
-		return nil, fmt.Errorf("%w: the store has %d other sessions of %s; adopt the document if the chain shows its root", ErrConflict, len(state.Leaves), d.Ref())
-	}
-	// Keys first: a crash in between leaves a key without a leaf, never the other way round.
-	if err := sess.importKeys(ctx, d, in.aead); err != nil {
-		return nil, fmt.Errorf("import session document: %w", err)
-	}
-	if len(state.Leaves) > 0 {
-		return sess, nil
-	}
-	if err := sess.apply(ctx, d.change(state, StatusPending)); err != nil {
-		return nil, fmt.Errorf("import session document: %w", err)
-	}
-	return sess, nil
-}
-
-func (s *Session) importKeys(ctx context.Context, d *Document, aead seal.AEAD) error {
-	if aead == nil || len(d.Keys) == 0 {
-		return nil
-	}
-	if s.keys == nil {
-		return fmt.Errorf("%w: the store of %s keeps no keys; import with WithKeyring", ErrNoKey, s.ref)
-	}
-	for _, sealed := range d.Keys {
-		key, err := seal.OpenKey(aead, sealed.Sealed, seal.AssociatedData(d.ChainID, d.Account, sealed.Address), sealed.Address)
-		if err != nil {
-			return err
-		}
-		_, err = importKey(ctx, s.keys, s.ref, key)
-		key.Wipe()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// change is what makes the document's tree the state's. Leaves that the state has already, by what they
-// are on chain, keep their place, ID and tombstone; the others are appended with that status. Leaves that are not
-// in the document leave the tree, and get a tombstone if the document has them as revoked.
-func (d *Document) change(state *State, status Status) *Change {
-	c := &Change{Header: Header{Root: d.Root}}
-	known, taken := state.known()
-	stays := make(map[int]bool)
-	for i := range d.Leaves {
-		leaf := d.Leaves[i].Clone()
-		if same := known[leaf.Hash()]; len(same) > 0 {
-			at := same[0]
-			known[leaf.Hash()] = same[1:]
-			stays[at] = true
-			leaf = state.Leaves[at].Clone()
-		} else {
-			for taken[leaf.ID] {
-				leaf.ID += "'"
-			}
-			taken[leaf.ID] = true
-			if leaf.Status != StatusRevoked {
-				leaf.Status = status
-			}
-		}
-		leaf.InTree = true
-		c.Put = append(c.Put, leaf)
-		c.Header.Order = append(c.Header.Order, leaf.ID)
-	}
-	c.Put = append(c.Put, d.leftOut(state, stays)...)
-	if len(state.Leaves) == 0 || slices.Equal(c.Header.Order, inOrder(state, c)) {
-		c.Header.Order = nil
-	}
-	return c
-}
-
-// leftOut returns the leaves, of those that do not stay, for which that is a change.
-func (d *Document) leftOut(state *State, stays map[int]bool) (leaves []Leaf) {
-	revoked := set(d.Revoked)
-	for _, i := range state.positions(func(l *Leaf) bool { return l.InTree || l.Status != StatusRevoked }) {
-		leaf := state.Leaves[i].Clone()
-		ends := revoked[leaf.Hash()]
-		if stays[i] || !leaf.InTree && !ends {
-			continue
-		}
-		leaf.InTree = false
-		if ends {
-			leaf.Status = StatusRevoked
-		}
-		leaves = append(leaves, leaf)
-	}
-	return leaves
-}
-
-// known returns where the leaves of each hash stand, those in the tree first, and the IDs that are taken.
-func (s *State) known() (at map[common.Hash][]int, taken map[string]bool) {
-	at, taken = make(map[common.Hash][]int, len(s.Leaves)), make(map[string]bool, len(s.Leaves))
-	positions := slices.Concat(s.positions(func(l *Leaf) bool { return l.InTree }), s.positions(func(l *Leaf) bool { return !l.InTree }))
-	for _, i := range positions {
-		leaf := &s.Leaves[i]
-		hash := leaf.Hash()
-		at[hash] = append(at[hash], i)
-		taken[leaf.ID] = true
-	}
-	return at, taken
-}
-
-// inOrder returns the IDs of the tree after c in the order of the store.
-func inOrder(state *State, c *Change) (ids []string) {
-	next, err := state.Apply(c)
-	if err != nil {
-		return nil
-	}
-	for i := range next.Leaves {
-		if next.Leaves[i].InTree {
-			ids = append(ids, next.Leaves[i].ID)
-		}
-	}
-	return ids
 }

@@ -9,7 +9,9 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 	"github.com/go-sesame/sesame/userop"
@@ -22,8 +24,8 @@ func testAEAD(t *testing.T) seal.AEAD {
 	return aead
 }
 
-// handOver exports a session with its keys and reads the document as the other side would.
-func handOver(t *testing.T, sess *session.Session) *session.Document {
+// handOver exports sessions with their keys and reads the document as the other side would.
+func handOver(t *testing.T, sess *session.Sessions) *session.Document {
 	t.Helper()
 	document, err := sess.ExportWithKeys(t.Context(), testAEAD(t))
 	require.NoError(t, err)
@@ -41,9 +43,9 @@ func TestExportAndImport(t *testing.T) {
 	document := handOver(t, sess)
 	require.Len(t, document.Keys, 1)
 
-	store := session.NewMemory()
+	store := memstore.New()
 	acting, err := session.Import(t.Context(), store, document,
-		session.WithSealedKeys(testAEAD(t)), session.WithOptions(session.WithChain(chain)))
+		session.WithSealedKeys(testAEAD(t)), session.WithChain(chain))
 	require.NoError(t, err)
 	require.Equal(t, sess.Root(), acting.Root())
 	require.ErrorIs(t, trySign(t, acting, "a"), session.ErrPending, "a document is not the chain's word")
@@ -61,7 +63,7 @@ func TestImportWithoutKeysOrWithAnotherSeal(t *testing.T) {
 	document := handOver(t, sess)
 	other, err := seal.NewKeyAEAD([]byte(strings.Repeat("k", 32)))
 	require.NoError(t, err)
-	store := session.NewMemory()
+	store := memstore.New()
 	_, err = session.Import(t.Context(), store, document, session.WithSealedKeys(other))
 	require.ErrorIs(t, err, seal.ErrOpen)
 	_, err = session.Open(t.Context(), store, testRef)
@@ -149,13 +151,13 @@ func TestTwoBackendsMerge(t *testing.T) {
 	require.ErrorIs(t, trySign(t, ours, "a"), session.ErrNoLeaf)
 	proof, err := ours.Proof(3)
 	require.NoError(t, err)
-	require.True(t, session.VerifyProof(chain.root, ours.Leaves()[3].Hash(), proof))
+	require.True(t, merkle.Verify(chain.root, ours.Leaves()[3].Hash(), proof))
 
 	restore, err := ours.PlanRestore()
 	require.NoError(t, err)
 	require.NoError(t, restore.Begin(t.Context(), &userop.Operation{}, common.Hash{3}))
 	chain.root = restore.Root()
-	require.NoError(t, ours.Activate(t.Context(), sent{hash: common.Hash{3}}))
+	require.NoError(t, activate(t.Context(), ours, sent{hash: common.Hash{3}}))
 	require.NoError(t, trySign(t, ours, "a"))
 
 	require.NoError(t, theirs.Adopt(t.Context(), handOver(t, ours)))
@@ -163,7 +165,7 @@ func TestTwoBackendsMerge(t *testing.T) {
 	for i := range 6 {
 		proof, err := theirs.Proof(i)
 		require.NoError(t, err)
-		require.True(t, session.VerifyProof(chain.root, theirs.Leaves()[i].Hash(), proof), "in the other store's order too")
+		require.True(t, merkle.Verify(chain.root, theirs.Leaves()[i].Hash(), proof), "in the other store's order too")
 	}
 	require.Equal(t, []string{"x", "y", "z", "a", "b", "c"}, ids(theirs))
 	again, err := session.ParseDocument(mustJSON(t, handOver(t, theirs)))
@@ -191,17 +193,17 @@ func TestAdoptWantsTheChainsWord(t *testing.T) {
 func TestWhatAnotherBackendRevokedIsNotRestored(t *testing.T) {
 	chain := &ledger{}
 	ours, _ := granted(t, chain, "a", "b", "c")
-	theirs, err := session.Import(t.Context(), session.NewMemory(), handOver(t, ours), session.WithOptions(session.WithChain(chain)))
+	theirs, err := session.Import(t.Context(), memstore.New(), handOver(t, ours), session.WithChain(chain))
 	require.NoError(t, err)
 	require.NoError(t, theirs.Reconcile(t.Context()))
 	more := begun(t, ours, common.Hash{2}, "d")
 	chain.root = more.Root()
-	require.NoError(t, ours.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), ours, sent{hash: common.Hash{2}}))
 	revoke, err := theirs.PlanRevoke("b") // it does not know of d
 	require.NoError(t, err)
 	require.NoError(t, revoke.Begin(t.Context(), &userop.Operation{}, common.Hash{3}))
 	chain.root = revoke.Root()
-	require.NoError(t, theirs.Activate(t.Context(), sent{hash: common.Hash{3}}))
+	require.NoError(t, activate(t.Context(), theirs, sent{hash: common.Hash{3}}))
 
 	require.NoError(t, ours.Adopt(t.Context(), handOver(t, theirs)))
 	require.ErrorIs(t, trySign(t, ours, "b"), session.ErrRevoked)
@@ -220,12 +222,12 @@ func TestAdoptTellsLeavesOfOneHashApart(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
 	chain.root = change.Root()
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{2}}))
 	revoke, err := sess.PlanRevoke("a again")
 	require.NoError(t, err)
 	require.NoError(t, revoke.Begin(t.Context(), &userop.Operation{}, common.Hash{3}))
 	chain.root = revoke.Root()
-	require.NoError(t, sess.Activate(t.Context(), sent{hash: common.Hash{3}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{3}}))
 
 	document := handOver(t, sess)
 	require.Empty(t, document.Revoked, "what is on chain is not revoked there")
@@ -246,7 +248,7 @@ func TestAdoptKeepsTombstones(t *testing.T) {
 	require.ErrorIs(t, trySign(t, ours, "a"), session.ErrRevoked)
 }
 
-func ids(sess *session.Session) (ids []string) {
+func ids(sess *session.Sessions) (ids []string) {
 	for _, leaf := range sess.Leaves() {
 		ids = append(ids, leaf.ID)
 	}

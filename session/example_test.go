@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -18,7 +19,7 @@ import (
 func Example() {
 	ctx := context.Background()
 	ref := session.Ref{ChainID: 80002, Account: common.HexToAddress("0x1111111111111111111111111111111111111111")}
-	store := session.NewMemory()
+	store := memstore.New()
 	key, err := store.NewKey(ctx, ref)
 	if err != nil {
 		log.Fatal(err)
@@ -44,7 +45,7 @@ func Example() {
 	}
 	fmt.Println("before:", sess.Leaves()[0].Status)
 	chain.root = change.Root()
-	if err := sess.Activate(ctx, op); err != nil {
+	if _, err := sess.Activate(ctx, op); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("after:", sess.Leaves()[0].Status)
@@ -53,17 +54,6 @@ func Example() {
 	// before: pending
 	// after: active
 	// may call safeMint(address) on 0x2222222222222222222222222222222222222222 with to = 0x1111111111111111111111111111111111111111, no value, until 2100-01-01T00:00:00Z
-}
-
-func ExampleNewTree() {
-	leaves := []common.Hash{{1}, {2}, {3}}
-	tree := session.NewTree(leaves)
-	proof, err := tree.Proof(2)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(len(proof), session.VerifyProof(tree.Root(), leaves[2], proof))
-	// Output: 1 true
 }
 
 // A session of another backend is taken over with its document.
@@ -78,7 +68,7 @@ func ExampleImport() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	sess, err := session.Import(context.Background(), session.NewMemory(), document)
+	sess, err := session.Import(context.Background(), memstore.New(), document)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -6,7 +6,9 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -21,11 +23,11 @@ func TestFindPassesOverLeavesThatWait(t *testing.T) {
 		for i := range leaves {
 			hashes = append(hashes, leaves[i].Hash())
 		}
-		return session.NewTree(hashes).Root()
+		return merkle.New(hashes).Root()
 	}
 	mint := policy.Call{To: policyNFT, Data: append([]byte{0x40, 0xd0, 0x97, 0xc3}, common.BytesToHash(policyTo[:]).Bytes()...)}
 	find := func(root common.Hash, pending session.PendingRoot, leaves ...session.Leaf) (ids []string, err error) {
-		store := session.NewMemory()
+		store := memstore.New()
 		_, err = store.Apply(t.Context(), testRef, 0, &session.Change{Header: session.Header{Root: root, Pending: &pending}, Put: leaves})
 		require.NoError(t, err)
 		sess, err := session.Open(t.Context(), store, testRef)

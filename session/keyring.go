@@ -8,8 +8,8 @@ import (
 	"github.com/ethereum/go-ethereum/accounts"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/session/seal"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -58,45 +58,29 @@ func MessageDigest(userOpHash common.Hash) common.Hash {
 	return common.BytesToHash(accounts.TextHash(userOpHash[:]))
 }
 
-// NormalizeSignature checks that sig is key's signature of digest and returns it in the one form the
-// contracts take: 65 bytes, v 27 or 28, low s. The error matches [ErrWrongKey].
-func NormalizeSignature(sig []byte, digest common.Hash, key common.Address) ([]byte, error) {
-	sig, err := formSignature(sig)
+// ImportKeystore takes the session key out of a key file of geth, or of another wallet that writes
+// version 3 of the Web3 Secret Storage, into keys and returns its address. A wrong passphrase is an
+// error matching [seal.ErrOpen].
+func ImportKeystore(ctx context.Context, keys Keyring, ref Ref, file, passphrase []byte) (address common.Address, err error) {
+	key, err := seal.DecryptKeystore(file, passphrase)
 	if err != nil {
-		return nil, err
+		return common.Address{}, err
 	}
-	sig[64] -= 27
-	pub, err := crypto.SigToPub(digest[:], sig)
-	if err != nil {
-		return nil, fmt.Errorf("%w: signature recovers no key: %w", ErrWrongKey, err)
-	}
-	if signer := crypto.PubkeyToAddress(*pub); signer != key {
-		return nil, fmt.Errorf("%w: the keyring signed with %s, the session wants %s", ErrWrongKey, signer, key)
-	}
-	sig[64] += 27
-	return sig, nil
+	defer key.Wipe()
+	return importKey(ctx, keys, ref, key)
 }
 
-// formSignature returns a copy of sig with v 27 or 28, or an error for what no contract takes.
-func formSignature(sig []byte) ([]byte, error) {
-	if len(sig) != crypto.SignatureLength {
-		return nil, fmt.Errorf("%w: signature has %d bytes, want %d", ErrWrongKey, len(sig), crypto.SignatureLength)
-	}
-	sig = append([]byte(nil), sig...)
-	if sig[64] < 27 {
-		sig[64] += 27
-	}
-	var r, s uint256.Int
-	r.SetBytes32(sig[:32])
-	s.SetBytes32(sig[32:64])
-	switch {
-	case sig[64] > 28 || r.IsZero() || s.IsZero():
-		return nil, fmt.Errorf("%w: signature recovers no key", ErrWrongKey)
-	case s.Gt(&halfOrder):
-		return nil, fmt.Errorf("%w: signature has a high s, which the contracts refuse", ErrWrongKey)
-	}
-	return sig, nil
+// importKey gives the keyring a copy of the key, and wipes what it was copied from.
+func importKey(ctx context.Context, keys Keyring, ref Ref, key *seal.Key) (address common.Address, err error) {
+	err = key.Expose(func(secret []byte) error {
+		private, err := crypto.ToECDSA(secret)
+		if err != nil {
+			return fmt.Errorf("%w: session key %s", seal.ErrNotAKey, key.Address())
+		}
+		//lint:ignore SA1019 overwriting the number where it lies is the point
+		defer clear(private.D.Bits())
+		address, err = keys.ImportKey(ctx, ref, private)
+		return err
+	})
+	return address, err
 }
-
-// halfOrder is half of the order of secp256k1: the largest s that OpenZeppelin's ECDSA takes.
-var halfOrder = *uint256.MustFromHex("0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0")

@@ -1,10 +1,13 @@
 package session
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/go-sesame/sesame/session/internal/moment"
 	"github.com/go-sesame/sesame/session/policy"
 )
@@ -41,9 +44,9 @@ func (l *Leaf) StatusAt(now time.Time) Status {
 	return l.Status
 }
 
-// CheckTime returns an error matching [ErrExpired] or [ErrNotYetValid] if the leaf is outside its
+// checkTime returns an error matching [ErrExpired] or [ErrNotYetValid] if the leaf is outside its
 // window at that moment. The EntryPoint takes both ends as inside.
-func (l *Leaf) CheckTime(now time.Time) error {
+func (l *Leaf) checkTime(now time.Time) error {
 	switch s := now.Unix(); {
 	case l.ValidUntil != 0 && s > int64(l.ValidUntil):
 		return fmt.Errorf("%w: %s ended at %s; grant a new session", ErrExpired, l.name(), moment.Format(l.ValidUntil))
@@ -53,8 +56,8 @@ func (l *Leaf) CheckTime(now time.Time) error {
 	return nil
 }
 
-// CheckEnd returns an error matching [policy.ErrInvalid] if the leaf's window is over already.
-func (l *Leaf) CheckEnd(now time.Time) error {
+// checkEnd returns an error matching [policy.ErrInvalid] if the leaf's window is over already.
+func (l *Leaf) checkEnd(now time.Time) error {
 	if l.ValidUntil != 0 && now.Unix() > int64(l.ValidUntil) {
 		return fmt.Errorf("%w: the window of %s ended at %s already", policy.ErrInvalid, l.name(), moment.Format(l.ValidUntil))
 	}
@@ -91,4 +94,90 @@ func (l *Leaf) name() string {
 		return "session leaf of key " + l.Key.Hex()
 	}
 	return "session " + l.ID
+}
+
+// Status is where a leaf stands in its life.
+type Status uint8
+
+const (
+	// StatusPending: written down before its operation was sent. It signs only once the account's
+	// root on chain is the one it belongs to.
+	StatusPending Status = iota + 1
+	// StatusActive: the account's root on chain was seen to contain the leaf.
+	StatusActive
+	// StatusRevoked: a tombstone. The leaf never signs again, whatever the chain still allows.
+	StatusRevoked
+	// StatusExpired is never stored: it is what an active or pending leaf is after its end.
+	StatusExpired
+)
+
+var statusNames = [...]string{StatusPending: "pending", StatusActive: "active", StatusRevoked: "revoked", StatusExpired: "expired"}
+
+// String returns the status in lower case.
+func (s Status) String() string {
+	if int(s) < len(statusNames) && statusNames[s] != "" {
+		return statusNames[s]
+	}
+	return fmt.Sprintf("status %d", uint8(s))
+}
+
+// MarshalText writes the status in lower case.
+func (s Status) MarshalText() ([]byte, error) {
+	if int(s) < len(statusNames) && statusNames[s] != "" {
+		return []byte(statusNames[s]), nil
+	}
+	return nil, fmt.Errorf("%w: unknown session status %d", policy.ErrInvalid, uint8(s))
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (s *Status) UnmarshalText(text []byte) error {
+	for i, name := range statusNames {
+		if name != "" && name == string(text) {
+			*s = Status(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: unknown session status %q", policy.ErrInvalid, text)
+}
+
+// leafJSON is a [Leaf] as stores and documents write it.
+type leafJSON struct {
+	ID         string         `json:"id"`
+	Status     Status         `json:"status"`
+	InTree     bool           `json:"inTree"`
+	ValidUntil uint64         `json:"validUntil"`
+	ValidAfter uint64         `json:"validAfter"`
+	Module     common.Address `json:"module"`
+	Key        common.Address `json:"key"`
+	Data       hexutil.Bytes  `json:"data"`
+	Function   string         `json:"function,omitempty"`
+}
+
+// MarshalJSON writes every field of the leaf, bytes as 0x-hex and times as unix seconds.
+func (l Leaf) MarshalJSON() ([]byte, error) {
+	return json.Marshal(leafJSON{
+		ID: l.ID, Status: l.Status, InTree: l.InTree, ValidUntil: l.ValidUntil, ValidAfter: l.ValidAfter,
+		Module: l.Module, Key: l.Key, Data: l.Data, Function: l.Function,
+	})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes, and refuses unknown fields and leaves that are not valid.
+func (l *Leaf) UnmarshalJSON(text []byte) error {
+	var read leafJSON
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&read); err != nil {
+		return fmt.Errorf("%w: session leaf: %w", policy.ErrInvalid, err)
+	}
+	leaf := Leaf{
+		ID: read.ID, Status: read.Status, InTree: read.InTree, Key: read.Key,
+		Compiled: policy.Compiled{
+			ValidUntil: read.ValidUntil, ValidAfter: read.ValidAfter, Module: read.Module, Data: read.Data, Function: read.Function,
+		},
+	}
+	if err := leaf.Validate(); err != nil {
+		return err
+	}
+	*l = leaf
+	return nil
 }

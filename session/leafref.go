@@ -2,45 +2,49 @@ package session
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/session/policy"
 )
 
-// LeafRef chooses one leaf of a session to act with. It is a cheap value; a choice that does not
+// LeafRef chooses one of an account's sessions to act with. It is a cheap value; a choice that does not
 // exist says so when it is used, so that calls can be chained.
 type LeafRef struct {
-	session *Session
-	id      string
-	data    []byte // call-specific data for the router
-	err     error
+	sessions *Sessions
+	id       string
+	data     []byte // call-specific data for the router
+	err      error
 }
 
 // Leaf chooses the leaf at a position: 0 is the first that was granted, never "none".
-func (s *Session) Leaf(i int) LeafRef {
+func (s *Sessions) Leaf(i int) LeafRef {
 	leaves := s.view.Load().state.Leaves
 	if i < 0 || i >= len(leaves) {
 		return LeafRef{err: s.noLeaf(i)}
 	}
-	return LeafRef{session: s, id: leaves[i].ID}
+	return LeafRef{sessions: s, id: leaves[i].ID}
 }
 
 // ByID chooses the leaf with that ID.
-func (s *Session) ByID(id string) LeafRef {
+func (s *Sessions) ByID(id string) LeafRef {
 	if _, ok := s.view.Load().byID[id]; !ok {
 		return LeafRef{err: fmt.Errorf("%w: %q of %s", ErrNoLeaf, id, s.ref)}
 	}
-	return LeafRef{session: s, id: id}
+	return LeafRef{sessions: s, id: id}
 }
 
 // ByKey chooses the only leaf of a session key that is not revoked or expired; several are an error
 // matching [ErrAmbiguous] that lists them.
-func (s *Session) ByKey(key common.Address) LeafRef {
+func (s *Sessions) ByKey(key common.Address) LeafRef {
 	return s.only("key "+key.Hex(), func(l *Leaf) bool { return l.Key == key })
 }
 
 // only chooses the one usable leaf that fits.
-func (s *Session) only(what string, fits func(*Leaf) bool) LeafRef {
+func (s *Sessions) only(what string, fits func(*Leaf) bool) LeafRef {
 	state, now := s.view.Load().state, s.now()
 	var found []string
 	for i := range state.Leaves {
@@ -53,7 +57,7 @@ func (s *Session) only(what string, fits func(*Leaf) bool) LeafRef {
 	case 0:
 		return LeafRef{err: fmt.Errorf("%w: none of %s with %s is in force", ErrNoLeaf, s.ref, what)}
 	case 1:
-		return LeafRef{session: s, id: found[0]}
+		return LeafRef{sessions: s, id: found[0]}
 	}
 	return LeafRef{err: fmt.Errorf("%w: %v of %s have %s; choose one by ID", ErrAmbiguous, found, s.ref, what)}
 }
@@ -74,18 +78,103 @@ func (r LeafRef) Leaf() (Leaf, error) {
 	return v.state.Leaves[i].Clone(), nil
 }
 
-// resolve finds the leaf in the session's newest view.
+// resolve finds the leaf in the newest view.
 func (r LeafRef) resolve() (*view, int, error) {
 	if r.err != nil {
 		return nil, 0, r.err
 	}
-	if r.session == nil {
-		return nil, 0, fmt.Errorf("%w: a LeafRef is made by Session.Leaf, ByID or ByKey", ErrNoLeaf)
+	if r.sessions == nil {
+		return nil, 0, fmt.Errorf("%w: a LeafRef is made by Sessions.Leaf, ByID or ByKey", ErrNoLeaf)
 	}
-	v := r.session.view.Load()
+	v := r.sessions.view.Load()
 	i, ok := v.byID[r.id]
 	if !ok {
-		return nil, 0, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, r.id, r.session.ref)
+		return nil, 0, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, r.id, r.sessions.ref)
 	}
 	return v, i, nil
+}
+
+// Find chooses, for each call, the one leaf in force whose policy allows it, all of one key. Several
+// ways to choose are an error matching [ErrAmbiguous], none is one matching [ErrNoLeaf]; both say for
+// which call. A leaf outside the account's tree, such as one that is being granted, is chosen only where
+// those in the tree do not do. Leaves of modules that cannot be judged locally are not found.
+func (s *Sessions) Find(m policy.Modules, calls ...policy.Call) ([]LeafRef, error) {
+	if len(calls) == 0 {
+		return nil, fmt.Errorf("%w: find session leaves for no call", policy.ErrInvalid)
+	}
+	m = m.WithDefaults()
+	v := s.view.Load()
+	refs, err := s.find(m, v, calls, v.current().has)
+	if errors.Is(err, ErrNoLeaf) {
+		// A leaf that waits for its operation says so when it is used.
+		if waiting, err := s.find(m, v, calls, func(int) bool { return true }); err == nil {
+			return waiting, nil
+		}
+	}
+	return refs, err
+}
+
+// find chooses among the leaves that are eligible, by position.
+func (s *Sessions) find(m policy.Modules, v *view, calls []policy.Call, eligible func(int) bool) ([]LeafRef, error) {
+	now, allowed := s.now(), make([][]*Leaf, len(calls))
+	for i := range v.state.Leaves {
+		leaf := &v.state.Leaves[i]
+		if !eligible(i) || leaf.Status == StatusRevoked || leaf.checkTime(now) != nil || (leaf.Module != m.ABI && leaf.Module != m.ERC20) {
+			continue
+		}
+		for n := range calls {
+			if policy.CheckCall(m, &leaf.Compiled, calls[n]) == nil {
+				allowed[n] = append(allowed[n], leaf)
+			}
+		}
+	}
+	for n, leaves := range allowed {
+		if len(leaves) == 0 {
+			return nil, fmt.Errorf("%w: no session in force of %s allows call %d, to %s", ErrNoLeaf, s.ref, n, calls[n].To)
+		}
+	}
+	return s.choose(allowed)
+}
+
+// choose picks the key that has a leaf for every call, and its leaves.
+func (s *Sessions) choose(allowed [][]*Leaf) ([]LeafRef, error) {
+	var keys []common.Address
+	for _, leaf := range allowed[0] {
+		if !slices.Contains(keys, leaf.Key) && slices.IndexFunc(allowed, func(leaves []*Leaf) bool { return len(ofKey(leaves, leaf.Key)) == 0 }) < 0 {
+			keys = append(keys, leaf.Key)
+		}
+	}
+	switch {
+	case len(keys) == 0:
+		return nil, fmt.Errorf("%w: no one key of %s may do all %d calls; send them apart", ErrNoLeaf, s.ref, len(allowed))
+	case len(keys) > 1:
+		return nil, fmt.Errorf("%w: keys %v of %s may do the calls; choose leaves by ID", ErrAmbiguous, keys, s.ref)
+	}
+	refs := make([]LeafRef, len(allowed))
+	for n := range allowed {
+		leaves := ofKey(allowed[n], keys[0])
+		if len(leaves) > 1 {
+			return nil, fmt.Errorf("%w: %v of %s allow call %d; choose one by ID", ErrAmbiguous, leaves, s.ref, n)
+		}
+		refs[n] = s.ByID(leaves[0])
+	}
+	return refs, nil
+}
+
+// ofKey returns the IDs of the leaves that belong to key.
+func ofKey(leaves []*Leaf, key common.Address) (ids []string) {
+	for _, leaf := range leaves {
+		if leaf.Key == key {
+			ids = append(ids, leaf.ID)
+		}
+	}
+	return ids
+}
+
+// ByTarget chooses the only leaf in force of a [policy.ABI] for that contract and function selector, or of
+// a [policy.ERC20] for that token.
+func (s *Sessions) ByTarget(m policy.Modules, contract common.Address, selector [4]byte) LeafRef {
+	m = m.WithDefaults()
+	what := fmt.Sprintf("target %s and selector 0x%x", contract, selector)
+	return s.only(what, func(l *Leaf) bool { return l.Targets(m, contract, selector) })
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/internal/signature"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -32,7 +33,7 @@ func NewSigner(m policy.Modules, leaf LeafRef) (*Signer, error) {
 }
 
 // NewBatchSigner returns the signer for an operation of several calls through the batched session
-// router, with the leaf for each call in the calls' order. All leaves belong to one key and session.
+// router, with the leaf for each call in the calls' order. All leaves belong to one key and come from one Sessions.
 func NewBatchSigner(m policy.Modules, leaves ...LeafRef) (*Signer, error) {
 	if len(leaves) == 0 {
 		return nil, fmt.Errorf("%w: a batch needs a leaf for each call", ErrNoLeaf)
@@ -50,16 +51,17 @@ func (s *Signer) Force() *Signer {
 	return &forced
 }
 
-// Module returns the validation module that judges the signature: the session key manager or the router.
-func (s *Signer) Module() common.Address {
+// Module returns the validation module that judges the signature, the session key manager or the router, and
+// says in words which.
+func (s *Signer) Module() (module common.Address, name string) {
 	if s.batch {
-		return s.modules.Router
+		return s.modules.Router, "batched session router"
 	}
-	return s.modules.Manager
+	return s.modules.Manager, "session key manager"
 }
 
-// Session returns the session whose leaves sign.
-func (s *Signer) Session() *Session { return s.leaves[0].session }
+// Sessions returns the sessions whose leaves sign.
+func (s *Signer) Sessions() *Sessions { return s.leaves[0].sessions }
 
 // Key returns the address of the session key, or an error if the leaves are of several keys.
 func (s *Signer) Key() (common.Address, error) {
@@ -73,21 +75,13 @@ func (s *Signer) Key() (common.Address, error) {
 		switch {
 		case n == 0:
 			key = leaf.Key
-		case ref.session != s.leaves[0].session:
-			return common.Address{}, fmt.Errorf("%w: the leaves of a batch come from different sessions; open one and choose all leaves from it", policy.ErrInvalid)
+		case ref.sessions != s.leaves[0].sessions:
+			return common.Address{}, fmt.Errorf("%w: the leaves of a batch come from different Sessions; open the account's once and choose all leaves from them", policy.ErrInvalid)
 		case leaf.Key != key:
 			return common.Address{}, fmt.Errorf("%w: leaf %d of the batch belongs to key %s, the first one to %s; one key signs a batch", ErrWrongKey, n, leaf.Key, key)
 		}
 	}
 	return key, nil
-}
-
-// ModuleName says in words what [Signer.Module] is.
-func (s *Signer) ModuleName() string {
-	if s.batch {
-		return "batched session router"
-	}
-	return "session key manager"
 }
 
 // Check returns an error if one of the leaves may not sign now: revoked, out of its window, pending,
@@ -149,7 +143,7 @@ func (s *Signer) checkLeaf(leaf *Leaf) error {
 	if s.force {
 		return nil
 	}
-	return leaf.CheckTime(s.Session().now())
+	return leaf.checkTime(s.Sessions().now())
 }
 
 // DummySignature implements [userop.Signer]: the leaf and proof of the real signature with a key
@@ -162,20 +156,20 @@ func (s *Signer) DummySignature(*userop.Operation) ([]byte, error) {
 	return s.encode(grants, dummyKeySignature), nil
 }
 
-// maxStale bounds how often signing starts anew because the store changed under it.
-const maxStale = 16
+// maxRetries bounds how often signing, comparing and settling start anew because the store changed under them.
+const maxRetries = 16
 
 // Sign implements [userop.Signer]. The leaves are judged on the store's newest version, which is held
 // while the keyring signs; the signature is checked against the session key before it is used.
 func (s *Signer) Sign(ctx context.Context, op *userop.Operation, hash common.Hash) ([]byte, error) {
-	sess := s.Session()
+	sess := s.Sessions()
 	if sess.keys == nil {
-		return nil, fmt.Errorf("%w: the store of %s keeps no keys; open the session with WithKeyring", ErrNoKey, sess.ref)
+		return nil, fmt.Errorf("%w: the store of %s keeps no keys; open the sessions with WithKeyring", ErrNoKey, sess.ref)
 	}
 	if op.Sender != sess.ref.Account {
 		return nil, fmt.Errorf("%w: operation of %s with a session of %s", policy.ErrInvalid, op.Sender, sess.ref)
 	}
-	for range maxStale {
+	for range maxRetries {
 		signature, err := s.signHeld(ctx, sess, op, hash)
 		if !errors.Is(err, errStale) {
 			return signature, err
@@ -184,12 +178,12 @@ func (s *Signer) Sign(ctx context.Context, op *userop.Operation, hash common.Has
 			return nil, fmt.Errorf("read session store again: %w", err)
 		}
 	}
-	return nil, fmt.Errorf("%w: it changed %d times while signing for %s", ErrConflict, maxStale, sess.ref)
+	return nil, fmt.Errorf("%w: it changed %d times while signing for %s", ErrConflict, maxRetries, sess.ref)
 }
 
-var errStale = errors.New("session view is stale")
+var errStale = errors.New("view of the sessions is stale")
 
-func (s *Signer) signHeld(ctx context.Context, sess *Session, op *userop.Operation, hash common.Hash) (signature []byte, err error) {
+func (s *Signer) signHeld(ctx context.Context, sess *Sessions, op *userop.Operation, hash common.Hash) (signature []byte, err error) {
 	err = sess.store.Hold(ctx, sess.ref, func(version uint64) error {
 		v := sess.view.Load()
 		if v.state.Version != version {
@@ -211,16 +205,21 @@ func (s *Signer) signHeld(ctx context.Context, sess *Session, op *userop.Operati
 
 // signMessage asks the keyring for the key's EIP-191 signature of hash, and checks it unless the
 // key is in this process.
-func (s *Session) signMessage(ctx context.Context, key common.Address, op *userop.Operation, hash common.Hash) ([]byte, error) {
+func (s *Sessions) signMessage(ctx context.Context, key common.Address, op *userop.Operation, hash common.Hash) ([]byte, error) {
 	digest := MessageDigest(hash)
 	sig, err := s.keys.SignDigest(ctx, SignRequest{Ref: s.ref, Key: key, Digest: digest, UserOpHash: hash, Operation: op})
 	if err != nil {
 		return nil, fmt.Errorf("sign with session key %s: %w", key, err)
 	}
 	if _, local := s.keys.(LocalKeyring); local {
-		return formSignature(sig)
+		sig, err = signature.Form(sig)
+	} else {
+		sig, err = signature.Normalize(sig, digest, key)
 	}
-	return NormalizeSignature(sig, digest, key)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrWrongKey, err)
+	}
+	return sig, nil
 }
 
 // grant is a leaf that may sign, with its proof under the root on chain.
@@ -230,7 +229,7 @@ type grant struct {
 	data  []byte
 }
 
-func (s *Signer) grants() ([]grant, error) { return s.grantsIn(s.Session().view.Load()) }
+func (s *Signer) grants() ([]grant, error) { return s.grantsIn(s.Sessions().view.Load()) }
 
 // grantsIn resolves the leaves in one view and judges whether they may sign.
 func (s *Signer) grantsIn(v *view) ([]grant, error) {
@@ -238,7 +237,7 @@ func (s *Signer) grantsIn(v *view) ([]grant, error) {
 	for n, ref := range s.leaves {
 		i, ok := v.byID[ref.id]
 		if !ok {
-			return nil, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, ref.id, s.Session().ref)
+			return nil, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, ref.id, s.Sessions().ref)
 		}
 		leaf := &v.state.Leaves[i]
 		tree, err := s.treeFor(v, i, leaf)

@@ -17,8 +17,10 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -57,11 +59,11 @@ type signatureVector struct {
 	}
 }
 
-// fixed opens a session over stored leaves. The reference signs at any time, so the clock stands
+// fixed opens sessions over stored leaves. The reference signs at any time, so the clock stands
 // within every window of the vectors.
-func fixed(t *testing.T, ref session.Ref, key *ecdsa.PrivateKey, leaves []session.Leaf) (*session.Session, *session.Memory) {
+func fixed(t *testing.T, ref session.Ref, key *ecdsa.PrivateKey, leaves []session.Leaf) (*session.Sessions, *memstore.Store) {
 	t.Helper()
-	store := session.NewMemory()
+	store := memstore.New()
 	_, err := store.ImportKey(t.Context(), ref, key)
 	require.NoError(t, err)
 	hashes := make([]common.Hash, len(leaves))
@@ -69,7 +71,7 @@ func fixed(t *testing.T, ref session.Ref, key *ecdsa.PrivateKey, leaves []sessio
 		hashes[i] = leaves[i].Hash()
 	}
 	_, err = store.Apply(t.Context(), ref, 0, &session.Change{
-		Header: session.Header{Root: session.NewTree(hashes).Root()}, Put: leaves,
+		Header: session.Header{Root: merkle.New(hashes).Root()}, Put: leaves,
 	})
 	require.NoError(t, err)
 	sess, err := session.Open(t.Context(), store, ref)
@@ -160,7 +162,7 @@ func TestLeafChoices(t *testing.T) {
 		{name: "unknown ID", choose: func() session.LeafRef { return sess.ByID("x") }, is: session.ErrNoLeaf,
 			text: `no such session leaf: "x" of account 0x1111111111111111111111111111111111111111 on chain 80002`},
 		{name: "zero value", choose: func() session.LeafRef { return session.LeafRef{} }, is: session.ErrNoLeaf,
-			text: "no such session leaf: a LeafRef is made by Session.Leaf, ByID or ByKey"},
+			text: "no such session leaf: a LeafRef is made by Sessions.Leaf, ByID or ByKey"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -395,7 +397,7 @@ func BenchmarkSign(b *testing.B) {
 		for i := range leaves {
 			leaves[i] = plain(fmt.Sprint(i), keyAddress(testKey))
 		}
-		store := session.NewMemory()
+		store := memstore.New()
 		if _, err := store.ImportKey(b.Context(), testRef, testKey); err != nil {
 			b.Fatal(err)
 		}
@@ -403,7 +405,7 @@ func BenchmarkSign(b *testing.B) {
 		for i := range leaves {
 			hashes[i] = leaves[i].Hash()
 		}
-		if _, err := store.Apply(b.Context(), testRef, 0, &session.Change{Header: session.Header{Root: session.NewTree(hashes).Root()}, Put: leaves}); err != nil {
+		if _, err := store.Apply(b.Context(), testRef, 0, &session.Change{Header: session.Header{Root: merkle.New(hashes).Root()}, Put: leaves}); err != nil {
 			b.Fatal(err)
 		}
 		sess, err := session.Open(b.Context(), store, testRef)

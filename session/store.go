@@ -3,17 +3,42 @@ package session
 import (
 	"context"
 	"fmt"
+	"io"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/session/policy"
-	"github.com/holiman/uint256"
 )
+
+// Ref names the sessions of one smart account on one chain. It is the key of every [Store] and
+// [Keyring]: the same account on another chain has other sessions.
+type Ref struct {
+	ChainID uint64
+	Account common.Address
+}
+
+// String returns "account 0x… on chain 80002".
+func (r Ref) String() string {
+	return fmt.Sprintf("account %s on chain %d", r.Account, r.ChainID)
+}
+
+// Validate returns an error if the chain or the account is missing.
+func (r Ref) Validate() error {
+	switch {
+	case r.ChainID == 0:
+		return fmt.Errorf("%w: session reference without a chain ID", policy.ErrInvalid)
+	case r.Account == (common.Address{}):
+		return fmt.Errorf("%w: session reference without an account", policy.ErrInvalid)
+	}
+	return nil
+}
 
 // Store keeps the sessions of many accounts. A change is a compare-and-set: it names the version it
 // was decided on and is refused if another process was quicker. Implementations are safe for
-// concurrent use; sub-packages have one for a single machine, one for PostgreSQL and one for the
-// TypeScript SDK's files, and [Memory] is for tests.
+// concurrent use; sub-packages have one for a single machine, one for PostgreSQL, one for the TypeScript
+// SDK's files and, for tests, one in memory. Whoever writes another finds help in package storekit.
 type Store interface {
 	// Load returns everything stored for ref, or an error matching [ErrNotFound].
 	Load(ctx context.Context, ref Ref) (*State, error)
@@ -33,139 +58,74 @@ type Store interface {
 	Apply(ctx context.Context, ref Ref, version uint64, change *Change) (uint64, error)
 }
 
-// State is what a store holds for one [Ref].
-type State struct {
-	// Version counts the changes; 0 is a ref that was never stored.
-	Version uint64
-	Header
-	// Leaves in the order they were granted; a leaf keeps its position for good.
-	Leaves []Leaf
+// Lister finds leaves across accounts and chains, page by page. The stores of this module that keep
+// several accounts implement it beside [Store].
+type Lister interface {
+	// List returns the leaves that fit query, ordered by chain, account and position. The order is
+	// stable: what is granted while paging comes later, or in its place if that was not passed yet.
+	List(ctx context.Context, query Query) (Page, error)
 }
 
-// Header is the part of a [State] that is not leaves.
-type Header struct {
-	// Root is the account's root on chain as the store believes it: the root of the tree over the
-	// leaves with InTree.
-	Root common.Hash `json:"root"`
-	// Order are the IDs of the tree's leaves in the tree's order, where that is not the order of the
-	// store: after another backend's root was adopted. Empty otherwise.
-	Order []string `json:"order,omitempty"`
-	// Pending is the change of the root that was sent and not yet seen on chain, nil for none.
-	Pending *PendingRoot `json:"pending,omitempty"`
+// Query says which leaves to list. Zero fields ask for nothing, so that the zero Query lists all.
+type Query struct {
+	ChainID uint64
+	Account common.Address
+	// Key is the address of the session key.
+	Key common.Address
+	// Status is the status at the moment At; see [Leaf.StatusAt].
+	Status Status
+	// At is the moment that statuses are judged at, by default now.
+	At time.Time
+	// ExpiresBefore and ExpiresAfter bound the leaf's end, both exclusive. A leaf that never ends
+	// ends after every moment.
+	ExpiresBefore, ExpiresAfter time.Time
+	// Limit is how many leaves a page holds at most, by default 100, up to 1000.
+	Limit int
+	// Cursor is the Next of the page before; empty for the first page. The rest of the query must
+	// stay the same.
+	Cursor string
 }
 
-// PendingRoot is a change of the root on its way to the chain.
-type PendingRoot struct {
-	// Root is the root being set.
-	Root common.Hash `json:"root"`
-	// OpHash is the userOpHash of the operation that sets it; zero until it was signed.
-	OpHash common.Hash `json:"opHash"`
-	// Nonce is that operation's nonce. Once the EntryPoint has counted past it and the root is not
-	// there, the operation can never set it.
-	Nonce uint256.Int `json:"nonce"`
-	// Add and Remove are the IDs of the leaves that enter and leave the tree with it.
-	Add    []string `json:"add,omitempty"`
-	Remove []string `json:"remove,omitempty"`
+// Page is one page of a listing.
+type Page struct {
+	Items []Listed
+	// Next is the Cursor of the next page, empty on the last one.
+	Next string
 }
 
-// Change is one step from a [State] to the next.
-type Change struct {
-	// Header replaces the header.
-	Header Header
-	// Put are leaves to replace by ID or, where the ID is new, to append in this order.
-	Put []Leaf
-	// Delete are the IDs of leaves to forget. Only leaves that never reached the chain are deleted;
-	// a revoked one stays as a tombstone.
-	Delete []string
+// Listed is one leaf of a listing.
+type Listed struct {
+	Ref Ref
+	// Position is the leaf's place in [State.Leaves].
+	Position int
+	Leaf     Leaf
 }
 
-// Apply returns the state after c with the version counted up, leaving s as it is. Stores that keep
-// whole states use it, so that all stores agree on what a change means.
-func (s *State) Apply(c *Change) (*State, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	next := &State{Version: s.Version + 1, Header: c.Header.Clone(), Leaves: make([]Leaf, 0, len(s.Leaves)+len(c.Put))}
-	put := make(map[string]*Leaf, len(c.Put))
-	for i := range c.Put {
-		put[c.Put[i].ID] = &c.Put[i]
-	}
-	drop := make(map[string]bool, len(c.Delete))
-	for _, id := range c.Delete {
-		drop[id] = true
-	}
-	for i := range s.Leaves {
-		leaf := &s.Leaves[i]
-		if drop[leaf.ID] {
-			delete(drop, leaf.ID)
-			continue
-		}
-		if changed, ok := put[leaf.ID]; ok {
-			leaf = changed
-			delete(put, leaf.ID)
-		}
-		next.Leaves = append(next.Leaves, leaf.Clone())
-	}
-	for id := range drop {
-		return nil, fmt.Errorf("%w: cannot delete leaf %s", ErrNoLeaf, id)
-	}
-	for i := range c.Put {
-		if _, isNew := put[c.Put[i].ID]; isNew {
-			next.Leaves = append(next.Leaves, c.Put[i].Clone())
-		}
-	}
-	return next, nil
+// LaneLeaser leases lanes, so that processes which send for one account share none. The stores for one
+// machine, for PostgreSQL and in memory are leasers.
+//
+// A lane is a 192-bit key of the account's nonces at the EntryPoint. Leases run by the store's clock:
+// whoever has one counts its time from before asking for it.
+type LaneLeaser interface {
+	// LeaseLane leases one of ref's lanes to holder for ttl, and returns its key: of the lanes that nobody
+	// has, the one released, or else the one whose lease ended longest ago; a new one if there is none.
+	LeaseLane(ctx context.Context, ref Ref, holder string, ttl time.Duration) (uint256.Int, error)
+	// RenewLane makes holder's lease of a lane last ttl from now, even if it ended but nobody else got the
+	// lane. An error matching [ErrLaneLost] if it is not holder's.
+	RenewLane(ctx context.Context, ref Ref, key uint256.Int, holder string, ttl time.Duration) error
+	// ReleaseLane ends holder's lease of a lane, whose operations have all landed or will not. An error
+	// matching [ErrLaneLost] if it is not holder's.
+	ReleaseLane(ctx context.Context, ref Ref, key uint256.Int, holder string) error
 }
 
-// Validate returns an error if c can be applied to no state at all.
-func (c *Change) Validate() error {
-	seen := make(map[string]bool, len(c.Put)+len(c.Delete))
-	for i := range c.Put {
-		leaf := &c.Put[i]
-		if err := leaf.Validate(); err != nil {
-			return err
-		}
-		if seen[leaf.ID] {
-			return fmt.Errorf("%w: leaf %s twice in one change", policy.ErrInvalid, leaf.ID)
-		}
-		seen[leaf.ID] = true
-	}
-	for _, id := range c.Delete {
-		if seen[id] {
-			return fmt.Errorf("%w: leaf %s twice in one change", policy.ErrInvalid, id)
-		}
-		seen[id] = true
-	}
-	return nil
-}
-
-// Clone returns a copy that shares no memory with s.
-func (s *State) Clone() *State {
-	clone := &State{Version: s.Version, Header: s.Header.Clone(), Leaves: make([]Leaf, len(s.Leaves))}
-	for i := range s.Leaves {
-		clone.Leaves[i] = s.Leaves[i].Clone()
-	}
-	return clone
-}
-
-// Find returns the position of the leaf with that ID, -1 for none.
-func (s *State) Find(id string) int {
-	for i := range s.Leaves {
-		if s.Leaves[i].ID == id {
-			return i
-		}
-	}
-	return -1
-}
-
-// Clone returns a copy that shares no memory with h.
-func (h Header) Clone() Header {
-	h.Order = append([]string(nil), h.Order...)
-	if h.Pending != nil {
-		pending := *h.Pending
-		pending.Add = append([]string(nil), pending.Add...)
-		pending.Remove = append([]string(nil), pending.Remove...)
-		h.Pending = &pending
-	}
-	return h
+// Backend is all that an application asks of where it keeps sessions: the sessions, their keys, lists across
+// accounts, and leases of lanes. The stores of packages filestore, pgstore and memstore are Backends, so that a
+// program can take either; package storekit has what writing another takes.
+type Backend interface {
+	Store
+	Keyring
+	Lister
+	LaneLeaser
+	// Close waits for what is under way. Every method returns an error matching [ErrClosed] afterwards.
+	io.Closer
 }

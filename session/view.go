@@ -7,26 +7,28 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/internal/merkle"
 )
 
-// view is one version of a store's state with its trees. It is immutable; a [Session] swaps views.
+// view is one version of a store's state with its trees. It is immutable; [Sessions] swap views.
 type view struct {
 	state   *State
 	byID    map[string]int
-	stored  *leafTree // the tree of State.Root
-	pending *leafTree // the tree of State.Pending.Root, nil for none
-	seen    *sighting // what the chain showed, nil for not asked
+	stored  *leafTree  // the tree of State.Root
+	pending *leafTree  // the tree of State.Pending.Root, nil for none
+	onChain *chainRoot // the root that the chain showed last, nil for not asked
 }
 
-// sighting is a root read from the chain.
-type sighting struct {
+// chainRoot is a root read from the chain.
+type chainRoot struct {
 	root common.Hash
 	at   time.Time
 }
 
 // leafTree is a tree with the way from a leaf's position in the store to the one in the tree.
 type leafTree struct {
-	*Tree
+	*merkle.Tree
 	at map[int]int
 }
 
@@ -60,7 +62,7 @@ func newLeafTree(leaves []Leaf, positions []int) *leafTree {
 		t.at[i] = n
 		hashes[n] = leaves[i].Hash()
 	}
-	t.Tree = NewTree(hashes)
+	t.Tree = merkle.New(hashes)
 	return t
 }
 
@@ -112,8 +114,8 @@ func (v *view) treeOf(root common.Hash) *leafTree {
 
 // current returns the tree that the chain has: the pending one once it was seen there.
 func (v *view) current() *leafTree {
-	if v.seen != nil {
-		if tree := v.treeOf(v.seen.root); tree != nil {
+	if v.onChain != nil {
+		if tree := v.treeOf(v.onChain.root); tree != nil {
 			return tree
 		}
 	}
@@ -121,7 +123,7 @@ func (v *view) current() *leafTree {
 }
 
 // confirmed reports whether the tree's root was seen on chain.
-func (v *view) confirmed(t *leafTree) bool { return v.seen != nil && v.seen.root == t.Root() }
+func (v *view) confirmed(t *leafTree) bool { return v.onChain != nil && v.onChain.root == t.Root() }
 
 func (t *leafTree) has(i int) bool { _, ok := t.at[i]; return ok }
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -21,7 +21,7 @@ func Example() {
 	}
 	defer devnet.Close()
 	owner := devnet.Client.OwnedAccount(account.KeyOwner(devnet.Owner))
-	store := session.NewMemory()
+	store := memstore.New()
 	key, err := store.NewKey(ctx, owner.Ref())
 	if err != nil {
 		fmt.Println(err)
@@ -37,7 +37,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	if err := sess.Activate(ctx, tx); err != nil {
+	if _, err := sess.Activate(ctx, tx); err != nil {
 		fmt.Println(err)
 		return
 	}

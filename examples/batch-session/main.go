@@ -21,6 +21,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -57,7 +58,7 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, network.Close()) }()
-	store := session.NewMemory()
+	store := memstore.New()
 	ref, err := grant(ctx, out, network.Client, store, o)
 	if err != nil {
 		return err
@@ -66,7 +67,7 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 }
 
 // grant is the user's side.
-func grant(ctx context.Context, out io.Writer, client *account.Client, store *session.Memory, o options) (session.Ref, error) {
+func grant(ctx context.Context, out io.Writer, client *account.Client, store *memstore.Store, o options) (session.Ref, error) {
 	ownerKey, err := crypto.GenerateKey()
 	if err != nil {
 		return session.Ref{}, err
@@ -81,7 +82,7 @@ func grant(ctx context.Context, out io.Writer, client *account.Client, store *se
 	if err != nil {
 		return session.Ref{}, err
 	}
-	if err := granted.Activate(ctx, tx); err != nil {
+	if _, err := granted.Activate(ctx, tx); err != nil {
 		return session.Ref{}, err
 	}
 	for _, leaf := range granted.Leaves() {

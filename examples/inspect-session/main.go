@@ -27,6 +27,7 @@ import (
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
@@ -186,7 +187,7 @@ func demo(ctx context.Context, out io.Writer, services accounttest.Services) (er
 		return err
 	}
 	owner := network.Client.OwnedAccount(account.KeyOwner(ownerKey))
-	store := session.NewMemory()
+	store := memstore.New()
 	key, err := store.NewKey(ctx, owner.Ref())
 	if err != nil {
 		return err
@@ -195,13 +196,13 @@ func demo(ctx context.Context, out io.Writer, services accounttest.Services) (er
 	if err != nil {
 		return err
 	}
-	if err := sess.Activate(ctx, tx); err != nil {
+	if _, err := sess.Activate(ctx, tx); err != nil {
 		return err
 	}
 	if tx, err = owner.Revoke(ctx, sess, "mint-tokens", account.Sponsored()); err != nil {
 		return err
 	}
-	if err := sess.Activate(ctx, tx); err != nil {
+	if _, err := sess.Activate(ctx, tx); err != nil {
 		return err
 	}
 	return inspect(ctx, out, store, owner.Ref(), network.Client)

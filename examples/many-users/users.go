@@ -53,5 +53,6 @@ func grant(ctx context.Context, client *account.Client, nft common.Address, stor
 	if err != nil {
 		return common.Address{}, err
 	}
-	return owner.Address(), sess.Activate(ctx, tx)
+	_, err = sess.Activate(ctx, tx)
+	return owner.Address(), err
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -104,7 +105,7 @@ func grantEverywhere(ctx context.Context, out io.Writer, networks []*accounttest
 		return err
 	}
 	owner := &askedOwner{Owner: account.KeyOwner(key)}
-	store := session.NewMemory()
+	store := memstore.New()
 	legs, err := plan(ctx, owner, store, networks, nft)
 	if err != nil {
 		return err
@@ -117,16 +118,16 @@ func grantEverywhere(ctx context.Context, out io.Writer, networks []*accounttest
 		return err
 	}
 	for i, g := range granted {
-		if err := g.Session.Activate(ctx, g.Tx); err != nil {
+		if _, err := g.Sessions.Activate(ctx, g.Tx); err != nil {
 			return err
 		}
-		line(out, fmt.Sprintf("on chain %d", networks[i].Client.ChainID()), g.Session.Leaves()[0].Status)
+		line(out, fmt.Sprintf("on chain %d", networks[i].Client.ChainID()), g.Sessions.Leaves()[0].Status)
 	}
 	line(out, "signatures", owner.asked)
 
 	fmt.Fprintln(out, "\nThe dapp mints on each")
 	for i, g := range granted {
-		if err := mint(ctx, out, networks[i].Client, nft, legs[i].Account.Address(), g.Session); err != nil {
+		if err := mint(ctx, out, networks[i].Client, nft, legs[i].Account.Address(), g.Sessions); err != nil {
 			return err
 		}
 	}
@@ -134,7 +135,7 @@ func grantEverywhere(ctx context.Context, out io.Writer, networks []*accounttest
 }
 
 // plan has the same account of the owner grant the same key the same on every chain.
-func plan(ctx context.Context, owner account.Owner, store *session.Memory, networks []*accounttest.Network, nft common.Address) ([]account.GrantLeg, error) {
+func plan(ctx context.Context, owner account.Owner, store *memstore.Store, networks []*accounttest.Network, nft common.Address) ([]account.GrantLeg, error) {
 	sessionKey, err := crypto.GenerateKey()
 	if err != nil {
 		return nil, err
@@ -166,7 +167,7 @@ func mintPolicy(nft, key, user common.Address) policy.Policy {
 	})
 }
 
-func mint(ctx context.Context, out io.Writer, client *account.Client, nft, user common.Address, sess *session.Session) error {
+func mint(ctx context.Context, out io.Writer, client *account.Client, nft, user common.Address, sess *session.Sessions) error {
 	data, err := abi.Pack("function safeMint(address to)", user)
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -92,7 +93,7 @@ func giveTokens(ctx context.Context, owner *account.OwnedAccount, token common.A
 }
 
 func pay(ctx context.Context, out io.Writer, client *account.Client, owner *account.OwnedAccount, o options) error {
-	store := session.NewMemory()
+	store := memstore.New()
 	key, err := store.NewKey(ctx, owner.Ref())
 	if err != nil {
 		return err
@@ -106,7 +107,7 @@ func pay(ctx context.Context, out io.Writer, client *account.Client, owner *acco
 	if err != nil {
 		return err
 	}
-	if err := granted.Activate(ctx, tx); err != nil {
+	if _, err := granted.Activate(ctx, tx); err != nil {
 		return err
 	}
 	for _, leaf := range granted.Leaves() {
@@ -157,7 +158,7 @@ type dapp struct {
 	out     io.Writer
 	client  *account.Client
 	user    *account.Account
-	session *session.Session
+	session *session.Sessions
 	token   common.Address
 	calls   []account.Call
 }

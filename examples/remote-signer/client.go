@@ -18,8 +18,8 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // client sends requests to one signer.
@@ -152,7 +152,7 @@ func refused(req *request, status int, text []byte) error {
 	_ = json.Unmarshal(text, &no) // what is not a refusal has no code
 	switch no.Code {
 	case codeNoKey:
-		return session.NoKeyError(req.ref(), req.Key)
+		return storekit.NoKeyError(req.ref(), req.Key)
 	case codeInvalid:
 		return fmt.Errorf("%w: %s", policy.ErrInvalid, clean(no.Message))
 	case codeRefused:

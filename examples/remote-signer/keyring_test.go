@@ -21,8 +21,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
 	"github.com/go-sesame/sesame/session/storetest"
 )
 
@@ -56,11 +58,11 @@ func keyringOf(t *testing.T, signer http.Handler, change ...func(*KeyringConfig)
 func TestConformance(t *testing.T) {
 	storetest.Run(t, storetest.Config{
 		Open: func(t *testing.T) session.Store {
-			signer := &service{keys: session.NewMemory(), token: token, aead: testSealer(t)}
+			signer := &service{keys: memstore.New(), token: token, aead: testSealer(t)}
 			return struct {
 				session.Store
 				session.Keyring
-			}{session.NewMemory(), keyringOf(t, signer.handler())}
+			}{memstore.New(), keyringOf(t, signer.handler())}
 		},
 		Leaves: 100,
 	})
@@ -68,7 +70,7 @@ func TestConformance(t *testing.T) {
 
 // TestNoKeyOnTheWire reads all that is said about a key that is imported and used.
 func TestNoKeyOnTheWire(t *testing.T) {
-	signer := &service{keys: session.NewMemory(), token: token, aead: testSealer(t)}
+	signer := &service{keys: memstore.New(), token: token, aead: testSealer(t)}
 	var said bytes.Buffer
 	keys := keyringOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := httptest.NewRecorder()
@@ -193,7 +195,7 @@ func second[T any](_ T, err error) error { return err }
 
 // TestOverloadPasses has a signer that is itself again at the third try.
 func TestOverloadPasses(t *testing.T) {
-	signer := &service{keys: session.NewMemory(), token: token}
+	signer := &service{keys: memstore.New(), token: token}
 	key, err := signer.keys.NewKey(t.Context(), testRef)
 	require.NoError(t, err)
 	var tries atomic.Int64
@@ -206,7 +208,7 @@ func TestOverloadPasses(t *testing.T) {
 	}))
 	sig, err := keys.SignDigest(t.Context(), session.SignRequest{Ref: testRef, Key: key, Digest: common.Hash{1}})
 	require.NoError(t, err)
-	_, err = session.NormalizeSignature(sig, common.Hash{1}, key)
+	err = storekit.CheckSignature(sig, common.Hash{1}, key)
 	require.NoError(t, err)
 }
 
@@ -295,7 +297,7 @@ func TestConfig(t *testing.T) {
 
 // TestWrongSigner has a signer that signs with another key: the session must notice.
 func TestWrongSigner(t *testing.T) {
-	other := &service{keys: session.NewMemory(), token: token}
+	other := &service{keys: memstore.New(), token: token}
 	wrong, err := other.keys.NewKey(t.Context(), testRef)
 	require.NoError(t, err)
 	keys := keyringOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -307,7 +309,7 @@ func TestWrongSigner(t *testing.T) {
 	right := common.HexToAddress("0xbeef")
 	sig, err := keys.SignDigest(t.Context(), session.SignRequest{Ref: testRef, Key: right, Digest: common.Hash{1}})
 	require.NoError(t, err)
-	_, err = session.NormalizeSignature(sig, common.Hash{1}, right)
+	err = storekit.CheckSignature(sig, common.Hash{1}, right)
 	require.ErrorIs(t, err, session.ErrWrongKey)
 	_, local := session.Keyring(keys).(session.LocalKeyring)
 	require.False(t, local, "its signatures are checked")

@@ -27,6 +27,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -67,7 +68,7 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 func scene(ctx context.Context, out io.Writer, client *account.Client, nft common.Address) error {
 	// In earnest the service is a process on another machine, with a filestore behind it.
 	url, stop, err := serve(&service{
-		keys:  session.NewMemory(),
+		keys:  memstore.New(),
 		token: "what the dapp shows to the signer",
 		rules: []rule{boundTo(client.Contracts().EntryPoint), atMost(2, 24*time.Hour)},
 	})
@@ -105,7 +106,7 @@ func grant(ctx context.Context, out io.Writer, client *account.Client, nft commo
 	if err != nil {
 		return session.Ref{}, nil, err
 	}
-	store := session.NewMemory() // keeps the sessions, and no key
+	store := memstore.New() // keeps the sessions, and no key
 	sess, tx, err := owner.Grant(ctx, store, []policy.Policy{session.Named("mint-nft", policy.ABI{
 		Key:      key,
 		Contract: nft,
@@ -116,7 +117,7 @@ func grant(ctx context.Context, out io.Writer, client *account.Client, nft commo
 	if err != nil {
 		return session.Ref{}, nil, err
 	}
-	if err := sess.Activate(ctx, tx); err != nil {
+	if _, err := sess.Activate(ctx, tx); err != nil {
 		return session.Ref{}, nil, err
 	}
 	line(out, "session key", key)
@@ -125,7 +126,7 @@ func grant(ctx context.Context, out io.Writer, client *account.Client, nft commo
 }
 
 // act is the dapp's side.
-func act(ctx context.Context, out io.Writer, client *account.Client, nft common.Address, sess *session.Session, keys session.Keyring) error {
+func act(ctx context.Context, out io.Writer, client *account.Client, nft common.Address, sess *session.Sessions, keys session.Keyring) error {
 	user := client.Account(sess.Ref().Account)
 	mint, err := abi.Pack("function safeMint(address to)", user.Address())
 	if err != nil {

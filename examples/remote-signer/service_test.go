@@ -14,12 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
 func TestService(t *testing.T) {
-	signer := &service{keys: session.NewMemory(), token: token}
+	signer := &service{keys: memstore.New(), token: token}
 	for name, test := range map[string]struct {
 		method, path, token, body string
 		status                    int
@@ -64,13 +65,13 @@ func TestServiceWithoutATokenServesNobody(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, pathNew, strings.NewReader("{}"))
 	r.Header.Set("Authorization", "Bearer ")
 	w := httptest.NewRecorder()
-	(&service{keys: session.NewMemory()}).handler().ServeHTTP(w, r)
+	(&service{keys: memstore.New()}).handler().ServeHTTP(w, r)
 	require.Equal(t, http.StatusUnauthorized, w.Code)
 }
 
 // TestMovedKey imports a sealed key under another account than it was sealed for.
 func TestMovedKey(t *testing.T) {
-	signer := &service{keys: session.NewMemory(), token: token, aead: testSealer(t)}
+	signer := &service{keys: memstore.New(), token: token, aead: testSealer(t)}
 	keys := keyringOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		signer.serve(w, r, func(ctx context.Context, req *request) (answer, error) {
 			req.Account = common.HexToAddress("0xbad")

@@ -21,6 +21,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -62,7 +63,7 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 		return err
 	}
 	owner := network.Client.OwnedAccount(account.KeyOwner(ownerKey))
-	store := session.NewMemory()
+	store := memstore.New()
 	key, err := store.NewKey(ctx, owner.Ref())
 	if err != nil {
 		return err
@@ -71,7 +72,7 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := sess.Activate(ctx, tx); err != nil {
+	if _, err := sess.Activate(ctx, tx); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "The user granted two sessions")
@@ -79,7 +80,7 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 	return revoke(ctx, out, owner, sess, o)
 }
 
-func revoke(ctx context.Context, out io.Writer, owner *account.OwnedAccount, sess *session.Session, o options) error {
+func revoke(ctx context.Context, out io.Writer, owner *account.OwnedAccount, sess *session.Sessions, o options) error {
 	tx, err := owner.Revoke(ctx, sess, "mint-nft", account.Sponsored())
 	if err != nil {
 		return err
@@ -95,7 +96,7 @@ func revoke(ctx context.Context, out io.Writer, owner *account.OwnedAccount, ses
 		return err
 	}
 
-	if err := sess.Activate(ctx, tx); err != nil {
+	if _, err := sess.Activate(ctx, tx); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "\nThe chain shows the new root; the other session still works")
@@ -139,7 +140,7 @@ func policies(o options, key, user common.Address) []policy.Policy {
 	}
 }
 
-func report(out io.Writer, sess *session.Session) {
+func report(out io.Writer, sess *session.Sessions) {
 	line(out, "session root", sess.Root())
 	for _, leaf := range sess.Leaves() {
 		line(out, leaf.ID, leaf.Status)

@@ -13,6 +13,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -29,7 +30,7 @@ func demo(ctx context.Context, out io.Writer, o *options) (err error) {
 	if o.rpc == "" {
 		chain += ", in this process"
 	}
-	store := session.NewMemory()
+	store := memstore.New()
 	fmt.Fprintln(out, "The user grants a session")
 	line(out, "chain", chain)
 	user, err := grantSession(ctx, out, network.Client, store, o.nft)
@@ -45,7 +46,7 @@ func demo(ctx context.Context, out io.Writer, o *options) (err error) {
 }
 
 // grantSession is the user's side: the owner's key signs, once. It returns the account's address.
-func grantSession(ctx context.Context, out io.Writer, client *account.Client, store *session.Memory, nft common.Address) (common.Address, error) {
+func grantSession(ctx context.Context, out io.Writer, client *account.Client, store *memstore.Store, nft common.Address) (common.Address, error) {
 	ownerKey, err := crypto.GenerateKey()
 	if err != nil {
 		return common.Address{}, err
@@ -69,7 +70,7 @@ func grantSession(ctx context.Context, out io.Writer, client *account.Client, st
 		return common.Address{}, err
 	}
 	line(out, "user operation", tx.Hash())
-	if err := sess.Activate(ctx, tx); err != nil {
+	if _, err := sess.Activate(ctx, tx); err != nil {
 		return common.Address{}, err
 	}
 	leaf, err := sess.Leaf(0).Leaf()

@@ -62,7 +62,8 @@ func TestOutside(t *testing.T) {
 		Window:   policy.Until(time.Now().Add(24 * time.Hour)),
 	})}, account.Sponsored())
 	require.NoError(t, err)
-	require.NoError(t, granted.Activate(ctx, tx))
+	_, err = granted.Activate(ctx, tx)
+	require.NoError(t, err)
 	// As the SDK leaves it behind: nothing but its own fields, the leaf still pending.
 	file := filepath.Join(dir, strings.ToLower(owner.Address().Hex())+"_sessions.json")
 	text, err := os.ReadFile(file)

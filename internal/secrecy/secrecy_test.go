@@ -20,9 +20,11 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/filestore"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/pgstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
@@ -93,7 +95,7 @@ func addStores(t *testing.T, all map[string]any) {
 	file := open(filestore.Open)
 	plain, err := tsstore.OpenPlaintext(filepath.Join(dir, "ts"), testRef.ChainID)
 	require.NoError(t, err)
-	all["session.Memory"] = importInto(t, session.NewMemory())
+	all["memstore.Store"] = importInto(t, memstore.New())
 	all["filestore.Store"] = importInto(t, file)
 	all["filestore.Store to read"] = useKey(t, open(filestore.OpenReadOnly))
 	all["filestore.Config"] = filestore.Config{Sealer: newSealer(t)}
@@ -121,12 +123,12 @@ func useKey(t *testing.T, keys session.Keyring) session.Keyring {
 }
 
 // granted returns a session of one leaf, for the session key.
-func granted(t *testing.T, store session.Store) *session.Session {
+func granted(t *testing.T, store session.Store) *session.Sessions {
 	t.Helper()
 	compiled, err := mintPolicy().Compile(policy.Modules{}.WithDefaults())
 	require.NoError(t, err)
 	leaf := session.Leaf{ID: "a", Status: session.StatusActive, InTree: true, Key: mintPolicy().Key, Compiled: compiled}
-	root := session.NewTree([]common.Hash{leaf.Hash()}).Root()
+	root := merkle.New([]common.Hash{leaf.Hash()}).Root()
 	_, err = store.Apply(t.Context(), testRef, 0, &session.Change{Header: session.Header{Root: root}, Put: []session.Leaf{leaf}})
 	require.NoError(t, err)
 	sess, err := session.Open(t.Context(), store, testRef)
@@ -142,7 +144,7 @@ func mintPolicy() policy.ABI {
 }
 
 func addSessions(t *testing.T, all map[string]any) {
-	store := session.NewMemory()
+	store := memstore.New()
 	importInto(t, store)
 	sess := granted(t, store)
 	plan, err := sess.PlanGrant(policy.Modules{}, session.Named("b", mintPolicy()))
@@ -154,7 +156,7 @@ func addSessions(t *testing.T, all map[string]any) {
 	require.Len(t, document.Keys, 1)
 	_, missing := store.SignDigest(t.Context(), session.SignRequest{Ref: testRef})
 
-	all["session.Session"] = sess
+	all["session.Sessions"] = sess
 	all["session.RootChange"] = plan
 	all["session.LeafRef"] = sess.Leaf(0)
 	all["session.Signer"] = signer

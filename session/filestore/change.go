@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // apply makes a change to an account at that version, as [session.State.Apply] does, but touches only
@@ -20,7 +21,7 @@ func apply(tx *bbolt.Tx, ref session.Ref, version uint64, change *session.Change
 		return err
 	}
 	if have != version {
-		return session.ConflictError(ref, version, have)
+		return storekit.ConflictError(ref, version, have)
 	}
 	b, err := tx.Bucket(refsBucket).CreateBucketIfNotExists(refKey(ref))
 	if err != nil {

@@ -15,8 +15,8 @@
 //
 // One process at a time may open a directory with [Open]; a second one gets an error that names the
 // first. Any number may read along with [OpenReadOnly], sign with the keys too, and see each change
-// once it is committed. A reader that holds a session, for a signature, keeps changes waiting until it
-// is done, and who wants to hold one next waits for the change; readers wait for the few milliseconds of a
+// once it is committed. A reader that holds sessions, for a signature, keeps changes waiting until it
+// is done, and whoever wants to hold some next waits for the change; readers wait for the few milliseconds of a
 // commit.
 //
 // # Keys

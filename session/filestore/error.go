@@ -10,8 +10,6 @@ var (
 	ErrInUse = errors.New("session store is in use")
 	// ErrReadOnly means that the store was opened with [OpenReadOnly].
 	ErrReadOnly = errors.New("session store is open for reading only")
-	// ErrNoSealer means that the store was opened without a [Config.Sealer].
-	ErrNoSealer = errors.New("session store was opened without a Sealer, and keeps keys only sealed")
 	// ErrLooseMode means that others than the owner may read the store.
 	ErrLooseMode = errors.New("session store is open to others")
 	// ErrDamaged means that the data is not what this package wrote.

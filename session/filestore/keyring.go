@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,8 +14,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/go-sesame/sesame/session"
-	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // dataKeyContext is what a sealed data key is bound to.
@@ -58,7 +57,7 @@ func (s *Store) unlock(ctx context.Context) error {
 	if err != nil || !missing {
 		return err
 	}
-	wrapped, data, err := newDataKey(s.keys.sealer)
+	wrapped, data, err := storekit.NewDataKey(s.keys.sealer, dataKeyContext)
 	if err != nil {
 		return err
 	}
@@ -70,35 +69,13 @@ func (s *Store) unlock(ctx context.Context) error {
 	return err
 }
 
-// newDataKey makes a data key and sees to it that sealer opens again what it sealed.
-func newDataKey(sealer seal.AEAD) (wrapped []byte, data *seal.KeyAEAD, err error) {
-	fresh := make([]byte, seal.KeySize)
-	defer clear(fresh)
-	if _, err := rand.Read(fresh); err != nil {
-		return nil, nil, fmt.Errorf("draw data key: %w", err)
-	}
-	if wrapped, err = sealer.Encrypt(fresh, dataKeyContext); err != nil {
-		return nil, nil, fmt.Errorf("seal data key: %w", err)
-	}
-	again, err := sealer.Decrypt(wrapped, dataKeyContext)
-	if err != nil {
-		return nil, nil, fmt.Errorf("the sealer does not open what it sealed: %w", err)
-	}
-	defer clear(again)
-	if !bytes.Equal(again, fresh) {
-		return nil, nil, fmt.Errorf("%w: the sealer opens something else than it sealed", seal.ErrOpen)
-	}
-	data, err = seal.NewKeyAEAD(fresh)
-	return wrapped, data, err
-}
-
 // dataKey returns the data key that the transaction sees. It is opened again when another process
 // changed it.
 func (k *keyring) dataKey(tx *bbolt.Tx) (*seal.KeyAEAD, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.sealer == nil {
-		return nil, ErrNoSealer
+		return nil, seal.ErrNoSealer
 	}
 	wrapped := tx.Bucket(metaBucket).Get(sealKey)
 	if k.data != nil && bytes.Equal(wrapped, k.wrapped) {
@@ -177,27 +154,18 @@ func (k *keyring) wipe() {
 
 // NewKey implements [session.Keyring].
 func (s *Store) NewKey(ctx context.Context, ref session.Ref) (common.Address, error) {
-	key, err := seal.NewKey()
-	if err != nil {
-		return common.Address{}, err
-	}
-	return s.putKey(ctx, ref, key)
+	return storekit.NewKey(ctx, ref, s.putKey)
 }
 
 // ImportKey implements [session.Keyring].
 func (s *Store) ImportKey(ctx context.Context, ref session.Ref, key *ecdsa.PrivateKey) (common.Address, error) {
-	own, err := seal.CopyKey(key)
-	if err != nil {
-		return common.Address{}, fmt.Errorf("%w: import session key of %s: %w", policy.ErrInvalid, ref, err)
-	}
-	return s.putKey(ctx, ref, own)
+	return storekit.ImportKey(ctx, ref, key, s.putKey)
 }
 
 // putKey makes the key durable. One that is there already stays as it is.
-func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) (common.Address, error) {
-	defer key.Wipe()
+func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) error {
 	if err := ref.Validate(); err != nil {
-		return common.Address{}, err
+		return err
 	}
 	row := rowKey(ref, key.Address())
 	err := s.file.update(ctx, func(tx *bbolt.Tx) error {
@@ -211,10 +179,7 @@ func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) (com
 		}
 		return tx.Bucket(keysBucket).Put(row, sealed)
 	})
-	if err != nil {
-		return common.Address{}, s.in(err)
-	}
-	return key.Address(), nil
+	return s.in(err)
 }
 
 // Keys implements [session.Keyring].
@@ -231,12 +196,8 @@ func (s *Store) Keys(ctx context.Context, ref session.Ref) (addresses []common.A
 }
 
 // SignDigest implements [session.Keyring].
-func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) (signature []byte, err error) {
-	err = s.useKey(ctx, req.Ref, req.Key, func(key *seal.Key) (err error) {
-		signature, err = key.Sign(req.Digest)
-		return err
-	})
-	return signature, err
+func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) ([]byte, error) {
+	return storekit.SignDigest(ctx, req, s.useKey)
 }
 
 // SignsLocally implements [session.LocalKeyring]: keys sign in this process, and their addresses were
@@ -244,12 +205,8 @@ func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) (signat
 func (s *Store) SignsLocally() {}
 
 // SealKey implements [session.KeySealer].
-func (s *Store) SealKey(ctx context.Context, ref session.Ref, key common.Address, aead seal.AEAD) (sealed []byte, err error) {
-	err = s.useKey(ctx, ref, key, func(key *seal.Key) (err error) {
-		sealed, err = key.Seal(aead, seal.AssociatedData(ref.ChainID, ref.Account, key.Address()))
-		return err
-	})
-	return sealed, err
+func (s *Store) SealKey(ctx context.Context, ref session.Ref, key common.Address, aead seal.AEAD) ([]byte, error) {
+	return storekit.SealKey(ctx, ref, key, aead, s.useKey)
 }
 
 // useKey calls use with an opened key, which stays the store's.
@@ -257,7 +214,7 @@ func (s *Store) useKey(ctx context.Context, ref session.Ref, address common.Addr
 	err := s.file.view(ctx, func(tx *bbolt.Tx) error {
 		sealed := tx.Bucket(keysBucket).Get(rowKey(ref, address))
 		if sealed == nil {
-			return session.NoKeyError(ref, address)
+			return storekit.NoKeyError(ref, address)
 		}
 		key, err := s.keys.key(tx, ref, address, sealed)
 		if err != nil {
@@ -276,7 +233,7 @@ func (s *Store) RemoveKey(ctx context.Context, ref session.Ref, key common.Addre
 	row := rowKey(ref, key)
 	err := s.file.update(ctx, func(tx *bbolt.Tx) error {
 		if tx.Bucket(keysBucket).Get(row) == nil {
-			return session.NoKeyError(ref, key)
+			return storekit.NoKeyError(ref, key)
 		}
 		return tx.Bucket(keysBucket).Delete(row)
 	})

@@ -10,12 +10,13 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // LeaseLane implements [session.LaneLeaser], by the machine's clock. One process has the store open for
 // writing: with leases, it finds the lanes it had when it starts again.
 func (s *Store) LeaseLane(ctx context.Context, ref session.Ref, holder string, ttl time.Duration) (key uint256.Int, err error) {
-	if err := session.CheckLease(ref, holder, ttl); err != nil {
+	if err := storekit.CheckLease(ref, holder, ttl); err != nil {
 		return uint256.Int{}, err
 	}
 	err = s.changeLanes(ctx, func(lanes *bbolt.Bucket) error {
@@ -25,7 +26,7 @@ func (s *Store) LeaseLane(ctx context.Context, ref session.Ref, holder string, t
 			return err
 		}
 		if lane == nil {
-			lane = laneKey(ref, session.NewLaneKey())
+			lane = laneKey(ref, storekit.NewLaneKey())
 		}
 		key.SetBytes(lane[refSize:])
 		return lanes.Put(lane, lease(holder, now.Add(ttl).UnixNano()))
@@ -35,7 +36,7 @@ func (s *Store) LeaseLane(ctx context.Context, ref session.Ref, holder string, t
 
 // RenewLane implements [session.LaneLeaser].
 func (s *Store) RenewLane(ctx context.Context, ref session.Ref, key uint256.Int, holder string, ttl time.Duration) error {
-	if err := session.CheckLease(ref, holder, ttl); err != nil {
+	if err := storekit.CheckLease(ref, holder, ttl); err != nil {
 		return err
 	}
 	return s.changeLease(ctx, ref, key, holder, func() []byte { return lease(holder, time.Now().Add(ttl).UnixNano()) })
@@ -51,8 +52,8 @@ func (s *Store) changeLease(ctx context.Context, ref session.Ref, key uint256.In
 	err := s.changeLanes(ctx, func(lanes *bbolt.Bucket) error {
 		lane := laneKey(ref, key)
 		record := lanes.Get(lane)
-		if len(record) <= endSize || string(record[endSize:]) != holder || key.BitLen() > 8*session.LaneKeySize {
-			return session.LaneLostError(ref, key, holder)
+		if len(record) <= endSize || string(record[endSize:]) != holder || key.BitLen() > 8*storekit.LaneKeySize {
+			return storekit.LaneLostError(ref, key, holder)
 		}
 		return lanes.Put(lane, changed())
 	})
@@ -77,7 +78,7 @@ func freeLane(lanes *bbolt.Bucket, ref session.Ref, now time.Time) (free []byte,
 	var first int64
 	prefix, cursor := refKey(ref), lanes.Cursor()
 	for lane, record := cursor.Seek(prefix); bytes.HasPrefix(lane, prefix); lane, record = cursor.Next() {
-		if len(record) < endSize || len(lane) != refSize+session.LaneKeySize {
+		if len(record) < endSize || len(lane) != refSize+storekit.LaneKeySize {
 			return nil, damaged("lane %x is leased until %x", lane, record)
 		}
 		end := int64(binary.BigEndian.Uint64(record))
@@ -98,5 +99,5 @@ func lease(holder string, end int64) []byte {
 
 func laneKey(ref session.Ref, key uint256.Int) []byte {
 	word := key.Bytes32()
-	return append(refKey(ref), word[len(word)-session.LaneKeySize:]...)
+	return append(refKey(ref), word[len(word)-storekit.LaneKeySize:]...)
 }

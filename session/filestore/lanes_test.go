@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/filestore"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 func TestLanesAreLeasedByTheProcessThatWrites(t *testing.T) {
@@ -32,6 +33,6 @@ func TestLanesAreLeasedByTheProcessThatWrites(t *testing.T) {
 	require.NoError(t, writer.Hold(t.Context(), ref, func(uint64) error {
 		return writer.RenewLane(t.Context(), ref, key, "writer", time.Hour)
 	}))
-	beyond := new(uint256.Int).Lsh(uint256.NewInt(1), 8*session.LaneKeySize)
+	beyond := new(uint256.Int).Lsh(uint256.NewInt(1), 8*storekit.LaneKeySize)
 	require.ErrorIs(t, writer.RenewLane(t.Context(), ref, *beyond.Or(beyond, &key), "writer", time.Hour), session.ErrLaneLost)
 }

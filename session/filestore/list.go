@@ -6,11 +6,12 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // List implements [session.Lister]. A page is of one moment.
 func (s *Store) List(ctx context.Context, query session.Query) (page session.Page, err error) {
-	from, err := query.Start()
+	from, err := storekit.Start(&query)
 	if err != nil {
 		return session.Page{}, err
 	}
@@ -21,10 +22,10 @@ func (s *Store) List(ctx context.Context, query session.Query) (page session.Pag
 	return page, nil
 }
 
-func list(ctx context.Context, tx *bbolt.Tx, query *session.Query, from session.Place, page *session.Page) error {
+func list(ctx context.Context, tx *bbolt.Tx, query *session.Query, from storekit.Place, page *session.Page) error {
 	// No account of the chain comes before this one.
-	if first := (session.Ref{ChainID: query.ChainID, Account: query.Account}); query.ChainID != 0 && first.Compare(from.Ref) > 0 {
-		from = session.Place{Ref: first}
+	if first := (session.Ref{ChainID: query.ChainID, Account: query.Account}); query.ChainID != 0 && storekit.CompareRefs(first, from.Ref) > 0 {
+		from = storekit.Place{Ref: first}
 	}
 	cursor := tx.Bucket(refsBucket).Cursor()
 	for key, _ := cursor.Seek(refKey(from.Ref)); key != nil; key, _ = cursor.Next() {
@@ -35,7 +36,7 @@ func list(ctx context.Context, tx *bbolt.Tx, query *session.Query, from session.
 		if query.ChainID != 0 && ref.ChainID > query.ChainID {
 			return nil
 		}
-		if !query.MatchesRef(ref) {
+		if !storekit.MatchesRef(query, ref) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -49,13 +50,13 @@ func list(ctx context.Context, tx *bbolt.Tx, query *session.Query, from session.
 	return nil
 }
 
-func listRef(tx *bbolt.Tx, query *session.Query, ref session.Ref, from session.Place, page *session.Page) (complete bool, err error) {
+func listRef(tx *bbolt.Tx, query *session.Query, ref session.Ref, from storekit.Place, page *session.Page) (complete bool, err error) {
 	start := 0
 	if ref == from.Ref {
 		start = from.Position
 	}
 	err = sessionsOf(tx, ref).each(start, func(i int, leaf *session.Leaf) (bool, error) {
-		complete = query.Collect(page, session.Place{Ref: ref, Position: i}, leaf)
+		complete = storekit.Collect(query, page, storekit.Place{Ref: ref, Position: i}, leaf)
 		return !complete, nil
 	})
 	return complete, err

@@ -20,6 +20,7 @@ import (
 	"github.com/go-sesame/sesame/session/filestore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 var ref = session.Ref{ChainID: 80002, Account: common.HexToAddress("0xacc")}
@@ -54,7 +55,7 @@ func sign(store *filestore.Store, key common.Address) error {
 	if err != nil {
 		return err
 	}
-	_, err = session.NormalizeSignature(sig, digest, key)
+	err = storekit.CheckSignature(sig, digest, key)
 	return err
 }
 
@@ -142,7 +143,7 @@ func TestReaderSeesEveryCommit(t *testing.T) {
 	require.ErrorIs(t, sign(reader, key), session.ErrClosed)
 }
 
-// A reader that holds a session keeps the writer waiting, and can read and sign meanwhile.
+// A reader that holds an account's sessions keeps the writer waiting, and can read and sign meanwhile.
 func TestReaderHolds(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	store := open(t, dir)

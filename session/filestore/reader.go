@@ -13,16 +13,16 @@ import (
 )
 
 // reader is the data as a process has it that reads along. The data is open, and locked against
-// changes, as long as somebody here is at it, and who comes meanwhile joins in. While a writer waits,
-// nobody joins but who reads beside a holder, since it may be for this one that he reads; holders that keep
+// changes, as long as somebody here is at it, and whoever comes meanwhile joins in. While a writer waits,
+// nobody joins but readers beside a holder, since it may be for this one that they read; holders that keep
 // coming would hold the writer up for good.
 type reader struct {
 	path string
 	data filelock.RW
 
 	turn   *semaphore.Weighted // guards the fields below; waiting for it ends with the context
-	users  int                 // who are at the data
-	holds  int                 // those of them who hold a session
+	users  int                 // those at the data
+	holds  int                 // those of them that hold sessions
 	db     *bbolt.DB
 	unlock func()
 	closed bool
@@ -50,7 +50,7 @@ func (r *reader) with(ctx context.Context, holds int, use func(db *bbolt.DB) err
 	return use(db)
 }
 
-// awaitTurn lets a waiting writer go first, unless that one waits for who asks.
+// awaitTurn lets a waiting writer go first, unless that one waits for whoever asks.
 func (r *reader) awaitTurn(ctx context.Context, holds int) error {
 	if err := r.turn.Acquire(ctx, 1); err != nil {
 		return err

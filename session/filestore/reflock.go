@@ -10,10 +10,10 @@ import (
 	"github.com/go-sesame/sesame/session"
 )
 
-// refLocks are reader-writer locks, one for each account in use. Who waits for one is served in order
-// and gives up with its context.
+// refLocks are reader-writer locks, one for each account in use. Whoever waits for one is served in
+// order and gives up with its context.
 type refLocks struct {
-	users sync.WaitGroup // who hold or await one
+	users sync.WaitGroup // those that hold or await one
 
 	mu     sync.Mutex // guards the fields below
 	locks  map[session.Ref]*refLock
@@ -22,7 +22,7 @@ type refLocks struct {
 
 type refLock struct {
 	all   *semaphore.Weighted
-	users int // who hold or await it
+	users int // those that hold or await it
 }
 
 const (
@@ -72,7 +72,7 @@ func (l *refLocks) leave(ref session.Ref, lock *refLock) {
 	}
 }
 
-// close lets nobody in any more and waits for those who are.
+// close lets nobody in any more and waits for those that are.
 func (l *refLocks) close() {
 	l.mu.Lock()
 	l.closed = true

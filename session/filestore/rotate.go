@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // Rotate makes a new data key, seals all session keys anew with it, and has sealer seal it. It is one
@@ -25,7 +26,7 @@ func (s *Store) Rotate(ctx context.Context, sealer seal.AEAD) error {
 		return s.in(fmt.Errorf("rotate session keys after another rotation: %w", err))
 	}
 	defer s.keys.rotating.Release(1)
-	wrapped, fresh, err := newDataKey(sealer)
+	wrapped, fresh, err := storekit.NewDataKey(sealer, dataKeyContext)
 	if err != nil {
 		return s.in(err)
 	}
@@ -55,7 +56,7 @@ func (k *keyring) alsoOpenBy(sealer seal.AEAD) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.sealer == nil {
-		return ErrNoSealer
+		return seal.ErrNoSealer
 	}
 	k.sealer = seal.Any{k.sealer, sealer}
 	return nil

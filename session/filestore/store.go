@@ -13,18 +13,19 @@ import (
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // Config says how a store is opened.
 type Config struct {
 	// Sealer seals the data key under which session keys are stored. Without it the store keeps
-	// sessions, and its methods of [session.Keyring] return errors matching [ErrNoSealer]. It stays the
+	// sessions, and its methods of [session.Keyring] return errors matching [seal.ErrNoSealer]. It stays the
 	// caller's to wipe.
 	Sealer seal.AEAD
 }
 
-// Store is a directory of sessions and their keys. It is a [session.Store], a [session.LocalKeyring], a
-// [session.KeySealer], a [session.Lister] and a [session.LaneLeaser], safe for concurrent use.
+// Store is a directory of sessions and their keys. It is a [session.Backend] whose keys sign in this
+// process ([session.LocalKeyring]) and can be handed out ([session.KeySealer]), safe for concurrent use.
 type Store struct {
 	dir    string
 	file   file
@@ -33,11 +34,9 @@ type Store struct {
 }
 
 var (
-	_ session.Store        = (*Store)(nil)
+	_ session.Backend      = (*Store)(nil)
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
-	_ session.Lister       = (*Store)(nil)
-	_ session.LaneLeaser   = (*Store)(nil)
 )
 
 // file is the data of a store as one process may use it.
@@ -106,7 +105,7 @@ func open(dir string, f file, config Config) (*Store, error) {
 	return s, nil
 }
 
-// Close waits for those that hold or change a session, wipes the keys in memory and lets another process
+// Close waits for those that hold or change sessions, wipes the keys in memory and lets another process
 // write. Every method returns an error matching [session.ErrClosed] afterwards.
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
@@ -121,7 +120,7 @@ func (s *Store) Load(ctx context.Context, ref session.Ref) (state *session.State
 	err = s.file.view(ctx, func(tx *bbolt.Tx) error {
 		b := sessionsOf(tx, ref)
 		if b == nil {
-			return session.NotFoundError(ref)
+			return storekit.NotFoundError(ref)
 		}
 		state, err = b.load()
 		return err
@@ -154,7 +153,7 @@ func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, chan
 	if err := ref.Validate(); err != nil {
 		return 0, err
 	}
-	if err := change.Validate(); err != nil {
+	if err := storekit.CheckChange(change); err != nil {
 		return 0, err
 	}
 	err := s.file.exclusive(ctx, ref, func() error {

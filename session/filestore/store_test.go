@@ -22,6 +22,7 @@ import (
 	"github.com/go-sesame/sesame/session/internal/filelock"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 var testRef = session.Ref{ChainID: 80002, Account: common.HexToAddress("0xacc")}
@@ -58,7 +59,7 @@ func testSign(store *Store, key common.Address) error {
 	if err != nil {
 		return err
 	}
-	_, err = session.NormalizeSignature(sig, digest, key)
+	err = storekit.CheckSignature(sig, digest, key)
 	return err
 }
 
@@ -134,8 +135,8 @@ func TestWithoutSealer(t *testing.T) {
 	dir := testDir(t)
 	store := testOpen(t, dir, nil)
 	_, err := store.NewKey(t.Context(), testRef)
-	require.ErrorIs(t, err, ErrNoSealer)
-	require.ErrorIs(t, store.Rotate(t.Context(), testSealer(t, 1)), ErrNoSealer)
+	require.ErrorIs(t, err, seal.ErrNoSealer)
+	require.ErrorIs(t, store.Rotate(t.Context(), testSealer(t, 1)), seal.ErrNoSealer)
 	_, err = store.Apply(t.Context(), testRef, 0, &session.Change{Put: []session.Leaf{testLeaf(0)}})
 	require.NoError(t, err, "sessions are kept all the same")
 	require.NoError(t, store.Close())
@@ -145,7 +146,7 @@ func TestWithoutSealer(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, store.Close())
 	store = testOpen(t, dir, nil)
-	require.ErrorIs(t, testSign(store, key), ErrNoSealer)
+	require.ErrorIs(t, testSign(store, key), seal.ErrNoSealer)
 	keys, err := store.Keys(t.Context(), testRef)
 	require.NoError(t, err)
 	require.Equal(t, []common.Address{key}, keys)

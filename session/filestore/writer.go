@@ -57,19 +57,19 @@ func openWriter(dir string) (*writer, error) {
 	return w, nil
 }
 
-// inUse says, as far as it can be known, who uses the store.
+// inUse says, as far as it can be known, which process uses the store.
 func inUse(dir string) error {
-	who := "another process"
+	user := "another process"
 	if note, err := os.ReadFile(filepath.Join(dir, useNoteName)); err == nil {
 		pid, err := strconv.Atoi(string(note))
 		switch {
 		case err == nil && pid == os.Getpid():
-			who = "this process"
+			user = "this process"
 		case err == nil:
-			who = fmt.Sprintf("process %d", pid)
+			user = fmt.Sprintf("process %d", pid)
 		}
 	}
-	return fmt.Errorf("%w: %s has %s open for writing, and one process at a time may; close it there, or use OpenReadOnly", ErrInUse, who, dir)
+	return fmt.Errorf("%w: %s has %s open for writing, and one process at a time may; close it there, or use OpenReadOnly", ErrInUse, user, dir)
 }
 
 // create makes the data if there is none. It gets its name when it is complete.
@@ -151,12 +151,12 @@ func (w *writer) update(ctx context.Context, change func(tx *bbolt.Tx) error) er
 
 // commit tells a change that was refused from one that could not be written.
 func commit(db *bbolt.DB, change func(tx *bbolt.Tx) error) error {
-	var refused error
+	var changeErr error
 	err := db.Update(func(tx *bbolt.Tx) error {
-		refused = change(tx)
-		return refused
+		changeErr = change(tx)
+		return changeErr
 	})
-	if err != nil && refused == nil {
+	if err != nil && changeErr == nil {
 		return fmt.Errorf("write the change, which is stored wholly or not at all: %w", err)
 	}
 	return err
@@ -179,7 +179,7 @@ func (w *writer) exclusive(ctx context.Context, ref session.Ref, use func() erro
 	return w.refs.with(ctx, ref, exclusive, use)
 }
 
-// close lets another process write once nobody here holds a session any more.
+// close lets another process write once nobody here holds sessions any more.
 func (w *writer) close() error {
 	w.refs.close()
 	w.mu.Lock()

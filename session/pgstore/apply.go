@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 const callApply = `select have, done, missing from sesame_apply(
@@ -18,7 +19,7 @@ func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, chan
 	if err := s.check(ctx, ref); err != nil {
 		return 0, err
 	}
-	if err := change.Validate(); err != nil {
+	if err := storekit.CheckChange(change); err != nil {
 		return 0, err
 	}
 	doing := "change sessions of " + ref.String()
@@ -42,7 +43,7 @@ func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, chan
 	case done:
 		return have, nil
 	case have != version:
-		return 0, session.ConflictError(ref, version, have)
+		return 0, storekit.ConflictError(ref, version, have)
 	}
 	return 0, fmt.Errorf("%w: cannot delete leaf %s of %s", session.ErrNoLeaf, missing, ref)
 }

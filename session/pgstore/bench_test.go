@@ -46,7 +46,7 @@ func BenchmarkHold(b *testing.B) {
 	}
 }
 
-// BenchmarkApply revokes one leaf and grants another in a session of so many.
+// BenchmarkApply revokes one leaf and grants another in sessions of so many leaves.
 func BenchmarkApply(b *testing.B) {
 	for _, n := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -2,7 +2,6 @@ package pgstore
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"sync"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // dataKeyContext is what a sealed data key is bound to.
@@ -80,29 +80,16 @@ func (k *keyring) checkLocked() error {
 	case k.closed:
 		return session.ErrClosed
 	case k.sealer == nil:
-		return ErrNoSealer
+		return seal.ErrNoSealer
 	}
 	return nil
 }
 
 // newDataKey makes a data key, and sees to it that sealer opens again what it sealed.
 func (k *keyring) newDataKey(sealer seal.AEAD) (sealed []byte, err error) {
-	raw := make([]byte, seal.KeySize)
-	defer clear(raw)
-	if _, err := rand.Read(raw); err != nil {
-		return nil, fmt.Errorf("draw data key: %w", err)
-	}
-	if sealed, err = sealer.Encrypt(raw, dataKeyContext); err != nil {
-		return nil, fmt.Errorf("seal data key: %w", err)
-	}
-	again, err := sealer.Decrypt(sealed, dataKeyContext)
+	sealed, aead, err := storekit.NewDataKey(sealer, dataKeyContext)
 	if err != nil {
-		return nil, fmt.Errorf("the Sealer does not open what it sealed: %w", err)
-	}
-	defer clear(again)
-	aead, err := seal.NewKeyAEAD(again)
-	if err != nil {
-		return nil, fmt.Errorf("the Sealer does not open what it sealed: %w", err)
+		return nil, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

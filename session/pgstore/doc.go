@@ -7,14 +7,14 @@
 // # Changes
 //
 // A change is a compare-and-set in one statement and one round trip: it is made by the database, in a
-// function, if the session is still at the version that the change was decided on. What one replica has
-// committed, all see at once; a replica caches no session beyond its version.
+// function, if the sessions are still at the version that the change was decided on. What one replica has
+// committed, all see at once; a replica caches no sessions beyond their version.
 //
-// While a session key signs, its session is held under a shared lock, and a change takes the same lock
+// While a session key signs, its account's sessions are held under a shared lock, and a change takes the same lock
 // alone: once a revocation is committed, no replica signs any more. The lock is an advisory one. It
 // writes nothing to disk, and signers that keep coming do not keep a revocation waiting. Only functions
 // of the schema take it: whoever changes sesame_sessions or sesame_leaves by hand calls sesame_apply.
-// Who signs or makes a change has a connection to itself meanwhile: pool_max_conns less one is how many
+// Whoever signs or makes a change has a connection to itself meanwhile: pool_max_conns less one is how many
 // of a process do at once.
 //
 // Operations end with their context, in the server too. What the server could not serialize is tried

@@ -12,12 +12,8 @@ import (
 	"github.com/go-sesame/sesame/session"
 )
 
-var (
-	// ErrSchema means that the database's schema is of a newer version than this package knows.
-	ErrSchema = errors.New("session schema is newer than the program")
-	// ErrNoSealer means that the store was opened without a [Config.Sealer].
-	ErrNoSealer = errors.New("session store was opened without a Sealer, and keeps keys only sealed")
-)
+// ErrSchema means that the database's schema is of a newer version than this package knows.
+var ErrSchema = errors.New("session schema is newer than the program")
 
 // waysOut says what to do about an SQLSTATE of the server's.
 var waysOut = map[string]string{

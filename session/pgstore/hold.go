@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// maxHold is how long a session is held for a caller whose context has no deadline.
+	// maxHold is how long an account's sessions are held for a caller whose context has no deadline.
 	maxHold = time.Minute
 	// releaseTime bounds giving a held session back when the caller's context is over already.
 	releaseTime = 5 * time.Second
@@ -21,15 +21,15 @@ const (
 	lockShared = `select pg_advisory_xact_lock_shared(sesame_lock('session', $1, $2))`
 )
 
-// Hold implements [session.Store]. Several may hold a session at once; a change of it waits for those
-// that were there before it, and those that come after it wait for the change.
+// Hold implements [session.Store]. Several may hold an account's sessions at once; a change of them waits for
+// those that were there before it, and those that come after it wait for the change.
 //
 // The server takes the lock back if this process is not heard of until the context's deadline, or for
 // a minute where there is none, so that a machine that died holds up nobody for good. If the lock was
 // lost in this or another way before fn returned, Hold returns an error.
 //
-// At most one less sessions than the pool has connections are held or changed at once; more wait for
-// their turn.
+// The sessions of at most one account less than the pool has connections are held or changed at once; more
+// wait for their turn.
 func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint64) error) error {
 	if err := s.check(ctx, ref); err != nil {
 		return err
@@ -57,7 +57,7 @@ func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint6
 	return fnErr
 }
 
-// enter waits until one more may hold or change a session.
+// enter waits until one more may hold or change sessions.
 func (s *Store) enter(ctx context.Context, doing string) (leave func(), err error) {
 	select {
 	case s.waits <- struct{}{}:

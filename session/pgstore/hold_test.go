@@ -20,7 +20,7 @@ import (
 
 func doNothing(uint64) error { return nil }
 
-// locker is the application name of who is looked for in the server's list of locks.
+// locker is the application name of the connection that is looked for in the server's list of locks.
 const (
 	locker        = "sesame lock test"
 	advisoryLocks = `from pg_locks l join pg_stat_activity a using (pid) where l.locktype = 'advisory' and a.application_name = '` + locker + `'`
@@ -112,7 +112,7 @@ func TestHoldKeepsChangesWaiting(t *testing.T) {
 	}
 }
 
-// TestChangeIsNotStarved has a session held by one after the other without a gap.
+// TestChangeIsNotStarved has the sessions held by one after the other without a gap.
 func TestChangeIsNotStarved(t *testing.T) {
 	url := server.URL(t)
 	store, other := stored(t, url), open(t, url)
@@ -168,7 +168,7 @@ func TestHoldFrozen(t *testing.T) {
 	require.ErrorContains(t, err, "sessions of "+testRef.String()+" were not held to the end: ")
 }
 
-// TestHoldEndedContext ends the context while fn runs, who then decides itself.
+// TestHoldEndedContext ends the context while fn runs, which then decides itself.
 func TestHoldEndedContext(t *testing.T) {
 	store := stored(t, server.URL(t))
 	ctx, cancel := context.WithCancel(t.Context())

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/go-sesame/sesame/session"
-	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 const (
@@ -40,37 +40,28 @@ func (s *Store) checkKeys(ctx context.Context, ref session.Ref) error {
 
 // NewKey implements [session.Keyring].
 func (s *Store) NewKey(ctx context.Context, ref session.Ref) (common.Address, error) {
-	key, err := seal.NewKey()
-	if err != nil {
-		return common.Address{}, err
-	}
-	return s.putKey(ctx, ref, key)
+	return storekit.NewKey(ctx, ref, s.putKey)
 }
 
 // ImportKey implements [session.Keyring]. A key that is there already is sealed anew.
 func (s *Store) ImportKey(ctx context.Context, ref session.Ref, key *ecdsa.PrivateKey) (common.Address, error) {
-	own, err := seal.CopyKey(key)
-	if err != nil {
-		return common.Address{}, fmt.Errorf("%w: import session key of %s: %w", policy.ErrInvalid, ref, err)
-	}
-	return s.putKey(ctx, ref, own)
+	return storekit.ImportKey(ctx, ref, key, s.putKey)
 }
 
-func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) (common.Address, error) {
-	defer key.Wipe()
+func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) error {
 	if err := s.checkKeys(ctx, ref); err != nil {
-		return common.Address{}, err
+		return err
 	}
 	for range maxTries {
 		stored, err := s.insertKey(ctx, ref, key)
 		if err != nil {
-			return common.Address{}, s.fail(ctx, fmt.Sprintf("store key %s of %s", key.Address(), ref), err)
+			return s.fail(ctx, fmt.Sprintf("store key %s of %s", key.Address(), ref), err)
 		}
 		if stored {
-			return key.Address(), nil
+			return nil
 		}
 	}
-	return common.Address{}, fmt.Errorf("%w: data keys were rotated %d times while storing key %s of %s", session.ErrConflict, maxTries, key.Address(), ref)
+	return fmt.Errorf("%w: data keys were rotated %d times while storing key %s of %s", session.ErrConflict, maxTries, key.Address(), ref)
 }
 
 // insertKey seals the key by the current data key and stores it, unless that is not current any more.
@@ -125,38 +116,29 @@ func scanAddress(row pgx.CollectableRow) (common.Address, error) {
 
 // SignDigest implements [session.Keyring]. The key is opened for this one signature and wiped.
 func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) ([]byte, error) {
-	key, err := s.openKey(ctx, req.Ref, req.Key)
-	if err != nil {
-		return nil, err
-	}
-	defer key.Wipe()
-	return key.Sign(req.Digest)
+	return storekit.SignDigest(ctx, req, s.useKey)
 }
 
 // SealKey implements [session.KeySealer].
 func (s *Store) SealKey(ctx context.Context, ref session.Ref, address common.Address, aead seal.AEAD) ([]byte, error) {
-	key, err := s.openKey(ctx, ref, address)
-	if err != nil {
-		return nil, err
-	}
-	defer key.Wipe()
-	return key.Seal(aead, seal.AssociatedData(ref.ChainID, ref.Account, address))
+	return storekit.SealKey(ctx, ref, address, aead, s.useKey)
 }
 
-// openKey returns a key, which the caller wipes.
-func (s *Store) openKey(ctx context.Context, ref session.Ref, address common.Address) (*seal.Key, error) {
+// useKey calls use with an opened key, which is wiped when use returns.
+func (s *Store) useKey(ctx context.Context, ref session.Ref, address common.Address, use func(*seal.Key) error) error {
 	if err := s.checkKeys(ctx, ref); err != nil {
-		return nil, err
+		return err
 	}
 	row, err := s.readKey(ctx, ref, address)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	key, err := s.keys.openKey(row)
 	if err != nil {
-		return nil, s.fail(ctx, "open key of "+ref.String(), err)
+		return s.fail(ctx, "open key of "+ref.String(), err)
 	}
-	return key, nil
+	defer key.Wipe()
+	return use(key)
 }
 
 // keyRow is a session key as it is stored.
@@ -182,7 +164,7 @@ func (s *Store) readKey(ctx context.Context, ref session.Ref, address common.Add
 	case err != nil:
 		return nil, s.fail(ctx, fmt.Sprintf("read key %s of %s", address, ref), err)
 	case r.sealed == nil:
-		return nil, session.NoKeyError(ref, address)
+		return nil, storekit.NoKeyError(ref, address)
 	}
 	return r, nil
 }
@@ -211,7 +193,7 @@ func (s *Store) RemoveKey(ctx context.Context, ref session.Ref, key common.Addre
 	case err != nil:
 		return s.fail(ctx, fmt.Sprintf("remove key %s of %s", key, ref), err)
 	case removed == 0:
-		return session.NoKeyError(ref, key)
+		return storekit.NoKeyError(ref, key)
 	}
 	return nil
 }

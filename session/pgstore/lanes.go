@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 const (
@@ -39,7 +40,7 @@ func (s *Store) LeaseLane(ctx context.Context, ref session.Ref, holder string, t
 	if err := s.checkLease(ctx, ref, holder, ttl); err != nil {
 		return uint256.Int{}, err
 	}
-	fresh := laneBytes(session.NewLaneKey())
+	fresh := laneBytes(storekit.NewLaneKey())
 	err = s.round(ctx, beginWrite, func(batch *pgx.Batch) {
 		batch.Queue(lockLanes, ref.ChainID, ref.Account[:])
 		batch.Queue(leaseLane, ref.ChainID, ref.Account[:], []byte(holder), ttl, fresh).QueryRow(func(row pgx.Row) error {
@@ -73,8 +74,8 @@ func (s *Store) ReleaseLane(ctx context.Context, ref session.Ref, key uint256.In
 
 // changeLane changes a lane that is holder's.
 func (s *Store) changeLane(ctx context.Context, verb string, ref session.Ref, key uint256.Int, holder, update string, arguments ...any) error {
-	if key.BitLen() > 8*session.LaneKeySize {
-		return session.LaneLostError(ref, key, holder)
+	if key.BitLen() > 8*storekit.LaneKeySize {
+		return storekit.LaneLostError(ref, key, holder)
 	}
 	arguments = append([]any{ref.ChainID, ref.Account[:], laneBytes(key), []byte(holder)}, arguments...)
 	var changed int64
@@ -88,13 +89,13 @@ func (s *Store) changeLane(ctx context.Context, verb string, ref session.Ref, ke
 	case err != nil:
 		return s.fail(ctx, fmt.Sprintf("%s lane %s of %s", verb, key.Hex(), ref), err)
 	case changed == 0:
-		return session.LaneLostError(ref, key, holder)
+		return storekit.LaneLostError(ref, key, holder)
 	}
 	return nil
 }
 
 func (s *Store) checkLease(ctx context.Context, ref session.Ref, holder string, ttl time.Duration) error {
-	if err := session.CheckLease(ref, holder, ttl); err != nil {
+	if err := storekit.CheckLease(ref, holder, ttl); err != nil {
 		return err
 	}
 	return s.check(ctx, ref)
@@ -102,5 +103,5 @@ func (s *Store) checkLease(ctx context.Context, ref session.Ref, holder string, 
 
 func laneBytes(key uint256.Int) []byte {
 	word := key.Bytes32()
-	return word[len(word)-session.LaneKeySize:]
+	return word[len(word)-storekit.LaneKeySize:]
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 )
@@ -36,5 +37,5 @@ func rootOf(leaves ...session.Leaf) common.Hash {
 	for i := range leaves {
 		hashes[i] = leaves[i].Hash()
 	}
-	return session.NewTree(hashes).Root()
+	return merkle.New(hashes).Root()
 }

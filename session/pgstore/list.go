@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // List implements [session.Lister] by indexes: a page costs as much whatever comes before and after it.
@@ -22,12 +23,12 @@ func (s *Store) List(ctx context.Context, query session.Query) (session.Page, er
 	if query.At.IsZero() {
 		query.At = time.Now() // one moment for the database and for Collect
 	}
-	from, err := query.Start()
+	from, err := storekit.Start(&query)
 	if err = errors.Join(err, checkChain(query.ChainID), checkChain(from.Ref.ChainID)); err != nil {
 		return session.Page{}, err
 	}
 	if query.Limit == 0 {
-		query.Limit = session.DefaultPage
+		query.Limit = storekit.DefaultPage
 	}
 	sql, arguments := selectListed(&query, from)
 	var page session.Page
@@ -45,7 +46,7 @@ func (s *Store) List(ctx context.Context, query session.Query) (session.Page, er
 
 // collectListed adds rows to the page. The query has the last word on each.
 func collectListed(rows pgx.Rows, query *session.Query, page *session.Page) error {
-	var at session.Place
+	var at storekit.Place
 	var account pgtype.DriverBytes
 	var row leafRow
 	targets := append([]any{&at.Ref.ChainID, &account, &at.Position}, row.targets()...)
@@ -55,7 +56,7 @@ func collectListed(rows pgx.Rows, query *session.Query, page *session.Page) erro
 		}
 		at.Ref.Account = common.BytesToAddress(account)
 		leaf := row.take()
-		if query.Collect(page, at, &leaf) {
+		if storekit.Collect(query, page, at, &leaf) {
 			break
 		}
 	}
@@ -84,7 +85,7 @@ func (c *conditions) place(argument any) string {
 
 // selectListed asks for one leaf more than the page holds, which tells whether there is another page. A
 // condition that is not asked for is not there, so that each kind of query is planned for itself.
-func selectListed(query *session.Query, from session.Place) (sql string, arguments []any) {
+func selectListed(query *session.Query, from storekit.Place) (sql string, arguments []any) {
 	c := new(conditions)
 	c.add("(chain_id, account, position) >= (%, %, %)", from.Ref.ChainID, from.Ref.Account[:], from.Position)
 	if query.ChainID != 0 {

@@ -14,6 +14,7 @@ import (
 	"github.com/go-sesame/sesame/internal/testutil/pgtest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/pgstore"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 const (
@@ -93,9 +94,9 @@ func TestListPlans(t *testing.T) {
 func nextCursor(t *testing.T, store *pgstore.Store, pages int) (cursor string) {
 	t.Helper()
 	for range pages {
-		page, err := store.List(t.Context(), session.Query{Limit: session.MaxPage, Cursor: cursor})
+		page, err := store.List(t.Context(), session.Query{Limit: storekit.MaxPage, Cursor: cursor})
 		require.NoError(t, err)
-		require.Len(t, page.Items, session.MaxPage)
+		require.Len(t, page.Items, storekit.MaxPage)
 		cursor = page.Next
 	}
 	return cursor
@@ -103,7 +104,7 @@ func nextCursor(t *testing.T, store *pgstore.Store, pages int) (cursor string) {
 
 func explain(t *testing.T, url string, query session.Query) string {
 	t.Helper()
-	from, err := query.Start()
+	from, err := storekit.Start(&query)
 	require.NoError(t, err)
 	sql, arguments := pgstore.SelectListed(&query, from)
 	conn, err := pgx.Connect(t.Context(), url)
@@ -140,6 +141,6 @@ func BenchmarkList(b *testing.B) {
 	for b.Loop() {
 		page, err := store.List(b.Context(), session.Query{Status: session.StatusPending, At: time.Unix(1, 0)})
 		require.NoError(b, err)
-		require.Len(b, page.Items, session.DefaultPage)
+		require.Len(b, page.Items, storekit.DefaultPage)
 	}
 }

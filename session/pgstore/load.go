@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 const (
@@ -39,7 +40,7 @@ func (s *Store) Load(ctx context.Context, ref session.Ref) (*session.State, erro
 	case err != nil:
 		return nil, s.fail(ctx, "load sessions of "+ref.String(), err)
 	case state.Version == 0:
-		return nil, session.NotFoundError(ref)
+		return nil, storekit.NotFoundError(ref)
 	}
 	return state, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/go-sesame/sesame/session/pgstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // openWith opens a store with a Sealer, closed after the test.
@@ -42,7 +43,7 @@ func sign(ctx context.Context, store *pgstore.Store, key common.Address) error {
 	digest := common.Hash{1}
 	sig, err := store.SignDigest(ctx, session.SignRequest{Ref: testRef, Key: key, Digest: digest})
 	if err == nil {
-		_, err = session.NormalizeSignature(sig, digest, key)
+		err = storekit.CheckSignature(sig, digest, key)
 	}
 	return err
 }
@@ -86,7 +87,7 @@ func TestRotateRefused(t *testing.T) {
 	requireAllSign(t, openWith(t, url, newSealer('a')), keys)
 
 	none := openWith(t, url, nil)
-	require.ErrorIs(t, none.Rotate(t.Context(), newSealer('b')), pgstore.ErrNoSealer)
+	require.ErrorIs(t, none.Rotate(t.Context(), newSealer('b')), seal.ErrNoSealer)
 }
 
 // oneWay seals and never opens.

@@ -14,33 +14,32 @@ import (
 	"github.com/go-sesame/sesame/session/seal"
 )
 
-// Store keeps sessions and sealed session keys in a PostgreSQL database. It is a [session.Store], a
-// [session.Keyring], a [session.Lister] and a [session.LaneLeaser], safe for concurrent use. Any number
-// of them, in any number of processes, may work on one database. Close it after use.
+// Store keeps sessions and sealed session keys in a PostgreSQL database. It is a
+// [session.Backend] whose keys sign in this process ([session.LocalKeyring]) and can be handed out
+// ([session.KeySealer]), safe for concurrent use. Any number of them, in any number of processes, may work on one
+// database. Close it after use.
 type Store struct {
 	pool   *pgxpool.Pool
 	owned  bool // pool is closed with the store
 	closed atomic.Bool
-	// waits has room for as many as may hold a session, or wait to change one, at once: one less than the
-	// pool has connections, so that there always is one for what is done while a session is held, such as
-	// reading its key. If all of them waited for who holds a session, none would go on.
+	// waits has room for as many as may hold an account's sessions, or wait to change them, at once: one less
+	// than the pool has connections, so that there always is one for what is done while they are held, such as
+	// reading a key. If all of them waited for whoever holds sessions, none would go on.
 	waits chan struct{}
 
 	keys keyring
 }
 
 var (
-	_ session.Store        = (*Store)(nil)
+	_ session.Backend      = (*Store)(nil)
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
-	_ session.Lister       = (*Store)(nil)
-	_ session.LaneLeaser   = (*Store)(nil)
 )
 
 // Config says how a store is opened.
 type Config struct {
 	// Sealer seals the data key under which session keys are stored. Without it the store keeps
-	// sessions, and its methods of [session.Keyring] return errors matching [ErrNoSealer]. It stays the
+	// sessions, and its methods of [session.Keyring] return errors matching [seal.ErrNoSealer]. It stays the
 	// caller's to wipe.
 	Sealer seal.AEAD
 }
@@ -75,13 +74,13 @@ func Open(ctx context.Context, connString string, config Config) (*Store, error)
 	return store, nil
 }
 
-// New is [Open] on a pool of the caller's, who closes it after the store. The pool should serve this
+// New is [Open] on a pool of the caller's, which the caller closes after the store. The pool should serve this
 // store alone, and must not connect to a standby: signers hold one connection each while their key is
 // read on another, and the store counts on all but its own being free.
 func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error) {
 	connections := pool.Config().MaxConns
 	if connections < 2 {
-		return nil, fmt.Errorf("%w: open session store on a pool of one connection; set pool_max_conns to 2 or more: a session is held on one while its key is read on another", policy.ErrInvalid)
+		return nil, fmt.Errorf("%w: open session store on a pool of one connection; set pool_max_conns to 2 or more: sessions are held on one while a key is read on another", policy.ErrInvalid)
 	}
 	s := &Store{
 		pool:  pool,

@@ -137,7 +137,7 @@ func signUntilRevoked(t *testing.T, url string) {
 }
 
 // signWith signs with leaf n until it is revoked.
-func signWith(ctx context.Context, sess *session.Session, n int) error {
+func signWith(ctx context.Context, sess *session.Sessions, n int) error {
 	signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(n))
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ func (c Cost) withDefaults() Cost {
 }
 
 // check bounds the cost, as it comes from a ciphertext too, which somebody may have made to exhaust
-// the memory of who opens it.
+// the memory of whoever opens it.
 func (c Cost) check() error {
 	switch {
 	case c.Time < 1 || c.Time > 64:

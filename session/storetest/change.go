@@ -11,6 +11,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 )
@@ -239,7 +240,7 @@ func treeOf(leaves ...session.Leaf) (ids []string, root common.Hash) {
 		ids = append(ids, leaves[i].ID)
 		hashes[i] = leaves[i].Hash()
 	}
-	return ids, session.NewTree(hashes).Root()
+	return ids, merkle.New(hashes).Root()
 }
 
 func (c *Config) testNoSharedMemory(t *testing.T) {

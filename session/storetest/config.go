@@ -22,7 +22,7 @@ type Config struct {
 	Join func(t *testing.T, store session.Store) session.Store
 	// ChainID is set for a store that knows one chain only and refuses others.
 	ChainID uint64
-	// Leaves is how large the large session is, 10,000 by default.
+	// Leaves is how many the account with many has, 10,000 by default.
 	Leaves int
 }
 
@@ -42,7 +42,7 @@ func Run(t *testing.T, c Config) {
 	t.Run("inside a hold", c.testInsideHold)
 	t.Run("hold against apply", c.testHoldAgainstApply)
 	t.Run("cancelled context", c.testCancelled)
-	t.Run("large session", c.testLarge)
+	t.Run("many leaves", c.testLarge)
 	t.Run("reopen", c.testReopen)
 	t.Run("keyring", c.testKeyring)
 	t.Run("list", c.testList)

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // CrashConfig says how to open the store that [Crash] works on.
@@ -70,7 +71,7 @@ func (c *CrashConfig) killAgainAndAgain(t *testing.T, name string, random *rand.
 		step := stepOf(have)
 		require.GreaterOrEqual(t, step, max(stepOf(model), reported), "kill %d: a committed change is lost", kill)
 		for stepOf(model) < step {
-			next, err := model.Apply(crashStep(stepOf(model)+1, model))
+			next, err := storekit.Apply(model, crashStep(stepOf(model)+1, model))
 			require.NoError(t, err)
 			model = next
 		}
@@ -169,7 +170,7 @@ func (c *CrashConfig) commit(t *testing.T, store session.Store, state *session.S
 		err := keys.RemoveKey(t.Context(), ref, crypto.PubkeyToAddress(crashKey(id).PublicKey))
 		require.NoError(t, err)
 	}
-	next, err := state.Apply(change)
+	next, err := storekit.Apply(state, change)
 	require.NoError(t, err)
 	next.Version = version
 	return next

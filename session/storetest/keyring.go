@@ -17,6 +17,7 @@ import (
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 func (c *Config) testKeyring(t *testing.T) {
@@ -36,7 +37,7 @@ func requireSigns(t *testing.T, keys session.Keyring, ref session.Ref, key commo
 	digest := crypto.Keccak256Hash(key[:])
 	sig, err := keys.SignDigest(t.Context(), session.SignRequest{Ref: ref, Key: key, Digest: digest})
 	require.NoError(t, err)
-	_, err = session.NormalizeSignature(sig, digest, key)
+	err = storekit.CheckSignature(sig, digest, key)
 	require.NoError(t, err)
 }
 

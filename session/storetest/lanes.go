@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 const (
@@ -53,7 +54,7 @@ func (c *Config) testLease(t *testing.T) {
 	require.NotEqual(t, first, second, "a lane is leased once, to one holder too")
 	foreign := lease(t, lanes[1], c.ref(1), "a", long)
 	for _, key := range []uint256.Int{first, second, foreign} {
-		require.LessOrEqual(t, key.BitLen(), 8*session.LaneKeySize)
+		require.LessOrEqual(t, key.BitLen(), 8*storekit.LaneKeySize)
 		require.Greater(t, key.BitLen(), 64, "a lane that a caller would choose by hand")
 	}
 

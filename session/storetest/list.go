@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 func (c *Config) testList(t *testing.T) {
@@ -30,7 +31,7 @@ func (c *Config) testList(t *testing.T) {
 		"all":               {},
 		"pages of one":      {Limit: 1},
 		"pages of seven":    {Limit: 7},
-		"largest page":      {Limit: session.MaxPage},
+		"largest page":      {Limit: storekit.MaxPage},
 		"chain":             {ChainID: one, Limit: 5},
 		"unknown chain":     {ChainID: one + 9},
 		"account":           {Account: account, Limit: 2},
@@ -67,7 +68,7 @@ func (c *Config) fill(t *testing.T, store session.Store) (all []session.Listed) 
 			all = append(all, session.Listed{Ref: ref, Position: position, Leaf: leaves[position]})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b session.Listed) int { return a.Ref.Compare(b.Ref) })
+	slices.SortStableFunc(all, func(a, b session.Listed) int { return storekit.CompareRefs(a.Ref, b.Ref) })
 	return all
 }
 
@@ -79,12 +80,12 @@ func requireListed(t *testing.T, lister session.Lister, query session.Query, all
 		var page session.Page
 		byHand := query
 		byHand.Limit = 0
-		byHand.Collect(&page, session.Place{Ref: item.Ref, Position: item.Position}, &item.Leaf)
+		storekit.Collect(&byHand, &page, storekit.Place{Ref: item.Ref, Position: item.Position}, &item.Leaf)
 		want = append(want, page.Items...)
 	}
 	limit := query.Limit
 	if limit == 0 {
-		limit = session.DefaultPage
+		limit = storekit.DefaultPage
 	}
 	for {
 		page, err := lister.List(t.Context(), query)
@@ -103,7 +104,7 @@ func requireListed(t *testing.T, lister session.Lister, query session.Query, all
 func requireRefused(t *testing.T, lister session.Lister) {
 	for name, query := range map[string]session.Query{
 		"negative limit": {Limit: -1},
-		"large limit":    {Limit: session.MaxPage + 1},
+		"large limit":    {Limit: storekit.MaxPage + 1},
 		"unknown status": {Status: 77},
 		"cursor":         {Cursor: "not a cursor"},
 		"short cursor":   {Cursor: "AAAA"},

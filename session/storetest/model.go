@@ -9,15 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
-// testModel makes random changes to the store and to [session.Memory] and compares.
+// testModel makes random changes to the store and to [memstore.Store] and compares.
 func (c *Config) testModel(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
-			store, model := c.Open(t), session.NewMemory()
+			store, model := c.Open(t), memstore.New()
 			refs := []session.Ref{c.ref(0), c.ref(1)}
 			for range 60 {
 				modelStep(t, random, refs[random.IntN(len(refs))], store, model)

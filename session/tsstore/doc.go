@@ -41,7 +41,7 @@
 // [Store.Inspect] reads files that nothing else here would read, and reports what was spoilt in them:
 // references padded on the wrong side, texts taken for hex, revoked leaves in the tree, roots that do not
 // match, keys that are missing, wrong or readable by others. [Transfer] takes sessions and keys over into
-// any other store, and refuses what it would have to guess at. [TransferBack] writes a session into
+// any other store, and refuses what it would have to guess at. [TransferBack] writes sessions into
 // the SDK's files, so that the SDK can prove with it.
 //
 // The SDK's revokeSessions adds the leaves that stay to a tree that has all of them. What it then

@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
@@ -69,7 +70,7 @@ func ExampleTransfer() {
 	ctx := context.Background()
 	from, remove := copyOf("testdata/sdk-revoked")
 	defer remove()
-	to := session.NewMemory() // a filestore or pgstore in earnest
+	to := memstore.New() // a filestore or pgstore in earnest
 	_, _, err := tsstore.Transfer(ctx, from, ref, to, nil)
 	fmt.Println(errors.Is(err, session.ErrRootMismatch))
 

@@ -6,8 +6,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/internal/permission"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
@@ -60,8 +62,8 @@ func (in *inspection) document(ctx context.Context) (*session.Document, error) {
 	for i := range leaves {
 		hashes[i] = leaves[i].Hash()
 	}
-	store := session.NewMemory()
-	change := session.Change{Header: session.Header{Root: session.NewTree(hashes).Root()}, Put: leaves}
+	store := memstore.New()
+	change := session.Change{Header: session.Header{Root: merkle.New(hashes).Root()}, Put: leaves}
 	if _, err := store.Apply(ctx, ref, 0, &change); err != nil {
 		return nil, fmt.Errorf("export of %s: %w", ref, err)
 	}

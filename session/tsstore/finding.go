@@ -7,7 +7,7 @@ import (
 	"github.com/go-sesame/sesame/session/policy"
 )
 
-// Finding is something about an account's files that the TypeScript SDK, or who used it, spoilt, or that
+// Finding is something about an account's files that the TypeScript SDK, or whoever used it, spoilt, or that
 // should be known before the sessions are used elsewhere.
 type Finding struct {
 	// Finding has the code, the severity and one sentence for people, with the way out. Leaf is the position in

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // Inspect reads an account's two files, those too that [Store.Load] refuses, and reports what the SDK's
@@ -72,7 +73,7 @@ func (s *Store) inspect(ctx context.Context, ref session.Ref, set settings) (*in
 	case err != nil:
 		return nil, err
 	case !hasSessions && !hasSigners:
-		return nil, fmt.Errorf("no files in %s: %w", s.dir, session.NotFoundError(ref))
+		return nil, fmt.Errorf("no files in %s: %w", s.dir, storekit.NotFoundError(ref))
 	}
 	return in, nil
 }

@@ -18,7 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -91,7 +93,7 @@ func rootOfNodes(t *testing.T, nodes []object) common.Hash {
 			hashes = append(hashes, n.leaf.Hash())
 		}
 	}
-	return session.NewTree(hashes).Root()
+	return merkle.New(hashes).Root()
 }
 
 // requireFindings compares findings with lines "entry: degree: message (code)", in which short names stand
@@ -415,7 +417,7 @@ func TestInspectsItsOwnFiles(t *testing.T) {
 	tombstone, waiting := state.Leaves[0].Clone(), state.Leaves[0].Clone()
 	tombstone.ID, tombstone.ValidAfter, tombstone.Status, tombstone.InTree = "gone", 7, session.StatusRevoked, false
 	waiting.ID, waiting.ValidAfter, waiting.Status, waiting.InTree = "waiting", 8, session.StatusPending, false
-	root := session.NewTree([]common.Hash{state.Leaves[1].Hash(), state.Leaves[0].Hash()}).Root()
+	root := merkle.New([]common.Hash{state.Leaves[1].Hash(), state.Leaves[0].Hash()}).Root()
 	header := session.Header{Root: root, Order: []string{"s1", "s0"}, Pending: &session.PendingRoot{Root: otherRoot, Add: []string{"waiting"}}}
 	_, err = store.Apply(t.Context(), testRef, state.Version, &session.Change{Header: header, Put: []session.Leaf{tombstone, waiting}})
 	require.NoError(t, err)
@@ -512,7 +514,7 @@ func requireSane(t *testing.T, sessions, signers []byte) {
 
 // opens reports whether a session with that state opens.
 func opens(t *testing.T, state *session.State) bool {
-	store := session.NewMemory()
+	store := memstore.New()
 	_, err := store.Apply(t.Context(), testRef, 0, &session.Change{Header: state.Header, Put: state.Leaves})
 	require.NoError(t, err)
 	_, err = session.Open(t.Context(), store, testRef)

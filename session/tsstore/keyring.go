@@ -3,37 +3,27 @@ package tsstore
 import (
 	"context"
 	"crypto/ecdsa"
-	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
-	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // NewKey implements [session.Keyring].
 func (s *Store) NewKey(ctx context.Context, ref session.Ref) (common.Address, error) {
-	key, err := seal.NewKey()
-	if err != nil {
-		return common.Address{}, err
-	}
-	return s.putKey(ctx, ref, key)
+	return storekit.NewKey(ctx, ref, s.putKey)
 }
 
 // ImportKey implements [session.Keyring].
 func (s *Store) ImportKey(ctx context.Context, ref session.Ref, key *ecdsa.PrivateKey) (common.Address, error) {
-	own, err := seal.CopyKey(key)
-	if err != nil {
-		return common.Address{}, fmt.Errorf("%w: import session key of %s: %w", policy.ErrInvalid, ref, err)
-	}
-	return s.putKey(ctx, ref, own)
+	return storekit.ImportKey(ctx, ref, key, s.putKey)
 }
 
 // putKey makes the key durable. One that is there already stays as it is.
-func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) (common.Address, error) {
-	defer key.Wipe()
-	err := s.updateSigners(ctx, ref, func(file *signers, names map[common.Address]string) error {
+func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) error {
+	return s.updateSigners(ctx, ref, func(file *signers, names map[common.Address]string) error {
 		name, ok := names[key.Address()]
 		if !ok {
 			return file.put(key)
@@ -43,10 +33,6 @@ func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) (com
 		}
 		return nil
 	})
-	if err != nil {
-		return common.Address{}, err
-	}
-	return key.Address(), nil
 }
 
 // RemoveKey implements [session.Keyring].
@@ -54,7 +40,7 @@ func (s *Store) RemoveKey(ctx context.Context, ref session.Ref, key common.Addre
 	return s.updateSigners(ctx, ref, func(file *signers, names map[common.Address]string) error {
 		name, ok := names[key]
 		if !ok {
-			return session.NoKeyError(ref, key)
+			return storekit.NoKeyError(ref, key)
 		}
 		delete(file.entries, name)
 		return nil
@@ -77,24 +63,16 @@ func (s *Store) Keys(ctx context.Context, ref session.Ref) ([]common.Address, er
 }
 
 // SignDigest implements [session.Keyring].
-func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) (signature []byte, err error) {
-	err = s.useKey(ctx, req.Ref, req.Key, func(key *seal.Key) error {
-		signature, err = key.Sign(req.Digest)
-		return err
-	})
-	return signature, err
+func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) ([]byte, error) {
+	return storekit.SignDigest(ctx, req, s.useKey)
 }
 
 // SignsLocally implements [session.LocalKeyring]: a key that is not its entry's does not sign.
 func (s *Store) SignsLocally() {}
 
 // SealKey implements [session.KeySealer].
-func (s *Store) SealKey(ctx context.Context, ref session.Ref, key common.Address, aead seal.AEAD) (sealed []byte, err error) {
-	err = s.useKey(ctx, ref, key, func(own *seal.Key) error {
-		sealed, err = own.Seal(aead, seal.AssociatedData(ref.ChainID, ref.Account, key))
-		return err
-	})
-	return sealed, err
+func (s *Store) SealKey(ctx context.Context, ref session.Ref, key common.Address, aead seal.AEAD) ([]byte, error) {
+	return storekit.SealKey(ctx, ref, key, aead, s.useKey)
 }
 
 // useKey calls use with one of ref's keys, which is wiped when use returns.
@@ -102,7 +80,7 @@ func (s *Store) useKey(ctx context.Context, ref session.Ref, address common.Addr
 	return s.readSigners(ctx, ref, func(file *signers, names map[common.Address]string) error {
 		name, ok := names[address]
 		if !ok {
-			return session.NoKeyError(ref, address)
+			return storekit.NoKeyError(ref, address)
 		}
 		key, bad := file.key(name, address)
 		if bad != nil {

@@ -10,11 +10,12 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // List implements [session.Lister]. It reads the files of all accounts that may fit.
 func (s *Store) List(ctx context.Context, query session.Query) (page session.Page, err error) {
-	from, err := query.Start()
+	from, err := storekit.Start(&query)
 	if err != nil {
 		return session.Page{}, err
 	}
@@ -23,7 +24,7 @@ func (s *Store) List(ctx context.Context, query session.Query) (page session.Pag
 		return session.Page{}, err
 	}
 	for _, ref := range refs {
-		if ref.Compare(from.Ref) < 0 || !query.MatchesRef(ref) {
+		if storekit.CompareRefs(ref, from.Ref) < 0 || !storekit.MatchesRef(&query, ref) {
 			continue
 		}
 		state, err := s.Load(ctx, ref)
@@ -33,7 +34,7 @@ func (s *Store) List(ctx context.Context, query session.Query) (page session.Pag
 		if err != nil {
 			return session.Page{}, err
 		}
-		if query.CollectState(&page, from, ref, state) {
+		if storekit.CollectState(&query, &page, from, ref, state) {
 			break
 		}
 	}
@@ -54,6 +55,6 @@ func (s *Store) refs() ([]session.Ref, error) {
 			refs = append(refs, session.Ref{ChainID: s.chainID, Account: common.BytesToAddress(account)})
 		}
 	}
-	slices.SortFunc(refs, session.Ref.Compare)
+	slices.SortFunc(refs, storekit.CompareRefs)
 	return slices.Compact(refs), nil
 }

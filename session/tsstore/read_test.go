@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 )
@@ -173,7 +174,7 @@ func TestFindsTheLeavesInTheTree(t *testing.T) {
 			for _, i := range in {
 				covered = append(covered, hashes[i])
 			}
-			root := session.NewTree(covered).Root()
+			root := merkle.New(covered).Root()
 			state, err := writeSessions(t, testFile(t, root.Hex(), nodes...)).Load(t.Context(), testRef)
 			require.NoError(t, err)
 			require.Equal(t, root, state.Root)
@@ -190,7 +191,7 @@ func TestFindsTheLeavesInTheTree(t *testing.T) {
 	for _, unset := range []string{"", "0x"} {
 		state, err := writeSessions(t, testFile(t, unset, nodes...)).Load(t.Context(), testRef)
 		require.NoError(t, err)
-		require.Equal(t, session.NewTree(hashes).Root(), state.Root, "without a root, all leaves")
+		require.Equal(t, merkle.New(hashes).Root(), state.Root, "without a root, all leaves")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
@@ -72,7 +73,7 @@ func rootOf(leaves []session.Leaf) common.Hash {
 			hashes = append(hashes, leaves[i].Hash())
 		}
 	}
-	return session.NewTree(hashes).Root()
+	return merkle.New(hashes).Root()
 }
 
 func TestTombstonesAreKeptFromTheSDK(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/session/storekit"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
 
@@ -58,7 +59,7 @@ func TestReadsWhatTheSDKWrites(t *testing.T) {
 		digest := crypto.Keccak256Hash([]byte("digest"))
 		sig, err := store.SignDigest(t.Context(), session.SignRequest{Ref: ref, Key: state.Leaves[i].Key, Digest: digest})
 		require.NoError(t, err)
-		_, err = session.NormalizeSignature(sig, digest, state.Leaves[i].Key)
+		err = storekit.CheckSignature(sig, digest, state.Leaves[i].Key)
 		require.NoError(t, err)
 	}
 }

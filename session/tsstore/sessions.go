@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // sessions is an account's file of sessions.
@@ -220,7 +221,7 @@ func (f *sessions) state(version uint64) *session.State {
 
 // apply changes the file as change says.
 func (f *sessions) apply(change *session.Change) error {
-	next, err := f.state(0).Apply(change)
+	next, err := storekit.Apply(f.state(0), change)
 	if err != nil {
 		return err
 	}

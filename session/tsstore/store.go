@@ -13,6 +13,7 @@ import (
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/internal/filelock"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // Store is a directory of the TypeScript SDK's files for one chain. It is a [session.Store], a
@@ -68,7 +69,7 @@ func (s *Store) Load(ctx context.Context, ref session.Ref) (*session.State, erro
 		return nil, err
 	}
 	if len(content) == 0 {
-		return nil, fmt.Errorf("no file %s: %w", path, session.NotFoundError(ref))
+		return nil, fmt.Errorf("no file %s: %w", path, storekit.NotFoundError(ref))
 	}
 	file, err := parseSessions(ref, path, content, s.now())
 	if err != nil {
@@ -111,7 +112,7 @@ func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint6
 func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change) (next uint64, err error) {
 	err = s.update(ctx, ref, sessionsKind, func(path string, content []byte) ([]byte, error) {
 		if have := versionOf(content); have != version {
-			return nil, session.ConflictError(ref, version, have)
+			return nil, storekit.ConflictError(ref, version, have)
 		}
 		file, err := parseSessions(ref, path, content, s.now())
 		if err != nil {

@@ -12,14 +12,14 @@ import (
 
 // Transfer takes an account's sessions and their keys over from the TypeScript SDK's files into another
 // store: keys into keys or, if that is nil, into the store itself if it is a [session.Keyring]. It returns
-// the session as [session.Import] does, with leaves that are pending until the chain shows their root, and
+// the sessions as [session.Import] does, with leaves that are pending until the chain shows their root, and
 // what [Store.Inspect] found. The files stay as they are.
 //
 // Keys are there before the leaves are, which are stored in one change: what a crash interrupts can
 // simply be done again, and doing it twice changes nothing. Files with fatal findings are refused as by
 // [Store.Export], and a store that has other sessions of the account is an error matching
 // [session.ErrConflict].
-func Transfer(ctx context.Context, from *Store, ref session.Ref, to session.Store, keys session.Keyring, opts ...ExportOption) (*session.Session, *Report, error) {
+func Transfer(ctx context.Context, from *Store, ref session.Ref, to session.Store, keys session.Keyring, opts ...ExportOption) (*session.Sessions, *Report, error) {
 	aead, err := newTransit()
 	if err != nil {
 		return nil, nil, err
@@ -29,23 +29,23 @@ func Transfer(ctx context.Context, from *Store, ref session.Ref, to session.Stor
 	if err != nil {
 		return nil, report, err
 	}
-	var open []session.Option
+	options := []session.ImportOption{session.WithSealedKeys(aead)}
 	if keys != nil {
-		open = append(open, session.WithKeyring(keys))
+		options = append(options, session.WithKeyring(keys))
 	}
-	sess, err := session.Import(ctx, to, document, session.WithSealedKeys(aead), session.WithOptions(open...))
+	sess, err := session.Import(ctx, to, document, options...)
 	if err != nil {
 		return nil, report, fmt.Errorf("transfer to another store: %w", err)
 	}
 	return sess, report, nil
 }
 
-// TransferBack writes a session and its keys into the SDK's files, for a service that stays with the SDK or
-// returns to it, and returns the session of the files. The SDK proves its leaves as long as the session's
-// root is on chain. The session's keyring has to hand keys out ([session.KeySealer]); without
-// keys, [session.Import] takes [session.Session.Export] into the files. Doing it twice changes
+// TransferBack writes an account's sessions and their keys into the SDK's files, for a service that stays with
+// the SDK or returns to it, and returns the sessions of the files. The SDK proves their leaves as long as their
+// root is on chain. The keyring of from has to hand keys out ([session.KeySealer]); without
+// keys, [session.Import] takes [session.Sessions.Export] into the files. Doing it twice changes
 // nothing, and files that have other sessions of the account are an error matching [session.ErrConflict].
-func TransferBack(ctx context.Context, from *session.Session, to *Store) (*session.Session, error) {
+func TransferBack(ctx context.Context, from *session.Sessions, to *Store) (*session.Sessions, error) {
 	aead, err := newTransit()
 	if err != nil {
 		return nil, err

@@ -16,9 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
 
@@ -50,13 +53,13 @@ func (c *chain) SessionRootAndNonce(context.Context, common.Address, *uint256.In
 }
 
 // requireProves requires that the leaf signs, and that its proof leads to root.
-func requireProves(t *testing.T, sess *session.Session, i int, root common.Hash) {
+func requireProves(t *testing.T, sess *session.Sessions, i int, root common.Hash) {
 	t.Helper()
 	leaf, err := sess.Leaf(i).Leaf()
 	require.NoError(t, err)
 	proof, err := sess.Proof(i)
 	require.NoError(t, err)
-	require.True(t, session.VerifyProof(root, leaf.Hash(), proof))
+	require.True(t, merkle.Verify(root, leaf.Hash(), proof))
 }
 
 // What the SDK leaves behind when it revokes, and the tree of the root it then sets. The roots are its own.
@@ -120,7 +123,7 @@ func TestTransferWithRepeatedLeaves(t *testing.T) {
 	for name, test := range revocations {
 		t.Run(name, func(t *testing.T) {
 			store, _ := openRevoked(t, name)
-			root, memory := common.HexToHash(test.root), session.NewMemory()
+			root, memory := common.HexToHash(test.root), memstore.New()
 			sess, report, err := tsstore.Transfer(t.Context(), store, ref, memory, nil, tsstore.RepeatLeaves())
 			require.NoError(t, err)
 			require.NoError(t, report.Err())
@@ -143,7 +146,7 @@ func TestTransferWithRepeatedLeaves(t *testing.T) {
 			}
 			next, err := sess.PlanRevoke(sess.Leaves()[0].ID)
 			require.NoError(t, err)
-			require.Equal(t, session.NewTree(stay[1:]).Root(), next.Root(), "the next root has what is in force, once")
+			require.Equal(t, merkle.New(stay[1:]).Root(), next.Root(), "the next root has what is in force, once")
 		})
 	}
 }
@@ -158,7 +161,7 @@ func TestTransferWithRootOfLeaves(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			store, file := openFiles(t, "sdk-revoked")
 			file.change(spoil)
-			sess, report, err := tsstore.Transfer(t.Context(), store, ref, session.NewMemory(), nil, tsstore.RootOfLeaves())
+			sess, report, err := tsstore.Transfer(t.Context(), store, ref, memstore.New(), nil, tsstore.RootOfLeaves())
 			require.NoError(t, err)
 			require.NoError(t, report.Err())
 			require.Equal(t, report.LeavesRoot, sess.Root())
@@ -168,7 +171,7 @@ func TestTransferWithRootOfLeaves(t *testing.T) {
 	}
 	store, file := openFiles(t, "sdk-revoked")
 	file.change(func(f object) { f["leafNodes"] = f["leafNodes"].([]any)[1:3] })
-	_, _, err := tsstore.Transfer(t.Context(), store, ref, session.NewMemory(), nil, tsstore.RepeatLeaves())
+	_, _, err := tsstore.Transfer(t.Context(), store, ref, memstore.New(), nil, tsstore.RepeatLeaves())
 	require.ErrorIs(t, err, session.ErrRootMismatch, "leaves are not repeated under a root that nobody knows")
 	_, _, err = store.Export(t.Context(), ref, tsstore.RepeatLeaves(), tsstore.RootOfLeaves())
 	require.EqualError(t, err, "invalid input: export of "+ref.String()+" with both RepeatLeaves and RootOfLeaves; choose one")
@@ -179,7 +182,7 @@ func TestTransferByTheChain(t *testing.T) {
 	store, file := openFiles(t, "sdk")
 	leaves := mustLoad(t, store).Leaves
 	landed := rootOf(leaves[:2])
-	sess, report, err := tsstore.Transfer(t.Context(), store, ref, session.NewMemory(), nil, tsstore.WithChain(&chain{landed}))
+	sess, report, err := tsstore.Transfer(t.Context(), store, ref, memstore.New(), nil, tsstore.WithChain(&chain{landed}))
 	require.NoError(t, err)
 	require.Equal(t, landed, *report.Chain)
 	require.Equal(t, []int{0, 1}, report.Tree)
@@ -206,7 +209,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, testdata := range []string{"sdk", "sdk-spoilt"} {
 		t.Run(testdata, func(t *testing.T) {
 			store, before := openFiles(t, testdata)
-			sess, _, err := tsstore.Transfer(t.Context(), store, ref, session.NewMemory(), nil)
+			sess, _, err := tsstore.Transfer(t.Context(), store, ref, memstore.New(), nil)
 			require.NoError(t, err)
 			back, dir := openNew(t, ref.ChainID)
 			again, err := tsstore.TransferBack(t.Context(), sess, back)
@@ -243,7 +246,7 @@ func (s sdk) meaning() (nodes []object) {
 // A session whose tree has another order than its leaves, and leaves outside the tree, is written so that
 // the SDK proves with it: its tree are all leaf nodes in their order.
 func TestTransferBackIsInTheOrderOfTheTree(t *testing.T) {
-	memory := session.NewMemory()
+	memory := memstore.New()
 	var leaves []session.Leaf
 	for _, id := range []string{"a", "b", "c", "apart"} {
 		key, err := memory.NewKey(t.Context(), ref)
@@ -290,7 +293,7 @@ type (
 )
 
 // failingStore loses every change, as a crash before the leaves are stored does.
-type failingStore struct{ *session.Memory }
+type failingStore struct{ *memstore.Store }
 
 var errCrash = errors.New("crash")
 
@@ -300,7 +303,7 @@ func (failingStore) Apply(context.Context, session.Ref, uint64, *session.Change)
 
 func TestTransferCanBeRepeated(t *testing.T) {
 	from, _ := openSDK(t)
-	memory := session.NewMemory()
+	memory := memstore.New()
 	_, report, err := tsstore.Transfer(t.Context(), from, ref, failingStore{memory}, nil)
 	require.ErrorIs(t, err, errCrash)
 	require.NotNil(t, report)
@@ -330,23 +333,23 @@ func TestTransferCanBeRepeated(t *testing.T) {
 func TestTransferRefuses(t *testing.T) {
 	conflict := session.Leaf{ID: "other", Status: session.StatusActive, InTree: true, Key: common.HexToAddress("0x52"), Compiled: policy.Compiled{Module: common.HexToAddress("0x51")}}
 	for name, test := range map[string]struct {
-		spoil func(t *testing.T, from *tsstore.Store, file sdk, to *session.Memory)
+		spoil func(t *testing.T, from *tsstore.Store, file sdk, to *memstore.Store)
 		want  error
 		text  string
 	}{
-		"fatal finding": {func(t *testing.T, _ *tsstore.Store, file sdk, _ *session.Memory) {
+		"fatal finding": {func(t *testing.T, _ *tsstore.Store, file sdk, _ *memstore.Store) {
 			file.change(func(f object) { f["leafNodes"].([]any)[1].(object)["status"] = "DONE" })
 		}, policy.ErrInvalid, "the TypeScript SDK's files of " + ref.String() + ` cannot be taken over: leafNodes[1].status (session 46921cb70b): fatal: unknown status "DONE"; correct it, or remove the leaf node if its root was never set (malformed)`},
-		"other sessions": {func(t *testing.T, _ *tsstore.Store, _ sdk, to *session.Memory) {
+		"other sessions": {func(t *testing.T, _ *tsstore.Store, _ sdk, to *memstore.Store) {
 			_, err := to.Apply(t.Context(), ref, 0, &session.Change{Header: session.Header{Root: conflict.Hash()}, Put: []session.Leaf{conflict}})
 			require.NoError(t, err)
 		}, session.ErrConflict, "transfer to another store: session store changed meanwhile: the store has 1 other sessions of " + ref.String() + "; adopt the document if the chain shows its root"},
-		"waits for the chain": {func(t *testing.T, from *tsstore.Store, _ sdk, _ *session.Memory) {
+		"waits for the chain": {func(t *testing.T, from *tsstore.Store, _ sdk, _ *memstore.Store) {
 			header := mustLoad(t, from).Header
 			header.Pending = &session.PendingRoot{Root: common.HexToHash("0x77")}
 			mustApply(t, from, session.Change{Header: header})
 		}, session.ErrPending, "session is pending: export of " + ref.String() + "; open its session with a chain and call Reconcile first"},
-		"no leaf in the tree": {func(t *testing.T, from *tsstore.Store, _ sdk, _ *session.Memory) {
+		"no leaf in the tree": {func(t *testing.T, from *tsstore.Store, _ sdk, _ *memstore.Store) {
 			leaves := mustLoad(t, from).Leaves
 			for i := range leaves {
 				leaves[i].Status, leaves[i].InTree = session.StatusRevoked, false
@@ -356,7 +359,7 @@ func TestTransferRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			from, file := openFiles(t, "sdk")
-			to := session.NewMemory()
+			to := memstore.New()
 			test.spoil(t, from, file, to)
 			before, err := to.Version(t.Context(), ref)
 			require.NoError(t, err)
@@ -375,7 +378,7 @@ func TestTransferRefuses(t *testing.T) {
 		})
 	}
 	empty, dir := openNew(t, ref.ChainID)
-	_, report, err := tsstore.Transfer(t.Context(), empty, ref, session.NewMemory(), nil)
+	_, report, err := tsstore.Transfer(t.Context(), empty, ref, memstore.New(), nil)
 	require.ErrorIs(t, err, session.ErrNotFound)
 	require.Nil(t, report)
 	require.EqualError(t, err, "no files in "+dir+": no session stored for "+ref.String()+"; grant or import one first")
@@ -383,7 +386,7 @@ func TestTransferRefuses(t *testing.T) {
 
 func TestTransferIntoAnotherKeyring(t *testing.T) {
 	from, _ := openSDK(t)
-	store, keys := onlyStore{session.NewMemory()}, session.NewMemory()
+	store, keys := onlyStore{memstore.New()}, memstore.New()
 	_, _, err := tsstore.Transfer(t.Context(), from, ref, store, nil)
 	require.ErrorIs(t, err, session.ErrNoKey)
 	require.EqualError(t, err, "transfer to another store: import session document: session key missing: the store of "+ref.String()+" keeps no keys; import with WithKeyring")
@@ -410,7 +413,7 @@ func TestExportedKeys(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, document.Keys, 1)
 	require.Equal(t, leaves[1].Key, document.Keys[0].Address)
-	sess, err := session.Import(t.Context(), session.NewMemory(), document, session.WithSealedKeys(aead))
+	sess, err := session.Import(t.Context(), memstore.New(), document, session.WithSealedKeys(aead))
 	require.NoError(t, err)
 	require.Equal(t, session.StatusRevoked, sess.Leaves()[0].Status)
 
@@ -449,6 +452,6 @@ func TestSealKey(t *testing.T) {
 	digest := crypto.Keccak256Hash([]byte("digest"))
 	sig, err := store.SignDigest(t.Context(), session.SignRequest{Ref: ref, Key: key, Digest: digest})
 	require.NoError(t, err)
-	_, err = session.NormalizeSignature(sig, digest, key)
+	err = storekit.CheckSignature(sig, digest, key)
 	require.NoError(t, err, "a local keyring's signatures are not recovered once more, so they must be right")
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/internal/merkle"
 )
 
 // treeFinder looks for the tree that leaf nodes make up under a root, among those that programs are
@@ -33,7 +33,7 @@ func (t *treeFinder) rootOf(tree []int) common.Hash {
 	for i, at := range tree {
 		hashes[i] = t.hashes[at]
 	}
-	return session.NewTree(hashes).Root()
+	return merkle.New(hashes).Root()
 }
 
 // memberships are the ways in which leaf nodes make up the tree of a root, by status. The SDK takes

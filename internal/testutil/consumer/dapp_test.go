@@ -16,11 +16,12 @@ import (
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/paymaster/paymastertest"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
 // grant has an owner grant a session for minting NFTs.
-func grant(t *testing.T, devnet *accounttest.Devnet, store *session.Memory, nft common.Address) (*account.OwnedAccount, *session.Session) {
+func grant(t *testing.T, devnet *accounttest.Devnet, store *memstore.Store, nft common.Address) (*account.OwnedAccount, *session.Sessions) {
 	t.Helper()
 	owner, err := devnet.NewOwner(t.Context())
 	require.NoError(t, err)
@@ -34,28 +35,30 @@ func grant(t *testing.T, devnet *accounttest.Devnet, store *session.Memory, nft 
 		Window:   policy.Until(time.Now().Add(time.Hour)),
 	})}, account.Sponsored())
 	require.NoError(t, err)
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	_, err = sess.Activate(t.Context(), tx)
+	require.NoError(t, err)
 	return owner, sess
 }
 
 // Grant, send and revoke on the real contracts.
 func TestMintOnAChain(t *testing.T) {
 	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
-	nft, store := devnet.Chain.Contracts.NFT, session.NewMemory()
+	nft, store := devnet.Chain.Contracts.NFT, memstore.New()
 	owner, sess := grant(t, devnet, store, nft)
 
 	require.NoError(t, consumer.Mint(t.Context(), devnet.Client, store, owner.Address(), nft))
 
 	tx, err := owner.Revoke(t.Context(), sess, "mint", account.Sponsored())
 	require.NoError(t, err)
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	_, err = sess.Activate(t.Context(), tx)
+	require.NoError(t, err)
 	require.ErrorIs(t, consumer.Mint(t.Context(), devnet.Client, store, owner.Address(), nft), session.ErrRevoked)
 }
 
 // A day later the session has ended, on chain as here.
 func TestSessionsEnd(t *testing.T) {
 	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
-	nft, store := devnet.Chain.Contracts.NFT, session.NewMemory()
+	nft, store := devnet.Chain.Contracts.NFT, memstore.New()
 	owner, sess := grant(t, devnet, store, nft)
 	require.NoError(t, devnet.Chain.AdjustTime(24*time.Hour))
 	data := []account.Call{{To: nft, Data: common.FromHex("0x40d097c3000000000000000000000000" + owner.Address().Hex()[2:])}}
@@ -68,7 +71,7 @@ func TestBundlerThatIsBusy(t *testing.T) {
 	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
 	busy := bundlertest.NewServer(t, bundlertest.Config{Forward: devnet.Bundler.URL()})
 	busy.On("eth_sendUserOperation", bundlertest.Fail(-32000, "try another bundler"))
-	nft, store := devnet.Chain.Contracts.NFT, session.NewMemory()
+	nft, store := devnet.Chain.Contracts.NFT, memstore.New()
 	owner, _ := grant(t, devnet, store, nft)
 
 	client := newClient(t, devnet, bundler.New(busy.URL()), paymaster.New(devnet.Paymaster.URL()))
@@ -81,7 +84,7 @@ func TestPaymasterThatRefuses(t *testing.T) {
 	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
 	mean := paymastertest.NewServer(t, paymastertest.Config{Forward: devnet.Paymaster.URL()})
 	mean.On("pm_sponsorUserOperation", paymastertest.Fail(-32000, "daily budget is used up"))
-	nft, store := devnet.Chain.Contracts.NFT, session.NewMemory()
+	nft, store := devnet.Chain.Contracts.NFT, memstore.New()
 	owner, _ := grant(t, devnet, store, nft)
 
 	client := newClient(t, devnet, bundler.New(devnet.Bundler.URL()), paymaster.New(mean.URL()))

@@ -3,6 +3,7 @@
 package onchain_test
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -19,8 +20,10 @@ import (
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/tsstore"
 )
@@ -115,10 +118,10 @@ func TestRepeatedLeavesOnChain(t *testing.T) {
 	u := newUser(t)
 	sess, tx, err := u.owner.Grant(t.Context(), u.files, []policy.Policy{u.mintPolicy("stays", 1), u.mintPolicy("revoked", 2)}, account.Sponsored())
 	require.NoError(t, err)
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), sess, tx))
 	leaves := sess.Leaves()
 	stays, revoked := leaves[0].Hash(), leaves[1].Hash()
-	root := session.NewTree([]common.Hash{stays, revoked, stays}).Root() // what revokeSessions(["revoked"]) makes
+	root := merkle.New([]common.Hash{stays, revoked, stays}).Root() // what revokeSessions(["revoked"]) makes
 	u.setRoot(t, root)
 	u.change(t, func(file object) {
 		file["merkleRoot"] = root.Hex()
@@ -126,9 +129,9 @@ func TestRepeatedLeavesOnChain(t *testing.T) {
 	})
 
 	chain := tsstore.WithChain(u.client)
-	_, _, err = tsstore.Transfer(t.Context(), u.files, u.owner.Ref(), session.NewMemory(), nil, chain)
+	_, _, err = tsstore.Transfer(t.Context(), u.files, u.owner.Ref(), memstore.New(), nil, chain)
 	require.ErrorIs(t, err, session.ErrRootMismatch)
-	moved, report, err := tsstore.Transfer(t.Context(), u.files, u.owner.Ref(), session.NewMemory(), nil, chain, tsstore.RepeatLeaves())
+	moved, report, err := tsstore.Transfer(t.Context(), u.files, u.owner.Ref(), memstore.New(), nil, chain, tsstore.RepeatLeaves())
 	require.NoError(t, err)
 	require.Equal(t, []int{0, 1, 0}, report.Tree)
 	moved = moved.On(u.client)
@@ -138,7 +141,7 @@ func TestRepeatedLeavesOnChain(t *testing.T) {
 
 	tx, err = u.owner.Revoke(t.Context(), moved, "revoked", account.Sponsored())
 	require.NoError(t, err)
-	require.NoError(t, moved.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), moved, tx))
 	require.Equal(t, stays, moved.Root(), "what is revoked is gone, and what stays is there once")
 	require.NoError(t, u.use(t, moved.ByID("stays")))
 }
@@ -148,10 +151,10 @@ func TestRootOfLeavesOnChain(t *testing.T) {
 	u := newUser(t)
 	sess, tx, err := u.owner.Grant(t.Context(), u.files, []policy.Policy{u.mintPolicy("stays", 1), u.mintPolicy("cleared", 2)}, account.Sponsored())
 	require.NoError(t, err)
-	require.NoError(t, sess.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), sess, tx))
 	u.change(t, func(file object) { file["leafNodes"] = file["leafNodes"].([]any)[:1] }) // as by clearPendingSessions
 
-	memory := session.NewMemory()
+	memory := memstore.New()
 	moved, _, err := tsstore.Transfer(t.Context(), u.files, u.owner.Ref(), memory, nil, tsstore.RootOfLeaves())
 	require.NoError(t, err)
 	moved = moved.On(u.client)
@@ -159,7 +162,13 @@ func TestRootOfLeavesOnChain(t *testing.T) {
 
 	replaced, tx, err := u.owner.Grant(t.Context(), memory, []policy.Policy{u.mintPolicy("new", 3)}, account.Sponsored(), account.ReplaceRoot())
 	require.NoError(t, err)
-	require.NoError(t, replaced.Activate(t.Context(), tx))
+	require.NoError(t, activate(t.Context(), replaced, tx))
 	require.NoError(t, u.use(t, replaced.ByID("stays")))
 	require.NoError(t, u.use(t, replaced.ByID("new")))
+}
+
+// activate makes a change of the sessions final.
+func activate(ctx context.Context, sess *session.Sessions, op session.Operation) error {
+	_, err := sess.Activate(ctx, op)
+	return err
 }

@@ -1,4 +1,6 @@
-package session
+// Package merkle builds the trees whose roots accounts keep and sign: those of session leaves, and those of
+// operations on several chains.
+package merkle
 
 import (
 	"bytes"
@@ -6,11 +8,9 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
-
-	"github.com/go-sesame/sesame/session/policy"
 )
 
-// Tree is the Merkle tree whose root an account keeps on chain: keccak256 over sorted pairs, the
+// Tree is a Merkle tree: keccak256 over sorted pairs, the
 // leaves taken as they are, a node without a sibling carried up unchanged (what merkletreejs builds
 // with sortPairs and OpenZeppelin's MerkleProof verifies). It is immutable and safe for concurrent use.
 type Tree struct {
@@ -18,9 +18,8 @@ type Tree struct {
 	layers [][]common.Hash
 }
 
-// NewTree builds the tree over leaf hashes in their order. No leaves make a tree whose root is zero,
-// the root that revokes every session.
-func NewTree(leaves []common.Hash) *Tree {
+// New builds the tree over leaf hashes in their order. No leaves make a tree whose root is zero.
+func New(leaves []common.Hash) *Tree {
 	if len(leaves) == 0 {
 		return &Tree{}
 	}
@@ -61,7 +60,7 @@ func (t *Tree) Root() common.Hash {
 // Proof returns the siblings of leaf i from the leaves up, empty for a tree of one leaf.
 func (t *Tree) Proof(i int) ([]common.Hash, error) {
 	if i < 0 || i >= t.Len() {
-		return nil, fmt.Errorf("%w: no leaf %d in a tree of %d", policy.ErrInvalid, i, t.Len())
+		return nil, fmt.Errorf("no leaf %d in a tree of %d", i, t.Len())
 	}
 	proof := make([]common.Hash, 0, len(t.layers)-1)
 	for _, layer := range t.layers[:len(t.layers)-1] {
@@ -73,8 +72,8 @@ func (t *Tree) Proof(i int) ([]common.Hash, error) {
 	return proof, nil
 }
 
-// VerifyProof reports whether proof leads from leaf to root, as OpenZeppelin's MerkleProof.verify does.
-func VerifyProof(root, leaf common.Hash, proof []common.Hash) bool {
+// Verify reports whether proof leads from leaf to root, as OpenZeppelin's MerkleProof.verify does.
+func Verify(root, leaf common.Hash, proof []common.Hash) bool {
 	hasher := crypto.NewKeccakState()
 	for i := range proof {
 		leaf = hashPair(hasher, &leaf, &proof[i])

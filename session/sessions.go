@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Session is what one account granted on one chain: its leaves, their tree, and the store and keyring
+// Sessions are what one account granted on one chain: its leaves, their tree, and the store and keyring
 // behind them. Make one with [Open]. It is safe for concurrent use; every signature is checked against
 // the store's newest version, so a revocation by another process is seen at once.
-type Session struct {
+type Sessions struct {
 	store Store
 	keys  Keyring
 	ref   Ref
@@ -28,7 +28,7 @@ type Session struct {
 	loading chan struct{}
 }
 
-// Chain is what a session asks of the account's chain; *account.Client is one.
+// Chain is what sessions ask of the account's chain; *account.Client is one.
 type Chain interface {
 	// SessionRoot returns the Merkle root the session key manager keeps for the account
 	// (getSessionKeys); zero when none was ever set.
@@ -39,26 +39,26 @@ type Chain interface {
 	SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (root common.Hash, used bool, err error)
 }
 
-// Option changes how [Open] opens a session.
-type Option func(*Session)
+// Option changes how [Open] opens sessions.
+type Option func(*Sessions)
 
 // WithKeyring takes the keys from elsewhere than the store.
-func WithKeyring(keys Keyring) Option { return func(s *Session) { s.keys = keys } }
+func WithKeyring(keys Keyring) Option { return func(s *Sessions) { s.keys = keys } }
 
-// WithChain lets Open compare the stored root with the one on chain, and [Session.Activate] and
-// [Session.Reconcile] read it. A difference is an error matching [ErrRootMismatch].
-func WithChain(chain Chain) Option { return func(s *Session) { s.chain = chain } }
+// WithChain lets Open compare the stored root with the one on chain, and [Sessions.Activate] and
+// [Sessions.Reconcile] read it. A difference is an error matching [ErrRootMismatch].
+func WithChain(chain Chain) Option { return func(s *Sessions) { s.chain = chain } }
 
 // WithClock replaces time.Now for validity windows.
-func WithClock(now func() time.Time) Option { return func(s *Session) { s.now = now } }
+func WithClock(now func() time.Time) Option { return func(s *Sessions) { s.now = now } }
 
 // Open loads the sessions that ref's account granted. Keys come from the store itself if it is a
 // [Keyring], as the stores of this module are, or from [WithKeyring].
 //
 // A store without sessions for ref is an error matching [ErrNotFound]; leaves that do not hash to the
 // stored root are one matching [ErrRootMismatch].
-func Open(ctx context.Context, store Store, ref Ref, opts ...Option) (*Session, error) {
-	s, err := newSession(store, ref, opts)
+func Open(ctx context.Context, store Store, ref Ref, opts ...Option) (*Sessions, error) {
+	s, err := newSessions(store, ref, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -68,15 +68,15 @@ func Open(ctx context.Context, store Store, ref Ref, opts ...Option) (*Session, 
 	return s, nil
 }
 
-// OpenOrNew is [Open] for an account that may have no session yet, to grant its first.
-func OpenOrNew(ctx context.Context, store Store, ref Ref, opts ...Option) (*Session, error) {
-	s, err := newSession(store, ref, opts)
+// OpenOrNew is [Open] for an account that may have none yet, to grant its first.
+func OpenOrNew(ctx context.Context, store Store, ref Ref, opts ...Option) (*Sessions, error) {
+	s, err := newSessions(store, ref, opts)
 	if err != nil {
 		return nil, err
 	}
 	switch version, err := store.Version(ctx, ref); {
 	case err != nil:
-		return nil, fmt.Errorf("open session: %w", err)
+		return nil, fmt.Errorf("open sessions: %w", err)
 	case version == 0:
 		s.view.Store(emptyView())
 		return s, nil
@@ -87,14 +87,14 @@ func OpenOrNew(ctx context.Context, store Store, ref Ref, opts ...Option) (*Sess
 	return s, nil
 }
 
-func newSession(store Store, ref Ref, opts []Option) (*Session, error) {
+func newSessions(store Store, ref Ref, opts []Option) (*Sessions, error) {
 	if store == nil {
-		return nil, fmt.Errorf("%w: open a session without a store", policy.ErrInvalid)
+		return nil, fmt.Errorf("%w: open sessions without a store", policy.ErrInvalid)
 	}
 	if err := ref.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Session{store: store, ref: ref, now: time.Now, loading: make(chan struct{}, 1)}
+	s := &Sessions{store: store, ref: ref, now: time.Now, loading: make(chan struct{}, 1)}
 	s.keys, _ = store.(Keyring)
 	for _, opt := range opts {
 		opt(s)
@@ -103,7 +103,7 @@ func newSession(store Store, ref Ref, opts []Option) (*Session, error) {
 }
 
 // load reads the store and, beside it, the chain.
-func (s *Session) load(ctx context.Context) error {
+func (s *Sessions) load(ctx context.Context) error {
 	var root common.Hash
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.Refresh(groupCtx) })
@@ -114,7 +114,7 @@ func (s *Session) load(ctx context.Context) error {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return fmt.Errorf("open session: %w", err)
+		return fmt.Errorf("open sessions: %w", err)
 	}
 	if s.chain == nil {
 		return nil
@@ -126,30 +126,30 @@ func (s *Session) load(ctx context.Context) error {
 	return err
 }
 
-// On returns the session with a chain to compare its root with; see [WithChain].
-func (s *Session) On(chain Chain) *Session {
-	on := &Session{store: s.store, keys: s.keys, ref: s.ref, chain: chain, now: s.now, loading: make(chan struct{}, 1)}
+// On returns the sessions with a chain to compare their root with; see [WithChain].
+func (s *Sessions) On(chain Chain) *Sessions {
+	on := &Sessions{store: s.store, keys: s.keys, ref: s.ref, chain: chain, now: s.now, loading: make(chan struct{}, 1)}
 	on.view.Store(s.view.Load())
 	return on
 }
 
 // Ref returns whose sessions these are.
-func (s *Session) Ref() Ref { return s.ref }
+func (s *Sessions) Ref() Ref { return s.ref }
 
 // Root returns the account's root as the store believes it to be on chain.
-func (s *Session) Root() common.Hash { return s.view.Load().state.Root }
+func (s *Sessions) Root() common.Hash { return s.view.Load().state.Root }
 
 // Pending returns the change of the root that waits for the chain, nil for none.
-func (s *Session) Pending() *PendingRoot { return s.view.Load().state.Header.Clone().Pending }
+func (s *Sessions) Pending() *PendingRoot { return s.view.Load().state.Header.clone().Pending }
 
 // Len returns the number of leaves, revoked and expired ones included.
-func (s *Session) Len() int { return len(s.view.Load().state.Leaves) }
+func (s *Sessions) Len() int { return len(s.view.Load().state.Leaves) }
 
 // Leaves returns copies of all leaves in the order they were granted.
-func (s *Session) Leaves() []Leaf { return s.view.Load().state.Clone().Leaves }
+func (s *Sessions) Leaves() []Leaf { return s.view.Load().state.Clone().Leaves }
 
 // Proof returns the Merkle proof of leaf i under the root on chain as far as it is known.
-func (s *Session) Proof(i int) ([]common.Hash, error) {
+func (s *Sessions) Proof(i int) ([]common.Hash, error) {
 	v := s.view.Load()
 	if i < 0 || i >= len(v.state.Leaves) {
 		return nil, s.noLeaf(i)
@@ -158,7 +158,7 @@ func (s *Session) Proof(i int) ([]common.Hash, error) {
 }
 
 // Refresh reads the store again if it changed. Calls at the same time share one reading.
-func (s *Session) Refresh(ctx context.Context) error {
+func (s *Sessions) Refresh(ctx context.Context) error {
 	var version uint64
 	if s.view.Load() != nil {
 		var err error
@@ -184,20 +184,20 @@ func (s *Session) Refresh(ctx context.Context) error {
 		return err
 	}
 	if old := s.view.Load(); old != nil {
-		next.seen = old.seen
+		next.onChain = old.onChain
 	}
 	s.view.Store(next)
 	return nil
 }
 
-func (s *Session) version() uint64 { return s.view.Load().state.Version }
+func (s *Sessions) version() uint64 { return s.view.Load().state.Version }
 
 // Confirm compares the root on chain with the stored one. An answer younger than maxAge is taken from
 // memory, unless the store has changed to another root since. A root that is neither the stored nor the
 // pending one is a [*RootMismatch].
-func (s *Session) Confirm(ctx context.Context, chain Chain, maxAge time.Duration) error {
+func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duration) error {
 	v := s.view.Load()
-	if v.seen != nil && time.Since(v.seen.at) < maxAge && v.treeOf(v.seen.root) != nil {
+	if v.onChain != nil && time.Since(v.onChain.at) < maxAge && v.treeOf(v.onChain.root) != nil {
 		return nil
 	}
 	return s.compare(ctx, func() error {
@@ -209,12 +209,12 @@ func (s *Session) Confirm(ctx context.Context, chain Chain, maxAge time.Duration
 	})
 }
 
-// compare has the chain looked at, again if the mismatch may be that another process has changed the
-// root, on chain and in the store, after the store was read.
-func (s *Session) compare(ctx context.Context, look func() error) error {
-	for range maxStale {
+// compare calls read, which compares with the chain, and again if the mismatch may be that another process has
+// changed the root, on chain and in the store, after the store was read.
+func (s *Sessions) compare(ctx context.Context, read func() error) error {
+	for range maxRetries {
 		version := s.version()
-		err := look()
+		err := read()
 		if !errors.Is(err, ErrRootMismatch) {
 			return err
 		}
@@ -225,25 +225,25 @@ func (s *Session) compare(ctx context.Context, look func() error) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: it changed %d times while comparing %s with the chain", ErrConflict, maxStale, s.ref)
+	return fmt.Errorf("%w: it changed %d times while comparing %s with the chain", ErrConflict, maxRetries, s.ref)
 }
 
 // confirm notes the root seen on chain, if it is one that the store knows.
-func (s *Session) confirm(root common.Hash) error {
+func (s *Sessions) confirm(root common.Hash) error {
 	for {
 		old := s.view.Load()
 		if old.treeOf(root) == nil {
 			return newRootMismatch(s.ref, old.state, root)
 		}
 		next := *old
-		next.seen = &sighting{root: root, at: time.Now()}
+		next.onChain = &chainRoot{root: root, at: time.Now()}
 		if s.view.CompareAndSwap(old, &next) {
 			return nil
 		}
 	}
 }
 
-func (s *Session) noLeaf(i int) error {
+func (s *Sessions) noLeaf(i int) error {
 	n := s.Len()
 	if n == 0 {
 		return fmt.Errorf("%w: leaf %d of %s, which has none; grant a session first", ErrNoLeaf, i, s.ref)

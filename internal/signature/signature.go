@@ -1,0 +1,56 @@
+// Package signature checks the 65 bytes that keyrings and owners sign with, and brings them into the one form
+// that contracts take.
+package signature
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+)
+
+// Normalize checks that sig is key's signature of digest and returns it in the one form the contracts take: 65
+// bytes, v 27 or 28, low s.
+func Normalize(sig []byte, digest common.Hash, key common.Address) ([]byte, error) {
+	sig, err := Form(sig)
+	if err != nil {
+		return nil, err
+	}
+	sig[64] -= 27
+	pub, err := crypto.SigToPub(digest[:], sig)
+	if err != nil {
+		return nil, fmt.Errorf("signature recovers no key: %w", err)
+	}
+	if signer := crypto.PubkeyToAddress(*pub); signer != key {
+		return nil, fmt.Errorf("the keyring signed with %s, the session wants %s", signer, key)
+	}
+	sig[64] += 27
+	return sig, nil
+}
+
+// Form returns a copy of sig with v 27 or 28, or an error for what no contract takes. Whose signature it is, it
+// does not look at.
+func Form(sig []byte) ([]byte, error) {
+	if len(sig) != crypto.SignatureLength {
+		return nil, fmt.Errorf("signature has %d bytes, want %d", len(sig), crypto.SignatureLength)
+	}
+	sig = append([]byte(nil), sig...)
+	if sig[64] < 27 {
+		sig[64] += 27
+	}
+	var r, s uint256.Int
+	r.SetBytes32(sig[:32])
+	s.SetBytes32(sig[32:64])
+	switch {
+	case sig[64] > 28 || r.IsZero() || s.IsZero():
+		return nil, errors.New("signature recovers no key")
+	case s.Gt(&halfOrder):
+		return nil, errors.New("signature has a high s, which the contracts refuse")
+	}
+	return sig, nil
+}
+
+// halfOrder is half of the order of secp256k1: the largest s that OpenZeppelin's ECDSA takes.
+var halfOrder = *uint256.MustFromHex("0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0")

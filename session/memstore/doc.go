@@ -1,0 +1,9 @@
+// Package memstore keeps sessions and session keys in memory: for tests and experiments, as it forgets
+// everything with the process.
+//
+//	store := memstore.New()
+//	key, err := store.NewKey(ctx, ref)
+//
+// It does all that the stores on disk do ([session.Backend]), and is the one to read first for whoever writes
+// another; package storekit has what that takes.
+package memstore

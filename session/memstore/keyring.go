@@ -1,0 +1,114 @@
+package memstore
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
+)
+
+// NewKey implements [session.Keyring].
+func (s *Store) NewKey(ctx context.Context, ref session.Ref) (common.Address, error) {
+	return storekit.NewKey(ctx, ref, s.putKey)
+}
+
+// ImportKey implements [session.Keyring].
+func (s *Store) ImportKey(ctx context.Context, ref session.Ref, key *ecdsa.PrivateKey) (common.Address, error) {
+	return storekit.ImportKey(ctx, ref, key, s.putKey)
+}
+
+func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) error {
+	if err := errors.Join(s.check(ctx), ref.Validate()); err != nil {
+		return err
+	}
+	own, err := copyOf(key)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys[ref] == nil {
+		s.keys[ref] = make(map[common.Address]*seal.Key)
+	}
+	_, ok := s.keys[ref][own.Address()]
+	if ok || s.closed {
+		own.Wipe()
+	} else {
+		s.keys[ref][own.Address()] = own
+	}
+	if s.closed {
+		return session.ErrClosed
+	}
+	return nil
+}
+
+// copyOf returns a copy of the key that stays when it is wiped.
+func copyOf(key *seal.Key) (own *seal.Key, err error) {
+	err = key.Expose(func(secret []byte) error {
+		own, err = seal.ParseKey(secret)
+		return err
+	})
+	return own, err
+}
+
+// Keys implements [session.Keyring].
+func (s *Store) Keys(ctx context.Context, ref session.Ref) ([]common.Address, error) {
+	if err := s.check(ctx); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	addresses := make([]common.Address, 0, len(s.keys[ref]))
+	for address := range s.keys[ref] {
+		addresses = append(addresses, address)
+	}
+	return addresses, nil
+}
+
+// SignDigest implements [session.Keyring].
+func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) ([]byte, error) {
+	return storekit.SignDigest(ctx, req, s.useKey)
+}
+
+// SignsLocally implements [session.LocalKeyring].
+func (s *Store) SignsLocally() {}
+
+// SealKey implements [session.KeySealer].
+func (s *Store) SealKey(ctx context.Context, ref session.Ref, key common.Address, aead seal.AEAD) ([]byte, error) {
+	return storekit.SealKey(ctx, ref, key, aead, s.useKey)
+}
+
+// useKey calls use with one of ref's keys, which stays the store's.
+func (s *Store) useKey(ctx context.Context, ref session.Ref, address common.Address, use func(*seal.Key) error) error {
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	key, ok := s.keys[ref][address]
+	s.mu.Unlock()
+	if !ok {
+		return storekit.NoKeyError(ref, address)
+	}
+	return use(key)
+}
+
+// RemoveKey implements [session.Keyring].
+func (s *Store) RemoveKey(ctx context.Context, ref session.Ref, key common.Address) error {
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held, ok := s.keys[ref][key]
+	if !ok {
+		return storekit.NoKeyError(ref, key)
+	}
+	delete(s.keys[ref], key)
+	held.Wipe()
+	return nil
+}

@@ -1,0 +1,216 @@
+package memstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ethereum/go-ethereum/common"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
+)
+
+// Store is a [session.Backend] that forgets everything with the process, and hands keys out
+// ([session.KeySealer]). Make one with [New]. It is safe for concurrent use.
+type Store struct {
+	users sync.WaitGroup // those that hold or change sessions
+
+	mu      sync.Mutex // guards the fields below
+	entries map[session.Ref]*entry
+	keys    map[session.Ref]map[common.Address]*seal.Key
+	lanes   map[session.Ref][]*lane
+	closing bool // nobody comes in any more
+	closed  bool // nobody is in any more
+}
+
+var (
+	_ session.Backend      = (*Store)(nil)
+	_ session.LocalKeyring = (*Store)(nil)
+	_ session.KeySealer    = (*Store)(nil)
+)
+
+// entry is what is stored of one account. It has a lock of its own, so that holding one account stops no other.
+// Reading takes no lock, as it may be done while the account is held and a change waits.
+type entry struct {
+	lock  *semaphore.Weighted
+	state atomic.Pointer[session.State] // is not changed but replaced
+}
+
+// How much of an account's lock a holder and a change take.
+const (
+	shared    = 1
+	exclusive = math.MaxInt64
+)
+
+// New returns an empty store.
+func New() *Store {
+	return &Store{
+		entries: make(map[session.Ref]*entry),
+		keys:    make(map[session.Ref]map[common.Address]*seal.Key),
+		lanes:   make(map[session.Ref][]*lane),
+	}
+}
+
+const storeName = "memstore.Store"
+
+// String says what it is and no key.
+func (s *Store) String() string { return storeName }
+
+// GoString says what it is and no key.
+func (s *Store) GoString() string { return storeName }
+
+// Format writes [Store.String] whatever the verb, so that no verb prints a key.
+func (s *Store) Format(f fmt.State, _ rune) { fmt.Fprint(f, storeName) }
+
+// Close waits for those that hold or change sessions and wipes the keys. Every method returns an error matching
+// [session.ErrClosed] afterwards.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
+	s.users.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, keys := range s.keys {
+		for _, key := range keys {
+			key.Wipe()
+		}
+	}
+	clear(s.keys)
+	return nil
+}
+
+// check returns an error if nothing can be done any more.
+func (s *Store) check(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return session.ErrClosed
+	}
+	return nil
+}
+
+// enter counts one more that holds or changes sessions; it calls users.Done when it is done.
+func (s *Store) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return session.ErrClosed
+	}
+	s.users.Add(1)
+	return nil
+}
+
+// Load implements [session.Store].
+func (s *Store) Load(ctx context.Context, ref session.Ref) (*session.State, error) {
+	if err := s.check(ctx); err != nil {
+		return nil, err
+	}
+	state := s.entry(ref).state.Load()
+	if state.Version == 0 {
+		return nil, storekit.NotFoundError(ref)
+	}
+	return state.Clone(), nil
+}
+
+// Version implements [session.Store].
+func (s *Store) Version(ctx context.Context, ref session.Ref) (uint64, error) {
+	if err := s.check(ctx); err != nil {
+		return 0, err
+	}
+	return s.entry(ref).state.Load().Version, nil
+}
+
+// Hold implements [session.Store].
+func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint64) error) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.users.Done()
+	entry := s.entry(ref)
+	if err := entry.lock.Acquire(ctx, shared); err != nil {
+		return err
+	}
+	defer entry.lock.Release(shared)
+	return fn(entry.state.Load().Version)
+}
+
+// Apply implements [session.Store].
+func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change) (uint64, error) {
+	if err := s.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer s.users.Done()
+	if err := ref.Validate(); err != nil {
+		return 0, err
+	}
+	entry := s.entry(ref)
+	if err := entry.lock.Acquire(ctx, exclusive); err != nil {
+		return 0, err
+	}
+	defer entry.lock.Release(exclusive)
+	state := entry.state.Load()
+	if state.Version != version {
+		return 0, storekit.ConflictError(ref, version, state.Version)
+	}
+	next, err := storekit.Apply(state, change)
+	if err != nil {
+		return 0, err
+	}
+	entry.state.Store(next)
+	return next.Version, nil
+}
+
+func (s *Store) entry(ref session.Ref) *entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.entries[ref]
+	if !ok {
+		e = &entry{lock: semaphore.NewWeighted(exclusive)}
+		e.state.Store(new(session.State))
+		s.entries[ref] = e
+	}
+	return e
+}
+
+// List implements [session.Lister].
+func (s *Store) List(ctx context.Context, query session.Query) (page session.Page, err error) {
+	from, err := storekit.Start(&query)
+	if err = errors.Join(s.check(ctx), err); err != nil {
+		return session.Page{}, err
+	}
+	for _, ref := range s.refsFrom(from.Ref) {
+		if storekit.CollectState(&query, &page, from, ref, s.entry(ref).state.Load()) {
+			break
+		}
+	}
+	return page, nil
+}
+
+// refsFrom returns the refs from that one on, in order.
+func (s *Store) refsFrom(from session.Ref) []session.Ref {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	refs := make([]session.Ref, 0, len(s.entries))
+	for ref := range s.entries {
+		if storekit.CompareRefs(ref, from) >= 0 {
+			refs = append(refs, ref)
+		}
+	}
+	slices.SortFunc(refs, storekit.CompareRefs)
+	return refs
+}
