@@ -427,8 +427,8 @@ func ExampleGrantTogether() {
 		return
 	}
 	for _, g := range granted {
-		err := activate(polygon.ctx, g.Session, g.Tx)
-		fmt.Println(g.Session.Leaves()[0].Status, err)
+		err := activate(polygon.ctx, g.Sessions, g.Tx)
+		fmt.Println(g.Sessions.Leaves()[0].Status, err)
 	}
 	// Output:
 	// active <nil>
