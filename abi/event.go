@@ -10,10 +10,6 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// ErrOtherEvent is the error for a log that is not of the wanted event. Whoever looks through
-// many logs passes over it.
-var ErrOtherEvent = errors.New("log of another event")
-
 // Event is a contract's event, parsed from its human-readable signature. It is immutable and safe
 // for concurrent use.
 type Event struct {
@@ -41,6 +37,10 @@ func MustParseEvent(signature string) *Event {
 	}
 	return e
 }
+
+// ErrOtherEvent is the error for a log that is not of the wanted event. Whoever looks through
+// many logs passes over it.
+var ErrOtherEvent = errors.New("log of another event")
 
 // Topic returns the hash that is the first topic of the event's logs.
 func (e *Event) Topic() common.Hash { return e.topic }

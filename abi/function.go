@@ -5,15 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/go-sesame/sesame/internal/abiword"
 )
-
-// WordSize is the size of one ABI word in bytes.
-const WordSize = abiword.Size
-
-// SelectorSize is how many bytes of a function's hash begin its calldata.
-const SelectorSize = 4
 
 // Function is a contract's function, parsed from its human-readable signature. It is immutable
 // and safe for concurrent use.
@@ -49,6 +42,12 @@ func MustParseFunction(signature string) *Function {
 	}
 	return f
 }
+
+// WordSize is the size of one ABI word in bytes.
+const WordSize = abiword.Size
+
+// SelectorSize is how many bytes of a function's hash begin its calldata.
+const SelectorSize = 4
 
 // Selector returns the four bytes that calldata for the function begins with.
 func (f *Function) Selector() [SelectorSize]byte { return f.selector }
@@ -180,22 +179,4 @@ func UnpackResult(signature string, data []byte) ([]any, error) {
 		return nil, err
 	}
 	return f.UnpackResult(data)
-}
-
-// Name returns the name alone: "safeMint".
-func (d *declaration) Name() string { return d.name }
-
-// Signature returns the canonical signature, as it is hashed: "safeMint(address)".
-func (d *declaration) Signature() string {
-	var b strings.Builder
-	b.WriteString(d.name)
-	writeFields(&b, d.inputs, false)
-	return b.String()
-}
-
-// Inputs returns the arguments, in order.
-func (d *declaration) Inputs() []Param { return params(d.inputs) }
-
-func (d *declaration) selector() [SelectorSize]byte {
-	return [SelectorSize]byte(crypto.Keccak256([]byte(d.Signature())))
 }

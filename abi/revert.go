@@ -36,19 +36,6 @@ type Revert struct {
 	malformed *ErrorDef
 }
 
-// maxReason bounds a reason in text, in bytes.
-const maxReason = 512
-
-// The errors that the compiler makes.
-const (
-	sigError = "Error(string)"
-	sigPanic = "Panic(uint256)"
-)
-
-var solidityErrors = sync.OnceValue(func() []*ErrorDef {
-	return []*ErrorDef{MustParseErrorDef("error Error(string reason)"), MustParseErrorDef("error Panic(uint256 code)")}
-})
-
 // DecodeRevert reads revert data: the errors given, such as those of the contract that was called (see
 // [Contract.Errors]), and Solidity's own Error(string) and Panic(uint256). The first with the selector
 // counts. Data that is none of these is a Revert too, without a name.
@@ -68,21 +55,6 @@ func DecodeRevert(data []byte, known ...*ErrorDef) Revert {
 		r.Message = args[0].(string)
 	}
 	return r
-}
-
-func findError(data []byte, known []*ErrorDef) *ErrorDef {
-	if len(data) < SelectorSize {
-		return nil
-	}
-	selector := [SelectorSize]byte(data[:SelectorSize])
-	for _, list := range [][]*ErrorDef{known, solidityErrors()} {
-		for _, def := range list {
-			if def.selector == selector {
-				return def
-			}
-		}
-	}
-	return nil
 }
 
 // Reason returns Message, cleaned as in [Revert.String]. It is empty for errors without a text.
@@ -156,4 +128,83 @@ func panicText(code *big.Int) string {
 		meaning = "unknown code"
 	}
 	return fmt.Sprintf("panic 0x%02x: %s", code, meaning)
+}
+
+// maxReason bounds a reason in text, in bytes.
+const maxReason = 512
+
+// The errors that the compiler makes.
+const (
+	sigError = "Error(string)"
+	sigPanic = "Panic(uint256)"
+)
+
+var solidityErrors = sync.OnceValue(func() []*ErrorDef {
+	return []*ErrorDef{MustParseErrorDef("error Error(string reason)"), MustParseErrorDef("error Panic(uint256 code)")}
+})
+
+func findError(data []byte, known []*ErrorDef) *ErrorDef {
+	if len(data) < SelectorSize {
+		return nil
+	}
+	selector := [SelectorSize]byte(data[:SelectorSize])
+	for _, list := range [][]*ErrorDef{known, solidityErrors()} {
+		for _, def := range list {
+			if def.selector == selector {
+				return def
+			}
+		}
+	}
+	return nil
+}
+
+// ErrorDef is a contract's custom error, parsed from its human-readable signature. It is immutable
+// and safe for concurrent use.
+type ErrorDef struct {
+	declaration
+	selector [SelectorSize]byte
+}
+
+// ParseErrorDef reads a signature such as "error ModuleAlreadyEnabled(address module)"; the word "error"
+// is optional. See [ParseFunction] for what a signature may have.
+func ParseErrorDef(signature string) (*ErrorDef, error) {
+	d, err := parseDeclaration(formError, signature)
+	if err != nil {
+		return nil, err
+	}
+	return &ErrorDef{declaration: d, selector: d.selector()}, nil
+}
+
+// MustParseErrorDef is [ParseErrorDef] for signatures that are constants of a program: it panics
+// where ParseErrorDef returns an error.
+func MustParseErrorDef(signature string) *ErrorDef {
+	e, err := ParseErrorDef(signature)
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+// Selector returns the four bytes that the revert data begins with.
+func (e *ErrorDef) Selector() [SelectorSize]byte { return e.selector }
+
+// String returns the error with its names, as [ParseErrorDef] reads it.
+func (e *ErrorDef) String() string {
+	var b strings.Builder
+	b.WriteString("error " + e.name)
+	writeFields(&b, e.inputs, true)
+	return b.String()
+}
+
+// Unpack returns the arguments of the error from revert data, in the types and with the tolerance of
+// [Function.UnpackResult].
+func (e *ErrorDef) Unpack(data []byte) ([]any, error) {
+	if len(data) < SelectorSize || !bytes.Equal(data[:SelectorSize], e.selector[:]) {
+		return nil, fmt.Errorf("unpack %s: %s does not begin with its selector 0x%x", e.Signature(), describeData(data), e.selector)
+	}
+	values, err := decode(data[SelectorSize:], e.inputs, anyLayout)
+	if err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", e.Signature(), inArgument("argument", e.inputs, err))
+	}
+	return values, nil
 }

@@ -33,6 +33,21 @@ func (c *Client) Fees(ctx context.Context) (userop.Fees, error) {
 	return userop.Fees(biconomy), nil
 }
 
+// Speed is a tier of gas prices.
+type Speed string
+
+// The tiers of pimlico_getUserOperationGasPrice. Standard is the default.
+const (
+	Slow     Speed = "slow"
+	Standard Speed = "standard"
+	Fast     Speed = "fast"
+)
+
+// WithSpeed chooses among the prices of a bundler that offers several. Biconomy's offers one.
+func WithSpeed(speed Speed) Option {
+	return optionFunc(func(o *options) { o.speed = speed })
+}
+
 // feesAnswer is a price; both fields have to be there.
 type feesAnswer userop.Fees
 

@@ -31,39 +31,6 @@ func WithLogger(logger *slog.Logger) Option {
 	return optionFunc(func(o *options) { o.logger = logger })
 }
 
-// Vendor is whose methods a bundler has beside the standard ones.
-type Vendor int
-
-// The vendors whose gas price and status methods the client knows.
-const (
-	// AnyVendor finds out with the first question, which goes out in both forms at once.
-	AnyVendor Vendor = iota
-	// Biconomy has biconomy_getGasFeeValues and biconomy_getUserOperationStatus.
-	Biconomy
-	// Pimlico has pimlico_getUserOperationGasPrice and pimlico_getUserOperationStatus.
-	Pimlico
-)
-
-// WithVendor fixes whose methods are used for the gas price and the status.
-func WithVendor(vendor Vendor) Option {
-	return optionFunc(func(o *options) { o.vendor = vendor })
-}
-
-// Speed is a tier of gas prices.
-type Speed string
-
-// The tiers of pimlico_getUserOperationGasPrice. Standard is the default.
-const (
-	Slow     Speed = "slow"
-	Standard Speed = "standard"
-	Fast     Speed = "fast"
-)
-
-// WithSpeed chooses among the prices of a bundler that offers several. Biconomy's offers one.
-func WithSpeed(speed Speed) Option {
-	return optionFunc(func(o *options) { o.speed = speed })
-}
-
 // SimulationType is how far Biconomy's bundler simulates an operation before it takes it.
 type SimulationType string
 

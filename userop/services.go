@@ -2,12 +2,19 @@ package userop
 
 import (
 	"context"
-	"errors"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
 )
+
+// Signer turns an operation into its signature bytes. Implementations are safe for concurrent use.
+type Signer interface {
+	// DummySignature returns bytes of the right shape for estimation; they never validate.
+	DummySignature(op *Operation) ([]byte, error)
+	// Sign returns the signature for op, whose userOpHash is hash.
+	Sign(ctx context.Context, op *Operation, hash common.Hash) ([]byte, error)
+}
 
 // Bundler is what the pipeline needs of a bundler; *bundler.Client is one.
 type Bundler interface {
@@ -21,6 +28,18 @@ type Bundler interface {
 	// UserOperationReceipt returns the receipt of an included operation (eth_getUserOperationReceipt),
 	// or an error matching [ErrNotFound] while there is none.
 	UserOperationReceipt(ctx context.Context, hash common.Hash) (*Receipt, error)
+}
+
+// StateOverride changes accounts for the time of one estimation, as in eth_call's third parameter.
+type StateOverride map[common.Address]AccountOverride
+
+// AccountOverride is what [StateOverride] changes of one account. Nil fields stay as they are.
+type AccountOverride struct {
+	Balance   *hexutil.U256               `json:"balance,omitempty"`
+	Nonce     *hexutil.Uint64             `json:"nonce,omitempty"`
+	Code      hexutil.Bytes               `json:"code,omitempty"`
+	State     map[common.Hash]common.Hash `json:"state,omitempty"`
+	StateDiff map[common.Hash]common.Hash `json:"stateDiff,omitempty"`
 }
 
 // FeeSource proposes fees for the next operation. A bundler that knows its own price is one.
@@ -66,27 +85,4 @@ type Sponsorship struct {
 	CallGasLimit         *uint256.Int
 	VerificationGasLimit *uint256.Int
 	PreVerificationGas   *uint256.Int
-}
-
-// StateOverride changes accounts for the time of one estimation, as in eth_call's third parameter.
-type StateOverride map[common.Address]AccountOverride
-
-// AccountOverride is what [StateOverride] changes of one account. Nil fields stay as they are.
-type AccountOverride struct {
-	Balance   *hexutil.U256               `json:"balance,omitempty"`
-	Nonce     *hexutil.Uint64             `json:"nonce,omitempty"`
-	Code      hexutil.Bytes               `json:"code,omitempty"`
-	State     map[common.Hash]common.Hash `json:"state,omitempty"`
-	StateDiff map[common.Hash]common.Hash `json:"stateDiff,omitempty"`
-}
-
-// ErrNotFound means that the service does not know the operation, or that it is not yet included.
-var ErrNotFound = errors.New("user operation not found")
-
-// Signer turns an operation into its signature bytes. Implementations are safe for concurrent use.
-type Signer interface {
-	// DummySignature returns bytes of the right shape for estimation; they never validate.
-	DummySignature(op *Operation) ([]byte, error)
-	// Sign returns the signature for op, whose userOpHash is hash.
-	Sign(ctx context.Context, op *Operation, hash common.Hash) ([]byte, error)
 }
