@@ -80,15 +80,15 @@ func (e *pathError) Error() string { return e.path + ": " + e.err.Error() }
 
 // inElement says that err is about element i of an array.
 func inElement(i int, err error) error {
-	return grow(i, fmt.Sprintf("[%d]", i), err)
+	return prependStep(i, fmt.Sprintf("[%d]", i), err)
 }
 
 // inField says that err is about member i of fields.
 func inField(i int, fields []field, err error) error {
-	return grow(i, "."+fieldName(fields, i), err)
+	return prependStep(i, "."+fieldName(fields, i), err)
 }
 
-func grow(index int, step string, err error) error {
+func prependStep(index int, step string, err error) error {
 	inner, ok := err.(*pathError)
 	if !ok {
 		return &pathError{index: index, path: step, err: err}

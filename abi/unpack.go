@@ -179,7 +179,7 @@ func (d *decoder) bytes(data []byte, t *valueType) (v any, size int, err error) 
 		return nil, 0, err
 	}
 	size = abiword.BytesSize(n)
-	if d.layout == canonical && (size > len(data) || !isZero(data[WordSize+n:size])) {
+	if d.layout == canonical && (size > len(data) || !abiword.IsZero(data[WordSize+n:size])) {
 		return nil, 0, errPadding
 	}
 	if t.kind == kindString {
@@ -191,19 +191,10 @@ func (d *decoder) bytes(data []byte, t *valueType) (v any, size int, err error) 
 // wordToLength reads the word that begins data as an offset or length of at most limit.
 func wordToLength(data []byte, limit int) (int, error) {
 	low := binary.BigEndian.Uint64(data[WordSize-8 : WordSize])
-	if !isZero(data[:WordSize-8]) || low > uint64(max(limit, 0)) {
+	if !abiword.IsZero(data[:WordSize-8]) || low > uint64(max(limit, 0)) {
 		return 0, fmt.Errorf("0x%s goes beyond the data", new(big.Int).SetBytes(data[:WordSize]).Text(16))
 	}
 	return int(low), nil
-}
-
-func isZero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // fromWord decodes a type of one word, and checks that the word is in its range.
@@ -216,12 +207,12 @@ func (t *valueType) fromWord(word common.Hash) (any, error) {
 		}
 		return t.native(n), nil
 	case kindAddress:
-		if !isZero(word[:WordSize-common.AddressLength]) {
+		if !abiword.IsZero(word[:WordSize-common.AddressLength]) {
 			return nil, fmt.Errorf("word %s is not an address", word)
 		}
 		return common.Address(word[WordSize-common.AddressLength:]), nil
 	case kindBool:
-		if !isZero(word[:WordSize-1]) || word[WordSize-1] > 1 {
+		if !abiword.IsZero(word[:WordSize-1]) || word[WordSize-1] > 1 {
 			return nil, fmt.Errorf("word %s is not a bool", word)
 		}
 		return word[WordSize-1] == 1, nil
@@ -234,7 +225,7 @@ func (t *valueType) fixedBytes(word common.Hash) (any, error) {
 	if t.size == WordSize {
 		return word, nil
 	}
-	if !isZero(word[t.size:]) {
+	if !abiword.IsZero(word[t.size:]) {
 		return nil, fmt.Errorf("word %s does not fit %s", word, t)
 	}
 	array := reflect.New(t.goType()).Elem()

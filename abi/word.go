@@ -62,7 +62,7 @@ func (f *Function) Word(path string) (Word, error) {
 
 func (f *Function) word(path string) (Word, error) {
 	steps := strings.Split(strings.ReplaceAll(path, "[", ".["), ".")
-	at := place{typ: tupleOf(f.inputs)}
+	at := position{typ: tupleOf(f.inputs)}
 	for i, step := range steps {
 		if w, ok, err := at.content(steps[i:]); ok {
 			return w, err
@@ -132,23 +132,23 @@ func (w Word) valueType() (*valueType, error) {
 	return t, nil
 }
 
-// place is where a value is in the calldata, while a path is followed. Its zero value with a
+// position is where a value is in the calldata, while a path is followed. Its zero value with a
 // tuple as typ stands for all arguments.
-type place struct {
+type position struct {
 	path string
 	typ  *valueType
 	// head is where the value begins, or its offset word when it is dynamic.
 	head uint64
 	// body is where members begin; for dynamic values, that is in the tail.
 	body uint64
-	// floating says what the body of a dynamic value moves with; it is empty when it has a fixed place.
-	floating string
+	// movesWith says what the body of a dynamic value moves with; it is empty when it has a fixed place.
+	movesWith string
 	// canonical tells that head, and bodyCanonical that body, is somewhere in a tail.
 	canonical, bodyCanonical bool
 }
 
 // word returns the word at p's head.
-func (p place) word() (Word, error) {
+func (p position) word() (Word, error) {
 	switch {
 	case p.typ.dynamic:
 		return Word{Path: p.path, Type: TypeOffset, Offset: p.head, Canonical: p.canonical}, nil
@@ -161,7 +161,7 @@ func (p place) word() (Word, error) {
 }
 
 // content resolves the steps "length" and "words", "[i]" of values that have them; ok is false for other steps.
-func (p place) content(steps []string) (w Word, ok bool, err error) {
+func (p position) content(steps []string) (w Word, ok bool, err error) {
 	isBytes := p.typ.kind == kindBytes || p.typ.kind == kindString
 	switch {
 	case steps[0] == "length" && (isBytes || p.typ.kind == kindSlice):
@@ -181,8 +181,8 @@ func (p place) content(steps []string) (w Word, ok bool, err error) {
 	default:
 		return Word{}, false, nil
 	}
-	if p.floating != "" {
-		err = p.floats()
+	if p.movesWith != "" {
+		err = p.errMoves()
 	}
 	if err != nil {
 		return Word{}, true, err
@@ -190,10 +190,10 @@ func (p place) content(steps []string) (w Word, ok bool, err error) {
 	return w, true, nil
 }
 
-// member returns the place of a component or element of p.
-func (p place) member(step string) (place, error) {
-	if p.floating != "" {
-		return place{}, p.floats()
+// member returns the position of a component or element of p.
+func (p position) member(step string) (position, error) {
+	if p.movesWith != "" {
+		return position{}, p.errMoves()
 	}
 	switch p.typ.kind {
 	case kindTuple:
@@ -201,35 +201,35 @@ func (p place) member(step string) (place, error) {
 	case kindSlice, kindArray:
 		return p.element(step)
 	}
-	return place{}, fmt.Errorf("%s is of type %s and has no %s", p.path, p.typ, quote(step))
+	return position{}, fmt.Errorf("%s is of type %s and has no %s", p.path, p.typ, quote(step))
 }
 
-func (p place) component(step string) (place, error) {
+func (p position) component(step string) (position, error) {
 	i, ok := findField(p.typ.fields, step)
 	if !ok {
-		return place{}, fmt.Errorf("no %s, there is %s", quote(step), fieldNames(p.typ.fields))
+		return position{}, fmt.Errorf("no %s, there is %s", quote(step), fieldNames(p.typ.fields))
 	}
-	child := place{
+	child := position{
 		path:      strings.TrimPrefix(p.path+"."+fieldName(p.typ.fields, i), "."),
 		typ:       p.typ.fields[i].typ,
 		head:      p.body + uint64(headWords(p.typ.fields[:i]))*WordSize,
 		canonical: p.bodyCanonical,
 	}
 	if first := firstDynamic(p.typ.fields); first < i {
-		child.floating = fmt.Sprintf("the length of %s before it", fieldName(p.typ.fields, first))
+		child.movesWith = fmt.Sprintf("the length of %s before it", fieldName(p.typ.fields, first))
 	}
 	return child.withBody(p.body + uint64(headWords(p.typ.fields))*WordSize), nil
 }
 
-func (p place) element(step string) (place, error) {
+func (p position) element(step string) (position, error) {
 	i, err := parseIndex(step)
 	if err != nil {
-		return place{}, fmt.Errorf("%s is an array: %w", p.path, err)
+		return position{}, fmt.Errorf("%s is an array: %w", p.path, err)
 	}
 	if p.typ.kind == kindArray && i >= uint64(p.typ.size) {
-		return place{}, fmt.Errorf("%s has %s, counted from 0", p.path, plural(p.typ.size, "element"))
+		return position{}, fmt.Errorf("%s has %s, counted from 0", p.path, plural(p.typ.size, "element"))
 	}
-	child := place{
+	child := position{
 		path:      fmt.Sprintf("%s[%d]", p.path, i),
 		typ:       p.typ.elem,
 		head:      p.body + i*uint64(p.typ.elem.words)*WordSize,
@@ -237,17 +237,17 @@ func (p place) element(step string) (place, error) {
 	}
 	switch {
 	case p.typ.kind == kindSlice:
-		child.floating = fmt.Sprintf("the number of elements of %s", p.path)
+		child.movesWith = fmt.Sprintf("the number of elements of %s", p.path)
 	case i > 0:
-		child.floating = fmt.Sprintf("the length of %s[0] before it", p.path)
+		child.movesWith = fmt.Sprintf("the length of %s[0] before it", p.path)
 	}
 	return child.withBody(p.body + uint64(p.typ.size)*WordSize), nil
 }
 
 // withBody completes a member: tail is where the first tail beside it begins.
-func (p place) withBody(tail uint64) place {
+func (p position) withBody(tail uint64) position {
 	if !p.typ.dynamic {
-		p.body, p.bodyCanonical, p.floating = p.head, p.canonical, ""
+		p.body, p.bodyCanonical, p.movesWith = p.head, p.canonical, ""
 		return p
 	}
 	p.body, p.bodyCanonical = tail, true
@@ -257,9 +257,9 @@ func (p place) withBody(tail uint64) place {
 	return p
 }
 
-// floats is the error for what is inside p.
-func (p place) floats() error {
-	return fmt.Errorf("%w: the content of %s moves with %s; where all calls have one layout, give the offset in bytes", ErrNoFixedOffset, p.path, p.floating)
+// errMoves is the error for what is inside p.
+func (p position) errMoves() error {
+	return fmt.Errorf("%w: the content of %s moves with %s; where all calls have one layout, give the offset in bytes", ErrNoFixedOffset, p.path, p.movesWith)
 }
 
 // parseIndex reads "[3]".

@@ -34,18 +34,16 @@ var (
 // same.
 type TransportError = jsonrpc.TransportError
 
-// New returns a client for the bundler at url, key included. It does no I/O; a URL that cannot work is
-// the error of the first call.
+// New returns a client for the bundler at url, key included. It does no I/O; a URL that cannot work,
+// or a nil option, is the error of every call.
 func New(url string, opts ...Option) *Client {
-	c := &Client{status: discovery{nullIsAnAnswer: true}}
-	for _, opt := range opts {
-		opt.apply(&c.options)
-	}
+	c := &Client{options: newOptions(opts), status: discovery{nullIsAnAnswer: true}}
 	c.rpc = jsonrpc.New(jsonrpc.Config{
 		URL:        url,
 		Service:    "bundler",
 		HTTPClient: c.options.httpClient,
 		Logger:     c.options.logger,
+		Invalid:    c.options.invalid,
 	})
 	c.price.fix(c.options.vendor)
 	c.status.fix(c.options.vendor)

@@ -3,6 +3,8 @@ package bundler
 import (
 	"log/slog"
 	"net/http"
+
+	"github.com/go-sesame/sesame/internal/jsonrpc"
 )
 
 // Option changes how a [Client] works.
@@ -14,6 +16,18 @@ type options struct {
 	vendor     Vendor
 	speed      Speed
 	simulation SimulationType
+	invalid    error // the error of every call
+}
+
+func newOptions(opts []Option) (o options) {
+	for _, opt := range opts {
+		if opt == nil {
+			o.invalid = jsonrpc.ErrNilOption
+			continue
+		}
+		opt.apply(&o)
+	}
+	return o
 }
 
 type optionFunc func(*options)

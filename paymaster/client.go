@@ -20,13 +20,10 @@ var _ userop.Paymaster = (*Client)(nil)
 // came back is no answer.
 type TransportError = jsonrpc.TransportError
 
-// New returns a client for the paymaster at url, key included. It does no I/O; a URL that cannot work
-// is the error of the first call.
+// New returns a client for the paymaster at url, key included. It does no I/O; a URL that cannot work,
+// or a nil option, is the error of every call.
 func New(url string, opts ...Option) *Client {
-	var o options
-	for _, opt := range opts {
-		opt.apply(&o)
-	}
+	o := newOptions(opts)
 	return &Client{rpc: o.rpc(url), options: o}
 }
 

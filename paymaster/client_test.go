@@ -19,6 +19,17 @@ func TestBiconomyURL(t *testing.T) {
 	require.Equal(t, "https://paymaster.biconomy.io/api/v1/80002/nJPK.dd7f-41", paymaster.BiconomyURL(80002, "nJPK.dd7f-41"))
 }
 
+func TestANilOptionIsTheErrorOfEveryCall(t *testing.T) {
+	for _, service := range []userop.Paymaster{
+		paymaster.New("https://paymaster.example/api/v1/80002/k-123456", nil),
+		paymaster.NewERC7677("https://paymaster.example/api/v1/80002/k-123456", nil, nil),
+	} {
+		_, err := service.SponsorUserOperation(t.Context(), operation(), request(false))
+		require.ErrorContains(t, err, "paymaster https://paymaster.example/…: ")
+		require.ErrorContains(t, err, ": an option is nil; leave it out instead")
+	}
+}
+
 func TestNothingPrintedShowsTheKey(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -17,10 +17,22 @@ type options struct {
 	webhook    any
 	expiry     time.Duration
 	account    *AccountInfo
+	invalid    error // the error of every call
+}
+
+func newOptions(opts []Option) (o options) {
+	for _, opt := range opts {
+		if opt == nil {
+			o.invalid = jsonrpc.ErrNilOption
+			continue
+		}
+		opt.apply(&o)
+	}
+	return o
 }
 
 func (o options) rpc(url string) *jsonrpc.Client {
-	return jsonrpc.New(jsonrpc.Config{URL: url, Service: "paymaster", HTTPClient: o.httpClient, Logger: o.logger})
+	return jsonrpc.New(jsonrpc.Config{URL: url, Service: "paymaster", HTTPClient: o.httpClient, Logger: o.logger, Invalid: o.invalid})
 }
 
 type optionFunc func(*options)

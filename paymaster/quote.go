@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
@@ -33,7 +34,7 @@ func (c *Client) FeeQuotes(ctx context.Context, op *userop.Operation, req userop
 		params.TokenInfo.Preferred = req.Preferred.Hex()
 	}
 	var answer feeQuotes
-	if err := asError(c.rpc.Do(ctx, question("pm_getFeeQuoteOrData", &answer, (*serviceOperation)(op), params))); err != nil {
+	if err := asError(c.rpc.Do(ctx, newRequest("pm_getFeeQuoteOrData", &answer, (*serviceOperation)(op), params))); err != nil {
 		return userop.FeeQuotes{}, err
 	}
 	if answer.Sponsorship != nil {
@@ -103,8 +104,8 @@ func (q *feeQuote) UnmarshalJSON(data []byte) error {
 	obj.Require("decimal", (*decimals)(&read.Decimals))
 	obj.Require("maxGasFee", &fee)
 	obj.Optional("symbol", &read.Symbol)
-	obj.Optional("maxGasFeeUSD", (*shown)(&read.MaxFeeUSD))
-	obj.Optional("premiumPercentage", (*shown)(&read.PremiumPercent))
+	obj.Optional("maxGasFeeUSD", (*displayNumeral)(&read.MaxFeeUSD))
+	obj.Optional("premiumPercentage", (*displayNumeral)(&read.PremiumPercent))
 	obj.Optional("validUntil", &validUntil)
 	obj.Optional("logoUrl", &read.LogoURL)
 	if err := obj.Err(); err != nil {
@@ -113,7 +114,7 @@ func (q *feeQuote) UnmarshalJSON(data []byte) error {
 	if read.MaxFee, err = baseUnits(fee, read.Decimals); err != nil {
 		return fmt.Errorf("maxGasFee: %w", err)
 	}
-	if seconds := validUntil.Int(); !seconds.IsZero() && seconds.BitLen() <= 48 {
+	if seconds := validUntil.Int(); !seconds.IsZero() && !seconds.GtUint64(abiword.MaxUint48) {
 		read.ValidUntil = time.Unix(int64(seconds.Uint64()), 0)
 	}
 	*q = read
@@ -138,14 +139,14 @@ func (n *numeral) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// shown is a numeral that only people read: what is none is left out.
-type shown string
+// displayNumeral is a numeral that only people read: what is none is left out.
+type displayNumeral string
 
 // UnmarshalJSON never fails.
-func (s *shown) UnmarshalJSON(data []byte) error {
+func (s *displayNumeral) UnmarshalJSON(data []byte) error {
 	var n numeral
 	if n.UnmarshalJSON(data) == nil {
-		*s = shown(n)
+		*s = displayNumeral(n)
 	}
 	return nil
 }
@@ -159,8 +160,8 @@ func (d *decimals) UnmarshalJSON(data []byte) error {
 	if err := q.UnmarshalJSON(data); err != nil {
 		return err
 	}
-	const most = 77
-	if q.Int().GtUint64(most) {
+	const maxDecimals = 77
+	if q.Int().GtUint64(maxDecimals) {
 		return fmt.Errorf("%s decimals are more than a token can have", q.Int().Dec())
 	}
 	*d = decimals(q.Int().Uint64())

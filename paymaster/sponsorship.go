@@ -33,7 +33,7 @@ func (c *Client) SponsorUserOperation(ctx context.Context, op *userop.Operation,
 		params.TokenInfo = &tokenInfo{FeeToken: req.FeeToken.Hex()}
 	}
 	var answer sponsorship
-	if err := asError(c.rpc.Do(ctx, question("pm_sponsorUserOperation", &answer, (*serviceOperation)(op), params))); err != nil {
+	if err := asError(c.rpc.Do(ctx, newRequest("pm_sponsorUserOperation", &answer, (*serviceOperation)(op), params))); err != nil {
 		return userop.Sponsorship{}, err
 	}
 	return answer.checked()
@@ -45,9 +45,9 @@ const (
 	modeERC20     = "ERC20"
 )
 
-// question is a request to a service. It costs nothing until the operation is sent, so that it is asked again where
-// that helps.
-func question(method string, result any, params ...any) jsonrpc.Request {
+// newRequest returns a request to a service. It costs nothing until the operation is sent, so that it is made
+// again where that helps.
+func newRequest(method string, result any, params ...any) jsonrpc.Request {
 	return jsonrpc.Request{Method: method, Params: params, Result: result, Repeatable: true}
 }
 

@@ -138,7 +138,7 @@ func TestFault09ThePaymastersReasonIsKept(t *testing.T) {
 		default:
 			require.ErrorAs(t, err, &answer)
 			require.False(t, answer.Temporary())
-			require.False(t, answer.RateLimited())
+			require.NotErrorIs(t, err, paymaster.ErrRateLimited)
 			require.Equal(t, "pm_sponsorUserOperation", answer.Method)
 		}
 		if answer != nil && answer.Code == 417 {

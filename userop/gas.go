@@ -128,7 +128,7 @@ type Estimate struct {
 	Fees Fees
 	// Cost is in wei.
 	Cost Cost
-	// Paymaster is who pays, zero for the account itself.
+	// Paymaster pays; it is zero where the account itself does.
 	Paymaster common.Address
 }
 

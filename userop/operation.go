@@ -159,14 +159,14 @@ func (op *Operation) UnmarshalJSON(data []byte) error {
 func (op Operation) String() string {
 	parts := []string{"nonce " + nonceText(&op.Nonce)}
 	if len(op.InitCode) > 0 {
-		parts = append(parts, "deploys with "+named(op.InitCode, "factory"))
+		parts = append(parts, "deploys with "+addressText(op.InitCode, "factory"))
 	}
 	parts = append(parts,
 		callText(op.CallData),
 		"gas "+op.Gas().String(),
 		"fee "+op.Fees().String())
 	if len(op.PaymasterAndData) > 0 {
-		parts = append(parts, "paid by "+named(op.PaymasterAndData, "paymaster"))
+		parts = append(parts, "paid by "+addressText(op.PaymasterAndData, "paymaster"))
 	}
 	parts = append(parts, signatureText(op.Signature))
 	return "user operation of " + op.Sender.Hex() + ": " + strings.Join(parts, ", ")
@@ -189,10 +189,10 @@ func (op Operation) LogValue() slog.Value {
 		slog.String("signature", signatureText(op.Signature)),
 	}
 	if len(op.InitCode) > 0 {
-		attrs = append(attrs, slog.String("deploys", named(op.InitCode, "factory")))
+		attrs = append(attrs, slog.String("deploys", addressText(op.InitCode, "factory")))
 	}
 	if len(op.PaymasterAndData) > 0 {
-		attrs = append(attrs, slog.String("payer", named(op.PaymasterAndData, "paymaster")))
+		attrs = append(attrs, slog.String("payer", addressText(op.PaymasterAndData, "paymaster")))
 	}
 	return slog.GroupValue(attrs...)
 }
@@ -217,8 +217,8 @@ func callText(data []byte) string {
 	}
 }
 
-// named returns the address that bytes begin with, and how many follow.
-func named(data []byte, what string) string {
+// addressText returns the address that bytes begin with, and how many follow.
+func addressText(data []byte, what string) string {
 	if len(data) < common.AddressLength {
 		return fmt.Sprintf("%d bytes, too short for a %s", len(data), what)
 	}

@@ -82,8 +82,8 @@ func (r Receipt) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads the answer of eth_getUserOperationReceipt in the shapes bundlers give it:
-// numbers as 0x-hex, decimal strings or JSON numbers, success as true or "true", and the place on
-// chain in a nested "receipt", beside the other fields, or in the logs only. userOpHash, success and
+// numbers as 0x-hex, decimal strings or JSON numbers, success as true or "true", and the transaction and block
+// in a nested "receipt", beside the other fields, or in the logs only. userOpHash, success and
 // a transaction hash have to be there; everything else may be missing. RevertData is taken from the
 // EntryPoint's UserOperationRevertReason event, or from a reason that is 0x-hex. The error names every
 // field that is missing or wrong, and then the receipt is unchanged.
@@ -164,7 +164,7 @@ func (r *Receipt) revertDataOf(log *types.Log) ([]byte, bool) {
 	return event.RevertData, err == nil && event.UserOpHash == r.UserOpHash
 }
 
-// inclusion is where an operation landed, as one object of a bundler's answer tells it.
+// inclusion is the transaction and block an operation is in, as one object of a bundler's answer tells it.
 type inclusion struct {
 	transactionHash common.Hash
 	blockHash       common.Hash
@@ -172,14 +172,14 @@ type inclusion struct {
 	logs            []*types.Log
 }
 
-// inclusionJSON is how a place goes out, inside a receipt.
+// inclusionJSON is how an inclusion goes out, inside a receipt.
 type inclusionJSON struct {
 	TransactionHash common.Hash    `json:"transactionHash"`
 	BlockHash       common.Hash    `json:"blockHash"`
 	BlockNumber     hexutil.Uint64 `json:"blockNumber"`
 }
 
-// readInclusion takes a place out of an object; all its fields may be missing.
+// readInclusion takes an inclusion out of an object; all its fields may be missing.
 func readInclusion(obj *jsonobject.Reader) inclusion {
 	var p inclusion
 	var logs []lenientLog
@@ -203,7 +203,7 @@ func (p *inclusion) UnmarshalJSON(data []byte) error {
 	return obj.Err()
 }
 
-// inclusionOf is the place that logs tell of.
+// inclusionOf is the inclusion that logs tell of.
 func inclusionOf(logs []*types.Log) inclusion {
 	for _, log := range logs {
 		if log.TxHash != (common.Hash{}) {

@@ -40,19 +40,19 @@ func temporary(err error) bool {
 	return errors.As(err, &judged) && judged.Temporary()
 }
 
-// doubtfulError is a refusal that came after an answer had got lost: the refusal may be about the
+// uncertainError is a refusal that came after an answer had got lost: the refusal may be about the
 // operation's own inclusion.
-type doubtfulError struct{ err error }
+type uncertainError struct{ err error }
 
-func (e *doubtfulError) Error() string {
+func (e *uncertainError) Error() string {
 	return e.err.Error() + " (an earlier try may have been accepted: its answer got lost)"
 }
 
-func (e *doubtfulError) Unwrap() error { return e.err }
+func (e *uncertainError) Unwrap() error { return e.err }
 
-func (e *doubtfulError) MayBeDelivered() bool { return true }
+func (e *uncertainError) MayBeDelivered() bool { return true }
 
-func (e *doubtfulError) Temporary() bool { return false }
+func (e *uncertainError) Temporary() bool { return false }
 
 // SafeToRetry reports whether the whole send can be tried again as it was: the operation was surely
 // not accepted, and the cause passes by itself, such as a service that is overloaded or a node that is out of

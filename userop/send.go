@@ -62,7 +62,7 @@ func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash,
 		}
 		if try == sendTries || !temporary(err) || sleep(ctx, jitter(time.Duration(try)*firstPoll)) != nil {
 			if mayBeKnown && !mayBeDelivered(err) {
-				return s.includedOrDoubtful(ctx, hash, err)
+				return s.includedOrUncertain(ctx, hash, err)
 			}
 			return common.Hash{}, err
 		}
@@ -71,11 +71,11 @@ func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash,
 	}
 }
 
-// includedOrDoubtful judges a refusal that came after an answer had got lost. It may be about the operation's own
+// includedOrUncertain judges a refusal that came after an answer had got lost. It may be about the operation's own
 // inclusion, which used its nonce up: then there is a receipt, or at least a doubt.
-func (s *Sender) includedOrDoubtful(ctx context.Context, hash common.Hash, refusal error) (common.Hash, error) {
+func (s *Sender) includedOrUncertain(ctx context.Context, hash common.Hash, refusal error) (common.Hash, error) {
 	if _, err := s.cfg.Bundler.UserOperationReceipt(ctx, hash); err != nil {
-		return common.Hash{}, &doubtfulError{refusal}
+		return common.Hash{}, &uncertainError{refusal}
 	}
 	return hash, nil
 }

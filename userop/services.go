@@ -44,18 +44,22 @@ type AccountOverride struct {
 
 // FeeSource proposes fees for the next operation. A bundler that knows its own price is one.
 type FeeSource interface {
+	// Fees returns fees in wei per gas, or an error matching [ErrNoFees] where there are none to propose.
 	Fees(ctx context.Context) (Fees, error)
 }
 
 // Identity is what a service says about the chain it serves. A [Bundler] that has it is asked
 // before its first operation, so that nothing is signed for the wrong chain or EntryPoint.
 type Identity interface {
+	// ChainID returns the chain that the service serves (eth_chainId).
 	ChainID(ctx context.Context) (uint64, error)
+	// SupportedEntryPoints returns the EntryPoints that it takes operations for (eth_supportedEntryPoints).
 	SupportedEntryPoints(ctx context.Context) ([]common.Address, error)
 }
 
 // DropReporter is a [Bundler] that can tell whether it gave an operation up; a wait asks it now and then.
 type DropReporter interface {
+	// UserOperationDropped reports whether the operation with that userOpHash will not be included any more.
 	UserOperationDropped(ctx context.Context, hash common.Hash) (bool, error)
 }
 

@@ -61,8 +61,13 @@ func AppendHashes(dst []byte, hashes []common.Hash) []byte {
 	return dst
 }
 
-// Uint48Size is how many bytes [AppendUint48] appends.
-const Uint48Size = 6
+// Contracts keep times as uint48 seconds.
+const (
+	// Uint48Size is how many bytes [AppendUint48] appends.
+	Uint48Size = 6
+	// MaxUint48 is the largest uint48.
+	MaxUint48 = 1<<(8*Uint48Size) - 1
+)
 
 // AppendUint48 appends the low 48 bits of v, big-endian and without padding: a time, tightly packed.
 func AppendUint48(dst []byte, v uint64) []byte {
@@ -79,4 +84,14 @@ func BytesSize(n int) int {
 // HashesSize is how many bytes [AppendHashes] appends for n hashes.
 func HashesSize(n int) int {
 	return Size + n*Size
+}
+
+// IsZero reports whether all bytes are zero, as padding has to be.
+func IsZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
 }

@@ -141,8 +141,8 @@ func (e *endpoint) clean(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// words returns a service's message, cleaned, with room for the revert data that some put there.
-func (e *endpoint) words(s string) string { return cut(e.clean(s), 32<<10) }
+// message returns a service's message, cleaned, with room for the revert data that some put there.
+func (e *endpoint) message(s string) string { return cut(e.clean(s), 32<<10) }
 
 // start returns the first bytes of a body, cleaned.
 func (e *endpoint) start(body []byte) string {

@@ -40,8 +40,7 @@ func (e *Error) RateLimited() bool { return RateLimited(e.Code, e.HTTPStatus) }
 
 // RateLimited reports whether an answer with that code and status asks for fewer requests.
 func RateLimited(code, httpStatus int) bool {
-	const limitExceeded = -32005 // EIP-1474
-	return code == limitExceeded || httpStatus == http.StatusTooManyRequests
+	return code == CodeLimitExceeded || httpStatus == http.StatusTooManyRequests
 }
 
 // Temporary reports whether the same request may succeed later.
@@ -135,6 +134,9 @@ func permanent(err error) bool {
 		errors.As(err, &dns) && dns.IsNotFound ||
 		errors.As(err, &cert) || errors.As(err, &authority) || errors.As(err, &record)
 }
+
+// ErrNilOption is what is wrong with a client that was given a nil option.
+var ErrNilOption = errors.New("an option is nil; leave it out instead")
 
 // fail is for an answer that cannot be used.
 func (c *Client) fail(method string, cause error) *TransportError {

@@ -16,6 +16,10 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
+// ErrRateLimited is the error of bundler and paymaster for a service that wants fewer requests. It has one value for
+// both, so that whoever matches it need not know which of the two was asked.
+var ErrRateLimited = errors.New("rate limited")
+
 // Answer is what a service answered instead of a result, with its reason. bundler.Error and paymaster.Error have the
 // same fields, and are converted from it and to it.
 type Answer struct {
@@ -57,7 +61,7 @@ func AnswerIn(err error) (*Answer, bool) {
 
 // Text is the answer for a human: the service's words with revert data decoded, the code, and help.
 func (a Answer) Text(service string) string {
-	text := fmt.Sprintf("%s: %s: %s (%s)", service, a.Method, a.words(), a.codes())
+	text := fmt.Sprintf("%s: %s: %s (%s)", service, a.Method, a.decodedMessage(), a.codes())
 	if help := a.help(); help != "" {
 		text += ": " + help
 	}
@@ -77,19 +81,14 @@ func (a Answer) codes() string {
 
 // help is what to do about the answer, empty where that is not known.
 func (a Answer) help() string {
-	const ( // for which bundlers have words of their own, without an AA code
-		timeRange = -32503
-		signature = -32507
-		reverted  = -32521
-	)
-	switch {
+	switch { // for some codes bundlers have words of their own, without an AA code
 	case a.AA != nil:
 		return a.AA.Help()
-	case a.Code == timeRange:
+	case a.Code == jsonrpc.CodeTimeRange:
 		return "check the validity windows of session and sponsorship, and the clock"
-	case a.Code == signature:
+	case a.Code == jsonrpc.CodeSignature:
 		return "check who signs, the chain ID and the EntryPoint, and that no field changed after the paymaster answered or after signing"
-	case a.Code == reverted && a.Revert == nil:
+	case a.Code == jsonrpc.CodeReverted && a.Revert == nil:
 		return "the operation's call would revert; check what it calls, its arguments, and what the account has"
 	}
 	return ""
@@ -103,8 +102,8 @@ var senderLimit = regexp.MustCompile(`(?i)\bmax(imum number of)?\b.{0,20}\bopera
 // will be when others are included.
 func (a Answer) overSenderLimit() bool { return refusal(a.Code) && senderLimit.MatchString(a.Message) }
 
-// words is the service's message with what it says in hex, or in its data only.
-func (a Answer) words() string {
+// decodedMessage is the service's message with what it says in hex, or in its data only.
+func (a Answer) decodedMessage() string {
 	message := a.Message
 	if revert := a.Revert; revert != nil {
 		decoded := revert.String()
@@ -147,8 +146,7 @@ func (a Answer) RateLimited() bool { return jsonrpc.RateLimited(a.Code, a.HTTPSt
 
 // Temporary reports whether the service failed in a way that passes by itself.
 func (a Answer) Temporary() bool {
-	const internalError = -32603
-	failed := a.Code == internalError || a.Code == 0 || a.HTTPStatus >= 500 || a.HTTPStatus == http.StatusRequestTimeout
+	failed := a.Code == jsonrpc.CodeInternal || a.Code == 0 || a.HTTPStatus >= 500 || a.HTTPStatus == http.StatusRequestTimeout
 	return a.RateLimited() || a.overSenderLimit() || failed && a.Undecided()
 }
 
@@ -167,8 +165,8 @@ func (a Answer) Undecided() bool {
 // refusal tells codes that are decisions: those of ERC-4337, and those of malformed requests.
 func refusal(code int) bool {
 	switch code {
-	case -32700, -32600, -32601, -32602, -32004:
+	case jsonrpc.CodeParse, jsonrpc.CodeInvalidRequest, jsonrpc.CodeMethodNotFound, jsonrpc.CodeInvalidParams, jsonrpc.CodeMethodNotSupported:
 		return true
 	}
-	return code <= -32500 && code > -32600
+	return code <= jsonrpc.CodeRejected && code > jsonrpc.CodeInvalidRequest
 }

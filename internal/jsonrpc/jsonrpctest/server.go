@@ -56,6 +56,14 @@ func StartServer(cfg Config) (*Server, error) {
 	return m, err
 }
 
+// TB is the part of testing.TB that servers need which end with a test.
+type TB interface {
+	Helper()
+	Logf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Cleanup(func())
+}
+
 // NewServer starts a server that ends with the test; see [StartServer].
 func NewServer(t TB, cfg Config) *Server {
 	t.Helper()

@@ -32,7 +32,7 @@ func (l RW) RLock(ctx context.Context) (unlock func(), err error) {
 	return l.lock(ctx, (*flock.Flock).TryRLockContext)
 }
 
-// Pass waits until no writer awaits the lock, and takes nothing: for who joins a reader that has it.
+// Pass waits until no writer awaits the lock, and takes nothing: for whoever joins a reader that has it.
 func (l RW) Pass(ctx context.Context) error {
 	gate := l.gate()
 	if _, err := gate.TryRLockContext(ctx, poll); err != nil {
