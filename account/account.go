@@ -1,7 +1,6 @@
 package account
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -32,39 +31,47 @@ func (a *Account) Ref() session.Ref {
 	return session.Ref{ChainID: a.client.chainID, Account: a.address}
 }
 
-// Deployed reports whether the account has code on chain.
+// Deployed reports whether the account has code on chain. An account that has is not asked about again.
 func (a *Account) Deployed(ctx context.Context) (bool, error) {
-	return a.client.Deployed(ctx, a.address)
+	if _, ok := a.client.deployed.Load(a.address); ok {
+		return true, nil
+	}
+	code, err := a.client.chain.CodeAt(ctx, a.address, nil)
+	if err != nil {
+		return false, fmt.Errorf("code of %s: %w", a.address, withoutURL(err))
+	}
+	if len(code) > 0 {
+		a.client.deployed.Store(a.address, struct{}{})
+	}
+	return len(code) > 0, nil
 }
 
-// Nonce returns the account's next nonce in a lane; nil is lane 0.
+// Nonce returns the account's next nonce in a lane, read from the EntryPoint. lane has at most 192 bits; nil is
+// lane 0, the default one.
 func (a *Account) Nonce(ctx context.Context, lane *uint256.Int) (uint256.Int, error) {
 	if lane == nil {
 		lane = new(uint256.Int)
 	}
-	return a.client.Nonce(ctx, a.address, lane)
+	if n := lane.BitLen(); n > 192 {
+		return uint256.Int{}, fmt.Errorf("%w: nonce of %s: lane key has %d bits, at most 192 fit", policy.ErrInvalid, a.address, n)
+	}
+	entryPoint := a.client.contracts.EntryPoint
+	data, err := a.client.chain.CallContract(ctx, callMsg(entryPoint, contracts.GetNonce(a.address, *lane)), nil)
+	if err != nil {
+		return uint256.Int{}, fmt.Errorf("nonce of %s: %w", a.address, withoutURL(err))
+	}
+	nonce, err := contracts.DecodeUint256(data)
+	if err != nil {
+		return uint256.Int{}, fmt.Errorf("%w: getNonce of EntryPoint %s: %w", ErrBadAnswer, entryPoint, err)
+	}
+	return nonce, nil
 }
 
-// SessionRoot returns the root of the account's sessions on chain, zero for none.
-func (a *Account) SessionRoot(ctx context.Context) (common.Hash, error) {
-	return a.client.SessionRoot(ctx, a.address)
-}
-
-// IsModuleEnabled reports whether the account listens to a validation module. For an account without
-// code the error matches [ErrNotDeployed].
-func (a *Account) IsModuleEnabled(ctx context.Context, module common.Address) (bool, error) {
-	data, err := call(ctx, a.client.chain, a.address, contracts.IsModuleEnabled(module))
-	if err != nil {
-		return false, fmt.Errorf("isModuleEnabled(%s) of account %s: %w", module, a.address, err)
-	}
-	if len(data) == 0 {
-		return false, a.notDeployed()
-	}
-	enabled, err := contracts.DecodeBool(data)
-	if err != nil {
-		return false, fmt.Errorf("%w: isModuleEnabled of account %s: %w", ErrBadAnswer, a.address, err)
-	}
-	return enabled, nil
+// NonceUsed reports whether the EntryPoint has counted past the nonce in its lane: an operation with it is on chain
+// by now, or never will be.
+func (a *Account) NonceUsed(ctx context.Context, nonce *uint256.Int) (bool, error) {
+	next, err := a.Nonce(ctx, new(uint256.Int).Rsh(nonce, 64))
+	return err == nil && nonce.Lt(&next), err
 }
 
 // Send makes the account do calls in one operation, in their order, all or none. It is signed with
@@ -74,7 +81,7 @@ func (a *Account) IsModuleEnabled(ctx context.Context, module common.Address) (b
 //
 // Errors of the pipeline are a [*userop.Error]; see [userop.MayBeAccepted] before sending again.
 func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {
-	draft, err := a.draft(calls, opts)
+	draft, err := a.newDraft(calls, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -83,174 +90,47 @@ func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*user
 
 // Build makes and signs the operation that [Account.Send] would send.
 func (a *Account) Build(ctx context.Context, calls []Call, opts ...Option) (*userop.Operation, error) {
-	draft, err := a.draft(calls, opts)
+	draft, err := a.newDraft(calls, opts)
 	if err != nil {
 		return nil, err
 	}
 	return a.client.sender.Build(ctx, *draft)
 }
 
-func (a *Account) draft(calls []Call, opts []Option) (*userop.Draft, error) {
-	s, err := newSettings(opts)
+// Estimate returns what the operation that [Account.Send] would send may cost, in gas and in wei by part.
+// Nothing is signed or sent; with [Sponsored] the paymaster is asked as it would be for sending.
+func (a *Account) Estimate(ctx context.Context, calls []Call, opts ...Option) (*userop.Estimate, error) {
+	draft, err := a.newDraft(calls, opts)
 	if err != nil {
 		return nil, err
 	}
-	if s.leaves == nil && s.find == nil && s.signer == nil {
-		return nil, fmt.Errorf("%w for account %s, which is known by address only: choose a leaf with WithSession, or have it chosen with WithLeafOf", ErrNoSigner, a.address)
+	return a.client.sender.Estimate(ctx, *draft)
+}
+
+// Decode returns the calls in an operation's callData, which the account makes in this order: what was
+// given to [Account.Send]. It takes both names of execute and executeBatch; an operation that only deploys
+// the account has no callData, and calls nothing. The error matches [ErrNotExecute] for calldata of
+// another function.
+func (a *Account) Decode(callData []byte) ([]Call, error) {
+	if len(callData) == 0 {
+		return []Call{}, nil
 	}
-	draft, err := a.client.newDraft(a.address, calls, s)
+	calls, err := contracts.DecodeExecute(callData)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("calls of account %s: %w", a.address, err)
 	}
-	draft.InitCode = a.requireDeployed
-	return draft, nil
-}
-
-// newDraft puts together what an operation of any account needs.
-func (c *Client) newDraft(address common.Address, calls []Call, s *settings) (*userop.Draft, error) {
-	if len(calls) == 0 {
-		return nil, fmt.Errorf("%w: no call to make for account %s", ErrConfig, address)
-	}
-	if s.leaves != nil && len(s.leaves) != len(calls) {
-		return nil, fmt.Errorf("%w: %d calls with %d session leaves; each call needs its leaf", ErrConfig, len(calls), len(s.leaves))
-	}
-	if s.payContext != nil && !(s.sponsored || s.orSelf || s.quote != nil || s.quoted) {
-		return nil, fmt.Errorf("%w: PaymasterContext without a paymaster to pay; add Sponsored, SponsoredOrSelf or PayWith", ErrConfig)
-	}
-	draft, err := c.draftAfter(address, s.first, calls, s)
-	if err == nil && !s.quoted && (s.quote != nil || s.approval != nil) {
-		err = c.arrangePayment(draft, calls, s)
-	}
-	return draft, err
-}
-
-// draftCalls is the draft of an operation that makes the calls.
-func (c *Client) draftCalls(address common.Address, calls []Call, s *settings) (*userop.Draft, error) {
-	leaves := s.leaves
-	if s.find != nil {
-		var err error
-		if leaves, err = s.find.Find(c.contracts.Session, calls...); err != nil {
-			return nil, err
-		}
-	}
-	asBatch := s.batch || len(calls) > 1
-	draft := c.callDraft(address, callData(calls, asBatch), s)
-	if leaves != nil {
-		return draft, c.useSession(draft, calls, leaves, asBatch, s)
-	}
-	return draft, nil
-}
-
-// callDraft is the draft of an operation with that callData, as the options have it.
-func (c *Client) callDraft(address common.Address, callData []byte, s *settings) *userop.Draft {
-	draft := &userop.Draft{
-		Sender:           address,
-		CallData:         callData,
-		Signer:           s.signer,
-		Sponsored:        s.sponsored || s.orSelf,
-		OrSelf:           s.orSelf,
-		PaymasterContext: s.payContext,
-		Fees:             s.fees,
-		Gas:              s.gas,
-		Margins:          s.margins,
-		Caps:             c.caps,
-		Overrides:        s.overrides,
-		Checks:           []func(context.Context) error{c.identify},
-		Accept:           c.acceptSponsor,
-	}
-	if s.lanes != nil {
-		draft.Reserve = func(ctx context.Context) (userop.Reservation, error) { return s.lanes.reserve(ctx, c, address) }
-	} else {
-		draft.Nonce = c.nonceReader(address, s)
-	}
-	if s.caps != nil {
-		draft.Caps = *s.caps
-	}
-	return draft
-}
-
-// acceptSponsor refuses to be sponsored by the token paymaster: it would take tokens, by an allowance that the
-// account gave it for another operation. [PayWith] is how to pay it.
-func (c *Client) acceptSponsor(op *userop.Operation) error {
-	if bytes.HasPrefix(op.PaymasterAndData, c.contracts.TokenPaymaster[:]) {
-		return fmt.Errorf("%w: the service answered for token paymaster %s, which takes tokens; PayWith pays it", userop.ErrNotSponsored, c.contracts.TokenPaymaster)
-	}
-	return nil
-}
-
-func callData(calls []Call, asBatch bool) []byte {
-	if asBatch {
-		return contracts.ExecuteBatch(calls)
-	}
-	return contracts.Execute(calls[0].To, calls[0].Value, calls[0].Data)
-}
-
-func (c *Client) nonceReader(address common.Address, s *settings) func(context.Context) (uint256.Int, error) {
-	if s.nonce != nil {
-		return func(context.Context) (uint256.Int, error) { return *s.nonce, nil }
-	}
-	return func(ctx context.Context) (uint256.Int, error) { return c.Account(address).Nonce(ctx, s.lane) }
-}
-
-// useSession makes the draft one that session leaves sign. What can be judged here is judged now;
-// what has to be read is read in the draft's first step.
-func (c *Client) useSession(draft *userop.Draft, calls []Call, leaves []session.LeafRef, asBatch bool, s *settings) error {
-	signer, err := c.sessionSigner(leaves, asBatch)
-	if err != nil {
-		return err
-	}
-	sess := signer.Session()
-	if ref := sess.Ref(); ref.Account != draft.Sender || ref.ChainID != c.chainID {
-		return fmt.Errorf("%w: a session of %s cannot act for account %s on chain %d", ErrConfig, ref, draft.Sender, c.chainID)
-	}
-	draft.Signer = signer
-	if s.unchecked {
-		draft.Signer = signer.Force()
-		return nil
-	}
-	draft.Checks = append(draft.Checks,
-		func(ctx context.Context) error {
-			return c.requireModule(ctx, draft.Sender, signer.Module(), signer.ModuleName())
-		},
-		func(ctx context.Context) error { return c.checkSession(ctx, signer) })
-	// A call the policy forbids needs no round trip to be refused.
-	return signer.CheckCalls(draft.CallData, calls)
-}
-
-// checkSession compares the session with the store and the chain as they are now.
-func (c *Client) checkSession(ctx context.Context, signer *session.Signer) error {
-	sess := signer.Session()
-	if err := sess.Refresh(ctx); err != nil {
-		return fmt.Errorf("read session store again: %w", err)
-	}
-	err := sess.Confirm(ctx, c, c.freshness)
-	if err == nil {
-		return signer.Check()
-	}
-	// An account without code has no root either; its absence is the better reason.
-	account := c.Account(sess.Ref().Account)
-	if deployed, unknown := account.Deployed(ctx); unknown == nil && !deployed {
-		return account.notDeployed()
-	}
-	return err
-}
-
-func (c *Client) sessionSigner(leaves []session.LeafRef, asBatch bool) (*session.Signer, error) {
-	if asBatch {
-		return session.NewBatchSigner(c.contracts.Session, leaves...)
-	}
-	return session.NewSigner(c.contracts.Session, leaves[0])
+	return calls, nil
 }
 
 // requireDeployed is the init code of an account known by its address: none, or an error.
 func (a *Account) requireDeployed(ctx context.Context) ([]byte, error) {
 	deployed, err := a.Deployed(ctx)
 	if err == nil && !deployed {
-		err = a.notDeployed()
+		err = a.notDeployedError()
 	}
 	return nil, err
 }
 
-func (a *Account) notDeployed() error {
+func (a *Account) notDeployedError() error {
 	return fmt.Errorf("%w: %s on chain %d; its owner deploys it with a first operation, a session cannot", ErrNotDeployed, a.address, a.client.chainID)
 }

@@ -58,7 +58,7 @@ func (a *Account) Balances(ctx context.Context, tokens ...common.Address) ([]Bal
 			contracts.Read{To: token, Data: contracts.Decimals()},
 			contracts.Read{To: token, Data: contracts.Symbol(), MaxAnswer: symbolSize})
 	}
-	results, err := readAll(ctx, a.client.chain, reads...)
+	results, err := batchRead(ctx, a.client.chain, reads...)
 	if err != nil {
 		return nil, fmt.Errorf("balances of account %s: %w", a.address, err)
 	}
@@ -76,7 +76,7 @@ func (a *Account) Balances(ctx context.Context, tokens ...common.Address) ([]Bal
 // readBalance reads a token's answers to balanceOf, decimals and symbol. ERC-20 leaves the last two open.
 func readBalance(token common.Address, results []contracts.ReadResult) (Balance, error) {
 	b := Balance{Token: token}
-	if err := decode(&results[0], "balanceOf", into(&b.Amount, contracts.DecodeUint256)); err != nil {
+	if err := decodeResult(&results[0], "balanceOf", into(&b.Amount, contracts.DecodeUint256)); err != nil {
 		return Balance{}, err
 	}
 	if results[1].OK {
@@ -120,4 +120,31 @@ func formatUnits(amount *uint256.Int, decimals int) string {
 		return whole
 	}
 	return whole + "." + fraction
+}
+
+// nativeFunds reads what the account has to pay with: its balance, and its deposit at the EntryPoint, in wei.
+func (a *Account) nativeFunds(ctx context.Context) (balance, deposit uint256.Int, err error) {
+	results, err := batchRead(ctx, a.client.chain,
+		contracts.Read{To: a.address}, contracts.Read{To: a.client.contracts.EntryPoint, Data: contracts.BalanceOf(a.address)})
+	if err == nil {
+		err = decodeResult(&results[1], "balanceOf of the EntryPoint", into(&deposit, contracts.DecodeUint256))
+	}
+	if err != nil {
+		return balance, deposit, fmt.Errorf("funds of account %s: %w", a.address, err)
+	}
+	return results[0].Balance, deposit, nil
+}
+
+// afterPrefund is what is left of the balance when the EntryPoint took the prefund: first from the deposit,
+// then from the balance.
+func afterPrefund(balance, deposit, prefund *uint256.Int) *uint256.Int {
+	left := new(uint256.Int).Set(balance)
+	if prefund.Gt(deposit) {
+		missing := new(uint256.Int).Sub(prefund, deposit)
+		if missing.Gt(left) {
+			return left.Clear()
+		}
+		left.Sub(left, missing)
+	}
+	return left
 }

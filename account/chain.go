@@ -3,12 +3,18 @@ package account
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/big"
 	"net/url"
 	"regexp"
+	"strings"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // Chain is what a client reads of its chain; *ethclient.Client is one. One that can also propose fees
@@ -20,10 +26,9 @@ type Chain interface {
 	CallContract(ctx context.Context, call ethereum.CallMsg, block *big.Int) ([]byte, error)
 }
 
-// call reads a contract at the latest block.
-func call(ctx context.Context, chain Chain, to common.Address, data []byte) ([]byte, error) {
-	answer, err := chain.CallContract(ctx, ethereum.CallMsg{To: &to, Data: data}, nil)
-	return answer, withoutURL(err)
+// callMsg is a call of a contract by nobody.
+func callMsg(to common.Address, data []byte) ethereum.CallMsg {
+	return ethereum.CallMsg{To: &to, Data: data}
 }
 
 // withoutURL is an error of the node without its URL, which may hold a key: net/http quotes it and, where
@@ -43,5 +48,63 @@ func withoutURL(err error) error {
 }
 
 // httpFailure is how go-ethereum's client tells an HTTP status, and the answer after it. Its error has a type, in a
-// package that does network I/O, which this one leaves to who makes the [Chain].
+// package that does network I/O, which this one leaves to whoever makes the [Chain].
 var httpFailure = regexp.MustCompile(`^([1-5][0-9]{2} [A-Za-z' -]{0,40}):`)
+
+// decodeResult reads the answer of the function. An error matches [ErrBadAnswer], and is the revert where the
+// call reverted.
+func decodeResult(r *contracts.ReadResult, function string, read func([]byte) error) error {
+	if !r.OK {
+		revert := contracts.DecodeRevert(r.Data)
+		return fmt.Errorf("%w: %s reverted: %w", ErrBadAnswer, function, &revert)
+	}
+	if err := read(r.Data); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrBadAnswer, function, err)
+	}
+	return nil
+}
+
+// into returns a reader that keeps what it decoded in dst.
+func into[T any](dst *T, decode func([]byte) (T, error)) func([]byte) error {
+	return func(answer []byte) (err error) {
+		*dst, err = decode(answer)
+		return err
+	}
+}
+
+// batchRead makes the reads, in their order and in one request; in several only where their data is too much
+// for one. The error is the node's or the network's: a call that reverts is part of the result.
+func batchRead(ctx context.Context, chain Chain, reads ...contracts.Read) ([]contracts.ReadResult, error) {
+	all := make([]contracts.ReadResult, 0, len(reads))
+	for len(reads) > 0 {
+		request, n := contracts.PackReads(reads)
+		response, err := chain.CallContract(ctx, ethereum.CallMsg{Data: request}, nil)
+		if err != nil {
+			return nil, withoutURL(err)
+		}
+		results, err := contracts.UnpackReadResults(response, n)
+		if err != nil {
+			return nil, fmt.Errorf("%w: batched read: %w", ErrBadAnswer, err)
+		}
+		all, reads = append(all, results...), reads[n:]
+	}
+	return all, nil
+}
+
+// revertOf returns what a call reverted with, if the error is a node's answer that it did.
+func revertOf(err error) (abi.Revert, bool) {
+	var withData interface{ ErrorData() any }
+	if errors.As(err, &withData) {
+		if text, ok := withData.ErrorData().(string); ok {
+			data, err := hexutil.Decode(strings.TrimPrefix(text, "Reverted "))
+			if err == nil {
+				return contracts.DecodeRevert(data), true
+			}
+		}
+	}
+	// A node's words for a revert without data differ; the URL of one that is out of reach may be any.
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err
+	}
+	return abi.Revert{}, strings.Contains(strings.ToLower(err.Error()), "revert")
+}

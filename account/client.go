@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/big"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
-	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -53,9 +51,9 @@ type Client struct {
 	caps      userop.Caps
 	freshness time.Duration
 
-	identified atomic.Bool // the node said that it serves the chain
-	deployed   sync.Map    // common.Address → struct{}: an account with code keeps it
-	enabled    sync.Map    // moduleOf → time.Time of the last look
+	chainIDChecked atomic.Bool // the node said that it serves the chain
+	deployed       sync.Map    // common.Address → struct{}: an account with code keeps it
+	enabledAt      sync.Map    // moduleOf → time.Time of the last look
 }
 
 // NewClient returns a client. It does no I/O: a service that is out of reach, or serves another chain,
@@ -117,9 +115,9 @@ func (c *Client) Account(address common.Address) *Account {
 // SessionRoot returns the session root of an account on chain, zero for none. It makes the client a
 // [session.Chain].
 func (c *Client) SessionRoot(ctx context.Context, account common.Address) (common.Hash, error) {
-	data, err := call(ctx, c.chain, c.contracts.Session.Manager, contracts.GetSessionKeys(account))
+	data, err := c.chain.CallContract(ctx, callMsg(c.contracts.Session.Manager, contracts.GetSessionKeys(account)), nil)
 	if err != nil {
-		return common.Hash{}, fmt.Errorf("getSessionKeys of %s: %w", account, err)
+		return common.Hash{}, fmt.Errorf("getSessionKeys of %s: %w", account, withoutURL(err))
 	}
 	root, err := contracts.DecodeHash(data)
 	if err != nil {
@@ -128,105 +126,23 @@ func (c *Client) SessionRoot(ctx context.Context, account common.Address) (commo
 	return root, nil
 }
 
-// Nonce returns the next nonce of an account in a lane, read from the EntryPoint. key has at most 192
-// bits; lane 0 is the default one.
-func (c *Client) Nonce(ctx context.Context, account common.Address, key *uint256.Int) (uint256.Int, error) {
-	if n := key.BitLen(); n > 192 {
-		return uint256.Int{}, fmt.Errorf("%w: nonce of %s: lane key has %d bits, at most 192 fit", policy.ErrInvalid, account, n)
-	}
-	data, err := call(ctx, c.chain, c.contracts.EntryPoint, contracts.GetNonce(account, *key))
-	if err != nil {
-		return uint256.Int{}, fmt.Errorf("nonce of %s: %w", account, err)
-	}
-	nonce, err := contracts.DecodeUint256(data)
-	if err != nil {
-		return uint256.Int{}, fmt.Errorf("%w: getNonce of EntryPoint %s: %w", ErrBadAnswer, c.contracts.EntryPoint, err)
-	}
-	return nonce, nil
-}
-
-// NonceUsed reports whether the EntryPoint has counted past the account's nonce in its lane.
-func (c *Client) NonceUsed(ctx context.Context, account common.Address, nonce *uint256.Int) (bool, error) {
-	next, err := c.Nonce(ctx, account, new(uint256.Int).Rsh(nonce, 64))
-	return err == nil && nonce.Lt(&next), err
-}
-
 // SessionRootAndNonce returns the session root of an account and whether the EntryPoint has counted past its
 // nonce, in one request and as of one block.
 func (c *Client) SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (root common.Hash, used bool, err error) {
 	lane := new(uint256.Int).Rsh(nonce, 64)
-	results, err := readAll(ctx, c.chain,
+	results, err := batchRead(ctx, c.chain,
 		contracts.Read{To: c.contracts.Session.Manager, Data: contracts.GetSessionKeys(account)},
 		contracts.Read{To: c.contracts.EntryPoint, Data: contracts.GetNonce(account, *lane)})
 	if err != nil {
 		return root, false, fmt.Errorf("session root and nonce of %s: %w", account, err)
 	}
 	var next uint256.Int
-	err = decode(&results[0], "getSessionKeys of the session key manager", into(&root, contracts.DecodeHash))
+	err = decodeResult(&results[0], "getSessionKeys of the session key manager", into(&root, contracts.DecodeHash))
 	if err == nil {
-		err = decode(&results[1], "getNonce of the EntryPoint", into(&next, contracts.DecodeUint256))
+		err = decodeResult(&results[1], "getNonce of the EntryPoint", into(&next, contracts.DecodeUint256))
 	}
 	if err != nil {
 		return common.Hash{}, false, fmt.Errorf("session root and nonce of %s: %w", account, err)
 	}
 	return root, nonce.Lt(&next), nil
-}
-
-// Deployed reports whether the account has code. An account that has is not asked about again.
-func (c *Client) Deployed(ctx context.Context, account common.Address) (bool, error) {
-	if _, ok := c.deployed.Load(account); ok {
-		return true, nil
-	}
-	code, err := c.chain.CodeAt(ctx, account, nil)
-	if err != nil {
-		return false, fmt.Errorf("code of %s: %w", account, withoutURL(err))
-	}
-	if len(code) > 0 {
-		c.deployed.Store(account, struct{}{})
-	}
-	return len(code) > 0, nil
-}
-
-// moduleOf names a module on an account and, where it was looked at too, the account's owner there.
-type moduleOf struct{ account, module, owner common.Address }
-
-// lately reports whether the module was seen enabled, with that owner, as short ago as the chain need not
-// be asked again.
-func (c *Client) lately(key moduleOf) bool {
-	at, ok := c.enabled.Load(key)
-	return ok && time.Since(at.(time.Time)) < c.freshness
-}
-
-// requireModule returns an error matching [ErrModuleNotEnabled] unless the account listens to module.
-func (c *Client) requireModule(ctx context.Context, account, module common.Address, name string) error {
-	key := moduleOf{account: account, module: module}
-	if c.lately(key) {
-		return nil
-	}
-	enabled, err := c.Account(account).IsModuleEnabled(ctx, module)
-	if err != nil {
-		return err
-	}
-	if !enabled {
-		c.enabled.Delete(key)
-		return fmt.Errorf("%w: %s %s on account %s; its owner enables it with a grant", ErrModuleNotEnabled, name, module, account)
-	}
-	c.enabled.Store(key, time.Now())
-	return nil
-}
-
-// identify asks the node, until it once answered right, which chain it serves.
-func (c *Client) identify(ctx context.Context) error {
-	if c.identified.Load() {
-		return nil
-	}
-	id, err := c.chain.ChainID(ctx)
-	if err != nil {
-		return fmt.Errorf("chain ID of the node: %w", withoutURL(err))
-	}
-	if id.Cmp(new(big.Int).SetUint64(c.chainID)) != 0 {
-		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d", userop.ErrWrongChain, id, c.chainID)
-	}
-	c.identified.Store(true)
-	return nil
 }

@@ -1,9 +1,13 @@
 package account
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
@@ -77,5 +81,46 @@ func (c Contracts) withDefaults(chainID uint64) (Contracts, error) {
 		c.ProxyInitCodeHash = known.ProxyInitCodeHash
 	}
 	c.Session = c.Session.WithDefaults()
+	return c, nil
+}
+
+// counterfactualAddress returns the address that the factory gives an account: a CREATE2 address that
+// depends on the handler, the ownership module with its setup data, the index and the implementation.
+func (c Contracts) counterfactualAddress(module common.Address, setupData []byte, index uint64) common.Address {
+	initializer := crypto.Keccak256Hash(contracts.Init(c.Handler, module, setupData))
+	number := uint256.NewInt(index).Bytes32()
+	salt := crypto.Keccak256Hash(initializer[:], number[:])
+	return crypto.CreateAddress2(c.Factory, salt, c.ProxyInitCodeHash[:])
+}
+
+// initCode returns the operation's initCode that deploys that account: factory ‖
+// deployCounterFactualAccount(module, setupData, index).
+func (c Contracts) initCode(module common.Address, setupData []byte, index uint64) []byte {
+	deploy := contracts.DeployCounterFactualAccount(module, setupData, *uint256.NewInt(index))
+	return append(c.Factory.Bytes(), deploy...)
+}
+
+// ReadContracts returns the contracts of another deployment as its factory names them: Factory,
+// Implementation, Handler and ProxyInitCodeHash. The other fields are zero, which stands for the well-known
+// addresses.
+func ReadContracts(ctx context.Context, chain Chain, factory common.Address) (Contracts, error) {
+	const longestCode = 8192
+	results, err := batchRead(ctx, chain,
+		contracts.Read{To: factory, Data: contracts.BasicImplementation()},
+		contracts.Read{To: factory, Data: contracts.MinimalHandler()},
+		contracts.Read{To: factory, Data: contracts.AccountCreationCode(), MaxAnswer: longestCode})
+	if err != nil {
+		return Contracts{}, fmt.Errorf("contracts of factory %s: %w", factory, err)
+	}
+	c := Contracts{Factory: factory}
+	var code []byte
+	err = errors.Join(
+		decodeResult(&results[0], "basicImplementation", into(&c.Implementation, contracts.DecodeAddress)),
+		decodeResult(&results[1], "minimalHandler", into(&c.Handler, contracts.DecodeAddress)),
+		decodeResult(&results[2], "accountCreationCode", into(&code, contracts.DecodeBytes)))
+	if err != nil {
+		return Contracts{}, fmt.Errorf("factory %s: %w", factory, err)
+	}
+	c.ProxyInitCodeHash = contracts.ProxyInitCodeHash(code, c.Implementation)
 	return c, nil
 }

@@ -1,24 +1,43 @@
 // Package account acts for Biconomy Smart Accounts V2 on one chain.
 //
-// A [Client] holds the chain reader, the pipeline and the contract addresses; make one per process. From
-// it comes an [Account], a cheap handle by address that needs no owner and does no I/O to make: it sends
-// calls signed by a session key. An [OwnedAccount] has the owner at hand: it deploys the account with its
-// first operation, grants and revokes sessions, changes modules and owners, signs messages and withdraws
-// funds. With the multichain ownership module one signature does for several chains ([SendTogether],
-// [GrantTogether]).
+// Its main job is to act for a user's account with a session key that the user granted, knowing the account by its
+// address alone:
 //
-// The account pays for its operations itself, a paymaster does ([Sponsored]), or the account pays a paymaster in
-// tokens, with the approval in the same operation ([PayWith]).
+//	client, err := account.NewClient(account.Config{
+//		ChainID:   80002,
+//		Chain:     node, // *ethclient.Client
+//		Bundler:   bundler.New(bundlerURL),
+//		Paymaster: paymaster.New(paymasterURL),
+//	})
+//	user := client.Account(address)
+//	sess, err := session.Open(ctx, store, user.Ref())
+//	tx, err := user.Send(ctx, []account.Call{{To: nft, Data: data}},
+//		account.WithSession(sess.Leaf(0)), account.Sponsored())
+//	receipt, err := tx.Wait(ctx) // nil error: included and succeeded
 //
-// What is to be known of an account is read in one request, as of one block: its [State], its balances,
-// whether a signature is its own. What an operation would cost, and whether it would succeed, is told
-// without sending it (Estimate, Simulate).
+// A [Client] is everything for one chain: chain reader, pipeline and contract addresses. Make one per process. From
+// it comes an [Account], a cheap handle that needs no owner and does no I/O to make. An [OwnedAccount] has the owner
+// at hand, an [Owner] with a key in memory, in a keystore or elsewhere: it deploys the account with its first
+// operation, grants and revokes sessions, changes modules and owners, signs messages and withdraws funds.
 //
-// Before anything is signed, the node and the bundler have said that they serve the right chain and
-// EntryPoint, the owner was compared with the account's, or the session with the store and with the root
-// on chain, and its policy with the call. What would lock the owner out is refused. What a paymaster or
-// bundler proposes is held against the caller's caps.
+// Where the rest is:
 //
-// Operations of one account wait for each other, since its nonces count up one by one. [Lanes] let several be
-// on their way at once.
+//   - what an operation is made of, and who signs and pays: an [Option] of the call. The account pays itself, a
+//     paymaster does ([Sponsored]), or the account pays a paymaster in tokens with the approval in the same
+//     operation ([PayWith], at a quote of [Account.FeeQuotes]);
+//   - what it would cost and whether it would succeed, without sending it: [Account.Estimate], [Account.Simulate];
+//   - what the chain knows of an account, in one request and as of one block: [Account.State], [Account.Balances],
+//     [Account.VerifyMessage] for a signature that claims to be its own;
+//   - sessions: [OwnedAccount.Grant], [OwnedAccount.Revoke], [OwnedAccount.Restore];
+//   - one signature of the owner for operations on several chains: [SendTogether], [GrantTogether];
+//   - several operations of one account in flight at once, since its nonces count up one by one: [Lanes];
+//   - other addresses and other modules: [Contracts], [ReadContracts], [Module], [Client.UpgradedAccount].
+//
+// Before anything is signed, the node and the bundler have said that they serve the right chain and EntryPoint, the
+// owner was compared with the account's, or the session with the store and with the root on chain, and its policy
+// with the call. What would lock the owner out is refused. What a paymaster or bundler proposes is held against the
+// caller's caps.
+//
+// Errors match a value of this package, [policy.ErrInvalid], or an error of the package where the cause lies; those
+// of the pipeline are a [userop.Error] that names the step.
 package account

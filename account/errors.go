@@ -23,7 +23,7 @@ var (
 	ErrLockout = errors.New("would lock the owner out")
 	// ErrDeployed means that the account is deployed already.
 	ErrDeployed = errors.New("account is deployed already")
-	// ErrWrongOwner means that the account belongs to someone else than who would sign.
+	// ErrWrongOwner means that the account belongs to someone else than whoever would sign.
 	ErrWrongOwner = errors.New("wrong owner")
 	// ErrNoSigner means that nobody was named to sign.
 	ErrNoSigner = errors.New("no signer")
@@ -37,8 +37,8 @@ var (
 	ErrNotAsQuoted = errors.New("not as quoted")
 	// ErrBadSignature means that a signature is not the account's.
 	ErrBadSignature = errors.New("signature is not valid")
-	// ErrClosed means that lanes were closed.
-	ErrClosed = errors.New("lanes are closed")
+	// ErrLanesClosed means that the [Lanes] were closed. A closed store is [session.ErrClosed].
+	ErrLanesClosed = errors.New("lanes are closed")
 	// ErrNotExecute means that calldata calls none of the account's four execute functions.
 	ErrNotExecute = contracts.ErrNotExecute
 	// ErrBadAnswer means that a contract answered with something else than its ABI says; mostly the

@@ -3,11 +3,11 @@ package account
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -18,32 +18,36 @@ import (
 // An approval costs gas as well. It is part of the quoted operation if its option is given ([ApproveExact] and
 // the like), together with the one token it is for.
 func (a *Account) FeeQuotes(ctx context.Context, calls []Call, tokens []common.Address, opts ...Option) (userop.FeeQuotes, error) {
-	return a.client.feeQuotes(ctx, a.address, a.draft, calls, tokens, opts)
+	s, err := newSettings(opts)
+	if err != nil {
+		return userop.FeeQuotes{}, err
+	}
+	return a.client.feeQuotes(ctx, a.address, a.draft, calls, tokens, s)
 }
 
 // FeeQuotes is [Account.FeeQuotes] for what [OwnedAccount.Send] would send.
 func (o *OwnedAccount) FeeQuotes(ctx context.Context, calls []Call, tokens []common.Address, opts ...Option) (userop.FeeQuotes, error) {
-	return o.client.feeQuotes(ctx, o.address, o.draft, calls, tokens, opts)
+	s, err := newSettings(opts)
+	if err != nil {
+		return userop.FeeQuotes{}, err
+	}
+	return o.client.feeQuotes(ctx, o.address, o.draft, calls, tokens, s)
 }
 
-// quoted marks an operation that is for a quote, with an approval's calls before its own.
-func quoted(first []Call) Option { return func(s *settings) { s.quoted, s.first = true, first } }
+// draftFunc makes a draft of calls: as an account, or as its owner.
+type draftFunc func(calls []Call, s *settings) (*userop.Draft, error)
 
-// drafter makes a draft of calls: as an account, or as its owner.
-type drafter func(calls []Call, opts []Option) (*userop.Draft, error)
-
-func (c *Client) feeQuotes(ctx context.Context, account common.Address, draft drafter, calls []Call, tokens []common.Address, opts []Option) (userop.FeeQuotes, error) {
-	ask := func(first []Call) (userop.FeeQuotes, error) {
-		d, err := draft(calls, append(slices.Clip(opts), quoted(first)))
+func (c *Client) feeQuotes(ctx context.Context, account common.Address, draft draftFunc, calls []Call, tokens []common.Address, s *settings) (userop.FeeQuotes, error) {
+	ask := func(approval []Call) (userop.FeeQuotes, error) {
+		asked := *s
+		asked.forQuote, asked.approvalCalls = true, approval
+		d, err := draft(calls, &asked)
 		if err != nil {
 			return userop.FeeQuotes{}, err
 		}
 		return c.sender.FeeQuotes(ctx, *d, tokens...)
 	}
-	s, err := newSettings(opts)
 	switch {
-	case err != nil:
-		return userop.FeeQuotes{}, err
 	case s.sponsored || s.orSelf || s.quote != nil:
 		return userop.FeeQuotes{}, fmt.Errorf("%w: FeeQuotes with Sponsored, SponsoredOrSelf or PayWith; who pays is chosen for sending", ErrConfig)
 	case s.approval == nil:
@@ -67,4 +71,44 @@ func (c *Client) feeQuotes(ctx context.Context, account common.Address, draft dr
 		return quotes, err
 	}
 	return ask(approval(&quote.MaxFee))
+}
+
+// tokenFunds are what an account has of a token, and lets the token paymaster take, in the token's base units.
+type tokenFunds struct{ balance, allowance uint256.Int }
+
+func (c *Client) tokenFunds(ctx context.Context, account, token common.Address) (f tokenFunds, err error) {
+	results, err := batchRead(ctx, c.chain,
+		contracts.Read{To: token, Data: contracts.BalanceOf(account)},
+		contracts.Read{To: token, Data: contracts.Allowance(account, c.contracts.TokenPaymaster)})
+	if err == nil {
+		err = decodeResult(&results[0], "balanceOf", into(&f.balance, contracts.DecodeUint256))
+	}
+	if err == nil {
+		err = decodeResult(&results[1], "allowance", into(&f.allowance, contracts.DecodeUint256))
+	}
+	if err != nil {
+		return f, fmt.Errorf("balance and allowance of account %s in token %s: %w", account, token, err)
+	}
+	return f, nil
+}
+
+// TokenFee is what an operation cost its account in a token, in the token's base units.
+type TokenFee struct {
+	Token  common.Address
+	Amount uint256.Int
+}
+
+// TokenFee returns what the token paymaster took for an operation, as it logged it; false where it was not
+// paid, or the bundler's receipt has no logs.
+func (c *Client) TokenFee(receipt *userop.Receipt) (TokenFee, bool) {
+	for _, log := range receipt.Logs {
+		if log.Address != c.contracts.TokenPaymaster {
+			continue
+		}
+		paid, err := contracts.DecodeTokenPaymasterOperation(log)
+		if err == nil && paid.UserOpHash == receipt.UserOpHash {
+			return TokenFee{Token: paid.Token, Amount: paid.Charge}, true
+		}
+	}
+	return TokenFee{}, false
 }

@@ -57,7 +57,7 @@ func (f *feeSource) Fees(ctx context.Context) (fees userop.Fees, err error) {
 		err = fmt.Errorf("%w: neither the bundler nor the chain reader proposes fees; give them with WithFees", userop.ErrNoFees)
 	}
 	if f.chain != nil && errors.Is(err, userop.ErrNoFees) {
-		fees, err = f.ofNode(ctx)
+		fees, err = f.nodeFees(ctx)
 	}
 	if err == nil {
 		f.last.Store(&proposal{fees: fees, at: asked})
@@ -65,9 +65,9 @@ func (f *feeSource) Fees(ctx context.Context) (fees userop.Fees, err error) {
 	return fees, err
 }
 
-// ofNode proposes twice the base fee plus the node's tip, which holds for six full blocks; on a chain
+// nodeFees proposes twice the base fee plus the node's tip, which holds for six full blocks; on a chain
 // without base fee, its gas price.
-func (f *feeSource) ofNode(ctx context.Context) (userop.Fees, error) {
+func (f *feeSource) nodeFees(ctx context.Context) (userop.Fees, error) {
 	head, err := f.chain.HeaderByNumber(ctx, nil)
 	if err != nil {
 		return userop.Fees{}, fmt.Errorf("read the base fee: %w", withoutURL(err))
@@ -77,21 +77,22 @@ func (f *feeSource) ofNode(ctx context.Context) (userop.Fees, error) {
 		if err != nil {
 			return userop.Fees{}, fmt.Errorf("read the gas price: %w", withoutURL(err))
 		}
-		return feesOf(price, price)
+		return feesFromBig(price, price)
 	}
 	tip, err := f.chain.SuggestGasTipCap(ctx)
 	if err != nil {
 		return userop.Fees{}, fmt.Errorf("read the gas tip: %w", withoutURL(err))
 	}
-	most := new(big.Int).Lsh(head.BaseFee, 1)
-	return feesOf(most.Add(most, tip), tip)
+	maxFee := new(big.Int).Lsh(head.BaseFee, 1)
+	return feesFromBig(maxFee.Add(maxFee, tip), tip)
 }
 
-func feesOf(most, tip *big.Int) (userop.Fees, error) {
-	maxFee, over := uint256.FromBig(most)
+// feesFromBig are fees in wei per gas, as the node told them.
+func feesFromBig(maxFee, tip *big.Int) (userop.Fees, error) {
+	fee, over := uint256.FromBig(maxFee)
 	priority, overTip := uint256.FromBig(tip)
 	if over || overTip {
-		return userop.Fees{}, fmt.Errorf("%w: the node proposes fees of %s and %s wei", ErrBadAnswer, most, tip)
+		return userop.Fees{}, fmt.Errorf("%w: the node proposes fees of %s and %s wei", ErrBadAnswer, maxFee, tip)
 	}
-	return userop.Fees{MaxFeePerGas: *maxFee, MaxPriorityFeePerGas: *priority}, nil
+	return userop.Fees{MaxFeePerGas: *fee, MaxPriorityFeePerGas: *priority}, nil
 }

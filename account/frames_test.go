@@ -2,9 +2,11 @@ package account_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"regexp"
 	"runtime"
@@ -13,7 +15,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
@@ -25,11 +29,12 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// mostFrames is how many functions of this module a request may go through, from Account.Send to http.Client.Do.
+// mostFrames is how many functions of this module a request may go through, from Account.Send to http.Client.Do or to
+// a method of account.Chain.
 const mostFrames = 9
 
 // frames is an http.RoundTripper that keeps, for each JSON-RPC method, the longest way to it through the functions of
-// this module.
+// this module. For the methods of a [framesChain] it keeps the same.
 type frames struct {
 	mu      sync.Mutex
 	deepest map[string][]string
@@ -46,18 +51,50 @@ func (f *frames) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := json.Unmarshal(body, &request); err != nil {
 		return nil, err
 	}
-	way := wayFromSend()
+	f.note(request.Method)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(way) > len(f.deepest[request.Method]) {
-		f.deepest[request.Method] = way
-	}
 	if answers := f.answers[request.Method]; len(answers) > 0 {
 		f.answers[request.Method] = answers[1:]
 		return answers[0]()
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return http.DefaultTransport.RoundTrip(r)
+}
+
+// note keeps the way to here, if it is the longest one to that method.
+func (f *frames) note(method string) {
+	way := wayFromSend()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(way) > len(f.deepest[method]) {
+		f.deepest[method] = way
+	}
+}
+
+// framesChain is a chain that counts the frames to what is read of it.
+type framesChain struct {
+	*ethclient.Client
+	f *frames
+}
+
+func (c framesChain) ChainID(ctx context.Context) (*big.Int, error) {
+	c.f.note("Chain.ChainID")
+	return c.Client.ChainID(ctx)
+}
+
+func (c framesChain) CodeAt(ctx context.Context, account common.Address, block *big.Int) ([]byte, error) {
+	c.f.note("Chain.CodeAt")
+	return c.Client.CodeAt(ctx, account, block)
+}
+
+func (c framesChain) CallContract(ctx context.Context, call ethereum.CallMsg, block *big.Int) ([]byte, error) {
+	method := "Chain.CallContract"
+	if call.To == nil {
+		method += ", batched"
+	}
+	c.f.note(method)
+	return c.Client.CallContract(ctx, call, block)
 }
 
 // wayFromSend lists the functions of this module from Send down to here, across goroutines, as frames of the stack;
@@ -132,6 +169,7 @@ func framesWorld(t *testing.T) (*world, *frames, *http.Client) {
 // framesClient is a client that knows nothing yet, as a process that has just begun.
 func (w *world) framesClient(t *testing.T, counted *http.Client, paymaster userop.Paymaster) *account.Client {
 	t.Helper()
+	w.config.Chain = framesChain{w.chain.Client(), counted.Transport.(*frames)}
 	w.config.Bundler = bundler.New(w.bundler.URL(), bundler.WithHTTPClient(counted))
 	w.config.Paymaster = paymaster
 	return w.clientWith(t, account.Contracts{})
@@ -181,6 +219,17 @@ func TestFewFramesFromSendToTheServices(t *testing.T) {
 		})
 	}
 
+	t.Run("a lane is waited for", func(t *testing.T) {
+		client := w.framesClient(t, counted, biconomy)
+		lanes := client.NewLanes(account.LanesConfig{Size: 1, Leaser: w.store})
+		for range 2 { // nobody waits for the first operation: the second has to ask what became of it
+			_, err := client.Account(w.owner.Address()).Send(t.Context(), calls, withSession, account.Sponsored(), account.InLane(lanes))
+			require.NoError(t, err)
+		}
+		require.Contains(t, f.deepest["Chain.CallContract, batched"], "account.(*lanePool).poll")
+		require.NoError(t, lanes.Close(t.Context()))
+	})
+
 	t.Run("a refusal after a lost answer", func(t *testing.T) {
 		f.answers["eth_sendUserOperation"] = []func() (*http.Response, error){
 			func() (*http.Response, error) { return nil, io.ErrUnexpectedEOF },
@@ -198,6 +247,7 @@ func TestFewFramesFromSendToTheServices(t *testing.T) {
 		"eth_chainId", "eth_supportedEntryPoints", "biconomy_getGasFeeValues", "pimlico_getUserOperationGasPrice",
 		"pm_sponsorUserOperation", "pm_getPaymasterStubData", "pm_getPaymasterData",
 		"eth_estimateUserOperationGas", "eth_sendUserOperation", "eth_getUserOperationReceipt",
+		"Chain.ChainID", "Chain.CodeAt", "Chain.CallContract", "Chain.CallContract, batched",
 	} {
 		way := f.deepest[method]
 		require.NotEmpty(t, way, method)
@@ -210,10 +260,11 @@ func TestFewFramesFromSendToTheServices(t *testing.T) {
 // The measure counts what it should: each function once, also across a goroutine.
 func TestTheWayFromSendGoesAcrossGoroutines(t *testing.T) {
 	w, f, counted := framesWorld(t)
-	user := w.framesClient(t, counted, w.config.Paymaster).Account(common.Address{1})
+	user := w.framesClient(t, counted, w.config.Paymaster).Account(w.owner.Address())
 	_, err := user.Send(t.Context(), []account.Call{{To: stranger}}, account.WithSigner(w.owner.Signer()))
-	require.Error(t, err)
+	require.NoError(t, err)
 	require.Equal(t, "account.(*Account).Send", f.deepest["eth_chainId"][0])
 	require.Equal(t, "userop.(*Sender).Send", f.deepest["eth_chainId"][1])
 	require.Equal(t, "internal/jsonrpc.(*Client).Do", f.deepest["eth_chainId"][len(f.deepest["eth_chainId"])-1])
+	require.Equal(t, "account.(*Client).checkChainID", f.deepest["Chain.ChainID"][len(f.deepest["Chain.ChainID"])-1])
 }

@@ -25,11 +25,15 @@ import (
 // does not know is an error matching [session.ErrRootMismatch], since replacing it would cancel the
 // sessions under it; [ReplaceRoot] does so all the same.
 func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies []policy.Policy, opts ...Option) (*session.Session, *userop.Pending, error) {
-	sess, plan, calls, err := o.planGrant(ctx, store, policies, opts)
+	s, err := newSettings(opts)
 	if err != nil {
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
 	}
-	tx, err := o.changeRoot(ctx, sess, plan, calls, opts)
+	sess, plan, calls, err := o.planGrant(ctx, store, policies, s)
+	if err != nil {
+		return nil, nil, fmt.Errorf("grant a session: %w", err)
+	}
+	tx, err := o.changeRoot(ctx, sess, plan, calls, s)
 	if err != nil {
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
 	}
@@ -37,11 +41,7 @@ func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies 
 }
 
 // planGrant decides on the new root, and on the calls that enable what is missing.
-func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, policies []policy.Policy, opts []Option) (*session.Session, *session.RootChange, []Call, error) {
-	s, err := newSettings(opts)
-	if err != nil {
-		return nil, nil, nil, err
-	}
+func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, policies []policy.Policy, s *settings) (*session.Session, *session.RootChange, []Call, error) {
 	sess, err := session.OpenOrNew(ctx, store, o.Ref())
 	if err != nil {
 		return nil, nil, nil, err
@@ -116,7 +116,7 @@ func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Session, decid
 	if err != nil {
 		return nil, err
 	}
-	return o.changeRoot(ctx, sess, plan, calls, opts)
+	return o.changeRoot(ctx, sess, plan, calls, s)
 }
 
 // prepareRoot compares the root on chain with the store's and returns the calls that enable the
@@ -129,7 +129,7 @@ func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Session, m
 	enabled := make([]bool, len(modules))
 	for i, module := range modules {
 		group.Go(func() (err error) {
-			enabled[i], err = o.IsModuleEnabled(ctx, module)
+			enabled[i], err = o.isModuleEnabled(ctx, module)
 			if errors.Is(err, ErrNotDeployed) {
 				err = nil // deployed with this operation, with no module but the owner's
 			}
@@ -148,12 +148,12 @@ func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Session, m
 	return calls, nil
 }
 
-// settleTimeout bounds undoing a change after the caller's context ended.
-const settleTimeout = 10 * time.Second
+// rollbackTimeout bounds undoing a change after the caller's context ended.
+const rollbackTimeout = 10 * time.Second
 
 // changeRoot sends calls and the new root as one operation.
-func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Session, plan *session.RootChange, calls []Call, opts []Option) (*userop.Pending, error) {
-	draft, undo, err := o.rootDraft(sess, plan, calls, opts)
+func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Session, plan *session.RootChange, calls []Call, s *settings) (*userop.Pending, error) {
+	draft, undo, err := o.rootDraft(sess, plan, calls, s)
 	if err != nil {
 		return nil, err
 	}
@@ -169,9 +169,9 @@ func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Session, pl
 // takes the change back. Whether there is one is for the store to say: an error of Begin leaves it open,
 // unless another process was quicker. What is stored then is that one's change, even if it names the very
 // same operation, as it does where both decided the same.
-func (o *OwnedAccount) rootDraft(sess *session.Session, plan *session.RootChange, calls []Call, opts []Option) (draft *userop.Draft, undo func(context.Context) error, err error) {
+func (o *OwnedAccount) rootDraft(sess *session.Session, plan *session.RootChange, calls []Call, s *settings) (draft *userop.Draft, undo func(context.Context) error, err error) {
 	calls = append(calls, Call{To: o.client.contracts.Session.Manager, Data: contracts.SetMerkleRoot(plan.Root())})
-	if draft, err = o.draft(calls, opts); err != nil {
+	if draft, err = o.draft(calls, s); err != nil {
 		return nil, nil, err
 	}
 	var begun common.Hash
@@ -186,7 +186,7 @@ func (o *OwnedAccount) rootDraft(sess *session.Session, plan *session.RootChange
 		if begun == (common.Hash{}) {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()
 		if err := sess.Refresh(ctx); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
@@ -19,40 +20,40 @@ type lanePool struct {
 	lanes *Lanes
 	ref   session.Ref
 
-	mu      sync.Mutex // guards what follows
-	made    int        // lanes, free or not
-	free    []*lane    // the last one is taken first: one in use already is cheaper than a fresh one
-	onWay   []*reservation
-	waiting []*turn // who waits for a lane, in order
-	used    time.Time
-	lookErr error // of the last look
+	mu       sync.Mutex // guards what follows
+	made     int        // lanes, free or not
+	free     []*lane    // the last one is taken first: one in use already is cheaper than a fresh one
+	inFlight []*reservation
+	waiting  []*waiter // in order
+	used     time.Time
+	pollErr  error // of the last poll
 
-	// looking has an element while one of those who wait looks what became of the operations on their way.
-	looking chan struct{}
-	// looked and pause, of who is looking, say when to look next.
-	looked time.Time
-	pause  time.Duration
+	// polling has an element while one of the waiters polls what became of the operations in flight.
+	polling chan struct{}
+	// polledAt and pollPause belong to the waiter that polls; they say when to poll next.
+	polledAt  time.Time
+	pollPause time.Duration
 }
 
-// turn is a place in the queue for a lane.
-type turn struct {
+// waiter is a place in the queue for a lane.
+type waiter struct {
 	ready chan struct{} // closed when lane is set
 	lane  *lane
 }
 
-// How often the chain is looked at for free lanes.
+// How often the chain is polled for free lanes.
 const (
-	firstLook = 100 * time.Millisecond
-	lastLook  = 2 * time.Second
-	// dropAfter is how long an operation is on its way before its bundler is asked whether it was dropped.
-	dropAfter = 2 * time.Second
+	minPollPause = 100 * time.Millisecond
+	maxPollPause = 2 * time.Second
+	// askDroppedAfter is how long an operation is in flight before its bundler is asked whether it was dropped.
+	askDroppedAfter = 2 * time.Second
 )
 
 func newLanePool(lanes *Lanes, ref session.Ref) *lanePool {
-	return &lanePool{lanes: lanes, ref: ref, used: time.Now(), pause: firstLook, looking: make(chan struct{}, 1)}
+	return &lanePool{lanes: lanes, ref: ref, used: time.Now(), pollPause: minPollPause, polling: make(chan struct{}, 1)}
 }
 
-func (p *lanePool) unusedFor(now time.Time) time.Duration {
+func (p *lanePool) idleFor(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return now.Sub(p.used)
@@ -69,19 +70,19 @@ func (p *lanePool) drain() []*lane {
 
 // take returns a lane that nobody has, and waits for one while all are in use.
 func (p *lanePool) take(ctx context.Context) (*lane, error) {
-	lane, turn := p.takeOrQueue()
+	lane, queued := p.takeOrQueue()
 	if lane != nil {
 		return lane, nil
 	}
-	if err := p.await(ctx, turn); err != nil {
-		p.leave(turn)
+	if err := p.await(ctx, queued); err != nil {
+		p.leaveQueue(queued)
 		return nil, err
 	}
-	return turn.lane, nil
+	return queued.lane, nil
 }
 
 // takeOrQueue returns a lane or a place in the queue.
-func (p *lanePool) takeOrQueue() (*lane, *turn) {
+func (p *lanePool) takeOrQueue() (*lane, *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.used = time.Now()
@@ -94,106 +95,113 @@ func (p *lanePool) takeOrQueue() (*lane, *turn) {
 		p.made++
 		return p.lanes.newLane(), nil
 	}
-	next := &turn{ready: make(chan struct{})}
+	next := &waiter{ready: make(chan struct{})}
 	p.waiting = append(p.waiting, next)
 	return nil, next
 }
 
-// leave gives up a place in the queue.
-func (p *lanePool) leave(turn *turn) {
+// leaveQueue gives up a place in the queue.
+func (p *lanePool) leaveQueue(w *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if turn.lane != nil { // it came at the last moment
-		p.give(turn.lane)
+	if w.lane != nil { // it came at the last moment
+		p.give(w.lane)
 		return
 	}
-	at := slices.Index(p.waiting, turn)
+	at := slices.Index(p.waiting, w)
 	p.waiting = slices.Delete(p.waiting, at, at+1)
 }
 
-// give hands the lane to who waits longest, or keeps it.
+// give hands the lane to the waiter that waits longest, or keeps it.
 func (p *lanePool) give(lane *lane) {
 	p.used = time.Now()
 	if len(p.waiting) == 0 {
 		p.free = append(p.free, lane)
 		return
 	}
-	turn := p.waiting[0]
+	first := p.waiting[0]
 	p.waiting = p.waiting[1:]
-	turn.lane = lane
-	close(turn.ready)
+	first.lane = lane
+	close(first.ready)
 }
 
-// await waits for the turn. One of those who wait looks at the chain for all.
-func (p *lanePool) await(ctx context.Context, turn *turn) error {
+// await waits until the waiter has its lane. One of those who wait polls for all.
+func (p *lanePool) await(ctx context.Context, w *waiter) error {
 	for {
 		select {
-		case <-turn.ready:
+		case <-w.ready:
 			return nil
 		case <-ctx.Done():
-			return p.allInUse(ctx.Err())
+			return p.allInUseError(ctx.Err())
 		case <-p.lanes.closed:
-			return errLanesClosed
-		case p.looking <- struct{}{}:
-			p.lookOut(ctx, turn)
-			<-p.looking
+			return errMakeNewLanes
+		case p.polling <- struct{}{}:
+			if p.pauseBetweenPolls(ctx, w) {
+				freed, err := p.poll(ctx)
+				p.notePoll(ctx, freed, err)
+			}
+			<-p.polling
 		}
 	}
 }
 
-// allInUse is the error of a wait that ended without a lane.
-func (p *lanePool) allInUse(why error) error {
+// allInUseError is the error of a wait that ended without a lane.
+func (p *lanePool) allInUseError(why error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err := fmt.Errorf("all %d are in use; wait for their operations, or make more lanes if the bundler takes more: %w", p.lanes.size, why)
-	if p.lookErr != nil {
-		err = fmt.Errorf("%w (last look at the chain: %w)", err, p.lookErr)
+	if p.pollErr != nil {
+		err = fmt.Errorf("%w (last look at the chain: %w)", err, p.pollErr)
 	}
 	return err
 }
 
-// lookOut looks once, after the pause since the last look, and not at all if the wait is over before.
-func (p *lanePool) lookOut(ctx context.Context, turn *turn) {
-	timer := time.NewTimer(time.Until(p.looked.Add(p.pause)))
+// pauseBetweenPolls waits until the next poll is due; false if the wait for a lane is over before.
+func (p *lanePool) pauseBetweenPolls(ctx context.Context, w *waiter) bool {
+	timer := time.NewTimer(time.Until(p.polledAt.Add(p.pollPause)))
 	defer timer.Stop()
 	select {
-	case <-turn.ready:
-		return
+	case <-w.ready:
+		return false
 	case <-ctx.Done():
-		return
+		return false
 	case <-p.lanes.closed:
-		return
+		return false
 	case <-timer.C:
+		return true
 	}
-	freed, err := p.survey(ctx)
-	p.looked, p.pause = time.Now(), min(p.pause*3/2, lastLook)
+}
+
+// notePoll keeps what the next poll and an error of the wait depend on.
+func (p *lanePool) notePoll(ctx context.Context, freed bool, err error) {
+	p.polledAt, p.pollPause = time.Now(), min(p.pollPause*3/2, maxPollPause)
 	if freed {
-		p.pause = firstLook
+		p.pollPause = minPollPause
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if ctx.Err() == nil {
-		p.lookErr = err
+		p.pollErr = err
 	}
 }
 
-// survey frees the lanes whose operations landed, will not land, or are given up. It reports whether there
-// are any.
-func (p *lanePool) survey(ctx context.Context) (freed bool, err error) {
-	freed = p.giveUp()
-	onWay := p.operations()
-	reads := make([]contracts.Read, len(onWay))
-	for i, r := range onWay {
+// poll frees the lanes whose operations landed, will not land, or were in flight for too long. It reports
+// whether there are any.
+func (p *lanePool) poll(ctx context.Context) (freed bool, err error) {
+	freed = p.expire()
+	inFlight := p.snapshot()
+	reads := make([]contracts.Read, len(inFlight))
+	for i, r := range inFlight {
 		key := new(uint256.Int).Rsh(&r.nonce, 64)
 		reads[i] = contracts.Read{To: p.lanes.client.contracts.EntryPoint, Data: contracts.GetNonce(p.ref.Account, *key)}
 	}
-	results, err := readAll(ctx, p.lanes.client.chain, reads...)
+	results, err := batchRead(ctx, p.lanes.client.chain, reads...)
 	if err != nil {
 		return freed, fmt.Errorf("nonces of %s: %w", p.ref, withoutURL(err))
 	}
-	for i, r := range onWay {
+	for i, r := range inFlight {
 		var next uint256.Int
-		if err := decode(&results[i], "getNonce of the EntryPoint", into(&next, contracts.DecodeUint256)); err != nil {
+		if err := decodeResult(&results[i], "getNonce of the EntryPoint", into(&next, contracts.DecodeUint256)); err != nil {
 			return freed, err
 		}
 		if r.nonce.Lt(&next) {
@@ -201,23 +209,23 @@ func (p *lanePool) survey(ctx context.Context) (freed bool, err error) {
 			freed = true
 		}
 	}
-	return freed || p.askBundler(ctx), nil
+	return freed || p.pollBundler(ctx), nil
 }
 
-// operations returns the operations that are on their way.
-func (p *lanePool) operations() []*reservation {
+// snapshot returns the operations in flight, as of now.
+func (p *lanePool) snapshot() []*reservation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.onWay)
+	return slices.Clone(p.inFlight)
 }
 
-// giveUp replaces the lanes of operations that nobody heard of for long.
-func (p *lanePool) giveUp() (some bool) {
+// expire replaces the lanes of operations that nobody heard of for long.
+func (p *lanePool) expire() (some bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, r := range slices.Clone(p.onWay) {
-		if time.Since(r.since) > p.lanes.patience {
-			r.end()
+	for _, r := range slices.Clone(p.inFlight) {
+		if time.Since(r.committedAt) > p.lanes.patience {
+			r.finish()
 			p.give(p.lanes.newLane())
 			some = true
 		}
@@ -225,10 +233,10 @@ func (p *lanePool) giveUp() (some bool) {
 	return some
 }
 
-// askBundler asks whether an operation was dropped: one for each survey, each in its turn.
-func (p *lanePool) askBundler(ctx context.Context) (dropped bool) {
+// pollBundler asks whether an operation was dropped: one for each poll, each in its turn.
+func (p *lanePool) pollBundler(ctx context.Context) (dropped bool) {
 	bundler, ok := p.lanes.client.bundler.(userop.DropReporter)
-	r := p.askedLongestAgo()
+	r := p.nextToAsk()
 	if !ok || r == nil {
 		return false
 	}
@@ -239,16 +247,101 @@ func (p *lanePool) askBundler(ctx context.Context) (dropped bool) {
 	return dropped
 }
 
-func (p *lanePool) askedLongestAgo() *reservation {
+// nextToAsk returns the operation that the bundler was asked about longest ago, nil while that is not long.
+func (p *lanePool) nextToAsk() *reservation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.onWay) == 0 {
+	if len(p.inFlight) == 0 {
 		return nil
 	}
-	r := slices.MinFunc(p.onWay, func(a, b *reservation) int { return a.asked.Compare(b.asked) })
-	if time.Since(r.asked) < dropAfter {
+	r := slices.MinFunc(p.inFlight, func(a, b *reservation) int { return a.askedAt.Compare(b.askedAt) })
+	if time.Since(r.askedAt) < askDroppedAfter {
 		return nil
 	}
-	r.asked = time.Now()
+	r.askedAt = time.Now()
 	return r
+}
+
+// reservation is one operation's use of a lane. It implements [userop.Reservation].
+type reservation struct {
+	pool  *lanePool
+	lane  *lane
+	nonce uint256.Int
+
+	// The pool's lock guards what follows.
+	hash        common.Hash // zero until committed
+	committedAt time.Time
+	askedAt     time.Time // when the bundler was last asked about it, or else committedAt
+	ended       bool
+}
+
+// Nonce returns the lane's next nonce; it is read only where it is not known.
+func (r *reservation) Nonce(ctx context.Context) (uint256.Int, error) {
+	l := r.lane
+	if err := r.pool.ensureLease(ctx, l); err != nil {
+		return uint256.Int{}, fmt.Errorf("lease a lane of %s: %w", r.pool.ref, err)
+	}
+	if !l.known {
+		next, err := r.pool.lanes.client.Account(r.pool.ref.Account).Nonce(ctx, &l.key)
+		if err != nil {
+			return uint256.Int{}, err
+		}
+		l.next, l.known = next, true
+	}
+	r.nonce = l.next
+	return r.nonce, nil
+}
+
+// Commit notes that the operation is in flight, unless the lane may be leased to somebody else before it
+// has landed.
+func (r *reservation) Commit(hash common.Hash) error {
+	p := r.pool
+	if left := r.lane.leaseLeft(); p.lanes.leaser != nil && left < p.lanes.patience {
+		return fmt.Errorf("%w: the lease of lane %s ends in %s, making the operation took too long; send it again", session.ErrLaneLost, r.lane.key.Hex(), left.Round(time.Millisecond))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.hash, r.committedAt = hash, time.Now()
+	r.askedAt = r.committedAt
+	p.inFlight = append(p.inFlight, r)
+	return nil
+}
+
+// Release frees the lane. The nonce of one whose operation did not make it is read again, and the lane
+// comes after the others: the fault may lie with it.
+func (r *reservation) Release(used bool) {
+	if used {
+		r.landed(new(uint256.Int).AddUint64(&r.nonce, 1))
+		return
+	}
+	p := r.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !r.finish() {
+		return
+	}
+	r.lane.known = false
+	if len(p.waiting) > 0 {
+		p.give(r.lane)
+	} else {
+		p.free = slices.Insert(p.free, 0, r.lane)
+	}
+}
+
+// landed frees the lane, whose next nonce the chain tells.
+func (r *reservation) landed(next *uint256.Int) {
+	r.pool.mu.Lock()
+	defer r.pool.mu.Unlock()
+	if r.finish() {
+		r.lane.next, r.lane.known = *next, true
+		r.pool.give(r.lane)
+	}
+}
+
+// finish ends the reservation, and reports whether the lane was its own until now.
+func (r *reservation) finish() bool {
+	was := !r.ended
+	r.ended = true
+	r.pool.inFlight = slices.DeleteFunc(r.pool.inFlight, func(other *reservation) bool { return other == r })
+	return was
 }

@@ -2,11 +2,13 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/session"
@@ -15,7 +17,7 @@ import (
 
 // LanesConfig makes [Lanes]. The zero value is a good one for a single process.
 type LanesConfig struct {
-	// Size is how many operations of one account may be on their way at once; more wait for their turn. It
+	// Size is how many operations of one account may be in flight at once; more wait for their turn. It
 	// is 4 by default, what ERC-7562 has bundlers take of an account; some take more, Alto 10. Processes
 	// that send for one account share what the bundler takes.
 	Size int
@@ -78,23 +80,23 @@ func (c *Client) NewLanes(cfg LanesConfig) *Lanes {
 	}
 }
 
-var errLanesClosed = fmt.Errorf("%w; make others with NewLanes", ErrClosed)
+var errMakeNewLanes = fmt.Errorf("%w; make others with NewLanes", ErrLanesClosed)
 
-// Close ends the lanes: who waits for one, and who asks later, gets an error matching [ErrClosed]. Leases of
-// free lanes are given back; those of lanes with an operation on its way run out.
+// Close ends the lanes: whoever waits for one, or asks later, gets an error matching [ErrLanesClosed]. Leases of
+// free lanes are given back; those of lanes with an operation in flight run out.
 func (l *Lanes) Close(ctx context.Context) error {
 	var group errgroup.Group
 	group.SetLimit(8)
-	for _, pool := range l.end() {
+	for _, pool := range l.closePools() {
 		for _, lane := range pool.drain() {
-			group.Go(func() error { return pool.giveBack(ctx, lane) })
+			group.Go(func() error { return pool.releaseLease(ctx, lane) })
 		}
 	}
 	return group.Wait()
 }
 
-// end closes the lanes and returns the pools there were, none the second time.
-func (l *Lanes) end() map[common.Address]*lanePool {
+// closePools closes the lanes and returns the pools there were, none the second time.
+func (l *Lanes) closePools() map[common.Address]*lanePool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	pools := l.pools
@@ -105,27 +107,30 @@ func (l *Lanes) end() map[common.Address]*lanePool {
 	return pools
 }
 
-// reserve waits for a free lane of the account.
-func (l *Lanes) reserve(ctx context.Context, c *Client, account common.Address) (userop.Reservation, error) {
-	if l.client != c {
-		return nil, fmt.Errorf("%w: InLane with the lanes of another client", ErrConfig)
+// reserver is a draft's Reserve: it waits for a free lane of the account.
+func (l *Lanes) reserver(c *Client, account common.Address) func(context.Context) (userop.Reservation, error) {
+	return func(ctx context.Context) (userop.Reservation, error) {
+		if l.client != c {
+			return nil, fmt.Errorf("%w: InLane with the lanes of another client", ErrConfig)
+		}
+		pool, err := l.pool(account)
+		if err != nil {
+			return nil, err
+		}
+		lane, err := pool.take(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("lane of account %s: %w", account, err)
+		}
+		return &reservation{pool: pool, lane: lane}, nil
 	}
-	pool, err := l.pool(account)
-	if err != nil {
-		return nil, err
-	}
-	lane, err := pool.take(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("lane of account %s: %w", account, err)
-	}
-	return &reservation{pool: pool, lane: lane}, nil
 }
 
+// pool returns the lanes of an account, new ones where there are none.
 func (l *Lanes) pool(account common.Address) (*lanePool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.pools == nil {
-		return nil, errLanesClosed
+		return nil, errMakeNewLanes
 	}
 	l.sweep()
 	pool, ok := l.pools[account]
@@ -145,8 +150,72 @@ func (l *Lanes) sweep() {
 	}
 	l.swept = now
 	for account, pool := range l.pools {
-		if pool.unusedFor(now) > l.patience {
+		if pool.idleFor(now) > l.patience {
 			delete(l.pools, account)
 		}
 	}
+}
+
+// lane is a key of an account's nonces. It belongs to the pool while it is free, and to its reservation
+// while it is not.
+type lane struct {
+	key uint256.Int
+	// next is the next nonce, if it is known.
+	next  uint256.Int
+	known bool
+	// leaseEnds is when the lease of the key ends, zero for none.
+	leaseEnds time.Time
+}
+
+// newLane returns a lane; one that is to be leased has no key yet.
+func (l *Lanes) newLane() *lane {
+	if l.leaser != nil {
+		return new(lane)
+	}
+	fresh := &lane{key: session.NewLaneKey(), known: true}
+	fresh.next.Lsh(&fresh.key, 64) // nobody has ever used it
+	return fresh
+}
+
+// leaseLeft is how long the lease lasts still. Time in which the machine slept counts: the monotonic clock
+// leaves it out.
+func (l *lane) leaseLeft() time.Duration {
+	now := time.Now()
+	return min(l.leaseEnds.Sub(now), l.leaseEnds.Round(0).Sub(now.Round(0)))
+}
+
+// ensureLease leases the lane's key, or makes its lease last, for so long that the lane is not leased to
+// somebody else before its next operation has landed or is given up.
+func (p *lanePool) ensureLease(ctx context.Context, l *lane) error {
+	leaser, patience := p.lanes.leaser, p.lanes.patience
+	if leaser == nil || l.leaseLeft() > patience*3/2 {
+		return nil
+	}
+	asked, ttl := time.Now(), 2*patience
+	if !l.leaseEnds.IsZero() {
+		err := leaser.RenewLane(ctx, p.ref, l.key, p.lanes.holder, ttl)
+		if err == nil {
+			l.leaseEnds = asked.Add(ttl)
+		}
+		if !errors.Is(err, session.ErrLaneLost) {
+			return err
+		}
+	}
+	key, err := leaser.LeaseLane(ctx, p.ref, p.lanes.holder, ttl)
+	if err == nil {
+		*l = lane{key: key, leaseEnds: asked.Add(ttl)}
+	}
+	return err
+}
+
+// releaseLease ends the lane's lease, if it has one.
+func (p *lanePool) releaseLease(ctx context.Context, l *lane) error {
+	if l.leaseEnds.IsZero() {
+		return nil
+	}
+	err := p.lanes.leaser.ReleaseLane(ctx, p.ref, l.key, p.lanes.holder)
+	if errors.Is(err, session.ErrLaneLost) {
+		return nil
+	}
+	return err
 }

@@ -21,13 +21,13 @@ type MessageSigner interface {
 	SignMessage(ctx context.Context, message []byte) ([]byte, error)
 }
 
-// MessageHash returns the EIP-191 hash of a message (personal_sign): what isValidSignature is asked about.
-func MessageHash(message []byte) common.Hash {
+// messageHash returns the EIP-191 hash of a message (personal_sign): what isValidSignature is asked about.
+func messageHash(message []byte) common.Hash {
 	return common.BytesToHash(accounts.TextHash(message))
 }
 
-// TypedDataHash returns the EIP-712 hash of typed data: what isValidSignature is asked about.
-func TypedDataHash(data apitypes.TypedData) (common.Hash, error) {
+// typedDataHash returns the EIP-712 hash of typed data: what isValidSignature is asked about.
+func typedDataHash(data apitypes.TypedData) (common.Hash, error) {
 	hash, _, err := apitypes.TypedDataAndHash(data)
 	if err != nil {
 		return common.Hash{}, fmt.Errorf("%w: typed data: %w", policy.ErrInvalid, err)
@@ -53,7 +53,7 @@ func (o *OwnedAccount) SignMessage(ctx context.Context, message []byte) ([]byte,
 // SignTypedData is [OwnedAccount.SignMessage] for EIP-712 typed data. The owner signs its hash as a message,
 // which the ownership modules accept: owners need no signing method beside SignMessage.
 func (o *OwnedAccount) SignTypedData(ctx context.Context, data apitypes.TypedData) ([]byte, error) {
-	hash, err := TypedDataHash(data)
+	hash, err := typedDataHash(data)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (o *OwnedAccount) signMessage(ctx context.Context, message []byte) ([]byte,
 		}
 		return o.active.signMessage(ctx, message)
 	case o.initCode == nil:
-		return nil, o.notDeployed()
+		return nil, o.notDeployedError()
 	}
 	signature, err := o.initial.signMessage(ctx, message)
 	if err != nil {
@@ -98,4 +98,77 @@ func (m *Module) signMessage(ctx context.Context, message []byte) ([]byte, error
 		return nil, fmt.Errorf("%w: the signer of module %s signs operations only", ErrNoSigner, m.Address)
 	}
 	return signer.SignMessage(ctx, message)
+}
+
+// VerifyMessage returns nil if the signature of the message (EIP-191, personal_sign) is the account's, and an
+// error matching [ErrBadSignature] if it is not; any other error means that the chain could not be asked.
+//
+// A deployed account is asked itself (ERC-1271). One that is not has to have signed in the form of ERC-6492: its
+// deployment is tried, and the account asked, in the node's simulation only.
+func (a *Account) VerifyMessage(ctx context.Context, message, signature []byte) error {
+	return a.VerifyHash(ctx, messageHash(message), signature)
+}
+
+// VerifyTypedData is [Account.VerifyMessage] for EIP-712 typed data.
+func (a *Account) VerifyTypedData(ctx context.Context, data apitypes.TypedData, signature []byte) error {
+	hash, err := typedDataHash(data)
+	if err != nil {
+		return err
+	}
+	return a.VerifyHash(ctx, hash, signature)
+}
+
+// VerifyHash is [Account.VerifyMessage] for a hash that was made elsewhere: what isValidSignature takes.
+func (a *Account) VerifyHash(ctx context.Context, hash common.Hash, signature []byte) error {
+	if err := a.verify(ctx, hash, signature); err != nil {
+		return fmt.Errorf("signature of account %s: %w", a.address, err)
+	}
+	return nil
+}
+
+func (a *Account) verify(ctx context.Context, hash common.Hash, signature []byte) error {
+	u, wrapped, err := contracts.DecodeUndeployedSignature(signature)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrBadSignature, err)
+	}
+	ask := contracts.Read{To: a.address, Data: contracts.IsValidSignature(hash, u.Signature), MaxAnswer: 512}
+	reads := []contracts.Read{ask}
+	if wrapped {
+		reads = append(reads, contracts.Read{To: u.Factory, Data: u.Deploy, MaxAnswer: 512, Mutates: true}, ask)
+	}
+	// What one read does is gone with its request.
+	if !contracts.FitsOneRequest(reads) {
+		return fmt.Errorf("%w: %d bytes are more than one request can check", ErrBadSignature, len(signature))
+	}
+	results, err := batchRead(ctx, a.client.chain, reads...)
+	switch {
+	case err != nil:
+		return err
+	case results[0].HasCode: // never let the wrapping act on an account that is there
+		return checkSignature(results[0])
+	case !wrapped:
+		return fmt.Errorf("%w; before that, its signatures are in the form of ERC-6492", a.notDeployedError())
+	case !results[1].OK:
+		revert := contracts.DecodeRevert(results[1].Data)
+		return fmt.Errorf("%w: its factory %s does not deploy an account: %w", ErrBadSignature, u.Factory, &revert)
+	case !results[2].HasCode:
+		return fmt.Errorf("%w: its factory %s deploys another account", ErrBadSignature, u.Factory)
+	}
+	return checkSignature(results[2])
+}
+
+// checkSignature reads the answer of isValidSignature. Anything but a clear yes is a no.
+func checkSignature(r contracts.ReadResult) error {
+	if !r.OK {
+		revert := contracts.DecodeRevert(r.Data)
+		return fmt.Errorf("%w: isValidSignature reverted: %w", ErrBadSignature, &revert)
+	}
+	valid, err := contracts.DecodeIsValidSignature(r.Data)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: isValidSignature: %w", ErrBadSignature, err)
+	case !valid:
+		return fmt.Errorf("%w: isValidSignature says no", ErrBadSignature)
+	}
+	return nil
 }

@@ -13,24 +13,92 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
+// Module is a validation module of an account together with whoever signs for it. [Client.ECDSAModule] and
+// [Client.MultichainModule] make those of the two ownership modules; one of another kind is put together
+// by its user.
+type Module struct {
+	// Address is the module's contract.
+	Address common.Address
+	// Setup is the calldata with which an account registers at the module, and whose result is the
+	// module's address. Together with Address it decides the address of a new account; a module that is
+	// active only needs none.
+	Setup []byte
+	// Signer signs operations for the module. One that is a [MessageSigner] signs messages too.
+	Signer userop.Signer
+}
+
+// ECDSAModule returns the ECDSA ownership module with this owner: the one accounts have by default.
+func (c *Client) ECDSAModule(owner Owner) Module {
+	return ownershipModule(c.contracts.ECDSA, owner)
+}
+
+// MultichainModule returns the multichain ownership module with this owner. One signature of the owner
+// can be for operations on several chains; see [SendTogether].
+func (c *Client) MultichainModule(owner Owner) Module {
+	return ownershipModule(c.contracts.Multichain, owner)
+}
+
+func ownershipModule(module common.Address, owner Owner) Module {
+	return Module{
+		Address: module,
+		Setup:   contracts.InitForSmartAccount(owner.Address()),
+		Signer:  ownerSigner{owner: owner, module: module},
+	}
+}
+
+// handoverSigner signs through the module that decided the account's address for the operation that deploys
+// the account, since no other is enabled by then, and through the active module from then on.
+type handoverSigner struct{ initial, active userop.Signer }
+
+func (s handoverSigner) signer(op *userop.Operation) userop.Signer {
+	if len(op.InitCode) > 0 {
+		return s.initial
+	}
+	return s.active
+}
+
+// DummySignature implements [userop.Signer].
+func (s handoverSigner) DummySignature(op *userop.Operation) ([]byte, error) {
+	return s.signer(op).DummySignature(op)
+}
+
+// Sign implements [userop.Signer].
+func (s handoverSigner) Sign(ctx context.Context, op *userop.Operation, hash common.Hash) ([]byte, error) {
+	return s.signer(op).Sign(ctx, op, hash)
+}
+
+// check returns an error if the module cannot do what it was chosen for.
+func (m *Module) check(role string) error {
+	switch {
+	case m.Address == (common.Address{}):
+		return fmt.Errorf("%w: %s module without an address", ErrConfig, role)
+	case m.Signer == nil:
+		return fmt.Errorf("%w: %s module %s without a signer", ErrConfig, role, m.Address)
+	}
+	if s, ok := m.Signer.(ownerSigner); ok && s.owner.Address() == (common.Address{}) {
+		return fmt.Errorf("%w: the owner has no key", ErrNoSigner)
+	}
+	return nil
+}
+
 // modulesPage is how many modules are read at once.
 const modulesPage = 100
 
 // Modules returns the validation modules that the account listens to, the last enabled first. For an
 // account without code the error matches [ErrNotDeployed].
 func (a *Account) Modules(ctx context.Context) ([]common.Address, error) {
-	return a.modules(ctx, modulesPage)
+	return a.listModules(ctx, modulesPage)
 }
 
-func (a *Account) modules(ctx context.Context, page int) ([]common.Address, error) {
-	results, err := readAll(ctx, a.client.chain, a.modulesRead(contracts.SentinelModule, page))
+func (a *Account) listModules(ctx context.Context, page int) ([]common.Address, error) {
+	results, err := batchRead(ctx, a.client.chain, a.modulesRead(contracts.SentinelModule, page))
 	if err != nil {
 		return nil, fmt.Errorf("modules of account %s: %w", a.address, err)
 	}
 	if !results[0].HasCode {
-		return nil, a.notDeployed()
+		return nil, a.notDeployedError()
 	}
-	modules, err := a.modulesFrom(ctx, results[0], page)
+	modules, err := a.decodeModules(ctx, results[0], page)
 	if err != nil {
 		return nil, fmt.Errorf("account %s: %w", a.address, err)
 	}
@@ -42,13 +110,13 @@ func (a *Account) modulesRead(after common.Address, page int) contracts.Read {
 	return contracts.Read{To: a.address, Data: contracts.GetModulesPaginated(after, uint64(page)), MaxAnswer: head + page*abi.WordSize}
 }
 
-// modulesFrom reads a page of modules and those after it. A page goes on after its last module: "next" in
+// decodeModules reads a page of modules and those after it. A page goes on after its last module: "next" in
 // the contract's answer is a module that neither page would have.
-func (a *Account) modulesFrom(ctx context.Context, r contracts.ReadResult, page int) ([]common.Address, error) {
+func (a *Account) decodeModules(ctx context.Context, r contracts.ReadResult, page int) ([]common.Address, error) {
 	var all []common.Address
 	for {
 		var found []common.Address
-		err := decode(&r, "getModulesPaginated", func(answer []byte) (err error) {
+		err := decodeResult(&r, "getModulesPaginated", func(answer []byte) (err error) {
 			found, _, err = contracts.DecodeModules(answer)
 			return err
 		})
@@ -64,7 +132,7 @@ func (a *Account) modulesFrom(ctx context.Context, r contracts.ReadResult, page 
 		if len(found) < page {
 			return all, nil
 		}
-		results, err := readAll(ctx, a.client.chain, a.modulesRead(all[len(all)-1], page))
+		results, err := batchRead(ctx, a.client.chain, a.modulesRead(all[len(all)-1], page))
 		if err != nil {
 			return nil, err
 		}
@@ -84,30 +152,32 @@ func (o *OwnedAccount) EnableModule(ctx context.Context, module common.Address, 
 	return o.sendToSelf(ctx, contracts.EnableModule(module), opts)
 }
 
+// checkEnable judges an EnableModule by the chain.
 func (o *OwnedAccount) checkEnable(ctx context.Context, module common.Address) error {
-	if err := o.validModule(module); err != nil {
+	if err := o.checkModuleAddress(module); err != nil {
 		return err
 	}
-	state, results, err := o.prospect(ctx, o.ownerRead(module))
+	state, results, err := o.expectedState(ctx, o.ownerRead(module))
 	if err != nil {
 		return err
 	}
-	if err := o.canEnable(state, module, results[0].HasCode); err != nil || !o.isOwnership(module) {
+	if err := o.checkCanEnable(state, module, results[0].HasCode); err != nil || !o.isOwnershipModule(module) {
 		return err
 	}
-	registered, err := readOwner(&results[0])
+	registered, err := decodeOwner(&results[0])
 	switch {
 	case err != nil:
 		return err
 	case registered == (common.Address{}):
 		return fmt.Errorf("%w: account %s has no owner at this module yet; SetupAndEnableModule registers one", ErrWrongOwner, o.address)
 	case registered != o.owner.Address():
-		return o.ownedByOther(registered)
+		return o.wrongOwnerError(registered)
 	}
 	return nil
 }
 
-func (o *OwnedAccount) ownedByOther(owner common.Address) error {
+// wrongOwnerError is the error for a module at which another owner owns the account.
+func (o *OwnedAccount) wrongOwnerError(owner common.Address) error {
 	return fmt.Errorf("%w: account %s belongs to %s at this module, who would own it with the module enabled; transferOwnership of the module, called by the account, changes that", ErrWrongOwner, o.address, owner)
 }
 
@@ -124,14 +194,15 @@ func (o *OwnedAccount) SetupAndEnableModule(ctx context.Context, setupContract c
 	return o.sendToSelf(ctx, contracts.SetupAndEnableModule(setupContract, setupData), opts)
 }
 
+// checkSetup judges a SetupAndEnableModule by the chain.
 func (o *OwnedAccount) checkSetup(ctx context.Context, setupContract common.Address, setupData []byte) error {
-	if err := o.validModule(setupContract); err != nil {
+	if err := o.checkModuleAddress(setupContract); err != nil {
 		return err
 	}
 	// Tried from elsewhere, the setup tells which module it is for; whether it works for the account is
 	// for the chain to say.
 	trial := contracts.Read{To: setupContract, Data: setupData, Mutates: true}
-	state, results, err := o.prospect(ctx, o.ownerRead(setupContract), trial)
+	state, results, err := o.expectedState(ctx, o.ownerRead(setupContract), trial)
 	if err != nil {
 		return err
 	}
@@ -141,16 +212,16 @@ func (o *OwnedAccount) checkSetup(ctx context.Context, setupContract common.Addr
 		}
 		return nil
 	}
-	if err := o.canEnable(state, setupContract, results[0].HasCode); err != nil || !o.isOwnership(setupContract) {
+	if err := o.checkCanEnable(state, setupContract, results[0].HasCode); err != nil || !o.isOwnershipModule(setupContract) {
 		return err
 	}
-	registered, err := readOwner(&results[0])
+	registered, err := decodeOwner(&results[0])
 	owner, next := o.owner.Address(), contracts.SetupOwner(setupData)
 	switch {
 	case err != nil:
 		return err
 	case registered != (common.Address{}) && registered != owner:
-		return o.ownedByOther(registered)
+		return o.wrongOwnerError(registered)
 	case registered != (common.Address{}):
 		return fmt.Errorf("%w: account %s is registered there already, with owner %s; EnableModule alone is what is missing", policy.ErrInvalid, o.address, registered)
 	case next != owner && next != (common.Address{}) && owner != (common.Address{}):
@@ -174,10 +245,10 @@ func (o *OwnedAccount) DisableModule(ctx context.Context, module common.Address,
 
 // checkDisable returns the module before the one to disable.
 func (o *OwnedAccount) checkDisable(ctx context.Context, module common.Address) (prev common.Address, err error) {
-	if err := o.validModule(module); err != nil {
+	if err := o.checkModuleAddress(module); err != nil {
 		return prev, err
 	}
-	state, _, err := o.prospect(ctx)
+	state, _, err := o.expectedState(ctx)
 	if err != nil {
 		return prev, err
 	}
@@ -187,7 +258,7 @@ func (o *OwnedAccount) checkDisable(ctx context.Context, module common.Address) 
 		return prev, fmt.Errorf("%w: account %s has modules %v", ErrModuleNotEnabled, o.address, state.Modules)
 	case len(state.Modules) == 1:
 		return prev, fmt.Errorf("%w: it is the last module of account %s", ErrLockout, o.address)
-	case !o.actsWithout(state, module):
+	case !o.canSignWithout(state, module):
 		return prev, fmt.Errorf("%w: it is the only one through which %s owns account %s; enable another ownership module first", ErrLockout, o.owner.Address(), o.address)
 	case at == 0:
 		return contracts.SentinelModule, nil
@@ -195,16 +266,16 @@ func (o *OwnedAccount) checkDisable(ctx context.Context, module common.Address) 
 	return state.Modules[at-1], nil
 }
 
-// actsWithout reports whether the owner can act for the account without a module.
-func (o *OwnedAccount) actsWithout(state *State, without common.Address) bool {
+// canSignWithout reports whether the owner can act for the account without a module.
+func (o *OwnedAccount) canSignWithout(state *State, without common.Address) bool {
 	return slices.ContainsFunc(state.Modules, func(module common.Address) bool {
-		return module != without && o.actsThrough(state, module)
+		return module != without && o.canSignThrough(state, module)
 	})
 }
 
-// actsThrough reports whether the owner can act through a module: as the owner there, or because a signer
+// canSignThrough reports whether the owner can act through a module: as the owner there, or because a signer
 // of the owner's own is for it.
-func (o *OwnedAccount) actsThrough(state *State, module common.Address) bool {
+func (o *OwnedAccount) canSignThrough(state *State, module common.Address) bool {
 	if owner, ok := state.OwnerAt(module); ok && owner == o.owner.Address() {
 		return true
 	}
@@ -216,8 +287,8 @@ func (o *OwnedAccount) actsThrough(state *State, module common.Address) bool {
 	return false
 }
 
-// validModule refuses addresses that can be no module of the account.
-func (o *OwnedAccount) validModule(module common.Address) error {
+// checkModuleAddress refuses addresses that can be no module of the account.
+func (o *OwnedAccount) checkModuleAddress(module common.Address) error {
 	switch module {
 	case common.Address{}, contracts.SentinelModule:
 		return fmt.Errorf("%w: the account keeps addresses 0 and 1 for itself", policy.ErrInvalid)
@@ -227,7 +298,8 @@ func (o *OwnedAccount) validModule(module common.Address) error {
 	return nil
 }
 
-func (o *OwnedAccount) canEnable(state *State, module common.Address, hasCode bool) error {
+// checkCanEnable refuses a module that is enabled already, or that has no code.
+func (o *OwnedAccount) checkCanEnable(state *State, module common.Address, hasCode bool) error {
 	switch {
 	case state.Enabled(module):
 		return fmt.Errorf("%w on account %s: module %s", ErrModuleEnabled, o.address, module)
@@ -237,8 +309,8 @@ func (o *OwnedAccount) canEnable(state *State, module common.Address, hasCode bo
 	return nil
 }
 
-// isOwnership reports whether a module is one of the two that keep an owner by account.
-func (o *OwnedAccount) isOwnership(module common.Address) bool {
+// isOwnershipModule reports whether a module is one of the two that keep an owner by account.
+func (o *OwnedAccount) isOwnershipModule(module common.Address) bool {
 	return module == o.client.contracts.ECDSA || module == o.client.contracts.Multichain
 }
 

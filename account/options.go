@@ -14,38 +14,40 @@ import (
 // [ErrConfig].
 type Option func(*settings)
 
+// settings are the options of one operation. They are put together and judged once, where the call comes in, and are
+// not changed after that: what needs other ones makes a copy.
 type settings struct {
-	leaves      []session.LeafRef
-	find        *session.Session
-	signer      userop.Signer
-	sponsored   bool
-	orSelf      bool
-	quote       *userop.FeeQuote
-	approval    *approval
-	payContext  any
-	quoted      bool
-	first       []Call // go before the operation's own
-	batch       bool
-	router      bool
-	unchecked   bool
-	replaceRoot bool
-	nonce       *uint256.Int
-	lane        *uint256.Int
-	lanes       *Lanes
-	fees        userop.Fees
-	gas         userop.Gas
-	margins     userop.Margins
-	caps        *userop.Caps
-	overrides   userop.StateOverride
-	errs        []error
+	leaves        []session.LeafRef
+	leafOf        *session.Session
+	signer        userop.Signer
+	sponsored     bool
+	orSelf        bool
+	quote         *userop.FeeQuote
+	approval      *approval
+	payContext    any
+	forQuote      bool   // the operation is to be quoted, not sent
+	approvalCalls []Call // of a quoted operation; they go before its own
+	batch         bool
+	router        bool
+	unchecked     bool
+	replaceRoot   bool
+	nonce         *uint256.Int
+	lane          *uint256.Int
+	lanes         *Lanes
+	fees          userop.Fees
+	gas           userop.Gas
+	margins       userop.Margins
+	caps          *userop.Caps
+	overrides     userop.StateOverride
+	errs          []error
 }
 
 // WithSession acts with a session leaf: one for a single call, or one for each call of a batch in
 // their order.
 func WithSession(leaves ...session.LeafRef) Option {
 	return func(s *settings) {
-		s.must(len(leaves) > 0, "WithSession without a leaf")
-		s.must(s.leaves == nil, "WithSession twice")
+		s.require(len(leaves) > 0, "WithSession without a leaf")
+		s.require(s.leaves == nil, "WithSession twice")
 		s.leaves = leaves
 	}
 }
@@ -54,15 +56,15 @@ func WithSession(leaves ...session.LeafRef) Option {
 // or an error matching [session.ErrAmbiguous] or [session.ErrNoLeaf].
 func WithLeafOf(sess *session.Session) Option {
 	return func(s *settings) {
-		s.must(sess != nil, "WithLeafOf without a session")
-		s.find = sess
+		s.require(sess != nil, "WithLeafOf without a session")
+		s.leafOf = sess
 	}
 }
 
 // WithSigner has the operation signed by a signer of your own instead of a session or the owner.
 func WithSigner(signer userop.Signer) Option {
 	return func(s *settings) {
-		s.must(signer != nil, "WithSigner without a signer")
+		s.require(signer != nil, "WithSigner without a signer")
 		s.signer = signer
 	}
 }
@@ -79,7 +81,7 @@ func SponsoredOrSelf() Option { return func(s *settings) { s.orSelf = true } }
 // marshalled to JSON.
 func PaymasterContext(data any) Option {
 	return func(s *settings) {
-		s.must(data != nil, "PaymasterContext without data")
+		s.require(data != nil, "PaymasterContext without data")
 		s.payContext = data
 	}
 }
@@ -103,7 +105,7 @@ func ReplaceRoot() Option { return func(s *settings) { s.replaceRoot = true } }
 // WithNonce uses this nonce, 0 included, instead of reading it.
 func WithNonce(nonce *uint256.Int) Option {
 	return func(s *settings) {
-		s.must(nonce != nil, "WithNonce without a nonce")
+		s.require(nonce != nil, "WithNonce without a nonce")
 		s.nonce = nonce
 	}
 }
@@ -112,7 +114,7 @@ func WithNonce(nonce *uint256.Int) Option {
 // each other.
 func WithLane(key *uint256.Int) Option {
 	return func(s *settings) {
-		s.must(key != nil, "WithLane without a key")
+		s.require(key != nil, "WithLane without a key")
 		s.lane = key
 	}
 }
@@ -120,7 +122,7 @@ func WithLane(key *uint256.Int) Option {
 // InLane sends in a lane of its own, and waits for one while all are in use; see [Lanes].
 func InLane(lanes *Lanes) Option {
 	return func(s *settings) {
-		s.must(lanes != nil, "InLane without lanes")
+		s.require(lanes != nil, "InLane without lanes")
 		s.lanes = lanes
 	}
 }
@@ -140,13 +142,14 @@ func WithCaps(caps userop.Caps) Option { return func(s *settings) { s.caps = &ca
 // WithOverrides changes the state for gas estimation only.
 func WithOverrides(o userop.StateOverride) Option { return func(s *settings) { s.overrides = o } }
 
+// newSettings puts the options together, and returns an error for those that contradict each other.
 func newSettings(opts []Option) (*settings, error) {
 	s := new(settings)
 	for _, opt := range opts {
 		opt(s)
 	}
-	s.must(btoi(s.leaves != nil)+btoi(s.find != nil)+btoi(s.signer != nil) <= 1, "WithSession, WithLeafOf and WithSigner each name who signs; use one")
-	s.must(btoi(s.nonce != nil)+btoi(s.lane != nil)+btoi(s.lanes != nil) <= 1, "WithNonce, WithLane and InLane each choose the nonce; use one")
+	s.require(atMostOne(s.leaves != nil, s.leafOf != nil, s.signer != nil), "WithSession, WithLeafOf and WithSigner each name who signs; use one")
+	s.require(atMostOne(s.nonce != nil, s.lane != nil, s.lanes != nil), "WithNonce, WithLane and InLane each choose the nonce; use one")
 	if s.lane != nil && s.lane.BitLen() > 192 {
 		s.errs = append(s.errs, fmt.Errorf("lane key has %d bits, at most 192 fit", s.lane.BitLen()))
 	}
@@ -157,16 +160,25 @@ func newSettings(opts []Option) (*settings, error) {
 	return s, nil
 }
 
-// must notes what is wrong with the options unless ok.
-func (s *settings) must(ok bool, complaint string) {
+// require notes what is wrong with the options unless ok.
+func (s *settings) require(ok bool, complaint string) {
 	if !ok {
 		s.errs = append(s.errs, errors.New(complaint))
 	}
 }
 
-func btoi(b bool) int {
-	if b {
-		return 1
+// namesSigner reports whether an option chooses who signs.
+func (s *settings) namesSigner() bool {
+	return s.leaves != nil || s.leafOf != nil || s.signer != nil
+}
+
+// atMostOne reports whether not two of the choices were made.
+func atMostOne(chosen ...bool) bool {
+	n := 0
+	for _, is := range chosen {
+		if is {
+			n++
+		}
 	}
-	return 0
+	return n <= 1
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -17,13 +18,13 @@ type OwnedAccount struct {
 	// initial decided the address, and is all that a new account listens to; active signs.
 	initial, active Module
 	initCode        []byte
-	conflict        error // of options, told by the first operation
+	optionsErr      error // of options, told by the first operation
 }
 
 // OwnedOption changes which account of an owner [Client.OwnedAccount] returns.
-type OwnedOption func(*owned)
+type OwnedOption func(*ownedSettings)
 
-type owned struct {
+type ownedSettings struct {
 	index           uint64
 	multichain      bool
 	initial, active *Module
@@ -31,23 +32,23 @@ type owned struct {
 }
 
 // Index chooses among the accounts of one owner; 0 is the first.
-func Index(index uint64) OwnedOption { return func(o *owned) { o.index = index } }
+func Index(index uint64) OwnedOption { return func(o *ownedSettings) { o.index = index } }
 
 // Multichain makes the multichain module the account's ownership module. It decides the address.
-func Multichain() OwnedOption { return func(o *owned) { o.multichain = true } }
+func Multichain() OwnedOption { return func(o *ownedSettings) { o.multichain = true } }
 
 // DefaultModule makes any module the one that decides the address and that the account is deployed with.
-func DefaultModule(m Module) OwnedOption { return func(o *owned) { o.initial = &m } }
+func DefaultModule(m Module) OwnedOption { return func(o *ownedSettings) { o.initial = &m } }
 
 // ActiveModule has operations signed through another module than the one that decided the address. It has
 // to be enabled on the account; the operation that deploys the account is still signed through the default
 // module, and can enable this one.
-func ActiveModule(m Module) OwnedOption { return func(o *owned) { o.active = &m } }
+func ActiveModule(m Module) OwnedOption { return func(o *ownedSettings) { o.active = &m } }
 
 // AtAddress names an account that is deployed already and whose address does not follow from its
 // owner: one that changed hands, or that another factory made.
 func AtAddress(address common.Address) OwnedOption {
-	return func(o *owned) { o.address = &address }
+	return func(o *ownedSettings) { o.address = &address }
 }
 
 // OwnedAccount returns the account of an owner, by default the one whose address the factory derives
@@ -58,11 +59,11 @@ func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
 	if owner == nil {
 		owner = KeyOwner(nil)
 	}
-	var o owned
+	var o ownedSettings
 	for _, opt := range opts {
 		opt(&o)
 	}
-	account := &OwnedAccount{owner: owner, initial: c.ECDSAModule(owner), conflict: o.conflict()}
+	account := &OwnedAccount{owner: owner, initial: c.ECDSAModule(owner), optionsErr: o.conflict()}
 	switch {
 	case o.initial != nil:
 		account.initial = *o.initial
@@ -81,13 +82,13 @@ func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
 		return account
 	}
 	module, setup := account.initial.Address, account.initial.Setup
-	account.Account = Account{client: c, address: c.contracts.CounterfactualAddress(module, setup, o.index)}
-	account.initCode = c.contracts.InitCode(module, setup, o.index)
+	account.Account = Account{client: c, address: c.contracts.counterfactualAddress(module, setup, o.index)}
+	account.initCode = c.contracts.initCode(module, setup, o.index)
 	return account
 }
 
 // conflict returns an error if options contradict each other.
-func (o *owned) conflict() error {
+func (o *ownedSettings) conflict() error {
 	switch {
 	case o.multichain && o.initial != nil:
 		return fmt.Errorf("%w: Multichain and DefaultModule each choose the module that decides the address; use one", ErrConfig)
@@ -103,21 +104,18 @@ func (o *OwnedAccount) Owner() Owner { return o.owner }
 // InitCode returns the code that deploys the account, nil for one named [AtAddress].
 func (o *OwnedAccount) InitCode() []byte { return append([]byte(nil), o.initCode...) }
 
-// Module returns the validation module that operations are signed for.
-func (o *OwnedAccount) Module() Module { return o.active }
-
 // Signer returns the owner's signer of operations.
 func (o *OwnedAccount) Signer() userop.Signer {
 	if o.active.Address == o.initial.Address {
 		return o.active.Signer
 	}
-	return handover{initial: o.initial.Signer, active: o.active.Signer}
+	return handoverSigner{initial: o.initial.Signer, active: o.active.Signer}
 }
 
 // Send makes the account do calls in one operation, signed by the owner unless an option names
 // another signer. An account without code is deployed with it.
 func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {
-	draft, err := o.draft(calls, opts)
+	draft, err := o.newDraft(calls, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -126,43 +124,120 @@ func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (
 
 // Build makes and signs the operation that [OwnedAccount.Send] would send.
 func (o *OwnedAccount) Build(ctx context.Context, calls []Call, opts ...Option) (*userop.Operation, error) {
-	draft, err := o.draft(calls, opts)
+	draft, err := o.newDraft(calls, opts)
 	if err != nil {
 		return nil, err
 	}
 	return o.client.sender.Build(ctx, *draft)
 }
 
-func (o *OwnedAccount) draft(calls []Call, opts []Option) (*userop.Draft, error) {
+// Estimate is [Account.Estimate] for what [OwnedAccount.Send] would send, the deployment included where it
+// is still to come.
+func (o *OwnedAccount) Estimate(ctx context.Context, calls []Call, opts ...Option) (*userop.Estimate, error) {
+	draft, err := o.newDraft(calls, opts)
+	if err != nil {
+		return nil, err
+	}
+	return o.client.sender.Estimate(ctx, *draft)
+}
+
+// Deploy deploys the account with an operation that does nothing else. There is no need to: the account's
+// first operation deploys it too, for less. An account that has code is an error matching [ErrDeployed].
+func (o *OwnedAccount) Deploy(ctx context.Context, opts ...Option) (*userop.Pending, error) {
+	draft, err := o.deployDraft(ctx, opts)
+	if err != nil {
+		return nil, fmt.Errorf("deploy account %s: %w", o.address, err)
+	}
+	return o.client.sender.Send(ctx, *draft)
+}
+
+func (o *OwnedAccount) deployDraft(ctx context.Context, opts []Option) (*userop.Draft, error) {
 	s, err := newSettings(opts)
 	if err != nil {
 		return nil, err
 	}
-	if s.leaves != nil || s.find != nil || s.signer != nil {
-		return o.Account.draft(calls, opts)
+	if s.namesSigner() {
+		return nil, fmt.Errorf("%w: the owner deploys the account, through the module that decided its address", ErrConfig)
 	}
-	if err := o.sign(s); err != nil {
+	if s.quote != nil || s.approval != nil {
+		return nil, fmt.Errorf("%w: an account without code can allow nobody to take tokens; pay in them for a first operation that has the approval", ErrConfig)
+	}
+	if s, err = o.signedByOwner(s); err != nil {
 		return nil, err
 	}
-	draft, err := o.client.newDraft(o.address, calls, s)
+	initCode, err := o.initCodeIfNeeded(ctx)
+	if err == nil && initCode == nil {
+		err = ErrDeployed
+	}
 	if err != nil {
 		return nil, err
 	}
-	o.own(draft, s)
+	draft := o.client.baseDraft(o.address, nil, s)
+	o.forOwner(draft, s)
 	return draft, nil
 }
 
-// sign makes the owner the one who signs.
-func (o *OwnedAccount) sign(s *settings) error {
-	if err := o.checkModules(); err != nil {
-		return fmt.Errorf("account %s: %w", o.address, err)
+// CheckAddress returns an error unless the factory itself gives the account this very address. It is for
+// deployments that are new to the caller, before money is sent to an account without code: an operation with
+// the wrong address is refused by the EntryPoint in any case.
+func (o *OwnedAccount) CheckAddress(ctx context.Context) error {
+	if o.initCode == nil {
+		return fmt.Errorf("%w: account %s was named by its address, no factory decides it", ErrConfig, o.address)
 	}
-	s.signer = o.Signer()
+	factory := common.BytesToAddress(o.initCode[:common.AddressLength])
+	where := contracts.GetAddressForCounterFactualAccount(o.initCode[common.AddressLength:])
+	results, err := batchRead(ctx, o.client.chain, contracts.Read{To: factory, Data: where})
+	if err != nil {
+		return fmt.Errorf("address of account %s: %w", o.address, err)
+	}
+	var address common.Address
+	if err := decodeResult(&results[0], "getAddressForCounterFactualAccount", into(&address, contracts.DecodeAddress)); err != nil {
+		return fmt.Errorf("factory %s: %w", factory, err)
+	}
+	if address != o.address {
+		return fmt.Errorf("%w: factory %s puts the account at %s, not at %s; ReadContracts reads what belongs to that factory", ErrConfig, factory, address, o.address)
+	}
 	return nil
 }
 
-// own makes a draft one of the owner's: it can deploy the account, and is for its owner alone.
-func (o *OwnedAccount) own(draft *userop.Draft, s *settings) {
+// newDraft is the draft of an operation that makes the calls, as the options have it.
+func (o *OwnedAccount) newDraft(calls []Call, opts []Option) (*userop.Draft, error) {
+	s, err := newSettings(opts)
+	if err != nil {
+		return nil, err
+	}
+	return o.draft(calls, s)
+}
+
+// draft is [OwnedAccount.newDraft] with the options put together.
+func (o *OwnedAccount) draft(calls []Call, s *settings) (*userop.Draft, error) {
+	if s.namesSigner() {
+		return o.Account.draft(calls, s)
+	}
+	s, err := o.signedByOwner(s)
+	if err != nil {
+		return nil, err
+	}
+	draft, err := o.client.draft(o.address, calls, s)
+	if err != nil {
+		return nil, err
+	}
+	o.forOwner(draft, s)
+	return draft, nil
+}
+
+// signedByOwner are the settings with the owner as the one who signs.
+func (o *OwnedAccount) signedByOwner(s *settings) (*settings, error) {
+	if err := o.checkModules(); err != nil {
+		return nil, fmt.Errorf("account %s: %w", o.address, err)
+	}
+	signed := *s
+	signed.signer = o.Signer()
+	return &signed, nil
+}
+
+// forOwner makes a draft one of the owner's: it can deploy the account, and is for its owner alone.
+func (o *OwnedAccount) forOwner(draft *userop.Draft, s *settings) {
 	draft.InitCode = o.initCodeIfNeeded
 	if !s.unchecked {
 		draft.Checks = append(draft.Checks, o.checkOwnership)
@@ -171,8 +246,8 @@ func (o *OwnedAccount) own(draft *userop.Draft, s *settings) {
 
 // checkModules judges the choice of the account and its modules.
 func (o *OwnedAccount) checkModules() error {
-	if o.conflict != nil {
-		return o.conflict
+	if o.optionsErr != nil {
+		return o.optionsErr
 	}
 	if o.initCode != nil {
 		if err := o.initial.check("default"); err != nil {
@@ -185,14 +260,14 @@ func (o *OwnedAccount) checkModules() error {
 	return o.active.check("active")
 }
 
-// initCodeIfNeeded is the init code of an account that may still be to be deployed.
+// initCodeIfNeeded is the init code of an account that may still have to be deployed.
 func (o *OwnedAccount) initCodeIfNeeded(ctx context.Context) ([]byte, error) {
 	deployed, err := o.Deployed(ctx)
 	switch {
 	case err != nil || deployed:
 		return nil, err
 	case o.initCode == nil:
-		return nil, o.notDeployed()
+		return nil, o.notDeployedError()
 	}
 	return o.initCode, nil
 }

@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -25,40 +24,40 @@ import (
 // oracle on chain can find another rate there than it answered with: then the allowance alone bounds the fee.
 func PayWith(quote userop.FeeQuote) Option {
 	return func(s *settings) {
-		s.must(s.quote == nil, "PayWith twice")
+		s.require(s.quote == nil, "PayWith twice")
 		s.quote = &quote
 	}
 }
 
 // checkPayer judges the options about who pays.
 func (s *settings) checkPayer() {
-	s.must(btoi(s.sponsored)+btoi(s.orSelf)+btoi(s.quote != nil) <= 1, "Sponsored, SponsoredOrSelf and PayWith each name who pays; use one")
+	s.require(atMostOne(s.sponsored, s.orSelf, s.quote != nil), "Sponsored, SponsoredOrSelf and PayWith each name who pays; use one")
 	if s.approval != nil && s.approval.leaf != nil && s.leaves == nil {
 		s.errs = append(s.errs, fmt.Errorf("%s with a leaf goes with WithSession", s.approval.option))
 	}
 }
 
-// payment is the fee of one operation in a token.
-type payment struct {
+// tokenPayment is the fee of one operation in a token.
+type tokenPayment struct {
 	client   *Client
 	account  common.Address
 	calls    []Call
 	settings *settings
 	quote    *userop.FeeQuote
-	signer   *laterSigner
+	signer   *deferredSigner
 	// allowed is what the paymaster may take in the end, nil where nobody looked.
 	allowed *uint256.Int
 }
 
-// laterSigner stands for the signer of an operation that is being composed.
-type laterSigner struct{ userop.Signer }
+// deferredSigner stands for the signer of an operation that is being composed.
+type deferredSigner struct{ userop.Signer }
 
-// arrangePayment makes the draft of the calls one that is paid for as the options have it.
-func (c *Client) arrangePayment(draft *userop.Draft, calls []Call, s *settings) error {
+// payWithToken makes the draft of the calls one that is paid for as the options have it.
+func (c *Client) payWithToken(draft *userop.Draft, calls []Call, s *settings) error {
 	if s.quote == nil {
 		return fmt.Errorf("%w: %s without PayWith, whose fee it is for", ErrConfig, s.approval.option)
 	}
-	p := &payment{client: c, account: draft.Sender, calls: calls, settings: s, quote: s.quote}
+	p := &tokenPayment{client: c, account: draft.Sender, calls: calls, settings: s, quote: s.quote}
 	if err := p.checkQuote(); err != nil {
 		return err
 	}
@@ -66,7 +65,7 @@ func (c *Client) arrangePayment(draft *userop.Draft, calls []Call, s *settings) 
 	draft.Accept = p.accept
 	switch {
 	case s.approval != nil:
-		p.signer = &laterSigner{draft.Signer}
+		p.signer = &deferredSigner{draft.Signer}
 		draft.Signer, draft.Compose = p.signer, p.compose
 	case !s.unchecked:
 		draft.Checks = append(draft.Checks, p.checkFunds)
@@ -75,7 +74,7 @@ func (c *Client) arrangePayment(draft *userop.Draft, calls []Call, s *settings) 
 }
 
 // checkQuote judges what needs no look at the chain.
-func (p *payment) checkQuote() error {
+func (p *tokenPayment) checkQuote() error {
 	paymaster := p.client.contracts.TokenPaymaster
 	switch {
 	case p.quote.Token == (common.Address{}) || p.quote.MaxFee.IsZero():
@@ -91,7 +90,7 @@ func (p *payment) checkQuote() error {
 	return p.checkExpiry()
 }
 
-func (p *payment) checkExpiry() error {
+func (p *tokenPayment) checkExpiry() error {
 	if until := p.quote.ValidUntil; !until.IsZero() && !time.Now().Before(until) {
 		return fmt.Errorf("%w: it was good until %s; FeeQuotes asks for a new one", ErrQuoteExpired, until.UTC().Format(time.RFC3339))
 	}
@@ -99,7 +98,7 @@ func (p *payment) checkExpiry() error {
 }
 
 // checkFunds returns an error unless balance and allowance are enough for the fee.
-func (p *payment) checkFunds(ctx context.Context) error {
+func (p *tokenPayment) checkFunds(ctx context.Context) error {
 	funds, err := p.readFunds(ctx)
 	if err != nil {
 		return err
@@ -109,24 +108,24 @@ func (p *payment) checkFunds(ctx context.Context) error {
 		return nil
 	}
 	text := "ApproveExact, ApproveUpTo or ApproveUnlimited has it approved in the same operation"
-	if p.settings.leaves != nil || p.settings.find != nil {
+	if p.settings.leaves != nil || p.settings.leafOf != nil {
 		text += ", with a session leaf that allows approve(address,uint256) of the token; or its owner approves it once, before"
 	}
 	return fmt.Errorf("%w: %s; %s", ErrAllowance, p.tooLittleAllowed(), text)
 }
 
-func (p *payment) tooLittleAllowed() string {
+func (p *tokenPayment) tooLittleAllowed() string {
 	return fmt.Sprintf("account %s lets token paymaster %s take %s of %s, the fee is up to %s",
 		p.account, p.quote.Paymaster, p.allowed.Dec(), p.token(), p.quote.MaxFee.Dec())
 }
 
 // token names the token of the quote.
-func (p *payment) token() string {
+func (p *tokenPayment) token() string {
 	return fmt.Sprintf("token %s (%s)", p.quote.Token, printable(p.quote.Symbol))
 }
 
 // readFunds reads what the account has of the token, and judges the balance.
-func (p *payment) readFunds(ctx context.Context) (tokenFunds, error) {
+func (p *tokenPayment) readFunds(ctx context.Context) (tokenFunds, error) {
 	funds, err := p.client.tokenFunds(ctx, p.account, p.quote.Token)
 	if err == nil && !p.settings.unchecked && funds.balance.Lt(&p.quote.MaxFee) {
 		err = fmt.Errorf("%w: account %s has %s of %s, the fee is up to %s", ErrFunds, p.account, funds.balance.Dec(), p.token(), p.quote.MaxFee.Dec())
@@ -135,25 +134,25 @@ func (p *payment) readFunds(ctx context.Context) (tokenFunds, error) {
 }
 
 // compose returns the call data, with the approval in it where one is needed.
-func (p *payment) compose(ctx context.Context) ([]byte, error) {
+func (p *tokenPayment) compose(ctx context.Context) ([]byte, error) {
 	funds, err := p.readFunds(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p.allowed = &funds.allowance
-	var first []Call
+	var approval []Call
 	if p.allowed.Lt(&p.quote.MaxFee) {
-		first = p.settings.approval.calls(p.quote.Token, p.quote.Paymaster, p.allowed, &p.quote.MaxFee)
+		approval = p.settings.approval.calls(p.quote.Token, p.quote.Paymaster, p.allowed, &p.quote.MaxFee)
 	}
-	draft, err := p.client.draftAfter(p.account, first, p.calls, p.settings)
+	draft, err := p.client.draftWithApproval(p.account, approval, p.calls, p.settings)
 	switch {
-	case err != nil && len(first) > 0:
+	case err != nil && len(approval) > 0:
 		return nil, fmt.Errorf("%w: %s: %w", ErrAllowance, p.tooLittleAllowed(), err)
 	case err != nil:
 		return nil, err
 	}
 	p.signer.Signer = draft.Signer
-	if len(first) == 0 {
+	if len(approval) == 0 {
 		return draft.CallData, nil
 	}
 	if p.allowed = p.settings.approval.amount; p.allowed == nil {
@@ -165,28 +164,8 @@ func (p *payment) compose(ctx context.Context) ([]byte, error) {
 	return draft.CallData, err
 }
 
-// draftAfter is the draft of the calls after an approval's, whose leaf is the approval's own.
-func (c *Client) draftAfter(address common.Address, first, calls []Call, s *settings) (*userop.Draft, error) {
-	if len(first) == 0 {
-		return c.draftCalls(address, calls, s)
-	}
-	after := *s
-	if s.leaves != nil {
-		leaf, err := s.approval.leafFor(first[0].To, c.contracts.TokenPaymaster)
-		if err != nil {
-			return nil, err
-		}
-		after.leaves = slices.Concat(slices.Repeat([]session.LeafRef{leaf}, len(first)), s.leaves)
-	}
-	draft, err := c.draftCalls(address, slices.Concat(first, calls), &after)
-	if err != nil {
-		return nil, fmt.Errorf("with the approval of the fee put before the calls, as call 0: %w", err)
-	}
-	return draft, nil
-}
-
 // accept holds the paymaster's answer against the quote.
-func (p *payment) accept(op *userop.Operation) error {
+func (p *tokenPayment) accept(op *userop.Operation) error {
 	if err := p.checkExpiry(); err != nil {
 		return err
 	}
@@ -195,12 +174,12 @@ func (p *payment) accept(op *userop.Operation) error {
 	}
 	terms, err := contracts.DecodeTokenPaymasterData(op.PaymasterAndData)
 	if err != nil {
-		return p.acceptUnread(err)
+		return p.acceptUndecoded(err)
 	}
 	if terms.Token != p.quote.Token {
 		return fmt.Errorf("%w: the paymaster takes token %s, the quote is for %s", ErrNotAsQuoted, terms.Token, p.token())
 	}
-	fee, err := terms.Fee(limitCost(op))
+	fee, err := terms.Fee(costAtLimits(op))
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrNotAsQuoted, err)
@@ -210,16 +189,16 @@ func (p *payment) accept(op *userop.Operation) error {
 	return nil
 }
 
-// acceptUnread judges an answer whose price cannot be read: then the allowance has to be the bound.
-func (p *payment) acceptUnread(err error) error {
+// acceptUndecoded judges an answer whose price cannot be read: then the allowance has to be the bound.
+func (p *tokenPayment) acceptUndecoded(err error) error {
 	if p.settings.unchecked || p.allowed != nil && !p.allowed.Gt(&p.quote.MaxFee) {
 		return nil
 	}
 	return fmt.Errorf("%w: nothing bounds the fee, since the paymaster is allowed more than the quote's MaxFee of %s and its price cannot be read: %w", ErrNotAsQuoted, p.quote.MaxFee.Dec(), err)
 }
 
-// limitCost is what an operation costs that uses up its gas limits, in wei. Numbers beyond 256 bits saturate.
-func limitCost(op *userop.Operation) *uint256.Int {
+// costAtLimits is what an operation costs that uses up its gas limits, in wei. Numbers beyond 256 bits saturate.
+func costAtLimits(op *userop.Operation) *uint256.Int {
 	wei := new(uint256.Int)
 	for _, limit := range []*uint256.Int{&op.CallGasLimit, &op.VerificationGasLimit, &op.PreVerificationGas} {
 		if _, overflow := wei.AddOverflow(wei, limit); overflow {
@@ -230,4 +209,86 @@ func limitCost(op *userop.Operation) *uint256.Int {
 		return wei.SetAllOne()
 	}
 	return wei
+}
+
+// approval says how much the token paymaster is allowed to take.
+type approval struct {
+	option string
+	// amount is what is approved, nil for what the quote asks for.
+	amount *uint256.Int
+	leaf   *session.LeafRef
+}
+
+// ApproveExact approves the token paymaster for the fee of [PayWith], in the same operation and before its
+// calls. What the paymaster does not take of it stays allowed.
+//
+// No approval is made where the allowance is enough. One that is not, and not zero, is set to zero before,
+// since some tokens insist on that.
+//
+// In an operation signed with [WithSession] the approval needs a session leaf too, whose policy allows
+// approve(address spender, uint256 amount) of the token; with [WithLeafOf] it is found. As soon as there is an
+// approval the operation is a batch, and goes through the batched session router.
+func ApproveExact(leaf ...session.LeafRef) Option {
+	return approve("ApproveExact", nil, leaf)
+}
+
+// ApproveUpTo is [ApproveExact] with an allowance of limit, in the token's base units: later operations need no
+// approval until it is used up. A fee above it is an error.
+func ApproveUpTo(limit *uint256.Int, leaf ...session.LeafRef) Option {
+	if limit == nil {
+		limit = new(uint256.Int)
+	}
+	return approve("ApproveUpTo", limit, leaf)
+}
+
+// ApproveUnlimited is [ApproveExact] with an allowance that is never used up: the token paymaster can take all
+// that the account has of the token, now and later.
+func ApproveUnlimited(leaf ...session.LeafRef) Option {
+	return approve("ApproveUnlimited", new(uint256.Int).SetAllOne(), leaf)
+}
+
+func approve(option string, amount *uint256.Int, leaves []session.LeafRef) Option {
+	return func(s *settings) {
+		if s.approval != nil {
+			s.errs = append(s.errs, fmt.Errorf("%s and %s; use one", s.approval.option, option))
+		}
+		s.approval = &approval{option: option, amount: amount}
+		switch len(leaves) {
+		case 0:
+		case 1:
+			s.approval.leaf = &leaves[0]
+		default:
+			s.errs = append(s.errs, fmt.Errorf("%s with %d leaves; one allows the approval", option, len(leaves)))
+		}
+	}
+}
+
+// calls set the allowance of spender for a fee, where it is now allowance and less than that.
+func (a *approval) calls(token, spender common.Address, allowance, fee *uint256.Int) []Call {
+	amount := fee
+	if a.amount != nil {
+		amount = a.amount
+	}
+	calls := []Call{{To: token, Data: contracts.Approve(spender, *amount)}}
+	if allowance.IsZero() {
+		return calls
+	}
+	return append([]Call{{To: token, Data: contracts.Approve(spender, uint256.Int{})}}, calls...)
+}
+
+// checkFee returns an error if the approval cannot cover a fee.
+func (a *approval) checkFee(fee *uint256.Int) error {
+	if a.amount != nil && a.amount.Lt(fee) {
+		return fmt.Errorf("%w: %s(%s) is less than the fee of up to %s", policy.ErrInvalid, a.option, a.amount.Dec(), fee.Dec())
+	}
+	return nil
+}
+
+// leafFor is the session leaf of the approval.
+func (a *approval) leafFor(token, spender common.Address) (session.LeafRef, error) {
+	if a.leaf == nil {
+		return session.LeafRef{}, fmt.Errorf("%w: in a session %s needs a leaf for the approval itself: %s(leaf) with one that allows approve(address,uint256) of token %s; or the owner approves token paymaster %s once, before",
+			session.ErrNoLeaf, a.option, a.option, token, spender)
+	}
+	return *a.leaf, nil
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
@@ -17,21 +18,34 @@ const (
 	implementationV2 = "2.0.0"
 )
 
-// ResolvedAccount is an account that the resolver found: Account, its Factory and Implementation, CurrentVersion
-// of the implementation ("2.0.0"), FactoryVersion ("v1" or "v2") and Index.
-type ResolvedAccount = contracts.ResolvedAccount
+// ResolvedAccount is a deployed account that the resolver contract found for an owner.
+type ResolvedAccount struct {
+	Account        common.Address
+	Factory        common.Address
+	Implementation common.Address
+	// CurrentVersion is the implementation's, like "2.0.0".
+	CurrentVersion string
+	// FactoryVersion is "v1" or "v2".
+	FactoryVersion string
+	Index          uint256.Int
+}
 
 // ResolveAccounts asks the resolver contract for the deployed accounts of an owner with an index of at most
 // maxIndex: those of version 1 and those of version 2 with the ECDSA ownership module.
 func (c *Client) ResolveAccounts(ctx context.Context, owner common.Address, maxIndex uint8) ([]ResolvedAccount, error) {
 	resolver := c.contracts.Resolver
-	data, err := call(ctx, c.chain, resolver, contracts.ResolveAddressesFlexibleForV2(owner, maxIndex, c.contracts.ECDSA, contracts.InitForSmartAccount(owner)))
+	find := contracts.ResolveAddressesFlexibleForV2(owner, maxIndex, c.contracts.ECDSA, contracts.InitForSmartAccount(owner))
+	data, err := c.chain.CallContract(ctx, callMsg(resolver, find), nil)
 	if err != nil {
-		return nil, fmt.Errorf("accounts of owner %s: resolver %s: %w", owner, resolver, err)
+		return nil, fmt.Errorf("accounts of owner %s: resolver %s: %w", owner, resolver, withoutURL(err))
 	}
-	accounts, err := contracts.DecodeResolvedAccounts(data)
+	found, err := contracts.DecodeResolvedAccounts(data)
 	if err != nil {
 		return nil, fmt.Errorf("%w: accounts of owner %s: resolver %s: %w", ErrBadAnswer, owner, resolver, err)
+	}
+	accounts := make([]ResolvedAccount, len(found))
+	for i := range found {
+		accounts[i] = ResolvedAccount(found[i])
 	}
 	return accounts, nil
 }

@@ -40,7 +40,7 @@ func TestFault01RevokedSessionsFailOnChainAndTheOthersWork(t *testing.T) {
 	tx, err = w.owner.RevokeAll(t.Context(), sess, account.Sponsored())
 	require.NoError(t, err)
 	require.NoError(t, sess.Activate(t.Context(), tx))
-	root, err := w.user.SessionRoot(t.Context())
+	root, err := w.client.SessionRoot(t.Context(), w.user.Address())
 	require.NoError(t, err)
 	require.Zero(t, root)
 	_, err = w.owner.RevokeEach(t.Context(), sess, nil)

@@ -221,9 +221,9 @@ func TestWhatFollowsANodesHTTPStatusIsNotInErrors(t *testing.T) {
 	require.NoError(t, err)
 	_, err = client.Account(m.user.Address()).State(t.Context())
 	require.EqualError(t, err, "state of account "+m.user.Address().Hex()+": 404 Not Found")
-	_, err = client.Nonce(t.Context(), m.user.Address(), new(uint256.Int))
+	_, err = client.Account(m.user.Address()).Nonce(t.Context(), nil)
 	require.EqualError(t, err, "nonce of "+m.user.Address().Hex()+": 404 Not Found")
-	_, err = client.Deployed(t.Context(), m.user.Address())
+	_, err = client.Account(m.user.Address()).Deployed(t.Context())
 	require.EqualError(t, err, "code of "+m.user.Address().Hex()+": 404 Not Found")
 }
 

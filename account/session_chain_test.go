@@ -26,7 +26,7 @@ func TestGrantAndUse(t *testing.T) {
 	granted := w.grant(t, []policy.Policy{w.nftPolicy()})
 	require.Equal(t, 1, granted.Len())
 	require.Equal(t, session.StatusActive, granted.Leaves()[0].Status)
-	root, err := w.user.SessionRoot(t.Context())
+	root, err := w.client.SessionRoot(t.Context(), w.user.Address())
 	require.NoError(t, err)
 	require.Equal(t, granted.Root(), root)
 

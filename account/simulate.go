@@ -1,11 +1,15 @@
 package account
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
+	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
@@ -17,7 +21,7 @@ import (
 // simulation, without sending it: see [Client.Simulate]. Limits that are not given with [WithGas] are estimated
 // before, and an operation that fails then is the service's error.
 func (a *Account) Simulate(ctx context.Context, calls []Call, opts ...Option) error {
-	draft, err := a.draft(calls, opts)
+	draft, err := a.newDraft(calls, opts)
 	if err != nil {
 		return err
 	}
@@ -26,7 +30,7 @@ func (a *Account) Simulate(ctx context.Context, calls []Call, opts ...Option) er
 
 // Simulate is [Account.Simulate] for what [OwnedAccount.Send] would send.
 func (o *OwnedAccount) Simulate(ctx context.Context, calls []Call, opts ...Option) error {
-	draft, err := o.draft(calls, opts)
+	draft, err := o.newDraft(calls, opts)
 	if err != nil {
 		return err
 	}
@@ -55,7 +59,7 @@ func (c *Client) simulateDraft(ctx context.Context, draft *userop.Draft) error {
 // operation, what comes after a call with data in a batch.
 func (c *Client) Simulate(ctx context.Context, op *userop.Operation) error {
 	s := simulation{client: c, op: op}
-	for _, step := range []func(context.Context) error{s.validate, s.execute, s.afford} {
+	for _, step := range []func(context.Context) error{s.validate, s.execute, s.checkFunds} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -67,20 +71,20 @@ func (c *Client) hash(op *userop.Operation) common.Hash {
 	return op.Hash(c.contracts.EntryPoint, c.chainID)
 }
 
-// simulation is one operation being tried.
+// simulation is one operation being simulated.
 type simulation struct {
 	client *Client
 	op     *userop.Operation
 }
 
-// beneficiary is who would be paid for the bundle.
+// beneficiary is the address that would be paid for the bundle.
 var beneficiary = common.Address{18: 0xde, 19: 0xad}
 
 // validate runs the operation as a bundle of its own. The EntryPoint reverts for one that it would not
 // include; a call that fails is none of its business.
 func (s *simulation) validate(ctx context.Context) error {
 	bundle := contracts.HandleOps([]contracts.UserOperation{contracts.UserOperation(*s.op)}, beneficiary)
-	failure, err := s.try(ctx, common.Address{}, s.client.contracts.EntryPoint, bundle, nil)
+	failure, err := s.simulateCall(ctx, common.Address{}, s.client.contracts.EntryPoint, bundle, nil)
 	if err != nil || failure == nil {
 		return err
 	}
@@ -89,7 +93,7 @@ func (s *simulation) validate(ctx context.Context) error {
 		return fmt.Errorf("simulate user operation of %s: EntryPoint %s: %w", s.op.Sender, s.client.contracts.EntryPoint, errors.Join(failure.Unwrap()...))
 	}
 	failure.AA, failure.Revert = aa, abi.Revert{}
-	if hidden, err := s.uncover(ctx, aa); err == nil && hidden != nil {
+	if hidden, err := s.hiddenFailure(ctx, aa); err == nil && hidden != nil {
 		failure.Revert, failure.Err = hidden.Revert, hidden.Err
 	}
 	return failure
@@ -107,10 +111,10 @@ func (s *simulation) execute(ctx context.Context) error {
 	return failure
 }
 
-// afford returns an error if the account would have paid so much for the operation that its calls' value is
+// checkFunds returns an error if the account would have paid so much for the operation that its calls' value is
 // no longer there: the call was tried before that. After a call with data it is not told: that may have brought
 // money in.
-func (s *simulation) afford(ctx context.Context) error {
+func (s *simulation) checkFunds(ctx context.Context) error {
 	if len(s.op.PaymasterAndData) > 0 || len(s.op.InitCode) > 0 {
 		return nil
 	}
@@ -131,7 +135,7 @@ func (s *simulation) afford(ctx context.Context) error {
 	if value.IsZero() {
 		return nil
 	}
-	balance, deposit, err := account.funds(ctx)
+	balance, deposit, err := account.nativeFunds(ctx)
 	if err != nil {
 		return err
 	}
@@ -141,4 +145,136 @@ func (s *simulation) afford(ctx context.Context) error {
 			"%w: of %s wei, %s are left after the prefund of %s; the calls send %s", ErrFunds, balance.Dec(), left.Dec(), prefund.Dec(), value.Dec())}
 	}
 	return nil
+}
+
+// callAccount has the EntryPoint call the account, after its deployment where that is part of the operation.
+func (s *simulation) callAccount(ctx context.Context, data []byte, gas *uint256.Int) (*SimulationError, error) {
+	if len(s.op.InitCode) == 0 {
+		return s.simulateCall(ctx, s.client.contracts.EntryPoint, s.op.Sender, data, gas)
+	}
+	failure, err := s.simulateCall(ctx, common.Address{}, s.client.contracts.EntryPoint, contracts.SimulateHandleOp(s.deployment(), s.op.Sender, data), nil)
+	switch {
+	case err != nil:
+		return nil, err
+	case failure == nil || failure.Revert.Name != "ExecutionResult":
+		return nil, fmt.Errorf("%w: simulateHandleOp of EntryPoint %s", ErrBadAnswer, s.client.contracts.EntryPoint)
+	case failure.Revert.Inner == nil:
+		return nil, nil
+	}
+	return &SimulationError{Operation: s.op, Revert: *failure.Revert.Inner}, nil
+}
+
+// deployment is an operation that deploys the account and calls nothing. Its signature is a dummy, which
+// the EntryPoint puts up with in a simulation; for nobody else's fees to depend on that, it has none where a
+// paymaster pays.
+func (s *simulation) deployment() contracts.UserOperation {
+	op := *s.op
+	op.CallData = nil
+	if len(op.PaymasterAndData) > 0 {
+		op.PaymasterAndData = nil
+		op.MaxFeePerGas.Clear()
+		op.MaxPriorityFeePerGas.Clear()
+	}
+	op.Signature = contracts.WrapSignature(dummyOwnerSignature, contracts.SignatureModule(op.Signature))
+	return contracts.UserOperation(op)
+}
+
+// simulateCall has the node simulate a call with so much gas to run on; nil is all that the node grants. The failure
+// is nil if the call succeeds; err is the node's or the network's.
+func (s *simulation) simulateCall(ctx context.Context, from, to common.Address, data []byte, gas *uint256.Int) (failure *SimulationError, err error) {
+	call := ethereum.CallMsg{From: from, To: &to, Data: data}
+	if gas != nil {
+		call.Gas = callGas(gas, data)
+	}
+	_, err = s.client.chain.CallContract(ctx, call, nil)
+	if err == nil {
+		return nil, nil
+	}
+	revert, reverted := revertOf(err)
+	if !reverted && !strings.Contains(err.Error(), "out of gas") {
+		return nil, fmt.Errorf("simulate user operation of %s: %w", s.op.Sender, withoutURL(err))
+	}
+	failure = &SimulationError{Operation: s.op, Revert: revert}
+	if gas != nil && len(revert.Data) == 0 {
+		// Out of gas in a call within the call, the account's proxy says nothing. So does a bare revert.
+		if unlimited, err := s.simulateCall(ctx, from, to, data, nil); err == nil && unlimited == nil {
+			failure.Err = fmt.Errorf("out of gas: a limit of %s is too low", gas.Dec())
+		}
+	}
+	return failure, nil
+}
+
+// callGas is the gas limit of a call from outside that is to run on gas: it pays for being a transaction
+// first, which a call of the EntryPoint does not. A limit of very little is what EIP-7623 asks for the data.
+func callGas(gas *uint256.Int, data []byte) uint64 {
+	limit := uint64(1 << 40)
+	if gas.LtUint64(limit) {
+		limit = gas.Uint64()
+	}
+	tokens := uint64(4*len(data) - 3*bytes.Count(data, []byte{0}))
+	return params.TxGas + max(limit+tokens*params.TxDataZeroGas, tokens*params.TxCostFloorPerToken)
+}
+
+// hiddenFailure simulates the failed part of the validation alone, for the reason that the EntryPoint saw and did not
+// tell: it tells strings only.
+func (s *simulation) hiddenFailure(ctx context.Context, aa *userop.AAError) (*SimulationError, error) {
+	if !strings.Contains(aa.Reason, "OOG") {
+		return nil, nil
+	}
+	op, hash := contracts.UserOperation(*s.op), s.client.hash(s.op)
+	switch aa.Code {
+	case "AA13":
+		factory, deploy := common.BytesToAddress(s.op.InitCode[:common.AddressLength]), s.op.InitCode[common.AddressLength:]
+		return s.simulateCall(ctx, common.Address{}, factory, deploy, &s.op.VerificationGasLimit)
+	case "AA23":
+		return s.callAccount(ctx, contracts.ValidateUserOp(op, hash, new(uint256.Int)), &s.op.VerificationGasLimit)
+	case "AA33":
+		prefund, _ := s.op.Prefund()
+		data := contracts.ValidatePaymasterUserOp(op, hash, prefund)
+		paymaster := common.BytesToAddress(s.op.PaymasterAndData[:common.AddressLength])
+		return s.simulateCall(ctx, s.client.contracts.EntryPoint, paymaster, data, &s.op.VerificationGasLimit)
+	}
+	return nil, nil
+}
+
+// SimulationError is why an operation would fail.
+type SimulationError struct {
+	Operation *userop.Operation
+	// AA is why the EntryPoint would not include the operation; nil if it would, and the call fail: that
+	// costs gas.
+	AA *userop.AAError
+	// Revert is what the account, the factory, the paymaster or the call reverts with; without data where
+	// there is no reason beyond Err.
+	Revert abi.Revert
+	// Err is a failure that is no revert: out of gas, or too little money. Nil for a revert.
+	Err error
+}
+
+// Error says at which stage the operation fails, and why.
+func (e *SimulationError) Error() string {
+	cause := e.Revert.String()
+	if e.Err != nil {
+		cause = e.Err.Error()
+	}
+	switch {
+	case e.AA == nil:
+		return fmt.Sprintf("user operation of %s would be included, but its call would fail: %s", e.Operation.Sender, cause)
+	case len(e.Revert.Data) == 0 && e.Err == nil:
+		return fmt.Sprintf("user operation of %s would be refused: %v", e.Operation.Sender, e.AA)
+	}
+	return fmt.Sprintf("user operation of %s would be refused: %s %s: %s", e.Operation.Sender, e.AA.Code, e.AA.Reason, cause)
+}
+
+// Unwrap returns the refusal, the revert and Err, as far as they are there.
+func (e *SimulationError) Unwrap() []error {
+	var causes []error
+	if e.AA != nil {
+		causes = append(causes, e.AA)
+	}
+	if e.Err != nil {
+		causes = append(causes, e.Err)
+	} else if e.AA == nil || len(e.Revert.Data) > 0 {
+		causes = append(causes, &e.Revert)
+	}
+	return causes
 }

@@ -31,7 +31,7 @@ type State struct {
 	SessionRoot common.Hash
 }
 
-// Ownership is who owns an account through an ownership module.
+// Ownership is the owner of an account at an ownership module.
 type Ownership struct{ Module, Owner common.Address }
 
 // Enabled reports whether the account listens to a module.
@@ -66,7 +66,7 @@ func (a *Account) readState(ctx context.Context, others ...contracts.Read) (*Sta
 		{To: c.Multichain, Data: contracts.GetOwner(a.address), MaxAnswer: 2 * abi.WordSize},
 	}
 	n := len(reads)
-	results, err := readAll(ctx, a.client.chain, append(reads, others...)...)
+	results, err := batchRead(ctx, a.client.chain, append(reads, others...)...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("state of account %s: %w", a.address, err)
 	}
@@ -79,13 +79,13 @@ func (a *Account) readState(ctx context.Context, others ...contracts.Read) (*Sta
 
 func (a *Account) decodeState(ctx context.Context, results []contracts.ReadResult) (*State, error) {
 	s := &State{Deployed: results[0].HasCode, Balance: results[0].Balance}
-	if err := decode(&results[1], "getNonce of the EntryPoint", into(&s.Nonce, contracts.DecodeUint256)); err != nil {
+	if err := decodeResult(&results[1], "getNonce of the EntryPoint", into(&s.Nonce, contracts.DecodeUint256)); err != nil {
 		return nil, err
 	}
-	if err := decode(&results[2], "balanceOf of the EntryPoint", into(&s.Deposit, contracts.DecodeUint256)); err != nil {
+	if err := decodeResult(&results[2], "balanceOf of the EntryPoint", into(&s.Deposit, contracts.DecodeUint256)); err != nil {
 		return nil, err
 	}
-	if err := decode(&results[3], "getSessionKeys of the session key manager", into(&s.SessionRoot, contracts.DecodeHash)); err != nil {
+	if err := decodeResult(&results[3], "getSessionKeys of the session key manager", into(&s.SessionRoot, contracts.DecodeHash)); err != nil {
 		return nil, err
 	}
 	if !s.Deployed {
@@ -93,14 +93,14 @@ func (a *Account) decodeState(ctx context.Context, results []contracts.ReadResul
 	}
 	a.client.deployed.Store(a.address, struct{}{})
 	var err error
-	if s.Modules, err = a.modulesFrom(ctx, results[0], modulesPage); err != nil {
+	if s.Modules, err = a.decodeModules(ctx, results[0], modulesPage); err != nil {
 		return nil, err
 	}
 	for i, module := range []common.Address{a.client.contracts.ECDSA, a.client.contracts.Multichain} {
 		if !s.Enabled(module) {
 			continue
 		}
-		owner, err := readOwner(&results[4+i])
+		owner, err := decodeOwner(&results[4+i])
 		if err != nil {
 			return nil, fmt.Errorf("module %s: %w", module, err)
 		}
@@ -111,9 +111,9 @@ func (a *Account) decodeState(ctx context.Context, results []contracts.ReadResul
 	return s, nil
 }
 
-// prospect is the state that a change of modules or owners starts from: that of the account or, before it
+// expectedState is the state that a change of modules or owners starts from: that of the account or, before it
 // is deployed, what it will have from its first operation.
-func (o *OwnedAccount) prospect(ctx context.Context, others ...contracts.Read) (*State, []contracts.ReadResult, error) {
+func (o *OwnedAccount) expectedState(ctx context.Context, others ...contracts.Read) (*State, []contracts.ReadResult, error) {
 	if err := o.checkModules(); err != nil {
 		return nil, nil, fmt.Errorf("account %s: %w", o.address, err)
 	}
@@ -122,10 +122,10 @@ func (o *OwnedAccount) prospect(ctx context.Context, others ...contracts.Read) (
 		return state, results, err
 	}
 	if o.initCode == nil {
-		return nil, nil, o.notDeployed()
+		return nil, nil, o.notDeployedError()
 	}
 	state.Modules = []common.Address{o.initial.Address}
-	if owner := contracts.SetupOwner(o.initial.Setup); o.isOwnership(o.initial.Address) && owner != (common.Address{}) {
+	if owner := contracts.SetupOwner(o.initial.Setup); o.isOwnershipModule(o.initial.Address) && owner != (common.Address{}) {
 		state.Owners = []Ownership{{Module: o.initial.Address, Owner: owner}}
 	}
 	return state, results, nil

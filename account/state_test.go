@@ -94,7 +94,7 @@ func TestStateIsReadInOneRequest(t *testing.T) {
 	}
 	require.Equal(t, int32(3), chain.calls.Load(), "one request each")
 
-	deployed, err := client.Deployed(t.Context(), w.owner.Address())
+	deployed, err := client.Account(w.owner.Address()).Deployed(t.Context())
 	require.NoError(t, err)
 	require.True(t, deployed)
 	require.Zero(t, chain.codes.Load(), "what cannot change is not asked again")

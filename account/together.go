@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -35,13 +36,65 @@ func SendTogether(ctx context.Context, legs ...Leg) ([]*userop.Pending, error) {
 		if drafts[i], err = newLegDraft(leg.Account, leg.Window, leg.Options); err != nil {
 			return err
 		}
-		drafts[i].draft, err = leg.Account.draft(leg.Calls, leg.Options)
+		drafts[i].draft, err = leg.Account.draft(leg.Calls, drafts[i].settings)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return sendTogether(ctx, drafts)
+}
+
+// GrantLeg is a grant on one chain, as one of several that the owner signs at once.
+type GrantLeg struct {
+	// Account signs through the multichain ownership module; all legs have the same owner.
+	Account *OwnedAccount
+	// Policies are what is granted there. A session key belongs to one account on one chain: the same key
+	// on several chains is imported for each.
+	Policies []policy.Policy
+	// Window is when the operation may be included; the zero value sets no bounds. Policies have windows
+	// of their own.
+	Window  policy.Window
+	Options []Option
+}
+
+// Granted is the outcome of one [GrantLeg].
+type Granted struct {
+	Session *session.Session
+	// Tx is what Activate of the session waits for; nil if the leg failed.
+	Tx *userop.Pending
+}
+
+// GrantTogether grants sessions on several chains with one signature of the owner; see
+// [OwnedAccount.Grant] for what happens on each and [SendTogether] for what the error tells. Call Activate
+// on the session of each leg that was sent.
+func GrantTogether(ctx context.Context, store session.Store, legs ...GrantLeg) ([]Granted, error) {
+	granted := make([]Granted, len(legs))
+	drafts := make([]legDraft, len(legs))
+	err := eachLeg(legs, func(i int, leg *GrantLeg) (err error) {
+		draft := &drafts[i]
+		if *draft, err = newLegDraft(leg.Account, leg.Window, leg.Options); err != nil {
+			return err
+		}
+		sess, plan, calls, err := leg.Account.planGrant(ctx, store, leg.Policies, draft.settings)
+		if err != nil {
+			return fmt.Errorf("grant a session: %w", err)
+		}
+		granted[i].Session = sess
+		draft.draft, draft.undo, err = leg.Account.rootDraft(sess, plan, calls, draft.settings)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	sent, err := sendTogether(ctx, drafts)
+	if sent == nil {
+		return nil, err
+	}
+	for i, tx := range sent {
+		granted[i].Tx = tx
+	}
+	return granted, err
 }
 
 // LegsError tells which of several operations that go together failed.
@@ -77,10 +130,11 @@ func (e *LegsError) Unwrap() []error {
 // It makes [userop.SafeToRetry] say so.
 func (e *LegsError) Temporary() bool { return false }
 
-// legDraft is a leg on its way.
+// legDraft is a leg whose operation is being made.
 type legDraft struct {
-	account *OwnedAccount
-	draft   *userop.Draft
+	account  *OwnedAccount
+	settings *settings
+	draft    *userop.Draft
 	// undo takes back what the draft's BeforeSend did; nil where it did nothing.
 	undo         func(context.Context) error
 	until, after uint64
@@ -95,7 +149,7 @@ func newLegDraft(a *OwnedAccount, window policy.Window, opts []Option) (leg legD
 	if err != nil {
 		return leg, err
 	}
-	if s.leaves != nil || s.find != nil || s.signer != nil {
+	if s.namesSigner() {
 		return leg, fmt.Errorf("%w: a leg of account %s names its own signer; the owner signs all legs", ErrConfig, a.address)
 	}
 	if s.lanes != nil {
@@ -104,7 +158,7 @@ func newLegDraft(a *OwnedAccount, window policy.Window, opts []Option) (leg legD
 	if _, owned := a.active.Signer.(ownerSigner); !owned || a.active.Address != a.client.contracts.Multichain {
 		return leg, fmt.Errorf("%w: account %s signs through module %s; operations on several chains need the multichain module, chosen with Multichain or ActiveModule", ErrConfig, a.address, a.active.Address)
 	}
-	leg.account = a
+	leg.account, leg.settings = a, s
 	if window != (policy.Window{}) {
 		leg.until, leg.after, err = window.Seconds()
 	}

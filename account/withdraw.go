@@ -35,55 +35,61 @@ type Withdrawal struct {
 // The account's funds are compared with what is to leave before anything is signed; too little is an error
 // matching [ErrFunds].
 func (o *OwnedAccount) Withdraw(ctx context.Context, withdrawals []Withdrawal, opts ...Option) (*userop.Pending, error) {
-	calls, opts, err := o.planWithdrawal(ctx, withdrawals, opts)
+	s, err := newSettings(opts)
 	if err != nil {
 		return nil, fmt.Errorf("withdraw from account %s: %w", o.address, err)
 	}
-	return o.Send(ctx, calls, opts...)
+	calls, s, err := o.planWithdrawal(ctx, withdrawals, s)
+	if err != nil {
+		return nil, fmt.Errorf("withdraw from account %s: %w", o.address, err)
+	}
+	draft, err := o.draft(calls, s)
+	if err != nil {
+		return nil, err
+	}
+	return o.client.sender.Send(ctx, *draft)
 }
 
-// planWithdrawal returns the calls, and the options with which their operation costs no more than is left
+// planWithdrawal returns the calls, and the settings with which their operation costs no more than is left
 // behind.
-func (o *OwnedAccount) planWithdrawal(ctx context.Context, withdrawals []Withdrawal, opts []Option) ([]Call, []Option, error) {
-	s, err := newSettings(opts)
-	if err != nil {
-		return nil, nil, err
-	}
+func (o *OwnedAccount) planWithdrawal(ctx context.Context, withdrawals []Withdrawal, s *settings) ([]Call, *settings, error) {
 	if err := o.checkWithdrawals(withdrawals); err != nil {
 		return nil, nil, err
 	}
-	held, err := o.holdings(ctx, withdrawals)
+	held, err := o.readHoldings(ctx, withdrawals)
 	if err != nil {
 		return nil, nil, err
 	}
 	if s.quote != nil {
-		if err := held.spend(s.quote.Token, &s.quote.MaxFee, "the fee"); err != nil {
+		if err := held.setAside(s.quote.Token, &s.quote.MaxFee, "the fee"); err != nil {
 			return nil, nil, err
 		}
 	}
 	withdrawals = slices.Clone(withdrawals)
-	if err := held.resolve(withdrawals, isToken); err != nil {
+	if err := held.fillAmounts(withdrawals, isToken); err != nil {
 		return nil, nil, err
 	}
 	selfPaid, native := !s.sponsored && s.quote == nil, slices.ContainsFunc(withdrawals, isNative)
 	if selfPaid && native && !held.left[common.Address{}].IsZero() {
-		estimate, err := o.estimateWithdrawal(ctx, withdrawals, s, opts)
+		estimate, err := o.estimateWithdrawal(ctx, withdrawals, s)
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := held.spendPrefund(estimate); err != nil {
+		if err := held.setAsidePrefund(estimate); err != nil {
 			return nil, nil, err
 		}
-		opts = append(slices.Clip(opts), WithGas(estimate.Gas), WithFees(estimate.Fees))
+		bounded := *s
+		bounded.gas, bounded.fees = estimate.Gas, estimate.Fees
+		s = &bounded
 	}
-	if err := held.resolve(withdrawals, isNative); err != nil {
+	if err := held.fillAmounts(withdrawals, isNative); err != nil {
 		return nil, nil, err
 	}
 	calls := withdrawalCalls(withdrawals)
 	if len(calls) == 0 {
 		return nil, nil, fmt.Errorf("%w: there is nothing of what is to be withdrawn", ErrFunds)
 	}
-	return calls, opts, nil
+	return calls, s, nil
 }
 
 func (o *OwnedAccount) checkWithdrawals(withdrawals []Withdrawal) error {
@@ -132,8 +138,8 @@ type holdings struct {
 	deposit uint256.Int
 }
 
-// holdings reads them in one request.
-func (o *OwnedAccount) holdings(ctx context.Context, withdrawals []Withdrawal) (*holdings, error) {
+// readHoldings reads them in one request.
+func (o *OwnedAccount) readHoldings(ctx context.Context, withdrawals []Withdrawal) (*holdings, error) {
 	h := &holdings{left: map[common.Address]*uint256.Int{{}: nil}}
 	reads := []contracts.Read{{To: o.address}, {To: o.client.contracts.EntryPoint, Data: contracts.BalanceOf(o.address)}}
 	var tokens []common.Address
@@ -145,25 +151,25 @@ func (o *OwnedAccount) holdings(ctx context.Context, withdrawals []Withdrawal) (
 			reads = append(reads, contracts.Read{To: token, Data: contracts.BalanceOf(o.address)})
 		}
 	}
-	results, err := readAll(ctx, o.client.chain, reads...)
+	results, err := batchRead(ctx, o.client.chain, reads...)
 	if err != nil {
 		return nil, fmt.Errorf("balances: %w", err)
 	}
 	h.left[common.Address{}] = &results[0].Balance
-	if err := decode(&results[1], "balanceOf of the EntryPoint", into(&h.deposit, contracts.DecodeUint256)); err != nil {
+	if err := decodeResult(&results[1], "balanceOf of the EntryPoint", into(&h.deposit, contracts.DecodeUint256)); err != nil {
 		return nil, err
 	}
 	for i, token := range tokens {
 		h.left[token] = new(uint256.Int)
-		if err := decode(&results[2+i], "balanceOf", into(h.left[token], contracts.DecodeUint256)); err != nil {
+		if err := decodeResult(&results[2+i], "balanceOf", into(h.left[token], contracts.DecodeUint256)); err != nil {
 			return nil, fmt.Errorf("token %s: %w", token, err)
 		}
 	}
 	return h, nil
 }
 
-// spend sets aside what goes away; an asset that no withdrawal is about is not looked at.
-func (h *holdings) spend(asset common.Address, amount *uint256.Int, what string) error {
+// setAside sets aside what goes away; an asset that no withdrawal is about is not looked at.
+func (h *holdings) setAside(asset common.Address, amount *uint256.Int, what string) error {
 	left := h.left[asset]
 	switch {
 	case left == nil:
@@ -175,21 +181,21 @@ func (h *holdings) spend(asset common.Address, amount *uint256.Int, what string)
 	return nil
 }
 
-// spendPrefund sets aside what the EntryPoint takes in advance, from the deposit before the balance.
-func (h *holdings) spendPrefund(e *userop.Estimate) error {
+// setAsidePrefund sets aside what the EntryPoint takes in advance, from the deposit before the balance.
+func (h *holdings) setAsidePrefund(e *userop.Estimate) error {
 	prefund := e.Cost.Total()
 	if !prefund.Gt(&h.deposit) {
 		return nil
 	}
-	return h.spend(common.Address{}, prefund.Sub(&prefund, &h.deposit), "gas")
+	return h.setAside(common.Address{}, prefund.Sub(&prefund, &h.deposit), "gas")
 }
 
-// resolve gives the withdrawals of an asset their amounts: those that are named are set aside first, and all
-// that is left goes to who gets all.
-func (h *holdings) resolve(withdrawals []Withdrawal, of func(Withdrawal) bool) error {
+// fillAmounts gives the withdrawals of an asset their amounts: those that are named are set aside first, and all
+// that is left goes to whoever gets all.
+func (h *holdings) fillAmounts(withdrawals []Withdrawal, of func(Withdrawal) bool) error {
 	for i := range withdrawals {
 		if w := &withdrawals[i]; of(*w) {
-			if err := h.spend(w.Token, &w.Amount, fmt.Sprintf("withdrawal %d", i)); err != nil {
+			if err := h.setAside(w.Token, &w.Amount, fmt.Sprintf("withdrawal %d", i)); err != nil {
 				return err
 			}
 		}
@@ -223,7 +229,7 @@ func withdrawalCalls(withdrawals []Withdrawal) []Call {
 
 // estimateWithdrawal returns the gas and fees of an operation that makes the withdrawals. How much of the chain's
 // own currency leaves is not known before that; one wei takes as much gas, and less for calldata.
-func (o *OwnedAccount) estimateWithdrawal(ctx context.Context, withdrawals []Withdrawal, s *settings, opts []Option) (*userop.Estimate, error) {
+func (o *OwnedAccount) estimateWithdrawal(ctx context.Context, withdrawals []Withdrawal, s *settings) (*userop.Estimate, error) {
 	trial := slices.Clone(withdrawals)
 	for i := range trial {
 		if isNative(trial[i]) {
@@ -231,7 +237,11 @@ func (o *OwnedAccount) estimateWithdrawal(ctx context.Context, withdrawals []Wit
 		}
 	}
 	calls := withdrawalCalls(trial)
-	estimate, err := o.Estimate(ctx, calls, opts...)
+	draft, err := o.draft(calls, s)
+	var estimate *userop.Estimate
+	if err == nil {
+		estimate, err = o.client.sender.Estimate(ctx, *draft)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("estimate the gas to leave behind: %w", err)
 	}

@@ -272,7 +272,7 @@ func TestBundlerRefuses(t *testing.T) {
 			_, err := s.signAndSend(op, ownedBy(Key(c.signer)))
 			data := requireRPCError(t, err, c.code, c.message)
 			if c.code != jsonrpctest.CodeInvalidInput {
-				require.Equal(t, "FailedOp", abi.DecodeRevert(data).Name)
+				require.Equal(t, "FailedOp", contracts.DecodeRevert(data).Name)
 			}
 		})
 	}

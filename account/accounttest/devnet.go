@@ -23,7 +23,8 @@ type DevnetConfig struct {
 }
 
 // Devnet is a chain with its services, for programs: it stays up until it is closed, and other processes use it by
-// its URLs. Unlike on a [Chain] alone, a transaction that is sent to its node is put into a block at once.
+// its URLs, which are its Services. Unlike on a [Chain] alone, a transaction that is sent to its node is put into a
+// block at once.
 type Devnet struct {
 	Network
 	Chain     *Chain

@@ -2,21 +2,22 @@
 // with the real contracts at their well-known addresses, and on it a bundler that really bundles and a paymaster that
 // really pays, in ether and in tokens.
 //
-//	chain := accounttest.NewChain(t, accounttest.ChainConfig{})
-//	bundler := accounttest.NewBundler(t, accounttest.BundlerConfig{Chain: chain})
-//	paymaster := accounttest.NewPaymaster(t, accounttest.PaymasterConfig{Chain: chain})
+//	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
+//	owner, err := devnet.NewOwner(ctx)
+//	sess, tx, err := owner.Grant(ctx, store, policies, account.Sponsored())
 //
-// The chain's node is chain.Client(), the services are at bundler.URL() and paymaster.URL(). [Chain.AdjustTime]
-// travels in time. The Start functions return errors and leave closing to the caller, for programs; the New functions
-// take a test, fail it and clean up after it.
+// [Devnet] has them all, and a client of them; NewChain, NewBundler and NewPaymaster start them one by one, where a
+// test wants a bundler of another vendor or a paymaster with a policy. [Chain.AdjustTime] travels in time. The Start
+// functions return errors and leave closing to the caller, for programs; the New functions take a test, fail it and
+// clean up after it. [Services] lets a program run on a devnet by default, and on services that flags name.
 //
 // The compiled contracts come by
 //
 //	go run github.com/go-sesame/sesame/account/accounttest/contracts
 //
-// which needs node and npm, once for each user of a machine and version of this package. Without them NewChain skips
-// the test, or fails it where SESAME_REQUIRE_CONTRACTS=1, and StartChain returns [ErrNoContracts]. SESAME_CONTRACTS=DIR
-// puts the artifacts in DIR before the compiled ones, file by file.
+// which needs node and npm, once for each user of a machine and version of this package. Without them the New
+// functions skip the test, or fail it where SESAME_REQUIRE_CONTRACTS=1, and the Start functions return
+// [ErrNoContracts]. SESAME_CONTRACTS=DIR puts the artifacts in DIR before the compiled ones, file by file.
 //
 // What it cannot do: it is one node without peers, so nothing is ever reorganised; the bundler leaves out the opcode
 // and storage rules of ERC-7562; fees are not a market's. Scripted failures are in packages bundlertest and

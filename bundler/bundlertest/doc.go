@@ -2,7 +2,7 @@
 // until it is told otherwise, method by method, and which keeps a log of what it was asked.
 //
 //	server := bundlertest.NewServer(t, bundlertest.Config{})
-//	server.On("eth_sendUserOperation", bundlertest.Status(503, "busy"), bundlertest.Fail(-32500, "AA25 invalid account nonce"))
+//	server.On("eth_sendUserOperation", bundlertest.Fail(-32500, "AA25 invalid account nonce"))
 //	client := bundler.New(server.URL())
 //
 // It validates nothing and runs nothing: an operation is accepted whatever is in it, and its receipt is made up. For

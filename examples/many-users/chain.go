@@ -26,33 +26,10 @@ type sight struct{ operations, transactions int }
 // look reads what the chain has of the users since a block. Anything but a grant and a mint for each, and one NFT, is
 // an error.
 func look(ctx context.Context, network *accounttest.Network, nft common.Address, users []common.Address, since uint64) (sight, error) {
-	logs, err := network.Node.FilterLogs(ctx, ethereum.FilterQuery{
-		FromBlock: new(big.Int).SetUint64(since),
-		Addresses: []common.Address{network.Client.Contracts().EntryPoint},
-		Topics:    [][]common.Hash{{userOperationEvent().Topic()}},
-	})
+	seen, operations, err := count(ctx, network, users, since)
 	if err != nil {
-		return sight{}, fmt.Errorf("read the chain's logs: %w", err)
+		return sight{}, err
 	}
-	operations, transactions := make(map[common.Address]int), make(map[common.Hash]bool)
-	for _, user := range users {
-		operations[user] = 0
-	}
-	seen := sight{}
-	for i := range logs {
-		event, err := userOperationEvent().Decode(&logs[i])
-		if err != nil {
-			return sight{}, err
-		}
-		sender := event[1].(common.Address)
-		if _, ours := operations[sender]; !ours {
-			continue // somebody else's, on a chain that is not ours alone
-		}
-		operations[sender]++
-		seen.operations++
-		transactions[logs[i].TxHash] = true
-	}
-	seen.transactions = len(transactions)
 	for _, user := range users {
 		nfts, err := balance(ctx, network.Node, nft, user)
 		if err != nil {
@@ -63,6 +40,37 @@ func look(ctx context.Context, network *accounttest.Network, nft common.Address,
 		}
 	}
 	return seen, nil
+}
+
+// count counts the operations of the users since a block, together and each user's.
+func count(ctx context.Context, network *accounttest.Network, users []common.Address, since uint64) (seen sight, operations map[common.Address]int, err error) {
+	logs, err := network.Node.FilterLogs(ctx, ethereum.FilterQuery{
+		FromBlock: new(big.Int).SetUint64(since),
+		Addresses: []common.Address{network.Client.Contracts().EntryPoint},
+		Topics:    [][]common.Hash{{userOperationEvent().Topic()}},
+	})
+	if err != nil {
+		return sight{}, nil, fmt.Errorf("read the chain's logs: %w", err)
+	}
+	operations, transactions := make(map[common.Address]int), make(map[common.Hash]bool)
+	for _, user := range users {
+		operations[user] = 0
+	}
+	for i := range logs {
+		event, err := userOperationEvent().Decode(&logs[i])
+		if err != nil {
+			return sight{}, nil, err
+		}
+		sender := event[1].(common.Address)
+		if _, ours := operations[sender]; !ours {
+			continue // somebody else's, on a chain that is not ours alone
+		}
+		operations[sender]++
+		seen.operations++
+		transactions[logs[i].TxHash] = true
+	}
+	seen.transactions = len(transactions)
+	return seen, operations, nil
 }
 
 func balance(ctx context.Context, node *ethclient.Client, nft, user common.Address) (uint64, error) {

@@ -134,7 +134,7 @@ func (d *dapp) send(ctx context.Context, op *userop.Operation) (*userop.Receipt,
 	tx, err := d.client.Sender().Resend(ctx, op)
 	if err != nil {
 		// Another process may have sent it and not lived to note it. Then its nonce is used by now.
-		used, unknown := d.client.NonceUsed(ctx, op.Sender, &op.Nonce)
+		used, unknown := d.client.Account(op.Sender).NonceUsed(ctx, &op.Nonce)
 		if unknown != nil || !used {
 			return nil, err
 		}

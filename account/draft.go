@@ -1,0 +1,179 @@
+package account
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// newDraft is the draft of an operation that makes the calls, as the options have it.
+func (a *Account) newDraft(calls []Call, opts []Option) (*userop.Draft, error) {
+	s, err := newSettings(opts)
+	if err != nil {
+		return nil, err
+	}
+	return a.draft(calls, s)
+}
+
+// draft is [Account.newDraft] with the options put together.
+func (a *Account) draft(calls []Call, s *settings) (*userop.Draft, error) {
+	if !s.namesSigner() {
+		return nil, fmt.Errorf("%w for account %s, which is known by address only: choose a leaf with WithSession, or have it chosen with WithLeafOf", ErrNoSigner, a.address)
+	}
+	draft, err := a.client.draft(a.address, calls, s)
+	if err != nil {
+		return nil, err
+	}
+	draft.InitCode = a.requireDeployed
+	return draft, nil
+}
+
+// draft puts together what an operation of any account needs.
+func (c *Client) draft(address common.Address, calls []Call, s *settings) (*userop.Draft, error) {
+	if len(calls) == 0 {
+		return nil, fmt.Errorf("%w: no call to make for account %s", ErrConfig, address)
+	}
+	if s.leaves != nil && len(s.leaves) != len(calls) {
+		return nil, fmt.Errorf("%w: %d calls with %d session leaves; each call needs its leaf", ErrConfig, len(calls), len(s.leaves))
+	}
+	if s.payContext != nil && !(s.sponsored || s.orSelf || s.quote != nil || s.forQuote) {
+		return nil, fmt.Errorf("%w: PaymasterContext without a paymaster to pay; add Sponsored, SponsoredOrSelf or PayWith", ErrConfig)
+	}
+	draft, err := c.draftWithApproval(address, s.approvalCalls, calls, s)
+	if err == nil && !s.forQuote && (s.quote != nil || s.approval != nil) {
+		err = c.payWithToken(draft, calls, s)
+	}
+	return draft, err
+}
+
+// draftWithApproval is the draft of the calls after those of an approval, if there are any, whose leaf is the
+// approval's own.
+func (c *Client) draftWithApproval(address common.Address, approval, calls []Call, s *settings) (*userop.Draft, error) {
+	if len(approval) == 0 {
+		return c.draftCalls(address, calls, s)
+	}
+	both := *s
+	if s.leaves != nil {
+		leaf, err := s.approval.leafFor(approval[0].To, c.contracts.TokenPaymaster)
+		if err != nil {
+			return nil, err
+		}
+		both.leaves = slices.Concat(slices.Repeat([]session.LeafRef{leaf}, len(approval)), s.leaves)
+	}
+	draft, err := c.draftCalls(address, slices.Concat(approval, calls), &both)
+	if err != nil {
+		return nil, fmt.Errorf("with the approval of the fee put before the calls, as call 0: %w", err)
+	}
+	return draft, nil
+}
+
+// draftCalls is the draft of an operation that makes the calls.
+func (c *Client) draftCalls(address common.Address, calls []Call, s *settings) (*userop.Draft, error) {
+	leaves := s.leaves
+	if s.leafOf != nil {
+		var err error
+		if leaves, err = s.leafOf.Find(c.contracts.Session, calls...); err != nil {
+			return nil, err
+		}
+	}
+	asBatch := s.batch || len(calls) > 1
+	draft := c.baseDraft(address, encodeCalls(calls, asBatch), s)
+	if leaves != nil {
+		return draft, c.signWithSession(draft, calls, leaves, asBatch, s)
+	}
+	return draft, nil
+}
+
+// baseDraft is the draft of an operation with that callData, as the options have it.
+func (c *Client) baseDraft(address common.Address, callData []byte, s *settings) *userop.Draft {
+	draft := &userop.Draft{
+		Sender:           address,
+		CallData:         callData,
+		Signer:           s.signer,
+		Sponsored:        s.sponsored || s.orSelf,
+		OrSelf:           s.orSelf,
+		PaymasterContext: s.payContext,
+		Fees:             s.fees,
+		Gas:              s.gas,
+		Margins:          s.margins,
+		Caps:             c.caps,
+		Overrides:        s.overrides,
+		Checks:           []func(context.Context) error{c.checkChainID},
+		Accept:           c.checkSponsor,
+	}
+	if s.lanes != nil {
+		draft.Reserve = s.lanes.reserver(c, address)
+	} else {
+		draft.Nonce = c.nonceReader(address, s)
+	}
+	if s.caps != nil {
+		draft.Caps = *s.caps
+	}
+	return draft
+}
+
+// checkSponsor refuses to be sponsored by the token paymaster: it would take tokens, by an allowance that the
+// account gave it for another operation. [PayWith] is how to pay it.
+func (c *Client) checkSponsor(op *userop.Operation) error {
+	if bytes.HasPrefix(op.PaymasterAndData, c.contracts.TokenPaymaster[:]) {
+		return fmt.Errorf("%w: the service answered for token paymaster %s, which takes tokens; PayWith pays it", userop.ErrNotSponsored, c.contracts.TokenPaymaster)
+	}
+	return nil
+}
+
+// encodeCalls is the callData with which the EntryPoint has the account make the calls.
+func encodeCalls(calls []Call, asBatch bool) []byte {
+	if asBatch {
+		return contracts.ExecuteBatch(calls)
+	}
+	return contracts.Execute(calls[0].To, calls[0].Value, calls[0].Data)
+}
+
+// nonceReader is a draft's Nonce: the one that was given, or the next one in the lane.
+func (c *Client) nonceReader(address common.Address, s *settings) func(context.Context) (uint256.Int, error) {
+	if s.nonce != nil {
+		return func(context.Context) (uint256.Int, error) { return *s.nonce, nil }
+	}
+	return func(ctx context.Context) (uint256.Int, error) { return c.Account(address).Nonce(ctx, s.lane) }
+}
+
+// signWithSession makes the draft one that session leaves sign. What can be judged here is judged now;
+// what has to be read is read in the draft's first step.
+func (c *Client) signWithSession(draft *userop.Draft, calls []Call, leaves []session.LeafRef, asBatch bool, s *settings) error {
+	signer, err := c.sessionSigner(leaves, asBatch)
+	if err != nil {
+		return err
+	}
+	sess := signer.Session()
+	if ref := sess.Ref(); ref.Account != draft.Sender || ref.ChainID != c.chainID {
+		return fmt.Errorf("%w: a session of %s cannot act for account %s on chain %d", ErrConfig, ref, draft.Sender, c.chainID)
+	}
+	draft.Signer = signer
+	if s.unchecked {
+		draft.Signer = signer.Force()
+		return nil
+	}
+	draft.Checks = append(draft.Checks,
+		func(ctx context.Context) error {
+			return c.requireModule(ctx, draft.Sender, signer.Module(), signer.ModuleName())
+		},
+		c.sessionCheck(signer))
+	// A call the policy forbids needs no round trip to be refused.
+	return signer.CheckCalls(draft.CallData, calls)
+}
+
+// sessionSigner signs with the leaves, through the batched session router for a batch.
+func (c *Client) sessionSigner(leaves []session.LeafRef, asBatch bool) (*session.Signer, error) {
+	if asBatch {
+		return session.NewBatchSigner(c.contracts.Session, leaves...)
+	}
+	return session.NewSigner(c.contracts.Session, leaves[0])
+}
