@@ -52,8 +52,8 @@ type Param struct {
 	Indexed bool
 }
 
-// params describes fields to callers: fresh memory at each call, so that nobody can change a
-// parsed signature.
+// params describes fields to callers: fresh memory at each call, so that nobody can change a parsed
+// signature.
 func params(fields []field) []Param {
 	if len(fields) == 0 {
 		return nil
@@ -96,8 +96,8 @@ func prependStep(index int, step string, err error) error {
 	return &pathError{index: index, path: step + inner.path, err: inner.err}
 }
 
-// inArgument says which argument of fields err is about: "argument 2 (legs[0].amount): …".
-// A problem of the whole is left as it is.
+// inArgument says which argument of fields err is about: "argument 2 (legs[0].amount): …". A problem of the
+// whole is left as it is.
 func inArgument(noun string, fields []field, err error) error {
 	inner, ok := err.(*pathError)
 	if !ok {
@@ -107,8 +107,8 @@ func inArgument(noun string, fields []field, err error) error {
 	return fmt.Errorf("%s %d (%s): %w", noun, inner.index+1, path, inner.err)
 }
 
-// fieldName is how paths call member i: by its name, or "arg0" and so on where it has none. Where a
-// sibling is really named like that, the number alone says it.
+// fieldName is how paths call member i: by its name, or "arg0" and so on where it has none. Where a sibling
+// is really named like that, the number alone says it.
 func fieldName(fields []field, i int) string {
 	if fields[i].name != "" {
 		return fields[i].name

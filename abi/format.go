@@ -92,8 +92,8 @@ func shorten(s string, limit int) string {
 	return s[:limit] + "…"
 }
 
-// clean makes foreign text fit for a log line: invalid UTF-8 and what does not print (line breaks,
-// terminal escapes, text direction marks) become U+FFFD, and it is shortened to limit bytes.
+// clean makes foreign text fit for a log line: invalid UTF-8 and what does not print (line breaks, terminal
+// escapes, text direction marks) become U+FFFD, and it is shortened to limit bytes.
 func clean(s string, limit int) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -13,8 +13,8 @@ import (
 	"github.com/go-sesame/sesame/internal/abiword"
 )
 
-// appendFields encodes values as the ABI encodes members of a tuple: their heads, then the
-// tails of the dynamic ones. The caller has checked that there are as many values as fields.
+// appendFields encodes values as the ABI encodes members of a tuple: their heads, then the tails of the
+// dynamic ones. The caller has checked that there are as many values as fields.
 func appendFields(dst []byte, fields []field, values []any) ([]byte, error) {
 	base := len(dst)
 	var err error
@@ -122,8 +122,8 @@ func appendBool(dst []byte, b bool) []byte {
 	return abiword.AppendUint64(dst, 0)
 }
 
-// The functions here turn what callers have in Go into what an ABI type takes. They expect v as
-// indirect returns it: no pointer, no interface, not nil.
+// The functions here turn what callers have in Go into what an ABI type takes. They expect v as indirect
+// returns it: no pointer, no interface, not nil.
 
 var errNil = errors.New("is nil")
 
@@ -182,7 +182,8 @@ func toAddress(v any) (common.Address, error) {
 	return common.Address{}, cannotUse(v, &valueType{kind: kindAddress})
 }
 
-// parseAddress reads 0x and 40 hex digits. In mixed case they carry a checksum (EIP-55), which has to be right.
+// parseAddress reads 0x and 40 hex digits. In mixed case they carry a checksum (EIP-55), which has to be
+// right.
 func parseAddress(s string) (common.Address, error) {
 	digits, ok := strings.CutPrefix(s, "0x")
 	b, err := hex.DecodeString(digits)

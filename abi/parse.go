@@ -23,9 +23,9 @@ func (e *SyntaxError) Error() string {
 }
 
 const (
-	// maxSignature bounds a signature in bytes, maxDepth its nesting of tuples and arrays, and
-	// maxWords the head of any tuple or fixed array, so that a short text cannot ask for
-	// gigabytes. All are far beyond what contracts have.
+	// maxSignature bounds a signature in bytes, maxDepth its nesting of tuples and arrays, and maxWords the
+	// head of any tuple or fixed array, so that a short text cannot ask for gigabytes. All are far beyond
+	// what contracts have.
 	maxSignature = 4096
 	maxDepth     = 16
 	maxWords     = 1 << 16

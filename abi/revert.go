@@ -8,25 +8,25 @@ import (
 	"sync"
 )
 
-// Revert is what a call reverted with. It is an error, so that a failed call can be one:
-// [errors.As] with a *Revert as target gets it back.
+// Revert is what a call reverted with. It is an error, so that a failed call can be one: [errors.As] with a
+// *Revert as target gets it back.
 type Revert struct {
-	// Name is the error's name: "Error", "Panic", "FailedOp", "WrongValidationModule". It is empty when
-	// the error is unknown, malformed, or when there is no data.
+	// Name is the error's name: "Error", "Panic", "FailedOp", "WrongValidationModule". It is empty when the
+	// error is unknown, malformed, or when there is no data.
 	Name string
 	// Signature is the error's canonical signature, "FailedOp(uint256,string)"; empty where Name is.
 	Signature string
-	// Args are the error's arguments, typed as [Function.Unpack] says and as the contract gave
-	// them: text in them may be of any length and hold anything.
+	// Args are the error's arguments, typed as [Function.Unpack] says and as the contract gave them: text in
+	// them may be of any length and hold anything.
 	Args []any
 	// Message is the text in the error, as the contract gave it: that of Error(string). Of other errors it is
 	// set by whoever decoded the revert and knows which of the arguments it is.
 	Message string
-	// Title introduces the message of an error that is said as "Title: message" and not with its arguments. It
-	// is set by whoever set Message.
+	// Title introduces the message of an error that is said as "Title: message" and not with its arguments.
+	// It is set by whoever set Message.
 	Title string
-	// Inner is the revert that this one reports, set by whoever decoded the revert and knows that it reports one:
-	// that of a call which failed within.
+	// Inner is the revert that this one reports, set by whoever decoded the revert and knows that it reports
+	// one: that of a call which failed within.
 	Inner *Revert
 	// Data is the revert data, a copy.
 	Data []byte
@@ -76,9 +76,9 @@ func (r Revert) As(target any) bool {
 	return true
 }
 
-// String says the revert in one line: "ABISV Arg Rule Violated", "WrongValidationModule(0x…)",
-// "panic 0x11: arithmetic overflow or underflow", "no reason", "0x12345678 (unknown error, 36 bytes)".
-// Text that came from the contract is shortened, and what does not print is replaced.
+// String says the revert in one line: "ABISV Arg Rule Violated", "WrongValidationModule(0x…)", "panic 0x11:
+// arithmetic overflow or underflow", "no reason", "0x12345678 (unknown error, 36 bytes)". Text that came from
+// the contract is shortened, and what does not print is replaced.
 func (r Revert) String() string {
 	switch {
 	case len(r.Data) == 0:
@@ -158,15 +158,15 @@ func findError(data []byte, known []*ErrorDef) *ErrorDef {
 	return nil
 }
 
-// ErrorDef is a contract's custom error, parsed from its human-readable signature. It is immutable
-// and safe for concurrent use.
+// ErrorDef is a contract's custom error, parsed from its human-readable signature. It is immutable and safe
+// for concurrent use.
 type ErrorDef struct {
 	declaration
 	selector [SelectorSize]byte
 }
 
-// ParseErrorDef reads a signature such as "error ModuleAlreadyEnabled(address module)"; the word "error"
-// is optional. See [ParseFunction] for what a signature may have.
+// ParseErrorDef reads a signature such as "error ModuleAlreadyEnabled(address module)"; the word "error" is
+// optional. See [ParseFunction] for what a signature may have.
 func ParseErrorDef(signature string) (*ErrorDef, error) {
 	d, err := parseDeclaration(formError, signature)
 	if err != nil {
@@ -175,8 +175,8 @@ func ParseErrorDef(signature string) (*ErrorDef, error) {
 	return &ErrorDef{declaration: d, selector: d.selector()}, nil
 }
 
-// MustParseErrorDef is [ParseErrorDef] for signatures that are constants of a program: it panics
-// where ParseErrorDef returns an error.
+// MustParseErrorDef is [ParseErrorDef] for signatures that are constants of a program: it panics where
+// ParseErrorDef returns an error.
 func MustParseErrorDef(signature string) *ErrorDef {
 	e, err := ParseErrorDef(signature)
 	if err != nil {

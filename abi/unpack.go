@@ -12,8 +12,8 @@ import (
 	"github.com/go-sesame/sesame/internal/abiword"
 )
 
-// ErrNoData means that a call that has a result returned nothing: there is no contract at the address on
-// this chain, or it lets unknown functions pass.
+// ErrNoData means that a call that has a result returned nothing: there is no contract at the address on this
+// chain, or it lets unknown functions pass.
 var ErrNoData = errors.New("no data: is there a contract at the address on this chain, and does it have the function?")
 
 var errPadding = errors.New("padding is not zero")
@@ -28,15 +28,15 @@ const (
 	canonical
 )
 
-// decoder decodes one piece of data. Hostile data can make many offsets point to one place, which
-// would multiply what is read: budget, in bytes, bounds that to a few times the length of the data.
+// decoder decodes one piece of data. Hostile data can make many offsets point to one place, which would
+// multiply what is read: budget, in bytes, bounds that to a few times the length of the data.
 type decoder struct {
 	layout layout
 	budget int
 }
 
-// budgetFactor is how often one byte of data may be read on average. Encoders that share equal
-// tails stay below it.
+// budgetFactor is how often one byte of data may be read on average. Encoders that share equal tails stay
+// below it.
 const budgetFactor = 4
 
 // decode returns the values of fields in data.
@@ -67,8 +67,8 @@ func (d *decoder) take(data []byte, words int) error {
 	return nil
 }
 
-// fields decodes the members of a tuple, whose heads begin data and have been taken. It returns how
-// many bytes they use in the canonical layout.
+// fields decodes the members of a tuple, whose heads begin data and have been taken. It returns how many
+// bytes they use in the canonical layout.
 func (d *decoder) fields(data []byte, fields []field, set func(int, any)) (size int, err error) {
 	head, size := 0, headWords(fields)*WordSize
 	for i, f := range fields {
@@ -97,8 +97,8 @@ func (d *decoder) elements(data []byte, elem *valueType, n int) (list any, size 
 	return slice.Interface(), size, nil
 }
 
-// member decodes the member whose head is at data[head:]. The canonical place of the next tail is
-// tail; member returns where the one after it is.
+// member decodes the member whose head is at data[head:]. The canonical place of the next tail is tail;
+// member returns where the one after it is.
 func (d *decoder) member(data []byte, head, tail int, t *valueType) (v any, next int, err error) {
 	if !t.dynamic {
 		v, _, err = d.value(data[head:], t)

@@ -18,10 +18,10 @@ type Word struct {
 	Type string
 	// Offset is where the word begins, in bytes after the selector.
 	Offset uint64
-	// Canonical is set when the word is at Offset only because the standard encoder puts it there, and only as
-	// far as the array or bytes it is in reaches. The contract reads it where the offset words point to:
-	// calldata can be laid out otherwise, with any other word at Offset. Rules that fix every offset
-	// word on the way pin the layout down.
+	// Canonical is set when the word is at Offset only because the standard encoder puts it there, and only
+	// as far as the array or bytes it is in reaches. The contract reads it where the offset words point to:
+	// calldata can be laid out otherwise, with any other word at Offset. Rules that fix every offset word on
+	// the way pin the layout down.
 	Canonical bool
 }
 
@@ -33,25 +33,25 @@ const (
 	TypeLength = "length"
 )
 
-// ErrNoFixedOffset is the reason when a part of the arguments has no place of its own in the calldata: where it
-// stands depends on how long what comes before it is.
+// ErrNoFixedOffset is the reason when a part of the arguments has no place of its own in the calldata: where
+// it stands depends on how long what comes before it is.
 var ErrNoFixedOffset = errors.New("it has no fixed place in the calldata")
 
 // maxIndex bounds indexes in paths; calldata is never that long.
 const maxIndex = 1 << 32
 
-// Word finds the word that a path names. A path begins with an argument's name, and goes on
-// with .name into tuples and [i] into arrays: "to", "order.amount", "legs[0].to". Where a name is missing
-// the number does, as "0" or "arg0". Of a dynamic value
+// Word finds the word that a path names. A path begins with an argument's name, and goes on with .name into
+// tuples and [i] into arrays: "to", "order.amount", "legs[0].to". Where a name is missing the number does, as
+// "0" or "arg0". Of a dynamic value
 //
 //   - its path, "data", is the word that holds the offset of its content,
 //   - "data.length" is its length,
 //   - "data.words[3]" is the fourth word of the content of bytes or a string, of type bytes32,
 //   - "names[2]" is an element of an array, for dynamic elements again their offset word.
 //
-// Content is where the standard encoder puts it ([Word.Canonical]). That is one place only for
-// the first dynamic value of the arguments, or of a tuple that is itself at one place; for all others
-// the error matches [ErrNoFixedOffset].
+// Content is where the standard encoder puts it ([Word.Canonical]). That is one place only for the first
+// dynamic value of the arguments, or of a tuple that is itself at one place; for all others the error matches
+// [ErrNoFixedOffset].
 func (f *Function) Word(path string) (Word, error) {
 	w, err := f.word(path)
 	if err != nil {
@@ -76,9 +76,9 @@ func (f *Function) word(path string) (Word, error) {
 	return at.word()
 }
 
-// WordAt names the word at an offset, in bytes after the selector: the reverse of [Function.Word]. It is false
-// where no path leads. A Word that is Canonical says what the standard encoder puts there, in arguments whose
-// arrays and bytes reach that far.
+// WordAt names the word at an offset, in bytes after the selector: the reverse of [Function.Word]. It is
+// false where no path leads. A Word that is Canonical says what the standard encoder puts there, in arguments
+// whose arrays and bytes reach that far.
 func (f *Function) WordAt(offset uint64) (Word, bool) {
 	if offset%WordSize != 0 {
 		return Word{}, false
@@ -105,8 +105,8 @@ func (w Word) Encode(value any) (common.Hash, error) {
 	return common.Hash(encoded), nil
 }
 
-// Format says what a word at this place means: a checksummed address, a decimal number, true
-// or false, 0x-hex. A word that no value of the type encodes to comes in full, and so marked.
+// Format says what a word at this place means: a checksummed address, a decimal number, true or false,
+// 0x-hex. A word that no value of the type encodes to comes in full, and so marked.
 func (w Word) Format(word common.Hash) string {
 	t, err := w.valueType()
 	if err != nil {
@@ -132,8 +132,8 @@ func (w Word) valueType() (*valueType, error) {
 	return t, nil
 }
 
-// position is where a value is in the calldata, while a path is followed. Its zero value with a
-// tuple as typ stands for all arguments.
+// position is where a value is in the calldata, while a path is followed. Its zero value with a tuple as typ
+// stands for all arguments.
 type position struct {
 	path string
 	typ  *valueType
@@ -160,7 +160,8 @@ func (p position) word() (Word, error) {
 	return Word{Path: p.path, Type: p.typ.String(), Offset: p.head, Canonical: p.canonical}, nil
 }
 
-// content resolves the steps "length" and "words", "[i]" of values that have them; ok is false for other steps.
+// content resolves the steps "length" and "words", "[i]" of values that have them; ok is false for other
+// steps.
 func (p position) content(steps []string) (w Word, ok bool, err error) {
 	isBytes := p.typ.kind == kindBytes || p.typ.kind == kindString
 	switch {

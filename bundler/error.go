@@ -57,8 +57,8 @@ var (
 	ErrReverted = errors.New("operation execution reverted")
 	// ErrInvalidParams: a field is missing, malformed or too low (-32602).
 	ErrInvalidParams = errors.New("invalid parameters")
-	// ErrMethodNotFound: the bundler does not have the method (-32601). Alto says so of malformed
-	// requests, too.
+	// ErrMethodNotFound: the bundler does not have the method (-32601). Alto says so of malformed requests,
+	// too.
 	ErrMethodNotFound = errors.New("method not found")
 	// ErrRateLimited: too many requests (-32005, or HTTP 429). It is paymaster.ErrRateLimited, too.
 	ErrRateLimited = reason.ErrRateLimited
@@ -128,8 +128,8 @@ func (e *Error) Is(target error) bool {
 	return target != nil && kinds[e.Code] == target
 }
 
-// alreadyKnown tells this very operation from another one that is in its way: an AA code is about the nonce or
-// the account, not about the operation.
+// alreadyKnown tells this very operation from another one that is in its way: an AA code is about the nonce
+// or the account, not about the operation.
 func (e *Error) alreadyKnown() bool {
 	return e.Method == "eth_sendUserOperation" && e.AA == nil &&
 		alreadyKnown.MatchString(e.Message) && !otherOperation.MatchString(e.Message)

@@ -34,8 +34,8 @@ type optionFunc func(*options)
 
 func (f optionFunc) apply(o *options) { f(o) }
 
-// WithHTTPClient sends through client instead of a connection pool of the bundler's own. Redirects are
-// not followed either way.
+// WithHTTPClient sends through client instead of a connection pool of the bundler's own. Redirects are not
+// followed either way.
 func WithHTTPClient(client *http.Client) Option {
 	return optionFunc(func(o *options) { o.httpClient = client })
 }
@@ -54,8 +54,8 @@ const (
 	SimulateValidationAndExecution SimulationType = "validation_and_execution"
 )
 
-// WithSimulation sends Biconomy's third parameter of eth_sendUserOperation. Other bundlers refuse it, so
-// that it is left out by default.
+// WithSimulation sends Biconomy's third parameter of eth_sendUserOperation. Other bundlers refuse it, so that
+// it is left out by default.
 func WithSimulation(simulation SimulationType) Option {
 	return optionFunc(func(o *options) { o.simulation = simulation })
 }

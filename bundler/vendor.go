@@ -75,7 +75,8 @@ func (d *discovery) failure(err error) error {
 	return asError(err)
 }
 
-// choose chooses among the answers in both forms by what failed, and remembers what that tells of the service.
+// choose chooses among the answers in both forms by what failed, and remembers what that tells of the
+// service.
 func (d *discovery) choose(biconomy, pimlico error) (Vendor, error) {
 	noBiconomy, noPimlico := errors.Is(biconomy, ErrMethodNotFound), errors.Is(pimlico, ErrMethodNotFound)
 	switch {

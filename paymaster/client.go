@@ -16,12 +16,12 @@ type Client struct {
 
 var _ userop.Paymaster = (*Client)(nil)
 
-// TransportError means that no usable answer came from the service: it could not be reached, or what
-// came back is no answer.
+// TransportError means that no usable answer came from the service: it could not be reached, or what came
+// back is no answer.
 type TransportError = jsonrpc.TransportError
 
-// New returns a client for the paymaster at url, key included. It does no I/O; a URL that cannot work,
-// or a nil option, is the error of every call.
+// New returns a client for the paymaster at url, key included. It does no I/O; a URL that cannot work, or a
+// nil option, is the error of every call.
 func New(url string, opts ...Option) *Client {
 	o := newOptions(opts)
 	return &Client{rpc: o.rpc(url), options: o}

@@ -10,8 +10,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// Error is what a paymaster service answered instead of a result. Services that simulate the operation
-// report its failures here: then it holds a [*userop.AAError] and an [abi.Revert] for [errors.As].
+// Error is what a paymaster service answered instead of a result. Services that simulate the operation report
+// its failures here: then it holds a [*userop.AAError] and an [abi.Revert] for [errors.As].
 type Error struct {
 	// Method is the JSON-RPC method that was asked.
 	Method string
@@ -31,8 +31,8 @@ type Error struct {
 	Revert *abi.Revert
 }
 
-// ErrRateLimited is matched by an [*Error] with which the service asks for fewer requests (-32005, or HTTP 429). It is
-// bundler.ErrRateLimited, too.
+// ErrRateLimited is matched by an [*Error] with which the service asks for fewer requests (-32005, or HTTP
+// 429). It is bundler.ErrRateLimited, too.
 var ErrRateLimited = reason.ErrRateLimited
 
 // asError turns the service's answer into an *Error; transport errors stay as they are.
@@ -52,8 +52,8 @@ func (e *Error) Error() string { return e.answer().Text("paymaster") }
 // Unwrap returns the AA code and the revert, as far as they are known.
 func (e *Error) Unwrap() []error { return e.answer().Errors() }
 
-// Is matches [ErrRateLimited], and [userop.ErrNotSponsored] for the refusals with which Biconomy's service says that
-// no policy covers the call, as an empty paymasterAndData does.
+// Is matches [ErrRateLimited], and [userop.ErrNotSponsored] for the refusals with which Biconomy's service
+// says that no policy covers the call, as an empty paymasterAndData does.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrRateLimited:
@@ -64,6 +64,6 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// Temporary reports whether the same request may succeed later: rate limits and the service's own
-// troubles, not refusals.
+// Temporary reports whether the same request may succeed later: rate limits and the service's own troubles,
+// not refusals.
 func (e *Error) Temporary() bool { return e.answer().Temporary() && !e.Is(userop.ErrNotSponsored) }

@@ -39,8 +39,8 @@ type optionFunc func(*options)
 
 func (f optionFunc) apply(o *options) { f(o) }
 
-// WithHTTPClient sends through client instead of a connection pool of the paymaster's own. Redirects
-// are not followed either way.
+// WithHTTPClient sends through client instead of a connection pool of the paymaster's own. Redirects are not
+// followed either way.
 func WithHTTPClient(client *http.Client) Option {
 	return optionFunc(func(o *options) { o.httpClient = client })
 }
@@ -56,8 +56,8 @@ func WithWebhookData(data any) Option {
 	return optionFunc(func(o *options) { o.webhook = data })
 }
 
-// WithExpiry asks Biconomy's service for sponsorships that are valid for d, in whole seconds. By default
-// the service decides.
+// WithExpiry asks Biconomy's service for sponsorships that are valid for d, in whole seconds. By default the
+// service decides.
 func WithExpiry(d time.Duration) Option {
 	return optionFunc(func(o *options) { o.expiry = d })
 }

@@ -18,8 +18,8 @@ import (
 )
 
 // SponsorUserOperation asks the service to pay for op (pm_sponsorUserOperation), which carries a dummy
-// signature. With req.FeeToken the account pays in that token, for which it has approved the token
-// paymaster; see [Client.FeeQuotes]. An answer that sponsors nothing matches [userop.ErrNotSponsored].
+// signature. With req.FeeToken the account pays in that token, for which it has approved the token paymaster;
+// see [Client.FeeQuotes]. An answer that sponsors nothing matches [userop.ErrNotSponsored].
 //
 // The gas limits go out as decimal strings, as this service is used to. Its answer may set them; they are
 // part of what it signed.

@@ -1,5 +1,5 @@
-// Package userop has ERC-4337 user operations for EntryPoint v0.6: the type with its hash and JSON,
-// and the pipeline that turns a [Draft] into an operation on chain.
+// Package userop has ERC-4337 user operations for EntryPoint v0.6: the type with its hash and JSON, and the
+// pipeline that turns a [Draft] into an operation on chain.
 //
 //	sender, err := userop.NewSender(userop.SenderConfig{ChainID: 80002, EntryPoint: entryPoint, Bundler: bundler.New(url)})
 //	pending, err := sender.Send(ctx, userop.Draft{Sender: account, CallData: call, Signer: signer, Nonce: nonce})
@@ -16,7 +16,7 @@
 //	sign      once
 //	send      the same bytes again where that is safe
 //
-// and [Pending.Wait] waits for the outcome. What every service answers is checked before anything is signed. The
-// services are small interfaces ([Bundler], [Paymaster], [FeeSource]); packages bundler and paymaster have them over
-// JSON-RPC.
+// and [Pending.Wait] waits for the outcome. What every service answers is checked before anything is signed.
+// The services are small interfaces ([Bundler], [Paymaster], [FeeSource]); packages bundler and paymaster
+// have them over JSON-RPC.
 package userop

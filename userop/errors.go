@@ -18,8 +18,8 @@ import (
 type Error struct {
 	Step   Step
 	Sender common.Address
-	// Hash and Operation are the signed operation, to look for it or to send it again; zero and nil
-	// if the step came before the signature.
+	// Hash and Operation are the signed operation, to look for it or to send it again; zero and nil if the
+	// step came before the signature.
 	Hash      common.Hash
 	Operation *Operation
 	Err       error
@@ -39,8 +39,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // Step is a step of the pipeline, named in an [*Error].
 type Step string
 
-// The steps of the pipeline in their order. The price of an operation comes from a sponsor, an estimate, or both;
-// [Sender.FeeQuotes] asks for a quote instead.
+// The steps of the pipeline in their order. The price of an operation comes from a sponsor, an estimate, or
+// both; [Sender.FeeQuotes] asks for a quote instead.
 const (
 	StepCheck    Step = "check"
 	StepPrepare  Step = "prepare"
@@ -132,14 +132,14 @@ func oneLine(text string) string {
 	return strings.ToValidUTF8(text[:longest-len("…")], "") + "…"
 }
 
-// AAError is a refusal by the EntryPoint, told by its code: "AA25 invalid account nonce". Errors of
-// bundlers and paymasters that name a code wrap one; find it with [errors.As].
+// AAError is a refusal by the EntryPoint, told by its code: "AA25 invalid account nonce". Errors of bundlers
+// and paymasters that name a code wrap one; find it with [errors.As].
 type AAError struct {
-	// Code is "AA" and two digits. The first digit tells who is at fault: 1 the deployment, 2 the account,
-	// 3 the paymaster, 4 and 5 the gas limits, 9 the bundle.
+	// Code is "AA" and two digits. The first digit tells who is at fault: 1 the deployment, 2 the account, 3
+	// the paymaster, 4 and 5 the gas limits, 9 the bundle.
 	Code string
-	// Reason is the text after the code, with the contract's own reason if it gave one:
-	// "reverted: ABISV Arg Rule Violated".
+	// Reason is the text after the code, with the contract's own reason if it gave one: "reverted: ABISV Arg
+	// Rule Violated".
 	Reason string
 }
 
@@ -191,8 +191,8 @@ func (e *AAError) Help() string {
 	return aaHelp[e.Code]
 }
 
-// Bundlers give the codes of a deployed account and of a used nonce also to operations that are in the way
-// of others in their mempool, when nothing is deployed or used yet. Their words tell.
+// Bundlers give the codes of a deployed account and of a used nonce also to operations that are in the way of
+// others in their mempool, when nothing is deployed or used yet. Their words tell.
 var (
 	tooMany    = regexp.MustCompile(`(?i)\bmaximum number of\b`)
 	inTheWay   = regexp.MustCompile(`(?i)\bmempool\b|\bbeing (included|processed)\b|\binflight\b`)

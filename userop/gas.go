@@ -95,8 +95,8 @@ func (c *Caps) check(op *Operation) error {
 	return nil
 }
 
-// Prefund returns what the EntryPoint takes in advance, in wei: the gas limits, the verification limit
-// thrice with a paymaster, times the maximum fee. It saturates, with ok false, on overflow.
+// Prefund returns what the EntryPoint takes in advance, in wei: the gas limits, the verification limit thrice
+// with a paymaster, times the maximum fee. It saturates, with ok false, on overflow.
 func (op *Operation) Prefund() (wei *uint256.Int, ok bool) {
 	gas, overflow := new(uint256.Int).MulOverflow(&op.VerificationGasLimit, op.verifications())
 	for _, add := range []*uint256.Int{&op.CallGasLimit, &op.PreVerificationGas} {
@@ -132,9 +132,9 @@ type Estimate struct {
 	Paymaster common.Address
 }
 
-// Cost is a gas limit times the maximum fee, in wei, for each limit. With a paymaster the EntryPoint counts the
-// verification limit thrice: it may use it for the account, for the paymaster, and for the paymaster's last
-// word.
+// Cost is a gas limit times the maximum fee, in wei, for each limit. With a paymaster the EntryPoint counts
+// the verification limit thrice: it may use it for the account, for the paymaster, and for the paymaster's
+// last word.
 type Cost struct {
 	Call, Verification, PreVerification uint256.Int
 }
@@ -161,8 +161,7 @@ func (s *Sender) Estimate(ctx context.Context, draft Draft) (*Estimate, error) {
 	return op.Estimate(), nil
 }
 
-// Estimate returns what the operation may cost with its limits and fees. Numbers beyond 256 bits
-// saturate.
+// Estimate returns what the operation may cost with its limits and fees. Numbers beyond 256 bits saturate.
 func (op *Operation) Estimate() *Estimate {
 	e := &Estimate{Gas: op.Gas(), Fees: op.Fees()}
 	if len(op.PaymasterAndData) >= common.AddressLength {

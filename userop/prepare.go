@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// prepare reads everything that does not depend on each other at once. The operation then lacks the limits that
-// the caller did not give, and who pays; its signature is the dummy.
+// prepare reads everything that does not depend on each other at once. The operation then lacks the limits
+// that the caller did not give, and who pays; its signature is the dummy.
 func (r *run) prepare(ctx context.Context) (err error) {
 	group, reading := errgroup.WithContext(ctx)
 	group.Go(readInto(reading, &r.op.Nonce, r.nonce.Nonce))

@@ -31,8 +31,8 @@ type Receipt struct {
 	Success bool
 	// Reason is the bundler's words for the revert, if it has any.
 	Reason string
-	// RevertData is what the inner call reverted with, read from the EntryPoint's
-	// UserOperationRevertReason event; nil where there is none.
+	// RevertData is what the inner call reverted with, read from the EntryPoint's UserOperationRevertReason
+	// event; nil where there is none.
 	RevertData []byte
 
 	// TransactionHash, BlockHash and BlockNumber say where the bundle landed.
@@ -81,12 +81,12 @@ func (r Receipt) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// UnmarshalJSON reads the answer of eth_getUserOperationReceipt in the shapes bundlers give it:
-// numbers as 0x-hex, decimal strings or JSON numbers, success as true or "true", and the transaction and block
-// in a nested "receipt", beside the other fields, or in the logs only. userOpHash, success and
-// a transaction hash have to be there; everything else may be missing. RevertData is taken from the
-// EntryPoint's UserOperationRevertReason event, or from a reason that is 0x-hex. The error names every
-// field that is missing or wrong, and then the receipt is unchanged.
+// UnmarshalJSON reads the answer of eth_getUserOperationReceipt in the shapes bundlers give it: numbers as
+// 0x-hex, decimal strings or JSON numbers, success as true or "true", and the transaction and block in a
+// nested "receipt", beside the other fields, or in the logs only. userOpHash, success and a transaction hash
+// have to be there; everything else may be missing. RevertData is taken from the EntryPoint's
+// UserOperationRevertReason event, or from a reason that is 0x-hex. The error names every field that is
+// missing or wrong, and then the receipt is unchanged.
 func (r *Receipt) UnmarshalJSON(data []byte) error {
 	obj, err := jsonobject.Parse(data)
 	if err != nil {
@@ -137,8 +137,8 @@ func (r *Receipt) setInclusion(nested, beside inclusion) {
 	}
 }
 
-// setRevertData takes the revert bytes out of the EntryPoint's event, which some bundlers keep among
-// the bundle's logs only, or out of a reason that is those bytes in hex.
+// setRevertData takes the revert bytes out of the EntryPoint's event, which some bundlers keep among the
+// bundle's logs only, or out of a reason that is those bytes in hex.
 func (r *Receipt) setRevertData(bundleLogs []*types.Log) {
 	if r.Success {
 		return
@@ -154,8 +154,8 @@ func (r *Receipt) setRevertData(bundleLogs []*types.Log) {
 	}
 }
 
-// revertDataOf reads a UserOperationRevertReason event of this very operation and EntryPoint: the
-// account's own calls may emit look-alikes.
+// revertDataOf reads a UserOperationRevertReason event of this very operation and EntryPoint: the account's
+// own calls may emit look-alikes.
 func (r *Receipt) revertDataOf(log *types.Log) ([]byte, bool) {
 	if r.EntryPoint != (common.Address{}) && log.Address != r.EntryPoint {
 		return nil, false

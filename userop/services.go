@@ -18,15 +18,14 @@ type Signer interface {
 
 // Bundler is what the pipeline needs of a bundler; *bundler.Client is one.
 type Bundler interface {
-	// SendUserOperation submits op and returns the hash the bundler knows it by
-	// (eth_sendUserOperation). A bundler that says it knows the operation already
-	// has accepted it: that is success.
+	// SendUserOperation submits op and returns the hash the bundler knows it by (eth_sendUserOperation). A
+	// bundler that says it knows the operation already has accepted it: that is success.
 	SendUserOperation(ctx context.Context, op *Operation, entryPoint common.Address) (common.Hash, error)
-	// EstimateUserOperationGas returns the limits op needs (eth_estimateUserOperationGas). op carries
-	// a dummy signature. overrides may be nil.
+	// EstimateUserOperationGas returns the limits op needs (eth_estimateUserOperationGas). op carries a dummy
+	// signature. overrides may be nil.
 	EstimateUserOperationGas(ctx context.Context, op *Operation, entryPoint common.Address, overrides StateOverride) (Gas, error)
-	// UserOperationReceipt returns the receipt of an included operation (eth_getUserOperationReceipt),
-	// or an error matching [ErrNotFound] while there is none.
+	// UserOperationReceipt returns the receipt of an included operation (eth_getUserOperationReceipt), or an
+	// error matching [ErrNotFound] while there is none.
 	UserOperationReceipt(ctx context.Context, hash common.Hash) (*Receipt, error)
 }
 
@@ -48,8 +47,8 @@ type FeeSource interface {
 	Fees(ctx context.Context) (Fees, error)
 }
 
-// Identity is what a service says about the chain it serves. A [Bundler] that has it is asked
-// before its first operation, so that nothing is signed for the wrong chain or EntryPoint.
+// Identity is what a service says about the chain it serves. A [Bundler] that has it is asked before its
+// first operation, so that nothing is signed for the wrong chain or EntryPoint.
 type Identity interface {
 	// ChainID returns the chain that the service serves (eth_chainId).
 	ChainID(ctx context.Context) (uint64, error)
@@ -65,8 +64,8 @@ type DropReporter interface {
 
 // Paymaster is what the pipeline needs of a paymaster service; *paymaster.Client is one.
 type Paymaster interface {
-	// SponsorUserOperation asks the service to pay for op, which carries a dummy signature.
-	// An answer that sponsors nothing is an error.
+	// SponsorUserOperation asks the service to pay for op, which carries a dummy signature. An answer that
+	// sponsors nothing is an error.
 	SponsorUserOperation(ctx context.Context, op *Operation, req SponsorRequest) (Sponsorship, error)
 }
 
@@ -82,8 +81,8 @@ type SponsorRequest struct {
 	Context any
 }
 
-// Sponsorship is a paymaster's answer. The paymaster signed the operation with these limits: nil
-// means that it left the operation's own limit alone.
+// Sponsorship is a paymaster's answer. The paymaster signed the operation with these limits: nil means that
+// it left the operation's own limit alone.
 type Sponsorship struct {
 	PaymasterAndData     []byte
 	CallGasLimit         *uint256.Int

@@ -1,5 +1,5 @@
-// Package abiword encodes the words that ABI-encoded data is made of, without reflection: what package abi and
-// the encoders of single contracts have in common.
+// Package abiword encodes the words that ABI-encoded data is made of, without reflection: what package abi
+// and the encoders of single contracts have in common.
 package abiword
 
 import (
@@ -12,8 +12,8 @@ import (
 // Size is the size of one ABI word in bytes.
 const Size = 32
 
-// The Append functions are the encoder of the hot path: operation hashes, session signatures and
-// the account's own calls are built with them, without reflection and with one allocation.
+// The Append functions are the encoder of the hot path: operation hashes, session signatures and the
+// account's own calls are built with them, without reflection and with one allocation.
 
 // AppendWord appends 32 bytes as they are.
 func AppendWord(dst []byte, word common.Hash) []byte {
@@ -40,8 +40,8 @@ func AppendAddress(dst []byte, a common.Address) []byte {
 	return append(dst, word[:]...)
 }
 
-// AppendBytes appends the tail of a dynamic bytes value: its length as one word, then the bytes
-// padded on the right to whole words. See [BytesSize] for how much that is.
+// AppendBytes appends the tail of a dynamic bytes value: its length as one word, then the bytes padded on the
+// right to whole words. See [BytesSize] for how much that is.
 func AppendBytes(dst, b []byte) []byte {
 	dst = AppendUint64(dst, uint64(len(b)))
 	dst = append(dst, b...)

@@ -9,7 +9,8 @@ import (
 	"github.com/go-sesame/sesame/abi"
 )
 
-// Where the fields of the ABI session validation module's data begin, and how long some of them are, in bytes.
+// Where the fields of the ABI session validation module's data begin, and how long some of them are, in
+// bytes.
 const (
 	ABIContractAt = common.AddressLength
 	ABISelectorAt = ABIContractAt + common.AddressLength
@@ -46,7 +47,8 @@ type ABIRule struct {
 	Word      common.Hash
 }
 
-// ParseABIPermission reads session key data. It returns false for data so short that the contract reverts on it.
+// ParseABIPermission reads session key data. It returns false for data so short that the contract reverts on
+// it.
 func ParseABIPermission(data []byte) (p ABIPermission, ok bool) {
 	if len(data) < ABIRulesAt {
 		return ABIPermission{}, false
@@ -60,8 +62,8 @@ func ParseABIPermission(data []byte) (p ABIPermission, ok bool) {
 	return p, true
 }
 
-// Function returns the function of the permission's selector: the one of the signature, or else one of
-// those known; nil if it is neither.
+// Function returns the function of the permission's selector: the one of the signature, or else one of those
+// known; nil if it is neither.
 func (p *ABIPermission) Function(signature string, known ...*abi.Function) *abi.Function {
 	if f, err := abi.ParseFunction(signature); err == nil && f.Selector() == p.Selector {
 		return f

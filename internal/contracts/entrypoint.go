@@ -64,8 +64,8 @@ var (
 	selectorDepositTo          = newSelector(0xb760faf9)
 )
 
-// HandleOps returns the calldata with which a bundler executes operations: handleOps(UserOperation[],address).
-// The beneficiary receives the fees.
+// HandleOps returns the calldata with which a bundler executes operations:
+// handleOps(UserOperation[],address). The beneficiary receives the fees.
 func HandleOps(ops []UserOperation, beneficiary common.Address) []byte {
 	size := 3 * abiword.Size
 	for i := range ops {
@@ -86,8 +86,8 @@ func HandleOps(ops []UserOperation, beneficiary common.Address) []byte {
 	return call
 }
 
-// SimulateValidation returns the calldata of simulateValidation(UserOperation). The call always reverts:
-// with ValidationResult where the operation is valid ([DecodeRevert]).
+// SimulateValidation returns the calldata of simulateValidation(UserOperation). The call always reverts: with
+// ValidationResult where the operation is valid ([DecodeRevert]).
 func SimulateValidation(op UserOperation) []byte {
 	call := newCall(selectorSimulateValidation, abiword.Size+op.size())
 	return op.append(abiword.AppendUint64(call, abiword.Size))
@@ -110,21 +110,21 @@ func GetUserOpHash(op UserOperation) []byte {
 	return op.append(abiword.AppendUint64(call, abiword.Size))
 }
 
-// GetNonce returns the calldata of getNonce(address,uint192): the account's next nonce in the lane of that key.
-// With a key of more than 192 bits the call reverts. [DecodeUint256] reads the result.
+// GetNonce returns the calldata of getNonce(address,uint192): the account's next nonce in the lane of that
+// key. With a key of more than 192 bits the call reverts. [DecodeUint256] reads the result.
 func GetNonce(sender common.Address, key uint256.Int) []byte {
 	return abiword.AppendUint256(abiword.AppendAddress(newCall(selectorGetNonce, 2*abiword.Size), sender), &key)
 }
 
-// IncrementNonce returns the calldata of incrementNonce(uint192), with which the account uses up the next nonce
-// of a lane: an operation signed with it cannot be included any more. With a key of more than 192 bits the
-// call reverts.
+// IncrementNonce returns the calldata of incrementNonce(uint192), with which the account uses up the next
+// nonce of a lane: an operation signed with it cannot be included any more. With a key of more than 192 bits
+// the call reverts.
 func IncrementNonce(key uint256.Int) []byte {
 	return abiword.AppendUint256(newCall(selectorIncrementNonce, abiword.Size), &key)
 }
 
-// DepositTo returns the calldata of depositTo(address): the call's value becomes the account's
-// deposit at the EntryPoint.
+// DepositTo returns the calldata of depositTo(address): the call's value becomes the account's deposit at the
+// EntryPoint.
 func DepositTo(account common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorDepositTo, abiword.Size), account)
 }
@@ -153,8 +153,8 @@ type UserOperationEvent struct {
 	ActualGasUsed uint256.Int
 }
 
-// DecodeUserOperationEvent reads a UserOperationEvent. See [abi.Event.Decode] for the errors, and for what the
-// caller has to check.
+// DecodeUserOperationEvent reads a UserOperationEvent. See [abi.Event.Decode] for the errors, and for what
+// the caller has to check.
 func DecodeUserOperationEvent(log *types.Log) (UserOperationEvent, error) {
 	v, err := entryPoint().events[UserOperationEventTopic].Decode(log)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/go-sesame/sesame/internal/abiword"
 )
 
-// ERC20Permission is the session key data of the ERC-20 session validation module:
-// abi.encode(address key, address token, address recipient, uint256 maxAmount).
+// ERC20Permission is the session key data of the ERC-20 session validation module: abi.encode(address key,
+// address token, address recipient, uint256 maxAmount).
 type ERC20Permission struct {
 	Key, Token, Recipient common.Address
 	// MaxAmount is in the token's smallest unit.
@@ -18,8 +18,8 @@ type ERC20Permission struct {
 // ERC20PermissionSize is how many bytes of its data the ERC-20 module reads.
 const ERC20PermissionSize = 4 * abiword.Size
 
-// ParseERC20Permission reads session key data as abi.decode does: it returns false for data that is too short or
-// where an address has more than 20 bytes, and does not look beyond the four words.
+// ParseERC20Permission reads session key data as abi.decode does: it returns false for data that is too short
+// or where an address has more than 20 bytes, and does not look beyond the four words.
 func ParseERC20Permission(data []byte) (p ERC20Permission, ok bool) {
 	if len(data) < ERC20PermissionSize {
 		return ERC20Permission{}, false

@@ -11,8 +11,8 @@ import (
 	"github.com/go-sesame/sesame/internal/abiword"
 )
 
-// OwnershipModule returns the interface of the ECDSA ownership module, and of the multichain module, which
-// is the same.
+// OwnershipModule returns the interface of the ECDSA ownership module, and of the multichain module, which is
+// the same.
 func OwnershipModule() *Contract { return ownershipModule() }
 
 var ownershipModule = sync.OnceValue(func() *Contract {
@@ -40,20 +40,20 @@ var (
 	selectorGetOwner            = newSelector(0xfa544161)
 )
 
-// InitForSmartAccount returns the calldata with which a new account registers its owner at the
-// module: initForSmartAccount(address).
+// InitForSmartAccount returns the calldata with which a new account registers its owner at the module:
+// initForSmartAccount(address).
 func InitForSmartAccount(owner common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorInitForSmartAccount, abiword.Size), owner)
 }
 
-// TransferOwnership returns the calldata of transferOwnership(address), with which the account gives itself
-// a new owner at the module.
+// TransferOwnership returns the calldata of transferOwnership(address), with which the account gives itself a
+// new owner at the module.
 func TransferOwnership(owner common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorTransferOwnership, abiword.Size), owner)
 }
 
-// GetOwner returns the calldata of getOwner(address), the owner that the module has for the account. It reverts
-// with NoOwnerRegisteredForSmartAccount where there is none. [DecodeAddress] reads the result.
+// GetOwner returns the calldata of getOwner(address), the owner that the module has for the account. It
+// reverts with NoOwnerRegisteredForSmartAccount where there is none. [DecodeAddress] reads the result.
 func GetOwner(account common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorGetOwner, abiword.Size), account)
 }
@@ -98,8 +98,8 @@ func MultichainLeaf(validUntil, validAfter uint64, userOpHash common.Hash) commo
 	return crypto.Keccak256Hash(append(packed, userOpHash[:]...))
 }
 
-// MultichainSignature returns the multichain module's signature of one operation of several: abi.encode(uint48
-// validUntil, uint48 validAfter, bytes32 root, bytes32[] proof, bytes sig).
+// MultichainSignature returns the multichain module's signature of one operation of several:
+// abi.encode(uint48 validUntil, uint48 validAfter, bytes32 root, bytes32[] proof, bytes sig).
 func MultichainSignature(validUntil, validAfter uint64, root common.Hash, proof []common.Hash, sig []byte) []byte {
 	const head = 5 * abiword.Size
 	proofSize := abiword.HashesSize(len(proof))

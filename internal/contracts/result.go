@@ -14,8 +14,8 @@ import (
 	"github.com/go-sesame/sesame/internal/abiword"
 )
 
-// The Decode functions here read the result of a call that returns one value. Those of one word are
-// strict: no more and no less than the word, and that in its range.
+// The Decode functions here read the result of a call that returns one value. Those of one word are strict:
+// no more and no less than the word, and that in its range.
 
 // DecodeHash reads a result of one word, such as a bytes32.
 func DecodeHash(result []byte) (common.Hash, error) {

@@ -89,8 +89,8 @@ var (
 	selectorValidateUserOp = newSelector(0x3a871cdd)
 )
 
-// Init returns the calldata that sets up a new account: init(address,address,bytes). Its hash is
-// part of the account's address.
+// Init returns the calldata that sets up a new account: init(address,address,bytes). Its hash is part of the
+// account's address.
 func Init(handler, setupContract common.Address, setupData []byte) []byte {
 	call := newCall(selectorInit, 3*abiword.Size+abiword.BytesSize(len(setupData)))
 	call = abiword.AppendAddress(call, handler)
@@ -114,8 +114,8 @@ func WrapSignature(moduleSignature []byte, module common.Address) []byte {
 	return abiword.AppendBytes(dst, moduleSignature)
 }
 
-// SignatureModule returns the module that an account's signature names, as far as there is one: it looks at its
-// place in what [WrapSignature] makes, and at nothing else.
+// SignatureModule returns the module that an account's signature names, as far as there is one: it looks at
+// its place in what [WrapSignature] makes, and at nothing else.
 func SignatureModule(signature []byte) (module common.Address) {
 	if len(signature) >= 2*abiword.Size {
 		module = common.BytesToAddress(signature[abiword.Size : 2*abiword.Size])
@@ -159,8 +159,8 @@ func Execute(to common.Address, value uint256.Int, data []byte) []byte {
 	return abiword.AppendBytes(call, data)
 }
 
-// ExecuteBatch returns the calldata with which the EntryPoint lets the account make calls in order, all
-// or none: executeBatch_y6U(address[],uint256[],bytes[]). The account refuses a batch of none.
+// ExecuteBatch returns the calldata with which the EntryPoint lets the account make calls in order, all or
+// none: executeBatch_y6U(address[],uint256[],bytes[]). The account refuses a batch of none.
 func ExecuteBatch(calls []Call) []byte {
 	list := abiword.HashesSize(len(calls)) // as large as any list of words
 	tails := 0

@@ -37,8 +37,8 @@ error ReentrancyProtectionActivated()
 
 var selectorValidatePaymasterUserOp = newSelector(0xf465c77e)
 
-// ValidatePaymasterUserOp returns the calldata with which the EntryPoint has any paymaster check an operation:
-// validatePaymasterUserOp(UserOperation,bytes32,uint256). maxCost is in wei.
+// ValidatePaymasterUserOp returns the calldata with which the EntryPoint has any paymaster check an
+// operation: validatePaymasterUserOp(UserOperation,bytes32,uint256). maxCost is in wei.
 func ValidatePaymasterUserOp(op UserOperation, hash common.Hash, maxCost *uint256.Int) []byte {
 	return newValidation(selectorValidatePaymasterUserOp, &op, hash, maxCost)
 }

@@ -13,8 +13,8 @@ import (
 // ErrNull is the cause of the error for a result of null.
 var ErrNull = errors.New("the answer is null")
 
-// answer is a JSON-RPC answer; fields that are missing stay nil, null is "null". The version is not
-// looked at: some services leave it out.
+// answer is a JSON-RPC answer; fields that are missing stay nil, null is "null". The version is not looked
+// at: some services leave it out.
 type answer struct {
 	ID     json.RawMessage `json:"id"`
 	Result json.RawMessage `json:"result"`

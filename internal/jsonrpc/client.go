@@ -21,8 +21,8 @@ type Config struct {
 	URL string
 	// Service names the service in errors and logs: "bundler".
 	Service string
-	// HTTPClient is used instead of the client's own connection pool. Its redirect policy is not:
-	// redirects are never followed.
+	// HTTPClient is used instead of the client's own connection pool. Its redirect policy is not: redirects
+	// are never followed.
 	HTTPClient *http.Client
 	// Timeout bounds a call, tries included, whose context has no deadline; 30 seconds by default.
 	Timeout time.Duration

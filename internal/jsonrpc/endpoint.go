@@ -107,8 +107,8 @@ func isNumber(s string) bool {
 	return s != "" && len(s) <= 12 && strings.Trim(s, "0123456789") == ""
 }
 
-// replacer cuts secrets out of texts, the longest first and in every spelling. What has less than four
-// bytes ("v2", "api") is no secret and is found by chance in any text.
+// replacer cuts secrets out of texts, the longest first and in every spelling. What has less than four bytes
+// ("v2", "api") is no secret and is found by chance in any text.
 func replacer(secrets []string) *strings.Replacer {
 	var spellings []string
 	for _, secret := range secrets {

@@ -25,8 +25,8 @@ func Token6() common.Address {
 	return common.HexToAddress("0x5E5a3e0000000000000000000000000000000620")
 }
 
-// Key returns the private key that belongs to name, the same in every run. Such keys are for test
-// chains only: anybody can derive them.
+// Key returns the private key that belongs to name, the same in every run. Such keys are for test chains
+// only: anybody can derive them.
 func Key(name string) *ecdsa.PrivateKey {
 	seed := crypto.Keccak256([]byte("sesame test key: " + name))
 	for {

@@ -33,8 +33,8 @@ const (
 	ModeERC20     = "ERC20"
 )
 
-// Sponsorship is the answer. As in the service it stands for, one limit is a decimal string and the
-// others are numbers.
+// Sponsorship is the answer. As in the service it stands for, one limit is a decimal string and the others
+// are numbers.
 type Sponsorship struct {
 	Mode                 string        `json:"mode,omitempty"`
 	PaymasterAndData     hexutil.Bytes `json:"paymasterAndData"`

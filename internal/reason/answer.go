@@ -16,12 +16,12 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// ErrRateLimited is the error of bundler and paymaster for a service that wants fewer requests. It has one value for
-// both, so that whoever matches it need not know which of the two was asked.
+// ErrRateLimited is the error of bundler and paymaster for a service that wants fewer requests. It has one
+// value for both, so that whoever matches it need not know which of the two was asked.
 var ErrRateLimited = errors.New("rate limited")
 
-// Answer is what a service answered instead of a result, with its reason. bundler.Error and paymaster.Error have the
-// same fields, and are converted from it and to it.
+// Answer is what a service answered instead of a result, with its reason. bundler.Error and paymaster.Error
+// have the same fields, and are converted from it and to it.
 type Answer struct {
 	// Method is the JSON-RPC method that was asked.
 	Method string
@@ -40,7 +40,8 @@ type Answer struct {
 	Revert *abi.Revert
 }
 
-// AnswerIn finds the service's answer in err and reads its reason; false where err is none, as one of the transport.
+// AnswerIn finds the service's answer in err and reads its reason; false where err is none, as one of the
+// transport.
 func AnswerIn(err error) (*Answer, bool) {
 	var answer *jsonrpc.Error
 	if !errors.As(err, &answer) {
@@ -98,8 +99,8 @@ func (a Answer) help() string {
 // "Max operations (4) reached for sender …", "Maximum number of parallel user operations … reached".
 var senderLimit = regexp.MustCompile(`(?i)\bmax(imum number of)?\b.{0,20}\boperations\b.{0,60}\breached\b`)
 
-// overSenderLimit reports whether the account has too many operations on their way: this one was not taken, and
-// will be when others are included.
+// overSenderLimit reports whether the account has too many operations on their way: this one was not taken,
+// and will be when others are included.
 func (a Answer) overSenderLimit() bool { return refusal(a.Code) && senderLimit.MatchString(a.Message) }
 
 // decodedMessage is the service's message with what it says in hex, or in its data only.
@@ -122,8 +123,8 @@ func (a Answer) decodedMessage() string {
 	return message
 }
 
-// saysReason reports whether the message has all that the revert would tell: its text, with nothing
-// nested in it.
+// saysReason reports whether the message has all that the revert would tell: its text, with nothing nested in
+// it.
 func saysReason(message string, revert *abi.Revert) bool {
 	reason := revert.Reason()
 	return revert.Inner == nil && reason != "" && strings.Contains(message, reason)
@@ -150,8 +151,8 @@ func (a Answer) Temporary() bool {
 	return a.RateLimited() || a.overSenderLimit() || failed && a.Undecided()
 }
 
-// Undecided reports whether it is open what became of the request: the service did not refuse it, but
-// failed in some other way.
+// Undecided reports whether it is open what became of the request: the service did not refuse it, but failed
+// in some other way.
 func (a Answer) Undecided() bool {
 	switch {
 	case a.RateLimited(), a.HTTPStatus >= 400 && a.HTTPStatus <= 499 && a.HTTPStatus != http.StatusRequestTimeout:

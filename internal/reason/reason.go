@@ -1,5 +1,5 @@
-// Package reason reads why a service refused an operation out of its JSON-RPC error: the EntryPoint's AA
-// code and the contract's own revert, wherever the service put them.
+// Package reason reads why a service refused an operation out of its JSON-RPC error: the EntryPoint's AA code
+// and the contract's own revert, wherever the service put them.
 package reason
 
 import (
@@ -23,8 +23,8 @@ type Reason struct {
 	Revert *abi.Revert
 }
 
-// Of reads an error's message and its data member, which may be nil. Services put revert data into the
-// data itself, into a field of it, or as hex into the message.
+// Of reads an error's message and its data member, which may be nil. Services put revert data into the data
+// itself, into a field of it, or as hex into the message.
 func Of(message string, data json.RawMessage) Reason {
 	var r Reason
 	texts := []string{message}
@@ -50,8 +50,8 @@ func Of(message string, data json.RawMessage) Reason {
 // hexBlob finds hex in a message, and whether the words before it say that it is a revert.
 var hexBlob = regexp.MustCompile(`(?i)((?:reason|revert(?:ed)?(?: with)?(?: data)?):? *)?\b(0x(?:[0-9a-f]{2}){4,})`)
 
-// tryRevert takes text for the revert if it is revert data. Without named, only if it is a known one: a
-// hash or an address is hex as well.
+// tryRevert takes text for the revert if it is revert data. Without named, only if it is a known one: a hash
+// or an address is hex as well.
 func (r *Reason) tryRevert(text string, named bool) {
 	data, err := hexutil.Decode(text)
 	if err != nil || len(data)%abi.WordSize != 4 {

@@ -11,16 +11,16 @@ import (
 	"github.com/go-sesame/sesame/internal/contracts"
 )
 
-// ABI allows a key to call one function of one contract, with rules on the arguments. The ABI
-// session validation module enforces it: each rule and the value limit hold for every single call;
-// nothing adds calls up.
+// ABI allows a key to call one function of one contract, with rules on the arguments. The ABI session
+// validation module enforces it: each rule and the value limit hold for every single call; nothing adds calls
+// up.
 type ABI struct {
 	// Key is the address of the session key.
 	Key common.Address
 	// Contract is the only contract that may be called.
 	Contract common.Address
-	// Function is the only function that may be called, as [abi.ParseFunction] reads it:
-	// "safeMint(address to)".
+	// Function is the only function that may be called, as [abi.ParseFunction] reads it: "safeMint(address
+	// to)".
 	Function string
 	// Selector stands for a Function that is not known.
 	Selector *[abi.SelectorSize]byte

@@ -14,8 +14,8 @@ import (
 )
 
 // Compiled is a policy as the account's Merkle tree holds it, a leaf: a validity window, the session
-// validation module that judges each call, and the data that module judges by. The session key manager
-// hashes it as uint48 validUntil ‖ uint48 validAfter ‖ address module ‖ bytes data.
+// validation module that judges each call, and the data that module judges by. The session key manager hashes
+// it as uint48 validUntil ‖ uint48 validAfter ‖ address module ‖ bytes data.
 type Compiled struct {
 	// ValidUntil and ValidAfter are unix seconds below 2^48; a ValidUntil of 0 never ends.
 	ValidUntil, ValidAfter uint64
@@ -23,9 +23,9 @@ type Compiled struct {
 	Module common.Address
 	// Data is the module's sessionKeyData.
 	Data []byte
-	// Function is the human-readable form of the function that Data allows by its selector, such as
-	// "function safeMint(address to)". It gives names to messages and is not part of the leaf on chain;
-	// empty where it is not known.
+	// Function is the human-readable form of the function that Data allows by its selector, such as "function
+	// safeMint(address to)". It gives names to messages and is not part of the leaf on chain; empty where it
+	// is not known.
 	Function string
 }
 
@@ -40,8 +40,8 @@ func (c *Compiled) Hash() common.Hash { return crypto.Keccak256Hash(c.Pack()) }
 // Window returns the validity window.
 func (c *Compiled) Window() Window { return windowOf(c.ValidUntil, c.ValidAfter) }
 
-// SessionKey returns the address of the session key that the data names. It returns false where the module
-// is neither of m's, or cannot read the data.
+// SessionKey returns the address of the session key that the data names. It returns false where the module is
+// neither of m's, or cannot read the data.
 func (c *Compiled) SessionKey(m Modules) (common.Address, bool) {
 	switch m = m.WithDefaults(); c.Module {
 	case m.ABI:
@@ -54,8 +54,8 @@ func (c *Compiled) SessionKey(m Modules) (common.Address, bool) {
 	return common.Address{}, false
 }
 
-// Targets reports whether c is an [ABI] policy for that contract and function selector, or an [ERC20] one
-// for that token.
+// Targets reports whether c is an [ABI] policy for that contract and function selector, or an [ERC20] one for
+// that token.
 func (c *Compiled) Targets(m Modules, contract common.Address, selector [abi.SelectorSize]byte) bool {
 	switch m = m.WithDefaults(); c.Module {
 	case m.ABI:
@@ -75,10 +75,10 @@ func (c *Compiled) Clone() Compiled {
 	return clone
 }
 
-// Policy reads c back as the policy of key that it was compiled from: an [ABI] with raw rules, an [ERC20],
-// or a [Raw] where the module is neither of m's. The function's signature is not on chain: where c does not
-// carry it, the policy has a Selector. Data that the policy would not encode to, or that names another key, is
-// an error matching [ErrInvalid]; [Lint] says what the contract makes of it.
+// Policy reads c back as the policy of key that it was compiled from: an [ABI] with raw rules, an [ERC20], or
+// a [Raw] where the module is neither of m's. The function's signature is not on chain: where c does not
+// carry it, the policy has a Selector. Data that the policy would not encode to, or that names another key,
+// is an error matching [ErrInvalid]; [Lint] says what the contract makes of it.
 func (c *Compiled) Policy(m Modules, key common.Address) (Policy, error) {
 	var policy Policy
 	var err error

@@ -9,11 +9,10 @@ import (
 	"github.com/go-sesame/sesame/internal/contracts"
 )
 
-// ERC20 allows a key to move an amount of one token to one recipient, through the ERC-20 session
-// validation module. Prefer an [ABI] with the function "transfer(address to, uint256 amount)":
-// this module does not look at the selector, so that approve and every other function that takes an
-// address and an amount pass as well as transfer. MaxAmount holds for every single call; nothing adds
-// calls up.
+// ERC20 allows a key to move an amount of one token to one recipient, through the ERC-20 session validation
+// module. Prefer an [ABI] with the function "transfer(address to, uint256 amount)": this module does not look
+// at the selector, so that approve and every other function that takes an address and an amount pass as well
+// as transfer. MaxAmount holds for every single call; nothing adds calls up.
 type ERC20 struct {
 	// Key is the address of the session key.
 	Key common.Address

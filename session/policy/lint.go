@@ -105,16 +105,16 @@ type LintConfig struct {
 	Modules Modules
 	// Account is the account that the policies are for.
 	Account common.Address
-	// Guards are more contracts that guard the account, such as its ECDSA ownership module. Those of
-	// Modules always do.
+	// Guards are more contracts that guard the account, such as its ECDSA ownership module. Those of Modules
+	// always do.
 	Guards []common.Address
 	// Functions give names to selectors of policies that carry none.
 	Functions []*abi.Function
 }
 
-// Lint looks for what is dangerous, too wide or useless in policies, in their order; nil ones are passed over.
-// That it finds nothing does not make a session safe: what the allowed functions do is up to their contracts.
-// For the leaves of a session there is session.Lint.
+// Lint looks for what is dangerous, too wide or useless in policies, in their order; nil ones are passed
+// over. That it finds nothing does not make a session safe: what the allowed functions do is up to their
+// contracts. For the leaves of a session there is session.Lint.
 func Lint(c LintConfig, policies ...*Compiled) []Finding {
 	c.Modules = c.Modules.WithDefaults()
 	l := linter{LintConfig: c}

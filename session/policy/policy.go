@@ -20,11 +20,11 @@ type Policy interface {
 // Call is one call the account is asked to make: To, Value in wei, Data.
 type Call = contracts.Call
 
-// Modules are the session contracts of a deployment. The zero value of a field means the address
-// that Biconomy deployed on every supported chain; see [Modules.WithDefaults].
+// Modules are the session contracts of a deployment. The zero value of a field means the address that
+// Biconomy deployed on every supported chain; see [Modules.WithDefaults].
 type Modules struct {
-	// Manager is the session key manager (SKM): keeps one Merkle root per account and validates
-	// operations of one call.
+	// Manager is the session key manager (SKM): keeps one Merkle root per account and validates operations of
+	// one call.
 	Manager common.Address
 	// Router is the batched session router: validates operations of several calls, a leaf for each.
 	Router common.Address

@@ -12,11 +12,11 @@ import (
 )
 
 // CheckCall judges one call of a batch as the policy's session validation module will
-// (validateSessionParams), without the chain. The error is a [*Violation] with what the contract would
-// say; nil means that the module lets the call pass, for all that the policy says.
+// (validateSessionParams), without the chain. The error is a [*Violation] with what the contract would say;
+// nil means that the module lets the call pass, for all that the policy says.
 //
-// A module that is neither of m's cannot be judged: that is nil too, and left to the chain. Windows,
-// the leaf's place in the tree and signatures are not looked at; session.Signer does.
+// A module that is neither of m's cannot be judged: that is nil too, and left to the chain. Windows, the
+// leaf's place in the tree and signatures are not looked at; session.Signer does.
 func CheckCall(m Modules, c *Compiled, call Call) error {
 	var v *Violation
 	switch m = m.WithDefaults(); c.Module {
@@ -29,12 +29,12 @@ func CheckCall(m Modules, c *Compiled, call Call) error {
 	return v.orNil()
 }
 
-// CheckOperation judges the callData of an operation with a single call as the policy's session
-// validation module will (validateSessionUserOp), short of the signature. It answers as [CheckCall] does.
+// CheckOperation judges the callData of an operation with a single call as the policy's session validation
+// module will (validateSessionUserOp), short of the signature. It answers as [CheckCall] does.
 //
-// Calldata that points out of itself is read by the ABI module all the same, from whatever the rest of
-// the operation holds there. The account cannot execute that, and where the verdict hangs on it the
-// call is refused.
+// Calldata that points out of itself is read by the ABI module all the same, from whatever the rest of the
+// operation holds there. The account cannot execute that, and where the verdict hangs on it the call is
+// refused.
 func CheckOperation(m Modules, c *Compiled, callData []byte) error {
 	var v *Violation
 	switch m = m.WithDefaults(); c.Module {
@@ -136,7 +136,8 @@ func checkERC20Operation(c *Compiled, callData []byte) *Violation {
 	return checkERC20(c, to, &value, data, "ERC20SV Wrong Token")
 }
 
-// checkERC20 is the ERC-20 module's validation, in its order. Its two functions name a wrong token differently.
+// checkERC20 is the ERC-20 module's validation, in its order. Its two functions name a wrong token
+// differently.
 func checkERC20(c *Compiled, to common.Address, value *uint256.Int, data []byte, wrongToken string) *Violation {
 	a, ok := contracts.ParseERC20Permission(c.Data)
 	if !ok {
@@ -176,9 +177,9 @@ const (
 	executeDataAt  = executeValueAt + abi.WordSize
 )
 
-// calldata is the data of an inner call as a validation module sees it: length bytes of source from
-// start. The ABI module takes start and length as they stand in an operation's callData and never looks
-// where that ends.
+// calldata is the data of an inner call as a validation module sees it: length bytes of source from start.
+// The ABI module takes start and length as they stand in an operation's callData and never looks where that
+// ends.
 type calldata struct {
 	source []byte
 	start  uint64

@@ -14,15 +14,15 @@ import (
 
 // Rule limits one 32-byte word of a call's arguments. Make one with [Arg] or [WordRule].
 //
-// The contract looks at words, not at arguments. An ordering compares unsigned 256-bit integers: text
-// and bytes32 order by their bytes, and a negative number is larger than every positive one. What lies
-// inside an array, string or bytes is where the standard encoding puts it, and a caller of the contract
-// may encode otherwise. A caller can also set bits that an address, a bool or a small integer does not
-// have: that gets a call past [NotEqual], [GreaterThan] and [GreaterThanOrEqual], and contracts of old
-// compilers ignore such bits. [Lint] warns of such rules.
+// The contract looks at words, not at arguments. An ordering compares unsigned 256-bit integers: text and
+// bytes32 order by their bytes, and a negative number is larger than every positive one. What lies inside an
+// array, string or bytes is where the standard encoding puts it, and a caller of the contract may encode
+// otherwise. A caller can also set bits that an address, a bool or a small integer does not have: that gets a
+// call past [NotEqual], [GreaterThan] and [GreaterThanOrEqual], and contracts of old compilers ignore such
+// bits. [Lint] warns of such rules.
 type Rule struct {
-	// Path names the word as [abi.Function.Word] does, such as "to" or "order.amount". It is empty in
-	// a raw rule.
+	// Path names the word as [abi.Function.Word] does, such as "to" or "order.amount". It is empty in a raw
+	// rule.
 	Path string
 	// Value is what the word at Path is compared with. It is nil in a raw rule.
 	Value any
@@ -35,9 +35,9 @@ type Rule struct {
 }
 
 // Arg is a rule on an argument by its name, such as Arg("to", Equal, address). A tuple's field is
-// "order.amount", an unnamed argument "0". The offset is computed from the policy's function, and value
-// has to be of the argument's type: what [abi.Function.Pack] takes. An ordering of a signed integer is
-// refused, since the contract does not know of signs.
+// "order.amount", an unnamed argument "0". The offset is computed from the policy's function, and value has
+// to be of the argument's type: what [abi.Function.Pack] takes. An ordering of a signed integer is refused,
+// since the contract does not know of signs.
 func Arg(path string, condition Condition, value any) Rule {
 	return Rule{Path: path, Value: value, Condition: condition}
 }
@@ -111,8 +111,8 @@ func nameWord(f *abi.Function, offset uint64) (name string, format func(common.H
 	return fmt.Sprintf("the word at offset %d", offset), common.Hash.Hex
 }
 
-// Condition is how a rule compares a word of the call with its reference. The ABI session validation
-// module compares both as unsigned 256-bit integers, whatever the argument's type.
+// Condition is how a rule compares a word of the call with its reference. The ABI session validation module
+// compares both as unsigned 256-bit integers, whatever the argument's type.
 type Condition uint8
 
 // The conditions, numbered as the contract numbers them. Any other number never holds.
@@ -138,8 +138,8 @@ func (c Condition) String() string {
 	return fmt.Sprintf("condition %d", uint8(c))
 }
 
-// ParseCondition reads a condition by the name that the TypeScript SDK gives it, LESS_THAN_OR_EQUAL or,
-// as it is misspelt there, LASS_THAN_OR_EQUAL.
+// ParseCondition reads a condition by the name that the TypeScript SDK gives it, LESS_THAN_OR_EQUAL or, as it
+// is misspelt there, LASS_THAN_OR_EQUAL.
 func ParseCondition(name string) (Condition, error) {
 	switch name {
 	case "EQUAL":

@@ -11,8 +11,8 @@ import (
 // MaxTime is the last moment a leaf can name: the contracts keep times as uint48 seconds.
 const MaxTime = abiword.MaxUint48
 
-// Window is when a session may be used. The zero value is no window: a policy with it is refused,
-// so that a session without an end has to be asked for by name ([Forever]).
+// Window is when a session may be used. The zero value is no window: a policy with it is refused, so that a
+// session without an end has to be asked for by name ([Forever]).
 type Window struct {
 	// Start and End are unix seconds, inclusive as the EntryPoint compares them; an End of 0 means no end.
 	start, end uint64

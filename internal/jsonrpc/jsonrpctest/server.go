@@ -42,8 +42,8 @@ type Request struct {
 	Time time.Time
 }
 
-// StartServer starts a server without a script: every method is answered with the error for unknown methods. The
-// caller closes it.
+// StartServer starts a server without a script: every method is answered with the error for unknown methods.
+// The caller closes it.
 func StartServer(cfg Config) (*Server, error) {
 	m := &Server{
 		cfg:       cfg,
@@ -85,8 +85,8 @@ func LogClose(t TB, what string, close func() error) {
 // URL returns the server's address.
 func (m *Server) URL() string { return m.server.URL }
 
-// On sets the answers to a method: one request after another takes the next, and the last one stays for all that
-// follow. It replaces what was set before; without answers the method is unknown again.
+// On sets the answers to a method: one request after another takes the next, and the last one stays for all
+// that follow. It replaces what was set before; without answers the method is unknown again.
 func (m *Server) On(method string, answers ...Answer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
