@@ -14,8 +14,8 @@ type Contract struct {
 	errors    []*ErrorDef
 }
 
-// ParseContract reads one signature a line. Here the words "function", "event" and "error" are needed;
-// empty lines and those that begin with // are passed over.
+// ParseContract reads one signature a line. Here the words "function", "event" and "error" are needed; empty
+// lines and those that begin with // are passed over.
 func ParseContract(text string) (*Contract, error) {
 	c := new(Contract)
 	number := 0
@@ -69,8 +69,8 @@ func (c *Contract) Events() []*Event { return slices.Clone(c.events) }
 // Errors returns the errors, in order; [DecodeRevert] takes them.
 func (c *Contract) Errors() []*ErrorDef { return slices.Clone(c.errors) }
 
-// Function finds a function by its name, or, where several share it, by its signature:
-// "transfer" or "transfer(address,uint256)".
+// Function finds a function by its name, or, where several share it, by its signature: "transfer" or
+// "transfer(address,uint256)".
 func (c *Contract) Function(name string) (*Function, error) {
 	var found []string
 	var f *Function

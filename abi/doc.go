@@ -1,5 +1,5 @@
-// Package abi speaks to contracts: it reads signatures as people write them, turns arguments into calldata and
-// answers back into values, and says reverts in words.
+// Package abi speaks to contracts: it reads signatures as people write them, turns arguments into calldata
+// and answers back into values, and says reverts in words.
 //
 // The main call takes a signature in the form TypeScript libraries use and Go values for the arguments:
 //
@@ -8,9 +8,9 @@
 // Go types are taken leniently and values strictly (see [Function.Pack]); [ParseFunction] keeps a signature
 // parsed.
 //
-// Rules of sessions look at single words of the calldata. [Function.Word] finds the word that a path
-// such as "order.amount" names, and says when there is no such word at a fixed place; [Word.Encode] makes
-// the value to compare it with.
+// Rules of sessions look at single words of the calldata. [Function.Word] finds the word that a path such as
+// "order.amount" names, and says when there is no such word at a fixed place; [Word.Encode] makes the value
+// to compare it with.
 //
 // [UnpackResult] reads what a call returned, [DecodeRevert] says what it reverted with, and [Event.Decode]
 // reads a log. [ParseContract] takes a whole interface, functions, events and errors; the package itself

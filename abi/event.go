@@ -10,20 +10,16 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// ErrOtherEvent is the error for a log that is not of the wanted event. Whoever looks through
-// many logs passes over it.
-var ErrOtherEvent = errors.New("log of another event")
-
-// Event is a contract's event, parsed from its human-readable signature. It is immutable and safe
-// for concurrent use.
+// Event is a contract's event, parsed from its human-readable signature. It is immutable and safe for
+// concurrent use.
 type Event struct {
 	declaration
 	topic common.Hash
 }
 
 // ParseEvent reads a signature such as "event Transfer(address indexed from, address indexed to, uint256
-// value)"; the word "event" is optional. See [ParseFunction] for what a signature may have.
-// Anonymous events are not supported.
+// value)"; the word "event" is optional. See [ParseFunction] for what a signature may have. Anonymous events
+// are not supported.
 func ParseEvent(signature string) (*Event, error) {
 	d, err := parseDeclaration(formEvent, signature)
 	if err != nil {
@@ -32,8 +28,8 @@ func ParseEvent(signature string) (*Event, error) {
 	return &Event{declaration: d, topic: crypto.Keccak256Hash([]byte(d.Signature()))}, nil
 }
 
-// MustParseEvent is [ParseEvent] for signatures that are constants of a program: it panics
-// where ParseEvent returns an error.
+// MustParseEvent is [ParseEvent] for signatures that are constants of a program: it panics where ParseEvent
+// returns an error.
 func MustParseEvent(signature string) *Event {
 	e, err := ParseEvent(signature)
 	if err != nil {
@@ -41,6 +37,10 @@ func MustParseEvent(signature string) *Event {
 	}
 	return e
 }
+
+// ErrOtherEvent is the error for a log that is not of the wanted event. Whoever looks through many logs
+// passes over it.
+var ErrOtherEvent = errors.New("log of another event")
 
 // Topic returns the hash that is the first topic of the event's logs.
 func (e *Event) Topic() common.Hash { return e.topic }

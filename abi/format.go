@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -69,4 +71,50 @@ func formatElements(t *valueType, rv reflect.Value) string {
 		parts = append(parts, fmt.Sprintf("%d more", more))
 	}
 	return "[" + strings.Join(parts, ", ") + "]"
+}
+
+// maxQuoted bounds foreign text in error messages, in bytes.
+const maxQuoted = 120
+
+// quote puts foreign text between quotes: shortened, nothing unprintable.
+func quote(s string) string {
+	return strconv.Quote(shorten(s, maxQuoted))
+}
+
+// shorten cuts s to about limit bytes, at the start of a character, and says so with an ellipsis.
+func shorten(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit] + "…"
+}
+
+// clean makes foreign text fit for a log line: invalid UTF-8 and what does not print (line breaks, terminal
+// escapes, text direction marks) become U+FFFD, and it is shortened to limit bytes.
+func clean(s string, limit int) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return utf8.RuneError
+	}, strings.ToValidUTF8(shorten(s, limit), string(utf8.RuneError)))
+}
+
+// plural counts a noun: "1 argument", "2 arguments".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// describeData says how much data there is, for messages.
+func describeData(data []byte) string {
+	if len(data) == 0 {
+		return "empty data"
+	}
+	return fmt.Sprintf("data 0x%x… of %s", data[:min(len(data), SelectorSize)], plural(len(data), "byte"))
 }

@@ -5,18 +5,11 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/go-sesame/sesame/internal/abiword"
 )
 
-// WordSize is the size of one ABI word in bytes.
-const WordSize = abiword.Size
-
-// SelectorSize is how many bytes of a function's hash begin its calldata.
-const SelectorSize = 4
-
-// Function is a contract's function, parsed from its human-readable signature. It is immutable
-// and safe for concurrent use.
+// Function is a contract's function, parsed from its human-readable signature. It is immutable and safe for
+// concurrent use.
 type Function struct {
 	declaration
 	selector [SelectorSize]byte
@@ -28,10 +21,10 @@ type Function struct {
 //	safeMint(address)
 //	function swap(bytes32 id, (address to, uint128 amount)[] legs) external payable returns (uint256 out)
 //
-// The word "function", names, modifiers, data locations, the word "tuple" before a tuple and
-// a final semicolon are all optional; uint and int stand for uint256 and int256. Structs are written as
-// tuples. A signature that cannot be read is a [*SyntaxError]; signatures are at most 4096 bytes long
-// and 16 tuples and arrays deep.
+// The word "function", names, modifiers, data locations, the word "tuple" before a tuple and a final
+// semicolon are all optional; uint and int stand for uint256 and int256. Structs are written as tuples. A
+// signature that cannot be read is a [*SyntaxError]; signatures are at most 4096 bytes long and 16 tuples and
+// arrays deep.
 func ParseFunction(signature string) (*Function, error) {
 	d, err := parseDeclaration(formFunction, signature)
 	if err != nil {
@@ -40,8 +33,8 @@ func ParseFunction(signature string) (*Function, error) {
 	return &Function{declaration: d, selector: d.selector()}, nil
 }
 
-// MustParseFunction is [ParseFunction] for signatures that are constants of a program: it panics
-// where ParseFunction returns an error.
+// MustParseFunction is [ParseFunction] for signatures that are constants of a program: it panics where
+// ParseFunction returns an error.
 func MustParseFunction(signature string) *Function {
 	f, err := ParseFunction(signature)
 	if err != nil {
@@ -50,11 +43,17 @@ func MustParseFunction(signature string) *Function {
 	return f
 }
 
+// WordSize is the size of one ABI word in bytes.
+const WordSize = abiword.Size
+
+// SelectorSize is how many bytes of a function's hash begin its calldata.
+const SelectorSize = 4
+
 // Selector returns the four bytes that calldata for the function begins with.
 func (f *Function) Selector() [SelectorSize]byte { return f.selector }
 
-// String returns the function with its names, as [ParseFunction] reads it:
-// "function transfer(address to, uint256 amount) returns (bool)".
+// String returns the function with its names, as [ParseFunction] reads it: "function transfer(address to,
+// uint256 amount) returns (bool)".
 func (f *Function) String() string {
 	var b strings.Builder
 	b.WriteString("function " + f.name)
@@ -74,8 +73,8 @@ func (f *Function) Outputs() []Param { return params(f.outputs) }
 
 // Pack returns the calldata of a call: the selector, then args.
 //
-// Go types are taken leniently, values strictly; what does not fit is an error that names the
-// argument, counted from 1:
+// Go types are taken leniently, values strictly; what does not fit is an error that names the argument,
+// counted from 1:
 //
 //   - address: [common.Address], [20]byte, or a 0x-hex string. A string in mixed case has to have its EIP-55 checksum.
 //   - uintN, intN: any Go integer, *[big.Int], *[uint256.Int] (or their values), or a string of decimals or 0x-hex. Never floats.
@@ -109,14 +108,14 @@ func (f *Function) count(given int) error {
 }
 
 // Unpack returns the arguments of a call from its calldata. It is strict: the selector must be the
-// function's, and what follows must be, byte for byte, what the standard encoder makes of the arguments —
-// no other layout, no value out of its range, nothing left over.
+// function's, and what follows must be, byte for byte, what the standard encoder makes of the arguments — no
+// other layout, no value out of its range, nothing left over.
 //
-// The types of the values: address is [common.Address]; bool, string and []byte are themselves;
-// uint8, 16, 32, 64 and their signed kin are the Go type of that name, all other integers *[big.Int];
-// bytes32 is [common.Hash], any other bytesN is [N]byte; arrays, fixed or not, are slices of these
-// ([]common.Address, []*big.Int); a tuple is a [Tuple]. They share no memory with calldata, and take memory in
-// proportion to its length, whatever it holds.
+// The types of the values: address is [common.Address]; bool, string and []byte are themselves; uint8, 16,
+// 32, 64 and their signed kin are the Go type of that name, all other integers *[big.Int]; bytes32 is
+// [common.Hash], any other bytesN is [N]byte; arrays, fixed or not, are slices of these ([]common.Address,
+// []*big.Int); a tuple is a [Tuple]. They share no memory with calldata, and take memory in proportion to its
+// length, whatever it holds.
 func (f *Function) Unpack(calldata []byte) ([]any, error) {
 	if len(calldata) < SelectorSize || !bytes.Equal(calldata[:SelectorSize], f.selector[:]) {
 		return nil, fmt.Errorf("unpack %s: %s does not begin with its selector 0x%x", f.Signature(), describeData(calldata), f.selector)
@@ -128,9 +127,9 @@ func (f *Function) Unpack(calldata []byte) ([]any, error) {
 	return values, nil
 }
 
-// UnpackResult returns the results of a call from its return data, typed as [Function.Unpack] does.
-// Like a contract reading another's answer it takes every layout that is within data, and ignores what is left
-// over; values have to be in their range.
+// UnpackResult returns the results of a call from its return data, typed as [Function.Unpack] does. Like a
+// contract reading another's answer it takes every layout that is within data, and ignores what is left over;
+// values have to be in their range.
 func (f *Function) UnpackResult(data []byte) ([]any, error) {
 	if len(f.outputs) == 0 {
 		return nil, fmt.Errorf("unpack result of %s: the signature declares no results: add returns (…)", f.Signature())
@@ -149,8 +148,8 @@ func (f *Function) UnpackResult(data []byte) ([]any, error) {
 //
 //	abi.Pack("function safeMint(address to)", address)
 //
-// See [ParseFunction] for signatures and [Function.Pack] for arguments. Where the same function is
-// called often, parse it once.
+// See [ParseFunction] for signatures and [Function.Pack] for arguments. Where the same function is called
+// often, parse it once.
 func Pack(signature string, args ...any) ([]byte, error) {
 	f, err := ParseFunction(signature)
 	if err != nil {
@@ -168,8 +167,7 @@ func Unpack(signature string, calldata []byte) ([]any, error) {
 	return f.Unpack(calldata)
 }
 
-// UnpackResult returns the results of a call of the function with this signature, which has to
-// declare them:
+// UnpackResult returns the results of a call of the function with this signature, which has to declare them:
 //
 //	abi.UnpackResult("function ownerOf(uint256 id) view returns (address)", data)
 //
@@ -180,22 +178,4 @@ func UnpackResult(signature string, data []byte) ([]any, error) {
 		return nil, err
 	}
 	return f.UnpackResult(data)
-}
-
-// Name returns the name alone: "safeMint".
-func (d *declaration) Name() string { return d.name }
-
-// Signature returns the canonical signature, as it is hashed: "safeMint(address)".
-func (d *declaration) Signature() string {
-	var b strings.Builder
-	b.WriteString(d.name)
-	writeFields(&b, d.inputs, false)
-	return b.String()
-}
-
-// Inputs returns the arguments, in order.
-func (d *declaration) Inputs() []Param { return params(d.inputs) }
-
-func (d *declaration) selector() [SelectorSize]byte {
-	return [SelectorSize]byte(crypto.Keccak256([]byte(d.Signature())))
 }

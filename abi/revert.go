@@ -8,25 +8,25 @@ import (
 	"sync"
 )
 
-// Revert is what a call reverted with. It is an error, so that a failed call can be one:
-// [errors.As] with a *Revert as target gets it back.
+// Revert is what a call reverted with. It is an error, so that a failed call can be one: [errors.As] with a
+// *Revert as target gets it back.
 type Revert struct {
-	// Name is the error's name: "Error", "Panic", "FailedOp", "WrongValidationModule". It is empty when
-	// the error is unknown, malformed, or when there is no data.
+	// Name is the error's name: "Error", "Panic", "FailedOp", "WrongValidationModule". It is empty when the
+	// error is unknown, malformed, or when there is no data.
 	Name string
 	// Signature is the error's canonical signature, "FailedOp(uint256,string)"; empty where Name is.
 	Signature string
-	// Args are the error's arguments, typed as [Function.Unpack] says and as the contract gave
-	// them: text in them may be of any length and hold anything.
+	// Args are the error's arguments, typed as [Function.Unpack] says and as the contract gave them: text in
+	// them may be of any length and hold anything.
 	Args []any
 	// Message is the text in the error, as the contract gave it: that of Error(string). Of other errors it is
 	// set by whoever decoded the revert and knows which of the arguments it is.
 	Message string
-	// Title introduces the message of an error that is said as "Title: message" and not with its arguments. It
-	// is set by whoever set Message.
+	// Title introduces the message of an error that is said as "Title: message" and not with its arguments.
+	// It is set by whoever set Message.
 	Title string
-	// Inner is the revert that this one reports, set by whoever decoded the revert and knows that it reports one:
-	// that of a call which failed within.
+	// Inner is the revert that this one reports, set by whoever decoded the revert and knows that it reports
+	// one: that of a call which failed within.
 	Inner *Revert
 	// Data is the revert data, a copy.
 	Data []byte
@@ -35,19 +35,6 @@ type Revert struct {
 	// malformed is the error whose selector Data has without having its arguments.
 	malformed *ErrorDef
 }
-
-// maxReason bounds a reason in text, in bytes.
-const maxReason = 512
-
-// The errors that the compiler makes.
-const (
-	sigError = "Error(string)"
-	sigPanic = "Panic(uint256)"
-)
-
-var solidityErrors = sync.OnceValue(func() []*ErrorDef {
-	return []*ErrorDef{MustParseErrorDef("error Error(string reason)"), MustParseErrorDef("error Panic(uint256 code)")}
-})
 
 // DecodeRevert reads revert data: the errors given, such as those of the contract that was called (see
 // [Contract.Errors]), and Solidity's own Error(string) and Panic(uint256). The first with the selector
@@ -70,21 +57,6 @@ func DecodeRevert(data []byte, known ...*ErrorDef) Revert {
 	return r
 }
 
-func findError(data []byte, known []*ErrorDef) *ErrorDef {
-	if len(data) < SelectorSize {
-		return nil
-	}
-	selector := [SelectorSize]byte(data[:SelectorSize])
-	for _, list := range [][]*ErrorDef{known, solidityErrors()} {
-		for _, def := range list {
-			if def.selector == selector {
-				return def
-			}
-		}
-	}
-	return nil
-}
-
 // Reason returns Message, cleaned as in [Revert.String]. It is empty for errors without a text.
 func (r Revert) Reason() string { return clean(r.Message, maxReason) }
 
@@ -104,9 +76,9 @@ func (r Revert) As(target any) bool {
 	return true
 }
 
-// String says the revert in one line: "ABISV Arg Rule Violated", "WrongValidationModule(0x…)",
-// "panic 0x11: arithmetic overflow or underflow", "no reason", "0x12345678 (unknown error, 36 bytes)".
-// Text that came from the contract is shortened, and what does not print is replaced.
+// String says the revert in one line: "ABISV Arg Rule Violated", "WrongValidationModule(0x…)", "panic 0x11:
+// arithmetic overflow or underflow", "no reason", "0x12345678 (unknown error, 36 bytes)". Text that came from
+// the contract is shortened, and what does not print is replaced.
 func (r Revert) String() string {
 	switch {
 	case len(r.Data) == 0:
@@ -156,4 +128,83 @@ func panicText(code *big.Int) string {
 		meaning = "unknown code"
 	}
 	return fmt.Sprintf("panic 0x%02x: %s", code, meaning)
+}
+
+// maxReason bounds a reason in text, in bytes.
+const maxReason = 512
+
+// The errors that the compiler makes.
+const (
+	sigError = "Error(string)"
+	sigPanic = "Panic(uint256)"
+)
+
+var solidityErrors = sync.OnceValue(func() []*ErrorDef {
+	return []*ErrorDef{MustParseErrorDef("error Error(string reason)"), MustParseErrorDef("error Panic(uint256 code)")}
+})
+
+func findError(data []byte, known []*ErrorDef) *ErrorDef {
+	if len(data) < SelectorSize {
+		return nil
+	}
+	selector := [SelectorSize]byte(data[:SelectorSize])
+	for _, list := range [][]*ErrorDef{known, solidityErrors()} {
+		for _, def := range list {
+			if def.selector == selector {
+				return def
+			}
+		}
+	}
+	return nil
+}
+
+// ErrorDef is a contract's custom error, parsed from its human-readable signature. It is immutable and safe
+// for concurrent use.
+type ErrorDef struct {
+	declaration
+	selector [SelectorSize]byte
+}
+
+// ParseErrorDef reads a signature such as "error ModuleAlreadyEnabled(address module)"; the word "error" is
+// optional. See [ParseFunction] for what a signature may have.
+func ParseErrorDef(signature string) (*ErrorDef, error) {
+	d, err := parseDeclaration(formError, signature)
+	if err != nil {
+		return nil, err
+	}
+	return &ErrorDef{declaration: d, selector: d.selector()}, nil
+}
+
+// MustParseErrorDef is [ParseErrorDef] for signatures that are constants of a program: it panics where
+// ParseErrorDef returns an error.
+func MustParseErrorDef(signature string) *ErrorDef {
+	e, err := ParseErrorDef(signature)
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+// Selector returns the four bytes that the revert data begins with.
+func (e *ErrorDef) Selector() [SelectorSize]byte { return e.selector }
+
+// String returns the error with its names, as [ParseErrorDef] reads it.
+func (e *ErrorDef) String() string {
+	var b strings.Builder
+	b.WriteString("error " + e.name)
+	writeFields(&b, e.inputs, true)
+	return b.String()
+}
+
+// Unpack returns the arguments of the error from revert data, in the types and with the tolerance of
+// [Function.UnpackResult].
+func (e *ErrorDef) Unpack(data []byte) ([]any, error) {
+	if len(data) < SelectorSize || !bytes.Equal(data[:SelectorSize], e.selector[:]) {
+		return nil, fmt.Errorf("unpack %s: %s does not begin with its selector 0x%x", e.Signature(), describeData(data), e.selector)
+	}
+	values, err := decode(data[SelectorSize:], e.inputs, anyLayout)
+	if err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", e.Signature(), inArgument("argument", e.inputs, err))
+	}
+	return values, nil
 }

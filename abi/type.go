@@ -32,8 +32,8 @@ type valueType struct {
 	fields []field
 	// dynamic types have an offset word in the head and their content in the tail.
 	dynamic bool
-	// words is how many words the type takes in the head: its whole encoding when it is static,
-	// one when it is dynamic.
+	// words is how many words the type takes in the head: its whole encoding when it is static, one when it
+	// is dynamic.
 	words int
 	// depth is how deep tuples and arrays are nested, 0 for an elementary type.
 	depth int

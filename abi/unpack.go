@@ -8,8 +8,15 @@ import (
 	"reflect"
 
 	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/go-sesame/sesame/internal/abiword"
 )
+
+// ErrNoData means that a call that has a result returned nothing: there is no contract at the address on this
+// chain, or it lets unknown functions pass.
+var ErrNoData = errors.New("no data: is there a contract at the address on this chain, and does it have the function?")
+
+var errPadding = errors.New("padding is not zero")
 
 // layout says which encodings of the same values are taken.
 type layout uint8
@@ -21,21 +28,15 @@ const (
 	canonical
 )
 
-// ErrNoData means that a call that has a result returned nothing: there is no contract at the address on
-// this chain, or it lets unknown functions pass.
-var ErrNoData = errors.New("no data: is there a contract at the address on this chain, and does it have the function?")
-
-var errPadding = errors.New("padding is not zero")
-
-// decoder decodes one piece of data. Hostile data can make many offsets point to one place, which
-// would multiply what is read: budget, in bytes, bounds that to a few times the length of the data.
+// decoder decodes one piece of data. Hostile data can make many offsets point to one place, which would
+// multiply what is read: budget, in bytes, bounds that to a few times the length of the data.
 type decoder struct {
 	layout layout
 	budget int
 }
 
-// budgetFactor is how often one byte of data may be read on average. Encoders that share equal
-// tails stay below it.
+// budgetFactor is how often one byte of data may be read on average. Encoders that share equal tails stay
+// below it.
 const budgetFactor = 4
 
 // decode returns the values of fields in data.
@@ -66,8 +67,8 @@ func (d *decoder) take(data []byte, words int) error {
 	return nil
 }
 
-// fields decodes the members of a tuple, whose heads begin data and have been taken. It returns how
-// many bytes they use in the canonical layout.
+// fields decodes the members of a tuple, whose heads begin data and have been taken. It returns how many
+// bytes they use in the canonical layout.
 func (d *decoder) fields(data []byte, fields []field, set func(int, any)) (size int, err error) {
 	head, size := 0, headWords(fields)*WordSize
 	for i, f := range fields {
@@ -96,8 +97,8 @@ func (d *decoder) elements(data []byte, elem *valueType, n int) (list any, size 
 	return slice.Interface(), size, nil
 }
 
-// member decodes the member whose head is at data[head:]. The canonical place of the next tail is
-// tail; member returns where the one after it is.
+// member decodes the member whose head is at data[head:]. The canonical place of the next tail is tail;
+// member returns where the one after it is.
 func (d *decoder) member(data []byte, head, tail int, t *valueType) (v any, next int, err error) {
 	if !t.dynamic {
 		v, _, err = d.value(data[head:], t)
@@ -178,7 +179,7 @@ func (d *decoder) bytes(data []byte, t *valueType) (v any, size int, err error) 
 		return nil, 0, err
 	}
 	size = abiword.BytesSize(n)
-	if d.layout == canonical && (size > len(data) || !isZero(data[WordSize+n:size])) {
+	if d.layout == canonical && (size > len(data) || !abiword.IsZero(data[WordSize+n:size])) {
 		return nil, 0, errPadding
 	}
 	if t.kind == kindString {
@@ -190,17 +191,69 @@ func (d *decoder) bytes(data []byte, t *valueType) (v any, size int, err error) 
 // wordToLength reads the word that begins data as an offset or length of at most limit.
 func wordToLength(data []byte, limit int) (int, error) {
 	low := binary.BigEndian.Uint64(data[WordSize-8 : WordSize])
-	if !isZero(data[:WordSize-8]) || low > uint64(max(limit, 0)) {
+	if !abiword.IsZero(data[:WordSize-8]) || low > uint64(max(limit, 0)) {
 		return 0, fmt.Errorf("0x%s goes beyond the data", new(big.Int).SetBytes(data[:WordSize]).Text(16))
 	}
 	return int(low), nil
 }
 
-func isZero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
+// fromWord decodes a type of one word, and checks that the word is in its range.
+func (t *valueType) fromWord(word common.Hash) (any, error) {
+	switch t.kind {
+	case kindUint, kindInt:
+		n := t.integer(word)
+		if !t.holds(n) {
+			return nil, fmt.Errorf("word %s does not fit %s", word, t)
 		}
+		return t.native(n), nil
+	case kindAddress:
+		if !abiword.IsZero(word[:WordSize-common.AddressLength]) {
+			return nil, fmt.Errorf("word %s is not an address", word)
+		}
+		return common.Address(word[WordSize-common.AddressLength:]), nil
+	case kindBool:
+		if !abiword.IsZero(word[:WordSize-1]) || word[WordSize-1] > 1 {
+			return nil, fmt.Errorf("word %s is not a bool", word)
+		}
+		return word[WordSize-1] == 1, nil
+	default:
+		return t.fixedBytes(word)
 	}
-	return true
+}
+
+func (t *valueType) fixedBytes(word common.Hash) (any, error) {
+	if t.size == WordSize {
+		return word, nil
+	}
+	if !abiword.IsZero(word[t.size:]) {
+		return nil, fmt.Errorf("word %s does not fit %s", word, t)
+	}
+	array := reflect.New(t.goType()).Elem()
+	reflect.Copy(array, reflect.ValueOf(word[:t.size]))
+	return array.Interface(), nil
+}
+
+// goType is the type of decoded values of t.
+func (t *valueType) goType() reflect.Type {
+	switch t.kind {
+	case kindUint, kindInt:
+		return reflect.TypeOf(t.native(new(big.Int)))
+	case kindBool:
+		return reflect.TypeFor[bool]()
+	case kindAddress:
+		return reflect.TypeFor[common.Address]()
+	case kindFixedBytes:
+		if t.size == WordSize {
+			return reflect.TypeFor[common.Hash]()
+		}
+		return reflect.ArrayOf(t.size, reflect.TypeFor[byte]())
+	case kindBytes:
+		return reflect.TypeFor[[]byte]()
+	case kindString:
+		return reflect.TypeFor[string]()
+	case kindTuple:
+		return reflect.TypeFor[Tuple]()
+	default:
+		return reflect.SliceOf(t.elem.goType())
+	}
 }

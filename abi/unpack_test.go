@@ -119,8 +119,8 @@ func TestUnpackResult(t *testing.T) {
 	require.EqualError(t, err, "unpack result of f(): the signature declares no results: add returns (…)")
 }
 
-// Data in which many offsets lead to one place would decode to the product of its lengths: 3,000 times
-// 3,000 words here, and to the power of three in the next.
+// Data in which many offsets lead to one place would decode to the product of its lengths: 3,000 times 3,000
+// words here, and to the power of three in the next.
 func TestHostileDataTakesBoundedMemory(t *testing.T) {
 	const n = 3000
 	list := func(words int, word uint64) []byte { // a length, then the same offset again and again

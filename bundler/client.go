@@ -29,23 +29,20 @@ var (
 	_ userop.Identity  = (*Client)(nil)
 )
 
-// TransportError means that no usable answer came from the bundler: it could not be reached, or what
-// came back is no answer. Its MayBeDelivered says whether the bundler may have got the request all the
-// same.
+// TransportError means that no usable answer came from the bundler: it could not be reached, or what came
+// back is no answer. Its MayBeDelivered says whether the bundler may have got the request all the same.
 type TransportError = jsonrpc.TransportError
 
-// New returns a client for the bundler at url, key included. It does no I/O; a URL that cannot work is
-// the error of the first call.
+// New returns a client for the bundler at url, key included. It does no I/O; a URL that cannot work, or a nil
+// option, is the error of every call.
 func New(url string, opts ...Option) *Client {
-	c := &Client{status: discovery{nullIsAnAnswer: true}}
-	for _, opt := range opts {
-		opt.apply(&c.options)
-	}
+	c := &Client{options: newOptions(opts), status: discovery{nullIsAnAnswer: true}}
 	c.rpc = jsonrpc.New(jsonrpc.Config{
 		URL:        url,
 		Service:    "bundler",
 		HTTPClient: c.options.httpClient,
 		Logger:     c.options.logger,
+		Invalid:    c.options.invalid,
 	})
 	c.price.fix(c.options.vendor)
 	c.status.fix(c.options.vendor)
@@ -84,8 +81,8 @@ func (c *Client) ChainID(ctx context.Context) (uint64, error) {
 	return id, nil
 }
 
-// SupportedEntryPoints returns the EntryPoints the bundler takes operations for
-// (eth_supportedEntryPoints), its preferred one first.
+// SupportedEntryPoints returns the EntryPoints the bundler takes operations for (eth_supportedEntryPoints),
+// its preferred one first.
 func (c *Client) SupportedEntryPoints(ctx context.Context) ([]common.Address, error) {
 	var answer []common.Address
 	if err := c.read(ctx, &answer, "eth_supportedEntryPoints"); err != nil {

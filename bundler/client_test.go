@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
+	"github.com/go-sesame/sesame/userop"
 )
 
 func TestChainIDIsAskedForOnce(t *testing.T) {
@@ -76,6 +77,15 @@ func TestNewNeverFails(t *testing.T) {
 	require.EqualError(t, err, "bundler (invalid URL): eth_chainId: the service URL has to start with http:// or https://")
 	var transport *bundler.TransportError
 	require.ErrorAs(t, err, &transport)
+}
+
+func TestANilOptionIsTheErrorOfEveryCall(t *testing.T) {
+	client := bundler.New("https://bundler.example/api/v2/80002/k-123456", bundler.WithSpeed(bundler.Fast), nil)
+	_, err := client.ChainID(t.Context())
+	require.EqualError(t, err, "bundler https://bundler.example/…: eth_chainId: an option is nil; leave it out instead")
+	_, err = client.SendUserOperation(t.Context(), operation(), entryPoint)
+	require.ErrorContains(t, err, "an option is nil")
+	require.False(t, userop.SafeToRetry(err))
 }
 
 func TestBiconomyURL(t *testing.T) {

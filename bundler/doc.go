@@ -9,6 +9,6 @@
 // offers.
 //
 // What the bundler answers instead of a result is an [*Error], with the EntryPoint's AA code and the
-// contract's revert reason decoded; it matches [ErrRejected] and its kind by [errors.Is]. A request that got no
-// usable answer is a [*TransportError]. Neither ever shows the key in the service's URL.
+// contract's revert reason decoded; it matches [ErrRejected] and its kind by [errors.Is]. A request that got
+// no usable answer is a [*TransportError]. Neither ever shows the key in the service's URL.
 package bundler

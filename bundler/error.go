@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/jsonrpc"
 	"github.com/go-sesame/sesame/internal/reason"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -21,7 +22,8 @@ type Error struct {
 	// Message is in the bundler's own words.
 	Message string
 	// Data is the error's data member, nil where there is none.
-	Data       json.RawMessage
+	Data json.RawMessage
+	// HTTPStatus is that of the answer, also where it is 200.
 	HTTPStatus int
 	// RetryAfter is how long the bundler asks to stay away, 0 where it does not say.
 	RetryAfter time.Duration
@@ -55,29 +57,29 @@ var (
 	ErrReverted = errors.New("operation execution reverted")
 	// ErrInvalidParams: a field is missing, malformed or too low (-32602).
 	ErrInvalidParams = errors.New("invalid parameters")
-	// ErrMethodNotFound: the bundler does not have the method (-32601). Alto says so of malformed
-	// requests, too.
+	// ErrMethodNotFound: the bundler does not have the method (-32601). Alto says so of malformed requests,
+	// too.
 	ErrMethodNotFound = errors.New("method not found")
-	// ErrRateLimited: too many requests (-32005, or HTTP 429).
-	ErrRateLimited = errors.New("rate limited")
+	// ErrRateLimited: too many requests (-32005, or HTTP 429). It is paymaster.ErrRateLimited, too.
+	ErrRateLimited = reason.ErrRateLimited
 	// ErrAlreadyKnown: the bundler has this very operation already.
 	ErrAlreadyKnown = errors.New("operation already known")
 )
 
 var kinds = map[int]error{
-	-32500: ErrRejected,
-	-32501: ErrPaymaster,
-	-32502: ErrOpcode,
-	-32503: ErrTimeRange,
-	-32504: ErrBanned,
-	-32505: ErrStake,
-	-32506: ErrAggregator,
-	-32507: ErrSignature,
-	-32508: ErrPaymasterDeposit,
-	-32521: ErrReverted,
-	-32602: ErrInvalidParams,
-	-32601: ErrMethodNotFound,
-	-32004: ErrMethodNotFound, // EIP-1474
+	jsonrpc.CodeRejected:           ErrRejected,
+	jsonrpc.CodePaymaster:          ErrPaymaster,
+	jsonrpc.CodeOpcode:             ErrOpcode,
+	jsonrpc.CodeTimeRange:          ErrTimeRange,
+	jsonrpc.CodeBanned:             ErrBanned,
+	jsonrpc.CodeStake:              ErrStake,
+	jsonrpc.CodeAggregator:         ErrAggregator,
+	jsonrpc.CodeSignature:          ErrSignature,
+	jsonrpc.CodePaymasterDeposit:   ErrPaymasterDeposit,
+	jsonrpc.CodeReverted:           ErrReverted,
+	jsonrpc.CodeInvalidParams:      ErrInvalidParams,
+	jsonrpc.CodeMethodNotFound:     ErrMethodNotFound,
+	jsonrpc.CodeMethodNotSupported: ErrMethodNotFound,
 }
 
 // Vendors do not agree on codes for these: their words count as well.
@@ -126,8 +128,8 @@ func (e *Error) Is(target error) bool {
 	return target != nil && kinds[e.Code] == target
 }
 
-// alreadyKnown tells this very operation from another one that is in its way: an AA code is about the nonce or
-// the account, not about the operation.
+// alreadyKnown tells this very operation from another one that is in its way: an AA code is about the nonce
+// or the account, not about the operation.
 func (e *Error) alreadyKnown() bool {
 	return e.Method == "eth_sendUserOperation" && e.AA == nil &&
 		alreadyKnown.MatchString(e.Message) && !otherOperation.MatchString(e.Message)

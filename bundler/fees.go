@@ -14,8 +14,8 @@ import (
 
 // Fees returns the fees the bundler wants to see in the next operation, in wei per gas. It asks for
 // biconomy_getGasFeeValues or pimlico_getUserOperationGasPrice, whichever the service offers; see
-// [WithVendor] and [WithSpeed]. A bundler that offers neither is an error matching [userop.ErrNoFees]:
-// ask the node instead.
+// [WithVendor] and [WithSpeed]. A bundler that offers neither is an error matching [userop.ErrNoFees]: ask
+// the node instead.
 func (c *Client) Fees(ctx context.Context) (userop.Fees, error) {
 	var biconomy feesAnswer
 	pimlico := tierAnswer{tier: cmp.Or(c.options.speed, Standard)}
@@ -31,6 +31,21 @@ func (c *Client) Fees(ctx context.Context) (userop.Fees, error) {
 		return userop.Fees(pimlico.fees), nil
 	}
 	return userop.Fees(biconomy), nil
+}
+
+// Speed is a tier of gas prices.
+type Speed string
+
+// The tiers of pimlico_getUserOperationGasPrice. Standard is the default.
+const (
+	Slow     Speed = "slow"
+	Standard Speed = "standard"
+	Fast     Speed = "fast"
+)
+
+// WithSpeed chooses among the prices of a bundler that offers several. Biconomy's offers one.
+func WithSpeed(speed Speed) Option {
+	return optionFunc(func(o *options) { o.speed = speed })
 }
 
 // feesAnswer is a price; both fields have to be there.

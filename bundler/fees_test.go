@@ -17,8 +17,8 @@ func fees(max, tip uint64) userop.Fees {
 
 var standard = fees(1_500_000_000, 1_000_000_000)
 
-// discovered checks that after the first round, in which both methods are asked for at once, it is the one that
-// is offered. The other one's request may be called off before it leaves.
+// discovered checks that after the first round, in which both methods are asked for at once, it is the one
+// that is offered. The other one's request may be called off before it leaves.
 func discovered(t *testing.T, methods []string, offered string) {
 	t.Helper()
 	others := slices.DeleteFunc(slices.Clone(methods), func(method string) bool { return method == offered })

@@ -12,9 +12,9 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// SendUserOperation submits op and returns the hash the bundler knows it by (eth_sendUserOperation). It
-// sends once. A bundler that refuses op because it has it already has accepted it: the hash is then
-// computed here, for the chain that the bundler says it serves.
+// SendUserOperation submits op and returns the hash the bundler knows it by (eth_sendUserOperation). It sends
+// once. A bundler that refuses op because it has it already has accepted it: the hash is then computed here,
+// for the chain that the bundler says it serves.
 func (c *Client) SendUserOperation(ctx context.Context, op *userop.Operation, entryPoint common.Address) (common.Hash, error) {
 	params := []any{op, entryPoint.Hex()}
 	if c.options.simulation != "" {
@@ -32,8 +32,8 @@ func (c *Client) SendUserOperation(ctx context.Context, op *userop.Operation, en
 	return op.Hash(entryPoint, chainID), nil
 }
 
-// EstimateUserOperationGas returns the gas limits op needs (eth_estimateUserOperationGas). op carries a
-// dummy signature. overrides go out only if there are any: not every bundler takes them.
+// EstimateUserOperationGas returns the gas limits op needs (eth_estimateUserOperationGas). op carries a dummy
+// signature. overrides go out only if there are any: not every bundler takes them.
 func (c *Client) EstimateUserOperationGas(ctx context.Context, op *userop.Operation, entryPoint common.Address, overrides userop.StateOverride) (userop.Gas, error) {
 	params := []any{op, entryPoint.Hex()}
 	if len(overrides) != 0 {
@@ -69,8 +69,8 @@ func (g *gasAnswer) UnmarshalJSON(data []byte) error {
 }
 
 // UserOperationReceipt returns the receipt of an included operation (eth_getUserOperationReceipt), or an
-// error matching [userop.ErrNotFound] while there is none. It asks once: when to ask again is up to
-// the caller, who may be one of many.
+// error matching [userop.ErrNotFound] while there is none. It asks once: when to ask again is up to the
+// caller, who may be one of many.
 func (c *Client) UserOperationReceipt(ctx context.Context, hash common.Hash) (*userop.Receipt, error) {
 	var receipt userop.Receipt
 	if err := c.call(ctx, &receipt, "eth_getUserOperationReceipt", hash); err != nil {
@@ -98,8 +98,8 @@ func (k *KnownOperation) Included() bool { return k.TransactionHash != (common.H
 // knownOperation is the answer of eth_getUserOperationByHash.
 type knownOperation KnownOperation
 
-// UnmarshalJSON reads the answer: the operation under "userOperation", or,
-// as Biconomy has it, beside the other fields.
+// UnmarshalJSON reads the answer: the operation under "userOperation", or, as Biconomy has it, beside the
+// other fields.
 func (k *knownOperation) UnmarshalJSON(data []byte) error {
 	obj, err := jsonobject.Parse(data)
 	if err != nil {
@@ -126,10 +126,10 @@ func (k *knownOperation) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// UserOperationByHash returns an operation that the bundler or the chain has
-// (eth_getUserOperationByHash), or an error matching [userop.ErrNotFound]. Not every bundler answers for
-// operations that are still in its mempool. The answer is the bundler's word alone:
-// [userop.Operation.Hash] tells whether it is the operation that was asked for.
+// UserOperationByHash returns an operation that the bundler or the chain has (eth_getUserOperationByHash), or
+// an error matching [userop.ErrNotFound]. Not every bundler answers for operations that are still in its
+// mempool. The answer is the bundler's word alone: [userop.Operation.Hash] tells whether it is the operation
+// that was asked for.
 func (c *Client) UserOperationByHash(ctx context.Context, hash common.Hash) (*KnownOperation, error) {
 	var known knownOperation
 	if err := c.read(ctx, &known, "eth_getUserOperationByHash", hash); err != nil {

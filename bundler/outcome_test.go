@@ -88,8 +88,8 @@ func (stamp) Sign(context.Context, *userop.Operation, common.Hash) ([]byte, erro
 	return []byte{2}, nil
 }
 
-// What is said after each way in which a bundler can fail: may the operation have been accepted, may the whole be
-// tried again. Before the sending nothing can have been accepted.
+// What is said after each way in which a bundler can fail: may the operation have been accepted, may the
+// whole be tried again. Before the sending nothing can have been accepted.
 func TestWhatCanBeDoneAfterEachFault(t *testing.T) {
 	const no, yes = false, true
 	member := func(member string) string { return `{"id":$ID,"error":` + member + `}` }

@@ -11,8 +11,8 @@ import (
 	"github.com/go-sesame/sesame/internal/jsonrpc"
 )
 
-// ErrNoStatus means that the bundler has no method that tells an operation's state. Its receipt tells
-// whether it was included.
+// ErrNoStatus means that the bundler has no method that tells an operation's state. Its receipt tells whether
+// it was included.
 var ErrNoStatus = errors.New("no operation status offered")
 
 // State is how far an operation has come.
@@ -97,8 +97,8 @@ func (s *status) UnmarshalJSON(data []byte) error {
 }
 
 // UserOperationStatus returns how far an operation has come: biconomy_getUserOperationStatus or
-// pimlico_getUserOperationStatus, whichever the service offers. An operation the bundler does not know
-// has the state [Unknown]. A bundler that offers neither is an error matching [ErrNoStatus]. It asks once.
+// pimlico_getUserOperationStatus, whichever the service offers. An operation the bundler does not know has
+// the state [Unknown]. A bundler that offers neither is an error matching [ErrNoStatus]. It asks once.
 func (c *Client) UserOperationStatus(ctx context.Context, hash common.Hash) (Status, error) {
 	unknown := status{State: Unknown, Raw: "null"}
 	biconomy, pimlico := unknown, unknown

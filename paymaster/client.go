@@ -1,12 +1,8 @@
 package paymaster
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/url"
-
-	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/internal/jsonrpc"
 	"github.com/go-sesame/sesame/userop"
@@ -20,17 +16,14 @@ type Client struct {
 
 var _ userop.Paymaster = (*Client)(nil)
 
-// TransportError means that no usable answer came from the service: it could not be reached, or what
-// came back is no answer.
+// TransportError means that no usable answer came from the service: it could not be reached, or what came
+// back is no answer.
 type TransportError = jsonrpc.TransportError
 
-// New returns a client for the paymaster at url, key included. It does no I/O; a URL that cannot work
-// is the error of the first call.
+// New returns a client for the paymaster at url, key included. It does no I/O; a URL that cannot work, or a
+// nil option, is the error of every call.
 func New(url string, opts ...Option) *Client {
-	var o options
-	for _, opt := range opts {
-		opt.apply(&o)
-	}
+	o := newOptions(opts)
 	return &Client{rpc: o.rpc(url), options: o}
 }
 
@@ -48,25 +41,3 @@ func (c *Client) String() string { return c.rpc.String() }
 
 // GoString is [Client.String], so that %#v shows no key either.
 func (c *Client) GoString() string { return c.String() }
-
-// SponsorUserOperation asks the service to pay for op (pm_sponsorUserOperation), which carries a dummy
-// signature. With req.FeeToken the account pays in that token, for which it has approved the token
-// paymaster; see [Client.FeeQuotes]. An answer that sponsors nothing matches [userop.ErrNotSponsored].
-//
-// The gas limits go out as decimal strings, as this service is used to. Its answer may set them; they are
-// part of what it signed.
-func (c *Client) SponsorUserOperation(ctx context.Context, op *userop.Operation, req userop.SponsorRequest) (userop.Sponsorship, error) {
-	params := c.options.params(modeSponsored, req.CalculateGasLimits, req.Context)
-	if req.FeeToken != nil {
-		if *req.FeeToken == (common.Address{}) {
-			return userop.Sponsorship{}, errors.New("paymaster: the fee token is the zero address; leave it out to be sponsored")
-		}
-		params.Mode = modeERC20
-		params.TokenInfo = &tokenInfo{FeeToken: req.FeeToken.Hex()}
-	}
-	var answer sponsorship
-	if err := asError(c.rpc.Do(ctx, question("pm_sponsorUserOperation", &answer, (*serviceOperation)(op), params))); err != nil {
-		return userop.Sponsorship{}, err
-	}
-	return answer.checked()
-}

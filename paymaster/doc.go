@@ -7,6 +7,7 @@
 // ERC-7677. Both are a [userop.Paymaster].
 //
 // What the service answers instead of a sponsorship is an [*Error] with the service's own reason. An answer
-// that sponsors nothing, or that no policy covers the call, matches [userop.ErrNotSponsored]. A request that
-// got no usable answer is a [*TransportError]. None of them ever shows the key in the service's URL.
+// that sponsors nothing, or that no policy covers the call, matches [userop.ErrNotSponsored]; one that asks
+// for fewer requests matches [ErrRateLimited]. A request that got no usable answer is a [*TransportError].
+// None of them ever shows the key in the service's URL.
 package paymaster

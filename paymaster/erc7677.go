@@ -13,8 +13,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// ERC7677 talks to a paymaster service with the methods of ERC-7677, which many vendors have. It is safe
-// for concurrent use.
+// ERC7677 talks to a paymaster service with the methods of ERC-7677, which many vendors have. It is safe for
+// concurrent use.
 type ERC7677 struct {
 	rpc     *jsonrpc.Client
 	context any
@@ -22,19 +22,15 @@ type ERC7677 struct {
 
 var _ userop.Paymaster = (*ERC7677)(nil)
 
-// NewERC7677 returns a client for the service at url, key included. serviceContext is what the service
-// wants to know beside the operation, such as a policy ID; it is marshalled to JSON, nil as {}. An operation can
+// NewERC7677 returns a client for the service at url, key included. serviceContext is what the service wants
+// to know beside the operation, such as a policy ID; it is marshalled to JSON, nil as {}. An operation can
 // bring its own ([userop.Draft].PaymasterContext). Like [New] it does no I/O. Of the options those for the
 // transport apply.
 func NewERC7677(url string, serviceContext any, opts ...Option) *ERC7677 {
-	var o options
-	for _, opt := range opts {
-		opt.apply(&o)
-	}
 	if serviceContext == nil {
 		serviceContext = struct{}{}
 	}
-	return &ERC7677{rpc: o.rpc(url), context: serviceContext}
+	return &ERC7677{rpc: newOptions(opts).rpc(url), context: serviceContext}
 }
 
 // Close closes idle connections. The client can still be used.
@@ -51,7 +47,7 @@ type Stub struct {
 	PaymasterAndData []byte
 	// Final says that the stub is the sponsorship already: [ERC7677.Data] need not be asked.
 	Final bool
-	// Sponsor is the name of who pays, if the service tells.
+	// Sponsor is the name of whoever pays, if the service tells.
 	Sponsor string
 }
 
@@ -96,7 +92,7 @@ func (p *ERC7677) Data(ctx context.Context, op *userop.Operation, entryPoint com
 
 func (p *ERC7677) ask(ctx context.Context, method string, op *userop.Operation, entryPoint common.Address, chainID uint64) (Stub, error) {
 	var answer stub
-	if err := asError(p.rpc.Do(ctx, question(method, &answer, op, entryPoint.Hex(), hexutil.Uint64(chainID), p.context))); err != nil {
+	if err := asError(p.rpc.Do(ctx, newRequest(method, &answer, op, entryPoint.Hex(), hexutil.Uint64(chainID), p.context))); err != nil {
 		return Stub{}, err
 	}
 	if err := checkData(answer.PaymasterAndData); err != nil {
@@ -105,10 +101,10 @@ func (p *ERC7677) ask(ctx context.Context, method string, op *userop.Operation, 
 	return Stub(answer), nil
 }
 
-// SponsorUserOperation makes the service a [userop.Paymaster]. The service sets no gas limits: for an operation
-// that lacks some, it answers with the stub to estimate with, and without limits. For an operation that has its
-// limits it answers with the final data. Paying in a token is
-// arranged in the service's context, not with req.FeeToken.
+// SponsorUserOperation makes the service a [userop.Paymaster]. The service sets no gas limits: for an
+// operation that lacks some, it answers with the stub to estimate with, and without limits. For an operation
+// that has its limits it answers with the final data. Paying in a token is arranged in the service's context,
+// not with req.FeeToken.
 func (p *ERC7677) SponsorUserOperation(ctx context.Context, op *userop.Operation, req userop.SponsorRequest) (userop.Sponsorship, error) {
 	if req.FeeToken != nil {
 		return userop.Sponsorship{}, errors.New("paymaster: ERC-7677 has no fee token; name it in the service's context instead")

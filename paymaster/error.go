@@ -10,8 +10,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// Error is what a paymaster service answered instead of a result. Services that simulate the operation
-// report its failures here: then it holds a [*userop.AAError] and an [abi.Revert] for [errors.As].
+// Error is what a paymaster service answered instead of a result. Services that simulate the operation report
+// its failures here: then it holds a [*userop.AAError] and an [abi.Revert] for [errors.As].
 type Error struct {
 	// Method is the JSON-RPC method that was asked.
 	Method string
@@ -20,7 +20,8 @@ type Error struct {
 	// Message is in the service's own words.
 	Message string
 	// Data is the error's data member, nil where there is none.
-	Data       json.RawMessage
+	Data json.RawMessage
+	// HTTPStatus is that of the answer, also where it is 200.
 	HTTPStatus int
 	// RetryAfter is how long the service asks to stay away, 0 where it does not say.
 	RetryAfter time.Duration
@@ -29,6 +30,10 @@ type Error struct {
 	// Revert is the contract's own revert in the answer, nil where there is none.
 	Revert *abi.Revert
 }
+
+// ErrRateLimited is matched by an [*Error] with which the service asks for fewer requests (-32005, or HTTP
+// 429). It is bundler.ErrRateLimited, too.
+var ErrRateLimited = reason.ErrRateLimited
 
 // asError turns the service's answer into an *Error; transport errors stay as they are.
 func asError(err error) error {
@@ -47,16 +52,18 @@ func (e *Error) Error() string { return e.answer().Text("paymaster") }
 // Unwrap returns the AA code and the revert, as far as they are known.
 func (e *Error) Unwrap() []error { return e.answer().Errors() }
 
-// Is makes the refusals with which Biconomy's service says that no policy covers the call match
-// [userop.ErrNotSponsored], as an empty paymasterAndData does.
+// Is matches [ErrRateLimited], and [userop.ErrNotSponsored] for the refusals with which Biconomy's service
+// says that no policy covers the call, as an empty paymasterAndData does.
 func (e *Error) Is(target error) bool {
-	return target == userop.ErrNotSponsored &&
-		(strings.Contains(e.Message, "No policies were set") || strings.Contains(e.Message, "Smart contract data not found"))
+	switch target {
+	case ErrRateLimited:
+		return e.answer().RateLimited()
+	case userop.ErrNotSponsored:
+		return strings.Contains(e.Message, "No policies were set") || strings.Contains(e.Message, "Smart contract data not found")
+	}
+	return false
 }
 
-// RateLimited reports whether the service wants fewer requests (-32005, or HTTP 429).
-func (e *Error) RateLimited() bool { return e.answer().RateLimited() }
-
-// Temporary reports whether the same request may succeed later: rate limits and the service's own
-// troubles, not refusals.
+// Temporary reports whether the same request may succeed later: rate limits and the service's own troubles,
+// not refusals.
 func (e *Error) Temporary() bool { return e.answer().Temporary() && !e.Is(userop.ErrNotSponsored) }

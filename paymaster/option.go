@@ -17,18 +17,30 @@ type options struct {
 	webhook    any
 	expiry     time.Duration
 	account    *AccountInfo
+	invalid    error // the error of every call
+}
+
+func newOptions(opts []Option) (o options) {
+	for _, opt := range opts {
+		if opt == nil {
+			o.invalid = jsonrpc.ErrNilOption
+			continue
+		}
+		opt.apply(&o)
+	}
+	return o
 }
 
 func (o options) rpc(url string) *jsonrpc.Client {
-	return jsonrpc.New(jsonrpc.Config{URL: url, Service: "paymaster", HTTPClient: o.httpClient, Logger: o.logger})
+	return jsonrpc.New(jsonrpc.Config{URL: url, Service: "paymaster", HTTPClient: o.httpClient, Logger: o.logger, Invalid: o.invalid})
 }
 
 type optionFunc func(*options)
 
 func (f optionFunc) apply(o *options) { f(o) }
 
-// WithHTTPClient sends through client instead of a connection pool of the paymaster's own. Redirects
-// are not followed either way.
+// WithHTTPClient sends through client instead of a connection pool of the paymaster's own. Redirects are not
+// followed either way.
 func WithHTTPClient(client *http.Client) Option {
 	return optionFunc(func(o *options) { o.httpClient = client })
 }
@@ -44,8 +56,8 @@ func WithWebhookData(data any) Option {
 	return optionFunc(func(o *options) { o.webhook = data })
 }
 
-// WithExpiry asks Biconomy's service for sponsorships that are valid for d, in whole seconds. By default
-// the service decides.
+// WithExpiry asks Biconomy's service for sponsorships that are valid for d, in whole seconds. By default the
+// service decides.
 func WithExpiry(d time.Duration) Option {
 	return optionFunc(func(o *options) { o.expiry = d })
 }

@@ -1,5 +1,11 @@
-// Package userop has ERC-4337 user operations for EntryPoint v0.6: the type with its hash and JSON,
-// and the pipeline that turns a [Draft] into an operation on chain.
+// Package userop has ERC-4337 user operations for EntryPoint v0.6: the type with its hash and JSON, and the
+// pipeline that turns a [Draft] into an operation on chain.
+//
+//	sender, err := userop.NewSender(userop.SenderConfig{ChainID: 80002, EntryPoint: entryPoint, Bundler: bundler.New(url)})
+//	pending, err := sender.Send(ctx, userop.Draft{Sender: account, CallData: call, Signer: signer, Nonce: nonce})
+//	receipt, err := pending.Wait(ctx) // nil error: included and succeeded
+//
+// Package account makes drafts of a smart account's calls; this package knows no kind of account.
 //
 // A [Sender] takes a draft through these steps, which are the names in an [*Error]:
 //
@@ -10,7 +16,7 @@
 //	sign      once
 //	send      the same bytes again where that is safe
 //
-// and [Pending.Wait] waits for the outcome. What every service answers is checked before anything is signed. The
-// services are small interfaces ([Bundler], [Paymaster], [FeeSource]); packages bundler and paymaster have them over
-// JSON-RPC.
+// and [Pending.Wait] waits for the outcome. What every service answers is checked before anything is signed.
+// The services are small interfaces ([Bundler], [Paymaster], [FeeSource]); packages bundler and paymaster
+// have them over JSON-RPC.
 package userop

@@ -14,8 +14,8 @@ import (
 type Draft struct {
 	// Sender is the smart account that acts.
 	Sender common.Address
-	// CallData is what the EntryPoint will call the account with. It may be empty together with InitCode:
-	// an operation that only deploys the account.
+	// CallData is what the EntryPoint will call the account with. It may be empty together with InitCode: an
+	// operation that only deploys the account.
 	CallData []byte
 	// Compose, when set, reads what the call data depends on and returns the call data; CallData is not
 	// looked at then. It runs beside the other reads of the first step.
@@ -24,7 +24,8 @@ type Draft struct {
 	Signer Signer
 	// Nonce reads the operation's nonce.
 	Nonce func(ctx context.Context) (uint256.Int, error)
-	// Reserve, instead of Nonce, makes a nonce the operation's own. It runs before all else and may wait for one.
+	// Reserve, instead of Nonce, makes a nonce the operation's own. It runs before all else and may wait for
+	// one.
 	Reserve func(ctx context.Context) (Reservation, error)
 	// InitCode reads the code that deploys the account, empty for a deployed one. Nil means deployed.
 	InitCode func(ctx context.Context) ([]byte, error)
@@ -38,8 +39,8 @@ type Draft struct {
 	OrSelf bool
 	// FeeToken, with Sponsored, pays the paymaster in this ERC-20 token.
 	FeeToken *common.Address
-	// PaymasterContext is what the paymaster is to know of this operation beside its fields, such as a policy or
-	// the user; nil for what the paymaster's client was made with. It is marshalled to JSON.
+	// PaymasterContext is what the paymaster is to know of this operation beside its fields, such as a policy
+	// or the user; nil for what the paymaster's client was made with. It is marshalled to JSON.
 	PaymasterContext any
 	// Fees, when not zero, are used as they are instead of being asked for.
 	Fees Fees
@@ -52,11 +53,11 @@ type Draft struct {
 	// Overrides change the state for the estimation only.
 	Overrides StateOverride
 
-	// Accept has the last word on an operation that is complete but for its signature; an error of it
-	// stops the operation.
+	// Accept has the last word on an operation that is complete but for its signature; an error of it stops
+	// the operation.
 	Accept func(op *Operation) error
-	// BeforeSend runs once, after signing and before anything is sent; an error of it stops the
-	// operation. hash is the userOpHash.
+	// BeforeSend runs once, after signing and before anything is sent; an error of it stops the operation.
+	// hash is the userOpHash.
 	BeforeSend func(ctx context.Context, op *Operation, hash common.Hash) error
 }
 

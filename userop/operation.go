@@ -19,8 +19,8 @@ import (
 	"github.com/go-sesame/sesame/internal/quantity"
 )
 
-// Operation is one ERC-4337 user operation in the form of EntryPoint v0.6. Gas limits are in gas,
-// fees in wei per gas. The zero value of a field is what the chain reads as zero or empty.
+// Operation is one ERC-4337 user operation in the form of EntryPoint v0.6. Gas limits are in gas, fees in wei
+// per gas. The zero value of a field is what the chain reads as zero or empty.
 type Operation struct {
 	// Sender is the smart account that acts.
 	Sender common.Address
@@ -46,8 +46,8 @@ type Operation struct {
 	Signature []byte
 }
 
-// Hash returns the userOpHash that EntryPoint v0.6 computes for the operation (getUserOpHash):
-// what the account's owner or session key signs. The signature is not part of it.
+// Hash returns the userOpHash that EntryPoint v0.6 computes for the operation (getUserOpHash): what the
+// account's owner or session key signs. The signature is not part of it.
 func (op *Operation) Hash(entryPoint common.Address, chainID uint64) common.Hash {
 	packed := make([]byte, 0, 10*abi.WordSize)
 	packed = abiword.AppendAddress(packed, op.Sender)
@@ -107,8 +107,8 @@ type operationJSON struct {
 	Signature            hexutil.Bytes     `json:"signature"`
 }
 
-// MarshalJSON writes the operation as JSON-RPC services of EntryPoint v0.6 take it: all eleven
-// fields, the sender with its checksum, numbers as minimal 0x-hex, empty bytes as "0x".
+// MarshalJSON writes the operation as JSON-RPC services of EntryPoint v0.6 take it: all eleven fields, the
+// sender with its checksum, numbers as minimal 0x-hex, empty bytes as "0x".
 func (op Operation) MarshalJSON() ([]byte, error) {
 	return json.Marshal(operationJSON{
 		Sender:               op.Sender.Hex(),
@@ -125,10 +125,10 @@ func (op Operation) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// UnmarshalJSON reads an operation in the v0.6 shape. Numbers may be 0x-hex, decimal strings or JSON
-// numbers. sender, nonce, callData, the three gas limits and the two fees have to be there; initCode,
-// paymasterAndData and signature are empty where they are missing. Unknown fields are not carried
-// along. The error names every field that is missing or wrong, and then op is unchanged.
+// UnmarshalJSON reads an operation in the v0.6 shape. Numbers may be 0x-hex, decimal strings or JSON numbers.
+// sender, nonce, callData, the three gas limits and the two fees have to be there; initCode, paymasterAndData
+// and signature are empty where they are missing. Unknown fields are not carried along. The error names every
+// field that is missing or wrong, and then op is unchanged.
 func (op *Operation) UnmarshalJSON(data []byte) error {
 	r, err := jsonobject.Parse(data)
 	if err != nil {
@@ -159,14 +159,14 @@ func (op *Operation) UnmarshalJSON(data []byte) error {
 func (op Operation) String() string {
 	parts := []string{"nonce " + nonceText(&op.Nonce)}
 	if len(op.InitCode) > 0 {
-		parts = append(parts, "deploys with "+named(op.InitCode, "factory"))
+		parts = append(parts, "deploys with "+addressText(op.InitCode, "factory"))
 	}
 	parts = append(parts,
 		callText(op.CallData),
 		"gas "+op.Gas().String(),
 		"fee "+op.Fees().String())
 	if len(op.PaymasterAndData) > 0 {
-		parts = append(parts, "paid by "+named(op.PaymasterAndData, "paymaster"))
+		parts = append(parts, "paid by "+addressText(op.PaymasterAndData, "paymaster"))
 	}
 	parts = append(parts, signatureText(op.Signature))
 	return "user operation of " + op.Sender.Hex() + ": " + strings.Join(parts, ", ")
@@ -189,10 +189,10 @@ func (op Operation) LogValue() slog.Value {
 		slog.String("signature", signatureText(op.Signature)),
 	}
 	if len(op.InitCode) > 0 {
-		attrs = append(attrs, slog.String("deploys", named(op.InitCode, "factory")))
+		attrs = append(attrs, slog.String("deploys", addressText(op.InitCode, "factory")))
 	}
 	if len(op.PaymasterAndData) > 0 {
-		attrs = append(attrs, slog.String("payer", named(op.PaymasterAndData, "paymaster")))
+		attrs = append(attrs, slog.String("payer", addressText(op.PaymasterAndData, "paymaster")))
 	}
 	return slog.GroupValue(attrs...)
 }
@@ -217,8 +217,8 @@ func callText(data []byte) string {
 	}
 }
 
-// named returns the address that bytes begin with, and how many follow.
-func named(data []byte, what string) string {
+// addressText returns the address that bytes begin with, and how many follow.
+func addressText(data []byte, what string) string {
 	if len(data) < common.AddressLength {
 		return fmt.Sprintf("%d bytes, too short for a %s", len(data), what)
 	}

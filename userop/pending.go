@@ -40,10 +40,10 @@ const (
 	longestPoll = 30 * time.Second
 )
 
-// Wait asks the bundler for the receipt, soon at first and less often later, until the operation is
-// included or ctx ends. A nil error means that it was included and its call succeeded. A call that
-// reverted is a [*RevertError], an operation that the bundler gave up an error matching [ErrDropped], and any
-// other end of the wait a [*WaitError]. A revert comes with its receipt. Without a deadline in ctx,
+// Wait asks the bundler for the receipt, soon at first and less often later, until the operation is included
+// or ctx ends. A nil error means that it was included and its call succeeded. A call that reverted is a
+// [*RevertError], an operation that the bundler gave up an error matching [ErrDropped], and any other end of
+// the wait a [*WaitError]. A revert comes with its receipt. Without a deadline in ctx,
 // [SenderConfig].WaitTimeout ends the wait.
 func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 	if _, ok := ctx.Deadline(); !ok {
@@ -93,8 +93,8 @@ func permanent(err error) bool {
 	return errors.As(err, &judged) && !judged.Temporary()
 }
 
-// dropped asks a bundler that can tell whether it gave the operation up. It looks for a receipt once
-// more, since an operation leaves the bundler's memory when it is included, too.
+// dropped asks a bundler that can tell whether it gave the operation up. It looks for a receipt once more,
+// since an operation leaves the bundler's memory when it is included, too.
 func (p *Pending) dropped(ctx context.Context) bool {
 	bundler, ok := p.sender.cfg.Bundler.(DropReporter)
 	if !ok {

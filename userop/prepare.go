@@ -8,16 +8,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// prepare reads everything that does not depend on each other at once. The operation then lacks the limits that
-// the caller did not give, and who pays; its signature is the dummy.
+// prepare reads everything that does not depend on each other at once. The operation then lacks the limits
+// that the caller did not give, and who pays; its signature is the dummy.
 func (r *run) prepare(ctx context.Context) (err error) {
 	group, reading := errgroup.WithContext(ctx)
-	group.Go(into(reading, &r.op.Nonce, r.nonce.Nonce))
+	group.Go(readInto(reading, &r.op.Nonce, r.nonce.Nonce))
 	if r.draft.Compose != nil {
-		group.Go(into(reading, &r.op.CallData, r.draft.Compose))
+		group.Go(readInto(reading, &r.op.CallData, r.draft.Compose))
 	}
 	if r.draft.InitCode != nil {
-		group.Go(into(reading, &r.op.InitCode, r.draft.InitCode))
+		group.Go(readInto(reading, &r.op.InitCode, r.draft.InitCode))
 	}
 	switch source := r.sender.cfg.Fees; {
 	case !r.draft.Fees.isZero():
@@ -45,8 +45,8 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// into is a read whose value goes to field.
-func into[T any](ctx context.Context, field *T, read func(context.Context) (T, error)) func() error {
+// readInto is a read whose value goes to field.
+func readInto[T any](ctx context.Context, field *T, read func(context.Context) (T, error)) func() error {
 	return func() (err error) {
 		*field, err = read(ctx)
 		return err

@@ -9,8 +9,8 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// price fills the gas limits and, for a sponsored draft, paymasterAndData: by the paymaster, or by the bundler's
-// estimate. What came of it is held against what the draft allows.
+// price fills the gas limits and, for a sponsored draft, paymasterAndData: by the paymaster, or by the
+// bundler's estimate. What came of it is held against what the draft allows.
 func (r *run) price(ctx context.Context) error {
 	step, err := StepEstimate, error(nil)
 	if r.draft.Sponsored {
@@ -37,9 +37,9 @@ func (r *run) price(ctx context.Context) error {
 	return nil
 }
 
-// sponsor fills paymasterAndData and the limits. A paymaster proposes the limits together with its
-// signature, which covers them. Where the caller has a say in them, or the paymaster proposes none, it is
-// asked once more when they stand.
+// sponsor fills paymasterAndData and the limits. A paymaster proposes the limits together with its signature,
+// which covers them. Where the caller has a say in them, or the paymaster proposes none, it is asked once
+// more when they stand.
 func (r *run) sponsor(ctx context.Context) (Step, error) {
 	if r.draft.Gas.complete() {
 		return StepSponsor, r.sponsorFixed(ctx)

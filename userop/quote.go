@@ -9,8 +9,8 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// FeeQuoter is a [Paymaster] that can be paid in tokens and says what that would cost; *paymaster.Client
-// is one.
+// FeeQuoter is a [Paymaster] that can be paid in tokens and says what that would cost; *paymaster.Client is
+// one.
 type FeeQuoter interface {
 	// FeeQuotes says what op, which carries a dummy signature, would cost in tokens.
 	FeeQuotes(ctx context.Context, op *Operation, req QuoteRequest) (FeeQuotes, error)
@@ -64,8 +64,8 @@ type FeeQuote struct {
 
 // FeeQuotes asks the paymaster what the draft's operation would cost in tokens, all that it takes if none is
 // named. Nothing is signed, and whether the account has the tokens does not matter. The gas limits are the
-// service's own; with the draft's margins, overrides or limits they are those, and the bundler estimates what is
-// missing. Every error is an [*Error].
+// service's own; with the draft's margins, overrides or limits they are those, and the bundler estimates what
+// is missing. Every error is an [*Error].
 func (s *Sender) FeeQuotes(ctx context.Context, draft Draft, tokens ...common.Address) (FeeQuotes, error) {
 	quoter, ok := s.cfg.Paymaster.(FeeQuoter)
 	if !ok {

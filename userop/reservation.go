@@ -7,18 +7,18 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// Reservation is a nonce that belongs to one operation alone, so that operations sent at the same time do
-// not collide. [Draft.Reserve] makes one. The pipeline asks for the nonce, commits it when the operation is
-// sent, and releases it when it knows what became of it; a reservation whose operation nobody waits for
-// is committed and never released.
+// Reservation is a nonce that belongs to one operation alone, so that operations sent at the same time do not
+// collide. [Draft.Reserve] makes one. The pipeline asks for the nonce, commits it when the operation is sent,
+// and releases it when it knows what became of it; a reservation whose operation nobody waits for is
+// committed and never released.
 type Reservation interface {
 	// Nonce returns the nonce. It is called once at most, beside the other reads of the first step.
 	Nonce(ctx context.Context) (uint256.Int, error)
-	// Commit says that the signed operation is about to be sent: from now on it may land. An error means
-	// that the nonce is not the operation's own any more, and nothing is sent.
+	// Commit says that the signed operation is about to be sent: from now on it may land. An error means that
+	// the nonce is not the operation's own any more, and nothing is sent.
 	Commit(hash common.Hash) error
-	// Release ends the reservation: used if an operation with the nonce is on chain, not used if there
-	// will be none. It may come twice, and late.
+	// Release ends the reservation: used if an operation with the nonce is on chain, not used if there will
+	// be none. It may come twice, and late.
 	Release(used bool)
 }
 

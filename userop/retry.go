@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// MayBeAccepted reports whether an operation may be included although sending it, or waiting for it,
-// failed with err: the request may have reached the bundler, and its answer got lost. Wait for it with
+// MayBeAccepted reports whether an operation may be included although sending it, or waiting for it, failed
+// with err: the request may have reached the bundler, and its answer got lost. Wait for it with
 // [Sender.Watch], or send the same bytes again with [Sender.Resend]; never sign another one for the same
 // purpose before that is known.
 //
@@ -40,30 +40,30 @@ func temporary(err error) bool {
 	return errors.As(err, &judged) && judged.Temporary()
 }
 
-// doubtfulError is a refusal that came after an answer had got lost: the refusal may be about the
+// uncertainError is a refusal that came after an answer had got lost: the refusal may be about the
 // operation's own inclusion.
-type doubtfulError struct{ err error }
+type uncertainError struct{ err error }
 
-func (e *doubtfulError) Error() string {
+func (e *uncertainError) Error() string {
 	return e.err.Error() + " (an earlier try may have been accepted: its answer got lost)"
 }
 
-func (e *doubtfulError) Unwrap() error { return e.err }
+func (e *uncertainError) Unwrap() error { return e.err }
 
-func (e *doubtfulError) MayBeDelivered() bool { return true }
+func (e *uncertainError) MayBeDelivered() bool { return true }
 
-func (e *doubtfulError) Temporary() bool { return false }
+func (e *uncertainError) Temporary() bool { return false }
 
-// SafeToRetry reports whether the whole send can be tried again as it was: the operation was surely
-// not accepted, and the cause passes by itself, such as a service that is overloaded or a node that is out of
+// SafeToRetry reports whether the whole send can be tried again as it was: the operation was surely not
+// accepted, and the cause passes by itself, such as a service that is overloaded or a node that is out of
 // reach.
 func SafeToRetry(err error) bool {
 	return !MayBeAccepted(err) && (temporary(err) || nodeUnavailable(err))
 }
 
-// nodeUnavailable reports whether err is a node that could not be read for now, while an operation was prepared: it
-// was out of reach, or has too much to do. A chain reader's errors do not tell that by a method, as those of
-// the bundler and the paymaster do.
+// nodeUnavailable reports whether err is a node that could not be read for now, while an operation was
+// prepared: it was out of reach, or has too much to do. A chain reader's errors do not tell that by a method,
+// as those of the bundler and the paymaster do.
 func nodeUnavailable(err error) bool {
 	var failed *Error
 	if !errors.As(err, &failed) || failed.Step != StepPrepare {
@@ -88,7 +88,8 @@ func nodeUnavailable(err error) bool {
 	}
 }
 
-// busyStatus is how an error of go-ethereum's rpc client begins where HTTP itself failed in a way that passes.
+// busyStatus is how an error of go-ethereum's rpc client begins where HTTP itself failed in a way that
+// passes.
 var busyStatus = regexp.MustCompile(`^(408|429|5\d\d) `)
 
 func innermost(err error) error {

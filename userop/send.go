@@ -24,11 +24,11 @@ func (r *run) send(ctx context.Context) (*Pending, error) {
 	return pending, err
 }
 
-// Resend hands a signed operation to the bundler, again if the way there failed: an operation is
-// signed once, and a bundler that knows it already has accepted it. The bundler's hash must be ours.
+// Resend hands a signed operation to the bundler, again if the way there failed: an operation is signed once,
+// and a bundler that knows it already has accepted it. The bundler's hash must be ours.
 //
-// The operation is taken for one that was sent before. One that is on chain is refused, its nonce being
-// used: then it is looked for, and is success. After any other refusal [MayBeAccepted] stays true.
+// The operation is taken for one that was sent before. One that is on chain is refused, its nonce being used:
+// then it is looked for, and is success. After any other refusal [MayBeAccepted] stays true.
 func (s *Sender) Resend(ctx context.Context, op *Operation) (*Pending, error) {
 	if op == nil {
 		return nil, &Error{Step: StepCheck, Err: errors.New("no operation to send again: what failed before it was signed is to be sent anew")}
@@ -52,8 +52,8 @@ func (s *Sender) submit(ctx context.Context, op *Operation, sentBefore bool) (*P
 	return pending, nil
 }
 
-// sendBytes tries to send, and returns the hash that the bundler knows the operation by. mayBeKnown says that an
-// earlier try may have reached the bundler.
+// sendBytes tries to send, and returns the hash that the bundler knows the operation by. mayBeKnown says that
+// an earlier try may have reached the bundler.
 func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash, mayBeKnown bool) (common.Hash, error) {
 	for try := 1; ; try++ {
 		answer, err := s.cfg.Bundler.SendUserOperation(ctx, op, s.cfg.EntryPoint)
@@ -62,7 +62,7 @@ func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash,
 		}
 		if try == sendTries || !temporary(err) || sleep(ctx, jitter(time.Duration(try)*firstPoll)) != nil {
 			if mayBeKnown && !mayBeDelivered(err) {
-				return s.includedOrDoubtful(ctx, hash, err)
+				return s.includedOrUncertain(ctx, hash, err)
 			}
 			return common.Hash{}, err
 		}
@@ -71,11 +71,11 @@ func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash,
 	}
 }
 
-// includedOrDoubtful judges a refusal that came after an answer had got lost. It may be about the operation's own
-// inclusion, which used its nonce up: then there is a receipt, or at least a doubt.
-func (s *Sender) includedOrDoubtful(ctx context.Context, hash common.Hash, refusal error) (common.Hash, error) {
+// includedOrUncertain judges a refusal that came after an answer had got lost. It may be about the
+// operation's own inclusion, which used its nonce up: then there is a receipt, or at least a doubt.
+func (s *Sender) includedOrUncertain(ctx context.Context, hash common.Hash, refusal error) (common.Hash, error) {
 	if _, err := s.cfg.Bundler.UserOperationReceipt(ctx, hash); err != nil {
-		return common.Hash{}, &doubtfulError{refusal}
+		return common.Hash{}, &uncertainError{refusal}
 	}
 	return hash, nil
 }

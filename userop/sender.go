@@ -26,8 +26,8 @@ type SenderConfig struct {
 	Logger *slog.Logger
 }
 
-// Sender is the pipeline from a [Draft] to a [Pending] operation, for one chain and EntryPoint. It is
-// safe for concurrent use.
+// Sender is the pipeline from a [Draft] to a [Pending] operation, for one chain and EntryPoint. It is safe
+// for concurrent use.
 type Sender struct {
 	cfg SenderConfig
 	// identified is set once the bundler said that it serves the chain and the EntryPoint.
@@ -116,8 +116,8 @@ func (s *Sender) BuildUnsigned(ctx context.Context, draft Draft) (*Operation, er
 	return run.op, nil
 }
 
-// run is one draft on its way through the pipeline. Its methods are the steps, in their order: [Sender.check] begins
-// one, then prepare, price, sign and send.
+// run is one draft on its way through the pipeline. Its methods are the steps, in their order: [Sender.check]
+// begins one, then prepare, price, sign and send.
 type run struct {
 	sender *Sender
 	draft  *Draft
@@ -146,7 +146,8 @@ func (s *Sender) check(ctx context.Context, draft *Draft) (*run, error) {
 	return r, nil
 }
 
-// sign signs the operation, tells the caller's hook, and commits the nonce: from now on the operation may be sent.
+// sign signs the operation, tells the caller's hook, and commits the nonce: from now on the operation may be
+// sent.
 func (r *run) sign(ctx context.Context) error {
 	signature, err := r.draft.Signer.Sign(ctx, r.op, r.sender.hash(r.op))
 	if err != nil {

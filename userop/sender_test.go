@@ -469,7 +469,8 @@ func TestWaitPollsSoonAndThenLessOften(t *testing.T) {
 	})
 }
 
-// stuck is a bundler that leaves a question without an answer now and then, as connections do that died unnoticed.
+// stuck is a bundler that leaves a question without an answer now and then, as connections do that died
+// unnoticed.
 type stuck struct {
 	*services
 	every int

@@ -2,48 +2,70 @@ package userop
 
 import (
 	"context"
-	"errors"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
 )
 
+// Signer turns an operation into its signature bytes. Implementations are safe for concurrent use.
+type Signer interface {
+	// DummySignature returns bytes of the right shape for estimation; they never validate.
+	DummySignature(op *Operation) ([]byte, error)
+	// Sign returns the signature for op, whose userOpHash is hash.
+	Sign(ctx context.Context, op *Operation, hash common.Hash) ([]byte, error)
+}
+
 // Bundler is what the pipeline needs of a bundler; *bundler.Client is one.
 type Bundler interface {
-	// SendUserOperation submits op and returns the hash the bundler knows it by
-	// (eth_sendUserOperation). A bundler that says it knows the operation already
-	// has accepted it: that is success.
+	// SendUserOperation submits op and returns the hash the bundler knows it by (eth_sendUserOperation). A
+	// bundler that says it knows the operation already has accepted it: that is success.
 	SendUserOperation(ctx context.Context, op *Operation, entryPoint common.Address) (common.Hash, error)
-	// EstimateUserOperationGas returns the limits op needs (eth_estimateUserOperationGas). op carries
-	// a dummy signature. overrides may be nil.
+	// EstimateUserOperationGas returns the limits op needs (eth_estimateUserOperationGas). op carries a dummy
+	// signature. overrides may be nil.
 	EstimateUserOperationGas(ctx context.Context, op *Operation, entryPoint common.Address, overrides StateOverride) (Gas, error)
-	// UserOperationReceipt returns the receipt of an included operation (eth_getUserOperationReceipt),
-	// or an error matching [ErrNotFound] while there is none.
+	// UserOperationReceipt returns the receipt of an included operation (eth_getUserOperationReceipt), or an
+	// error matching [ErrNotFound] while there is none.
 	UserOperationReceipt(ctx context.Context, hash common.Hash) (*Receipt, error)
+}
+
+// StateOverride changes accounts for the time of one estimation, as in eth_call's third parameter.
+type StateOverride map[common.Address]AccountOverride
+
+// AccountOverride is what [StateOverride] changes of one account. Nil fields stay as they are.
+type AccountOverride struct {
+	Balance   *hexutil.U256               `json:"balance,omitempty"`
+	Nonce     *hexutil.Uint64             `json:"nonce,omitempty"`
+	Code      hexutil.Bytes               `json:"code,omitempty"`
+	State     map[common.Hash]common.Hash `json:"state,omitempty"`
+	StateDiff map[common.Hash]common.Hash `json:"stateDiff,omitempty"`
 }
 
 // FeeSource proposes fees for the next operation. A bundler that knows its own price is one.
 type FeeSource interface {
+	// Fees returns fees in wei per gas, or an error matching [ErrNoFees] where there are none to propose.
 	Fees(ctx context.Context) (Fees, error)
 }
 
-// Identity is what a service says about the chain it serves. A [Bundler] that has it is asked
-// before its first operation, so that nothing is signed for the wrong chain or EntryPoint.
+// Identity is what a service says about the chain it serves. A [Bundler] that has it is asked before its
+// first operation, so that nothing is signed for the wrong chain or EntryPoint.
 type Identity interface {
+	// ChainID returns the chain that the service serves (eth_chainId).
 	ChainID(ctx context.Context) (uint64, error)
+	// SupportedEntryPoints returns the EntryPoints that it takes operations for (eth_supportedEntryPoints).
 	SupportedEntryPoints(ctx context.Context) ([]common.Address, error)
 }
 
 // DropReporter is a [Bundler] that can tell whether it gave an operation up; a wait asks it now and then.
 type DropReporter interface {
+	// UserOperationDropped reports whether the operation with that userOpHash will not be included any more.
 	UserOperationDropped(ctx context.Context, hash common.Hash) (bool, error)
 }
 
 // Paymaster is what the pipeline needs of a paymaster service; *paymaster.Client is one.
 type Paymaster interface {
-	// SponsorUserOperation asks the service to pay for op, which carries a dummy signature.
-	// An answer that sponsors nothing is an error.
+	// SponsorUserOperation asks the service to pay for op, which carries a dummy signature. An answer that
+	// sponsors nothing is an error.
 	SponsorUserOperation(ctx context.Context, op *Operation, req SponsorRequest) (Sponsorship, error)
 }
 
@@ -59,34 +81,11 @@ type SponsorRequest struct {
 	Context any
 }
 
-// Sponsorship is a paymaster's answer. The paymaster signed the operation with these limits: nil
-// means that it left the operation's own limit alone.
+// Sponsorship is a paymaster's answer. The paymaster signed the operation with these limits: nil means that
+// it left the operation's own limit alone.
 type Sponsorship struct {
 	PaymasterAndData     []byte
 	CallGasLimit         *uint256.Int
 	VerificationGasLimit *uint256.Int
 	PreVerificationGas   *uint256.Int
-}
-
-// StateOverride changes accounts for the time of one estimation, as in eth_call's third parameter.
-type StateOverride map[common.Address]AccountOverride
-
-// AccountOverride is what [StateOverride] changes of one account. Nil fields stay as they are.
-type AccountOverride struct {
-	Balance   *hexutil.U256               `json:"balance,omitempty"`
-	Nonce     *hexutil.Uint64             `json:"nonce,omitempty"`
-	Code      hexutil.Bytes               `json:"code,omitempty"`
-	State     map[common.Hash]common.Hash `json:"state,omitempty"`
-	StateDiff map[common.Hash]common.Hash `json:"stateDiff,omitempty"`
-}
-
-// ErrNotFound means that the service does not know the operation, or that it is not yet included.
-var ErrNotFound = errors.New("user operation not found")
-
-// Signer turns an operation into its signature bytes. Implementations are safe for concurrent use.
-type Signer interface {
-	// DummySignature returns bytes of the right shape for estimation; they never validate.
-	DummySignature(op *Operation) ([]byte, error)
-	// Sign returns the signature for op, whose userOpHash is hash.
-	Sign(ctx context.Context, op *Operation, hash common.Hash) ([]byte, error)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/abiword"
-	"github.com/go-sesame/sesame/internal/kit"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -25,7 +25,7 @@ func (p *Paymaster) seal(ctx context.Context, op *userop.Operation) error {
 	if err != nil {
 		return err
 	}
-	data := kit.SponsorData{Paymaster: p.contract, PaymasterID: p.id, ValidUntil: until, Signature: sig}
+	data := contracts.VerifyingPaymasterData{Paymaster: p.contract, PaymasterID: p.id, ValidUntil: until, Signature: sig}
 	op.PaymasterAndData = data.Pack()
 	return nil
 }

@@ -5,18 +5,19 @@ import (
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/go-sesame/sesame/internal/jsonrpc"
 	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
 	"github.com/go-sesame/sesame/internal/localhttp"
 )
 
 // JSON-RPC error codes, as in ERC-7769.
 const (
-	codeRejected   = -32500
-	codePaymaster  = -32501
-	codeTimeRange  = -32503
-	codeAggregator = -32506
-	codeSignature  = -32507
-	codeReverted   = -32521
+	codeRejected   = jsonrpc.CodeRejected
+	codePaymaster  = jsonrpc.CodePaymaster
+	codeTimeRange  = jsonrpc.CodeTimeRange
+	codeAggregator = jsonrpc.CodeAggregator
+	codeSignature  = jsonrpc.CodeSignature
+	codeReverted   = jsonrpc.CodeReverted
 )
 
 var (

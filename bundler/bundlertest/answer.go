@@ -9,12 +9,13 @@ import (
 // TB is the part of testing.TB that [NewServer] needs.
 type TB = jsonrpctest.TB
 
-// Request is a request that a [Server] got: its Method, its Params and ID as JSON, its HTTP Header, its whole Body,
-// and the Time when it came.
+// Request is a request that a [Server] got: its Method, its Params and ID as JSON, its HTTP Header, its whole
+// Body, and the Time when it came.
 type Request = jsonrpctest.Request
 
-// Answer is what a [Server] does with a request. Make one with [Result], [Fail] or another function that returns
-// one. Its method After(d) gives it later, WithHeader(name, value) adds an HTTP header such as Retry-After.
+// Answer is what a [Server] does with a request. Make one with [Result], [Fail] or another function that
+// returns one. Its method After(d) gives it later, WithHeader(name, value) adds an HTTP header such as
+// Retry-After.
 type Answer = jsonrpctest.Answer
 
 // Result answers with a JSON-RPC result; nil is null.
@@ -28,8 +29,8 @@ func FailWith(code int, message string, data any) Answer {
 	return jsonrpctest.FailWith(code, message, data)
 }
 
-// Compute answers with what f returns. An error becomes a JSON-RPC error, with its code where it has an ErrorCode
-// method.
+// Compute answers with what f returns. An error becomes a JSON-RPC error, with its code where it has an
+// ErrorCode method.
 func Compute(f func(context.Context, Request) (any, error)) Answer { return jsonrpctest.Compute(f) }
 
 // Status answers with an HTTP status and a body that is not JSON-RPC, as a proxy in front of a service does.
@@ -50,8 +51,8 @@ func Truncated(result any) Answer { return jsonrpctest.Truncated(result) }
 // Drop cuts the connection instead of answering. The server has got the request.
 func Drop() Answer { return jsonrpctest.Drop() }
 
-// Lost lets another answer happen, at the service behind it too, and cuts the connection instead of delivering it:
-// what was sent may have been accepted, and the client cannot know.
+// Lost lets another answer happen, at the service behind it too, and cuts the connection instead of
+// delivering it: what was sent may have been accepted, and the client cannot know.
 func Lost(answer Answer) Answer { return jsonrpctest.Lost(answer) }
 
 // Forward passes requests on to the JSON-RPC service at url.

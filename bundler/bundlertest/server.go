@@ -42,13 +42,14 @@ const (
 	Pimlico
 )
 
-// Server is a scripted JSON-RPC service that begins as a bundler on which everything goes well: it names its chain
-// and EntryPoint, quotes 2 gwei with a tip of 1 gwei, estimates 100,000 / 200,000 / 50,000 gas, accepts every
-// operation under its own hash, and has a receipt of success for it at once. It is safe for concurrent use.
+// Server is a scripted JSON-RPC service that begins as a bundler on which everything goes well: it names its
+// chain and EntryPoint, quotes 2 gwei with a tip of 1 gwei, estimates 100,000 / 200,000 / 50,000 gas, accepts
+// every operation under its own hash, and has a receipt of success for it at once. It is safe for concurrent
+// use.
 //
-// On(method, answers...) sets the answers to a method: one request after another takes the next, and the last one
-// stays. Otherwise(answer) sets the answer to all other methods. Requests(method) and Count(method) are the log, of
-// all methods where it is empty. URL() is the server's address, and Close() stops it.
+// On(method, answers...) sets the answers to a method: one request after another takes the next, and the last
+// one stays. Otherwise(answer) sets the answer to all other methods. Requests(method) and Count(method) are
+// the log, of all methods where it is empty. URL() is the server's address, and Close() stops it.
 type Server struct {
 	*jsonrpctest.Server
 	chainID uint64

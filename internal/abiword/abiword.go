@@ -1,5 +1,5 @@
-// Package abiword encodes the words that ABI-encoded data is made of, without reflection: what package abi and
-// the encoders of single contracts have in common.
+// Package abiword encodes the words that ABI-encoded data is made of, without reflection: what package abi
+// and the encoders of single contracts have in common.
 package abiword
 
 import (
@@ -12,8 +12,8 @@ import (
 // Size is the size of one ABI word in bytes.
 const Size = 32
 
-// The Append functions are the encoder of the hot path: operation hashes, session signatures and
-// the account's own calls are built with them, without reflection and with one allocation.
+// The Append functions are the encoder of the hot path: operation hashes, session signatures and the
+// account's own calls are built with them, without reflection and with one allocation.
 
 // AppendWord appends 32 bytes as they are.
 func AppendWord(dst []byte, word common.Hash) []byte {
@@ -40,8 +40,8 @@ func AppendAddress(dst []byte, a common.Address) []byte {
 	return append(dst, word[:]...)
 }
 
-// AppendBytes appends the tail of a dynamic bytes value: its length as one word, then the bytes
-// padded on the right to whole words. See [BytesSize] for how much that is.
+// AppendBytes appends the tail of a dynamic bytes value: its length as one word, then the bytes padded on the
+// right to whole words. See [BytesSize] for how much that is.
 func AppendBytes(dst, b []byte) []byte {
 	dst = AppendUint64(dst, uint64(len(b)))
 	dst = append(dst, b...)
@@ -61,8 +61,13 @@ func AppendHashes(dst []byte, hashes []common.Hash) []byte {
 	return dst
 }
 
-// Uint48Size is how many bytes [AppendUint48] appends.
-const Uint48Size = 6
+// Contracts keep times as uint48 seconds.
+const (
+	// Uint48Size is how many bytes [AppendUint48] appends.
+	Uint48Size = 6
+	// MaxUint48 is the largest uint48.
+	MaxUint48 = 1<<(8*Uint48Size) - 1
+)
 
 // AppendUint48 appends the low 48 bits of v, big-endian and without padding: a time, tightly packed.
 func AppendUint48(dst []byte, v uint64) []byte {
@@ -79,4 +84,14 @@ func BytesSize(n int) int {
 // HashesSize is how many bytes [AppendHashes] appends for n hashes.
 func HashesSize(n int) int {
 	return Size + n*Size
+}
+
+// IsZero reports whether all bytes are zero, as padding has to be.
+func IsZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
 }

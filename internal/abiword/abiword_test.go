@@ -20,8 +20,8 @@ func randomBytes(r *rand.Rand, n int) []byte {
 	return b
 }
 
-// The Append functions make the words and tails that the generic encoder makes, and as many as
-// the size functions say.
+// The Append functions make the words and tails that the generic encoder makes, and as many as the size
+// functions say.
 func TestAppend(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	address := common.Address{1, 19: 2}

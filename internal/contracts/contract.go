@@ -31,8 +31,8 @@ func mustParse(text string) *Contract {
 	return c
 }
 
-// Called returns the function that the calldata calls, by its selector alone; false where the contract has none
-// such.
+// Called returns the function that the calldata calls, by its selector alone; false where the contract has
+// none such.
 func (c *Contract) Called(callData []byte) (*abi.Function, bool) {
 	if len(callData) < abi.SelectorSize {
 		return nil, false

@@ -24,7 +24,8 @@ type Deployment struct {
 	VerifyingPaymaster, TokenPaymaster common.Address
 	// Resolver finds accounts of version 1 that were upgraded to version 2.
 	Resolver common.Address
-	// Deployer is the deterministic deployer, through which the others came to the same address on every chain.
+	// Deployer is the deterministic deployer, through which the others came to the same address on every
+	// chain.
 	Deployer common.Address
 }
 

@@ -5,8 +5,10 @@ import (
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 // EntryPoint returns the interface of the ERC-4337 EntryPoint, version 0.6. Its errors also have
@@ -62,8 +64,8 @@ var (
 	selectorDepositTo          = newSelector(0xb760faf9)
 )
 
-// HandleOps returns the calldata with which a bundler executes operations: handleOps(UserOperation[],address).
-// The beneficiary receives the fees.
+// HandleOps returns the calldata with which a bundler executes operations:
+// handleOps(UserOperation[],address). The beneficiary receives the fees.
 func HandleOps(ops []UserOperation, beneficiary common.Address) []byte {
 	size := 3 * abiword.Size
 	for i := range ops {
@@ -84,8 +86,8 @@ func HandleOps(ops []UserOperation, beneficiary common.Address) []byte {
 	return call
 }
 
-// SimulateValidation returns the calldata of simulateValidation(UserOperation). The call always reverts:
-// with ValidationResult where the operation is valid ([DecodeRevert]).
+// SimulateValidation returns the calldata of simulateValidation(UserOperation). The call always reverts: with
+// ValidationResult where the operation is valid ([DecodeRevert]).
 func SimulateValidation(op UserOperation) []byte {
 	call := newCall(selectorSimulateValidation, abiword.Size+op.size())
 	return op.append(abiword.AppendUint64(call, abiword.Size))
@@ -108,27 +110,112 @@ func GetUserOpHash(op UserOperation) []byte {
 	return op.append(abiword.AppendUint64(call, abiword.Size))
 }
 
-// GetNonce returns the calldata of getNonce(address,uint192): the account's next nonce in the lane of that key.
-// With a key of more than 192 bits the call reverts. [DecodeUint256] reads the result.
+// GetNonce returns the calldata of getNonce(address,uint192): the account's next nonce in the lane of that
+// key. With a key of more than 192 bits the call reverts. [DecodeUint256] reads the result.
 func GetNonce(sender common.Address, key uint256.Int) []byte {
 	return abiword.AppendUint256(abiword.AppendAddress(newCall(selectorGetNonce, 2*abiword.Size), sender), &key)
 }
 
-// IncrementNonce returns the calldata of incrementNonce(uint192), with which the account uses up the next nonce
-// of a lane: an operation signed with it cannot be included any more. With a key of more than 192 bits the
-// call reverts.
+// IncrementNonce returns the calldata of incrementNonce(uint192), with which the account uses up the next
+// nonce of a lane: an operation signed with it cannot be included any more. With a key of more than 192 bits
+// the call reverts.
 func IncrementNonce(key uint256.Int) []byte {
 	return abiword.AppendUint256(newCall(selectorIncrementNonce, abiword.Size), &key)
 }
 
-// DepositTo returns the calldata of depositTo(address): the call's value becomes the account's
-// deposit at the EntryPoint.
+// DepositTo returns the calldata of depositTo(address): the call's value becomes the account's deposit at the
+// EntryPoint.
 func DepositTo(account common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorDepositTo, abiword.Size), account)
 }
 
-// BalanceOf returns the calldata of balanceOf(address), which ERC-20 and ERC-721 tokens have, and the
-// EntryPoint for deposits. [DecodeUint256] reads the result.
-func BalanceOf(owner common.Address) []byte {
-	return abiword.AppendAddress(newCall(selectorBalanceOf, abiword.Size), owner)
+// First topics of the EntryPoint's logs.
+var (
+	UserOperationEventTopic        = common.HexToHash("0x49628fd1471006c1482da88028e9ce4dbb080b815c9b0344d39e5a8e6ec1419f")
+	UserOperationRevertReasonTopic = common.HexToHash("0x1c4fada7374c0a9ee8841fc38afe82932dc0f8e69012e927f061a8bae611a201")
+	// BeforeExecutionTopic is that of BeforeExecution(), which ends the validations of a bundle.
+	BeforeExecutionTopic = common.HexToHash("0xbb47ee3e183a558b1a2ff0874b079f3fc5478b7454eacf2bfc5af2ff5878f972")
+	AccountDeployedTopic = common.HexToHash("0xd51a9c61267aa6196961883ecf5ff2da6619c37dac0fa92122513fb32c032d2d")
+)
+
+// UserOperationEvent is what the EntryPoint logs for each operation it included.
+type UserOperationEvent struct {
+	UserOpHash common.Hash
+	Sender     common.Address
+	// Paymaster is zero when the account paid itself.
+	Paymaster common.Address
+	Nonce     uint256.Int
+	// Success is false when the account's own call reverted.
+	Success bool
+	// ActualGasCost is what the operation cost its payer, in wei.
+	ActualGasCost uint256.Int
+	// ActualGasUsed is the gas charged to the operation.
+	ActualGasUsed uint256.Int
+}
+
+// DecodeUserOperationEvent reads a UserOperationEvent. See [abi.Event.Decode] for the errors, and for what
+// the caller has to check.
+func DecodeUserOperationEvent(log *types.Log) (UserOperationEvent, error) {
+	v, err := entryPoint().events[UserOperationEventTopic].Decode(log)
+	if err != nil {
+		return UserOperationEvent{}, err
+	}
+	return UserOperationEvent{
+		UserOpHash:    v[0].(common.Hash),
+		Sender:        v[1].(common.Address),
+		Paymaster:     v[2].(common.Address),
+		Nonce:         toUint256(v[3]),
+		Success:       v[4].(bool),
+		ActualGasCost: toUint256(v[5]),
+		ActualGasUsed: toUint256(v[6]),
+	}, nil
+}
+
+// UserOperationRevertReason is what the EntryPoint logs beside [UserOperationEvent] when the account's call
+// reverted with data.
+type UserOperationRevertReason struct {
+	UserOpHash common.Hash
+	Sender     common.Address
+	Nonce      uint256.Int
+	// RevertData is what [DecodeRevert] reads.
+	RevertData []byte
+}
+
+// DecodeUserOperationRevertReason reads a UserOperationRevertReason. See [abi.Event.Decode] for the errors,
+// and for what the caller has to check.
+func DecodeUserOperationRevertReason(log *types.Log) (UserOperationRevertReason, error) {
+	v, err := entryPoint().events[UserOperationRevertReasonTopic].Decode(log)
+	if err != nil {
+		return UserOperationRevertReason{}, err
+	}
+	return UserOperationRevertReason{
+		UserOpHash: v[0].(common.Hash),
+		Sender:     v[1].(common.Address),
+		Nonce:      toUint256(v[2]),
+		RevertData: v[3].([]byte),
+	}, nil
+}
+
+// AccountDeployed is what the EntryPoint logs when an operation's initCode deployed its account.
+type AccountDeployed struct {
+	UserOpHash common.Hash
+	Sender     common.Address
+	Factory    common.Address
+	// Paymaster is zero when the account paid itself.
+	Paymaster common.Address
+}
+
+// DecodeAccountDeployed reads an AccountDeployed. See [abi.Event.Decode] for the errors, and for what the
+// caller has to check.
+func DecodeAccountDeployed(log *types.Log) (AccountDeployed, error) {
+	v, err := entryPoint().events[AccountDeployedTopic].Decode(log)
+	if err != nil {
+		return AccountDeployed{}, err
+	}
+	return AccountDeployed{
+		UserOpHash: v[0].(common.Hash),
+		Sender:     v[1].(common.Address),
+		Factory:    v[2].(common.Address),
+		Paymaster:  v[3].(common.Address),
+	}, nil
 }

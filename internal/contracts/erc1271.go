@@ -27,7 +27,7 @@ func DecodeIsValidSignature(result []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if !isZero(word[abi.SelectorSize:]) {
+	if !abiword.IsZero(word[abi.SelectorSize:]) {
 		return false, fmt.Errorf("result %s is not a bytes4", word)
 	}
 	return [abi.SelectorSize]byte(word[:abi.SelectorSize]) == selectorIsValidSignature, nil

@@ -63,3 +63,9 @@ func Decimals() []byte {
 func Symbol() []byte {
 	return newCall(selectorSymbol, 0)
 }
+
+// BalanceOf returns the calldata of balanceOf(address), which ERC-20 and ERC-721 tokens have, and the
+// EntryPoint for deposits. [DecodeUint256] reads the result.
+func BalanceOf(owner common.Address) []byte {
+	return abiword.AppendAddress(newCall(selectorBalanceOf, abiword.Size), owner)
+}

@@ -22,8 +22,8 @@ type UndeployedSignature struct {
 	Signature []byte
 }
 
-// Pack returns the signature in the form of ERC-6492: abi.encode(address factory, bytes factoryCalldata, bytes
-// signature) ‖ magic.
+// Pack returns the signature in the form of ERC-6492: abi.encode(address factory, bytes factoryCalldata,
+// bytes signature) ‖ magic.
 func (u *UndeployedSignature) Pack() []byte {
 	const head = 3 * abiword.Size
 	deploySize := abiword.BytesSize(len(u.Deploy))

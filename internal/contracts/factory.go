@@ -55,8 +55,8 @@ func AccountCreationCode() []byte {
 	return newCall(selectorAccountCreationCode, 0)
 }
 
-// ProxyInitCodeHash returns keccak256(code ‖ uint256(implementation)), the hash of what makes a proxy, for the
-// proxies' creation code.
+// ProxyInitCodeHash returns keccak256(code ‖ uint256(implementation)), the hash of what makes a proxy, for
+// the proxies' creation code.
 func ProxyInitCodeHash(code []byte, implementation common.Address) common.Hash {
 	return crypto.Keccak256Hash(abiword.AppendAddress(slices.Clip(code), implementation))
 }

@@ -5,12 +5,14 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/abiword"
 )
 
-// OwnershipModule returns the interface of the ECDSA ownership module, and of the multichain module, which
-// is the same.
+// OwnershipModule returns the interface of the ECDSA ownership module, and of the multichain module, which is
+// the same.
 func OwnershipModule() *Contract { return ownershipModule() }
 
 var ownershipModule = sync.OnceValue(func() *Contract {
@@ -38,20 +40,20 @@ var (
 	selectorGetOwner            = newSelector(0xfa544161)
 )
 
-// InitForSmartAccount returns the calldata with which a new account registers its owner at the
-// module: initForSmartAccount(address).
+// InitForSmartAccount returns the calldata with which a new account registers its owner at the module:
+// initForSmartAccount(address).
 func InitForSmartAccount(owner common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorInitForSmartAccount, abiword.Size), owner)
 }
 
-// TransferOwnership returns the calldata of transferOwnership(address), with which the account gives itself
-// a new owner at the module.
+// TransferOwnership returns the calldata of transferOwnership(address), with which the account gives itself a
+// new owner at the module.
 func TransferOwnership(owner common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorTransferOwnership, abiword.Size), owner)
 }
 
-// GetOwner returns the calldata of getOwner(address), the owner that the module has for the account. It reverts
-// with NoOwnerRegisteredForSmartAccount where there is none. [DecodeAddress] reads the result.
+// GetOwner returns the calldata of getOwner(address), the owner that the module has for the account. It
+// reverts with NoOwnerRegisteredForSmartAccount where there is none. [DecodeAddress] reads the result.
 func GetOwner(account common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorGetOwner, abiword.Size), account)
 }
@@ -85,4 +87,28 @@ func SetupOwner(setupData []byte) (owner common.Address) {
 		owner = common.BytesToAddress(setupData[abi.SelectorSize:])
 	}
 	return owner
+}
+
+// MultichainLeaf returns what the multichain module looks for in the tree of a signature for several
+// operations: keccak256(uint48 validUntil ‖ uint48 validAfter ‖ userOpHash).
+func MultichainLeaf(validUntil, validAfter uint64, userOpHash common.Hash) common.Hash {
+	packed := make([]byte, 0, 2*abiword.Uint48Size+common.HashLength)
+	packed = abiword.AppendUint48(packed, validUntil)
+	packed = abiword.AppendUint48(packed, validAfter)
+	return crypto.Keccak256Hash(append(packed, userOpHash[:]...))
+}
+
+// MultichainSignature returns the multichain module's signature of one operation of several:
+// abi.encode(uint48 validUntil, uint48 validAfter, bytes32 root, bytes32[] proof, bytes sig).
+func MultichainSignature(validUntil, validAfter uint64, root common.Hash, proof []common.Hash, sig []byte) []byte {
+	const head = 5 * abiword.Size
+	proofSize := abiword.HashesSize(len(proof))
+	dst := make([]byte, 0, head+proofSize+abiword.BytesSize(len(sig)))
+	dst = abiword.AppendUint64(dst, validUntil)
+	dst = abiword.AppendUint64(dst, validAfter)
+	dst = abiword.AppendWord(dst, root)
+	dst = abiword.AppendUint64(dst, head)
+	dst = abiword.AppendUint64(dst, uint64(head+proofSize))
+	dst = abiword.AppendHashes(dst, proof)
+	return abiword.AppendBytes(dst, sig)
 }

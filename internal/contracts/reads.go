@@ -157,17 +157,17 @@ func parseRead(data []byte) (r Read, size int, err error) {
 	}
 	head, rest := data[:readHead], data[readHead:]
 	sizes := head[common.AddressLength:]
-	most := binary.BigEndian.Uint32(sizes[2:])
-	length := binary.BigEndian.Uint64(sizes[4:]) & (1<<48 - 1)
+	maxAnswer := binary.BigEndian.Uint32(sizes[2:])
+	length := binary.BigEndian.Uint64(sizes[4:]) & abiword.MaxUint48
 	switch {
 	case sizes[0]&^mutatesBit != 0 || sizes[1] != 0:
 		return Read{}, 0, errors.New("flags that have no meaning")
-	case most < abiword.Size || most > math.MaxInt32:
-		return Read{}, 0, fmt.Errorf("an answer of at most %d bytes", most)
+	case maxAnswer < abiword.Size || maxAnswer > math.MaxInt32:
+		return Read{}, 0, fmt.Errorf("an answer of at most %d bytes", maxAnswer)
 	case length > uint64(len(rest)):
 		return Read{}, 0, fmt.Errorf("%d bytes of data, %d are there", length, len(rest))
 	}
-	r = Read{To: common.Address(head), Data: rest[:length:length], MaxAnswer: int(most), Mutates: sizes[0] != 0}
+	r = Read{To: common.Address(head), Data: rest[:length:length], MaxAnswer: int(maxAnswer), Mutates: sizes[0] != 0}
 	return r, readHead + int(length), nil
 }
 

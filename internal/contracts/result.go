@@ -14,8 +14,8 @@ import (
 	"github.com/go-sesame/sesame/internal/abiword"
 )
 
-// The Decode functions here read the result of a call that returns one value. Those of one word are
-// strict: no more and no less than the word, and that in its range.
+// The Decode functions here read the result of a call that returns one value. Those of one word are strict:
+// no more and no less than the word, and that in its range.
 
 // DecodeHash reads a result of one word, such as a bytes32.
 func DecodeHash(result []byte) (common.Hash, error) {
@@ -39,7 +39,7 @@ func DecodeUint256(result []byte) (uint256.Int, error) {
 // DecodeUint8 reads a uint8.
 func DecodeUint8(result []byte) (uint8, error) {
 	word, err := DecodeHash(result)
-	if err == nil && !isZero(word[:abiword.Size-1]) {
+	if err == nil && !abiword.IsZero(word[:abiword.Size-1]) {
 		err = fmt.Errorf("word %s does not fit uint8", word)
 	}
 	if err != nil {
@@ -52,7 +52,7 @@ func DecodeUint8(result []byte) (uint8, error) {
 func DecodeAddress(result []byte) (common.Address, error) {
 	const padding = abiword.Size - common.AddressLength
 	word, err := DecodeHash(result)
-	if err == nil && !isZero(word[:padding]) {
+	if err == nil && !abiword.IsZero(word[:padding]) {
 		err = fmt.Errorf("word %s is not an address", word)
 	}
 	if err != nil {
@@ -64,7 +64,7 @@ func DecodeAddress(result []byte) (common.Address, error) {
 // DecodeBool reads a bool.
 func DecodeBool(result []byte) (bool, error) {
 	word, err := DecodeHash(result)
-	if err == nil && (!isZero(word[:abiword.Size-1]) || word[abiword.Size-1] > 1) {
+	if err == nil && (!abiword.IsZero(word[:abiword.Size-1]) || word[abiword.Size-1] > 1) {
 		err = fmt.Errorf("word %s is not a bool", word)
 	}
 	return err == nil && word[abiword.Size-1] == 1, err
@@ -102,15 +102,6 @@ func DecodeString(result []byte) (string, error) {
 func toUint256(v any) (n uint256.Int) {
 	n.SetFromBig(v.(*big.Int))
 	return n
-}
-
-func isZero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // countBytes counts bytes in words.

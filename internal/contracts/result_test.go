@@ -79,19 +79,6 @@ func TestDecodeBytesAndString(t *testing.T) {
 	require.ErrorIs(t, err, abi.ErrNoData)
 }
 
-func TestDecodeModules(t *testing.T) {
-	modules, next, err := DecodeModules(words("40", "1", "1", aliceHex))
-	require.NoError(t, err)
-	require.Equal(t, []common.Address{alice}, modules)
-	require.Equal(t, SentinelModule, next)
-
-	modules, _, err = DecodeModules(words("40", "1", "0"))
-	require.NoError(t, err)
-	require.Empty(t, modules)
-	_, _, err = DecodeModules(words("40", "1", "1"))
-	require.EqualError(t, err, "unpack result of getModulesPaginated(address,uint256): result 1 (array): length 0x1 goes beyond the data")
-}
-
 func TestDecodeResolvedAccounts(t *testing.T) {
 	f, err := AccountResolver().Function("resolveAddresses")
 	require.NoError(t, err)

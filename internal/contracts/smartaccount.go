@@ -1,11 +1,18 @@
 package contracts
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/big"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 // SmartAccount returns the interface of the smart account, version 2.
@@ -82,8 +89,8 @@ var (
 	selectorValidateUserOp = newSelector(0x3a871cdd)
 )
 
-// Init returns the calldata that sets up a new account: init(address,address,bytes). Its hash is
-// part of the account's address.
+// Init returns the calldata that sets up a new account: init(address,address,bytes). Its hash is part of the
+// account's address.
 func Init(handler, setupContract common.Address, setupData []byte) []byte {
 	call := newCall(selectorInit, 3*abiword.Size+abiword.BytesSize(len(setupData)))
 	call = abiword.AppendAddress(call, handler)
@@ -107,11 +114,211 @@ func WrapSignature(moduleSignature []byte, module common.Address) []byte {
 	return abiword.AppendBytes(dst, moduleSignature)
 }
 
-// SignatureModule returns the module that an account's signature names, as far as there is one: it looks at its
-// place in what [WrapSignature] makes, and at nothing else.
+// SignatureModule returns the module that an account's signature names, as far as there is one: it looks at
+// its place in what [WrapSignature] makes, and at nothing else.
 func SignatureModule(signature []byte) (module common.Address) {
 	if len(signature) >= 2*abiword.Size {
 		module = common.BytesToAddress(signature[abiword.Size : 2*abiword.Size])
 	}
 	return module
+}
+
+// Call is one call that the account makes.
+type Call struct {
+	To common.Address
+	// Value is what the account sends along, in wei.
+	Value uint256.Int
+	Data  []byte
+}
+
+// String says the call in words: what is sent along, the function's selector and how many bytes follow it,
+// and who is called.
+func (c Call) String() string {
+	what := fmt.Sprintf("0x%x", c.Data)
+	if rest := len(c.Data) - abi.SelectorSize; rest >= 0 {
+		what = fmt.Sprintf("0x%x with %d bytes", c.Data[:abi.SelectorSize], rest)
+	}
+	return fmt.Sprintf("%s wei and %s to %s", c.Value.Dec(), what, c.To)
+}
+
+// The short names are mined for cheap selectors; the account answers to the long ones as well.
+var (
+	selectorExecute          = newSelector(0x0000189a) // execute_ncC
+	selectorExecuteBatch     = newSelector(0x00004680) // executeBatch_y6U
+	selectorExecuteLong      = newSelector(0xb61d27f6)
+	selectorExecuteBatchLong = newSelector(0x47e1da2a)
+)
+
+// Execute returns the calldata with which the EntryPoint lets the account make one call:
+// execute_ncC(address,uint256,bytes).
+func Execute(to common.Address, value uint256.Int, data []byte) []byte {
+	call := newCall(selectorExecute, 3*abiword.Size+abiword.BytesSize(len(data)))
+	call = abiword.AppendAddress(call, to)
+	call = abiword.AppendUint256(call, &value)
+	call = abiword.AppendUint64(call, 3*abiword.Size)
+	return abiword.AppendBytes(call, data)
+}
+
+// ExecuteBatch returns the calldata with which the EntryPoint lets the account make calls in order, all or
+// none: executeBatch_y6U(address[],uint256[],bytes[]). The account refuses a batch of none.
+func ExecuteBatch(calls []Call) []byte {
+	list := abiword.HashesSize(len(calls)) // as large as any list of words
+	tails := 0
+	for _, c := range calls {
+		tails += abiword.BytesSize(len(c.Data))
+	}
+	data := newCall(selectorExecuteBatch, 3*abiword.Size+3*list+tails)
+	for i := range 3 {
+		data = abiword.AppendUint64(data, uint64(3*abiword.Size+i*list))
+	}
+	data = abiword.AppendUint64(data, uint64(len(calls)))
+	for _, c := range calls {
+		data = abiword.AppendAddress(data, c.To)
+	}
+	data = abiword.AppendUint64(data, uint64(len(calls)))
+	for i := range calls {
+		data = abiword.AppendUint256(data, &calls[i].Value)
+	}
+	data = abiword.AppendUint64(data, uint64(len(calls)))
+	offset := len(calls) * abiword.Size
+	for _, c := range calls {
+		data = abiword.AppendUint64(data, uint64(offset))
+		offset += abiword.BytesSize(len(c.Data))
+	}
+	for _, c := range calls {
+		data = abiword.AppendBytes(data, c.Data)
+	}
+	return data
+}
+
+// ErrNotExecute means that calldata calls none of the account's four execute functions.
+var ErrNotExecute = errors.New("not a call of execute or executeBatch")
+
+// IsExecute reports whether callData calls execute, by either name.
+func IsExecute(callData []byte) bool {
+	return bytes.HasPrefix(callData, selectorExecute[:]) || bytes.HasPrefix(callData, selectorExecuteLong[:])
+}
+
+// IsBatch reports whether callData calls executeBatch, by either name.
+func IsBatch(callData []byte) bool {
+	return bytes.HasPrefix(callData, selectorExecuteBatch[:]) || bytes.HasPrefix(callData, selectorExecuteBatchLong[:])
+}
+
+// DecodeExecute returns the calls in the account's calldata, whether it is for execute_ncC, executeBatch_y6U
+// or one of their long names. It takes only what the standard encoder makes (see [abi.Function.Unpack]), so
+// that what it returns is all that the calldata does. Other calldata is [ErrNotExecute]; a batch that the
+// account would refuse, for being empty or for lists of different lengths, is an error as well.
+func DecodeExecute(callData []byte) ([]Call, error) {
+	single := IsExecute(callData)
+	if !single && !IsBatch(callData) {
+		return nil, fmt.Errorf("%s: %w", describeData(callData), ErrNotExecute)
+	}
+	args, err := smartAccount().functions[[abi.SelectorSize]byte(callData[:abi.SelectorSize])].Unpack(callData)
+	if err != nil {
+		return nil, err
+	}
+	if single {
+		return []Call{{To: args[0].(common.Address), Value: toUint256(args[1]), Data: args[2].([]byte)}}, nil
+	}
+	return zipCalls(args[0].([]common.Address), args[1].([]*big.Int), args[2].([][]byte))
+}
+
+func zipCalls(to []common.Address, values []*big.Int, data [][]byte) ([]Call, error) {
+	if len(to) == 0 {
+		return nil, errors.New("executeBatch of no calls: the account refuses it")
+	}
+	if len(values) != len(to) || len(data) != len(to) {
+		return nil, fmt.Errorf("executeBatch of %d addresses, %d values and %d data: the account refuses it", len(to), len(values), len(data))
+	}
+	calls := make([]Call, len(to))
+	for i := range calls {
+		calls[i] = Call{To: to[i], Value: toUint256(values[i]), Data: data[i]}
+	}
+	return calls, nil
+}
+
+// describeData says how much data there is, for messages.
+func describeData(data []byte) string {
+	if len(data) == 0 {
+		return "empty data"
+	}
+	return fmt.Sprintf("data 0x%x… of %s", data[:min(len(data), abi.SelectorSize)], countBytes(len(data)))
+}
+
+var (
+	selectorEnableModule         = newSelector(0x610b5925)
+	selectorSetupAndEnableModule = newSelector(0x5305dd27)
+	selectorDisableModule        = newSelector(0xe009cfde)
+	selectorIsModuleEnabled      = newSelector(0x2d9ad53d)
+	selectorGetModulesPaginated  = newSelector(0xcc2f8452)
+)
+
+// SentinelModule is where the account's list of modules begins and ends.
+var SentinelModule = common.Address{19: 1}
+
+// EnableModule returns the calldata of enableModule(address), which the account calls on itself.
+func EnableModule(module common.Address) []byte {
+	return abiword.AppendAddress(newCall(selectorEnableModule, abiword.Size), module)
+}
+
+// SetupAndEnableModule returns the calldata of setupAndEnableModule(address,bytes), which the account calls
+// on itself: it calls setupContract with setupData, and enables the module whose address comes back.
+func SetupAndEnableModule(setupContract common.Address, setupData []byte) []byte {
+	call := newCall(selectorSetupAndEnableModule, 2*abiword.Size+abiword.BytesSize(len(setupData)))
+	call = abiword.AppendAddress(call, setupContract)
+	call = abiword.AppendUint64(call, 2*abiword.Size)
+	return abiword.AppendBytes(call, setupData)
+}
+
+// DisableModule returns the calldata of disableModule(address,address), which the account calls on itself.
+// prev is the module before it in the list (see [GetModulesPaginated]), or [SentinelModule] before the first.
+func DisableModule(prev, module common.Address) []byte {
+	return abiword.AppendAddress(abiword.AppendAddress(newCall(selectorDisableModule, 2*abiword.Size), prev), module)
+}
+
+// IsModuleEnabled returns the calldata of isModuleEnabled(address). [DecodeBool] reads the result.
+func IsModuleEnabled(module common.Address) []byte {
+	return abiword.AppendAddress(newCall(selectorIsModuleEnabled, abiword.Size), module)
+}
+
+// GetModulesPaginated returns the calldata of getModulesPaginated(address,uint256): at most size modules
+// after start, [SentinelModule] for the beginning. [DecodeModules] reads the result.
+func GetModulesPaginated(start common.Address, size uint64) []byte {
+	return abiword.AppendUint64(abiword.AppendAddress(newCall(selectorGetModulesPaginated, 2*abiword.Size), start), size)
+}
+
+// DecodeModules reads the result of getModulesPaginated: the modules of the page, and where the next page
+// starts ([SentinelModule] when there is none).
+func DecodeModules(result []byte) (modules []common.Address, next common.Address, err error) {
+	values, err := smartAccount().functions[selectorGetModulesPaginated].UnpackResult(result)
+	if err != nil {
+		return nil, common.Address{}, err
+	}
+	return values[0].([]common.Address), values[1].(common.Address), nil
+}
+
+// First topics of the logs about an account's modules.
+var (
+	EnabledModuleTopic  = common.HexToHash("0xecdf3a3effea5783a3c4c2140e677577666428d44ed9d474a0b3a4c9943f8440")
+	DisabledModuleTopic = common.HexToHash("0xaab4fa2b463f581b2b32cb3b7e3b704b9ce37cc209b5fb4d77e593ace4054276")
+)
+
+// DecodeEnabledModule reads the module that an account logged as enabled. See [abi.Event.Decode] for the
+// errors, and for what the caller has to check.
+func DecodeEnabledModule(log *types.Log) (module common.Address, err error) {
+	return decodeModule(EnabledModuleTopic, log)
+}
+
+// DecodeDisabledModule reads the module that an account logged as disabled. See [abi.Event.Decode] for the
+// errors, and for what the caller has to check.
+func DecodeDisabledModule(log *types.Log) (module common.Address, err error) {
+	return decodeModule(DisabledModuleTopic, log)
+}
+
+func decodeModule(topic common.Hash, log *types.Log) (common.Address, error) {
+	v, err := smartAccount().events[topic].Decode(log)
+	if err != nil {
+		return common.Address{}, err
+	}
+	return v[0].(common.Address), nil
 }

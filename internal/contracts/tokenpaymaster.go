@@ -48,9 +48,9 @@ func DecodeTokenPaymasterOperation(log *types.Log) (TokenPaymasterOperation, err
 	}, nil
 }
 
-// TokenPaymasterData is the paymasterAndData of an operation that is paid for in a token:
-// paymaster ‖ uint8 source ‖ abi.encode(uint48 validUntil, uint48 validAfter, address token, address oracle,
-// uint256 rate, uint32 markup) ‖ signature.
+// TokenPaymasterData is the paymasterAndData of an operation that is paid for in a token: paymaster ‖ uint8
+// source ‖ abi.encode(uint48 validUntil, uint48 validAfter, address token, address oracle, uint256 rate,
+// uint32 markup) ‖ signature.
 type TokenPaymasterData struct {
 	Paymaster common.Address
 	// Source is 0 where Rate is final, and 1 where the paymaster asks Oracle for a newer one.

@@ -7,8 +7,8 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// UserOperation is an operation of EntryPoint v0.6 as its functions take it. The fields are those
-// of userop.Operation, in the same order, so that one converts to the other: contracts.UserOperation(op).
+// UserOperation is an operation of EntryPoint v0.6 as its functions take it. The fields are those of
+// userop.Operation, in the same order, so that one converts to the other: contracts.UserOperation(op).
 type UserOperation struct {
 	Sender               common.Address
 	Nonce                uint256.Int

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/holiman/uint256"
 )
 
@@ -36,8 +37,31 @@ error ReentrancyProtectionActivated()
 
 var selectorValidatePaymasterUserOp = newSelector(0xf465c77e)
 
-// ValidatePaymasterUserOp returns the calldata with which the EntryPoint has any paymaster check an operation:
-// validatePaymasterUserOp(UserOperation,bytes32,uint256). maxCost is in wei.
+// ValidatePaymasterUserOp returns the calldata with which the EntryPoint has any paymaster check an
+// operation: validatePaymasterUserOp(UserOperation,bytes32,uint256). maxCost is in wei.
 func ValidatePaymasterUserOp(op UserOperation, hash common.Hash, maxCost *uint256.Int) []byte {
 	return newValidation(selectorValidatePaymasterUserOp, &op, hash, maxCost)
+}
+
+// VerifyingPaymasterData is the paymasterAndData of an operation that the verifying paymaster pays for:
+// paymaster ‖ abi.encode(address paymasterId, uint48 validUntil, uint48 validAfter, bytes signature).
+type VerifyingPaymasterData struct {
+	Paymaster common.Address
+	// PaymasterID is whose balance at the paymaster pays.
+	PaymasterID common.Address
+	// ValidUntil and ValidAfter are Unix seconds; ValidUntil 0 is without an end.
+	ValidUntil, ValidAfter uint64
+	Signature              []byte
+}
+
+// Pack returns the paymasterAndData.
+func (d *VerifyingPaymasterData) Pack() []byte {
+	const head = 4 * abiword.Size
+	data := make([]byte, 0, common.AddressLength+head+abiword.BytesSize(len(d.Signature)))
+	data = append(data, d.Paymaster[:]...)
+	data = abiword.AppendAddress(data, d.PaymasterID)
+	data = abiword.AppendUint64(data, d.ValidUntil)
+	data = abiword.AppendUint64(data, d.ValidAfter)
+	data = abiword.AppendUint64(data, head)
+	return abiword.AppendBytes(data, d.Signature)
 }

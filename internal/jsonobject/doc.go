@@ -1,6 +1,6 @@
-// Package jsonobject reads JSON objects that other people's services write: it takes out the fields it
-// is asked for by their exact names, ignores the rest, and says of all that is missing or wrong which
-// field it was.
+// Package jsonobject reads JSON objects that other people's services write: it takes out the fields it is
+// asked for by their exact names, ignores the rest, and says of all that is missing or wrong which field it
+// was.
 //
 //	r, err := jsonobject.Parse(data)
 //	...

@@ -13,8 +13,8 @@ import (
 // ErrNull is the cause of the error for a result of null.
 var ErrNull = errors.New("the answer is null")
 
-// answer is a JSON-RPC answer; fields that are missing stay nil, null is "null". The version is not
-// looked at: some services leave it out.
+// answer is a JSON-RPC answer; fields that are missing stay nil, null is "null". The version is not looked
+// at: some services leave it out.
 type answer struct {
 	ID     json.RawMessage `json:"id"`
 	Result json.RawMessage `json:"result"`
@@ -40,9 +40,9 @@ func (c *Client) decode(method string, id uint64, resp *http.Response, body []by
 		return fail(fmt.Errorf("the answer is longer than %d bytes", c.maxResponse))
 	case err == nil && present(ans.Error):
 		if present(ans.ID) && !sameID(ans.ID, id) {
-			return fail(errForeign)
+			return fail(errWrongID)
 		}
-		return nil, c.answered(method, resp, ans.Error)
+		return nil, c.serviceError(method, resp, ans.Error)
 	case refused:
 		return fail(nil)
 	case len(bytes.TrimSpace(body)) == 0:
@@ -54,7 +54,7 @@ func (c *Client) decode(method string, id uint64, resp *http.Response, body []by
 	case ans.Result == nil:
 		return fail(errors.New("the answer has neither a result nor an error"))
 	case !sameID(ans.ID, id):
-		return fail(errForeign)
+		return fail(errWrongID)
 	}
 	return ans.Result, nil
 }
@@ -72,7 +72,7 @@ func (c *Client) unmarshal(method string, raw json.RawMessage, result any) error
 	return nil
 }
 
-var errForeign = errors.New("the answer belongs to another request (its id differs)")
+var errWrongID = errors.New("the answer belongs to another request (its id differs)")
 
 // location says where a redirect leads, without secrets.
 func (c *Client) location(resp *http.Response) string {
@@ -83,8 +83,8 @@ func (c *Client) location(resp *http.Response) string {
 	return " (it points to " + parseEndpoint(to.String()).String() + ")"
 }
 
-// answered makes the service's error out of the answer's error member.
-func (c *Client) answered(method string, resp *http.Response, raw json.RawMessage) *Error {
+// serviceError makes the service's error out of the answer's error member.
+func (c *Client) serviceError(method string, resp *http.Response, raw json.RawMessage) *Error {
 	e := &Error{
 		Service:    c.service,
 		Method:     method,
@@ -97,11 +97,11 @@ func (c *Client) answered(method string, resp *http.Response, raw json.RawMessag
 		Data    json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(raw, &member); err != nil {
-		e.Message = c.endpoint.words(text(raw)) // an error that is a bare string
+		e.Message = c.endpoint.message(text(raw)) // an error that is a bare string
 		return e
 	}
 	e.Code, _ = strconv.Atoi(text(member.Code))
-	e.Message = c.endpoint.words(text(member.Message))
+	e.Message = c.endpoint.message(text(member.Message))
 	if e.Message == "" {
 		e.Message = "no message: " + c.endpoint.start(raw)
 	}

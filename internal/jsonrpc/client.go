@@ -21,8 +21,8 @@ type Config struct {
 	URL string
 	// Service names the service in errors and logs: "bundler".
 	Service string
-	// HTTPClient is used instead of the client's own connection pool. Its redirect policy is not:
-	// redirects are never followed.
+	// HTTPClient is used instead of the client's own connection pool. Its redirect policy is not: redirects
+	// are never followed.
 	HTTPClient *http.Client
 	// Timeout bounds a call, tries included, whose context has no deadline; 30 seconds by default.
 	Timeout time.Duration
@@ -30,6 +30,8 @@ type Config struct {
 	MaxResponse int64
 	// Logger is told each request at debug level; nil for silence.
 	Logger *slog.Logger
+	// Invalid, when set, is what is wrong with the rest of the configuration: the error of every call.
+	Invalid error
 }
 
 // Client sends JSON-RPC requests to one service. It is safe for concurrent use.
@@ -41,9 +43,10 @@ type Client struct {
 	timeout     time.Duration
 	maxResponse int64
 	logger      *slog.Logger
+	invalid     error // the error of every call
 }
 
-// New returns a client. It does no I/O and never fails: a URL that cannot work is the error of
+// New returns a client. It does no I/O and never fails: a configuration that cannot work is the error of
 // every call.
 func New(cfg Config) *Client {
 	c := &Client{
@@ -52,6 +55,10 @@ func New(cfg Config) *Client {
 		timeout:     cfg.Timeout,
 		maxResponse: cfg.MaxResponse,
 		logger:      cfg.Logger,
+		invalid:     cfg.Invalid,
+	}
+	if c.invalid == nil {
+		c.invalid = c.endpoint.invalid
 	}
 	if c.timeout <= 0 {
 		c.timeout = defaultTimeout

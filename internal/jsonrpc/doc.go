@@ -1,13 +1,13 @@
 // Package jsonrpc is the one HTTP JSON-RPC transport under the bundler and the paymaster client.
 //
-// A [Client] tells three outcomes apart: a result; an [*Error], which is what the service itself
-// answered, under whatever HTTP status; and a [*TransportError] for everything that kept an answer
-// from arriving or made it unusable. [Client.Do] sends once, or, for methods that
-// change nothing, tries again a few times where that may help.
+// A [Client] tells three outcomes apart: a result; an [*Error], which is what the service itself answered,
+// under whatever HTTP status; and a [*TransportError] for everything that kept an answer from arriving or
+// made it unusable. [Client.Do] sends once, or, for methods that change nothing, tries again a few times
+// where that may help.
 //
-// A service's URL carries its key. The key is kept out of every error, log line and printed value, also
-// where the service echoes it: see [Client.String] for what is shown instead.
+// A service's URL carries its key. The key is kept out of every error, log line and printed value, also where
+// the service echoes it: see [Client.String] for what is shown instead.
 //
-// Answers are bounded in size, requests in time; redirects are not followed, because the body would
-// go to another host; request IDs are random and have to come back.
+// Answers are bounded in size, requests in time; redirects are not followed, because the body would go to
+// another host; request IDs are random and have to come back.
 package jsonrpc

@@ -107,8 +107,8 @@ func isNumber(s string) bool {
 	return s != "" && len(s) <= 12 && strings.Trim(s, "0123456789") == ""
 }
 
-// replacer cuts secrets out of texts, the longest first and in every spelling. What has less than four
-// bytes ("v2", "api") is no secret and is found by chance in any text.
+// replacer cuts secrets out of texts, the longest first and in every spelling. What has less than four bytes
+// ("v2", "api") is no secret and is found by chance in any text.
 func replacer(secrets []string) *strings.Replacer {
 	var spellings []string
 	for _, secret := range secrets {
@@ -141,8 +141,8 @@ func (e *endpoint) clean(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// words returns a service's message, cleaned, with room for the revert data that some put there.
-func (e *endpoint) words(s string) string { return cut(e.clean(s), 32<<10) }
+// message returns a service's message, cleaned, with room for the revert data that some put there.
+func (e *endpoint) message(s string) string { return cut(e.clean(s), 32<<10) }
 
 // start returns the first bytes of a body, cleaned.
 func (e *endpoint) start(body []byte) string {

@@ -14,8 +14,7 @@ import (
 	"time"
 )
 
-// Error is what a service answered instead of a result. The key of the service's URL is cut out of its
-// texts.
+// Error is what a service answered instead of a result. The key of the service's URL is cut out of its texts.
 type Error struct {
 	Service string
 	Method  string
@@ -40,8 +39,7 @@ func (e *Error) RateLimited() bool { return RateLimited(e.Code, e.HTTPStatus) }
 
 // RateLimited reports whether an answer with that code and status asks for fewer requests.
 func RateLimited(code, httpStatus int) bool {
-	const limitExceeded = -32005 // EIP-1474
-	return code == limitExceeded || httpStatus == http.StatusTooManyRequests
+	return code == CodeLimitExceeded || httpStatus == http.StatusTooManyRequests
 }
 
 // Temporary reports whether the same request may succeed later.
@@ -57,8 +55,8 @@ func temporaryStatus(status int) bool {
 	return false
 }
 
-// TransportError means that no usable answer came from a service: the request did not get through, or
-// what came back is not an answer to it. Secrets of the service's URL are cut out of its texts.
+// TransportError means that no usable answer came from a service: the request did not get through, or what
+// came back is not an answer to it. Secrets of the service's URL are cut out of its texts.
 type TransportError struct {
 	// Service names the service, Endpoint its address without the key.
 	Service  string
@@ -104,9 +102,9 @@ func (e *TransportError) Error() string {
 // Unwrap returns the cause.
 func (e *TransportError) Unwrap() error { return e.Err }
 
-// Temporary reports whether the same request may get through later: connections that are refused,
-// reset or cut, timeouts, and the statuses 408, 429, 500, 502, 503, 504 and those from 520 on, with which
-// content delivery networks report a service behind them.
+// Temporary reports whether the same request may get through later: connections that are refused, reset or
+// cut, timeouts, and the statuses 408, 429, 500, 502, 503, 504 and those from 520 on, with which content
+// delivery networks report a service behind them.
 func (e *TransportError) Temporary() bool {
 	switch status := e.HTTPStatus; {
 	case temporaryStatus(status), status == http.StatusRequestTimeout, status == http.StatusInternalServerError, status >= 520:
@@ -117,8 +115,8 @@ func (e *TransportError) Temporary() bool {
 
 // MayBeDelivered reports whether the service may have received and executed the request.
 func (e *TransportError) MayBeDelivered() bool {
-	// A gateway that reports an error may have passed the request on; a redirect or a client error
-	// is a refusal.
+	// A gateway that reports an error may have passed the request on; a redirect or a client error is a
+	// refusal.
 	refused := e.HTTPStatus >= 300 && e.HTTPStatus <= 499 && e.HTTPStatus != http.StatusRequestTimeout
 	return !e.unsent && !refused
 }
@@ -136,6 +134,9 @@ func permanent(err error) bool {
 		errors.As(err, &cert) || errors.As(err, &authority) || errors.As(err, &record)
 }
 
+// ErrNilOption is what is wrong with a client that was given a nil option.
+var ErrNilOption = errors.New("an option is nil; leave it out instead")
+
 // fail is for an answer that cannot be used.
 func (c *Client) fail(method string, cause error) *TransportError {
 	return &TransportError{Service: c.service, Endpoint: c.endpoint.String(), Method: method, Err: cause}
@@ -148,8 +149,8 @@ func (c *Client) unsent(method string, cause error) *TransportError {
 	return failed
 }
 
-// broken is for a round trip that failed. net/http puts the whole URL into its errors: only their
-// cause is kept.
+// broken is for a round trip that failed. net/http puts the whole URL into its errors: only their cause is
+// kept.
 func (c *Client) broken(ctx context.Context, method string, err error, mayBeDelivered bool) *TransportError {
 	for wrapped := (*url.Error)(nil); errors.As(err, &wrapped); {
 		err = wrapped.Err

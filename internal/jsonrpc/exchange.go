@@ -34,8 +34,8 @@ type exchange struct {
 
 // newExchange encodes a request under an ID of its own.
 func (c *Client) newExchange(ctx context.Context, method string, params []any) (*exchange, error) {
-	if c.endpoint.invalid != nil {
-		return nil, c.unsent(method, c.endpoint.invalid)
+	if c.invalid != nil {
+		return nil, c.unsent(method, c.invalid)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, c.broken(ctx, method, err, false)

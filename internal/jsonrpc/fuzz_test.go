@@ -15,8 +15,8 @@ import (
 	"github.com/go-sesame/sesame/internal/jsonrpc"
 )
 
-// Whatever a service answers, the outcome is a result, an Error or a TransportError, and no text of it
-// is long, breaks a line or shows the key.
+// Whatever a service answers, the outcome is a result, an Error or a TransportError, and no text of it is
+// long, breaks a line or shows the key.
 func FuzzAnswer(f *testing.F) {
 	for _, file := range []string{"testdata/answers.jsonl", "testdata/errors.jsonl", "testdata/faults.jsonl"} {
 		data, err := os.ReadFile(file)

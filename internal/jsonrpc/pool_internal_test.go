@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A connection that is cut without a word takes everything and answers nothing. All requests to a host share it
-// with HTTP/2.
+// A connection that is cut without a word takes everything and answers nothing. All requests to a host share
+// it with HTTP/2.
 func TestADeadConnectionIsFoundOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(Config{URL: "http://host.example", Service: "bundler"})

@@ -14,8 +14,8 @@ const (
 	firstPause = 200 * time.Millisecond
 )
 
-// pause waits before the next try. It is false, at once, where another try is pointless or would come
-// too late for ctx.
+// pause waits before the next try. It is false, at once, where another try is pointless or would come too
+// late for ctx.
 func pause(ctx context.Context, err error, try int) bool {
 	delay, ok := retryable(err)
 	if !ok || ctx.Err() != nil {

@@ -5,7 +5,15 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
+
+// StubSponsorData has the right shape for estimating, and the contract does not accept it.
+func StubSponsorData(paymasterID common.Address) *contracts.VerifyingPaymasterData {
+	return &contracts.VerifyingPaymasterData{Paymaster: VerifyingPaymaster(), PaymasterID: paymasterID, ValidUntil: abiword.MaxUint48, Signature: StubSignature()}
+}
 
 // SponsorContext is the second parameter of pm_sponsorUserOperation and pm_getFeeQuoteOrData, as far as it
 // matters here.
@@ -25,8 +33,8 @@ const (
 	ModeERC20     = "ERC20"
 )
 
-// Sponsorship is the answer. As in the service it stands for, one limit is a decimal string and the
-// others are numbers.
+// Sponsorship is the answer. As in the service it stands for, one limit is a decimal string and the others
+// are numbers.
 type Sponsorship struct {
 	Mode                 string        `json:"mode,omitempty"`
 	PaymasterAndData     hexutil.Bytes `json:"paymasterAndData"`
@@ -63,4 +71,12 @@ type TokenQuote struct {
 	PremiumPercentage string         `json:"premiumPercentage"`
 	ValidUntil        int64          `json:"validUntil"`
 	LogoURL           string         `json:"logoUrl"`
+}
+
+// DefaultPaymasterID is whose balance at the verifying paymaster pays where nothing else is said.
+func DefaultPaymasterID() common.Address { return Address("paymaster ID") }
+
+// StubSignature is a signature of nobody's.
+func StubSignature() []byte {
+	return common.FromHex("0x73c3ac716c487ca34bb858247b5ccf1dc354fbaabdd089af3b2ac8e78ba85a4959a2d76250325bd67c11771c31fccda87c33ceec17cc0de912690521bb95ffcb1b")
 }

@@ -14,8 +14,8 @@ import (
 // shutdownTime is how long a server waits for the requests it is answering.
 const shutdownTime = 5 * time.Second
 
-// Server is an HTTP server on 127.0.0.1. It keeps the connections that have not sent a request yet: a
-// client may open one in advance and never use it, and Shutdown would wait for it.
+// Server is an HTTP server on 127.0.0.1. It keeps the connections that have not sent a request yet: a client
+// may open one in advance and never use it, and Shutdown would wait for it.
 type Server struct {
 	// URL is the server's address, "http://127.0.0.1:port".
 	URL string

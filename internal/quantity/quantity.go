@@ -1,5 +1,5 @@
-// Package quantity reads and writes the numbers of JSON-RPC: a [Quantity] takes every form in which services write
-// them, and no other.
+// Package quantity reads and writes the numbers of JSON-RPC: a [Quantity] takes every form in which services
+// write them, and no other.
 package quantity
 
 import (
@@ -12,9 +12,9 @@ import (
 	"github.com/go-sesame/sesame/internal/jsonobject"
 )
 
-// Quantity is a uint256 in the JSON of services. It goes out as minimal 0x-hex; coming in it may be
-// 0x-hex, a decimal string or a JSON number, and has to be an exact integer of at most 256 bits:
-// "1.5", 1e18, -1 and "0x" are refused. No floating point is involved.
+// Quantity is a uint256 in the JSON of services. It goes out as minimal 0x-hex; coming in it may be 0x-hex, a
+// decimal string or a JSON number, and has to be an exact integer of at most 256 bits: "1.5", 1e18, -1 and
+// "0x" are refused. No floating point is involved.
 type Quantity uint256.Int
 
 // Parse reads 0x-hex (leading zeros allowed) or decimal digits.

@@ -16,8 +16,12 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// Answer is what a service answered instead of a result, with its reason. bundler.Error and paymaster.Error have the
-// same fields, and are converted from it and to it.
+// ErrRateLimited is the error of bundler and paymaster for a service that wants fewer requests. It has one
+// value for both, so that whoever matches it need not know which of the two was asked.
+var ErrRateLimited = errors.New("rate limited")
+
+// Answer is what a service answered instead of a result, with its reason. bundler.Error and paymaster.Error
+// have the same fields, and are converted from it and to it.
 type Answer struct {
 	// Method is the JSON-RPC method that was asked.
 	Method string
@@ -36,7 +40,8 @@ type Answer struct {
 	Revert *abi.Revert
 }
 
-// AnswerIn finds the service's answer in err and reads its reason; false where err is none, as one of the transport.
+// AnswerIn finds the service's answer in err and reads its reason; false where err is none, as one of the
+// transport.
 func AnswerIn(err error) (*Answer, bool) {
 	var answer *jsonrpc.Error
 	if !errors.As(err, &answer) {
@@ -57,7 +62,7 @@ func AnswerIn(err error) (*Answer, bool) {
 
 // Text is the answer for a human: the service's words with revert data decoded, the code, and help.
 func (a Answer) Text(service string) string {
-	text := fmt.Sprintf("%s: %s: %s (%s)", service, a.Method, a.words(), a.codes())
+	text := fmt.Sprintf("%s: %s: %s (%s)", service, a.Method, a.decodedMessage(), a.codes())
 	if help := a.help(); help != "" {
 		text += ": " + help
 	}
@@ -77,19 +82,14 @@ func (a Answer) codes() string {
 
 // help is what to do about the answer, empty where that is not known.
 func (a Answer) help() string {
-	const ( // for which bundlers have words of their own, without an AA code
-		timeRange = -32503
-		signature = -32507
-		reverted  = -32521
-	)
-	switch {
+	switch { // for some codes bundlers have words of their own, without an AA code
 	case a.AA != nil:
 		return a.AA.Help()
-	case a.Code == timeRange:
+	case a.Code == jsonrpc.CodeTimeRange:
 		return "check the validity windows of session and sponsorship, and the clock"
-	case a.Code == signature:
+	case a.Code == jsonrpc.CodeSignature:
 		return "check who signs, the chain ID and the EntryPoint, and that no field changed after the paymaster answered or after signing"
-	case a.Code == reverted && a.Revert == nil:
+	case a.Code == jsonrpc.CodeReverted && a.Revert == nil:
 		return "the operation's call would revert; check what it calls, its arguments, and what the account has"
 	}
 	return ""
@@ -99,12 +99,12 @@ func (a Answer) help() string {
 // "Max operations (4) reached for sender …", "Maximum number of parallel user operations … reached".
 var senderLimit = regexp.MustCompile(`(?i)\bmax(imum number of)?\b.{0,20}\boperations\b.{0,60}\breached\b`)
 
-// overSenderLimit reports whether the account has too many operations on their way: this one was not taken, and
-// will be when others are included.
+// overSenderLimit reports whether the account has too many operations on their way: this one was not taken,
+// and will be when others are included.
 func (a Answer) overSenderLimit() bool { return refusal(a.Code) && senderLimit.MatchString(a.Message) }
 
-// words is the service's message with what it says in hex, or in its data only.
-func (a Answer) words() string {
+// decodedMessage is the service's message with what it says in hex, or in its data only.
+func (a Answer) decodedMessage() string {
 	message := a.Message
 	if revert := a.Revert; revert != nil {
 		decoded := revert.String()
@@ -123,8 +123,8 @@ func (a Answer) words() string {
 	return message
 }
 
-// saysReason reports whether the message has all that the revert would tell: its text, with nothing
-// nested in it.
+// saysReason reports whether the message has all that the revert would tell: its text, with nothing nested in
+// it.
 func saysReason(message string, revert *abi.Revert) bool {
 	reason := revert.Reason()
 	return revert.Inner == nil && reason != "" && strings.Contains(message, reason)
@@ -147,13 +147,12 @@ func (a Answer) RateLimited() bool { return jsonrpc.RateLimited(a.Code, a.HTTPSt
 
 // Temporary reports whether the service failed in a way that passes by itself.
 func (a Answer) Temporary() bool {
-	const internalError = -32603
-	failed := a.Code == internalError || a.Code == 0 || a.HTTPStatus >= 500 || a.HTTPStatus == http.StatusRequestTimeout
+	failed := a.Code == jsonrpc.CodeInternal || a.Code == 0 || a.HTTPStatus >= 500 || a.HTTPStatus == http.StatusRequestTimeout
 	return a.RateLimited() || a.overSenderLimit() || failed && a.Undecided()
 }
 
-// Undecided reports whether it is open what became of the request: the service did not refuse it, but
-// failed in some other way.
+// Undecided reports whether it is open what became of the request: the service did not refuse it, but failed
+// in some other way.
 func (a Answer) Undecided() bool {
 	switch {
 	case a.RateLimited(), a.HTTPStatus >= 400 && a.HTTPStatus <= 499 && a.HTTPStatus != http.StatusRequestTimeout:
@@ -167,8 +166,8 @@ func (a Answer) Undecided() bool {
 // refusal tells codes that are decisions: those of ERC-4337, and those of malformed requests.
 func refusal(code int) bool {
 	switch code {
-	case -32700, -32600, -32601, -32602, -32004:
+	case jsonrpc.CodeParse, jsonrpc.CodeInvalidRequest, jsonrpc.CodeMethodNotFound, jsonrpc.CodeInvalidParams, jsonrpc.CodeMethodNotSupported:
 		return true
 	}
-	return code <= -32500 && code > -32600
+	return code <= jsonrpc.CodeRejected && code > jsonrpc.CodeInvalidRequest
 }

@@ -1,5 +1,5 @@
-// Package reason reads why a service refused an operation out of its JSON-RPC error: the EntryPoint's AA
-// code and the contract's own revert, wherever the service put them.
+// Package reason reads why a service refused an operation out of its JSON-RPC error: the EntryPoint's AA code
+// and the contract's own revert, wherever the service put them.
 package reason
 
 import (
@@ -23,17 +23,17 @@ type Reason struct {
 	Revert *abi.Revert
 }
 
-// Of reads an error's message and its data member, which may be nil. Services put revert data into the
-// data itself, into a field of it, or as hex into the message.
+// Of reads an error's message and its data member, which may be nil. Services put revert data into the data
+// itself, into a field of it, or as hex into the message.
 func Of(message string, data json.RawMessage) Reason {
 	var r Reason
 	texts := []string{message}
 	for _, s := range stringsIn(data) {
-		r.consider(s.text, s.isRevert())
+		r.tryRevert(s.text, s.isRevert())
 		texts = append(texts, s.text)
 	}
 	for _, blob := range hexBlob.FindAllStringSubmatch(message, -1) {
-		r.consider(blob[2], blob[1] != "")
+		r.tryRevert(blob[2], blob[1] != "")
 	}
 	if r.Revert != nil {
 		texts = append(texts, r.Revert.Reason())
@@ -50,9 +50,9 @@ func Of(message string, data json.RawMessage) Reason {
 // hexBlob finds hex in a message, and whether the words before it say that it is a revert.
 var hexBlob = regexp.MustCompile(`(?i)((?:reason|revert(?:ed)?(?: with)?(?: data)?):? *)?\b(0x(?:[0-9a-f]{2}){4,})`)
 
-// consider takes text for the revert if it is revert data. Without named, only if it is a known one: a
-// hash or an address is hex as well.
-func (r *Reason) consider(text string, named bool) {
+// tryRevert takes text for the revert if it is revert data. Without named, only if it is a known one: a hash
+// or an address is hex as well.
+func (r *Reason) tryRevert(text string, named bool) {
 	data, err := hexutil.Decode(text)
 	if err != nil || len(data)%abi.WordSize != 4 {
 		return

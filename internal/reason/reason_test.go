@@ -30,7 +30,8 @@ func quote(t *testing.T, v any) string {
 	return string(out)
 }
 
-// Text that package abi makes of a revert is taken from there; that the contract's words are in it is asserted.
+// Text that package abi makes of a revert is taken from there; that the contract's words are in it is
+// asserted.
 func TestText(t *testing.T) {
 	rule := revert(t, "function Error(string)", "ABISV Arg Rule Violated")
 	unknown := "0x12345678" + strings.Repeat("00", 32)

@@ -18,19 +18,19 @@ import (
 type Config struct {
 	// Delay is added to every answer, so that requests made at the same time overlap.
 	Delay time.Duration
-	// Forward, when set, is the URL of another paymaster, which answers what no script does: the server begins
-	// without answers of its own and stands before it.
+	// Forward, when set, is the URL of another paymaster, which answers what no script does: the server
+	// begins without answers of its own and stands before it.
 	Forward string
 }
 
-// Server is a scripted JSON-RPC service that begins as a paymaster which sponsors everything: its paymasterAndData
-// has the right shape and a signature that no chain accepts, and its limits are 100,000 / 200,000 / 50,000 gas where
-// it is asked for them. In ERC-20 mode it quotes at most 0.5 of the demo chain's Token6 and takes 500 of a token for
-// one ether. It is safe for concurrent use.
+// Server is a scripted JSON-RPC service that begins as a paymaster which sponsors everything: its
+// paymasterAndData has the right shape and a signature that no chain accepts, and its limits are 100,000 /
+// 200,000 / 50,000 gas where it is asked for them. In ERC-20 mode it quotes at most 0.5 of the demo chain's
+// Token6 and takes 500 of a token for one ether. It is safe for concurrent use.
 //
-// On(method, answers...) sets the answers to a method: one request after another takes the next, and the last one
-// stays. Otherwise(answer) sets the answer to all other methods. Requests(method) and Count(method) are the log, of
-// all methods where it is empty. URL() is the server's address, and Close() stops it.
+// On(method, answers...) sets the answers to a method: one request after another takes the next, and the last
+// one stays. Otherwise(answer) sets the answer to all other methods. Requests(method) and Count(method) are
+// the log, of all methods where it is empty. URL() is the server's address, and Close() stops it.
 type Server struct{ *jsonrpctest.Server }
 
 // StartServer starts a server; the caller closes it.

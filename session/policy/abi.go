@@ -8,19 +8,19 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
-	"github.com/go-sesame/sesame/session/internal/permission"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
-// ABI allows a key to call one function of one contract, with rules on the arguments. The ABI
-// session validation module enforces it: each rule and the value limit hold for every single call;
-// nothing adds calls up.
+// ABI allows a key to call one function of one contract, with rules on the arguments. The ABI session
+// validation module enforces it: each rule and the value limit hold for every single call; nothing adds calls
+// up.
 type ABI struct {
 	// Key is the address of the session key.
 	Key common.Address
 	// Contract is the only contract that may be called.
 	Contract common.Address
-	// Function is the only function that may be called, as [abi.ParseFunction] reads it:
-	// "safeMint(address to)".
+	// Function is the only function that may be called, as [abi.ParseFunction] reads it: "safeMint(address
+	// to)".
 	Function string
 	// Selector stands for a Function that is not known.
 	Selector *[abi.SelectorSize]byte
@@ -45,8 +45,8 @@ func (p ABI) Compile(m Modules) (Compiled, error) {
 	if err != nil {
 		return Compiled{}, err
 	}
-	head := permission.Permission{Key: p.Key, Contract: p.Contract, Selector: selector, Limit: p.ValueLimit, Count: len(p.Rules)}
-	data := head.AppendHead(make([]byte, 0, permission.RulesAt+permission.RuleSize*len(p.Rules)))
+	head := contracts.ABIPermission{Key: p.Key, Contract: p.Contract, Selector: selector, Limit: p.ValueLimit, Count: len(p.Rules)}
+	data := head.AppendHead(make([]byte, 0, contracts.ABIRulesAt+contracts.ABIRuleSize*len(p.Rules)))
 	if data, err = appendRules(data, p.Rules, f); err != nil {
 		return Compiled{}, err
 	}
@@ -69,7 +69,7 @@ func (p *ABI) check() error {
 		return fmt.Errorf("%w: ABI policy without a session key address", ErrInvalid)
 	case p.Contract == (common.Address{}):
 		return fmt.Errorf("%w: ABI policy without a contract to call", ErrInvalid)
-	case p.ValueLimit.BitLen() > 8*permission.LimitSize:
+	case p.ValueLimit.BitLen() > 8*contracts.ABILimitSize:
 		return fmt.Errorf("%w: value limit %s does not fit uint128 wei", ErrInvalid, p.ValueLimit.Dec())
 	case len(p.Rules) > math.MaxUint16:
 		return fmt.Errorf("%w: %d rules; the contract counts up to %d", ErrInvalid, len(p.Rules), math.MaxUint16)
@@ -103,21 +103,21 @@ func appendRules(data []byte, rules []Rule, f *abi.Function) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: rule %d: %w", ErrInvalid, i, err)
 		}
-		data = permission.Rule{Offset: uint16(raw.Offset), Condition: uint8(raw.Condition), Word: raw.Word}.Append(data)
+		data = contracts.ABIRule{Offset: uint16(raw.Offset), Condition: uint8(raw.Condition), Word: raw.Word}.Append(data)
 	}
 	return data, refuseTwice(data[start:])
 }
 
 // refuseTwice returns an error if a rule is there twice: it costs gas, and another one was meant.
 func refuseTwice(rules []byte) error {
-	seen := make(map[[permission.RuleSize]byte]int, len(rules)/permission.RuleSize)
+	seen := make(map[[contracts.ABIRuleSize]byte]int, len(rules)/contracts.ABIRuleSize)
 	for i := 0; len(rules) > 0; i++ {
-		rule := [permission.RuleSize]byte(rules[:permission.RuleSize])
+		rule := [contracts.ABIRuleSize]byte(rules[:contracts.ABIRuleSize])
 		if first, twice := seen[rule]; twice {
 			return fmt.Errorf("%w: rules %d and %d are the same", ErrInvalid, first, i)
 		}
 		seen[rule] = i
-		rules = rules[permission.RuleSize:]
+		rules = rules[contracts.ABIRuleSize:]
 	}
 	return nil
 }

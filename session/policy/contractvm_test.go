@@ -131,8 +131,8 @@ func (c *contractVM) validateOperation(leaf *policy.Compiled, callData []byte) v
 	return c.run(leaf.Module, input)
 }
 
-// run calls a module. Returning false, for a signature that does not fit the key in the data, is a pass
-// like any other return: the policy let the call through.
+// run calls a module. Returning false, for a signature that does not fit the key in the data, is a pass like
+// any other return: the policy let the call through.
 func (c *contractVM) run(module common.Address, input []byte) verdict {
 	const gas = 30_000_000
 	output, _, err := c.evm.Call(common.Address{}, module, input, vm.NewGasBudget(gas, 0), new(uint256.Int))
@@ -153,8 +153,8 @@ func revertReason(output []byte) string {
 	return strings.TrimRight(string(output[4+2*abi.WordSize:]), "\x00")
 }
 
-// appendTails appends the heads of bytes arguments after those already there, and their tails. words is
-// how many words all heads take.
+// appendTails appends the heads of bytes arguments after those already there, and their tails. words is how
+// many words all heads take.
 func appendTails(input []byte, words int, tails ...[]byte) []byte {
 	offset := uint64(words * abi.WordSize)
 	for _, tail := range tails {

@@ -7,8 +7,8 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/internal/moment"
-	"github.com/go-sesame/sesame/session/internal/permission"
 )
 
 // Finding is something about a policy that the account's owner should know before granting or keeping it.
@@ -105,16 +105,16 @@ type LintConfig struct {
 	Modules Modules
 	// Account is the account that the policies are for.
 	Account common.Address
-	// Guards are more contracts that guard the account, such as its ECDSA ownership module. Those of
-	// Modules always do.
+	// Guards are more contracts that guard the account, such as its ECDSA ownership module. Those of Modules
+	// always do.
 	Guards []common.Address
 	// Functions give names to selectors of policies that carry none.
 	Functions []*abi.Function
 }
 
-// Lint looks for what is dangerous, too wide or useless in policies, in their order; nil ones are passed over.
-// That it finds nothing does not make a session safe: what the allowed functions do is up to their contracts.
-// For the leaves of a session there is session.Lint.
+// Lint looks for what is dangerous, too wide or useless in policies, in their order; nil ones are passed
+// over. That it finds nothing does not make a session safe: what the allowed functions do is up to their
+// contracts. For the leaves of a session there is session.Lint.
 func Lint(c LintConfig, policies ...*Compiled) []Finding {
 	c.Modules = c.Modules.WithDefaults()
 	l := linter{LintConfig: c}
@@ -183,23 +183,23 @@ func (l *linter) lintWindow() {
 }
 
 func (l *linter) lintERC20() {
-	a, ok := parseAllowance(l.compiled.Data)
+	a, ok := contracts.ParseERC20Permission(l.compiled.Data)
 	if !ok {
 		l.add(FindingNeverHolds, SeverityWarning, "the ERC-20 module cannot read its %d bytes of data", len(l.compiled.Data))
 		return
 	}
-	l.lintContract(a.token)
+	l.lintContract(a.Token)
 	l.add(FindingAnySelector, SeverityWarning, "the ERC-20 module does not look at the function: approve passes as well as transfer; use an ABI policy")
-	if a.maxAmount.Eq(new(uint256.Int).SetAllOne()) {
+	if a.MaxAmount.Eq(new(uint256.Int).SetAllOne()) {
 		l.add(FindingUnlimited, SeverityWarning, "the amount has no limit")
 	}
-	if len(l.compiled.Data) > erc20DataSize {
-		l.add(FindingTrailing, SeverityNote, "the last %d of its %d bytes of data are never read", len(l.compiled.Data)-erc20DataSize, len(l.compiled.Data))
+	if len(l.compiled.Data) > contracts.ERC20PermissionSize {
+		l.add(FindingTrailing, SeverityNote, "the last %d of its %d bytes of data are never read", len(l.compiled.Data)-contracts.ERC20PermissionSize, len(l.compiled.Data))
 	}
 }
 
 func (l *linter) lintABI() {
-	p, ok := permission.Parse(l.compiled.Data)
+	p, ok := contracts.ParseABIPermission(l.compiled.Data)
 	if !ok {
 		l.add(FindingNeverHolds, SeverityWarning, "the ABI module cannot read its %d bytes of data", len(l.compiled.Data))
 		return
@@ -243,7 +243,7 @@ func (l *linter) lintSelector(selector [abi.SelectorSize]byte, rules []Rule) {
 	case !ok:
 	case p.to == "":
 		l.add(FindingPrivileged, SeverityDanger, "%s %s", p.function.Signature(), p.does)
-	case !pinned(rules, p.function, p.to):
+	case !fixed(rules, p.function, p.to):
 		l.add(FindingOpenTo, p.severity, "%s %s, and no rule says that %s = one address", p.function.Signature(), p.does, p.to)
 	}
 }
@@ -255,7 +255,7 @@ const plausibleOffset = 128 * abi.WordSize
 const plausibleValueBits = 96
 
 func (l *linter) lintRule(i int, rule Rule, rules []Rule, f *abi.Function) {
-	if !rule.Condition.known() {
+	if !rule.Condition.isKnown() {
 		l.addRule(i, FindingNeverHolds, SeverityWarning, "%s never holds", rule.Condition)
 	}
 	if rule.Offset%abi.WordSize != 0 {
@@ -273,21 +273,21 @@ func (l *linter) lintRule(i int, rule Rule, rules []Rule, f *abi.Function) {
 		l.addRule(i, FindingPastEnd, SeverityWarning, "offset %d is behind the arguments of %s; only calldata with more than that passes", rule.Offset, f.Signature())
 		return
 	}
-	if loose := unpinned(rules, f, at.Path); loose != "" {
-		l.addRule(i, FindingLayout, SeverityWarning, "%s is at offset %d in the standard encoding only; a caller may encode otherwise, as long as no rule says where %s begins", at.Path, rule.Offset, loose)
-	} else if open := unlimited(rules, f, at.Path); open != "" {
-		l.addRule(i, FindingLayout, SeverityWarning, "%s is one of as many as a caller likes, and the rule says nothing of the others, as long as no rule limits %s.length", at.Path, open)
+	if free := firstFreeOffset(rules, f, at.Path); free != "" {
+		l.addRule(i, FindingLayout, SeverityWarning, "%s is at offset %d in the standard encoding only; a caller may encode otherwise, as long as no rule says where %s begins", at.Path, rule.Offset, free)
+	} else if array := firstFreeLength(rules, f, at.Path); array != "" {
+		l.addRule(i, FindingLayout, SeverityWarning, "%s is one of as many as a caller likes, and the rule says nothing of the others, as long as no rule limits %s.length", at.Path, array)
 	}
-	if rule.Condition.orders() && signed(at.Type) {
+	if rule.Condition.isOrdering() && isSigned(at.Type) {
 		l.addRule(i, FindingSigned, SeverityWarning, "%s is %s, and the contract compares unsigned: negative numbers are the largest", at.Path, at.Type)
 	}
-	if rule.Condition.passesLarger() && narrow(at.Type) {
+	if rule.Condition.passesHighBits() && isNarrow(at.Type) {
 		l.addRule(i, FindingLayout, SeverityWarning, "%s is %s, and the contract compares whole words: setting the bits above it passes %s, and contracts of old compilers ignore them", at.Path, at.Type, rule.Condition)
 	}
 }
 
-// narrow reports whether values of the type leave bits of their word zero.
-func narrow(abiType string) bool {
+// isNarrow reports whether values of the type leave bits of their word zero.
+func isNarrow(abiType string) bool {
 	switch abiType {
 	case "uint256", "int256", "bytes32", abi.TypeOffset, abi.TypeLength:
 		return false
@@ -295,8 +295,8 @@ func narrow(abiType string) bool {
 	return true
 }
 
-// pinned reports whether a rule leaves one value to the word at path.
-func pinned(rules []Rule, f *abi.Function, path string) bool {
+// fixed reports whether a rule leaves one value to the word at path.
+func fixed(rules []Rule, f *abi.Function, path string) bool {
 	at, err := f.Word(path)
 	if err != nil {
 		return false
@@ -309,23 +309,23 @@ func pinned(rules []Rule, f *abi.Function, path string) bool {
 	return false
 }
 
-// unpinned returns the first offset word on the way to a path that no rule fixes; empty where all are
+// firstFreeOffset returns the first offset word on the way to a path that no rule fixes; empty where all are
 // fixed, so that the path is in one place only.
-func unpinned(rules []Rule, f *abi.Function, path string) string {
+func firstFreeOffset(rules []Rule, f *abi.Function, path string) string {
 	for i, c := range path {
 		if c != '.' && c != '[' {
 			continue
 		}
-		if at, err := f.Word(path[:i]); err == nil && at.Type == abi.TypeOffset && !pinned(rules, f, path[:i]) {
+		if at, err := f.Word(path[:i]); err == nil && at.Type == abi.TypeOffset && !fixed(rules, f, path[:i]) {
 			return path[:i]
 		}
 	}
 	return ""
 }
 
-// unlimited returns the first array on the way to a path whose length no rule limits; empty where all
+// firstFreeLength returns the first array on the way to a path whose length no rule limits; empty where all
 // have a limit.
-func unlimited(rules []Rule, f *abi.Function, path string) string {
+func firstFreeLength(rules []Rule, f *abi.Function, path string) string {
 	for i, c := range path {
 		if c != '[' {
 			continue
@@ -340,7 +340,7 @@ func unlimited(rules []Rule, f *abi.Function, path string) string {
 // limited reports whether a rule keeps the word at offset from being as large as a caller likes.
 func limited(rules []Rule, offset uint64) bool {
 	for _, rule := range rules {
-		if rule.Offset == offset && rule.Condition.known() && !rule.Condition.passesLarger() {
+		if rule.Offset == offset && rule.Condition.isKnown() && !rule.Condition.passesHighBits() {
 			return true
 		}
 	}

@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"errors"
+
 	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/go-sesame/sesame/internal/contracts"
 )
 
@@ -16,3 +19,36 @@ type Policy interface {
 
 // Call is one call the account is asked to make: To, Value in wei, Data.
 type Call = contracts.Call
+
+// Modules are the session contracts of a deployment. The zero value of a field means the address that
+// Biconomy deployed on every supported chain; see [Modules.WithDefaults].
+type Modules struct {
+	// Manager is the session key manager (SKM): keeps one Merkle root per account and validates operations of
+	// one call.
+	Manager common.Address
+	// Router is the batched session router: validates operations of several calls, a leaf for each.
+	Router common.Address
+	// ABI is the ABI session validation module: contract, selector, value limit and rules on words.
+	ABI common.Address
+	// ERC20 is the ERC-20 session validation module: token, recipient and amount.
+	ERC20 common.Address
+}
+
+// WithDefaults returns m with the well-known addresses where m has none.
+func (m Modules) WithDefaults() Modules {
+	fill := func(field *common.Address, known common.Address) {
+		if *field == (common.Address{}) {
+			*field = known
+		}
+	}
+	known := contracts.Deployed()
+	fill(&m.Manager, known.SessionKeyManager)
+	fill(&m.Router, known.BatchedSessionRouter)
+	fill(&m.ABI, known.ABISessionModule)
+	fill(&m.ERC20, known.ERC20SessionModule)
+	return m
+}
+
+// ErrInvalid is input that can never work; nothing was changed and nothing was signed. It is the same value
+// in every package above this one.
+var ErrInvalid = errors.New("invalid input")

@@ -2,26 +2,26 @@ package policy
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
-	"github.com/go-sesame/sesame/session/internal/permission"
 )
 
 // CheckCall judges one call of a batch as the policy's session validation module will
-// (validateSessionParams), without the chain. The error is a [*Violation] with what the contract would
-// say; nil means that the module lets the call pass, for all that the policy says.
+// (validateSessionParams), without the chain. The error is a [*Violation] with what the contract would say;
+// nil means that the module lets the call pass, for all that the policy says.
 //
-// A module that is neither of m's cannot be judged: that is nil too, and left to the chain. Windows,
-// the leaf's place in the tree and signatures are not looked at; session.Signer does.
+// A module that is neither of m's cannot be judged: that is nil too, and left to the chain. Windows, the
+// leaf's place in the tree and signatures are not looked at; session.Signer does.
 func CheckCall(m Modules, c *Compiled, call Call) error {
 	var v *Violation
 	switch m = m.WithDefaults(); c.Module {
 	case m.ABI:
-		data := wholeCalldata(call.Data)
+		data := newCalldata(call.Data)
 		v = checkABI(c, call.To, &call.Value, &data)
 	case m.ERC20:
 		v = checkERC20(c, call.To, &call.Value, call.Data, "ERC20SV Invalid Token")
@@ -29,12 +29,12 @@ func CheckCall(m Modules, c *Compiled, call Call) error {
 	return v.orNil()
 }
 
-// CheckOperation judges the callData of an operation with a single call as the policy's session
-// validation module will (validateSessionUserOp), short of the signature. It answers as [CheckCall] does.
+// CheckOperation judges the callData of an operation with a single call as the policy's session validation
+// module will (validateSessionUserOp), short of the signature. It answers as [CheckCall] does.
 //
-// Calldata that points out of itself is read by the ABI module all the same, from whatever the rest of
-// the operation holds there. The account cannot execute that, and where the verdict hangs on it the
-// call is refused.
+// Calldata that points out of itself is read by the ABI module all the same, from whatever the rest of the
+// operation holds there. The account cannot execute that, and where the verdict hangs on it the call is
+// refused.
 func CheckOperation(m Modules, c *Compiled, callData []byte) error {
 	var v *Violation
 	switch m = m.WithDefaults(); c.Module {
@@ -64,11 +64,11 @@ func checkExecute(callData []byte, reason string) *Violation {
 }
 
 func checkABIOperation(c *Compiled, callData []byte) *Violation {
-	to, value, data := looseExecute(callData)
+	to, value, data := readExecute(callData)
 	if v := checkABI(c, to, &value, &data); v != nil {
 		return v
 	}
-	if data.beyond {
+	if data.outOfBounds {
 		return unreadable("the call's data lies outside of the %d bytes of callData, where the account cannot execute it", len(callData))
 	}
 	return nil
@@ -76,9 +76,9 @@ func checkABIOperation(c *Compiled, callData []byte) *Violation {
 
 // checkABI is the ABI module's _validateSessionParams, in its order.
 func checkABI(c *Compiled, to common.Address, value *uint256.Int, data *calldata) *Violation {
-	p, ok := permission.Parse(c.Data)
+	p, ok := contracts.ParseABIPermission(c.Data)
 	if !ok {
-		return unreadable("session key data of %d bytes, the ABI module reads at least %d", len(c.Data), permission.RulesAt)
+		return unreadable("session key data of %d bytes, the ABI module reads at least %d", len(c.Data), contracts.ABIRulesAt)
 	}
 	if to != p.Contract {
 		return mismatch("contract", Equal, to.Hex(), p.Contract.Hex(), "ABISV Destination Forbidden")
@@ -102,7 +102,7 @@ func checkABI(c *Compiled, to common.Address, value *uint256.Int, data *calldata
 }
 
 // checkRule is one round of the ABI module's _checkRulesForPermission.
-func checkRule(c *Compiled, p *permission.Permission, i int, data *calldata) *Violation {
+func checkRule(c *Compiled, p *contracts.ABIPermission, i int, data *calldata) *Violation {
 	encoded, ok := p.Rule(i)
 	if !ok {
 		return ruleViolation(i, "", "session key data ends before this rule, which it counts")
@@ -119,31 +119,32 @@ func checkRule(c *Compiled, p *permission.Permission, i int, data *calldata) *Vi
 	}
 	v := ruleViolation(i, name, "")
 	v.Condition, v.Got, v.Want, v.Reason = rule.Condition, format(word), format(rule.Word), "ABISV Arg Rule Violated"
-	if !rule.Condition.known() {
+	if !rule.Condition.isKnown() {
 		v.Problem = fmt.Sprintf("%s never holds", rule.Condition)
 	}
 	return v
 }
 
 func checkERC20Operation(c *Compiled, callData []byte) *Violation {
-	if _, ok := parseAllowance(c.Data); !ok {
-		return unreadableAllowance(c)
+	if _, ok := contracts.ParseERC20Permission(c.Data); !ok {
+		return unreadableERC20(c)
 	}
-	to, value, data, ok := strictExecute(callData)
+	to, value, data, ok := decodeExecute(callData)
 	if !ok {
 		return unreadable("callData of %d bytes is not the encoding of one call", len(callData))
 	}
 	return checkERC20(c, to, &value, data, "ERC20SV Wrong Token")
 }
 
-// checkERC20 is the ERC-20 module's validation, in its order. Its two functions name a wrong token differently.
+// checkERC20 is the ERC-20 module's validation, in its order. Its two functions name a wrong token
+// differently.
 func checkERC20(c *Compiled, to common.Address, value *uint256.Int, data []byte, wrongToken string) *Violation {
-	a, ok := parseAllowance(c.Data)
+	a, ok := contracts.ParseERC20Permission(c.Data)
 	if !ok {
-		return unreadableAllowance(c)
+		return unreadableERC20(c)
 	}
-	if to != a.token {
-		return mismatch("contract", Equal, to.Hex(), a.token.Hex(), wrongToken)
+	if to != a.Token {
+		return mismatch("contract", Equal, to.Hex(), a.Token.Hex(), wrongToken)
 	}
 	if !value.IsZero() {
 		return mismatch("value", Equal, value.Dec(), "0", "ERC20SV Non Zero Value")
@@ -151,20 +152,136 @@ func checkERC20(c *Compiled, to common.Address, value *uint256.Int, data []byte,
 	if len(data) < abi.SelectorSize+2*abi.WordSize {
 		return unreadable("calldata of %d bytes has no address and amount", len(data))
 	}
-	recipient, ok := cleanAddress(data[abi.SelectorSize:])
-	if !ok {
+	recipient, err := contracts.DecodeAddress(data[abi.SelectorSize:][:abi.WordSize])
+	if err != nil {
 		return unreadable("the first argument of the call is not an address")
 	}
-	if recipient != a.recipient {
-		return mismatch("recipient", Equal, recipient.Hex(), a.recipient.Hex(), "ERC20SV Wrong Recipient")
+	if recipient != a.Recipient {
+		return mismatch("recipient", Equal, recipient.Hex(), a.Recipient.Hex(), "ERC20SV Wrong Recipient")
 	}
 	var amount uint256.Int
-	if amount.SetBytes32(data[abi.SelectorSize+abi.WordSize:]); amount.Gt(&a.maxAmount) {
-		return mismatch("amount", LessThanOrEqual, amount.Dec(), a.maxAmount.Dec(), "ERC20SV Max Amount Exceeded")
+	if amount.SetBytes32(data[abi.SelectorSize+abi.WordSize:]); amount.Gt(&a.MaxAmount) {
+		return mismatch("amount", LessThanOrEqual, amount.Dec(), a.MaxAmount.Dec(), "ERC20SV Max Amount Exceeded")
 	}
 	return nil
 }
 
-func unreadableAllowance(c *Compiled) *Violation {
+func unreadableERC20(c *Compiled) *Violation {
 	return unreadable("session key data of %d bytes is not three addresses and an amount", len(c.Data))
+}
+
+// The heads of execute's arguments, in bytes from the start of callData.
+const (
+	executeToAt    = abi.SelectorSize
+	executeValueAt = executeToAt + abi.WordSize
+	executeDataAt  = executeValueAt + abi.WordSize
+)
+
+// calldata is the data of an inner call as a validation module sees it: length bytes of source from start.
+// The ABI module takes start and length as they stand in an operation's callData and never looks where that
+// ends.
+type calldata struct {
+	source []byte
+	start  uint64
+	length uint64
+	// outOfBounds is set once something was read that lies outside source: zero in the padding of the last
+	// word, and beyond that whatever the operation has there.
+	outOfBounds bool
+}
+
+func newCalldata(data []byte) calldata {
+	return calldata{source: data, length: uint64(len(data))}
+}
+
+// selector returns the first four bytes, or false if there are fewer.
+func (c *calldata) selector() (selector [abi.SelectorSize]byte, ok bool) {
+	if c.length < abi.SelectorSize {
+		return selector, false
+	}
+	c.read(c.start, selector[:])
+	return selector, true
+}
+
+// argument returns the word that begins offset bytes after the selector, or false if the call ends before it.
+func (c *calldata) argument(offset uint64) (word common.Hash, ok bool) {
+	at := abi.SelectorSize + offset
+	if at+abi.WordSize > c.length {
+		return word, false
+	}
+	c.read(c.start+at, word[:])
+	return word, true
+}
+
+// word reads a word of source.
+func (c *calldata) word(at uint64) (word common.Hash) {
+	c.read(at, word[:])
+	return word
+}
+
+// read fills dst from source, with zeros where source has ended.
+func (c *calldata) read(at uint64, dst []byte) {
+	size := uint64(len(c.source))
+	if at < size {
+		copy(dst, c.source[at:])
+	}
+	padded := (size + abi.WordSize - 1) / abi.WordSize * abi.WordSize
+	if at+uint64(len(dst)) > padded {
+		c.outOfBounds = true
+	}
+}
+
+// readExecute reads the arguments of execute as the assembly of the ABI module does: higher bits of the
+// address are dropped, and the data is wherever its offset points.
+func readExecute(callData []byte) (to common.Address, value uint256.Int, data calldata) {
+	data.source = callData
+	head := data.word(executeToAt)
+	to = common.BytesToAddress(head[:])
+	head = data.word(executeValueAt)
+	value.SetBytes32(head[:])
+	head = data.word(executeDataAt)
+	offset := saturate(head)
+	if offset > uint64(len(callData)) {
+		data.outOfBounds = true
+		return to, value, data
+	}
+	data.start = executeToAt + offset + abi.WordSize
+	data.length = saturate(data.word(executeToAt + offset))
+	return to, value, data
+}
+
+// saturate returns a word as a number, all large ones alike.
+func saturate(word common.Hash) uint64 {
+	var v uint256.Int
+	if v.SetBytes32(word[:]); !v.IsUint64() {
+		return math.MaxUint64
+	}
+	return v.Uint64()
+}
+
+// decodeExecute reads the arguments of execute as abi.decode does, or returns false where that reverts.
+func decodeExecute(callData []byte) (to common.Address, value uint256.Int, data []byte, ok bool) {
+	args := callData[abi.SelectorSize:]
+	if len(args) < 3*abi.WordSize {
+		return to, value, nil, false
+	}
+	to, err := contracts.DecodeAddress(args[:abi.WordSize])
+	if err != nil {
+		return to, value, nil, false
+	}
+	value.SetBytes32(args[abi.WordSize : 2*abi.WordSize])
+	data, ok = tail(args, saturate(common.Hash(args[2*abi.WordSize:3*abi.WordSize])))
+	return to, value, data, ok
+}
+
+// tail returns the bytes value whose length stands at offset, or false if it does not lie within args.
+func tail(args []byte, offset uint64) ([]byte, bool) {
+	if offset > uint64(len(args)) || uint64(len(args))-offset < abi.WordSize {
+		return nil, false
+	}
+	content := args[offset+abi.WordSize:]
+	length := saturate(common.Hash(args[offset : offset+abi.WordSize]))
+	if length > uint64(len(content)) {
+		return nil, false
+	}
+	return content[:length], true
 }

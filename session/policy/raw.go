@@ -7,8 +7,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// Raw is for a session validation module of one's own: its sessionKeyData is taken as it is.
-// What the key may do is then up to the module, and cannot be judged before the chain does.
+// Raw is for a session validation module of one's own: its sessionKeyData is taken as it is. What the key may
+// do is then up to the module, and cannot be judged before the chain does.
 type Raw struct {
 	// Module is the session validation module.
 	Module common.Address

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -13,15 +14,15 @@ import (
 
 // Rule limits one 32-byte word of a call's arguments. Make one with [Arg] or [WordRule].
 //
-// The contract looks at words, not at arguments. An ordering compares unsigned 256-bit integers: text
-// and bytes32 order by their bytes, and a negative number is larger than every positive one. What lies
-// inside an array, string or bytes is where the standard encoding puts it, and a caller of the contract
-// may encode otherwise. A caller can also set bits that an address, a bool or a small integer does not
-// have: that gets a call past [NotEqual], [GreaterThan] and [GreaterThanOrEqual], and contracts of old
-// compilers ignore such bits. [Lint] warns of such rules.
+// The contract looks at words, not at arguments. An ordering compares unsigned 256-bit integers: text and
+// bytes32 order by their bytes, and a negative number is larger than every positive one. What lies inside an
+// array, string or bytes is where the standard encoding puts it, and a caller of the contract may encode
+// otherwise. A caller can also set bits that an address, a bool or a small integer does not have: that gets a
+// call past [NotEqual], [GreaterThan] and [GreaterThanOrEqual], and contracts of old compilers ignore such
+// bits. [Lint] warns of such rules.
 type Rule struct {
-	// Path names the word as [abi.Function.Word] does, such as "to" or "order.amount". It is empty in
-	// a raw rule.
+	// Path names the word as [abi.Function.Word] does, such as "to" or "order.amount". It is empty in a raw
+	// rule.
 	Path string
 	// Value is what the word at Path is compared with. It is nil in a raw rule.
 	Value any
@@ -34,9 +35,9 @@ type Rule struct {
 }
 
 // Arg is a rule on an argument by its name, such as Arg("to", Equal, address). A tuple's field is
-// "order.amount", an unnamed argument "0". The offset is computed from the policy's function, and value
-// has to be of the argument's type: what [abi.Function.Pack] takes. An ordering of a signed integer is
-// refused, since the contract does not know of signs.
+// "order.amount", an unnamed argument "0". The offset is computed from the policy's function, and value has
+// to be of the argument's type: what [abi.Function.Pack] takes. An ordering of a signed integer is refused,
+// since the contract does not know of signs.
 func Arg(path string, condition Condition, value any) Rule {
 	return Rule{Path: path, Value: value, Condition: condition}
 }
@@ -49,7 +50,7 @@ func WordRule(offset uint64, condition Condition, word common.Hash) Rule {
 
 // resolve returns r as a raw rule of a call to f, which is nil when only the selector is known.
 func (r Rule) resolve(f *abi.Function) (Rule, error) {
-	if !r.Condition.known() {
+	if !r.Condition.isKnown() {
 		return Rule{}, fmt.Errorf("unknown %s", r.Condition)
 	}
 	raw := r
@@ -82,7 +83,7 @@ func (r Rule) lookUp(f *abi.Function) (Rule, error) {
 	if err != nil {
 		return Rule{}, err
 	}
-	if r.Condition.orders() && signed(at.Type) {
+	if r.Condition.isOrdering() && isSigned(at.Type) {
 		return Rule{}, fmt.Errorf("argument %s: %s on %s: the contract compares unsigned, where negative numbers are the largest; use WordRule(%d, …) if that is meant", r.Path, r.Condition, at.Type, at.Offset)
 	}
 	word, err := at.Encode(r.Value)
@@ -92,7 +93,7 @@ func (r Rule) lookUp(f *abi.Function) (Rule, error) {
 	return WordRule(at.Offset, r.Condition, word), nil
 }
 
-func signed(abiType string) bool { return strings.HasPrefix(abiType, "int") }
+func isSigned(abiType string) bool { return strings.HasPrefix(abiType, "int") }
 
 // describe writes a raw rule in words, by the function's names where they are known: "to = 0x…".
 func (r Rule) describe(f *abi.Function) string {
@@ -108,4 +109,82 @@ func nameWord(f *abi.Function, offset uint64) (name string, format func(common.H
 		}
 	}
 	return fmt.Sprintf("the word at offset %d", offset), common.Hash.Hex
+}
+
+// Condition is how a rule compares a word of the call with its reference. The ABI session validation module
+// compares both as unsigned 256-bit integers, whatever the argument's type.
+type Condition uint8
+
+// The conditions, numbered as the contract numbers them. Any other number never holds.
+const (
+	Equal Condition = iota
+	LessThanOrEqual
+	LessThan
+	GreaterThanOrEqual
+	GreaterThan
+	// NotEqual forbids one value. One published source of the module (bcnmy/scw-contracts, commit 8027bc8)
+	// negates bitwise there, so that every value passes on chain: try it where the account is before other
+	// people's money depends on it, or say what is allowed instead.
+	NotEqual
+)
+
+var conditionSigns = [...]string{Equal: "=", LessThanOrEqual: "≤", LessThan: "<", GreaterThanOrEqual: "≥", GreaterThan: ">", NotEqual: "≠"}
+
+// String returns the condition's sign, such as "≤".
+func (c Condition) String() string {
+	if c.isKnown() {
+		return conditionSigns[c]
+	}
+	return fmt.Sprintf("condition %d", uint8(c))
+}
+
+// ParseCondition reads a condition by the name that the TypeScript SDK gives it, LESS_THAN_OR_EQUAL or, as it
+// is misspelt there, LASS_THAN_OR_EQUAL.
+func ParseCondition(name string) (Condition, error) {
+	switch name {
+	case "EQUAL":
+		return Equal, nil
+	case "LESS_THAN_OR_EQUAL", "LASS_THAN_OR_EQUAL":
+		return LessThanOrEqual, nil
+	case "LESS_THAN":
+		return LessThan, nil
+	case "GREATER_THAN_OR_EQUAL":
+		return GreaterThanOrEqual, nil
+	case "GREATER_THAN":
+		return GreaterThan, nil
+	case "NOT_EQUAL":
+		return NotEqual, nil
+	}
+	return 0, fmt.Errorf("%w: unknown condition %q; want EQUAL, LESS_THAN_OR_EQUAL, LESS_THAN, GREATER_THAN_OR_EQUAL, GREATER_THAN or NOT_EQUAL", ErrInvalid, name)
+}
+
+func (c Condition) isKnown() bool { return int(c) < len(conditionSigns) }
+
+// isOrdering reports whether the condition asks for more than being the same or not.
+func (c Condition) isOrdering() bool { return c != Equal && c != NotEqual }
+
+// passesHighBits reports whether a word for which the condition does not hold can be made to pass by setting
+// higher bits of it.
+func (c Condition) passesHighBits() bool {
+	return c == NotEqual || c == GreaterThan || c == GreaterThanOrEqual
+}
+
+// holds is the contract's comparison.
+func (c Condition) holds(word, reference common.Hash) bool {
+	order := bytes.Compare(word[:], reference[:])
+	switch c {
+	case Equal:
+		return order == 0
+	case LessThanOrEqual:
+		return order <= 0
+	case LessThan:
+		return order < 0
+	case GreaterThanOrEqual:
+		return order >= 0
+	case GreaterThan:
+		return order > 0
+	case NotEqual:
+		return order != 0
+	}
+	return false
 }

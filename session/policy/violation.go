@@ -11,8 +11,8 @@ const NoRule = -1
 // Violation is a call that a policy does not allow. The session validation module would revert on it, so
 // nothing was signed or sent.
 type Violation struct {
-	// Session is the ID of the session whose policy it is, filled in by package session; empty where only
-	// the policy was judged.
+	// Session is the ID of the session whose policy it is, filled in by package session; empty where only the
+	// policy was judged.
 	Session string
 	// Rule is the position in the policy's Rules, from 0, or [NoRule].
 	Rule int
@@ -21,8 +21,8 @@ type Violation struct {
 	Arg string
 	// Condition had to hold between Got and Want.
 	Condition Condition
-	// Got is what the call has and Want what the policy allows, as text in the argument's type. Values
-	// are in wei, amounts in the token's smallest unit.
+	// Got is what the call has and Want what the policy allows, as text in the argument's type. Values are in
+	// wei, amounts in the token's smallest unit.
 	Got, Want string
 	// Problem says in words what Got and Want cannot.
 	Problem string

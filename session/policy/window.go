@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/session/internal/moment"
 )
 
 // MaxTime is the last moment a leaf can name: the contracts keep times as uint48 seconds.
-const MaxTime = 1<<48 - 1
+const MaxTime = abiword.MaxUint48
 
-// Window is when a session may be used. The zero value is no window: a policy with it is refused,
-// so that a session without an end has to be asked for by name ([Forever]).
+// Window is when a session may be used. The zero value is no window: a policy with it is refused, so that a
+// session without an end has to be asked for by name ([Forever]).
 type Window struct {
 	// Start and End are unix seconds, inclusive as the EntryPoint compares them; an End of 0 means no end.
 	start, end uint64

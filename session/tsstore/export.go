@@ -6,9 +6,9 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
-	"github.com/go-sesame/sesame/session/internal/permission"
 	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
@@ -110,7 +110,7 @@ func (in *inspection) tree() []int {
 
 // nameFunction gives the leaf the name of the function that its data allows, if that is known.
 func (in *inspection) nameFunction(leaf *session.Leaf) {
-	p, ok := permission.Parse(leaf.Data)
+	p, ok := contracts.ParseABIPermission(leaf.Data)
 	if !ok || leaf.Module != in.modules.ABI || leaf.Function != "" {
 		return
 	}

@@ -4,7 +4,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
-	"github.com/go-sesame/sesame/session/internal/permission"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -24,9 +24,9 @@ func (in *inspection) inspectData(n *node, known map[common.Address]bool) {
 }
 
 func (in *inspection) inspectPermission(data []byte, known map[common.Address]bool) {
-	p, ok := permission.Parse(data)
+	p, ok := contracts.ParseABIPermission(data)
 	if !ok {
-		in.addLeaf(FindingData, policy.SeverityWarning, dataField, "it has %d bytes, fewer than the %d before the rules, so that no call passes; %s", len(data), permission.RulesAt, anew)
+		in.addLeaf(FindingData, policy.SeverityWarning, dataField, "it has %d bytes, fewer than the %d before the rules, so that no call passes; %s", len(data), contracts.ABIRulesAt, anew)
 		return
 	}
 	in.inspectKey(p.Key)
@@ -34,20 +34,20 @@ func (in *inspection) inspectPermission(data []byte, known map[common.Address]bo
 		in.inspectLayout(data, &p)
 		return
 	}
-	if text, ok := spells(data[permission.LimitAt:permission.CountAt]); ok {
+	if text, ok := spells(data[contracts.ABILimitAt:contracts.ABICountAt]); ok {
 		in.addLeaf(FindingNumberText, policy.SeverityDanger, dataField, "the value limit of %s wei spells %q: the SDK writes a text by its characters; %s with a bigint", p.Limit.Dec(), text, anew)
 	}
 	f := p.Function(in.file.nodes[in.at].leaf.Function, in.functions...)
 	for i := range p.Count {
-		raw := p.Rules[i*permission.RuleSize:][:permission.RuleSize]
+		raw := p.Rules[i*contracts.ABIRuleSize:][:contracts.ABIRuleSize]
 		in.inspectRule(i, raw, f, known)
 	}
 }
 
 // inspectLayout says what is too long or too short in a permission.
-func (in *inspection) inspectLayout(data []byte, p *permission.Permission) {
+func (in *inspection) inspectLayout(data []byte, p *contracts.ABIPermission) {
 	if size, rules, ok := wideLimit(data); ok && p.Count+rules > 0 {
-		in.addLeaf(FindingData, policy.SeverityDanger, dataField, "the value limit takes %d bytes and the module reads %d, so that it takes part of the limit for rules; %s with a limit below 2^128", size, permission.LimitSize, anew)
+		in.addLeaf(FindingData, policy.SeverityDanger, dataField, "the value limit takes %d bytes and the module reads %d, so that it takes part of the limit for rules; %s with a limit below 2^128", size, contracts.ABILimitSize, anew)
 		return
 	}
 	if i, ok := misfit(p); ok {
@@ -55,7 +55,7 @@ func (in *inspection) inspectLayout(data []byte, p *permission.Permission) {
 			"its reference value has length %d, since the SDK pads no raw one, and the module reads other rules than were meant, or fails; %s with 32 bytes", abi.WordSize+p.Excess(), anew)
 		return
 	}
-	in.addLeaf(FindingData, policy.SeverityDanger, dataField, "its %d rules take %d bytes and it has %d, so that the module reads other rules than were meant, or fails; %s", p.Count, p.Count*permission.RuleSize, len(p.Rules), anew)
+	in.addLeaf(FindingData, policy.SeverityDanger, dataField, "its %d rules take %d bytes and it has %d, so that the module reads other rules than were meant, or fails; %s", p.Count, p.Count*contracts.ABIRuleSize, len(p.Rules), anew)
 }
 
 // inspectAllowance inspects the data of the ERC-20 module: three addresses and an amount, in words.

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
-	"github.com/go-sesame/sesame/session/internal/permission"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -28,7 +28,7 @@ func findRule(t *testing.T, rule []byte, functions ...*abi.Function) []string {
 		selector = s[:]
 	}
 	data := abiData(newSigner(t, "a").address, new(uint256.Int), rule)
-	copy(data[permission.SelectorAt:], selector)
+	copy(data[contracts.ABISelectorAt:], selector)
 	return findData(t, policy.Modules{}.WithDefaults().ABI.Hex(), data, WithFunctions(functions...))
 }
 
@@ -192,7 +192,7 @@ func TestDataFindings(t *testing.T) {
 	good, raw := ruleData(0, 0, word(padAddress[2:])), ruleData(32, 1, "0x64")
 	wide := func(size int, rules ...[]byte) []byte {
 		data := abiData(key, uint256.NewInt(1), rules...)
-		return slices.Concat(data[:permission.LimitAt], []byte{1}, make([]byte, size-permission.LimitSize-1), data[permission.LimitAt:])
+		return slices.Concat(data[:contracts.ABILimitAt], []byte{1}, make([]byte, size-contracts.ABILimitSize-1), data[contracts.ABILimitAt:])
 	}
 	words := func(w ...string) []byte {
 		return common.FromHex("0x" + strings.ReplaceAll(strings.Join(w, ""), "0x", ""))
@@ -232,7 +232,7 @@ func TestDataFindings(t *testing.T) {
 		"both rules are raw": {module: abiModule, data: abiData(key, new(uint256.Int), raw, raw), want: []string{
 			` (session s0): danger: its 2 rules take 70 bytes and it has 8, so that the module reads other rules than were meant, or fails; revoke it and grant it anew (bad-data)`,
 		}},
-		"a rule is missing": {module: abiModule, data: abiData(key, new(uint256.Int), good, good)[:permission.RulesAt+permission.RuleSize], want: []string{
+		"a rule is missing": {module: abiModule, data: abiData(key, new(uint256.Int), good, good)[:contracts.ABIRulesAt+contracts.ABIRuleSize], want: []string{
 			` (session s0): danger: its 2 rules take 70 bytes and it has 35, so that the module reads other rules than were meant, or fails; revoke it and grant it anew (bad-data)`,
 		}},
 		"ERC-20": {module: erc20, data: words(keyWord, word("20"), word("30"), word("100"))},

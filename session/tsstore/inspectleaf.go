@@ -5,8 +5,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
-	"github.com/go-sesame/sesame/session/internal/permission"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -85,7 +85,7 @@ func (in *inspection) knownAddresses() map[common.Address]bool {
 	known := map[common.Address]bool{in.report.Ref.Account: true}
 	for _, n := range in.file.nodes {
 		known[n.leaf.Key] = true
-		if p, ok := permission.Parse(n.leaf.Data); ok && n.leaf.Module == in.modules.ABI {
+		if p, ok := contracts.ParseABIPermission(n.leaf.Data); ok && n.leaf.Module == in.modules.ABI {
 			known[p.Contract] = true
 		}
 	}

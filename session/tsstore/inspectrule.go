@@ -9,15 +9,15 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
-	"github.com/go-sesame/sesame/session/internal/permission"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
 // inspectRule inspects rule i of the ABI module, of a call to f if that is known.
 func (in *inspection) inspectRule(i int, raw []byte, f *abi.Function, known map[common.Address]bool) {
-	encoded := permission.ParseRule(raw)
+	encoded := contracts.ParseABIRule(raw)
 	r := policy.WordRule(uint64(encoded.Offset), policy.Condition(encoded.Condition), encoded.Word)
-	if text, ok := spells(raw[:permission.ConditionAt]); ok && r.Offset%abi.WordSize != 0 {
+	if text, ok := spells(raw[:contracts.ABIRuleConditionAt]); ok && r.Offset%abi.WordSize != 0 {
 		in.addRule(FindingNumberText, policy.SeverityDanger, i, "the offset %d spells %q: the SDK writes a text by its characters, and the rule looks elsewhere; %s with a number", r.Offset, text, anew)
 	}
 	if r.Condition > policy.NotEqual {

@@ -46,8 +46,8 @@ func FailWith(code int, message string, data any) Answer {
 	return Compute(func(context.Context, Request) (any, error) { return nil, &Error{code, message, data} })
 }
 
-// Compute answers with what f returns. An error becomes a JSON-RPC error, with its code where it has an ErrorCode
-// method.
+// Compute answers with what f returns. An error becomes a JSON-RPC error, with its code where it has an
+// ErrorCode method.
 func Compute(f func(context.Context, Request) (any, error)) Answer {
 	return Answer{write: func(w http.ResponseWriter, r *http.Request, request *Request) {
 		result, err := f(r.Context(), *request)
@@ -89,8 +89,8 @@ func Drop() Answer {
 	return Answer{write: func(http.ResponseWriter, *http.Request, *Request) { panic(http.ErrAbortHandler) }}
 }
 
-// Lost lets another answer happen, at the service behind it too, and cuts the connection instead of delivering it:
-// what was sent may have been accepted, and the client cannot know.
+// Lost lets another answer happen, at the service behind it too, and cuts the connection instead of
+// delivering it: what was sent may have been accepted, and the client cannot know.
 func Lost(answer Answer) Answer {
 	write := answer.write
 	answer.write = func(_ http.ResponseWriter, r *http.Request, request *Request) {
@@ -107,8 +107,8 @@ func (discard) Header() http.Header         { return http.Header{} }
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
 
-// Forward passes requests on to a JSON-RPC service at url, so that a [Server] can stand before a real
-// one: count, delay, and go wrong when it is told to.
+// Forward passes requests on to a JSON-RPC service at url, so that a [Server] can stand before a real one:
+// count, delay, and go wrong when it is told to.
 func Forward(url string) Answer {
 	return Answer{write: func(w http.ResponseWriter, r *http.Request, request *Request) {
 		status, body, err := forward(r.Context(), url, request)

@@ -13,13 +13,10 @@ import (
 	"sync"
 )
 
-// TB is the part of testing.TB that servers need which end with a test.
-type TB interface {
-	Helper()
-	Logf(format string, args ...any)
+// DialogueTB is the part of testing.TB that a [Dialogue] needs: it fails a test that asks for something else.
+type DialogueTB interface {
+	TB
 	Errorf(format string, args ...any)
-	Fatalf(format string, args ...any)
-	Cleanup(func())
 }
 
 // Exchange is one request that is expected, and its answer.
@@ -49,14 +46,14 @@ type Dialogue struct {
 	// URL is the server's address, "http://127.0.0.1:port".
 	URL string
 
-	t       TB
+	t       DialogueTB
 	mu      sync.Mutex
 	left    []Exchange
 	methods []string
 }
 
 // Play serves the dialogue in a file until the test ends.
-func Play(t TB, path string) *Dialogue {
+func Play(t DialogueTB, path string) *Dialogue {
 	t.Helper()
 	file, err := os.ReadFile(path)
 	if err != nil {
@@ -76,7 +73,7 @@ func Play(t TB, path string) *Dialogue {
 }
 
 // Serve serves exchanges until the test ends.
-func Serve(t TB, exchanges ...Exchange) *Dialogue {
+func Serve(t DialogueTB, exchanges ...Exchange) *Dialogue {
 	t.Helper()
 	s := &Dialogue{t: t, left: exchanges}
 	server := httptest.NewServer(s)

@@ -10,6 +10,6 @@
 //	{"method":"eth_chainId","drop":true}
 //
 // Each request takes the first exchange of its method that is left. Its params have to be those of the
-// exchange, byte for byte in every value; an exchange without params takes any. Exchanges that nobody
-// asked for fail the test, but for those marked "optional":true.
+// exchange, byte for byte in every value; an exchange without params takes any. Exchanges that nobody asked
+// for fail the test, but for those marked "optional":true.
 package jsonrpctest

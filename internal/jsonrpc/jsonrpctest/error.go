@@ -4,13 +4,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/go-sesame/sesame/internal/jsonrpc"
 )
 
 // JSON-RPC error codes that scripted services answer with.
 const (
-	CodeUnknownMethod = -32601
-	CodeInvalidInput  = -32602
-	CodeServerError   = -32000 // a service's own
+	CodeUnknownMethod = jsonrpc.CodeMethodNotFound
+	CodeInvalidInput  = jsonrpc.CodeInvalidParams
+	CodeServerError   = jsonrpc.CodeServer
 )
 
 // Error is a JSON-RPC error as a service answers it. It is what go-ethereum's server takes, too.

@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// RoundTrips measures how many requests a task makes one after another: what it costs in time, whatever it does at
-// the same time. Servers that share one count together. It is ready to use, and safe for concurrent use.
+// RoundTrips measures how many requests a task makes one after another: what it costs in time, whatever it
+// does at the same time. Servers that share one count together. It is ready to use, and safe for concurrent
+// use.
 //
-// Give the servers a Delay that is long beside the client's own work, so that requests which are made at the same
-// time do overlap.
+// Give the servers a Delay that is long beside the client's own work, so that requests which are made at the
+// same time do overlap.
 type RoundTrips struct {
 	mu    sync.Mutex
 	spans []span
@@ -28,8 +29,8 @@ func (r *RoundTrips) add(start, end time.Time) {
 	r.spans = append(r.spans, span{start, end})
 }
 
-// Depth returns the length of the longest chain of requests of which each came after the one before was answered.
-// Requests that overlap in time count once.
+// Depth returns the length of the longest chain of requests of which each came after the one before was
+// answered. Requests that overlap in time count once.
 func (r *RoundTrips) Depth() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

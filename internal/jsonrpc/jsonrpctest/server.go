@@ -42,8 +42,8 @@ type Request struct {
 	Time time.Time
 }
 
-// StartServer starts a server without a script: every method is answered with the error for unknown methods. The
-// caller closes it.
+// StartServer starts a server without a script: every method is answered with the error for unknown methods.
+// The caller closes it.
 func StartServer(cfg Config) (*Server, error) {
 	m := &Server{
 		cfg:       cfg,
@@ -54,6 +54,14 @@ func StartServer(cfg Config) (*Server, error) {
 	var err error
 	m.server, err = localhttp.Serve(m, 0)
 	return m, err
+}
+
+// TB is the part of testing.TB that servers need which end with a test.
+type TB interface {
+	Helper()
+	Logf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Cleanup(func())
 }
 
 // NewServer starts a server that ends with the test; see [StartServer].
@@ -77,8 +85,8 @@ func LogClose(t TB, what string, close func() error) {
 // URL returns the server's address.
 func (m *Server) URL() string { return m.server.URL }
 
-// On sets the answers to a method: one request after another takes the next, and the last one stays for all that
-// follow. It replaces what was set before; without answers the method is unknown again.
+// On sets the answers to a method: one request after another takes the next, and the last one stays for all
+// that follow. It replaces what was set before; without answers the method is unknown again.
 func (m *Server) On(method string, answers ...Answer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

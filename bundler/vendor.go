@@ -9,6 +9,24 @@ import (
 	"github.com/go-sesame/sesame/internal/jsonrpc"
 )
 
+// Vendor is whose methods a bundler has beside the standard ones.
+type Vendor int
+
+// The vendors whose gas price and status methods the client knows.
+const (
+	// AnyVendor finds out with the first question, which goes out in both forms at once.
+	AnyVendor Vendor = iota
+	// Biconomy has biconomy_getGasFeeValues and biconomy_getUserOperationStatus.
+	Biconomy
+	// Pimlico has pimlico_getUserOperationGasPrice and pimlico_getUserOperationStatus.
+	Pimlico
+)
+
+// WithVendor fixes whose methods are used for the gas price and the status.
+func WithVendor(vendor Vendor) Option {
+	return optionFunc(func(o *options) { o.vendor = vendor })
+}
+
 // discovery remembers which vendor's form of a method the service offers.
 type discovery struct {
 	known atomic.Int32 // a Vendor, or noVendor; AnyVendor until it is known
@@ -57,7 +75,8 @@ func (d *discovery) failure(err error) error {
 	return asError(err)
 }
 
-// choose chooses among the answers in both forms by what failed, and remembers what that tells of the service.
+// choose chooses among the answers in both forms by what failed, and remembers what that tells of the
+// service.
 func (d *discovery) choose(biconomy, pimlico error) (Vendor, error) {
 	noBiconomy, noPimlico := errors.Is(biconomy, ErrMethodNotFound), errors.Is(pimlico, ErrMethodNotFound)
 	switch {

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// PackText is [Function.Pack] with the arguments as text, say from a command line: numbers in decimals
-// or 0x-hex, bytes and addresses in 0x-hex, true or false, arrays as [1,2], tuples as
-// (1,2) or [1,2]. A string argument is taken as it is; inside an array or tuple a string may stand in
-// double quotes, and has to when it is empty or has a comma, bracket, or space at its ends.
+// PackText is [Function.Pack] with the arguments as text, say from a command line: numbers in decimals or
+// 0x-hex, bytes and addresses in 0x-hex, true or false, arrays as [1,2], tuples as (1,2) or [1,2]. A string
+// argument is taken as it is; inside an array or tuple a string may stand in double quotes, and has to when
+// it is empty or has a comma, bracket, or space at its ends.
 func (f *Function) PackText(args ...string) ([]byte, error) {
 	if err := f.count(len(args)); err != nil {
 		return nil, fmt.Errorf("pack %s: %w", f.Signature(), err)
@@ -27,8 +27,8 @@ func (f *Function) PackText(args ...string) ([]byte, error) {
 }
 
 // SplitArgs splits a list of arguments at its commas, but not inside brackets, parentheses or double quotes:
-// "a,b,[c,d]" is three. Quotes around a whole argument are taken off. The result is what
-// [Function.PackText] takes; it is an error when the function takes another number of arguments.
+// "a,b,[c,d]" is three. Quotes around a whole argument are taken off. The result is what [Function.PackText]
+// takes; it is an error when the function takes another number of arguments.
 func (f *Function) SplitArgs(text string) ([]string, error) {
 	args, err := splitList(text)
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// DraftOperation is an operation whose gas limits and fees may be missing, as services take it for an estimation.
+// DraftOperation is an operation whose gas limits and fees may be missing, as services take it for an
+// estimation.
 type DraftOperation struct{ userop.Operation }
 
 // UnmarshalJSON reads the operation; numbers that are missing are zero.

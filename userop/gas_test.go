@@ -108,3 +108,10 @@ func ExampleOperation_Estimate() {
 	// total: 516000000000000 wei
 	// at most 516000000000000 wei (180000000000000 call + 240000000000000 verification + 96000000000000 pre-verification), paid by the account: gas 90000 call + 120000 verification + 48000 pre-verification; fee at most 2000000000 wei per gas, tip 0
 }
+
+func TestEstimatesPrintInWords(t *testing.T) {
+	op := printable()
+	require.Equal(t, "at most 1500000000000 wei (150000000000 call + 900000000000 verification + 450000000000 pre-verification), "+
+		"paid by paymaster "+sponsor.Hex()+": gas 100 call + 200 verification + 300 pre-verification; fee at most 1500000000 wei per gas, tip 5",
+		fmt.Sprint(op.Estimate()))
+}
