@@ -38,8 +38,19 @@ const mostFrames = 9
 type frames struct {
 	mu      sync.Mutex
 	deepest map[string][]string
+	seen    map[string]bool // the functions on any way
 	// answers, where there are some for a method, come instead of the service's.
 	answers map[string][]func() (*http.Response, error)
+}
+
+// notify has done called once a request of that method came, before it is answered as if the service were down.
+func (f *frames) notify(method string, done func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answers[method] = []func() (*http.Response, error){func() (*http.Response, error) {
+		done()
+		return nil, io.ErrUnexpectedEOF
+	}}
 }
 
 func (f *frames) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -67,6 +78,9 @@ func (f *frames) note(method string) {
 	way := wayFromSend()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for _, name := range way {
+		f.seen[name] = true
+	}
 	if len(way) > len(f.deepest[method]) {
 		f.deepest[method] = way
 	}
@@ -158,7 +172,7 @@ func ours(lines []string, from string) (names []string, creator, parent string) 
 // framesWorld is a world whose services count frames.
 func framesWorld(t *testing.T) (*world, *frames, *http.Client) {
 	t.Helper()
-	f := &frames{deepest: map[string][]string{}, answers: map[string][]func() (*http.Response, error){}}
+	f := &frames{deepest: map[string][]string{}, seen: map[string]bool{}, answers: map[string][]func() (*http.Response, error){}}
 	w := newWorld(t)
 	w.grant(t, []policy.Policy{w.nftPolicy()})
 	w.fund(t, 1)
@@ -226,7 +240,24 @@ func TestFewFramesFromSendToTheServices(t *testing.T) {
 			_, err := client.Account(w.owner.Address()).Send(t.Context(), calls, withSession, account.Sponsored(), account.InLane(lanes))
 			require.NoError(t, err)
 		}
-		require.Contains(t, f.deepest["Chain.CallContract, batched"], "account.(*lanePool).poll")
+		require.True(t, f.seen["account.(*lanePool).poll"])
+		require.NoError(t, lanes.Close(t.Context()))
+	})
+
+	t.Run("a lane is waited for, and nothing lands", func(t *testing.T) {
+		client := w.framesClient(t, counted, biconomy)
+		lanes := client.NewLanes(account.LanesConfig{Size: 1})
+		w.bundler.Pause()
+		defer w.bundler.Resume()
+		send := func(ctx context.Context) error {
+			_, err := client.Account(w.owner.Address()).Send(ctx, calls, withSession, account.Sponsored(), account.InLane(lanes))
+			return err
+		}
+		require.NoError(t, send(t.Context()))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		f.notify("biconomy_getUserOperationStatus", cancel) // the bundler is asked after two seconds
+		require.ErrorIs(t, send(ctx), context.Canceled)
 		require.NoError(t, lanes.Close(t.Context()))
 	})
 
@@ -247,6 +278,7 @@ func TestFewFramesFromSendToTheServices(t *testing.T) {
 		"eth_chainId", "eth_supportedEntryPoints", "biconomy_getGasFeeValues", "pimlico_getUserOperationGasPrice",
 		"pm_sponsorUserOperation", "pm_getPaymasterStubData", "pm_getPaymasterData",
 		"eth_estimateUserOperationGas", "eth_sendUserOperation", "eth_getUserOperationReceipt",
+		"biconomy_getUserOperationStatus", "pimlico_getUserOperationStatus",
 		"Chain.ChainID", "Chain.CodeAt", "Chain.CallContract", "Chain.CallContract, batched",
 	} {
 		way := f.deepest[method]

@@ -68,17 +68,30 @@ func (p *lanePool) drain() []*lane {
 	return free
 }
 
-// take returns a lane that nobody has, and waits for one while all are in use.
+// take returns a lane that nobody has, and waits for one while all are in use. One of those who wait polls for
+// all, the chain first and then the bundler.
 func (p *lanePool) take(ctx context.Context) (*lane, error) {
 	lane, queued := p.takeOrQueue()
-	if lane != nil {
-		return lane, nil
+	for lane == nil {
+		polls, err := p.await(ctx, queued)
+		switch {
+		case err != nil:
+			p.leaveQueue(queued)
+			return nil, err
+		case !polls:
+			return queued.lane, nil
+		}
+		freed, err := p.poll(ctx)
+		if bundler, silent := p.nextToAsk(freed || err != nil); silent != nil {
+			dropped, unanswered := bundler.UserOperationDropped(ctx, silent.hash)
+			if freed = dropped && unanswered == nil; freed {
+				silent.Release(false)
+			}
+		}
+		p.notePoll(ctx, freed, err)
+		<-p.polling
 	}
-	if err := p.await(ctx, queued); err != nil {
-		p.leaveQueue(queued)
-		return nil, err
-	}
-	return queued.lane, nil
+	return lane, nil
 }
 
 // takeOrQueue returns a lane or a place in the queue.
@@ -125,20 +138,19 @@ func (p *lanePool) give(lane *lane) {
 	close(first.ready)
 }
 
-// await waits until the waiter has its lane. One of those who wait polls for all.
-func (p *lanePool) await(ctx context.Context, w *waiter) error {
+// await waits until the waiter has its lane, or until a poll is due and the waiter is the one that polls.
+func (p *lanePool) await(ctx context.Context, w *waiter) (polls bool, err error) {
 	for {
 		select {
 		case <-w.ready:
-			return nil
+			return false, nil
 		case <-ctx.Done():
-			return p.allInUseError(ctx.Err())
+			return false, p.allInUseError(ctx.Err())
 		case <-p.lanes.closed:
-			return errMakeNewLanes
+			return false, errMakeNewLanes
 		case p.polling <- struct{}{}:
 			if p.pauseBetweenPolls(ctx, w) {
-				freed, err := p.poll(ctx)
-				p.notePoll(ctx, freed, err)
+				return true, nil
 			}
 			<-p.polling
 		}
@@ -209,7 +221,7 @@ func (p *lanePool) poll(ctx context.Context) (freed bool, err error) {
 			freed = true
 		}
 	}
-	return freed || p.pollBundler(ctx), nil
+	return freed, nil
 }
 
 // snapshot returns the operations in flight, as of now.
@@ -233,33 +245,22 @@ func (p *lanePool) expire() (some bool) {
 	return some
 }
 
-// pollBundler asks whether an operation was dropped: one for each poll, each in its turn.
-func (p *lanePool) pollBundler(ctx context.Context) (dropped bool) {
+// nextToAsk returns the operation that the bundler was asked about longest ago, to ask whether it was dropped: one
+// for each poll, each in its turn. It is nil while that is not long ago, and where the poll had a result or the
+// bundler cannot tell.
+func (p *lanePool) nextToAsk(settled bool) (userop.DropReporter, *reservation) {
 	bundler, ok := p.lanes.client.bundler.(userop.DropReporter)
-	r := p.nextToAsk()
-	if !ok || r == nil {
-		return false
-	}
-	dropped, err := bundler.UserOperationDropped(ctx, r.hash)
-	if dropped = dropped && err == nil; dropped {
-		r.Release(false)
-	}
-	return dropped
-}
-
-// nextToAsk returns the operation that the bundler was asked about longest ago, nil while that is not long.
-func (p *lanePool) nextToAsk() *reservation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.inFlight) == 0 {
-		return nil
+	if settled || !ok || len(p.inFlight) == 0 {
+		return nil, nil
 	}
 	r := slices.MinFunc(p.inFlight, func(a, b *reservation) int { return a.askedAt.Compare(b.askedAt) })
 	if time.Since(r.askedAt) < askDroppedAfter {
-		return nil
+		return nil, nil
 	}
 	r.askedAt = time.Now()
-	return r
+	return bundler, r
 }
 
 // reservation is one operation's use of a lane. It implements [userop.Reservation].

@@ -100,27 +100,43 @@ func (s *status) UnmarshalJSON(data []byte) error {
 // pimlico_getUserOperationStatus, whichever the service offers. An operation the bundler does not know has
 // the state [Unknown]. A bundler that offers neither is an error matching [ErrNoStatus]. It asks once.
 func (c *Client) UserOperationStatus(ctx context.Context, hash common.Hash) (Status, error) {
+	q := newStatusQuestion(hash)
+	return q.status(c.status.ask(ctx, c.rpc, q.biconomy, q.pimlico))
+}
+
+// statusQuestion asks for the status of an operation in both vendors' forms.
+type statusQuestion struct {
+	biconomy, pimlico jsonrpc.Request
+	answers           [2]status // Biconomy's, Pimlico's
+}
+
+func newStatusQuestion(hash common.Hash) *statusQuestion {
 	unknown := status{State: Unknown, Raw: "null"}
-	biconomy, pimlico := unknown, unknown
-	vendor, err := c.status.ask(ctx, c.rpc,
-		jsonrpc.Request{Method: "biconomy_getUserOperationStatus", Params: []any{hash}, Result: &biconomy},
-		jsonrpc.Request{Method: "pimlico_getUserOperationStatus", Params: []any{hash}, Result: &pimlico})
+	q := &statusQuestion{answers: [2]status{unknown, unknown}}
+	q.biconomy = jsonrpc.Request{Method: "biconomy_getUserOperationStatus", Params: []any{hash}, Result: &q.answers[0]}
+	q.pimlico = jsonrpc.Request{Method: "pimlico_getUserOperationStatus", Params: []any{hash}, Result: &q.answers[1]}
+	return q
+}
+
+// status is what was answered.
+func (q *statusQuestion) status(vendor Vendor, err error) (Status, error) {
 	switch {
 	case errors.Is(err, errNotOffered):
 		return Status{}, fmt.Errorf("%w: %w", ErrNoStatus, err)
 	case err != nil:
 		return Status{}, err
 	case vendor == Pimlico:
-		return Status(pimlico), nil
+		return Status(q.answers[1]), nil
 	}
-	return Status(biconomy), nil
+	return Status(q.answers[0]), nil
 }
 
 // UserOperationDropped reports whether the bundler says that it gave the operation up, or that the
 // transaction it was in reverted as a whole: that is not sent again. A bundler without a status method never
 // says so.
 func (c *Client) UserOperationDropped(ctx context.Context, hash common.Hash) (bool, error) {
-	told, err := c.UserOperationStatus(ctx, hash)
+	q := newStatusQuestion(hash)
+	told, err := q.status(c.status.ask(ctx, c.rpc, q.biconomy, q.pimlico))
 	if errors.Is(err, ErrNoStatus) {
 		return false, nil
 	}

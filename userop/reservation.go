@@ -37,17 +37,6 @@ type heldNonce struct {
 	committed bool
 }
 
-func (d *Draft) holdNonce(ctx context.Context) (*heldNonce, error) {
-	if d.Reserve == nil {
-		return &heldNonce{Reservation: readNonce(d.Nonce)}, nil
-	}
-	reservation, err := d.Reserve(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &heldNonce{Reservation: reservation}, nil
-}
-
 // Commit implements [Reservation].
 func (h *heldNonce) Commit(hash common.Hash) error {
 	err := h.Reservation.Commit(hash)

@@ -121,7 +121,7 @@ func (s *Sender) BuildUnsigned(ctx context.Context, draft Draft) (*Operation, er
 type run struct {
 	sender *Sender
 	draft  *Draft
-	nonce  *heldNonce
+	nonce  heldNonce
 	op     *Operation
 }
 
@@ -140,8 +140,11 @@ func (s *Sender) check(ctx context.Context, draft *Draft) (*run, error) {
 	if err != nil {
 		return nil, r.failed(StepCheck, err)
 	}
-	if r.nonce, err = draft.holdNonce(ctx); err != nil {
-		return nil, r.failed(StepPrepare, err)
+	r.nonce.Reservation = readNonce(draft.Nonce)
+	if draft.Reserve != nil {
+		if r.nonce.Reservation, err = draft.Reserve(ctx); err != nil {
+			return nil, r.failed(StepPrepare, err)
+		}
 	}
 	return r, nil
 }
