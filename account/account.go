@@ -46,8 +46,8 @@ func (a *Account) Deployed(ctx context.Context) (bool, error) {
 	return len(code) > 0, nil
 }
 
-// Nonce returns the account's next nonce in a lane, read from the EntryPoint. lane has at most 192 bits; nil is
-// lane 0, the default one.
+// Nonce returns the account's next nonce in a lane, read from the EntryPoint. lane has at most 192 bits; nil
+// is lane 0, the default one.
 func (a *Account) Nonce(ctx context.Context, lane *uint256.Int) (uint256.Int, error) {
 	if lane == nil {
 		lane = new(uint256.Int)
@@ -67,16 +67,16 @@ func (a *Account) Nonce(ctx context.Context, lane *uint256.Int) (uint256.Int, er
 	return nonce, nil
 }
 
-// NonceUsed reports whether the EntryPoint has counted past the nonce in its lane: an operation with it is on chain
-// by now, or never will be.
+// NonceUsed reports whether the EntryPoint has counted past the nonce in its lane: an operation with it is on
+// chain by now, or never will be.
 func (a *Account) NonceUsed(ctx context.Context, nonce *uint256.Int) (bool, error) {
 	next, err := a.Nonce(ctx, new(uint256.Int).Rsh(nonce, 64))
 	return err == nil && nonce.Lt(&next), err
 }
 
-// Send makes the account do calls in one operation, in their order, all or none. It is signed with
-// the session of [WithSession] or [WithLeafOf]. Before anything is signed, the session is checked as the contracts
-// will: the store's newest state, the root on chain, the module, the window, and each call against
+// Send makes the account do calls in one operation, in their order, all or none. It is signed with the
+// session of [WithSession] or [WithLeafOf]. Before anything is signed, the session is checked as the
+// contracts will: the store's newest state, the root on chain, the module, the window, and each call against
 // its policy.
 //
 // Errors of the pipeline are a [*userop.Error]; see [userop.MayBeAccepted] before sending again.
@@ -107,10 +107,10 @@ func (a *Account) Estimate(ctx context.Context, calls []Call, opts ...Option) (*
 	return a.client.sender.Estimate(ctx, *draft)
 }
 
-// Decode returns the calls in an operation's callData, which the account makes in this order: what was
-// given to [Account.Send]. It takes both names of execute and executeBatch; an operation that only deploys
-// the account has no callData, and calls nothing. The error matches [ErrNotExecute] for calldata of
-// another function.
+// Decode returns the calls in an operation's callData, which the account makes in this order: what was given
+// to [Account.Send]. It takes both names of execute and executeBatch; an operation that only deploys the
+// account has no callData, and calls nothing. The error matches [ErrNotExecute] for calldata of another
+// function.
 func (a *Account) Decode(callData []byte) ([]Call, error) {
 	if len(callData) == 0 {
 		return []Call{}, nil

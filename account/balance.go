@@ -19,8 +19,8 @@ type Balance struct {
 	Token common.Address
 	// Amount is in the smallest unit: wei for the chain's own currency.
 	Amount uint256.Int
-	// Decimals is how many digits of Amount are behind the decimal point. It is 0 for a token that does
-	// not say.
+	// Decimals is how many digits of Amount are behind the decimal point. It is 0 for a token that does not
+	// say.
 	Decimals uint8
 	// Symbol is the token's own word for itself, cut to what prints, or empty where it has none. Any token
 	// can have any symbol: it proves nothing. The chain's own currency has none here.
@@ -44,8 +44,9 @@ const (
 	symbolLength = 32
 )
 
-// Balances reads what the account holds, in one request for up to 63 tokens: the chain's own currency first, then
-// each token in its place. It need not be deployed. An address that is no ERC-20 token is an error that names it.
+// Balances reads what the account holds, in one request for up to 63 tokens: the chain's own currency first,
+// then each token in its place. It need not be deployed. An address that is no ERC-20 token is an error that
+// names it.
 func (a *Account) Balances(ctx context.Context, tokens ...common.Address) ([]Balance, error) {
 	const perToken = 3
 	reads := []contracts.Read{{To: a.address}}

@@ -18,8 +18,8 @@ import (
 )
 
 // Chain is what a client reads of its chain; *ethclient.Client is one. One that can also propose fees
-// (HeaderByNumber, SuggestGasTipCap and SuggestGasPrice, as *ethclient.Client does) is asked for them
-// where the bundler has no gas price of its own.
+// (HeaderByNumber, SuggestGasTipCap and SuggestGasPrice, as *ethclient.Client does) is asked for them where
+// the bundler has no gas price of its own.
 type Chain interface {
 	ChainID(ctx context.Context) (*big.Int, error)
 	CodeAt(ctx context.Context, account common.Address, block *big.Int) ([]byte, error)
@@ -32,8 +32,8 @@ func callMsg(to common.Address, data []byte) ethereum.CallMsg {
 }
 
 // withoutURL is an error of the node without its URL, which may hold a key: net/http quotes it and, where
-// HTTP itself failed, go-ethereum's client quotes the answer, of any length, which may quote it too ("Cannot POST
-// /v2/KEY").
+// HTTP itself failed, go-ethereum's client quotes the answer, of any length, which may quote it too ("Cannot
+// POST /v2/KEY").
 func withoutURL(err error) error {
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err
@@ -47,8 +47,8 @@ func withoutURL(err error) error {
 	return err
 }
 
-// httpFailure is how go-ethereum's client tells an HTTP status, and the answer after it. Its error has a type, in a
-// package that does network I/O, which this one leaves to whoever makes the [Chain].
+// httpFailure is how go-ethereum's client tells an HTTP status, and the answer after it. Its error has a
+// type, in a package that does network I/O, which this one leaves to whoever makes the [Chain].
 var httpFailure = regexp.MustCompile(`^([1-5][0-9]{2} [A-Za-z' -]{0,40}):`)
 
 // decodeResult reads the answer of the function. An error matches [ErrBadAnswer], and is the revert where the

@@ -33,8 +33,8 @@ func (c *Client) checkChainID(ctx context.Context) error {
 // moduleKey names a module on an account and, where it was looked at too, the account's owner there.
 type moduleKey struct{ account, module, owner common.Address }
 
-// enabledRecently reports whether the module was seen enabled, with that owner, so recently that the chain need not
-// be asked again.
+// enabledRecently reports whether the module was seen enabled, with that owner, so recently that the chain
+// need not be asked again.
 func (c *Client) enabledRecently(key moduleKey) bool {
 	at, ok := c.enabledAt.Load(key)
 	return ok && time.Since(at.(time.Time)) < c.freshness
@@ -58,8 +58,8 @@ func (c *Client) requireModule(ctx context.Context, account, module common.Addre
 	return nil
 }
 
-// isModuleEnabled reports whether the account listens to a validation module. For an account without
-// code the error matches [ErrNotDeployed].
+// isModuleEnabled reports whether the account listens to a validation module. For an account without code the
+// error matches [ErrNotDeployed].
 func (a *Account) isModuleEnabled(ctx context.Context, module common.Address) (bool, error) {
 	data, err := a.client.chain.CallContract(ctx, callMsg(a.address, contracts.IsModuleEnabled(module)), nil)
 	if err != nil {
@@ -75,7 +75,8 @@ func (a *Account) isModuleEnabled(ctx context.Context, module common.Address) (b
 	return enabled, nil
 }
 
-// sessionCheck is a draft's check that compares the signer's session with the store and the chain as they are then.
+// sessionCheck is a draft's check that compares the signer's session with the store and the chain as they are
+// then.
 func (c *Client) sessionCheck(signer *session.Signer) func(context.Context) error {
 	return func(ctx context.Context) error {
 		sess := signer.Sessions()
@@ -95,8 +96,8 @@ func (c *Client) sessionCheck(signer *session.Signer) func(context.Context) erro
 	}
 }
 
-// checkOwnership returns an error if the account does not listen to the active module or belongs to
-// someone else there. An account without code gets both with its first operation.
+// checkOwnership returns an error if the account does not listen to the active module or belongs to someone
+// else there. An account without code gets both with its first operation.
 func (o *OwnedAccount) checkOwnership(ctx context.Context) error {
 	module := o.active.Address
 	key := moduleKey{account: o.address, module: module}
@@ -152,8 +153,8 @@ func (o *OwnedAccount) checkOwner(r contracts.ReadResult) error {
 	return nil
 }
 
-// decodeOwner reads the answer of getOwner, zero for none: the module reverts for an account that it does
-// not know, or whose owner renounced it.
+// decodeOwner reads the answer of getOwner, zero for none: the module reverts for an account that it does not
+// know, or whose owner renounced it.
 func decodeOwner(r *contracts.ReadResult) (owner common.Address, err error) {
 	if !r.OK && contracts.DecodeRevert(r.Data).Name == "NoOwnerRegisteredForSmartAccount" {
 		return common.Address{}, nil

@@ -40,8 +40,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Client is everything for one chain: chain reader, pipeline and contract addresses. Make one per
-// process; it is safe for concurrent use.
+// Client is everything for one chain: chain reader, pipeline and contract addresses. Make one per process; it
+// is safe for concurrent use.
 type Client struct {
 	chainID   uint64
 	chain     Chain
@@ -56,8 +56,8 @@ type Client struct {
 	enabledAt      sync.Map    // moduleOf → time.Time of the last look
 }
 
-// NewClient returns a client. It does no I/O: a service that is out of reach, or serves another chain,
-// is an error of the first operation.
+// NewClient returns a client. It does no I/O: a service that is out of reach, or serves another chain, is an
+// error of the first operation.
 func NewClient(cfg Config) (*Client, error) {
 	switch {
 	case cfg.ChainID == 0:
@@ -106,8 +106,8 @@ func (c *Client) Contracts() Contracts { return c.contracts }
 // Sender returns the pipeline beneath, to send operations made elsewhere or to watch one by its hash.
 func (c *Client) Sender() *userop.Sender { return c.sender }
 
-// Account returns the handle of a smart account by its address alone. It does no I/O and knows no
-// owner: it acts with sessions.
+// Account returns the handle of a smart account by its address alone. It does no I/O and knows no owner: it
+// acts with sessions.
 func (c *Client) Account(address common.Address) *Account {
 	return &Account{client: c, address: address}
 }

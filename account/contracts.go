@@ -13,16 +13,16 @@ import (
 	"github.com/go-sesame/sesame/session/policy"
 )
 
-// Contracts are the addresses of one deployment of Biconomy Smart Account V2. Zero fields stand for
-// the well-known addresses of the chain; see [DefaultContracts].
+// Contracts are the addresses of one deployment of Biconomy Smart Account V2. Zero fields stand for the
+// well-known addresses of the chain; see [DefaultContracts].
 type Contracts struct {
 	// EntryPoint is ERC-4337's EntryPoint v0.6.
 	EntryPoint common.Address
-	// Factory deploys accounts, Implementation is what their proxies delegate to, and Handler their
-	// fallback handler: the three decide an account's address.
+	// Factory deploys accounts, Implementation is what their proxies delegate to, and Handler their fallback
+	// handler: the three decide an account's address.
 	Factory, Implementation, Handler common.Address
-	// ProxyInitCodeHash is keccak256(proxy creation code ‖ uint256(implementation)). The creation code
-	// is what the factory's accountCreationCode() returns.
+	// ProxyInitCodeHash is keccak256(proxy creation code ‖ uint256(implementation)). The creation code is
+	// what the factory's accountCreationCode() returns.
 	ProxyInitCodeHash common.Hash
 	// ECDSA and Multichain are the ownership modules.
 	ECDSA, Multichain common.Address
@@ -84,8 +84,8 @@ func (c Contracts) withDefaults(chainID uint64) (Contracts, error) {
 	return c, nil
 }
 
-// counterfactualAddress returns the address that the factory gives an account: a CREATE2 address that
-// depends on the handler, the ownership module with its setup data, the index and the implementation.
+// counterfactualAddress returns the address that the factory gives an account: a CREATE2 address that depends
+// on the handler, the ownership module with its setup data, the index and the implementation.
 func (c Contracts) counterfactualAddress(module common.Address, setupData []byte, index uint64) common.Address {
 	initializer := crypto.Keccak256Hash(contracts.Init(c.Handler, module, setupData))
 	number := uint256.NewInt(index).Bytes32()

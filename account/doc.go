@@ -1,7 +1,7 @@
 // Package account acts for Biconomy Smart Accounts V2 on one chain.
 //
-// Its main job is to act for a user's account with a session key that the user granted, knowing the account by its
-// address alone:
+// Its main job is to act for a user's account with a session key that the user granted, knowing the account
+// by its address alone:
 //
 //	client, err := account.NewClient(account.Config{
 //		ChainID:   80002,
@@ -15,10 +15,11 @@
 //		account.WithSession(sess.Leaf(0)), account.Sponsored())
 //	receipt, err := tx.Wait(ctx) // nil error: included and succeeded
 //
-// A [Client] is everything for one chain: chain reader, pipeline and contract addresses. Make one per process. From
-// it comes an [Account], a cheap handle that needs no owner and does no I/O to make. An [OwnedAccount] has the owner
-// at hand, an [Owner] with a key in memory, in a keystore or elsewhere: it deploys the account with its first
-// operation, grants and revokes sessions, changes modules and owners, signs messages and withdraws funds.
+// A [Client] is everything for one chain: chain reader, pipeline and contract addresses. Make one per
+// process. From it comes an [Account], a cheap handle that needs no owner and does no I/O to make. An
+// [OwnedAccount] has the owner at hand, an [Owner] with a key in memory, in a keystore or elsewhere: it
+// deploys the account with its first operation, grants and revokes sessions, changes modules and owners,
+// signs messages and withdraws funds.
 //
 // Where the rest is:
 //
@@ -33,11 +34,11 @@
 //   - several operations of one account in flight at once, since its nonces count up one by one: [Lanes];
 //   - other addresses and other modules: [Contracts], [ReadContracts], [Module], [Client.UpgradedAccount].
 //
-// Before anything is signed, the node and the bundler have said that they serve the right chain and EntryPoint, the
-// owner was compared with the account's, or the sessions with the store and with the root on chain, and the policy
-// with the call. What would lock the owner out is refused. What a paymaster or bundler proposes is held against the
-// caller's caps.
+// Before anything is signed, the node and the bundler have said that they serve the right chain and
+// EntryPoint, the owner was compared with the account's, or the sessions with the store and with the root on
+// chain, and the policy with the call. What would lock the owner out is refused. What a paymaster or bundler
+// proposes is held against the caller's caps.
 //
-// Errors match a value of this package, [policy.ErrInvalid], or an error of the package where the cause lies; those
-// of the pipeline are a [userop.Error] that names the step.
+// Errors match a value of this package, [policy.ErrInvalid], or an error of the package where the cause lies;
+// those of the pipeline are a [userop.Error] that names the step.
 package account

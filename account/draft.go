@@ -145,8 +145,8 @@ func (c *Client) nonceReader(address common.Address, s *settings) func(context.C
 	return func(ctx context.Context) (uint256.Int, error) { return c.Account(address).Nonce(ctx, s.lane) }
 }
 
-// signWithSession makes the draft one that session leaves sign. What can be judged here is judged now;
-// what has to be read is read in the draft's first step.
+// signWithSession makes the draft one that session leaves sign. What can be judged here is judged now; what
+// has to be read is read in the draft's first step.
 func (c *Client) signWithSession(draft *userop.Draft, calls []Call, leaves []session.LeafRef, asBatch bool, s *settings) error {
 	signer, err := c.sessionSigner(leaves, asBatch)
 	if err != nil {

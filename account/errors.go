@@ -6,8 +6,8 @@ import (
 	"github.com/go-sesame/sesame/internal/contracts"
 )
 
-// What can be wrong with an account. Errors of this package match one of them, [policy.ErrInvalid] for input that
-// can never work, or one of packages session, userop, bundler and paymaster where the cause lies there.
+// What can be wrong with an account. Errors of this package match one of them, [policy.ErrInvalid] for input
+// that can never work, or one of packages session, userop, bundler and paymaster where the cause lies there.
 var (
 	// ErrConfig is a configuration or a choice of options that cannot work.
 	ErrConfig = errors.New("invalid configuration")
@@ -41,7 +41,7 @@ var (
 	ErrLanesClosed = errors.New("lanes are closed")
 	// ErrNotExecute means that calldata calls none of the account's four execute functions.
 	ErrNotExecute = contracts.ErrNotExecute
-	// ErrBadAnswer means that a contract answered with something else than its ABI says; mostly the
-	// contract is not deployed at that address on this chain.
+	// ErrBadAnswer means that a contract answered with something else than its ABI says; mostly the contract
+	// is not deployed at that address on this chain.
 	ErrBadAnswer = errors.New("unexpected answer of a contract")
 )

@@ -16,8 +16,8 @@ import (
 	"github.com/go-sesame/sesame/session/memstore"
 )
 
-// The main job: a backend acts for a user whose account it knows by address, with a stored session.
-// The programs under examples/ do it from end to end.
+// The main job: a backend acts for a user whose account it knows by address, with a stored session. The
+// programs under examples/ do it from end to end.
 func Example() {
 	ctx := context.Background()
 	node, err := ethclient.Dial("https://node.example/v2/key")

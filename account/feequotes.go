@@ -11,12 +11,12 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// FeeQuotes asks the paymaster what the calls would cost in tokens, all that it takes if none is named. Nothing
-// is signed. The options are those for [Account.Send], without the one that names who pays; [PayWith] takes
-// one of the quotes.
+// FeeQuotes asks the paymaster what the calls would cost in tokens, all that it takes if none is named.
+// Nothing is signed. The options are those for [Account.Send], without the one that names who pays; [PayWith]
+// takes one of the quotes.
 //
-// An approval costs gas as well. It is part of the quoted operation if its option is given ([ApproveExact] and
-// the like), together with the one token it is for.
+// An approval costs gas as well. It is part of the quoted operation if its option is given ([ApproveExact]
+// and the like), together with the one token it is for.
 func (a *Account) FeeQuotes(ctx context.Context, calls []Call, tokens []common.Address, opts ...Option) (userop.FeeQuotes, error) {
 	s, err := newSettings(opts)
 	if err != nil {
@@ -73,7 +73,8 @@ func (c *Client) feeQuotes(ctx context.Context, account common.Address, draft dr
 	return ask(approval(&quote.MaxFee))
 }
 
-// tokenFunds are what an account has of a token, and lets the token paymaster take, in the token's base units.
+// tokenFunds are what an account has of a token, and lets the token paymaster take, in the token's base
+// units.
 type tokenFunds struct{ balance, allowance uint256.Int }
 
 func (c *Client) tokenFunds(ctx context.Context, account, token common.Address) (f tokenFunds, err error) {

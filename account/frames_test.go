@@ -29,12 +29,12 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// mostFrames is how many functions of this module a request may go through, from Account.Send to http.Client.Do or to
-// a method of account.Chain.
+// mostFrames is how many functions of this module a request may go through, from Account.Send to
+// http.Client.Do or to a method of account.Chain.
 const mostFrames = 9
 
-// frames is an http.RoundTripper that keeps, for each JSON-RPC method, the longest way to it through the functions of
-// this module. For the methods of a [framesChain] it keeps the same.
+// frames is an http.RoundTripper that keeps, for each JSON-RPC method, the longest way to it through the
+// functions of this module. For the methods of a [framesChain] it keeps the same.
 type frames struct {
 	mu      sync.Mutex
 	deepest map[string][]string
@@ -43,7 +43,8 @@ type frames struct {
 	answers map[string][]func() (*http.Response, error)
 }
 
-// notify has done called once a request of that method came, before it is answered as if the service were down.
+// notify has done called once a request of that method came, before it is answered as if the service were
+// down.
 func (f *frames) notify(method string, done func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -111,8 +112,8 @@ func (c framesChain) CallContract(ctx context.Context, call ethereum.CallMsg, bl
 	return c.Client.CallContract(ctx, call, block)
 }
 
-// wayFromSend lists the functions of this module from Send down to here, across goroutines, as frames of the stack;
-// nil where Send is not on the way.
+// wayFromSend lists the functions of this module from Send down to here, across goroutines, as frames of the
+// stack; nil where Send is not on the way.
 func wayFromSend() []string {
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
@@ -146,9 +147,9 @@ var (
 	createdBy = regexp.MustCompile(`^created by (\S+) in goroutine (\d+)$`)
 )
 
-// ours lists the functions of this module in a goroutine's stack, the innermost first, and says which function of
-// which goroutine created it. from is the function that created the goroutine looked at before; what it went on to
-// call meanwhile is not on the way.
+// ours lists the functions of this module in a goroutine's stack, the innermost first, and says which
+// function of which goroutine created it. from is the function that created the goroutine looked at before;
+// what it went on to call meanwhile is not on the way.
 func ours(lines []string, from string) (names []string, creator, parent string) {
 	const module = "github.com/go-sesame/sesame/"
 	for i := 0; i+1 < len(lines); i += 2 { // a function, then its place

@@ -15,15 +15,15 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// Grant gives session keys what the policies say, in one operation of the owner: it enables the
-// session key manager where needed, and with [ForBatches] the batched session router, and sets the
-// session root. The account is deployed with it if it has no code yet.
+// Grant gives session keys what the policies say, in one operation of the owner: it enables the session key
+// manager where needed, and with [ForBatches] the batched session router, and sets the session root. The
+// account is deployed with it if it has no code yet.
 //
-// The new leaves are stored as pending before the operation is sent, in the order of the policies
-// after the ones that are there; call Activate on the returned sessions to wait for the chain. If the
-// operation surely was not accepted, the store is as it was before. A root on chain that the store
-// does not know is an error matching [session.ErrRootMismatch], since replacing it would cancel the
-// sessions under it; [ReplaceRoot] does so all the same.
+// The new leaves are stored as pending before the operation is sent, in the order of the policies after the
+// ones that are there; call Activate on the returned sessions to wait for the chain. If the operation surely
+// was not accepted, the store is as it was before. A root on chain that the store does not know is an error
+// matching [session.ErrRootMismatch], since replacing it would cancel the sessions under it; [ReplaceRoot]
+// does so all the same.
 func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies []policy.Policy, opts ...Option) (*session.Sessions, *userop.Pending, error) {
 	s, err := newSettings(opts)
 	if err != nil {
@@ -59,9 +59,9 @@ func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, polic
 	return sess, plan, calls, err
 }
 
-// Revoke cancels the session of that ID, in one operation of the owner that sets a root without it.
-// It stops signing at once, in every process that shares the store, even if the operation fails; call
-// Activate on the sessions to make it final once the chain shows the new root.
+// Revoke cancels the session of that ID, in one operation of the owner that sets a root without it. It stops
+// signing at once, in every process that shares the store, even if the operation fails; call Activate on the
+// sessions to make it final once the chain shows the new root.
 func (o *OwnedAccount) Revoke(ctx context.Context, sess *session.Sessions, id string, opts ...Option) (*userop.Pending, error) {
 	return o.RevokeEach(ctx, sess, []string{id}, opts...)
 }
@@ -119,8 +119,8 @@ func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, deci
 	return o.changeRoot(ctx, sess, plan, calls, s)
 }
 
-// prepareRoot compares the root on chain with the store's and returns the calls that enable the
-// modules which are not.
+// prepareRoot compares the root on chain with the store's and returns the calls that enable the modules which
+// are not.
 func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Sessions, modules []common.Address, replace bool) ([]Call, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	if !replace {
@@ -164,11 +164,11 @@ func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Sessions, p
 	return tx, err
 }
 
-// rootDraft is the draft of an operation that makes the calls and sets the new root. The store is changed
-// in between signing and sending, so that a crash leaves a pending change that names its operation; undo
-// takes the change back. Whether there is one is for the store to say: an error of Begin leaves it open,
-// unless another process was quicker. What is stored then is that one's change, even if it names the very
-// same operation, as it does where both decided the same.
+// rootDraft is the draft of an operation that makes the calls and sets the new root. The store is changed in
+// between signing and sending, so that a crash leaves a pending change that names its operation; undo takes
+// the change back. Whether there is one is for the store to say: an error of Begin leaves it open, unless
+// another process was quicker. What is stored then is that one's change, even if it names the very same
+// operation, as it does where both decided the same.
 func (o *OwnedAccount) rootDraft(sess *session.Sessions, plan *session.RootChange, calls []Call, s *settings) (draft *userop.Draft, undo func(context.Context) error, err error) {
 	calls = append(calls, Call{To: o.client.contracts.Session.Manager, Data: contracts.SetMerkleRoot(plan.Root())})
 	if draft, err = o.draft(calls, s); err != nil {

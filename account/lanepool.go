@@ -45,7 +45,8 @@ type waiter struct {
 const (
 	minPollPause = 100 * time.Millisecond
 	maxPollPause = 2 * time.Second
-	// askDroppedAfter is how long an operation is in flight before its bundler is asked whether it was dropped.
+	// askDroppedAfter is how long an operation is in flight before its bundler is asked whether it was
+	// dropped.
 	askDroppedAfter = 2 * time.Second
 )
 
@@ -68,8 +69,8 @@ func (p *lanePool) drain() []*lane {
 	return free
 }
 
-// take returns a lane that nobody has, and waits for one while all are in use. One of those who wait polls for
-// all, the chain first and then the bundler.
+// take returns a lane that nobody has, and waits for one while all are in use. One of those who wait polls
+// for all, the chain first and then the bundler.
 func (p *lanePool) take(ctx context.Context) (*lane, error) {
 	lane, queued := p.takeOrQueue()
 	for lane == nil {
@@ -245,9 +246,9 @@ func (p *lanePool) expire() (some bool) {
 	return some
 }
 
-// nextToAsk returns the operation that the bundler was asked about longest ago, to ask whether it was dropped: one
-// for each poll, each in its turn. It is nil while that is not long ago, and where the poll had a result or the
-// bundler cannot tell.
+// nextToAsk returns the operation that the bundler was asked about longest ago, to ask whether it was
+// dropped: one for each poll, each in its turn. It is nil while that is not long ago, and where the poll had
+// a result or the bundler cannot tell.
 func (p *lanePool) nextToAsk(settled bool) (userop.DropReporter, *reservation) {
 	bundler, ok := p.lanes.client.bundler.(userop.DropReporter)
 	p.mu.Lock()
@@ -293,8 +294,8 @@ func (r *reservation) Nonce(ctx context.Context) (uint256.Int, error) {
 	return r.nonce, nil
 }
 
-// Commit notes that the operation is in flight, unless the lane may be leased to somebody else before it
-// has landed.
+// Commit notes that the operation is in flight, unless the lane may be leased to somebody else before it has
+// landed.
 func (r *reservation) Commit(hash common.Hash) error {
 	p := r.pool
 	if left := r.lane.leaseLeft(); p.lanes.leaser != nil && left < p.lanes.patience {
@@ -308,8 +309,8 @@ func (r *reservation) Commit(hash common.Hash) error {
 	return nil
 }
 
-// Release frees the lane. The nonce of one whose operation did not make it is read again, and the lane
-// comes after the others: the fault may lie with it.
+// Release frees the lane. The nonce of one whose operation did not make it is read again, and the lane comes
+// after the others: the fault may lie with it.
 func (r *reservation) Release(used bool) {
 	if used {
 		r.landed(new(uint256.Int).AddUint64(&r.nonce, 1))

@@ -18,12 +18,12 @@ import (
 
 // LanesConfig makes [Lanes]. The zero value is a good one for a single process.
 type LanesConfig struct {
-	// Size is how many operations of one account may be in flight at once; more wait for their turn. It
-	// is 4 by default, what ERC-7562 has bundlers take of an account; some take more, Alto 10. Processes
-	// that send for one account share what the bundler takes.
+	// Size is how many operations of one account may be in flight at once; more wait for their turn. It is 4
+	// by default, what ERC-7562 has bundlers take of an account; some take more, Alto 10. Processes that send
+	// for one account share what the bundler takes.
 	Size int
-	// Patience is how long an operation that nobody hears of keeps its lane, 5 minutes by default. After
-	// it the lane is given up for a new one; the operation may still land.
+	// Patience is how long an operation that nobody hears of keeps its lane, 5 minutes by default. After it
+	// the lane is given up for a new one; the operation may still land.
 	Patience time.Duration
 	// Leaser leases the lanes, so that several processes can send for one account and a process that starts
 	// again finds the lanes it had: a first operation in a new lane costs 17,100 gas more than a later one.
@@ -41,10 +41,10 @@ type LanesConfig struct {
 //   - nobody waited, a later operation needs a lane, and the EntryPoint has counted on or the bundler says
 //     that it dropped the operation.
 //
-// Operations in lanes land in any order: what has to come after another is sent when that was waited for.
-// One that was dropped, or that nobody knows of, is best sent again with [WithNonce] and its own nonce, if
-// only one of the two may ever land: InLane may take another lane. An account that is still to be deployed
-// gets its first operation alone.
+// Operations in lanes land in any order: what has to come after another is sent when that was waited for. One
+// that was dropped, or that nobody knows of, is best sent again with [WithNonce] and its own nonce, if only
+// one of the two may ever land: InLane may take another lane. An account that is still to be deployed gets
+// its first operation alone.
 //
 // Lanes start no goroutine, are safe for concurrent use, and forget accounts that were not used lately.
 type Lanes struct {
@@ -83,8 +83,8 @@ func (c *Client) NewLanes(cfg LanesConfig) *Lanes {
 
 var errMakeNewLanes = fmt.Errorf("%w; make others with NewLanes", ErrLanesClosed)
 
-// Close ends the lanes: whoever waits for one, or asks later, gets an error matching [ErrLanesClosed]. Leases of
-// free lanes are given back; those of lanes with an operation in flight run out.
+// Close ends the lanes: whoever waits for one, or asks later, gets an error matching [ErrLanesClosed]. Leases
+// of free lanes are given back; those of lanes with an operation in flight run out.
 func (l *Lanes) Close(ctx context.Context) error {
 	var group errgroup.Group
 	group.SetLimit(8)
@@ -142,8 +142,8 @@ func (l *Lanes) pool(account common.Address) (*lanePool, error) {
 	return pool, nil
 }
 
-// sweep forgets accounts that were not used lately. Whoever holds a lane of one keeps it; the account's
-// next operation goes into other lanes.
+// sweep forgets accounts that were not used lately. Whoever holds a lane of one keeps it; the account's next
+// operation goes into other lanes.
 func (l *Lanes) sweep() {
 	now := time.Now()
 	if now.Sub(l.swept) < l.patience {
@@ -157,8 +157,8 @@ func (l *Lanes) sweep() {
 	}
 }
 
-// lane is a key of an account's nonces. It belongs to the pool while it is free, and to its reservation
-// while it is not.
+// lane is a key of an account's nonces. It belongs to the pool while it is free, and to its reservation while
+// it is not.
 type lane struct {
 	key uint256.Int
 	// next is the next nonce, if it is known.

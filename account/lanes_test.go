@@ -635,7 +635,8 @@ func TestLeasedLanes(t *testing.T) {
 		}
 		busy := mustSend(t, user, first)
 		require.Equal(t, laneOf(a), laneOf(busy))
-		// The second process ends. What it had is given back, and goes to the next one, which reads the nonce.
+		// The second process ends. What it had is given back, and goes to the next one, which reads the
+		// nonce.
 		require.NoError(t, second.Close(t.Context()))
 		third := client.NewLanes(cfg)
 		c := mustSend(t, user, third)

@@ -16,8 +16,8 @@ import (
 // MessageSigner is a [userop.Signer] whose module answers ERC-1271's isValidSignature too.
 type MessageSigner interface {
 	userop.Signer
-	// SignMessage returns the signature of the EIP-191 message, as the account's isValidSignature
-	// takes it: abi.encode(bytes moduleSignature, address module).
+	// SignMessage returns the signature of the EIP-191 message, as the account's isValidSignature takes it:
+	// abi.encode(bytes moduleSignature, address module).
 	SignMessage(ctx context.Context, message []byte) ([]byte, error)
 }
 
@@ -36,12 +36,12 @@ func typedDataHash(data apitypes.TypedData) (common.Hash, error) {
 }
 
 // SignMessage returns the account's signature of a message (EIP-191, personal_sign). A deployed account
-// confirms it by ERC-1271; for one that is not, the signature is wrapped after ERC-6492, with what
-// deploys the account. [Account.VerifyMessage] takes either. A signature that a deployed account would not
-// confirm is not made: of someone else than its owner, or through a module that is not enabled.
+// confirms it by ERC-1271; for one that is not, the signature is wrapped after ERC-6492, with what deploys
+// the account. [Account.VerifyMessage] takes either. A signature that a deployed account would not confirm is
+// not made: of someone else than its owner, or through a module that is not enabled.
 //
-// The ownership modules do not bind a signature to the account: another account of the same owner confirms
-// it too. A message that matters should name the account.
+// The ownership modules do not bind a signature to the account: another account of the same owner confirms it
+// too. A message that matters should name the account.
 func (o *OwnedAccount) SignMessage(ctx context.Context, message []byte) ([]byte, error) {
 	signature, err := o.signMessage(ctx, message)
 	if err != nil {
@@ -103,8 +103,8 @@ func (m *Module) signMessage(ctx context.Context, message []byte) ([]byte, error
 // VerifyMessage returns nil if the signature of the message (EIP-191, personal_sign) is the account's, and an
 // error matching [ErrBadSignature] if it is not; any other error means that the chain could not be asked.
 //
-// A deployed account is asked itself (ERC-1271). One that is not has to have signed in the form of ERC-6492: its
-// deployment is tried, and the account asked, in the node's simulation only.
+// A deployed account is asked itself (ERC-1271). One that is not has to have signed in the form of ERC-6492:
+// its deployment is tried, and the account asked, in the node's simulation only.
 func (a *Account) VerifyMessage(ctx context.Context, message, signature []byte) error {
 	return a.VerifyHash(ctx, messageHash(message), signature)
 }

@@ -14,14 +14,14 @@ import (
 )
 
 // Module is a validation module of an account together with whoever signs for it. [Client.ECDSAModule] and
-// [Client.MultichainModule] make those of the two ownership modules; one of another kind is put together
-// by its user.
+// [Client.MultichainModule] make those of the two ownership modules; one of another kind is put together by
+// its user.
 type Module struct {
 	// Address is the module's contract.
 	Address common.Address
-	// Setup is the calldata with which an account registers at the module, and whose result is the
-	// module's address. Together with Address it decides the address of a new account; a module that is
-	// active only needs none.
+	// Setup is the calldata with which an account registers at the module, and whose result is the module's
+	// address. Together with Address it decides the address of a new account; a module that is active only
+	// needs none.
 	Setup []byte
 	// Signer signs operations for the module. One that is a [MessageSigner] signs messages too.
 	Signer userop.Signer
@@ -32,8 +32,8 @@ func (c *Client) ECDSAModule(owner Owner) Module {
 	return ownershipModule(c.contracts.ECDSA, owner)
 }
 
-// MultichainModule returns the multichain ownership module with this owner. One signature of the owner
-// can be for operations on several chains; see [SendTogether].
+// MultichainModule returns the multichain ownership module with this owner. One signature of the owner can be
+// for operations on several chains; see [SendTogether].
 func (c *Client) MultichainModule(owner Owner) Module {
 	return ownershipModule(c.contracts.Multichain, owner)
 }
@@ -84,8 +84,8 @@ func (m *Module) check(role string) error {
 // modulesPage is how many modules are read at once.
 const modulesPage = 100
 
-// Modules returns the validation modules that the account listens to, the last enabled first. For an
-// account without code the error matches [ErrNotDeployed].
+// Modules returns the validation modules that the account listens to, the last enabled first. For an account
+// without code the error matches [ErrNotDeployed].
 func (a *Account) Modules(ctx context.Context) ([]common.Address, error) {
 	return a.listModules(ctx, modulesPage)
 }
@@ -182,11 +182,11 @@ func (o *OwnedAccount) wrongOwnerError(owner common.Address) error {
 }
 
 // SetupAndEnableModule has the account call setupContract with setupData and lets it listen to the module
-// whose address comes back, mostly setupContract itself. The setup data of the ownership modules is in
-// their [Module].
+// whose address comes back, mostly setupContract itself. The setup data of the ownership modules is in their
+// [Module].
 //
-// Before anything is signed it is refused as for [OwnedAccount.EnableModule], and to register somebody else as
-// owner at an ownership module.
+// Before anything is signed it is refused as for [OwnedAccount.EnableModule], and to register somebody else
+// as owner at an ownership module.
 func (o *OwnedAccount) SetupAndEnableModule(ctx context.Context, setupContract common.Address, setupData []byte, opts ...Option) (*userop.Pending, error) {
 	if err := o.checkSetup(ctx, setupContract, setupData); err != nil {
 		return nil, fmt.Errorf("set up module %s: %w", setupContract, err)
@@ -199,8 +199,8 @@ func (o *OwnedAccount) checkSetup(ctx context.Context, setupContract common.Addr
 	if err := o.checkModuleAddress(setupContract); err != nil {
 		return err
 	}
-	// Tried from elsewhere, the setup tells which module it is for; whether it works for the account is
-	// for the chain to say.
+	// Tried from elsewhere, the setup tells which module it is for; whether it works for the account is for
+	// the chain to say.
 	trial := contracts.Read{To: setupContract, Data: setupData, Mutates: true}
 	state, results, err := o.expectedState(ctx, o.ownerRead(setupContract), trial)
 	if err != nil {

@@ -88,8 +88,8 @@ func (j *jointSend) send(ctx context.Context, i int) (*userop.Pending, error) {
 	return nil, err
 }
 
-// abortOthers ends the other legs if one failed while they can still wait for it. It returns nil for the error of a
-// leg that was ended by this.
+// abortOthers ends the other legs if one failed while they can still wait for it. It returns nil for the
+// error of a leg that was ended by this.
 func (j *jointSend) abortOthers(ctx context.Context, err error) error {
 	if j.begun.isOpen() {
 		return err
@@ -198,13 +198,13 @@ type multichainOperation struct {
 	Module common.Address
 	// Hash is the userOpHash, which the operation's chain and EntryPoint are part of.
 	Hash common.Hash
-	// ValidUntil and ValidAfter are when the operation may be included, in unix seconds and inclusive;
-	// a ValidUntil of 0 is for ever.
+	// ValidUntil and ValidAfter are when the operation may be included, in unix seconds and inclusive; a
+	// ValidUntil of 0 is for ever.
 	ValidUntil, ValidAfter uint64
 }
 
-// signMultichain returns the signature of each operation, in their order and ready for userOp.signature,
-// for one signature that the owner makes: of the EIP-191 message of the root of a Merkle tree over all.
+// signMultichain returns the signature of each operation, in their order and ready for userOp.signature, for
+// one signature that the owner makes: of the EIP-191 message of the root of a Merkle tree over all.
 func signMultichain(ctx context.Context, owner Owner, ops ...multichainOperation) ([][]byte, error) {
 	if len(ops) == 0 {
 		return nil, fmt.Errorf("%w: a multichain signature for no operation", policy.ErrInvalid)
@@ -238,10 +238,10 @@ func signMultichain(ctx context.Context, owner Owner, ops ...multichainOperation
 const maxLegs = 32
 
 // multichainDummy stands for the signature of one operation of several while gas is estimated. The module
-// reverts for a proof that does not fit, and so for any dummy proof: the dummy is that of a single
-// operation, followed by as many bytes, which nothing reads, as the real signature is longer. Validating it
-// takes more gas than the real one, since the module tries a wrong signature in two ways, for a proof of up to
-// five hashes.
+// reverts for a proof that does not fit, and so for any dummy proof: the dummy is that of a single operation,
+// followed by as many bytes, which nothing reads, as the real signature is longer. Validating it takes more
+// gas than the real one, since the module tries a wrong signature in two ways, for a proof of up to five
+// hashes.
 type multichainDummy struct {
 	module common.Address
 	legs   int

@@ -14,8 +14,8 @@ import (
 // [ErrConfig].
 type Option func(*settings)
 
-// settings are the options of one operation. They are put together and judged once, where the call comes in, and are
-// not changed after that: what needs other ones makes a copy.
+// settings are the options of one operation. They are put together and judged once, where the call comes in,
+// and are not changed after that: what needs other ones makes a copy.
 type settings struct {
 	leaves        []session.LeafRef
 	leafOf        *session.Sessions
@@ -42,8 +42,8 @@ type settings struct {
 	errs          []error
 }
 
-// WithSession acts with a session leaf: one for a single call, or one for each call of a batch in
-// their order.
+// WithSession acts with a session leaf: one for a single call, or one for each call of a batch in their
+// order.
 func WithSession(leaves ...session.LeafRef) Option {
 	return func(s *settings) {
 		s.require(len(leaves) > 0, "WithSession without a leaf")
@@ -52,8 +52,8 @@ func WithSession(leaves ...session.LeafRef) Option {
 	}
 }
 
-// WithLeafOf acts with the leaf, or one for each call, whose policy allows it: the only one that does,
-// or an error matching [session.ErrAmbiguous] or [session.ErrNoLeaf].
+// WithLeafOf acts with the leaf, or one for each call, whose policy allows it: the only one that does, or an
+// error matching [session.ErrAmbiguous] or [session.ErrNoLeaf].
 func WithLeafOf(sess *session.Sessions) Option {
 	return func(s *settings) {
 		s.require(sess != nil, "WithLeafOf without sessions")
@@ -76,9 +76,9 @@ func Sponsored() Option { return func(s *settings) { s.sponsored = true } }
 // itself. A paymaster that is out of reach, or has another objection, is an error all the same.
 func SponsoredOrSelf() Option { return func(s *settings) { s.orSelf = true } }
 
-// PaymasterContext tells the paymaster about this operation, such as a policy or the user, instead of what its
-// client was made with: Biconomy's webhook gets it as webhookData, an ERC-7677 service as its context. It is
-// marshalled to JSON.
+// PaymasterContext tells the paymaster about this operation, such as a policy or the user, instead of what
+// its client was made with: Biconomy's webhook gets it as webhookData, an ERC-7677 service as its context. It
+// is marshalled to JSON.
 func PaymasterContext(data any) Option {
 	return func(s *settings) {
 		s.require(data != nil, "PaymasterContext without data")
@@ -89,17 +89,17 @@ func PaymasterContext(data any) Option {
 // AsBatch sends even a single call as a batch, with a session through the batched session router.
 func AsBatch() Option { return func(s *settings) { s.batch = true } }
 
-// ForBatches makes a grant enable the batched session router too, so that the session can be used for
-// several calls in one operation.
+// ForBatches makes a grant enable the batched session router too, so that the session can be used for several
+// calls in one operation.
 func ForBatches() Option { return func(s *settings) { s.router = true } }
 
-// Unchecked leaves the judgement of a session to the chain: policies, windows, the session root and
-// enabled modules are not looked at before sending, and neither is who owns the account, or has tokens for the fee
-// of [PayWith]. A revoked session is refused all the same.
+// Unchecked leaves the judgement of a session to the chain: policies, windows, the session root and enabled
+// modules are not looked at before sending, and neither is who owns the account, or has tokens for the fee of
+// [PayWith]. A revoked session is refused all the same.
 func Unchecked() Option { return func(s *settings) { s.unchecked = true } }
 
-// ReplaceRoot lets a grant or revocation replace a session root on chain that the store does not
-// know. Every session under that root is cancelled, those of other backends too.
+// ReplaceRoot lets a grant or revocation replace a session root on chain that the store does not know. Every
+// session under that root is cancelled, those of other backends too.
 func ReplaceRoot() Option { return func(s *settings) { s.replaceRoot = true } }
 
 // WithNonce uses this nonce, 0 included, instead of reading it.
@@ -110,8 +110,8 @@ func WithNonce(nonce *uint256.Int) Option {
 	}
 }
 
-// WithLane reads the nonce in the lane of a 192-bit key. Operations in different lanes do not wait for
-// each other.
+// WithLane reads the nonce in the lane of a 192-bit key. Operations in different lanes do not wait for each
+// other.
 func WithLane(key *uint256.Int) Option {
 	return func(s *settings) {
 		s.require(key != nil, "WithLane without a key")

@@ -10,8 +10,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// OwnedAccount is a smart account with its owner at hand: it signs as the owner, deploys the account
-// with its first operation, and grants and revokes sessions. It is safe for concurrent use.
+// OwnedAccount is a smart account with its owner at hand: it signs as the owner, deploys the account with its
+// first operation, and grants and revokes sessions. It is safe for concurrent use.
 type OwnedAccount struct {
 	Account
 	owner Owner
@@ -40,21 +40,20 @@ func Multichain() OwnedOption { return func(o *ownedSettings) { o.multichain = t
 // DefaultModule makes any module the one that decides the address and that the account is deployed with.
 func DefaultModule(m Module) OwnedOption { return func(o *ownedSettings) { o.initial = &m } }
 
-// ActiveModule has operations signed through another module than the one that decided the address. It has
-// to be enabled on the account; the operation that deploys the account is still signed through the default
+// ActiveModule has operations signed through another module than the one that decided the address. It has to
+// be enabled on the account; the operation that deploys the account is still signed through the default
 // module, and can enable this one.
 func ActiveModule(m Module) OwnedOption { return func(o *ownedSettings) { o.active = &m } }
 
-// AtAddress names an account that is deployed already and whose address does not follow from its
-// owner: one that changed hands, or that another factory made.
+// AtAddress names an account that is deployed already and whose address does not follow from its owner: one
+// that changed hands, or that another factory made.
 func AtAddress(address common.Address) OwnedOption {
 	return func(o *ownedSettings) { o.address = &address }
 }
 
-// OwnedAccount returns the account of an owner, by default the one whose address the factory derives
-// from the owner and the ECDSA ownership module. It does no I/O; the account need not be deployed. What
-// is wrong with the options is an error of the first operation. A nil owner is for modules that bring
-// their own signer.
+// OwnedAccount returns the account of an owner, by default the one whose address the factory derives from the
+// owner and the ECDSA ownership module. It does no I/O; the account need not be deployed. What is wrong with
+// the options is an error of the first operation. A nil owner is for modules that bring their own signer.
 func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
 	if owner == nil {
 		owner = KeyOwner(nil)
@@ -112,8 +111,8 @@ func (o *OwnedAccount) Signer() userop.Signer {
 	return handoverSigner{initial: o.initial.Signer, active: o.active.Signer}
 }
 
-// Send makes the account do calls in one operation, signed by the owner unless an option names
-// another signer. An account without code is deployed with it.
+// Send makes the account do calls in one operation, signed by the owner unless an option names another
+// signer. An account without code is deployed with it.
 func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {
 	draft, err := o.newDraft(calls, opts)
 	if err != nil {
@@ -131,8 +130,8 @@ func (o *OwnedAccount) Build(ctx context.Context, calls []Call, opts ...Option) 
 	return o.client.sender.Build(ctx, *draft)
 }
 
-// Estimate is [Account.Estimate] for what [OwnedAccount.Send] would send, the deployment included where it
-// is still to come.
+// Estimate is [Account.Estimate] for what [OwnedAccount.Send] would send, the deployment included where it is
+// still to come.
 func (o *OwnedAccount) Estimate(ctx context.Context, calls []Call, opts ...Option) (*userop.Estimate, error) {
 	draft, err := o.newDraft(calls, opts)
 	if err != nil {

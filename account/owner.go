@@ -17,8 +17,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// Owner is the owner of a smart account through one of the ownership modules: an address and its
-// signatures. Hardware wallets and external signers implement it; [KeyOwner] is a key in memory.
+// Owner is the owner of a smart account through one of the ownership modules: an address and its signatures.
+// Hardware wallets and external signers implement it; [KeyOwner] is a key in memory.
 type Owner interface {
 	// Address returns the owner's address. It never changes.
 	Address() common.Address
@@ -134,8 +134,8 @@ func ownerSignature(ctx context.Context, owner Owner, message []byte) ([]byte, e
 // ECDSA and multichain, at which it is the owner's, so that none is left behind. The address stays: the new
 // owner finds the account with [AtAddress], and this handle can do nothing more for it.
 //
-// Sessions outlive the transfer; revoke those that should not, before it. The zero address, the owner
-// itself, the account, and addresses with code are refused before anything is signed.
+// Sessions outlive the transfer; revoke those that should not, before it. The zero address, the owner itself,
+// the account, and addresses with code are refused before anything is signed.
 func (o *OwnedAccount) TransferOwnership(ctx context.Context, to common.Address, opts ...Option) (*userop.Pending, error) {
 	calls, err := o.planTransfer(ctx, to)
 	if err != nil {

@@ -14,14 +14,15 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// PayWith pays for the operation in a token, at a quote of [Account.FeeQuotes]. The token paymaster takes the fee
-// after the calls, from what the account allows it: [ApproveExact], [ApproveUpTo] or [ApproveUnlimited] has that
-// approved in the same operation; without one of them the allowance has to be there.
+// PayWith pays for the operation in a token, at a quote of [Account.FeeQuotes]. The token paymaster takes the
+// fee after the calls, from what the account allows it: [ApproveExact], [ApproveUpTo] or [ApproveUnlimited]
+// has that approved in the same operation; without one of them the allowance has to be there.
 //
-// Nothing is signed if the quote has expired, the account's balance or allowance is below the quote's MaxFee, the
-// paymaster then asks for more than that if the operation uses up its gas limits, or the paymaster is not
-// [Contracts].TokenPaymaster. MaxFee may be raised, to leave room for a rising price of gas. A paymaster that asks an
-// oracle on chain can find another rate there than it answered with: then the allowance alone bounds the fee.
+// Nothing is signed if the quote has expired, the account's balance or allowance is below the quote's MaxFee,
+// the paymaster then asks for more than that if the operation uses up its gas limits, or the paymaster is not
+// [Contracts].TokenPaymaster. MaxFee may be raised, to leave room for a rising price of gas. A paymaster that
+// asks an oracle on chain can find another rate there than it answered with: then the allowance alone bounds
+// the fee.
 func PayWith(quote userop.FeeQuote) Option {
 	return func(s *settings) {
 		s.require(s.quote == nil, "PayWith twice")
@@ -198,7 +199,8 @@ func (p *tokenPayment) acceptUndecoded(err error) error {
 	return fmt.Errorf("%w: nothing bounds the fee, since the paymaster is allowed more than the quote's MaxFee of %s and its price cannot be read: %w", ErrNotAsQuoted, p.quote.MaxFee.Dec(), err)
 }
 
-// costAtLimits is what an operation costs that uses up its gas limits, in wei. Numbers beyond 256 bits saturate.
+// costAtLimits is what an operation costs that uses up its gas limits, in wei. Numbers beyond 256 bits
+// saturate.
 func costAtLimits(op *userop.Operation) *uint256.Int {
 	wei := new(uint256.Int)
 	for _, limit := range []*uint256.Int{&op.CallGasLimit, &op.VerificationGasLimit, &op.PreVerificationGas} {
@@ -227,14 +229,14 @@ type approval struct {
 // since some tokens insist on that.
 //
 // In an operation signed with [WithSession] the approval needs a session leaf too, whose policy allows
-// approve(address spender, uint256 amount) of the token; with [WithLeafOf] it is found. As soon as there is an
-// approval the operation is a batch, and goes through the batched session router.
+// approve(address spender, uint256 amount) of the token; with [WithLeafOf] it is found. As soon as there is
+// an approval the operation is a batch, and goes through the batched session router.
 func ApproveExact(leaf ...session.LeafRef) Option {
 	return approve("ApproveExact", nil, leaf)
 }
 
-// ApproveUpTo is [ApproveExact] with an allowance of limit, in the token's base units: later operations need no
-// approval until it is used up. A fee above it is an error.
+// ApproveUpTo is [ApproveExact] with an allowance of limit, in the token's base units: later operations need
+// no approval until it is used up. A fee above it is an error.
 func ApproveUpTo(limit *uint256.Int, leaf ...session.LeafRef) Option {
 	if limit == nil {
 		limit = new(uint256.Int)
@@ -242,8 +244,8 @@ func ApproveUpTo(limit *uint256.Int, leaf ...session.LeafRef) Option {
 	return approve("ApproveUpTo", limit, leaf)
 }
 
-// ApproveUnlimited is [ApproveExact] with an allowance that is never used up: the token paymaster can take all
-// that the account has of the token, now and later.
+// ApproveUnlimited is [ApproveExact] with an allowance that is never used up: the token paymaster can take
+// all that the account has of the token, now and later.
 func ApproveUnlimited(leaf ...session.LeafRef) Option {
 	return approve("ApproveUnlimited", new(uint256.Int).SetAllOne(), leaf)
 }

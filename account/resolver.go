@@ -50,8 +50,8 @@ func (c *Client) ResolveAccounts(ctx context.Context, owner common.Address, maxI
 	return accounts, nil
 }
 
-// UpgradedAccount returns the address of an owner's account of version 1 that was upgraded to version 2. Such an
-// address does not follow from the owner: name it with [AtAddress]. No such account is an error matching
+// UpgradedAccount returns the address of an owner's account of version 1 that was upgraded to version 2. Such
+// an address does not follow from the owner: name it with [AtAddress]. No such account is an error matching
 // [ErrNoAccount].
 func (c *Client) UpgradedAccount(ctx context.Context, owner common.Address, index uint64) (common.Address, error) {
 	if index > math.MaxUint8 {

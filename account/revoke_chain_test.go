@@ -64,8 +64,8 @@ func TestGrantSurvivesACrashAfterSending(t *testing.T) {
 	_, err = tx.Wait(t.Context())
 	require.NoError(t, err)
 
-	// The process died before Activate. The next one sees the pending root on chain: the session works
-	// as it is, and Reconcile writes that down.
+	// The process died before Activate. The next one sees the pending root on chain: the session works as it
+	// is, and Reconcile writes that down.
 	sess, err := session.Open(t.Context(), w.store, w.user.Ref())
 	require.NoError(t, err)
 	require.NotNil(t, sess.Pending())

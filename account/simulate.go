@@ -18,8 +18,8 @@ import (
 )
 
 // Simulate makes and signs the operation that [Account.Send] would send and tries it in the node's
-// simulation, without sending it: see [Client.Simulate]. Limits that are not given with [WithGas] are estimated
-// before, and an operation that fails then is the service's error.
+// simulation, without sending it: see [Client.Simulate]. Limits that are not given with [WithGas] are
+// estimated before, and an operation that fails then is the service's error.
 func (a *Account) Simulate(ctx context.Context, calls []Call, opts ...Option) error {
 	draft, err := a.newDraft(calls, opts)
 	if err != nil {
@@ -51,12 +51,12 @@ func (c *Client) simulateDraft(ctx context.Context, draft *userop.Draft) error {
 
 // Simulate tries a signed operation on the chain as it is now: first its validation, with what the EntryPoint
 // checks, then its call. It returns nil if both go well, and a [*SimulationError] with the decoded reason if
-// one does not; any other error means that the node could not tell. Reasons that the EntryPoint hides
-// ("AA23 reverted (or OOG)") are looked for.
+// one does not; any other error means that the node could not tell. Reasons that the EntryPoint hides ("AA23
+// reverted (or OOG)") are looked for.
 //
 // The calls of an operation that deploys its account are tried with all the gas there is: whether its
-// callGasLimit is enough for them is not told. Nor is whether the account can still send, after it paid for the
-// operation, what comes after a call with data in a batch.
+// callGasLimit is enough for them is not told. Nor is whether the account can still send, after it paid for
+// the operation, what comes after a call with data in a batch.
 func (c *Client) Simulate(ctx context.Context, op *userop.Operation) error {
 	s := simulation{client: c, op: op}
 	for _, step := range []func(context.Context) error{s.validate, s.execute, s.checkFunds} {
@@ -111,9 +111,9 @@ func (s *simulation) execute(ctx context.Context) error {
 	return failure
 }
 
-// checkFunds returns an error if the account would have paid so much for the operation that its calls' value is
-// no longer there: the call was tried before that. After a call with data it is not told: that may have brought
-// money in.
+// checkFunds returns an error if the account would have paid so much for the operation that its calls' value
+// is no longer there: the call was tried before that. After a call with data it is not told: that may have
+// brought money in.
 func (s *simulation) checkFunds(ctx context.Context) error {
 	if len(s.op.PaymasterAndData) > 0 || len(s.op.InitCode) > 0 {
 		return nil
@@ -164,8 +164,8 @@ func (s *simulation) callAccount(ctx context.Context, data []byte, gas *uint256.
 	return &SimulationError{Operation: s.op, Revert: *failure.Revert.Inner}, nil
 }
 
-// deployment is an operation that deploys the account and calls nothing. Its signature is a dummy, which
-// the EntryPoint puts up with in a simulation; for nobody else's fees to depend on that, it has none where a
+// deployment is an operation that deploys the account and calls nothing. Its signature is a dummy, which the
+// EntryPoint puts up with in a simulation; for nobody else's fees to depend on that, it has none where a
 // paymaster pays.
 func (s *simulation) deployment() contracts.UserOperation {
 	op := *s.op
@@ -179,8 +179,8 @@ func (s *simulation) deployment() contracts.UserOperation {
 	return contracts.UserOperation(op)
 }
 
-// simulateCall has the node simulate a call with so much gas to run on; nil is all that the node grants. The failure
-// is nil if the call succeeds; err is the node's or the network's.
+// simulateCall has the node simulate a call with so much gas to run on; nil is all that the node grants. The
+// failure is nil if the call succeeds; err is the node's or the network's.
 func (s *simulation) simulateCall(ctx context.Context, from, to common.Address, data []byte, gas *uint256.Int) (failure *SimulationError, err error) {
 	call := ethereum.CallMsg{From: from, To: &to, Data: data}
 	if gas != nil {
@@ -215,8 +215,8 @@ func callGas(gas *uint256.Int, data []byte) uint64 {
 	return params.TxGas + max(limit+tokens*params.TxDataZeroGas, tokens*params.TxCostFloorPerToken)
 }
 
-// hiddenFailure simulates the failed part of the validation alone, for the reason that the EntryPoint saw and did not
-// tell: it tells strings only.
+// hiddenFailure simulates the failed part of the validation alone, for the reason that the EntryPoint saw and
+// did not tell: it tells strings only.
 func (s *simulation) hiddenFailure(ctx context.Context, aa *userop.AAError) (*SimulationError, error) {
 	if !strings.Contains(aa.Reason, "OOG") {
 		return nil, nil

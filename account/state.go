@@ -18,8 +18,8 @@ type State struct {
 	Deployed bool
 	// Balance is what the account holds of the chain's own currency, in wei.
 	Balance uint256.Int
-	// Deposit is what lies at the EntryPoint to pay for the account's operations, in wei. What an
-	// operation did not use of its prefund ends up here.
+	// Deposit is what lies at the EntryPoint to pay for the account's operations, in wei. What an operation
+	// did not use of its prefund ends up here.
 	Deposit uint256.Int
 	// Nonce is the next nonce of lane 0.
 	Nonce uint256.Int
@@ -47,8 +47,8 @@ func (s *State) OwnerAt(module common.Address) (common.Address, bool) {
 	return common.Address{}, false
 }
 
-// State reads everything about the account in one request. That an account is deployed is remembered, and
-// not asked again elsewhere; all else can change with the next block.
+// State reads everything about the account in one request. That an account is deployed is remembered, and not
+// asked again elsewhere; all else can change with the next block.
 func (a *Account) State(ctx context.Context) (*State, error) {
 	state, _, err := a.readState(ctx)
 	return state, err
@@ -111,8 +111,8 @@ func (a *Account) decodeState(ctx context.Context, results []contracts.ReadResul
 	return s, nil
 }
 
-// expectedState is the state that a change of modules or owners starts from: that of the account or, before it
-// is deployed, what it will have from its first operation.
+// expectedState is the state that a change of modules or owners starts from: that of the account or, before
+// it is deployed, what it will have from its first operation.
 func (o *OwnedAccount) expectedState(ctx context.Context, others ...contracts.Read) (*State, []contracts.ReadResult, error) {
 	if err := o.checkModules(); err != nil {
 		return nil, nil, fmt.Errorf("account %s: %w", o.address, err)

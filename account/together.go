@@ -14,8 +14,8 @@ import (
 
 // Leg is what one account does on its chain, as one of several operations that their owner signs at once.
 type Leg struct {
-	// Account is a handle of a client of its chain. It signs through the multichain ownership module,
-	// and all legs have the same owner.
+	// Account is a handle of a client of its chain. It signs through the multichain ownership module, and all
+	// legs have the same owner.
 	Account *OwnedAccount
 	Calls   []Call
 	// Window is when the operation may be included; the zero value sets no bounds. Outside of it the
@@ -27,8 +27,8 @@ type Leg struct {
 // SendTogether sends an operation for each leg, through the client of its account, all signed with one
 // signature of the owner. Nothing is signed before all operations are complete and checked.
 //
-// If a leg fails before that, none is sent. Afterwards each is on its own: the result has an entry for each leg,
-// nil for those that failed and that the [*LegsError] tells about. The signature of such a leg stays
+// If a leg fails before that, none is sent. Afterwards each is on its own: the result has an entry for each
+// leg, nil for those that failed and that the [*LegsError] tells about. The signature of such a leg stays
 // good; its operation can be sent again with [userop.Sender.Resend] as long as its nonce is unused.
 func SendTogether(ctx context.Context, legs ...Leg) ([]*userop.Pending, error) {
 	drafts := make([]legDraft, len(legs))
@@ -49,11 +49,11 @@ func SendTogether(ctx context.Context, legs ...Leg) ([]*userop.Pending, error) {
 type GrantLeg struct {
 	// Account signs through the multichain ownership module; all legs have the same owner.
 	Account *OwnedAccount
-	// Policies are what is granted there. A session key belongs to one account on one chain: the same key
-	// on several chains is imported for each.
+	// Policies are what is granted there. A session key belongs to one account on one chain: the same key on
+	// several chains is imported for each.
 	Policies []policy.Policy
-	// Window is when the operation may be included; the zero value sets no bounds. Policies have windows
-	// of their own.
+	// Window is when the operation may be included; the zero value sets no bounds. Policies have windows of
+	// their own.
 	Window  policy.Window
 	Options []Option
 }
@@ -65,9 +65,9 @@ type Granted struct {
 	Tx *userop.Pending
 }
 
-// GrantTogether grants sessions on several chains with one signature of the owner; see
-// [OwnedAccount.Grant] for what happens on each and [SendTogether] for what the error tells. Call Activate
-// on the sessions of each leg that was sent.
+// GrantTogether grants sessions on several chains with one signature of the owner; see [OwnedAccount.Grant]
+// for what happens on each and [SendTogether] for what the error tells. Call Activate on the sessions of each
+// leg that was sent.
 func GrantTogether(ctx context.Context, store session.Store, legs ...GrantLeg) ([]Granted, error) {
 	granted := make([]Granted, len(legs))
 	drafts := make([]legDraft, len(legs))
@@ -99,8 +99,8 @@ func GrantTogether(ctx context.Context, store session.Store, legs ...GrantLeg) (
 
 // LegsError tells which of several operations that go together failed.
 type LegsError struct {
-	// Errs has one entry for each leg, in their order: nil for one at which nothing went wrong. Entries
-	// are as from [Account.Send]: [userop.MayBeAccepted] is to be asked about each.
+	// Errs has one entry for each leg, in their order: nil for one at which nothing went wrong. Entries are
+	// as from [Account.Send]: [userop.MayBeAccepted] is to be asked about each.
 	Errs []error
 }
 
@@ -126,8 +126,8 @@ func (e *LegsError) Unwrap() []error {
 	return failed
 }
 
-// Temporary reports false: of legs that go together some may have been sent, which must not be sent again.
-// It makes [userop.SafeToRetry] say so.
+// Temporary reports false: of legs that go together some may have been sent, which must not be sent again. It
+// makes [userop.SafeToRetry] say so.
 func (e *LegsError) Temporary() bool { return false }
 
 // legDraft is a leg whose operation is being made.

@@ -23,14 +23,14 @@ type Withdrawal struct {
 	To    common.Address
 	// Amount is in the smallest unit: wei for the chain's own currency.
 	Amount uint256.Int
-	// All, instead of Amount, is whatever the account holds beside the amounts and fees that go with the
-	// same operation.
+	// All, instead of Amount, is whatever the account holds beside the amounts and fees that go with the same
+	// operation.
 	All bool
 }
 
-// Withdraw sends tokens and the chain's own currency away, in one operation. All of the currency leaves as much
-// behind as the operation may cost, unless a paymaster pays for certain ([SponsoredOrSelf] is not certain); what
-// it did not cost in the end lies as a deposit at the EntryPoint. All of nothing is left out.
+// Withdraw sends tokens and the chain's own currency away, in one operation. All of the currency leaves as
+// much behind as the operation may cost, unless a paymaster pays for certain ([SponsoredOrSelf] is not
+// certain); what it did not cost in the end lies as a deposit at the EntryPoint. All of nothing is left out.
 //
 // The account's funds are compared with what is to leave before anything is signed; too little is an error
 // matching [ErrFunds].
@@ -190,8 +190,8 @@ func (h *holdings) setAsidePrefund(e *userop.Estimate) error {
 	return h.setAside(common.Address{}, prefund.Sub(&prefund, &h.deposit), "gas")
 }
 
-// fillAmounts gives the withdrawals of an asset their amounts: those that are named are set aside first, and all
-// that is left goes to whoever gets all.
+// fillAmounts gives the withdrawals of an asset their amounts: those that are named are set aside first, and
+// all that is left goes to whoever gets all.
 func (h *holdings) fillAmounts(withdrawals []Withdrawal, of func(Withdrawal) bool) error {
 	for i := range withdrawals {
 		if w := &withdrawals[i]; of(*w) {
@@ -227,8 +227,8 @@ func withdrawalCalls(withdrawals []Withdrawal) []Call {
 	return calls
 }
 
-// estimateWithdrawal returns the gas and fees of an operation that makes the withdrawals. How much of the chain's
-// own currency leaves is not known before that; one wei takes as much gas, and less for calldata.
+// estimateWithdrawal returns the gas and fees of an operation that makes the withdrawals. How much of the
+// chain's own currency leaves is not known before that; one wei takes as much gas, and less for calldata.
 func (o *OwnedAccount) estimateWithdrawal(ctx context.Context, withdrawals []Withdrawal, s *settings) (*userop.Estimate, error) {
 	trial := slices.Clone(withdrawals)
 	for i := range trial {

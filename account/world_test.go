@@ -176,7 +176,8 @@ func pack(t *testing.T, function string, args ...any) []byte {
 	return data
 }
 
-// activate makes a change of the sessions final, and sees to it that there is a receipt where there is no error.
+// activate makes a change of the sessions final, and sees to it that there is a receipt where there is no
+// error.
 func activate(ctx context.Context, sess *session.Sessions, op session.Operation) error {
 	receipt, err := sess.Activate(ctx, op)
 	if err == nil && (receipt == nil || receipt.UserOpHash != op.Hash()) {

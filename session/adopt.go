@@ -28,10 +28,10 @@ func (k sealedKeys) apply(i *importing) { i.aead = k.aead }
 
 func (o Option) apply(i *importing) { i.opts = append(i.opts, o) }
 
-// Import stores a document's sessions for an account that the store knows nothing of, or the same of.
-// Leaves are pending until the account's root on chain was seen to be the document's: they can be used
-// with a client at once, and [Sessions.Reconcile] makes them active. A store that has other sessions of the
-// account is an error matching [ErrConflict]; see [Sessions.Adopt].
+// Import stores a document's sessions for an account that the store knows nothing of, or the same of. Leaves
+// are pending until the account's root on chain was seen to be the document's: they can be used with a client
+// at once, and [Sessions.Reconcile] makes them active. A store that has other sessions of the account is an
+// error matching [ErrConflict]; see [Sessions.Adopt].
 func Import(ctx context.Context, store Store, d *Document, opts ...ImportOption) (*Sessions, error) {
 	var in importing
 	for _, opt := range opts {
@@ -82,8 +82,8 @@ func (s *Sessions) importKeys(ctx context.Context, d *Document, aead seal.AEAD) 
 	return nil
 }
 
-// change is what makes the document's tree the state's. Leaves that the state has already, by what they
-// are on chain, keep their place, ID and tombstone; the others are appended with that status. Leaves that are not
+// change is what makes the document's tree the state's. Leaves that the state has already, by what they are
+// on chain, keep their place, ID and tombstone; the others are appended with that status. Leaves that are not
 // in the document leave the tree, and get a tombstone if the document has them as revoked.
 func (d *Document) change(state *State, status Status) *Change {
 	c := &Change{Header: Header{Root: d.Root}}
@@ -166,14 +166,14 @@ func inOrder(state *State, c *Change) (ids []string) {
 	return ids
 }
 
-// Adopt makes the store believe what another backend's document says, if the chain shows the document's
-// root. Sessions of the store that are not in the document stay there, outside the tree: they cannot be
-// used until a [Sessions.PlanRestore] puts them back. Those that the document has as revoked never can. It
-// needs a chain: open the sessions without [WithChain], since Open would refuse a root that the store does not
-// know, and give them the chain with [Sessions.On].
+// Adopt makes the store believe what another backend's document says, if the chain shows the document's root.
+// Sessions of the store that are not in the document stay there, outside the tree: they cannot be used until
+// a [Sessions.PlanRestore] puts them back. Those that the document has as revoked never can. It needs a
+// chain: open the sessions without [WithChain], since Open would refuse a root that the store does not know,
+// and give them the chain with [Sessions.On].
 //
-// It settles a conflict of roots: adopt the other backend's document, restore what it left out, and hand
-// the result back.
+// It settles a conflict of roots: adopt the other backend's document, restore what it left out, and hand the
+// result back.
 func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 	if s.chain == nil {
 		return fmt.Errorf("%w: adopt sessions of %s without a chain; give the sessions one with On", policy.ErrInvalid, s.ref)
@@ -204,9 +204,9 @@ func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 	return s.confirm(root)
 }
 
-// PlanRestore decides on a root with the leaves that are in force but were left out of the account's
-// tree, as after [Sessions.Adopt]; no ID means all of them. What another backend's document has as revoked is
-// not in force.
+// PlanRestore decides on a root with the leaves that are in force but were left out of the account's tree, as
+// after [Sessions.Adopt]; no ID means all of them. What another backend's document has as revoked is not in
+// force.
 func (s *Sessions) PlanRestore(ids ...string) (*RootChange, error) {
 	state, now := s.view.Load().state, s.now()
 	wanted := set(ids)

@@ -13,17 +13,17 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// RootChange is one change of an account's session root, decided on one version of the store. It goes
-// in two phases, so that a crash between them leaves something to finish or to undo: Begin writes down
-// what is about to be sent, and [Sessions.Activate] or [Sessions.Reconcile] settles it by the chain.
+// RootChange is one change of an account's session root, decided on one version of the store. It goes in two
+// phases, so that a crash between them leaves something to finish or to undo: Begin writes down what is about
+// to be sent, and [Sessions.Activate] or [Sessions.Reconcile] settles it by the chain.
 type RootChange struct {
 	sessions *Sessions
 	version  uint64
 	change   Change
 }
 
-// PlanGrant decides on a root with a leaf for each policy added. Leaves that are revoked or expired
-// leave the tree with it. Nothing is stored yet.
+// PlanGrant decides on a root with a leaf for each policy added. Leaves that are revoked or expired leave the
+// tree with it. Nothing is stored yet.
 func (s *Sessions) PlanGrant(m policy.Modules, policies ...policy.Policy) (*RootChange, error) {
 	if len(policies) == 0 {
 		return nil, fmt.Errorf("%w: grant a session without a policy", policy.ErrInvalid)
@@ -39,9 +39,9 @@ func (s *Sessions) PlanGrant(m policy.Modules, policies ...policy.Policy) (*Root
 	return s.plan(added, nil)
 }
 
-// PlanRevoke decides on a root without the leaves of those IDs. Once begun, the leaves never sign
-// again, even if the operation fails. If all of them are revoked and out of the tree already, the error
-// matches [ErrRevoked].
+// PlanRevoke decides on a root without the leaves of those IDs. Once begun, the leaves never sign again, even
+// if the operation fails. If all of them are revoked and out of the tree already, the error matches
+// [ErrRevoked].
 func (s *Sessions) PlanRevoke(ids ...string) (*RootChange, error) {
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("%w: revoke no session of %s; PlanRevokeAll revokes all", policy.ErrInvalid, s.ref)
@@ -81,8 +81,8 @@ func (s *Sessions) PlanRevokeAll() (*RootChange, error) {
 	return s.plan(nil, revoke)
 }
 
-// plan puts the next root together: the leaves of the tree that are in force and not to be revoked,
-// by position, and the added ones.
+// plan puts the next root together: the leaves of the tree that are in force and not to be revoked, by
+// position, and the added ones.
 func (s *Sessions) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) {
 	state, now := s.view.Load().state, s.now()
 	if state.Pending != nil {
@@ -181,8 +181,8 @@ func (c *RootChange) Root() common.Hash { return c.change.Header.Pending.Root }
 // IDs returns the IDs of the leaves that c adds, in the order of the policies.
 func (c *RootChange) IDs() []string { return append([]string(nil), c.change.Header.Pending.Add...) }
 
-// Begin stores the change as pending, with the signed operation that will carry it out. It
-// returns an error matching [ErrConflict], and nothing must be sent, if the store changed meanwhile.
+// Begin stores the change as pending, with the signed operation that will carry it out. It returns an error
+// matching [ErrConflict], and nothing must be sent, if the store changed meanwhile.
 func (c *RootChange) Begin(ctx context.Context, op *userop.Operation, opHash common.Hash) error {
 	c.change.Header.Pending.OpHash = opHash
 	c.change.Header.Pending.Nonce = op.Nonce
@@ -192,8 +192,8 @@ func (c *RootChange) Begin(ctx context.Context, op *userop.Operation, opHash com
 	return c.sessions.Refresh(ctx)
 }
 
-// Rollback undoes a change whose operation was surely not accepted: added leaves are forgotten.
-// Revoked leaves stay revoked.
+// Rollback undoes a change whose operation was surely not accepted: added leaves are forgotten. Revoked
+// leaves stay revoked.
 func (c *RootChange) Rollback(ctx context.Context) error {
 	return c.sessions.undo(ctx, c.change.Header.Pending)
 }
@@ -204,8 +204,8 @@ type named struct {
 	id string
 }
 
-// Named chooses the ID of the session that p is granted as; without it, or with an empty one, the session gets
-// a random ID. It is for grants alone: to Compile and everything else the policy stays what it is.
+// Named chooses the ID of the session that p is granted as; without it, or with an empty one, the session
+// gets a random ID. It is for grants alone: to Compile and everything else the policy stays what it is.
 func Named(id string, p policy.Policy) policy.Policy { return named{Policy: p, id: id} }
 
 // String says what the policy itself says.

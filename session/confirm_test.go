@@ -15,7 +15,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// watched is a ledger that counts how often its root was read, and runs what is to happen before the next time.
+// watched is a ledger that counts how often its root was read, and runs what is to happen before the next
+// time.
 type watched struct {
 	*ledger
 	reads  int
@@ -125,8 +126,8 @@ func (s *slowStore) Load(ctx context.Context, ref session.Ref) (*session.State, 
 	return s.Store.Load(ctx, ref)
 }
 
-// TestLandingLeavesTheNextChangeToTheSameRootAlone has another process finish the change, make one more and begin
-// a third with the root of the first, before this one gets to finishing the first.
+// TestLandingLeavesTheNextChangeToTheSameRootAlone has another process finish the change, make one more and
+// begin a third with the root of the first, before this one gets to finishing the first.
 func TestLandingLeavesTheNextChangeToTheSameRootAlone(t *testing.T) {
 	chain := &ledger{}
 	_, store := granted(t, chain, "a")
@@ -155,8 +156,8 @@ func TestLandingLeavesTheNextChangeToTheSameRootAlone(t *testing.T) {
 	require.Equal(t, chain.root, sess.Root())
 }
 
-// TestActivateOfWhatAnotherProcessSettled has another process settle the change and make the next one, while this
-// one reads the chain: the operation has landed, and that is all there is to say.
+// TestActivateOfWhatAnotherProcessSettled has another process settle the change and make the next one, while
+// this one reads the chain: the operation has landed, and that is all there is to say.
 func TestActivateOfWhatAnotherProcessSettled(t *testing.T) {
 	chain := &watched{ledger: &ledger{}}
 	sess, store := opened(t, chain.ledger)

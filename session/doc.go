@@ -1,10 +1,10 @@
-// Package session has what a user grants to a dapp, for Biconomy's Smart Account V2: sessions, each a key with
-// narrow permissions, as the leaves of a Merkle tree whose root the account keeps on chain.
+// Package session has what a user grants to a dapp, for Biconomy's Smart Account V2: sessions, each a key
+// with narrow permissions, as the leaves of a Merkle tree whose root the account keeps on chain.
 //
-// A session is what one key may do. A [policy.Policy] says it, and is granted as a [Leaf] under an ID that [Named]
-// chooses. All that one account has granted on one chain, named by a [Ref], are its [Sessions]. They are loaded
-// from a [Store] by [Open]; [Sessions.Leaf], [Sessions.ByID] and their kin choose one to act with, and a [Signer]
-// proves it and signs with its key, which a [Keyring] holds.
+// A session is what one key may do. A [policy.Policy] says it, and is granted as a [Leaf] under an ID that
+// [Named] chooses. All that one account has granted on one chain, named by a [Ref], are its [Sessions]. They
+// are loaded from a [Store] by [Open]; [Sessions.Leaf], [Sessions.ByID] and their kin choose one to act with,
+// and a [Signer] proves it and signs with its key, which a [Keyring] holds.
 //
 //	sess, err := session.Open(ctx, store, user.Ref())
 //	tx, err := user.Send(ctx, calls, account.WithSession(sess.ByID("minting")), account.Sponsored())
@@ -12,23 +12,23 @@
 //	tx, err = owner.Revoke(ctx, sess, "minting", account.Sponsored()) // signs no more from here on
 //	receipt, err := sess.Activate(ctx, tx)                            // and is out of the tree on chain
 //
-// The stores that keep everything are a [Backend]: packages memstore, filestore and pgstore. Package storekit is
-// for writing another one.
+// The stores that keep everything are a [Backend]: packages memstore, filestore and pgstore. Package storekit
+// is for writing another one.
 //
 // # What is checked
 //
-// A signature comes only from a leaf that is active, within its window and not revoked in the newest
-// version of the store, and it is checked against the leaf's key before it is used. [Signer.CheckCalls]
-// answers beforehand what the validation module would answer on chain, with the rule and both values as
-// a [*policy.Violation]. [Lint] looks for what is risky in leaves, and [policy.Compiled.Describe] says in words what
-// one allows.
+// A signature comes only from a leaf that is active, within its window and not revoked in the newest version
+// of the store, and it is checked against the leaf's key before it is used. [Signer.CheckCalls] answers
+// beforehand what the validation module would answer on chain, with the rule and both values as a
+// [*policy.Violation]. [Lint] looks for what is risky in leaves, and [policy.Compiled.Describe] says in words
+// what one allows.
 //
 // # How an account's sessions change
 //
 // The newest root on chain wins, and a root cancels every session it leaves out. So a change goes in two
-// phases: a [RootChange] is stored as pending with its operation before it is sent, and it becomes final
-// when the chain shows its root ([Sessions.Activate]). After a crash, [Sessions.Reconcile] decides by the
-// chain. A revoked leaf stops signing the moment its tombstone is stored, in every process that shares
-// the store. A root on chain that the store does not know is a [*RootMismatch]; [Sessions.Adopt] and
+// phases: a [RootChange] is stored as pending with its operation before it is sent, and it becomes final when
+// the chain shows its root ([Sessions.Activate]). After a crash, [Sessions.Reconcile] decides by the chain. A
+// revoked leaf stops signing the moment its tombstone is stored, in every process that shares the store. A
+// root on chain that the store does not know is a [*RootMismatch]; [Sessions.Adopt] and
 // [Sessions.PlanRestore] settle it with another backend's [Document].
 package session

@@ -22,9 +22,9 @@ const documentVersion = 1
 // maxDocument bounds what [ParseDocument] reads, in bytes: some ten thousand leaves.
 const maxDocument = 64 << 20
 
-// Document is an account's sessions on one chain as one JSON text, to hand them from the service that
-// granted them to the one that acts: the leaves of the account's tree in the tree's order, and keys, if
-// at all, sealed.
+// Document is an account's sessions on one chain as one JSON text, to hand them from the service that granted
+// them to the one that acts: the leaves of the account's tree in the tree's order, and keys, if at all,
+// sealed.
 type Document struct {
 	Version int            `json:"sesame"`
 	ChainID uint64         `json:"chainID"`
@@ -45,8 +45,8 @@ type SealedKey struct {
 	Sealed  hexutil.Bytes  `json:"sealed"`
 }
 
-// KeySealer is a [Keyring] that can hand a key out, sealed and bound by [seal.AssociatedData]. One that
-// never lets a key go, such as a KMS, is not.
+// KeySealer is a [Keyring] that can hand a key out, sealed and bound by [seal.AssociatedData]. One that never
+// lets a key go, such as a KMS, is not.
 type KeySealer interface {
 	SealKey(ctx context.Context, ref Ref, key common.Address, aead seal.AEAD) ([]byte, error)
 }
@@ -54,8 +54,8 @@ type KeySealer interface {
 // Ref returns whose sessions the document has.
 func (d *Document) Ref() Ref { return Ref{ChainID: d.ChainID, Account: d.Account} }
 
-// Export returns the sessions of the account's tree as a document, without keys. A change that waits
-// for the chain is an error matching [ErrPending]: settle it first.
+// Export returns the sessions of the account's tree as a document, without keys. A change that waits for the
+// chain is an error matching [ErrPending]: settle it first.
 func (s *Sessions) Export() (*Document, error) {
 	state := s.view.Load().state
 	if state.Pending != nil {
@@ -69,7 +69,8 @@ func (s *Sessions) Export() (*Document, error) {
 	return d, nil
 }
 
-// revoked returns the hashes of the leaves that were revoked, left the tree, and could otherwise be granted again.
+// revoked returns the hashes of the leaves that were revoked, left the tree, and could otherwise be granted
+// again.
 func (s *State) revoked(now time.Time) (hashes []common.Hash) {
 	inTree := make(map[common.Hash]bool)
 	for i := range s.Leaves {
@@ -86,8 +87,8 @@ func (s *State) revoked(now time.Time) (hashes []common.Hash) {
 	return hashes
 }
 
-// ExportWithKeys is [Sessions.Export] with the keys of the leaves in force, sealed by aead. The keyring
-// has to be a [KeySealer].
+// ExportWithKeys is [Sessions.Export] with the keys of the leaves in force, sealed by aead. The keyring has
+// to be a [KeySealer].
 func (s *Sessions) ExportWithKeys(ctx context.Context, aead seal.AEAD) (*Document, error) {
 	d, err := s.Export()
 	if err != nil {

@@ -214,7 +214,8 @@ func TestWhatAnotherBackendRevokedIsNotRestored(t *testing.T) {
 	require.Equal(t, []string{"d"}, restore.IDs())
 }
 
-// TestAdoptTellsLeavesOfOneHashApart has a leaf of a tree stand beside a revoked one that is the same on chain.
+// TestAdoptTellsLeavesOfOneHashApart has a leaf of a tree stand beside a revoked one that is the same on
+// chain.
 func TestAdoptTellsLeavesOfOneHashApart(t *testing.T) {
 	chain := &ledger{}
 	sess, _ := granted(t, chain, "a", "b")

@@ -27,8 +27,8 @@ var (
 	ErrExpired = errors.New("session is expired")
 	// ErrNotYetValid means that the leaf's window has not begun.
 	ErrNotYetValid = errors.New("session is not yet valid")
-	// ErrRootMismatch means that the root on chain, the root in the store and the stored leaves do
-	// not agree; see [*RootMismatch].
+	// ErrRootMismatch means that the root on chain, the root in the store and the stored leaves do not agree;
+	// see [*RootMismatch].
 	ErrRootMismatch = errors.New("session root mismatch")
 	// ErrNoKey means that the keyring does not hold the session key.
 	ErrNoKey = errors.New("session key missing")

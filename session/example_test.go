@@ -14,8 +14,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// Granting goes in two phases: what is about to be sent is stored, and it counts once the chain shows
-// it. An account.OwnedAccount does both; here is what happens within.
+// Granting goes in two phases: what is about to be sent is stored, and it counts once the chain shows it. An
+// account.OwnedAccount does both; here is what happens within.
 func Example() {
 	ctx := context.Background()
 	ref := session.Ref{ChainID: 80002, Account: common.HexToAddress("0x1111111111111111111111111111111111111111")}

@@ -13,8 +13,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// Keyring holds session keys and signs with them. Keys belong to a [Ref]: one account on one chain.
-// A remote signer or a KMS is a Keyring of its own. Implementations are safe for concurrent use.
+// Keyring holds session keys and signs with them. Keys belong to a [Ref]: one account on one chain. A remote
+// signer or a KMS is a Keyring of its own. Implementations are safe for concurrent use.
 type Keyring interface {
 	// NewKey makes a key and returns its address.
 	NewKey(ctx context.Context, ref Ref) (common.Address, error)
@@ -22,16 +22,16 @@ type Keyring interface {
 	ImportKey(ctx context.Context, ref Ref, key *ecdsa.PrivateKey) (common.Address, error)
 	// Keys returns the addresses of ref's keys, in no special order.
 	Keys(ctx context.Context, ref Ref) ([]common.Address, error)
-	// SignDigest signs with one of ref's keys, or returns an error matching [ErrNoKey].
-	// The signature is 65 bytes r ‖ s ‖ v.
+	// SignDigest signs with one of ref's keys, or returns an error matching [ErrNoKey]. The signature is 65
+	// bytes r ‖ s ‖ v.
 	SignDigest(ctx context.Context, req SignRequest) ([]byte, error)
 	// RemoveKey forgets a key. A key that is not there is an error matching [ErrNoKey].
 	RemoveKey(ctx context.Context, ref Ref, key common.Address) error
 }
 
 // LocalKeyring is a [Keyring] that signs in this process, with keys whose address it derived itself. Its
-// signatures are right by construction; they are not recovered once more, which costs as much as signing.
-// A keyring that signs elsewhere must not become one by embedding one: it embeds a Keyring, which hides the
+// signatures are right by construction; they are not recovered once more, which costs as much as signing. A
+// keyring that signs elsewhere must not become one by embedding one: it embeds a Keyring, which hides the
 // method below.
 type LocalKeyring interface {
 	Keyring
@@ -52,15 +52,15 @@ type SignRequest struct {
 	Operation *userop.Operation
 }
 
-// MessageDigest returns the EIP-191 personal message hash of a userOpHash: what the session
-// validation modules recover the session key from.
+// MessageDigest returns the EIP-191 personal message hash of a userOpHash: what the session validation
+// modules recover the session key from.
 func MessageDigest(userOpHash common.Hash) common.Hash {
 	return common.BytesToHash(accounts.TextHash(userOpHash[:]))
 }
 
-// ImportKeystore takes the session key out of a key file of geth, or of another wallet that writes
-// version 3 of the Web3 Secret Storage, into keys and returns its address. A wrong passphrase is an
-// error matching [seal.ErrOpen].
+// ImportKeystore takes the session key out of a key file of geth, or of another wallet that writes version 3
+// of the Web3 Secret Storage, into keys and returns its address. A wrong passphrase is an error matching
+// [seal.ErrOpen].
 func ImportKeystore(ctx context.Context, keys Keyring, ref Ref, file, passphrase []byte) (address common.Address, err error) {
 	key, err := seal.DecryptKeystore(file, passphrase)
 	if err != nil {

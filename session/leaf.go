@@ -19,8 +19,8 @@ type Leaf struct {
 	ID string
 	// Status is what the store knows; see [Leaf.StatusAt] for what time makes of it.
 	Status Status
-	// InTree says that the leaf belongs to the tree of [State.Root]. A revoked leaf stays in that
-	// tree until the chain shows a root without it.
+	// InTree says that the leaf belongs to the tree of [State.Root]. A revoked leaf stays in that tree until
+	// the chain shows a root without it.
 	InTree bool
 	// Key is the address of the session key that signs.
 	Key common.Address
@@ -44,8 +44,8 @@ func (l *Leaf) StatusAt(now time.Time) Status {
 	return l.Status
 }
 
-// checkTime returns an error matching [ErrExpired] or [ErrNotYetValid] if the leaf is outside its
-// window at that moment. The EntryPoint takes both ends as inside.
+// checkTime returns an error matching [ErrExpired] or [ErrNotYetValid] if the leaf is outside its window at
+// that moment. The EntryPoint takes both ends as inside.
 func (l *Leaf) checkTime(now time.Time) error {
 	switch s := now.Unix(); {
 	case l.ValidUntil != 0 && s > int64(l.ValidUntil):
@@ -100,8 +100,8 @@ func (l *Leaf) name() string {
 type Status uint8
 
 const (
-	// StatusPending: written down before its operation was sent. It signs only once the account's
-	// root on chain is the one it belongs to.
+	// StatusPending: written down before its operation was sent. It signs only once the account's root on
+	// chain is the one it belongs to.
 	StatusPending Status = iota + 1
 	// StatusActive: the account's root on chain was seen to contain the leaf.
 	StatusActive

@@ -11,8 +11,8 @@ import (
 	"github.com/go-sesame/sesame/session/policy"
 )
 
-// LeafRef chooses one of an account's sessions to act with. It is a cheap value; a choice that does not
-// exist says so when it is used, so that calls can be chained.
+// LeafRef chooses one of an account's sessions to act with. It is a cheap value; a choice that does not exist
+// says so when it is used, so that calls can be chained.
 type LeafRef struct {
 	sessions *Sessions
 	id       string
@@ -37,8 +37,8 @@ func (s *Sessions) ByID(id string) LeafRef {
 	return LeafRef{sessions: s, id: id}
 }
 
-// ByKey chooses the only leaf of a session key that is not revoked or expired; several are an error
-// matching [ErrAmbiguous] that lists them.
+// ByKey chooses the only leaf of a session key that is not revoked or expired; several are an error matching
+// [ErrAmbiguous] that lists them.
 func (s *Sessions) ByKey(key common.Address) LeafRef {
 	return s.only("key "+key.Hex(), func(l *Leaf) bool { return l.Key == key })
 }
@@ -62,8 +62,8 @@ func (s *Sessions) only(what string, fits func(*Leaf) bool) LeafRef {
 	return LeafRef{err: fmt.Errorf("%w: %v of %s have %s; choose one by ID", ErrAmbiguous, found, s.ref, what)}
 }
 
-// WithCallData adds call-specific data, which the batched session router hands to the leaf's
-// validation module. The ABI and ERC-20 modules take none.
+// WithCallData adds call-specific data, which the batched session router hands to the leaf's validation
+// module. The ABI and ERC-20 modules take none.
 func (r LeafRef) WithCallData(data []byte) LeafRef {
 	r.data = bytes.Clone(data)
 	return r
@@ -94,10 +94,10 @@ func (r LeafRef) resolve() (*view, int, error) {
 	return v, i, nil
 }
 
-// Find chooses, for each call, the one leaf in force whose policy allows it, all of one key. Several
-// ways to choose are an error matching [ErrAmbiguous], none is one matching [ErrNoLeaf]; both say for
-// which call. A leaf outside the account's tree, such as one that is being granted, is chosen only where
-// those in the tree do not do. Leaves of modules that cannot be judged locally are not found.
+// Find chooses, for each call, the one leaf in force whose policy allows it, all of one key. Several ways to
+// choose are an error matching [ErrAmbiguous], none is one matching [ErrNoLeaf]; both say for which call. A
+// leaf outside the account's tree, such as one that is being granted, is chosen only where those in the tree
+// do not do. Leaves of modules that cannot be judged locally are not found.
 func (s *Sessions) Find(m policy.Modules, calls ...policy.Call) ([]LeafRef, error) {
 	if len(calls) == 0 {
 		return nil, fmt.Errorf("%w: find session leaves for no call", policy.ErrInvalid)
@@ -171,8 +171,8 @@ func ofKey(leaves []*Leaf, key common.Address) (ids []string) {
 	return ids
 }
 
-// ByTarget chooses the only leaf in force of a [policy.ABI] for that contract and function selector, or of
-// a [policy.ERC20] for that token.
+// ByTarget chooses the only leaf in force of a [policy.ABI] for that contract and function selector, or of a
+// [policy.ERC20] for that token.
 func (s *Sessions) ByTarget(m policy.Modules, contract common.Address, selector [4]byte) LeafRef {
 	m = m.WithDefaults()
 	what := fmt.Sprintf("target %s and selector 0x%x", contract, selector)

@@ -8,10 +8,10 @@ import (
 	"github.com/go-sesame/sesame/session/policy"
 )
 
-// Lint looks for what is dangerous, too wide or useless in leaves, in their order: what [policy.Lint] finds in
-// their policies, and a leaf that belongs to another key than its data says. Revoked leaves that have left the
-// tree are passed over. That it finds nothing does not make a session safe: what the allowed functions do is up
-// to their contracts.
+// Lint looks for what is dangerous, too wide or useless in leaves, in their order: what [policy.Lint] finds
+// in their policies, and a leaf that belongs to another key than its data says. Revoked leaves that have left
+// the tree are passed over. That it finds nothing does not make a session safe: what the allowed functions do
+// is up to their contracts.
 func Lint(leaves []Leaf, c policy.LintConfig) []policy.Finding {
 	c.Modules = c.Modules.WithDefaults()
 	policies := make([]*policy.Compiled, len(leaves))

@@ -15,8 +15,8 @@ import (
 )
 
 // Sessions are what one account granted on one chain: its leaves, their tree, and the store and keyring
-// behind them. Make one with [Open]. It is safe for concurrent use; every signature is checked against
-// the store's newest version, so a revocation by another process is seen at once.
+// behind them. Make one with [Open]. It is safe for concurrent use; every signature is checked against the
+// store's newest version, so a revocation by another process is seen at once.
 type Sessions struct {
 	store Store
 	keys  Keyring
@@ -30,12 +30,12 @@ type Sessions struct {
 
 // Chain is what sessions ask of the account's chain; *account.Client is one.
 type Chain interface {
-	// SessionRoot returns the Merkle root the session key manager keeps for the account
-	// (getSessionKeys); zero when none was ever set.
+	// SessionRoot returns the Merkle root the session key manager keeps for the account (getSessionKeys);
+	// zero when none was ever set.
 	SessionRoot(ctx context.Context, account common.Address) (common.Hash, error)
-	// SessionRootAndNonce returns the root and whether the EntryPoint has counted past the account's nonce, both
-	// as of one block: an operation with a nonce that is used has set the root by then or never will. Nodes
-	// behind one address do not always agree on the newest block.
+	// SessionRootAndNonce returns the root and whether the EntryPoint has counted past the account's nonce,
+	// both as of one block: an operation with a nonce that is used has set the root by then or never will.
+	// Nodes behind one address do not always agree on the newest block.
 	SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (root common.Hash, used bool, err error)
 }
 
@@ -52,11 +52,11 @@ func WithChain(chain Chain) Option { return func(s *Sessions) { s.chain = chain 
 // WithClock replaces time.Now for validity windows.
 func WithClock(now func() time.Time) Option { return func(s *Sessions) { s.now = now } }
 
-// Open loads the sessions that ref's account granted. Keys come from the store itself if it is a
-// [Keyring], as the stores of this module are, or from [WithKeyring].
+// Open loads the sessions that ref's account granted. Keys come from the store itself if it is a [Keyring],
+// as the stores of this module are, or from [WithKeyring].
 //
-// A store without sessions for ref is an error matching [ErrNotFound]; leaves that do not hash to the
-// stored root are one matching [ErrRootMismatch].
+// A store without sessions for ref is an error matching [ErrNotFound]; leaves that do not hash to the stored
+// root are one matching [ErrRootMismatch].
 func Open(ctx context.Context, store Store, ref Ref, opts ...Option) (*Sessions, error) {
 	s, err := newSessions(store, ref, opts)
 	if err != nil {
@@ -192,9 +192,9 @@ func (s *Sessions) Refresh(ctx context.Context) error {
 
 func (s *Sessions) version() uint64 { return s.view.Load().state.Version }
 
-// Confirm compares the root on chain with the stored one. An answer younger than maxAge is taken from
-// memory, unless the store has changed to another root since. A root that is neither the stored nor the
-// pending one is a [*RootMismatch].
+// Confirm compares the root on chain with the stored one. An answer younger than maxAge is taken from memory,
+// unless the store has changed to another root since. A root that is neither the stored nor the pending one
+// is a [*RootMismatch].
 func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duration) error {
 	v := s.view.Load()
 	if v.onChain != nil && time.Since(v.onChain.at) < maxAge && v.treeOf(v.onChain.root) != nil {
@@ -209,8 +209,8 @@ func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duratio
 	})
 }
 
-// compare calls read, which compares with the chain, and again if the mismatch may be that another process has
-// changed the root, on chain and in the store, after the store was read.
+// compare calls read, which compares with the chain, and again if the mismatch may be that another process
+// has changed the root, on chain and in the store, after the store was read.
 func (s *Sessions) compare(ctx context.Context, read func() error) error {
 	for range maxRetries {
 		version := s.version()

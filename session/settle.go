@@ -22,15 +22,15 @@ type Operation interface {
 // rootPause is how long Activate waits before it asks a node again that lags behind the bundler's.
 const rootPause = 100 * time.Millisecond
 
-// Activate waits for the operation that changes the session root, makes the change final once the
-// receipt is successful and the chain shows the new root, and returns the receipt, which is there whenever the
-// error is nil. If the operation reverted or was dropped, the change is undone and that error returned. Any
-// other error leaves the change pending for [Sessions.Reconcile]; a receipt beside it is that of an operation that
+// Activate waits for the operation that changes the session root, makes the change final once the receipt is
+// successful and the chain shows the new root, and returns the receipt, which is there whenever the error is
+// nil. If the operation reverted or was dropped, the change is undone and that error returned. Any other
+// error leaves the change pending for [Sessions.Reconcile]; a receipt beside it is that of an operation that
 // was included. A change that was settled elsewhere meanwhile stays as it is; receipt and error are the
 // operation's. The sessions need [WithChain]; those from a grant have it.
 //
-// Once a change was undone its operation must not be sent again ([userop.Sender.Resend]): it would set a root that
-// the store does not know.
+// Once a change was undone its operation must not be sent again ([userop.Sender.Resend]): it would set a root
+// that the store does not know.
 func (s *Sessions) Activate(ctx context.Context, op Operation) (*userop.Receipt, error) {
 	if s.chain == nil {
 		return nil, fmt.Errorf("%w: activate %s without a chain; open the sessions with WithChain", policy.ErrInvalid, s.ref)
@@ -75,8 +75,8 @@ func (s *Sessions) undoFailed(ctx context.Context, pending *PendingRoot, err err
 }
 
 // awaitRoot reads the chain's root until it is the pending one, or until another process has settled the
-// change and perhaps made the next. A node that still shows the root of before is asked again until ctx
-// ends; any other root is a mismatch.
+// change and perhaps made the next. A node that still shows the root of before is asked again until ctx ends;
+// any other root is a mismatch.
 func (s *Sessions) awaitRoot(ctx context.Context, pending *PendingRoot) error {
 	before := s.Root()
 	for {
@@ -166,8 +166,8 @@ func (s *State) landed() *Change {
 	return c
 }
 
-// undone is the change that forgets the pending root. Leaves it added are deleted; one that was
-// revoked meanwhile stays as a tombstone, and so do those it was to revoke.
+// undone is the change that forgets the pending root. Leaves it added are deleted; one that was revoked
+// meanwhile stays as a tombstone, and so do those it was to revoke.
 func (s *State) undone() *Change {
 	enters := set(s.Pending.Add)
 	c := &Change{Header: s.Header.clone()}
@@ -217,8 +217,8 @@ func (s *Sessions) reconcile(ctx context.Context) error {
 	return newRootMismatch(s.ref, s.view.Load().state, root)
 }
 
-// Abandon undoes the pending change without asking the chain: for an operation that its bundler
-// dropped. If it lands all the same, the chain has a root that the store does not know.
+// Abandon undoes the pending change without asking the chain: for an operation that its bundler dropped. If
+// it lands all the same, the chain has a root that the store does not know.
 func (s *Sessions) Abandon(ctx context.Context) error {
 	if err := s.Refresh(ctx); err != nil {
 		return err

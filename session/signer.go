@@ -13,8 +13,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// Signer signs operations with a session key, for the session key manager or, with a leaf for each
-// call, for the batched session router. It implements [userop.Signer] and is safe for concurrent use.
+// Signer signs operations with a session key, for the session key manager or, with a leaf for each call, for
+// the batched session router. It implements [userop.Signer] and is safe for concurrent use.
 type Signer struct {
 	modules policy.Modules
 	leaves  []LeafRef
@@ -32,8 +32,8 @@ func NewSigner(m policy.Modules, leaf LeafRef) (*Signer, error) {
 	return s, err
 }
 
-// NewBatchSigner returns the signer for an operation of several calls through the batched session
-// router, with the leaf for each call in the calls' order. All leaves belong to one key and come from one Sessions.
+// NewBatchSigner returns the signer for an operation of several calls through the batched session router,
+// with the leaf for each call in the calls' order. All leaves belong to one key and come from one Sessions.
 func NewBatchSigner(m policy.Modules, leaves ...LeafRef) (*Signer, error) {
 	if len(leaves) == 0 {
 		return nil, fmt.Errorf("%w: a batch needs a leaf for each call", ErrNoLeaf)
@@ -43,8 +43,8 @@ func NewBatchSigner(m policy.Modules, leaves ...LeafRef) (*Signer, error) {
 	return s, err
 }
 
-// Force returns a signer that leaves the judgement of validity windows, and of leaves the chain was
-// not asked about, to the chain. A revoked leaf does not sign all the same.
+// Force returns a signer that leaves the judgement of validity windows, and of leaves the chain was not asked
+// about, to the chain. A revoked leaf does not sign all the same.
 func (s *Signer) Force() *Signer {
 	forced := *s
 	forced.force = true
@@ -84,16 +84,16 @@ func (s *Signer) Key() (common.Address, error) {
 	return key, nil
 }
 
-// Check returns an error if one of the leaves may not sign now: revoked, out of its window, pending,
-// or not in the account's tree.
+// Check returns an error if one of the leaves may not sign now: revoked, out of its window, pending, or not
+// in the account's tree.
 func (s *Signer) Check() error {
 	_, err := s.grants()
 	return err
 }
 
-// CheckCalls judges the operation by what is known without the chain: leaves that are revoked or out
-// of their window, and calls that a leaf's validation module would refuse. callData is the
-// operation's, calls are the calls in it. A call against a policy is a [*policy.Violation].
+// CheckCalls judges the operation by what is known without the chain: leaves that are revoked or out of their
+// window, and calls that a leaf's validation module would refuse. callData is the operation's, calls are the
+// calls in it. A call against a policy is a [*policy.Violation].
 func (s *Signer) CheckCalls(callData []byte, calls []policy.Call) error {
 	if len(calls) != len(s.leaves) {
 		return fmt.Errorf("%w: %d calls with %d leaves; a batch needs one leaf for each call (the contract would say: Lengths mismatch)", policy.ErrInvalid, len(calls), len(s.leaves))
@@ -117,8 +117,8 @@ func (s *Signer) CheckCalls(callData []byte, calls []policy.Call) error {
 	return nil
 }
 
-// checkKey returns an error matching [ErrWrongKey] if the leaf's data names another key than the leaf.
-// Data of another module names none that is known, and of data too short the policy check says it.
+// checkKey returns an error matching [ErrWrongKey] if the leaf's data names another key than the leaf. Data
+// of another module names none that is known, and of data too short the policy check says it.
 func (l *Leaf) checkKey(m policy.Modules) error {
 	named, ok := l.SessionKey(m)
 	if !ok || named == l.Key {
@@ -146,8 +146,8 @@ func (s *Signer) checkLeaf(leaf *Leaf) error {
 	return leaf.checkTime(s.Sessions().now())
 }
 
-// DummySignature implements [userop.Signer]: the leaf and proof of the real signature with a key
-// signature that never validates.
+// DummySignature implements [userop.Signer]: the leaf and proof of the real signature with a key signature
+// that never validates.
 func (s *Signer) DummySignature(*userop.Operation) ([]byte, error) {
 	grants, err := s.grants()
 	if err != nil {
@@ -156,11 +156,12 @@ func (s *Signer) DummySignature(*userop.Operation) ([]byte, error) {
 	return s.encode(grants, dummyKeySignature), nil
 }
 
-// maxRetries bounds how often signing, comparing and settling start anew because the store changed under them.
+// maxRetries bounds how often signing, comparing and settling start anew because the store changed under
+// them.
 const maxRetries = 16
 
-// Sign implements [userop.Signer]. The leaves are judged on the store's newest version, which is held
-// while the keyring signs; the signature is checked against the session key before it is used.
+// Sign implements [userop.Signer]. The leaves are judged on the store's newest version, which is held while
+// the keyring signs; the signature is checked against the session key before it is used.
 func (s *Signer) Sign(ctx context.Context, op *userop.Operation, hash common.Hash) ([]byte, error) {
 	sess := s.Sessions()
 	if sess.keys == nil {
@@ -203,8 +204,8 @@ func (s *Signer) signHeld(ctx context.Context, sess *Sessions, op *userop.Operat
 	return signature, err
 }
 
-// signMessage asks the keyring for the key's EIP-191 signature of hash, and checks it unless the
-// key is in this process.
+// signMessage asks the keyring for the key's EIP-191 signature of hash, and checks it unless the key is in
+// this process.
 func (s *Sessions) signMessage(ctx context.Context, key common.Address, op *userop.Operation, hash common.Hash) ([]byte, error) {
 	digest := MessageDigest(hash)
 	sig, err := s.keys.SignDigest(ctx, SignRequest{Ref: s.ref, Key: key, Digest: digest, UserOpHash: hash, Operation: op})

@@ -59,8 +59,8 @@ type signatureVector struct {
 	}
 }
 
-// fixed opens sessions over stored leaves. The reference signs at any time, so the clock stands
-// within every window of the vectors.
+// fixed opens sessions over stored leaves. The reference signs at any time, so the clock stands within every
+// window of the vectors.
 func fixed(t *testing.T, ref session.Ref, key *ecdsa.PrivateKey, leaves []session.Leaf) (*session.Sessions, *memstore.Store) {
 	t.Helper()
 	store := memstore.New()
@@ -428,8 +428,8 @@ func BenchmarkSign(b *testing.B) {
 	}
 }
 
-// TestSigningWhileTheStoreChanges signs from many goroutines while others grant and revoke: every
-// signature belongs to a version in which its leaf was in force.
+// TestSigningWhileTheStoreChanges signs from many goroutines while others grant and revoke: every signature
+// belongs to a version in which its leaf was in force.
 func TestSigningWhileTheStoreChanges(t *testing.T) {
 	chain := &ledger{}
 	sess, _ := granted(t, chain, "keep", "drop")

@@ -16,11 +16,11 @@ type State struct {
 
 // Header is the part of a [State] that is not leaves.
 type Header struct {
-	// Root is the account's root on chain as the store believes it: the root of the tree over the
-	// leaves with InTree.
+	// Root is the account's root on chain as the store believes it: the root of the tree over the leaves with
+	// InTree.
 	Root common.Hash `json:"root"`
-	// Order are the IDs of the tree's leaves in the tree's order, where that is not the order of the
-	// store: after another backend's root was adopted. Empty otherwise.
+	// Order are the IDs of the tree's leaves in the tree's order, where that is not the order of the store:
+	// after another backend's root was adopted. Empty otherwise.
 	Order []string `json:"order,omitempty"`
 	// Pending is the change of the root that was sent and not yet seen on chain, nil for none.
 	Pending *PendingRoot `json:"pending,omitempty"`
@@ -32,8 +32,8 @@ type PendingRoot struct {
 	Root common.Hash `json:"root"`
 	// OpHash is the userOpHash of the operation that sets it; zero until it was signed.
 	OpHash common.Hash `json:"opHash"`
-	// Nonce is that operation's nonce. Once the EntryPoint has counted past it and the root is not
-	// there, the operation can never set it.
+	// Nonce is that operation's nonce. Once the EntryPoint has counted past it and the root is not there, the
+	// operation can never set it.
 	Nonce uint256.Int `json:"nonce"`
 	// Add and Remove are the IDs of the leaves that enter and leave the tree with it.
 	Add    []string `json:"add,omitempty"`
@@ -46,8 +46,8 @@ type Change struct {
 	Header Header
 	// Put are leaves to replace by ID or, where the ID is new, to append in this order.
 	Put []Leaf
-	// Delete are the IDs of leaves to forget. Only leaves that never reached the chain are deleted;
-	// a revoked one stays as a tombstone.
+	// Delete are the IDs of leaves to forget. Only leaves that never reached the chain are deleted; a revoked
+	// one stays as a tombstone.
 	Delete []string
 }
 

@@ -35,34 +35,33 @@ func (r Ref) Validate() error {
 	return nil
 }
 
-// Store keeps the sessions of many accounts. A change is a compare-and-set: it names the version it
-// was decided on and is refused if another process was quicker. Implementations are safe for
-// concurrent use; sub-packages have one for a single machine, one for PostgreSQL, one for the TypeScript
-// SDK's files and, for tests, one in memory. Whoever writes another finds help in package storekit.
+// Store keeps the sessions of many accounts. A change is a compare-and-set: it names the version it was
+// decided on and is refused if another process was quicker. Implementations are safe for concurrent use;
+// sub-packages have one for a single machine, one for PostgreSQL, one for the TypeScript SDK's files and, for
+// tests, one in memory. Whoever writes another finds help in package storekit.
 type Store interface {
 	// Load returns everything stored for ref, or an error matching [ErrNotFound].
 	Load(ctx context.Context, ref Ref) (*State, error)
 	// Version returns the version Load would, cheaply; 0 when nothing is stored.
 	Version(ctx context.Context, ref Ref) (uint64, error)
-	// Hold calls fn with the current version of ref, and no change of ref is committed by any process
-	// before fn has returned. Signing happens inside: once a revocation is committed, nothing is signed
-	// any more. It returns fn's error as it is.
+	// Hold calls fn with the current version of ref, and no change of ref is committed by any process before
+	// fn has returned. Signing happens inside: once a revocation is committed, nothing is signed any more. It
+	// returns fn's error as it is.
 	//
 	// Inside fn, do not call Hold or Apply, of this ref or another: a change that came in between waits for
-	// fn, what comes after a change may have to wait for it, and there may be room for so many at once
-	// only. The other methods, the keyring's among them, may be called.
+	// fn, what comes after a change may have to wait for it, and there may be room for so many at once only.
+	// The other methods, the keyring's among them, may be called.
 	Hold(ctx context.Context, ref Ref, fn func(version uint64) error) error
-	// Apply makes change durable if ref is still at version, and returns the new version. It returns
-	// an error matching [ErrConflict], and changes nothing, if it is not. A ref that was never stored
-	// has version 0.
+	// Apply makes change durable if ref is still at version, and returns the new version. It returns an error
+	// matching [ErrConflict], and changes nothing, if it is not. A ref that was never stored has version 0.
 	Apply(ctx context.Context, ref Ref, version uint64, change *Change) (uint64, error)
 }
 
-// Lister finds leaves across accounts and chains, page by page. The stores of this module that keep
-// several accounts implement it beside [Store].
+// Lister finds leaves across accounts and chains, page by page. The stores of this module that keep several
+// accounts implement it beside [Store].
 type Lister interface {
-	// List returns the leaves that fit query, ordered by chain, account and position. The order is
-	// stable: what is granted while paging comes later, or in its place if that was not passed yet.
+	// List returns the leaves that fit query, ordered by chain, account and position. The order is stable:
+	// what is granted while paging comes later, or in its place if that was not passed yet.
 	List(ctx context.Context, query Query) (Page, error)
 }
 
@@ -76,13 +75,13 @@ type Query struct {
 	Status Status
 	// At is the moment that statuses are judged at, by default now.
 	At time.Time
-	// ExpiresBefore and ExpiresAfter bound the leaf's end, both exclusive. A leaf that never ends
-	// ends after every moment.
+	// ExpiresBefore and ExpiresAfter bound the leaf's end, both exclusive. A leaf that never ends ends after
+	// every moment.
 	ExpiresBefore, ExpiresAfter time.Time
 	// Limit is how many leaves a page holds at most, by default 100, up to 1000.
 	Limit int
-	// Cursor is the Next of the page before; empty for the first page. The rest of the query must
-	// stay the same.
+	// Cursor is the Next of the page before; empty for the first page. The rest of the query must stay the
+	// same.
 	Cursor string
 }
 
@@ -104,8 +103,8 @@ type Listed struct {
 // LaneLeaser leases lanes, so that processes which send for one account share none. The stores for one
 // machine, for PostgreSQL and in memory are leasers.
 //
-// A lane is a 192-bit key of the account's nonces at the EntryPoint. Leases run by the store's clock:
-// whoever has one counts its time from before asking for it.
+// A lane is a 192-bit key of the account's nonces at the EntryPoint. Leases run by the store's clock: whoever
+// has one counts its time from before asking for it.
 type LaneLeaser interface {
 	// LeaseLane leases one of ref's lanes to holder for ttl, and returns its key: of the lanes that nobody
 	// has, the one released, or else the one whose lease ended longest ago; a new one if there is none.
@@ -119,8 +118,8 @@ type LaneLeaser interface {
 }
 
 // Backend is all that an application asks of where it keeps sessions: the sessions, their keys, lists across
-// accounts, and leases of lanes. The stores of packages filestore, pgstore and memstore are Backends, so that a
-// program can take either; package storekit has what writing another takes.
+// accounts, and leases of lanes. The stores of packages filestore, pgstore and memstore are Backends, so that
+// a program can take either; package storekit has what writing another takes.
 type Backend interface {
 	Store
 	Keyring

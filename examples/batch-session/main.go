@@ -1,5 +1,5 @@
-// Batch-session does two things for a user in one operation: it mints an NFT and some tokens, each
-// allowed by a session leaf of its own, through the batched session router.
+// Batch-session does two things for a user in one operation: it mints an NFT and some tokens, each allowed by
+// a session leaf of its own, through the batched session router.
 //
 // Without flags it does so on a devnet in its own process; with -rpc, -bundler and -paymaster on that chain.
 package main

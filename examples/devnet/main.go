@@ -1,5 +1,5 @@
-// Devnet runs a chain with the real contracts, a bundler and a paymaster on 127.0.0.1 until it is interrupted. The
-// other examples run on it with the flags that it prints.
+// Devnet runs a chain with the real contracts, a bundler and a paymaster on 127.0.0.1 until it is
+// interrupted. The other examples run on it with the flags that it prints.
 package main
 
 import (

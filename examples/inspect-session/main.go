@@ -1,10 +1,9 @@
-// Inspect-session prints in words what a store's sessions allow, what is risky about them, and whether
-// the account's chain agrees.
+// Inspect-session prints in words what a store's sessions allow, what is risky about them, and whether the
+// account's chain agrees.
 //
-// Without flags it does so for sessions that it grants on a devnet in its own process, and with -rpc, -bundler and
-// -paymaster alone on that chain. With -store and
-// the other flags it reads a directory of the TypeScript SDK's session files, and says first what the SDK
-// spoilt in them.
+// Without flags it does so for sessions that it grants on a devnet in its own process, and with -rpc,
+// -bundler and -paymaster alone on that chain. With -store and the other flags it reads a directory of the
+// TypeScript SDK's session files, and says first what the SDK spoilt in them.
 package main
 
 import (
@@ -208,7 +207,8 @@ func demo(ctx context.Context, out io.Writer, services accounttest.Services) (er
 	return inspect(ctx, out, store, owner.Ref(), network.Client)
 }
 
-// demoPolicies are two with care, which let key mint NFTs and at most 100 tokens at a time to the user, and one without.
+// demoPolicies are two with care, which let key mint NFTs and at most 100 tokens at a time to the user, and
+// one without.
 func demoPolicies(key, user common.Address) []policy.Policy {
 	demo, day := accounttest.WellKnownContracts(), policy.Until(time.Now().Add(24*time.Hour))
 	toUser := policy.Arg("to", policy.Equal, user)
@@ -225,8 +225,8 @@ func demoPolicies(key, user common.Address) []policy.Policy {
 	}
 }
 
-// parseFlags parses the command line, all of which is flags. It prints usage and the flags if they ask for it, and
-// returns [flag.ErrHelp]; what is wrong is returned, and not printed.
+// parseFlags parses the command line, all of which is flags. It prints usage and the flags if they ask for
+// it, and returns [flag.ErrHelp]; what is wrong is returned, and not printed.
 func parseFlags(set *flag.FlagSet, args []string, stderr io.Writer) error {
 	set.SetOutput(io.Discard)
 	switch err := set.Parse(args); {
@@ -243,8 +243,8 @@ func parseFlags(set *flag.FlagSet, args []string, stderr io.Writer) error {
 	return nil
 }
 
-// keyless is an error of a node without its URL, which may hold a key: net/http quotes it, and what a server says
-// behind an HTTP status may quote it too.
+// keyless is an error of a node without its URL, which may hold a key: net/http quotes it, and what a server
+// says behind an HTTP status may quote it too.
 func keyless(err error) error {
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err

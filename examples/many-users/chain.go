@@ -23,8 +23,8 @@ var userOperationEvent = sync.OnceValue(func() *abi.Event {
 // sight is what the chain shows.
 type sight struct{ operations, transactions int }
 
-// look reads what the chain has of the users since a block. Anything but a grant and a mint for each, and one NFT, is
-// an error.
+// look reads what the chain has of the users since a block. Anything but a grant and a mint for each, and one
+// NFT, is an error.
 func look(ctx context.Context, network *accounttest.Network, nft common.Address, users []common.Address, since uint64) (sight, error) {
 	seen, operations, err := count(ctx, network, users, since)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// databaseQueue is a queue in the database that has the sessions, for many processes. A claim is a row
-// lock: the database ends it with the connection of a process that was killed.
+// databaseQueue is a queue in the database that has the sessions, for many processes. A claim is a row lock:
+// the database ends it with the connection of a process that was killed.
 type databaseQueue struct {
 	pool *pgxpool.Pool
 	run  int64
@@ -53,8 +53,8 @@ const (
 	finishJob = `update many_users_jobs set transaction = $3 where run = $1 and account = $2`
 )
 
-// jobTimeout bounds what a worker does for one job; a process that is not heard of for longer loses
-// its claims.
+// jobTimeout bounds what a worker does for one job; a process that is not heard of for longer loses its
+// claims.
 const jobTimeout = time.Minute
 
 // connect opens a pool with a connection for each worker, since one that is at a job keeps its own.

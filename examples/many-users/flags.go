@@ -68,8 +68,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	return &o, o.check()
 }
 
-// parseFlags parses the command line, all of which is flags. It prints usage and the flags if they ask for it, and
-// returns [flag.ErrHelp]; what is wrong is returned, and not printed.
+// parseFlags parses the command line, all of which is flags. It prints usage and the flags if they ask for
+// it, and returns [flag.ErrHelp]; what is wrong is returned, and not printed.
 func parseFlags(set *flag.FlagSet, args []string, stderr io.Writer) error {
 	set.SetOutput(io.Discard)
 	switch err := set.Parse(args); {

@@ -1,11 +1,10 @@
-// Many-users acts for a thousand users at once: each has an account and a session of its own, and a pool
-// of workers mints an NFT for each, on a chain in this process with the real contracts.
+// Many-users acts for a thousand users at once: each has an account and a session of its own, and a pool of
+// workers mints an NFT for each, on a chain in this process with the real contracts.
 //
 // The sessions are in an embedded store in a temporary directory. With -store postgres://… they are in a
-// database, and with -replicas 2 two further processes share the work. No operation is sent twice,
-// whichever process is killed when: a worker's claim of a user is a row lock, which ends with its
-// connection, and the signed operation is committed before it is sent, so that whoever comes next sends
-// the same bytes.
+// database, and with -replicas 2 two further processes share the work. No operation is sent twice, whichever
+// process is killed when: a worker's claim of a user is a row lock, which ends with its connection, and the
+// signed operation is committed before it is sent, so that whoever comes next sends the same bytes.
 package main
 
 import (

@@ -39,8 +39,8 @@ func startReplicas(ctx context.Context, o *options, stderr io.Writer) (*replicas
 	return r, nil
 }
 
-// wait waits until all processes have ended. It does not matter how one did, if the others have done
-// the work.
+// wait waits until all processes have ended. It does not matter how one did, if the others have done the
+// work.
 func (r *replicas) wait(ctx context.Context, q queue, users int) error {
 	failed := make([]error, len(r.processes))
 	var group sync.WaitGroup

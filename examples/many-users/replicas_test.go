@@ -21,8 +21,8 @@ import (
 	"github.com/go-sesame/sesame/account/accounttest"
 )
 
-// inDatabase returns options for a database of the test's own, and makes processes that are started
-// from here replicas.
+// inDatabase returns options for a database of the test's own, and makes processes that are started from here
+// replicas.
 func inDatabase(t *testing.T, users, workers, replicas int) *options {
 	t.Helper()
 	requireContracts(t)
@@ -48,8 +48,8 @@ func TestJoinNothing(t *testing.T) {
 	require.ErrorContains(t, join(t.Context(), o, io.Discard), "no work to join in this database, start many-users without -join first: ")
 }
 
-// TestKilledReplica kills a replica at the worst moment: the bundler has accepted an operation of each
-// of its workers, and none was told.
+// TestKilledReplica kills a replica at the worst moment: the bundler has accepted an operation of each of its
+// workers, and none was told.
 func TestKilledReplica(t *testing.T) {
 	const workers, replicas = 3, 2
 	o := inDatabase(t, 12, workers, replicas)
@@ -79,8 +79,8 @@ func TestKilledReplica(t *testing.T) {
 	between.check(t, users, workers)
 }
 
-// gate lies between replicas and the bundler. It withholds the answers to the first operations until
-// all workers wait for one.
+// gate lies between replicas and the bundler. It withholds the answers to the first operations until all
+// workers wait for one.
 type gate struct {
 	url     string
 	bundler http.Handler

@@ -15,8 +15,8 @@ import (
 	"github.com/go-sesame/sesame/session/policy"
 )
 
-// enrol plays the users: each makes an account and grants a session to a key of the store, in one
-// operation of their own. It returns the accounts.
+// enrol plays the users: each makes an account and grants a session to a key of the store, in one operation
+// of their own. It returns the accounts.
 func enrol(ctx context.Context, o *options, client *account.Client, store keeper, stderr io.Writer) ([]common.Address, error) {
 	var granted atomic.Int64
 	defer report(stderr, "granted", o.users, func() (int, error) { return int(granted.Load()), nil })()

@@ -1,7 +1,8 @@
-// Multichain-grant grants the same session on three chains with one signature of the owner, and uses it
-// on each.
+// Multichain-grant grants the same session on three chains with one signature of the owner, and uses it on
+// each.
 //
-// Without flags it does so on three devnets in its own process; with -chain, given once for each, on those chains.
+// Without flags it does so on three devnets in its own process; with -chain, given once for each, on those
+// chains.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Pay-with-token has a user without ether pay in a token for what a dapp does in a session. The approval
-// that lets the token paymaster take its fee goes out in the same operation, allowed by a leaf of its own.
+// Pay-with-token has a user without ether pay in a token for what a dapp does in a session. The approval that
+// lets the token paymaster take its fee goes out in the same operation, allowed by a leaf of its own.
 //
 // Without flags it does so on a devnet in its own process; with -rpc, -bundler and -paymaster on that chain.
 package main

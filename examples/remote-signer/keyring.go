@@ -32,8 +32,8 @@ type KeyringConfig struct {
 	Sealer seal.AEAD
 	// Concurrency is how many requests are under way at once, 16 by default; further ones wait.
 	Concurrency int
-	// Timeout bounds a call, tries and waiting included; 5 seconds by default. A session is held while
-	// its key signs: a revocation waits for as long.
+	// Timeout bounds a call, tries and waiting included; 5 seconds by default. A session is held while its
+	// key signs: a revocation waits for as long.
 	Timeout time.Duration
 }
 
@@ -63,8 +63,8 @@ func (k *Keyring) String() string { return k.signer.String() }
 // Format writes [Keyring.String] whatever the verb.
 func (k *Keyring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
 
-// NewKey implements [session.Keyring]. It is not tried again: a first try whose answer got lost has made
-// a key.
+// NewKey implements [session.Keyring]. It is not tried again: a first try whose answer got lost has made a
+// key.
 func (k *Keyring) NewKey(ctx context.Context, ref session.Ref) (common.Address, error) {
 	a, err := k.signer.call(ctx, pathNew, &request{ChainID: ref.ChainID, Account: ref.Account})
 	return a.Key, err
@@ -97,8 +97,8 @@ func (k *Keyring) Keys(ctx context.Context, ref session.Ref) ([]common.Address, 
 	return a.Keys, err
 }
 
-// SignDigest implements [session.Keyring]. Signing changes nothing, so it is tried again. What the
-// signer returns is not trusted: the session recovers the key from it.
+// SignDigest implements [session.Keyring]. Signing changes nothing, so it is tried again. What the signer
+// returns is not trusted: the session recovers the key from it.
 func (k *Keyring) SignDigest(ctx context.Context, req session.SignRequest) ([]byte, error) {
 	a, err := k.signer.callAgain(ctx, pathSign, &request{
 		ChainID: req.Ref.ChainID, Account: req.Ref.Account, Key: req.Key,
@@ -107,8 +107,8 @@ func (k *Keyring) SignDigest(ctx context.Context, req session.SignRequest) ([]by
 	return a.Signature, err
 }
 
-// RemoveKey implements [session.Keyring]. It is not tried again: the second answer would be that there
-// is no such key.
+// RemoveKey implements [session.Keyring]. It is not tried again: the second answer would be that there is no
+// such key.
 func (k *Keyring) RemoveKey(ctx context.Context, ref session.Ref, key common.Address) error {
 	_, err := k.signer.call(ctx, pathRemove, &request{ChainID: ref.ChainID, Account: ref.Account, Key: key})
 	return err

@@ -1,9 +1,9 @@
-// Remote-signer keeps session keys out of the dapp: a service of its own holds them and signs over HTTP,
-// and the dapp's keyring asks it.
+// Remote-signer keeps session keys out of the dapp: a service of its own holds them and signs over HTTP, and
+// the dapp's keyring asks it.
 //
-// The service sees what it signs, so it can have rules of its own: here it signs nothing but the hash of
-// the operation it is shown, and no more than two operations of a key a day. A session's policy could
-// not say that: the chain judges each call by itself.
+// The service sees what it signs, so it can have rules of its own: here it signs nothing but the hash of the
+// operation it is shown, and no more than two operations of a key a day. A session's policy could not say
+// that: the chain judges each call by itself.
 //
 // Without flags it runs on a devnet in its own process; with -rpc, -bundler and -paymaster on that chain.
 package main

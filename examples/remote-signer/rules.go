@@ -14,8 +14,8 @@ import (
 // rule returns an error for a signature that is not to be made. It is called from many goroutines.
 type rule func(req *session.SignRequest) error
 
-// boundTo allows nothing but the hash of the operation that comes along, as the EntryPoint computes it:
-// what the other rules read is then what is signed.
+// boundTo allows nothing but the hash of the operation that comes along, as the EntryPoint computes it: what
+// the other rules read is then what is signed.
 func boundTo(entryPoint common.Address) rule {
 	return func(req *session.SignRequest) error {
 		switch {
@@ -32,8 +32,8 @@ func boundTo(entryPoint common.Address) rule {
 	}
 }
 
-// atMost lets a key sign for n operations within any time of that length. Asking again for the same
-// operation does not count.
+// atMost lets a key sign for n operations within any time of that length. Asking again for the same operation
+// does not count.
 func atMost(n int, within time.Duration) rule {
 	type key struct {
 		session.Ref

@@ -1,5 +1,5 @@
-// Revoke-session takes one of two sessions back: the revoked one stops at once, here and on chain, and
-// the other goes on.
+// Revoke-session takes one of two sessions back: the revoked one stops at once, here and on chain, and the
+// other goes on.
 //
 // Without flags it does so on a devnet in its own process; with -rpc, -bundler and -paymaster on that chain.
 package main

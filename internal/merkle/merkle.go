@@ -10,9 +10,9 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// Tree is a Merkle tree: keccak256 over sorted pairs, the
-// leaves taken as they are, a node without a sibling carried up unchanged (what merkletreejs builds
-// with sortPairs and OpenZeppelin's MerkleProof verifies). It is immutable and safe for concurrent use.
+// Tree is a Merkle tree: keccak256 over sorted pairs, the leaves taken as they are, a node without a sibling
+// carried up unchanged (what merkletreejs builds with sortPairs and OpenZeppelin's MerkleProof verifies). It
+// is immutable and safe for concurrent use.
 type Tree struct {
 	// layers[0] are the leaves, the last layer is the root alone.
 	layers [][]common.Hash

@@ -52,8 +52,8 @@ func secrets() map[string][]byte {
 	}
 }
 
-// holders returns a value of each exported type that has a secret within reach, in use, so that what is
-// made or opened on first use is there.
+// holders returns a value of each exported type that has a secret within reach, in use, so that what is made
+// or opened on first use is there.
 func holders(t *testing.T) map[string]any {
 	all := make(map[string]any)
 	for _, add := range []func(*testing.T, map[string]any){addSeals, addStores, addSessions, addAccounts} {

@@ -11,8 +11,8 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// Normalize checks that sig is key's signature of digest and returns it in the one form the contracts take: 65
-// bytes, v 27 or 28, low s.
+// Normalize checks that sig is key's signature of digest and returns it in the one form the contracts take:
+// 65 bytes, v 27 or 28, low s.
 func Normalize(sig []byte, digest common.Hash, key common.Address) ([]byte, error) {
 	sig, err := Form(sig)
 	if err != nil {
@@ -30,8 +30,8 @@ func Normalize(sig []byte, digest common.Hash, key common.Address) ([]byte, erro
 	return sig, nil
 }
 
-// Form returns a copy of sig with v 27 or 28, or an error for what no contract takes. Whose signature it is, it
-// does not look at.
+// Form returns a copy of sig with v 27 or 28, or an error for what no contract takes. Whose signature it is,
+// it does not look at.
 func Form(sig []byte) ([]byte, error) {
 	if len(sig) != crypto.SignatureLength {
 		return nil, fmt.Errorf("signature has %d bytes, want %d", len(sig), crypto.SignatureLength)

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 )
 
-// Vectors returns the file of test vectors with this name, such as "accounts.json". It is looked for in the directory
-// that SESAME_VECTORS names; where that is not set, in shared/vectors beside the module's root, and then in the
-// testdata of the package under test.
+// Vectors returns the file of test vectors with this name, such as "accounts.json". It is looked for in the
+// directory that SESAME_VECTORS names; where that is not set, in shared/vectors beside the module's root, and
+// then in the testdata of the package under test.
 func Vectors(t failer, name string) []byte {
 	t.Helper()
 	for _, dir := range vectorDirs() {

@@ -16,8 +16,8 @@ import (
 	"github.com/go-sesame/sesame/session/internal/durable"
 )
 
-// The benchmarks set this store beside one JSON file that is read and written as a whole, both with
-// 10,000 sessions of as many accounts.
+// The benchmarks set this store beside one JSON file that is read and written as a whole, both with 10,000
+// sessions of as many accounts.
 const benchSessions = 10_000
 
 func benchRef(n int) session.Ref {

@@ -13,8 +13,8 @@ import (
 	"github.com/go-sesame/sesame/session/storekit"
 )
 
-// apply makes a change to an account at that version, as [session.State.Apply] does, but touches only
-// the leaves concerned.
+// apply makes a change to an account at that version, as [session.State.Apply] does, but touches only the
+// leaves concerned.
 func apply(tx *bbolt.Tx, ref session.Ref, version uint64, change *session.Change) error {
 	have, err := sessionsOf(tx, ref).version()
 	if err != nil {
@@ -84,8 +84,8 @@ func (w *leafWriter) write(position []byte, id string, record []byte) error {
 	return w.leaves.Put(position, record)
 }
 
-// delete forgets leaves and moves those behind them up. Usually these are few, as what is deleted was
-// granted last.
+// delete forgets leaves and moves those behind them up. Usually these are few, as what is deleted was granted
+// last.
 func (w *leafWriter) delete(ids []string) error {
 	end := countOf(w.leaves)
 	gone, to := make(map[int]bool, len(ids)), end

@@ -20,8 +20,8 @@ const (
 	useNoteName  = "writer.pid"      // which process that is, for an error of another
 )
 
-// DefaultDir returns the directory for sessions in the user's data directory: $XDG_DATA_HOME/sesame,
-// by default ~/.local/share/sesame; on macOS ~/Library/Application Support/sesame; on Windows
+// DefaultDir returns the directory for sessions in the user's data directory: $XDG_DATA_HOME/sesame, by
+// default ~/.local/share/sesame; on macOS ~/Library/Application Support/sesame; on Windows
 // %LocalAppData%\sesame.
 func DefaultDir() (string, error) {
 	switch runtime.GOOS {

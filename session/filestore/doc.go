@@ -1,5 +1,5 @@
-// Package filestore keeps sessions and sealed session keys in one directory of one machine: the store
-// to begin with, without a server.
+// Package filestore keeps sessions and sealed session keys in one directory of one machine: the store to
+// begin with, without a server.
 //
 //	passphrase, err := seal.NewPassphrase(secret, seal.Cost{})
 //	store, err := filestore.Open(dir, filestore.Config{Sealer: passphrase})
@@ -8,16 +8,15 @@
 // # Durability
 //
 // The data is a B+tree in a single file (bbolt): a change is written beside what is there, synced, and
-// becomes current at once or not at all. A process killed at any moment, a full disk or a power cut
-// leave the state before or after a change. Adding a leaf writes the pages on its way, not the store.
+// becomes current at once or not at all. A process killed at any moment, a full disk or a power cut leave the
+// state before or after a change. Adding a leaf writes the pages on its way, not the store.
 //
 // # Processes
 //
-// One process at a time may open a directory with [Open]; a second one gets an error that names the
-// first. Any number may read along with [OpenReadOnly], sign with the keys too, and see each change
-// once it is committed. A reader that holds sessions, for a signature, keeps changes waiting until it
-// is done, and whoever wants to hold some next waits for the change; readers wait for the few milliseconds of a
-// commit.
+// One process at a time may open a directory with [Open]; a second one gets an error that names the first.
+// Any number may read along with [OpenReadOnly], sign with the keys too, and see each change once it is
+// committed. A reader that holds sessions, for a signature, keeps changes waiting until it is done, and
+// whoever wants to hold some next waits for the change; readers wait for the few milliseconds of a commit.
 //
 // # Keys
 //
@@ -26,6 +25,6 @@
 // [Store.Rotate] changes the data key and what seals it, and seals all keys anew, in a single change. In
 // memory, keys are opened when they first sign and wiped by [Store.Close].
 //
-// The directory has mode 0700, the files 0600. Looser ones are refused: they are not made tight in
-// silence, as whoever could read them may have done so.
+// The directory has mode 0700, the files 0600. Looser ones are refused: they are not made tight in silence,
+// as whoever could read them may have done so.
 package filestore

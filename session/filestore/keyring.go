@@ -69,8 +69,7 @@ func (s *Store) unlock(ctx context.Context) error {
 	return err
 }
 
-// dataKey returns the data key that the transaction sees. It is opened again when another process
-// changed it.
+// dataKey returns the data key that the transaction sees. It is opened again when another process changed it.
 func (k *keyring) dataKey(tx *bbolt.Tx) (*seal.KeyAEAD, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -200,8 +199,8 @@ func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) ([]byte
 	return storekit.SignDigest(ctx, req, s.useKey)
 }
 
-// SignsLocally implements [session.LocalKeyring]: keys sign in this process, and their addresses were
-// derived when they were opened.
+// SignsLocally implements [session.LocalKeyring]: keys sign in this process, and their addresses were derived
+// when they were opened.
 func (s *Store) SignsLocally() {}
 
 // SealKey implements [session.KeySealer].

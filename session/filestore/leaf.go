@@ -9,8 +9,8 @@ import (
 	"github.com/go-sesame/sesame/session"
 )
 
-// A leaf is stored as a byte for the form, one for the status and one for InTree, the two times as
-// varints, the two addresses, and then ID, data and function, each behind its length.
+// A leaf is stored as a byte for the form, one for the status and one for InTree, the two times as varints,
+// the two addresses, and then ID, data and function, each behind its length.
 const leafForm = 1
 
 func encodeLeaf(l *session.Leaf) []byte {

@@ -12,10 +12,10 @@ import (
 	"github.com/go-sesame/sesame/session/internal/filelock"
 )
 
-// reader is the data as a process has it that reads along. The data is open, and locked against
-// changes, as long as somebody here is at it, and whoever comes meanwhile joins in. While a writer waits,
-// nobody joins but readers beside a holder, since it may be for this one that they read; holders that keep
-// coming would hold the writer up for good.
+// reader is the data as a process has it that reads along. The data is open, and locked against changes, as
+// long as somebody here is at it, and whoever comes meanwhile joins in. While a writer waits, nobody joins
+// but readers beside a holder, since it may be for this one that they read; holders that keep coming would
+// hold the writer up for good.
 type reader struct {
 	path string
 	data filelock.RW

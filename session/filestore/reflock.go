@@ -10,8 +10,8 @@ import (
 	"github.com/go-sesame/sesame/session"
 )
 
-// refLocks are reader-writer locks, one for each account in use. Whoever waits for one is served in
-// order and gives up with its context.
+// refLocks are reader-writer locks, one for each account in use. Whoever waits for one is served in order and
+// gives up with its context.
 type refLocks struct {
 	users sync.WaitGroup // those that hold or await one
 

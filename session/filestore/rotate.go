@@ -14,10 +14,10 @@ import (
 	"github.com/go-sesame/sesame/session/storekit"
 )
 
-// Rotate makes a new data key, seals all session keys anew with it, and has sealer seal it. It is one
-// change: interrupted at any point, it has either not happened, and may be started again, or is complete.
-// From then on the store is opened with sealer. For a Tink keyset whose primary key was rotated, sealer
-// is the AEAD of the new keyset.
+// Rotate makes a new data key, seals all session keys anew with it, and has sealer seal it. It is one change:
+// interrupted at any point, it has either not happened, and may be started again, or is complete. From then
+// on the store is opened with sealer. For a Tink keyset whose primary key was rotated, sealer is the AEAD of
+// the new keyset.
 func (s *Store) Rotate(ctx context.Context, sealer seal.AEAD) error {
 	if sealer == nil {
 		return s.in(fmt.Errorf("%w: rotate session keys without a Sealer", policy.ErrInvalid))

@@ -18,14 +18,14 @@ import (
 
 // Config says how a store is opened.
 type Config struct {
-	// Sealer seals the data key under which session keys are stored. Without it the store keeps
-	// sessions, and its methods of [session.Keyring] return errors matching [seal.ErrNoSealer]. It stays the
-	// caller's to wipe.
+	// Sealer seals the data key under which session keys are stored. Without it the store keeps sessions, and
+	// its methods of [session.Keyring] return errors matching [seal.ErrNoSealer]. It stays the caller's to
+	// wipe.
 	Sealer seal.AEAD
 }
 
-// Store is a directory of sessions and their keys. It is a [session.Backend] whose keys sign in this
-// process ([session.LocalKeyring]) and can be handed out ([session.KeySealer]), safe for concurrent use.
+// Store is a directory of sessions and their keys. It is a [session.Backend] whose keys sign in this process
+// ([session.LocalKeyring]) and can be handed out ([session.KeySealer]), safe for concurrent use.
 type Store struct {
 	dir    string
 	file   file
@@ -51,9 +51,9 @@ type file interface {
 	close() error
 }
 
-// Open opens the store in dir for reading and writing, and makes it if there is none. Another process
-// that has it open is an error matching [ErrInUse], a directory or file that others can read is one
-// with the command that helps, and a Sealer that does not open the keys is one matching [seal.ErrOpen].
+// Open opens the store in dir for reading and writing, and makes it if there is none. Another process that
+// has it open is an error matching [ErrInUse], a directory or file that others can read is one with the
+// command that helps, and a Sealer that does not open the keys is one matching [seal.ErrOpen].
 func Open(dir string, config Config) (*Store, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("%w: open session store without a directory; Default opens that of the user", policy.ErrInvalid)
@@ -71,8 +71,8 @@ func Open(dir string, config Config) (*Store, error) {
 	return open(dir, w, config)
 }
 
-// OpenReadOnly opens the store in dir beside the process that writes it. Changes are refused with an
-// error matching [ErrReadOnly].
+// OpenReadOnly opens the store in dir beside the process that writes it. Changes are refused with an error
+// matching [ErrReadOnly].
 func OpenReadOnly(dir string, config Config) (*Store, error) {
 	if _, err := os.Stat(filepath.Join(dir, dataName)); err != nil {
 		return nil, fmt.Errorf("no session store to read, make it with Open: %w", err)

@@ -21,8 +21,8 @@ import (
 
 // writer is the data as the one process has it that may write.
 //
-// bbolt locks its file for as long as a database is open, against all readers if it is open for
-// writing. So it is open for reading most of the time, and for writing only during a change.
+// bbolt locks its file for as long as a database is open, against all readers if it is open for writing. So
+// it is open for reading most of the time, and for writing only during a change.
 type writer struct {
 	dir  string
 	use  *flock.Flock

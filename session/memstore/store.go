@@ -36,8 +36,8 @@ var (
 	_ session.KeySealer    = (*Store)(nil)
 )
 
-// entry is what is stored of one account. It has a lock of its own, so that holding one account stops no other.
-// Reading takes no lock, as it may be done while the account is held and a change waits.
+// entry is what is stored of one account. It has a lock of its own, so that holding one account stops no
+// other. Reading takes no lock, as it may be done while the account is held and a change waits.
 type entry struct {
 	lock  *semaphore.Weighted
 	state atomic.Pointer[session.State] // is not changed but replaced
@@ -69,8 +69,8 @@ func (s *Store) GoString() string { return storeName }
 // Format writes [Store.String] whatever the verb, so that no verb prints a key.
 func (s *Store) Format(f fmt.State, _ rune) { fmt.Fprint(f, storeName) }
 
-// Close waits for those that hold or change sessions and wipes the keys. Every method returns an error matching
-// [session.ErrClosed] afterwards.
+// Close waits for those that hold or change sessions and wipes the keys. Every method returns an error
+// matching [session.ErrClosed] afterwards.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.closing = true

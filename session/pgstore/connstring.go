@@ -22,8 +22,8 @@ func parse(connString string) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// checkURL refuses a URL with a character in its password that ends the password, as a reader sees it:
-// the rest would be taken for a host or a database, which errors name.
+// checkURL refuses a URL with a character in its password that ends the password, as a reader sees it: the
+// rest would be taken for a host or a database, which errors name.
 func checkURL(connString string) error {
 	scheme, rest, _ := strings.Cut(connString, "://")
 	if scheme != "postgres" && scheme != "postgresql" {
@@ -35,7 +35,8 @@ func checkURL(connString string) error {
 	return nil
 }
 
-// parseReasons are what pgx says of a string that it cannot read, without the value or the cause that it adds.
+// parseReasons are what pgx says of a string that it cannot read, without the value or the cause that it
+// adds.
 var parseReasons = []string{
 	"failed to parse as URL",
 	"failed to parse as keyword/value",

@@ -10,15 +10,15 @@
 // function, if the sessions are still at the version that the change was decided on. What one replica has
 // committed, all see at once; a replica caches no sessions beyond their version.
 //
-// While a session key signs, its account's sessions are held under a shared lock, and a change takes the same lock
-// alone: once a revocation is committed, no replica signs any more. The lock is an advisory one. It
-// writes nothing to disk, and signers that keep coming do not keep a revocation waiting. Only functions
-// of the schema take it: whoever changes sesame_sessions or sesame_leaves by hand calls sesame_apply.
-// Whoever signs or makes a change has a connection to itself meanwhile: pool_max_conns less one is how many
-// of a process do at once.
+// While a session key signs, its account's sessions are held under a shared lock, and a change takes the same
+// lock alone: once a revocation is committed, no replica signs any more. The lock is an advisory one. It
+// writes nothing to disk, and signers that keep coming do not keep a revocation waiting. Only functions of
+// the schema take it: whoever changes sesame_sessions or sesame_leaves by hand calls sesame_apply. Whoever
+// signs or makes a change has a connection to itself meanwhile: pool_max_conns less one is how many of a
+// process do at once.
 //
-// Operations end with their context, in the server too. What the server could not serialize is tried
-// again, as nothing of it was done; nothing else is.
+// Operations end with their context, in the server too. What the server could not serialize is tried again,
+// as nothing of it was done; nothing else is.
 //
 // # Schema
 //
@@ -33,6 +33,6 @@
 //
 // Keys are stored sealed under a data key, each bound to its chain, account and address. The data key is
 // sealed by [Config.Sealer], which is asked once by each process: a passphrase, a Tink keyset or a KMS.
-// [Store.Rotate] changes the data key and what seals it, and seals all keys anew. In memory a key is open
-// for one signature.
+// [Store.Rotate] changes the data key and what seals it, and seals all keys anew. In memory a key is open for
+// one signature.
 package pgstore

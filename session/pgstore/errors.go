@@ -31,8 +31,8 @@ var waysOut = map[string]string{
 	"57P03": "the server is starting or stopping; try again",
 }
 
-// explain says what failed and, where it is known, what to do. Neither the text nor the wrapped errors
-// hold the connection's password; pgx's error that carries a whole configuration is left out.
+// explain says what failed and, where it is known, what to do. Neither the text nor the wrapped errors hold
+// the connection's password; pgx's error that carries a whole configuration is left out.
 func explain(doing string, config *pgx.ConnConfig, err error) error {
 	text, cause := err.Error(), err
 	var refused *pgconn.ConnectError

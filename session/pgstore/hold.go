@@ -24,9 +24,9 @@ const (
 // Hold implements [session.Store]. Several may hold an account's sessions at once; a change of them waits for
 // those that were there before it, and those that come after it wait for the change.
 //
-// The server takes the lock back if this process is not heard of until the context's deadline, or for
-// a minute where there is none, so that a machine that died holds up nobody for good. If the lock was
-// lost in this or another way before fn returned, Hold returns an error.
+// The server takes the lock back if this process is not heard of until the context's deadline, or for a
+// minute where there is none, so that a machine that died holds up nobody for good. If the lock was lost in
+// this or another way before fn returned, Hold returns an error.
 //
 // The sessions of at most one account less than the pool has connections are held or changed at once; more
 // wait for their turn.

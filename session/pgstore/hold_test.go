@@ -43,8 +43,8 @@ func stored(t testing.TB, url string) *pgstore.Store {
 	return store
 }
 
-// TestHoldUsesOneConnectionLess lets more sign at once than the pool has connections: if each held one
-// and waited for a second to read its key on, none would go on.
+// TestHoldUsesOneConnectionLess lets more sign at once than the pool has connections: if each held one and
+// waited for a second to read its key on, none would go on.
 func TestHoldUsesOneConnectionLess(t *testing.T) {
 	for _, connections := range []string{"2", "4"} {
 		t.Run(connections, func(t *testing.T) {
@@ -177,8 +177,8 @@ func TestHoldEndedContext(t *testing.T) {
 	require.NoError(t, err, "was given back")
 }
 
-// TestHoldSettings looks at the transaction of a holder: it bounds itself on the server too, and no
-// setting of it stays on the connection.
+// TestHoldSettings looks at the transaction of a holder: it bounds itself on the server too, and no setting
+// of it stays on the connection.
 func TestHoldSettings(t *testing.T) {
 	pool, err := pgxpool.New(t.Context(), pgtest.With(server.URL(t), "application_name", locker))
 	require.NoError(t, err)

@@ -26,8 +26,8 @@ const (
 	deleteKey  = `delete from sesame_keys where chain_id = $1 and account = $2 and address = $3`
 )
 
-// SignsLocally implements [session.LocalKeyring]: keys sign in this process, and their addresses were
-// derived when they were opened.
+// SignsLocally implements [session.LocalKeyring]: keys sign in this process, and their addresses were derived
+// when they were opened.
 func (s *Store) SignsLocally() {}
 
 // checkKeys is check for what needs the Sealer.

@@ -27,8 +27,8 @@ func listedRef(n int) session.Ref {
 	return session.Ref{ChainID: 80002, Account: common.BigToAddress(big.NewInt(int64(n + 1)))}
 }
 
-// fillListed stores many leaves: one of 20 is pending, one of 50 revoked, one of 10 endless, and each
-// has a key of its own.
+// fillListed stores many leaves: one of 20 is pending, one of 50 revoked, one of 10 endless, and each has a
+// key of its own.
 func fillListed(t testing.TB, store *pgstore.Store, url string) {
 	t.Helper()
 	for a := range listedAccounts {

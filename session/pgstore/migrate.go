@@ -17,8 +17,8 @@ import (
 var migrations embed.FS
 
 const (
-	// migrationLock and rotationLock are the advisory locks of whoever changes the schema or seals keys
-	// anew: "sesame" in ASCII, and a number.
+	// migrationLock and rotationLock are the advisory locks of whoever changes the schema or seals keys anew:
+	// "sesame" in ASCII, and a number.
 	migrationLock = 0x736573616d6501
 	rotationLock  = 0x736573616d6502
 	lockNumber    = `select pg_advisory_xact_lock($1)`
@@ -32,8 +32,8 @@ const (
 	insertStep            = `insert into sesame_schema (version, name) values ($1, $2)`
 )
 
-// migrate brings the schema up to date, all steps or none. Of several that start at once, one does it
-// and the others wait. Whoever finds it up to date needs no right to change it.
+// migrate brings the schema up to date, all steps or none. Of several that start at once, one does it and the
+// others wait. Whoever finds it up to date needs no right to change it.
 func (s *Store) migrate(ctx context.Context, steps fs.FS) error {
 	names, err := fs.Glob(steps, "schema/*.sql")
 	if err != nil {

@@ -30,15 +30,14 @@ const (
 	deleteOlder = `delete from sesame_data_keys where id < $1`
 )
 
-// Rotate makes a new data key, sealed by sealer, and seals all session keys anew with it, page by page;
-// then it deletes the data key of before. From then on the store is opened with sealer. For a Tink
-// keyset whose primary key was rotated, sealer is the AEAD of the new keyset.
+// Rotate makes a new data key, sealed by sealer, and seals all session keys anew with it, page by page; then
+// it deletes the data key of before. From then on the store is opened with sealer. For a Tink keyset whose
+// primary key was rotated, sealer is the AEAD of the new keyset.
 //
-// Signing goes on meanwhile, in other processes too if each has a Sealer that opens both data keys: the
-// same keyset, or a [seal.Any] of both Sealers. Interrupted at any point, a rotation leaves every key
-// sealed by one of the two: open the store with such a Sealer, and call Rotate again. Of rotations in
-// several processes at once the last goes through; others may return an error matching
-// [session.ErrConflict].
+// Signing goes on meanwhile, in other processes too if each has a Sealer that opens both data keys: the same
+// keyset, or a [seal.Any] of both Sealers. Interrupted at any point, a rotation leaves every key sealed by
+// one of the two: open the store with such a Sealer, and call Rotate again. Of rotations in several processes
+// at once the last goes through; others may return an error matching [session.ErrConflict].
 func (s *Store) Rotate(ctx context.Context, sealer seal.AEAD) error {
 	if err := s.checkOpen(ctx); err != nil {
 		return err

@@ -95,8 +95,8 @@ type oneWay struct{ seal.AEAD }
 
 func (oneWay) Decrypt(_, _ []byte) ([]byte, error) { return nil, seal.ErrOpen }
 
-// TestRotateInterrupted stops a rotation in the middle. Every key is there, the store goes on, and the
-// next start takes the rotation up again.
+// TestRotateInterrupted stops a rotation in the middle. Every key is there, the store goes on, and the next
+// start takes the rotation up again.
 func TestRotateInterrupted(t *testing.T) {
 	url := server.URL(t)
 	store := openWith(t, url, newSealer('a'))

@@ -22,9 +22,9 @@ const (
 // maxTries bounds how often a transaction is tried that the server could not serialize.
 const maxTries = 10
 
-// round sends what queue puts into a batch: one transaction, in one round trip, tried again if the
-// server could not serialize it, as then nothing of it was done. Results are read by the functions set
-// on the batch's queries, in order.
+// round sends what queue puts into a batch: one transaction, in one round trip, tried again if the server
+// could not serialize it, as then nothing of it was done. Results are read by the functions set on the
+// batch's queries, in order.
 func (s *Store) round(ctx context.Context, begin string, queue func(*pgx.Batch)) (err error) {
 	for range maxTries {
 		batch := new(pgx.Batch)
@@ -40,8 +40,8 @@ func (s *Store) round(ctx context.Context, begin string, queue func(*pgx.Batch))
 	return fmt.Errorf("tried %d times: %w", maxTries, err)
 }
 
-// limitStatements lets the server itself end statements with the context, should this process not be
-// there to tell it. Where it is, that comes a little sooner and says why.
+// limitStatements lets the server itself end statements with the context, should this process not be there to
+// tell it. Where it is, that comes a little sooner and says why.
 func limitStatements(ctx context.Context, batch *pgx.Batch) {
 	if deadline, ok := ctx.Deadline(); ok {
 		setLimit(batch, "statement_timeout", time.Until(deadline))

@@ -104,8 +104,8 @@ func TestPrintsNoConnectionString(t *testing.T) {
 	require.Equal(t, "pgstore.Store", store.LogValue().String())
 }
 
-// FuzzParse writes a password into URLs that may be wrong in any way: no error quotes it, and it is not
-// taken for a part of the URL that errors name.
+// FuzzParse writes a password into URLs that may be wrong in any way: no error quotes it, and it is not taken
+// for a part of the URL that errors name.
 func FuzzParse(f *testing.F) {
 	for _, seed := range [][2]string{{"", "@h/d"}, {"a@", "@h/d"}, {"a/", "@h/d"}, {"a", "?@h/d"}, {"", "/d"}, {"", "@h:x/d"}, {"%zz", "@h"}, {"`: ", "@h?sslmode=`: x"}, {"", "@h/d?sslmode=no"}, {"`: ", "Uh?sslmode=U: x"}} {
 		f.Add(seed[0], seed[1])

@@ -14,17 +14,17 @@ import (
 	"github.com/go-sesame/sesame/session/seal"
 )
 
-// Store keeps sessions and sealed session keys in a PostgreSQL database. It is a
-// [session.Backend] whose keys sign in this process ([session.LocalKeyring]) and can be handed out
-// ([session.KeySealer]), safe for concurrent use. Any number of them, in any number of processes, may work on one
-// database. Close it after use.
+// Store keeps sessions and sealed session keys in a PostgreSQL database. It is a [session.Backend] whose keys
+// sign in this process ([session.LocalKeyring]) and can be handed out ([session.KeySealer]), safe for
+// concurrent use. Any number of them, in any number of processes, may work on one database. Close it after
+// use.
 type Store struct {
 	pool   *pgxpool.Pool
 	owned  bool // pool is closed with the store
 	closed atomic.Bool
 	// waits has room for as many as may hold an account's sessions, or wait to change them, at once: one less
-	// than the pool has connections, so that there always is one for what is done while they are held, such as
-	// reading a key. If all of them waited for whoever holds sessions, none would go on.
+	// than the pool has connections, so that there always is one for what is done while they are held, such
+	// as reading a key. If all of them waited for whoever holds sessions, none would go on.
 	waits chan struct{}
 
 	keys keyring
@@ -38,18 +38,18 @@ var (
 
 // Config says how a store is opened.
 type Config struct {
-	// Sealer seals the data key under which session keys are stored. Without it the store keeps
-	// sessions, and its methods of [session.Keyring] return errors matching [seal.ErrNoSealer]. It stays the
-	// caller's to wipe.
+	// Sealer seals the data key under which session keys are stored. Without it the store keeps sessions, and
+	// its methods of [session.Keyring] return errors matching [seal.ErrNoSealer]. It stays the caller's to
+	// wipe.
 	Sealer seal.AEAD
 }
 
 // Open connects to the database that a URL or a key=value string names, as libpq takes them, brings its
 // schema up to date and returns a store with a connection pool of its own.
 //
-// Settings such as search_path and pool_max_conns (2 at least, 4 or the number of CPUs by default) go
-// into the string, and the environment variables of libpq are read. Of several hosts, one that takes
-// writes is chosen: a standby cannot say what is revoked. No error shows the password.
+// Settings such as search_path and pool_max_conns (2 at least, 4 or the number of CPUs by default) go into
+// the string, and the environment variables of libpq are read. Of several hosts, one that takes writes is
+// chosen: a standby cannot say what is revoked. No error shows the password.
 //
 // A string that cannot be read is an error matching [policy.ErrInvalid], a schema of a newer version one
 // matching [ErrSchema], and a Sealer that does not open the keys one matching [seal.ErrOpen].
@@ -74,8 +74,8 @@ func Open(ctx context.Context, connString string, config Config) (*Store, error)
 	return store, nil
 }
 
-// New is [Open] on a pool of the caller's, which the caller closes after the store. The pool should serve this
-// store alone, and must not connect to a standby: signers hold one connection each while their key is
+// New is [Open] on a pool of the caller's, which the caller closes after the store. The pool should serve
+// this store alone, and must not connect to a standby: signers hold one connection each while their key is
 // read on another, and the store counts on all but its own being free.
 func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error) {
 	connections := pool.Config().MaxConns
@@ -96,8 +96,8 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error)
 	return s, nil
 }
 
-// Close waits for the calls that are under way, closes the store's own pool and wipes the keys in
-// memory. Calls after it return an error matching [session.ErrClosed].
+// Close waits for the calls that are under way, closes the store's own pool and wipes the keys in memory.
+// Calls after it return an error matching [session.ErrClosed].
 func (s *Store) Close() error {
 	s.closed.Store(true)
 	if s.owned {

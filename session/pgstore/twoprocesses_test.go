@@ -30,9 +30,9 @@ const (
 	signersAtOnce  = 3
 )
 
-// TestRevokeWhileAnotherProcessSigns has one process sign as fast as it can and another one revoke.
-// The database counts moments for both: none of the signatures may be of a moment after its leaf's
-// tombstone was committed.
+// TestRevokeWhileAnotherProcessSigns has one process sign as fast as it can and another one revoke. The
+// database counts moments for both: none of the signatures may be of a moment after its leaf's tombstone was
+// committed.
 func TestRevokeWhileAnotherProcessSigns(t *testing.T) {
 	if url := os.Getenv(signerEnv); url != "" {
 		signUntilRevoked(t, url) // is the other process

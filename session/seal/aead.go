@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// AEAD is authenticated encryption with associated data: the method set of Tink's tink.AEAD.
-// Implementations are safe for concurrent use.
+// AEAD is authenticated encryption with associated data: the method set of Tink's tink.AEAD. Implementations
+// are safe for concurrent use.
 type AEAD interface {
 	// Encrypt seals plaintext. The same associatedData is needed to open it.
 	Encrypt(plaintext, associatedData []byte) ([]byte, error)
@@ -14,8 +14,8 @@ type AEAD interface {
 	Decrypt(ciphertext, associatedData []byte) ([]byte, error)
 }
 
-// ErrOpen means that something sealed does not open: it was sealed by another key, it was changed, or
-// it belongs to another place. An AEAD that could not be reached matches it too; see the wrapped error.
+// ErrOpen means that something sealed does not open: it was sealed by another key, it was changed, or it
+// belongs to another place. An AEAD that could not be reached matches it too; see the wrapped error.
 var ErrOpen = errors.New("sealed data does not open")
 
 // errChanged is ErrOpen for a ciphertext that is not even of the right form.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Any seals with the first AEAD and opens what any of them sealed: for the time between a rotation's
-// begin and its end.
+// Any seals with the first AEAD and opens what any of them sealed: for the time between a rotation's begin
+// and its end.
 type Any []AEAD
 
 // Encrypt implements [AEAD].

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// Envelope seals each plaintext under a data key of its own and has KEK seal the data key: a KMS sees
-// 32 random bytes instead of a session key, and is asked once for each operation.
+// Envelope seals each plaintext under a data key of its own and has KEK seal the data key: a KMS sees 32
+// random bytes instead of a session key, and is asked once for each operation.
 type Envelope struct {
 	// KEK seals the data keys, without associated data; that binds the plaintext.
 	KEK AEAD

@@ -23,8 +23,8 @@ var (
 // KeySize is the size of a private key in bytes.
 const KeySize = 32
 
-// Key is a session key in memory. However it is printed, logged or marshalled, only its address shows.
-// It is safe for concurrent use.
+// Key is a session key in memory. However it is printed, logged or marshalled, only its address shows. It is
+// safe for concurrent use.
 type Key struct {
 	address common.Address
 	mu      sync.RWMutex              // guards key
@@ -40,8 +40,8 @@ func NewKey() (*Key, error) {
 	return newKey(key), nil
 }
 
-// ParseKey takes a private key as 32 big-endian bytes. The error matches [ErrNotAKey] and does not
-// quote the secret. The caller's slice may be cleared afterwards.
+// ParseKey takes a private key as 32 big-endian bytes. The error matches [ErrNotAKey] and does not quote the
+// secret. The caller's slice may be cleared afterwards.
 func ParseKey(secret []byte) (*Key, error) {
 	key, err := crypto.ToECDSA(secret)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// KeyAEAD is XChaCha20-Poly1305 under one key. A ciphertext is the 24 random bytes of the nonce, then
-// what the cipher returns; so many are drawn that a key may seal without counting.
+// KeyAEAD is XChaCha20-Poly1305 under one key. A ciphertext is the 24 random bytes of the nonce, then what
+// the cipher returns; so many are drawn that a key may seal without counting.
 type KeyAEAD struct {
 	mu  sync.RWMutex   // guards key
 	key hidden[[]byte] // nil once wiped

@@ -45,8 +45,8 @@ const (
 	maxPBKDF2Rounds = 1 << 20
 )
 
-// DecryptKeystore reads a session key from a key file of geth, or of another wallet that writes version
-// 3 of the Web3 Secret Storage. A wrong passphrase is an error matching [ErrOpen].
+// DecryptKeystore reads a session key from a key file of geth, or of another wallet that writes version 3 of
+// the Web3 Secret Storage. A wrong passphrase is an error matching [ErrOpen].
 func DecryptKeystore(file, passphrase []byte) (*Key, error) {
 	f, err := parseKeystore(file)
 	if err != nil {

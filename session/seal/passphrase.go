@@ -12,8 +12,8 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// Cost says how much work Argon2id takes to derive a key from a passphrase. Zero fields are those of
-// RFC 9106's recommendation for 64 MiB: 3 passes by 4 threads, some tenth of a second.
+// Cost says how much work Argon2id takes to derive a key from a passphrase. Zero fields are those of RFC
+// 9106's recommendation for 64 MiB: 3 passes by 4 threads, some tenth of a second.
 type Cost struct {
 	// Time is the number of passes over the memory, up to 64.
 	Time uint32
@@ -36,8 +36,8 @@ func (c Cost) withDefaults() Cost {
 	return c
 }
 
-// check bounds the cost, as it comes from a ciphertext too, which somebody may have made to exhaust
-// the memory of whoever opens it.
+// check bounds the cost, as it comes from a ciphertext too, which somebody may have made to exhaust the
+// memory of whoever opens it.
 func (c Cost) check() error {
 	switch {
 	case c.Time < 1 || c.Time > 64:
@@ -50,9 +50,9 @@ func (c Cost) check() error {
 	return nil
 }
 
-// Passphrase seals under a key derived from a passphrase. Cost and salt stand in each ciphertext, so
-// that a store sealed at an older cost opens, and gets the new one when it is rotated. A key is derived
-// once for each salt, and an AEAD that opened something goes on with its salt.
+// Passphrase seals under a key derived from a passphrase. Cost and salt stand in each ciphertext, so that a
+// store sealed at an older cost opens, and gets the new one when it is rotated. A key is derived once for
+// each salt, and an AEAD that opened something goes on with its salt.
 type Passphrase struct {
 	cost Cost
 

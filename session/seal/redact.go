@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// hidden keeps a secret from printers. They follow the pointers in fields, and call no methods there if
-// the field is not exported; they do not follow functions.
+// hidden keeps a secret from printers. They follow the pointers in fields, and call no methods there if the
+// field is not exported; they do not follow functions.
 type hidden[T any] func() T
 
 func hide[T any](secret T) hidden[T] { return func() T { return secret } }

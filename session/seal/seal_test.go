@@ -131,8 +131,8 @@ func TestReseal(t *testing.T) {
 	require.EqualError(t, err, "no AEAD to seal with")
 }
 
-// A Tink keyset is an AEAD as it is. After its primary key was rotated it opens what the old one sealed,
-// and what is sealed anew opens without the old one.
+// A Tink keyset is an AEAD as it is. After its primary key was rotated it opens what the old one sealed, and
+// what is sealed anew opens without the old one.
 func TestTinkKeyset(t *testing.T) {
 	manager := keyset.NewManager()
 	oldKey, err := manager.Add(aead.AES256GCMKeyTemplate())

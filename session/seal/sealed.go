@@ -27,8 +27,8 @@ func (k *Key) Seal(aead AEAD, associatedData []byte) (sealed []byte, err error) 
 	return sealed, nil
 }
 
-// OpenKey opens what [Key.Seal] returned. A key of another address than want, and anything else that
-// does not open, is an error matching [ErrOpen].
+// OpenKey opens what [Key.Seal] returned. A key of another address than want, and anything else that does not
+// open, is an error matching [ErrOpen].
 func OpenKey(aead AEAD, sealed, associatedData []byte, want common.Address) (*Key, error) {
 	secret, err := aead.Decrypt(sealed, associatedData)
 	if err != nil {
@@ -46,8 +46,8 @@ func OpenKey(aead AEAD, sealed, associatedData []byte, want common.Address) (*Ke
 	return key, nil
 }
 
-// Reseal returns what from sealed, sealed by to. What to sealed already is sealed anew, so that a
-// rotation which was interrupted can simply be started again.
+// Reseal returns what from sealed, sealed by to. What to sealed already is sealed anew, so that a rotation
+// which was interrupted can simply be started again.
 func Reseal(sealed, associatedData []byte, from, to AEAD) ([]byte, error) {
 	secret, err := Any{from, to}.Decrypt(sealed, associatedData)
 	if err != nil {

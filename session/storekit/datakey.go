@@ -8,8 +8,8 @@ import (
 	"github.com/go-sesame/sesame/session/seal"
 )
 
-// NewDataKey makes a data key, under which a store seals its keys, and has sealer seal it for being stored, bound
-// to context. It sees to it that sealer opens again what it sealed.
+// NewDataKey makes a data key, under which a store seals its keys, and has sealer seal it for being stored,
+// bound to context. It sees to it that sealer opens again what it sealed.
 func NewDataKey(sealer seal.AEAD, context []byte) (sealed []byte, data *seal.KeyAEAD, err error) {
 	fresh := make([]byte, seal.KeySize)
 	defer clear(fresh)

@@ -1,10 +1,10 @@
 // Package storekit has what only whoever writes a store or a keyring needs; its users do not.
 //
 // A store is a [session.Store]: four methods, of which Apply does the work. It checks the change
-// ([CheckChange]), compares the version ([ConflictError]) and makes the change durable. A store that keeps whole
-// states makes the next one with [Apply]; one that writes leaf by leaf does what Apply does to those concerned.
-// Load of what was never stored is [NotFoundError], and what is loaded, or was given to be stored, shares no
-// memory with the caller's.
+// ([CheckChange]), compares the version ([ConflictError]) and makes the change durable. A store that keeps
+// whole states makes the next one with [Apply]; one that writes leaf by leaf does what Apply does to those
+// concerned. Load of what was never stored is [NotFoundError], and what is loaded, or was given to be stored,
+// shares no memory with the caller's.
 //
 // Beside that a store may be
 //
@@ -17,8 +17,9 @@
 //   - a [session.LaneLeaser]: [CheckLease], [NewLaneKey] and [LaneLostError].
 //   - an [io.Closer], after which every method returns an error matching [session.ErrClosed].
 //
-// One that is all of it is a [session.Backend], as those of packages memstore, filestore and pgstore are: they are
-// worth reading in this order. Run [storetest.Run] on yours, and [storetest.Crash] if it is to survive one.
+// One that is all of it is a [session.Backend], as those of packages memstore, filestore and pgstore are:
+// they are worth reading in this order. Run [storetest.Run] on yours, and [storetest.Crash] if it is to
+// survive one.
 //
 // [storetest.Run]: https://pkg.go.dev/github.com/go-sesame/sesame/session/storetest#Run
 // [storetest.Crash]: https://pkg.go.dev/github.com/go-sesame/sesame/session/storetest#Crash

@@ -13,8 +13,8 @@ import (
 	"github.com/go-sesame/sesame/session/seal"
 )
 
-// PutKey stores one of ref's keys, or leaves one that is there already, and refuses a ref that is not valid. The
-// key is wiped when it returns: what is to be kept open is copied.
+// PutKey stores one of ref's keys, or leaves one that is there already, and refuses a ref that is not valid.
+// The key is wiped when it returns: what is to be kept open is copied.
 type PutKey func(ctx context.Context, ref session.Ref, key *seal.Key) error
 
 // UseKey calls use with one of ref's keys, which stays the store's, or returns [NoKeyError].
@@ -29,8 +29,8 @@ func NewKey(ctx context.Context, ref session.Ref, put PutKey) (common.Address, e
 	return putKey(ctx, ref, key, put)
 }
 
-// ImportKey has a copy of a key stored and returns its address: [session.Keyring]'s ImportKey. The error matches
-// [policy.ErrInvalid] for what is no key.
+// ImportKey has a copy of a key stored and returns its address: [session.Keyring]'s ImportKey. The error
+// matches [policy.ErrInvalid] for what is no key.
 func ImportKey(ctx context.Context, ref session.Ref, key *ecdsa.PrivateKey, put PutKey) (common.Address, error) {
 	own, err := seal.CopyKey(key)
 	if err != nil {
@@ -65,9 +65,9 @@ func SealKey(ctx context.Context, ref session.Ref, address common.Address, aead 
 	return sealed, err
 }
 
-// CheckSignature returns an error matching [session.ErrWrongKey] if sig, as a keyring returned it, is not key's
-// signature of digest in a form that the contracts take or a session brings into one. It is for tests of
-// keyrings: signatures that come from elsewhere than this process are checked before they are used anyway.
+// CheckSignature returns an error matching [session.ErrWrongKey] if sig, as a keyring returned it, is not
+// key's signature of digest in a form that the contracts take or a session brings into one. It is for tests
+// of keyrings: signatures that come from elsewhere than this process are checked before they are used anyway.
 func CheckSignature(sig []byte, digest common.Hash, key common.Address) error {
 	if _, err := signature.Normalize(sig, digest, key); err != nil {
 		return fmt.Errorf("%w: %w", session.ErrWrongKey, err)

@@ -21,8 +21,8 @@ const (
 	DefaultPage = 100
 )
 
-// Start returns the place that the page begins at, the zero Place for the first page, or an error
-// matching [policy.ErrInvalid] if q cannot be answered.
+// Start returns the place that the page begins at, the zero Place for the first page, or an error matching
+// [policy.ErrInvalid] if q cannot be answered.
 func Start(q *session.Query) (Place, error) {
 	switch {
 	case q.Limit < 0 || q.Limit > MaxPage:
@@ -33,8 +33,8 @@ func Start(q *session.Query) (Place, error) {
 	return parsePlace(q.Cursor)
 }
 
-// Collect adds the leaf to page if it fits q and reports whether the page is complete; stores call it
-// leaf by leaf, in the order of their places.
+// Collect adds the leaf to page if it fits q and reports whether the page is complete; stores call it leaf by
+// leaf, in the order of their places.
 func Collect(q *session.Query, page *session.Page, at Place, leaf *session.Leaf) (complete bool) {
 	if !MatchesRef(q, at.Ref) || !matches(q, leaf) {
 		return false

@@ -119,8 +119,8 @@ func (c *Config) testInsideHold(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// testHoldAgainstApply lets holders run while another handle makes changes: none may be committed
-// before a holder that saw the version before it is done.
+// testHoldAgainstApply lets holders run while another handle makes changes: none may be committed before a
+// holder that saw the version before it is done.
 func (c *Config) testHoldAgainstApply(t *testing.T) {
 	stores, ref := c.stores(t), c.ref(0)
 	apply(t, stores[0], ref, session.Change{Put: newLeaves(0, 1)})

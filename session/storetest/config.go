@@ -11,14 +11,14 @@ import (
 
 // Config says how to open the store under test and what it cannot do.
 type Config struct {
-	// Open returns a new, empty store. What has to be closed, it leaves to t.Cleanup. The store is
-	// tested as a [session.Keyring], a [session.Lister], a [session.LaneLeaser] and an [io.Closer] too, if it is one.
+	// Open returns a new, empty store. What has to be closed, it leaves to t.Cleanup. The store is tested as
+	// a [session.Keyring], a [session.Lister], a [session.LaneLeaser] and an [io.Closer] too, if it is one.
 	Open func(t *testing.T) session.Store
-	// Reopen ends the use of a store that Open returned and opens its data again, as after a restart.
-	// Leave it nil for a store that forgets.
+	// Reopen ends the use of a store that Open returned and opens its data again, as after a restart. Leave
+	// it nil for a store that forgets.
 	Reopen func(t *testing.T, store session.Store) session.Store
-	// Join opens the data of a store that stays in use once more, as a second process does. Leave it
-	// nil for a store that belongs to one process.
+	// Join opens the data of a store that stays in use once more, as a second process does. Leave it nil for
+	// a store that belongs to one process.
 	Join func(t *testing.T, store session.Store) session.Store
 	// ChainID is set for a store that knows one chain only and refuses others.
 	ChainID uint64

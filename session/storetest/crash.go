@@ -38,10 +38,10 @@ type CrashConfig struct {
 
 const crashDir = "SESAME_STORETEST_CRASH_DIR"
 
-// Crash starts the running test again as a process of its own that grants, revokes and forgets
-// sessions, kills it at a random moment, and requires that every change it saw committed is there, that
-// none is half done, and that no key is missing that a leaf names; then from the start. Call it first
-// thing in a test function that does nothing else.
+// Crash starts the running test again as a process of its own that grants, revokes and forgets sessions,
+// kills it at a random moment, and requires that every change it saw committed is there, that none is half
+// done, and that no key is missing that a leaf names; then from the start. Call it first thing in a test
+// function that does nothing else.
 func Crash(t *testing.T, c CrashConfig) {
 	t.Helper()
 	if dir := os.Getenv(crashDir); dir != "" {
@@ -81,8 +81,8 @@ func (c *CrashConfig) killAgainAndAgain(t *testing.T, name string, random *rand.
 	require.GreaterOrEqual(t, stepOf(model), kills/2, "the processes were killed before they did anything")
 }
 
-// runAndKill returns the last step that the process reported as committed. It is killed at once after
-// its start, or some time after its first step.
+// runAndKill returns the last step that the process reported as committed. It is killed at once after its
+// start, or some time after its first step.
 func runAndKill(t *testing.T, name, dir string, random *rand.Rand, atStart bool) (reported int) {
 	t.Helper()
 	pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(name), "/", "$/^") + "$"

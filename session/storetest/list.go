@@ -51,8 +51,8 @@ func (c *Config) testList(t *testing.T) {
 	t.Run("refused", func(t *testing.T) { requireRefused(t, lister) })
 }
 
-// fill stores leaves of all sorts in several accounts, and chains if there are any, and returns them in
-// the order of a listing.
+// fill stores leaves of all sorts in several accounts, and chains if there are any, and returns them in the
+// order of a listing.
 func (c *Config) fill(t *testing.T, store session.Store) (all []session.Listed) {
 	refs := []session.Ref{c.ref(3), c.ref(0), c.ref(2)}
 	if c.ChainID == 0 {

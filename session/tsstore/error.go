@@ -9,8 +9,8 @@ import (
 	"github.com/go-sesame/sesame/session/policy"
 )
 
-// FormatError says what is wrong with a file, and where. It matches [policy.ErrInvalid]. It never
-// quotes a file of signers.
+// FormatError says what is wrong with a file, and where. It matches [policy.ErrInvalid]. It never quotes a
+// file of signers.
 type FormatError struct {
 	// Path is the file.
 	Path string

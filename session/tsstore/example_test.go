@@ -64,8 +64,8 @@ func ExampleStore_Inspect() {
 	// leafNodes[4].sessionKeyData.rules[0] (session 64c5d83796): danger: the offset 13106 spells "32": the SDK writes a text by its characters, and the rule looks elsewhere; revoke it and grant it anew with a number (number-as-text)
 }
 
-// Move from the SDK's files to a store that seals keys. Here the SDK has revoked a session, which it can
-// do only in name.
+// Move from the SDK's files to a store that seals keys. Here the SDK has revoked a session, which it can do
+// only in name.
 func ExampleTransfer() {
 	ctx := context.Background()
 	from, remove := copyOf("testdata/sdk-revoked")

@@ -14,13 +14,13 @@ import (
 	"github.com/go-sesame/sesame/session/seal"
 )
 
-// Export returns the sessions of an account's tree as a document, to take them over into another store
-// with [session.Import], and what [Store.Inspect] found. Leaves outside the tree are not in it.
+// Export returns the sessions of an account's tree as a document, to take them over into another store with
+// [session.Import], and what [Store.Inspect] found. Leaves outside the tree are not in it.
 //
-// Fatal findings are a [*RefusedError], and the document is nil; [RepeatLeaves] and [RootOfLeaves] take
-// over what can be taken over all the same. A tree without leaves is an error matching
-// [session.ErrNoLeaf], a change that waits for the chain one matching [session.ErrPending]. The report is
-// nil only if the files could not be read at all.
+// Fatal findings are a [*RefusedError], and the document is nil; [RepeatLeaves] and [RootOfLeaves] take over
+// what can be taken over all the same. A tree without leaves is an error matching [session.ErrNoLeaf], a
+// change that waits for the chain one matching [session.ErrPending]. The report is nil only if the files
+// could not be read at all.
 func (s *Store) Export(ctx context.Context, ref session.Ref, opts ...ExportOption) (*session.Document, *Report, error) {
 	var set settings
 	for _, opt := range opts {
@@ -74,8 +74,8 @@ func (in *inspection) document(ctx context.Context) (*session.Document, error) {
 	return sess.Export()
 }
 
-// leaves returns the leaves to take over in the order of their tree. One that the tree has again becomes
-// a tombstone.
+// leaves returns the leaves to take over in the order of their tree. One that the tree has again becomes a
+// tombstone.
 func (in *inspection) leaves() []session.Leaf {
 	taken := make(map[string]bool, len(in.report.Leaves))
 	for i := range in.report.Leaves {
@@ -119,8 +119,8 @@ func (in *inspection) nameFunction(leaf *session.Leaf) {
 	}
 }
 
-// sealKeys seals the keys of a document's leaves that are not revoked. A key that is not there is
-// another service's.
+// sealKeys seals the keys of a document's leaves that are not revoked. A key that is not there is another
+// service's.
 func (s *Store) sealKeys(ctx context.Context, d *session.Document, aead seal.AEAD) (keys []session.SealedKey, err error) {
 	ref, done := d.Ref(), make(map[common.Address]bool)
 	err = s.readSigners(ctx, ref, func(file *signers, names map[common.Address]string) error {

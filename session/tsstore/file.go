@@ -31,8 +31,8 @@ func fileName(account common.Address, kind string) string {
 	return strings.ToLower(account.Hex()) + kind
 }
 
-// find returns the path of an account's file, whatever the case of the address in its name; where
-// there is none, the path to make it at.
+// find returns the path of an account's file, whatever the case of the address in its name; where there is
+// none, the path to make it at.
 func (s *Store) find(account common.Address, kind string) (string, error) {
 	found, err := s.spellings(account, kind)
 	switch {
@@ -72,8 +72,8 @@ func (s *Store) names() ([]string, error) {
 	return names, nil
 }
 
-// readFile returns the path and content of an account's file. No file, and an empty one as the SDK's
-// users make them, have no content.
+// readFile returns the path and content of an account's file. No file, and an empty one as the SDK's users
+// make them, have no content.
 func (s *Store) readFile(account common.Address, kind string) (path string, content []byte, err error) {
 	path, err = s.find(account, kind)
 	if err != nil {
@@ -130,8 +130,8 @@ func (s *Store) writeFile(path string, content []byte) error {
 	return nil
 }
 
-// writeTemporary begins with a file of its own, so that neither the mode nor a link of one that a
-// crash or somebody else left there is taken over.
+// writeTemporary begins with a file of its own, so that neither the mode nor a link of one that a crash or
+// somebody else left there is taken over.
 func (s *Store) writeTemporary(path string, content []byte) error {
 	if err := removeIfThere(path); err != nil {
 		return err

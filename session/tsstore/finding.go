@@ -10,14 +10,14 @@ import (
 // Finding is something about an account's files that the TypeScript SDK, or whoever used it, spoilt, or that
 // should be known before the sessions are used elsewhere.
 type Finding struct {
-	// Finding has the code, the severity and one sentence for people, with the way out. Leaf is the position in
-	// [Report].Leaves, Session the leaf's ID and Rule the rule of its policy; [NoLeaf], empty and [policy.NoRule]
-	// for what is not about one leaf that could be read, or not about a rule.
+	// Finding has the code, the severity and one sentence for people, with the way out. Leaf is the position
+	// in [Report].Leaves, Session the leaf's ID and Rule the rule of its policy; [NoLeaf], empty and
+	// [policy.NoRule] for what is not about one leaf that could be read, or not about a rule.
 	policy.Finding
 	// Fatal says that the sessions cannot be taken over as they are: [Store.Export] and [Transfer] refuse.
 	Fatal bool
-	// Path is the file, and Entry the place in it, such as "leafNodes[2].sessionKeyData.rules[0]"; empty
-	// for the whole file.
+	// Path is the file, and Entry the place in it, such as "leafNodes[2].sessionKeyData.rules[0]"; empty for
+	// the whole file.
 	Path, Entry string
 }
 

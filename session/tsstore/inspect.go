@@ -19,8 +19,8 @@ import (
 // faults, a crash or an edit spoilt in them. It changes nothing. An account without files is an error
 // matching [session.ErrNotFound]; what is wrong with files that are there is a [Finding].
 //
-// What the SDK did to a reference value cannot always be told from what was meant: a finding about one
-// says what it looks like, and [WithFunctions] makes it surer.
+// What the SDK did to a reference value cannot always be told from what was meant: a finding about one says
+// what it looks like, and [WithFunctions] makes it surer.
 func (s *Store) Inspect(ctx context.Context, ref session.Ref, opts ...InspectOption) (*Report, error) {
 	var set settings
 	for _, opt := range opts {
@@ -78,8 +78,8 @@ func (s *Store) inspect(ctx context.Context, ref session.Ref, set settings) (*in
 	return in, nil
 }
 
-// inspectFile reads one of the account's files and hands its content on, which is empty if there is no
-// such file, and cleared afterwards.
+// inspectFile reads one of the account's files and hands its content on, which is empty if there is no such
+// file, and cleared afterwards.
 func (in *inspection) inspectFile(s *Store, kind string, inspect func(content []byte)) (there bool, err error) {
 	account := in.report.Ref.Account
 	names, err := s.spellings(account, kind)

@@ -10,8 +10,8 @@ import (
 	"github.com/go-sesame/sesame/session/policy"
 )
 
-// inspectRoot finds the tree of the chain's root or, where that is not known, of the file's. Leaf nodes
-// that are not whole lack some that could not be read.
+// inspectRoot finds the tree of the chain's root or, where that is not known, of the file's. Leaf nodes that
+// are not whole lack some that could not be read.
 func (in *inspection) inspectRoot(leafNodes []*node, whole bool) {
 	finder := newTreeFinder(leafNodes)
 	in.report.LeavesRoot = finder.rootOf(finder.all())

@@ -83,8 +83,8 @@ func (r *reference) orders() bool {
 // plausibleSize is how many bytes numbers have that people write.
 const plausibleSize = 16
 
-// paddedRight reports whether the reference looks like an address or a number with its zeros behind it,
-// and whether it can hardly be anything else.
+// paddedRight reports whether the reference looks like an address or a number with its zeros behind it, and
+// whether it can hardly be anything else.
 func (r *reference) paddedRight(known map[common.Address]bool) (looks, sure bool) {
 	switch {
 	case r.typ == "address":
@@ -182,8 +182,8 @@ func (r *reference) lets(tooLarge bool) bool {
 	return false
 }
 
-// inspectNumber looks for a number whose hex digits are the decimal number that was meant: the SDK takes
-// the text "100" for 0x100. A round number in hex, such as 0x64, is one that was meant.
+// inspectNumber looks for a number whose hex digits are the decimal number that was meant: the SDK takes the
+// text "100" for 0x100. A round number in hex, such as 0x64, is one that was meant.
 func (in *inspection) inspectNumber(r *reference) bool {
 	digits := strings.TrimLeft(r.Word.Hex()[2:], "0")
 	if !r.isNumber() || len(digits) < 2 || strings.Trim(digits, "0123456789") != "" || r.typ == "" && !r.untypedNumber() {
@@ -202,8 +202,8 @@ func (in *inspection) inspectNumber(r *reference) bool {
 	return true
 }
 
-// untypedNumber reports whether the reference of an argument whose type is not known is a number, rather
-// than an address or where the content of an array begins.
+// untypedNumber reports whether the reference of an argument whose type is not known is a number, rather than
+// an address or where the content of an array begins.
 func (r *reference) untypedNumber() bool {
 	const farthest = 32 * abi.WordSize
 	value := new(uint256.Int).SetBytes32(r.Word[:])
@@ -214,8 +214,8 @@ func (r *reference) untypedNumber() bool {
 // zeros counts the zeros that a number ends in.
 func zeros(digits string) int { return len(digits) - len(strings.TrimRight(digits, "0")) }
 
-// spells returns the text whose characters the bytes of a number are, without leading zeros: decimal
-// digits, or 0x and hex digits.
+// spells returns the text whose characters the bytes of a number are, without leading zeros: decimal digits,
+// or 0x and hex digits.
 func spells(number []byte) (text string, ok bool) {
 	text = string(bytes.TrimLeft(number, "\x00"))
 	digits, isHex := cutHexPrefix(text)

@@ -121,8 +121,8 @@ func (s *Store) updateSigners(ctx context.Context, ref session.Ref, change func(
 	})
 }
 
-// useSigners parses a file of signers, and writes what became of it to next, if asked to. What was
-// read is cleared.
+// useSigners parses a file of signers, and writes what became of it to next, if asked to. What was read is
+// cleared.
 func useSigners(path string, content []byte, use func(*signers, map[common.Address]string) error, next *[]byte) error {
 	defer clear(content)
 	file, err := parseSigners(path, content)

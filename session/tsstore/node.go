@@ -55,8 +55,8 @@ func parseNode(place string, raw object, now time.Time) (*node, []*FormatError) 
 	return n, r.bad
 }
 
-// update returns the node with the leaf put in its place; of a nil node, a new one. Fields that mean
-// the same stay as the SDK wrote them.
+// update returns the node with the leaf put in its place; of a nil node, a new one. Fields that mean the same
+// stay as the SDK wrote them.
 func (n *node) update(leaf session.Leaf) *node {
 	next := &node{raw: make(object), leaf: leaf, word: writeStatus(leaf.Status)}
 	old := &session.Leaf{}

@@ -44,23 +44,23 @@ func WithModules(m policy.Modules) InspectOption {
 	return func(set *settings) { set.modules = m }
 }
 
-// WithKeys exports the keys of the leaves that are not revoked, sealed by aead. [Transfer] moves them
-// without it.
+// WithKeys exports the keys of the leaves that are not revoked, sealed by aead. [Transfer] moves them without
+// it.
 func WithKeys(aead seal.AEAD) ExportOption {
 	return exportOption(func(set *settings) { set.aead = aead })
 }
 
 // RepeatLeaves takes a tree over that has leaves twice, as the SDK's revokeSessions builds it
 // ([FindingRepeatedLeaves]). The root stays the one on chain, so that the leaves in force can be proven at
-// once. Each repetition becomes a tombstone with an ID of its own, which leaves the tree with the next
-// grant or revocation.
+// once. Each repetition becomes a tombstone with an ID of its own, which leaves the tree with the next grant
+// or revocation.
 func RepeatLeaves() ExportOption {
 	return exportOption(func(set *settings) { set.repeatLeaves = true })
 }
 
 // RootOfLeaves takes all leaf nodes over, each once, where their root is not the one on chain
-// ([FindingRootMismatch], [FindingRepeatedLeaves]). They cannot be proven until the owner grants or
-// revokes with account.ReplaceRoot.
+// ([FindingRootMismatch], [FindingRepeatedLeaves]). They cannot be proven until the owner grants or revokes
+// with account.ReplaceRoot.
 func RootOfLeaves() ExportOption {
 	return exportOption(func(set *settings) { set.rootOfLeaves = true })
 }

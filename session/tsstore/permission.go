@@ -13,8 +13,8 @@ func sensible(b []byte) bool {
 	return len(b) >= contracts.ABIRuleWordAt && binary.BigEndian.Uint16(b)%abi.WordSize == 0 && b[contracts.ABIRuleConditionAt] <= byte(policy.NotEqual)
 }
 
-// misfit returns which rule's reference value has not 32 bytes, if that explains the excess and no other
-// rule does.
+// misfit returns which rule's reference value has not 32 bytes, if that explains the excess and no other rule
+// does.
 func misfit(p *contracts.ABIPermission) (index int, ok bool) {
 	index = -1
 	for i := range p.Count {
@@ -51,8 +51,8 @@ func fits(p *contracts.ABIPermission, i int) bool {
 	return len(rest) == 0
 }
 
-// wideLimit returns how many bytes the value limit has, and how many rules come after it, if more than
-// its 16 bytes explain the data's length.
+// wideLimit returns how many bytes the value limit has, and how many rules come after it, if more than its 16
+// bytes explain the data's length.
 func wideLimit(data []byte) (size, rules int, ok bool) {
 	for size = contracts.ABILimitSize + 1; size <= abi.WordSize; size++ {
 		at := contracts.ABILimitAt + size

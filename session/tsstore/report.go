@@ -17,14 +17,14 @@ type Report struct {
 	Root common.Hash
 	// Chain is the root that the chain showed; nil if it was not asked, see [WithChain].
 	Chain *common.Hash
-	// LeavesRoot is the root of all leaf nodes, each once and in their order: the tree that the SDK
-	// builds when it reads the file.
+	// LeavesRoot is the root of all leaf nodes, each once and in their order: the tree that the SDK builds
+	// when it reads the file.
 	LeavesRoot common.Hash
 	// Leaves are the leaves that could be read, in the order of the store.
 	Leaves []session.Leaf
-	// Tree are the positions of the tree's leaves, in the tree's order: the tree of Chain if that is
-	// known, of Root otherwise. A leaf that the SDK put in twice is there twice. It is nil where no known
-	// way leads to the root.
+	// Tree are the positions of the tree's leaves, in the tree's order: the tree of Chain if that is known,
+	// of Root otherwise. A leaf that the SDK put in twice is there twice. It is nil where no known way leads
+	// to the root.
 	Tree []int
 	// Findings are in the order of the files: the file of sessions, its root, its leaves, the signers.
 	Findings []Finding
@@ -44,8 +44,8 @@ func (r *Report) Err() error {
 	return &RefusedError{Ref: r.Ref, Findings: fatal}
 }
 
-// RefusedError says why an account's files cannot be taken over as they are. It matches
-// [policy.ErrInvalid], and [session.ErrRootMismatch] if a root is part of it.
+// RefusedError says why an account's files cannot be taken over as they are. It matches [policy.ErrInvalid],
+// and [session.ErrRootMismatch] if a root is part of it.
 type RefusedError struct {
 	Ref session.Ref
 	// Findings are the fatal ones.

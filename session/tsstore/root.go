@@ -15,8 +15,8 @@ const (
 	leafNodesField  = "leafNodes"
 )
 
-// merkleRoot reads the file's root. Before its first one the SDK has none, and merkletreejs writes 0x
-// for the root of no leaves.
+// merkleRoot reads the file's root. Before its first one the SDK has none, and merkletreejs writes 0x for the
+// root of no leaves.
 func (f *sessions) merkleRoot() (root common.Hash, known bool, err error) {
 	if _, ok := f.top[merkleRootField]; !ok {
 		return common.Hash{}, false, nil

@@ -34,13 +34,13 @@ type extension struct {
 	ChainID hexutil.Uint64 `json:"chainID"`
 	// Writes counts the changes from here, so that no two versions are alike.
 	Writes uint64 `json:"writes"`
-	// Digest is of root and leaf nodes as they were written here. A file with another digest was
-	// changed by the SDK, and what its root covers has to be found out anew.
+	// Digest is of root and leaf nodes as they were written here. A file with another digest was changed by
+	// the SDK, and what its root covers has to be found out anew.
 	Digest common.Hash `json:"digest"`
 	// Pending is the change that waits for the chain.
 	Pending *session.PendingRoot `json:"pending,omitempty"`
-	// Order is the header's, and Granted the order of the leaf nodes' IDs in the state where that is
-	// not the tree's: the SDK builds its tree in the order of leafNodes.
+	// Order is the header's, and Granted the order of the leaf nodes' IDs in the state where that is not the
+	// tree's: the SDK builds its tree in the order of leafNodes.
 	Order   []string `json:"order,omitempty"`
 	Granted []string `json:"granted,omitempty"`
 	// Apart are the leaves outside the tree, by position.
@@ -127,8 +127,8 @@ func (f *sessions) parseLeafNodes(now time.Time) error {
 
 func leafNodePlace(i int) string { return fmt.Sprintf("%s[%d]", leafNodesField, i) }
 
-// placeInTree finds out which of the leaf nodes are in the tree: all, if the file is as it was written
-// here, or those that the root covers.
+// placeInTree finds out which of the leaf nodes are in the tree: all, if the file is as it was written here,
+// or those that the root covers.
 func (f *sessions) placeInTree(own *extension) error {
 	root, known, err := f.merkleRoot()
 	if err != nil {
@@ -143,8 +143,8 @@ func (f *sessions) placeInTree(own *extension) error {
 	return err
 }
 
-// arrange puts the leaf nodes into the order in which they were granted, if the tree has another.
-// Nodes that the SDK added come last.
+// arrange puts the leaf nodes into the order in which they were granted, if the tree has another. Nodes that
+// the SDK added come last.
 func (f *sessions) arrange(granted []string) {
 	if len(granted) == 0 {
 		return
@@ -248,8 +248,8 @@ func (f *sessions) apply(change *session.Change) error {
 	return nil
 }
 
-// marshal writes the file: the leaves in the tree where the SDK looks for them and in the tree's order,
-// the others apart.
+// marshal writes the file: the leaves in the tree where the SDK looks for them and in the tree's order, the
+// others apart.
 func (f *sessions) marshal(ref session.Ref) (_ []byte, err error) {
 	own := extension{ChainID: hexutil.Uint64(ref.ChainID), Writes: f.writes, Pending: f.header.Pending, Order: f.header.Order}
 	var inTree []*node

@@ -15,8 +15,8 @@ const (
 	revoked  = "REVOKED"
 )
 
-// readStatus returns what a word of the SDK means for a leaf. Where word and window disagree, the leaf
-// must not sign.
+// readStatus returns what a word of the SDK means for a leaf. Where word and window disagree, the leaf must
+// not sign.
 func readStatus(word string, leaf *session.Leaf, now time.Time) (status session.Status, ok bool) {
 	switch word {
 	case pending:

@@ -32,9 +32,8 @@ var (
 	_ session.Lister       = (*Store)(nil)
 )
 
-// OpenPlaintext opens a directory in which session keys lie in clear, and makes it if it is not there.
-// The files do not say which chain they are for: chainID does, and a [session.Ref] of another chain is
-// refused.
+// OpenPlaintext opens a directory in which session keys lie in clear, and makes it if it is not there. The
+// files do not say which chain they are for: chainID does, and a [session.Ref] of another chain is refused.
 func OpenPlaintext(dir string, chainID uint64) (*Store, error) {
 	if chainID == 0 {
 		return nil, fmt.Errorf("%w: open %s without a chain ID", policy.ErrInvalid, dir)
@@ -155,8 +154,8 @@ func (s *Store) update(ctx context.Context, ref session.Ref, kind string, change
 	return s.writeFile(path, content)
 }
 
-// lock returns the lock of one of an account's files. Locks lie in a directory of their own, out of
-// the SDK's way.
+// lock returns the lock of one of an account's files. Locks lie in a directory of their own, out of the SDK's
+// way.
 func (s *Store) lock(account common.Address, kind string) (filelock.RW, error) {
 	dir := filepath.Join(s.dir, ".sesame")
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {

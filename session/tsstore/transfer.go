@@ -15,10 +15,9 @@ import (
 // the sessions as [session.Import] does, with leaves that are pending until the chain shows their root, and
 // what [Store.Inspect] found. The files stay as they are.
 //
-// Keys are there before the leaves are, which are stored in one change: what a crash interrupts can
-// simply be done again, and doing it twice changes nothing. Files with fatal findings are refused as by
-// [Store.Export], and a store that has other sessions of the account is an error matching
-// [session.ErrConflict].
+// Keys are there before the leaves are, which are stored in one change: what a crash interrupts can simply be
+// done again, and doing it twice changes nothing. Files with fatal findings are refused as by [Store.Export],
+// and a store that has other sessions of the account is an error matching [session.ErrConflict].
 func Transfer(ctx context.Context, from *Store, ref session.Ref, to session.Store, keys session.Keyring, opts ...ExportOption) (*session.Sessions, *Report, error) {
 	aead, err := newTransit()
 	if err != nil {
@@ -40,11 +39,11 @@ func Transfer(ctx context.Context, from *Store, ref session.Ref, to session.Stor
 	return sess, report, nil
 }
 
-// TransferBack writes an account's sessions and their keys into the SDK's files, for a service that stays with
-// the SDK or returns to it, and returns the sessions of the files. The SDK proves their leaves as long as their
-// root is on chain. The keyring of from has to hand keys out ([session.KeySealer]); without
-// keys, [session.Import] takes [session.Sessions.Export] into the files. Doing it twice changes
-// nothing, and files that have other sessions of the account are an error matching [session.ErrConflict].
+// TransferBack writes an account's sessions and their keys into the SDK's files, for a service that stays
+// with the SDK or returns to it, and returns the sessions of the files. The SDK proves their leaves as long
+// as their root is on chain. The keyring of from has to hand keys out ([session.KeySealer]); without keys,
+// [session.Import] takes [session.Sessions.Export] into the files. Doing it twice changes nothing, and files
+// that have other sessions of the account are an error matching [session.ErrConflict].
 func TransferBack(ctx context.Context, from *session.Sessions, to *Store) (*session.Sessions, error) {
 	aead, err := newTransit()
 	if err != nil {

@@ -243,8 +243,8 @@ func (s sdk) meaning() (nodes []object) {
 	return nodes
 }
 
-// A session whose tree has another order than its leaves, and leaves outside the tree, is written so that
-// the SDK proves with it: its tree are all leaf nodes in their order.
+// A session whose tree has another order than its leaves, and leaves outside the tree, is written so that the
+// SDK proves with it: its tree are all leaf nodes in their order.
 func TestTransferBackIsInTheOrderOfTheTree(t *testing.T) {
 	memory := memstore.New()
 	var leaves []session.Leaf

@@ -9,8 +9,8 @@ import (
 	"github.com/go-sesame/sesame/internal/merkle"
 )
 
-// treeFinder looks for the tree that leaf nodes make up under a root, among those that programs are
-// known to build. A tree is the positions of its leaves, in its order.
+// treeFinder looks for the tree that leaf nodes make up under a root, among those that programs are known to
+// build. A tree is the positions of its leaves, in its order.
 type treeFinder struct {
 	nodes  []*node
 	hashes []common.Hash
@@ -36,8 +36,8 @@ func (t *treeFinder) rootOf(tree []int) common.Hash {
 	return merkle.New(hashes).Root()
 }
 
-// memberships are the ways in which leaf nodes make up the tree of a root, by status. The SDK takes
-// all; the others are of programs that clean up around it.
+// memberships are the ways in which leaf nodes make up the tree of a root, by status. The SDK takes all; the
+// others are of programs that clean up around it.
 var memberships = []func(word string) bool{
 	func(string) bool { return true },
 	func(w string) bool { return w != revoked && w != inactive },
@@ -68,8 +68,8 @@ func (t *treeFinder) choice(root common.Hash) ([]int, bool) {
 	return nil, false
 }
 
-// repetition returns the tree of the root if the SDK's revokeSessions made it: it adds the leaves that
-// are to stay to a tree that has them already.
+// repetition returns the tree of the root if the SDK's revokeSessions made it: it adds the leaves that are to
+// stay to a tree that has them already.
 func (t *treeFinder) repetition(root common.Hash) ([]int, bool) {
 	for tree := range t.repetitions() {
 		if t.budget -= len(tree); t.budget < 0 {
@@ -82,8 +82,8 @@ func (t *treeFinder) repetition(root common.Hash) ([]int, bool) {
 	return nil, false
 }
 
-// repetitions yields the trees that revokeSessions can have made, the likely ones first. It leaves out
-// the last of the IDs it is given; storages that are written more carefully leave out all of them.
+// repetitions yields the trees that revokeSessions can have made, the likely ones first. It leaves out the
+// last of the IDs it is given; storages that are written more carefully leave out all of them.
 func (t *treeFinder) repetitions() iter.Seq[[]int] {
 	all, gone := t.all(), t.where(func(word string) bool { return word == revoked })
 	return func(yield func([]int) bool) {
@@ -95,8 +95,8 @@ func (t *treeFinder) repetitions() iter.Seq[[]int] {
 	}
 }
 
-// once yields the trees of one call, made when there were size nodes: without one of gone, without all
-// of them, and with all that there were, as after an ID that does not exist.
+// once yields the trees of one call, made when there were size nodes: without one of gone, without all of
+// them, and with all that there were, as after an ID that does not exist.
 func (t *treeFinder) once(size int, gone []int, yield func([]int) bool) bool {
 	for _, at := range slices.Backward(gone) {
 		if !yield(t.repeat(size, []int{at})) {

@@ -17,8 +17,8 @@ import (
 //go:embed cluster.sh
 var clusterScript string
 
-// cluster is a private server. The script that runs it ends it when its standard input does, as it does
-// with this process.
+// cluster is a private server. The script that runs it ends it when its standard input does, as it does with
+// this process.
 type cluster struct {
 	dir    string
 	script *exec.Cmd
@@ -79,8 +79,8 @@ func (c *cluster) url() string {
 	return With(With("postgres:///postgres", "host", c.dir), "user", "sesame")
 }
 
-// tempDir returns the directory for temporary files, unless a socket's path in there would be longer
-// than a socket's address can be.
+// tempDir returns the directory for temporary files, unless a socket's path in there would be longer than a
+// socket's address can be.
 func tempDir() string {
 	if dir := os.TempDir(); len(dir) < 60 {
 		return dir
@@ -88,8 +88,8 @@ func tempDir() string {
 	return "/tmp"
 }
 
-// findBinaries returns the directory of initdb and pg_ctl: that of PATH, or else of Debian's newest
-// version, which are not in PATH.
+// findBinaries returns the directory of initdb and pg_ctl: that of PATH, or else of Debian's newest version,
+// which are not in PATH.
 func findBinaries() (string, error) {
 	if initdb, err := exec.LookPath("initdb"); err == nil {
 		if initdb, err = filepath.EvalSymlinks(initdb); err == nil && isServer(filepath.Dir(initdb)) {

@@ -1,6 +1,6 @@
-// Package pgtest gives tests a PostgreSQL server of their own: a private cluster, started on first use
-// from the binaries on the machine, in a temporary directory, listening on a socket in there and
-// nowhere else, and removed at the end, also when the tests are killed.
+// Package pgtest gives tests a PostgreSQL server of their own: a private cluster, started on first use from
+// the binaries on the machine, in a temporary directory, listening on a socket in there and nowhere else, and
+// removed at the end, also when the tests are killed.
 //
 //	var server pgtest.Server
 //
@@ -19,6 +19,6 @@
 // initdb, tests that need a server are skipped, or fail if SESAME_REQUIRE_POSTGRES=1. install.sh installs
 // Debian's package where the binaries are missing.
 //
-// The cluster runs without fsync: tests kill its clients, never the server itself. PostgreSQL does not
-// run as root, so root's tests run it as the user postgres or nobody.
+// The cluster runs without fsync: tests kill its clients, never the server itself. PostgreSQL does not run as
+// root, so root's tests run it as the user postgres or nobody.
 package pgtest

@@ -19,8 +19,8 @@ var ErrNoServer = errors.New("no PostgreSQL for tests: run internal/testutil/pgt
 	"or name a server in SESAME_TEST_POSTGRES_URL")
 
 const (
-	// URLEnv names another server to use. Tests that start themselves again as another process set it
-	// for that.
+	// URLEnv names another server to use. Tests that start themselves again as another process set it for
+	// that.
 	URLEnv = "SESAME_TEST_POSTGRES_URL"
 	// requireEnv makes a missing server a failure where it would be a skipped test.
 	requireEnv = "SESAME_REQUIRE_POSTGRES"
@@ -36,8 +36,8 @@ type TB interface {
 	Cleanup(func())
 }
 
-// Server is a PostgreSQL server for the tests of one package. The zero value is ready; it starts on
-// first use and has to be closed.
+// Server is a PostgreSQL server for the tests of one package. The zero value is ready; it starts on first use
+// and has to be closed.
 type Server struct {
 	once    sync.Once
 	url     string
@@ -45,9 +45,8 @@ type Server struct {
 	err     error
 }
 
-// URL makes an empty schema and returns the URL of a database with that schema as its search path. The
-// schema is dropped after the test. Without a server the test is skipped, or fails if
-// SESAME_REQUIRE_POSTGRES=1.
+// URL makes an empty schema and returns the URL of a database with that schema as its search path. The schema
+// is dropped after the test. Without a server the test is skipped, or fails if SESAME_REQUIRE_POSTGRES=1.
 func (s *Server) URL(t TB) string {
 	t.Helper()
 	root := s.Root(t)

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// dropPrivileges lets cmd run as another user than root, who is given dir, and in a process group of its
-// own, so that what interrupts or kills the tests leaves it to clean up.
+// dropPrivileges lets cmd run as another user than root, who is given dir, and in a process group of its own,
+// so that what interrupts or kills the tests leaves it to clean up.
 func dropPrivileges(cmd *exec.Cmd, dir string) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if os.Getuid() != 0 {

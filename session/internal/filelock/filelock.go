@@ -9,11 +9,11 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// RW is a lock named by the path of its file, which is made when needed and stays. Each Lock and RLock
-// counts on its own, in one process as between several. Waiting ends with the context.
+// RW is a lock named by the path of its file, which is made when needed and stays. Each Lock and RLock counts
+// on its own, in one process as between several. Waiting ends with the context.
 //
-// Operating systems let readers pass a waiting writer. Here everyone goes through a gate that a
-// waiting writer keeps shut, so that a stream of readers cannot hold it up.
+// Operating systems let readers pass a waiting writer. Here everyone goes through a gate that a waiting
+// writer keeps shut, so that a stream of readers cannot hold it up.
 type RW struct{ Path string }
 
 // GateSuffix is what the path of the gate's file has more than the lock's.

@@ -112,8 +112,8 @@ func (u *user) use(t *testing.T, leaf session.LeafRef) error {
 	return err
 }
 
-// On the real contracts: a session goes on working under the root that the SDK's revokeSessions set, and
-// the next revocation from here revokes for good.
+// On the real contracts: a session goes on working under the root that the SDK's revokeSessions set, and the
+// next revocation from here revokes for good.
 func TestRepeatedLeavesOnChain(t *testing.T) {
 	u := newUser(t)
 	sess, tx, err := u.owner.Grant(t.Context(), u.files, []policy.Policy{u.mintPolicy("stays", 1), u.mintPolicy("revoked", 2)}, account.Sponsored())
