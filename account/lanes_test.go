@@ -723,7 +723,7 @@ func TestClosingLanesThatSomebodyElseHasByNow(t *testing.T) {
 		next, err := store.LeaseLane(t.Context(), ref, "next", time.Hour)
 		require.NoError(t, err)
 		require.NoError(t, lanes.Close(t.Context()), "there is nothing to give back")
-		require.NoError(t, store.RenewLane(t.Context(), ref, next, "next", time.Hour), "it stays with who has it")
+		require.NoError(t, store.RenewLane(t.Context(), ref, next, "next", time.Hour), "it stays with whoever has it")
 	})
 }
 

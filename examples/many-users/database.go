@@ -47,7 +47,7 @@ const (
 	takeJob = `select account, operation from many_users_jobs where run = $1 and transaction is null
 		order by operation is null, account limit 1 for update skip locked`
 	countDone = `select count(*) from many_users_jobs where run = $1 and transaction is not null`
-	// A run that is gone is done: who began it removes it.
+	// A run that is gone is done: whoever began it removes it.
 	allDone   = `select coalesce((select users <= (` + countDone + `) from many_users_runs where id = $1), true)`
 	recordJob = `update many_users_jobs set operation = $3 where run = $1 and account = $2`
 	finishJob = `update many_users_jobs set transaction = $3 where run = $1 and account = $2`

@@ -17,7 +17,7 @@ import (
 	"github.com/go-sesame/sesame/session/seal"
 )
 
-// service holds session keys and signs with them for who shows the token.
+// service holds session keys and signs with them for whoever shows the token.
 type service struct {
 	keys  session.Keyring
 	token string
@@ -82,7 +82,7 @@ func refuse(err error) (status int, no refusal) {
 func write(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // who does not listen any more need not be told
+	_ = json.NewEncoder(w).Encode(body) // whoever does not listen any more need not be told
 }
 
 func (s *service) new(ctx context.Context, r *request) (a answer, err error) {

@@ -74,8 +74,8 @@ create table sesame_lanes (
     primary key (chain_id, account, lane)
 );
 
--- The advisory lock of a session or of its lanes. That of a session is shared by who signs, and exclusive
--- for who changes it: it takes nothing to disk, exists for sessions that are not stored yet, and lets no
+-- The advisory lock of a session or of its lanes. That of a session is shared by whoever signs, and exclusive
+-- for whoever changes it: it takes nothing to disk, exists for sessions that are not stored yet, and lets no
 -- stream of signers keep a change waiting. Those that happen to share a number wait for each other, and
 -- that is all.
 create function sesame_lock(what text, for_chain bigint, for_account bytea) returns bigint
