@@ -76,8 +76,10 @@ func (f *Function) Outputs() []Param { return params(f.outputs) }
 // Go types are taken leniently, values strictly; what does not fit is an error that names the argument,
 // counted from 1:
 //
-//   - address: [common.Address], [20]byte, or a 0x-hex string. A string in mixed case has to have its EIP-55 checksum.
-//   - uintN, intN: any Go integer, *[big.Int], *[uint256.Int] (or their values), or a string of decimals or 0x-hex. Never floats.
+//   - address: [common.Address], [20]byte, or a 0x-hex string. A string in mixed case has to have its EIP-55
+//     checksum.
+//   - uintN, intN: any Go integer, *[big.Int], *[uint256.Int] (or their values), or a string of decimals or
+//     0x-hex. Never floats.
 //   - bool: bool, or "true" and "false".
 //   - bytes: []byte, [N]byte, or a 0x-hex string. bytesN: the same, of exactly N bytes.
 //   - string: string.

@@ -23,12 +23,13 @@
 //
 // Where the rest is:
 //
-//   - what an operation is made of, and who signs and pays: an [Option] of the call. The account pays itself, a
-//     paymaster does ([Sponsored]), or the account pays a paymaster in tokens with the approval in the same
+//   - what an operation is made of, and who signs and pays: an [Option] of the call. The account pays itself,
+//     a paymaster does ([Sponsored]), or the account pays a paymaster in tokens with the approval in the same
 //     operation ([PayWith], at a quote of [Account.FeeQuotes]);
-//   - what it would cost and whether it would succeed, without sending it: [Account.Estimate], [Account.Simulate];
-//   - what the chain knows of an account, in one request and as of one block: [Account.State], [Account.Balances],
-//     [Account.VerifyMessage] for a signature that claims to be its own;
+//   - what it would cost and whether it would succeed, without sending it: [Account.Estimate],
+//     [Account.Simulate];
+//   - what the chain knows of an account, in one request and as of one block: [Account.State],
+//     [Account.Balances], [Account.VerifyMessage] for a signature that claims to be its own;
 //   - sessions: [OwnedAccount.Grant], [OwnedAccount.Revoke], [OwnedAccount.Restore];
 //   - one signature of the owner for operations on several chains: [SendTogether], [GrantTogether];
 //   - several operations of one account in flight at once, since its nonces count up one by one: [Lanes];

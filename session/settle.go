@@ -183,8 +183,8 @@ func (s *State) undone() *Change {
 // Reconcile settles by the chain what a crash or an unfinished wait left open, and compares the roots:
 //
 //   - the chain shows the pending root: the change is made final;
-//   - the chain shows the stored root, and the operation's nonce is used up: it failed, and the change
-//     is undone;
+//   - the chain shows the stored root, and the operation's nonce is used up: it failed, and the change is
+//     undone;
 //   - the chain shows the stored root, and the operation may still land: an error matching [ErrPending];
 //   - any other root: a [*RootMismatch], and the store stays as it is.
 //

@@ -6,8 +6,8 @@
 //
 //   - [NewPassphrase] derives the sealing key from a passphrase with Argon2id.
 //   - [NewKeyAEAD] takes 32 bytes from wherever secrets come from.
-//   - [Envelope] seals each value with a data key of its own and has only that sealed by another
-//     AEAD, so that a remote one sees no session key.
+//   - [Envelope] seals each value with a data key of its own and has only that sealed by another AEAD, so
+//     that a remote one sees no session key.
 //   - [Any] opens what any of several AEADs sealed and seals with the first: for the time of a rotation.
 //
 // A sealed session key is bound to its row: [AssociatedData] names the chain, the account and the key's
