@@ -1,0 +1,109 @@
+package sesame_test
+
+import (
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+)
+
+// commentWidth is how many columns a comment has at most, a tab being four.
+const commentWidth = 110
+
+// sources parses the Go files of this module and of those below it, by directory.
+func sources(t *testing.T) (*token.FileSet, map[string][]*ast.File) {
+	t.Helper()
+	files, dirs := token.NewFileSet(), make(map[string][]*ast.File)
+	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" {
+			return err
+		}
+		file, err := parser.ParseFile(files, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		dirs[filepath.Dir(path)] = append(dirs[filepath.Dir(path)], file)
+		return err
+	}))
+	require.Greater(t, len(dirs), 30)
+	return files, dirs
+}
+
+func TestCommentsHaveOneWidth(t *testing.T) {
+	files, dirs := sources(t)
+	for _, parsed := range dirs {
+		for _, file := range parsed {
+			for _, group := range file.Comments {
+				for _, comment := range group.List {
+					if strings.HasPrefix(comment.Text, "// Output:") {
+						break // what comes is as long as the output is
+					}
+					at := files.Position(comment.Pos())
+					if width := textWidth(t, at, comment.Text); width > commentWidth {
+						t.Errorf("%s: a comment of %d columns, at most %d", at, width, commentWidth)
+					}
+				}
+			}
+		}
+	}
+}
+
+// textWidth is how far to the right a comment on a line of its own goes, if that is too far: 0 otherwise, and
+// for directives, links and what stands behind code.
+func textWidth(t *testing.T, at token.Position, text string) int {
+	width := 4*(at.Column-1) + utf8.RuneCountInString(text)
+	if width <= commentWidth || !strings.HasPrefix(text, "// ") || strings.Contains(text, "://") {
+		return 0
+	}
+	source, err := os.ReadFile(at.Filename)
+	require.NoError(t, err)
+	if before := source[at.Offset-at.Column+1 : at.Offset]; strings.TrimSpace(string(before)) != "" {
+		return 0
+	}
+	return width
+}
+
+// Everything that a user can name says what it is.
+func TestExportedNamesAreDocumented(t *testing.T) {
+	files, dirs := sources(t)
+	for dir, parsed := range dirs {
+		if strings.Contains(dir, "internal") || strings.HasPrefix(dir, "examples") {
+			continue
+		}
+		pkg, err := doc.NewFromFiles(files, withoutTests(files, parsed), "github.com/go-sesame/sesame/"+dir)
+		require.NoError(t, err)
+		if strings.TrimSpace(pkg.Doc) == "" {
+			t.Errorf("package %s has no comment", dir)
+		}
+		undocumented := func(name, text string) {
+			if ast.IsExported(name) && strings.TrimSpace(text) == "" {
+				t.Errorf("%s: %s has no comment", dir, name)
+			}
+		}
+		for _, f := range pkg.Funcs {
+			undocumented(f.Name, f.Doc)
+		}
+		for _, typ := range pkg.Types {
+			undocumented(typ.Name, typ.Doc)
+			for _, f := range append(typ.Funcs, typ.Methods...) {
+				if ast.IsExported(typ.Name) {
+					undocumented(f.Name, f.Doc)
+				}
+			}
+		}
+	}
+}
+
+func withoutTests(files *token.FileSet, parsed []*ast.File) (production []*ast.File) {
+	for _, file := range parsed {
+		if !strings.HasSuffix(files.Position(file.Package).Filename, "_test.go") {
+			production = append(production, file)
+		}
+	}
+	return production
+}
