@@ -53,7 +53,7 @@ type Client struct {
 
 	chainIDChecked atomic.Bool // the node said that it serves the chain
 	deployed       sync.Map    // common.Address → struct{}: an account with code keeps it
-	enabledAt      sync.Map    // moduleOf → time.Time of the last look
+	enabledAt      sync.Map    // moduleKey → time.Time of the last look
 }
 
 // NewClient returns a client. It does no I/O: a service that is out of reach, or serves another chain, is an

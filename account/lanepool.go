@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
@@ -262,88 +261,4 @@ func (p *lanePool) nextToAsk(settled bool) (userop.DropReporter, *reservation) {
 	}
 	r.askedAt = time.Now()
 	return bundler, r
-}
-
-// reservation is one operation's use of a lane. It implements [userop.Reservation].
-type reservation struct {
-	pool  *lanePool
-	lane  *lane
-	nonce uint256.Int
-
-	// The pool's lock guards what follows.
-	hash        common.Hash // zero until committed
-	committedAt time.Time
-	askedAt     time.Time // when the bundler was last asked about it, or else committedAt
-	ended       bool
-}
-
-// Nonce returns the lane's next nonce; it is read only where it is not known.
-func (r *reservation) Nonce(ctx context.Context) (uint256.Int, error) {
-	l := r.lane
-	if err := r.pool.ensureLease(ctx, l); err != nil {
-		return uint256.Int{}, fmt.Errorf("lease a lane of %s: %w", r.pool.ref, err)
-	}
-	if !l.known {
-		next, err := r.pool.lanes.client.Account(r.pool.ref.Account).Nonce(ctx, &l.key)
-		if err != nil {
-			return uint256.Int{}, err
-		}
-		l.next, l.known = next, true
-	}
-	r.nonce = l.next
-	return r.nonce, nil
-}
-
-// Commit notes that the operation is in flight, unless the lane may be leased to somebody else before it has
-// landed.
-func (r *reservation) Commit(hash common.Hash) error {
-	p := r.pool
-	if left := r.lane.leaseLeft(); p.lanes.leaser != nil && left < p.lanes.patience {
-		return fmt.Errorf("%w: the lease of lane %s ends in %s, making the operation took too long; send it again", session.ErrLaneLost, r.lane.key.Hex(), left.Round(time.Millisecond))
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	r.hash, r.committedAt = hash, time.Now()
-	r.askedAt = r.committedAt
-	p.inFlight = append(p.inFlight, r)
-	return nil
-}
-
-// Release frees the lane. The nonce of one whose operation did not make it is read again, and the lane comes
-// after the others: the fault may lie with it.
-func (r *reservation) Release(used bool) {
-	if used {
-		r.landed(new(uint256.Int).AddUint64(&r.nonce, 1))
-		return
-	}
-	p := r.pool
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !r.finish() {
-		return
-	}
-	r.lane.known = false
-	if len(p.waiting) > 0 {
-		p.give(r.lane)
-	} else {
-		p.free = slices.Insert(p.free, 0, r.lane)
-	}
-}
-
-// landed frees the lane, whose next nonce the chain tells.
-func (r *reservation) landed(next *uint256.Int) {
-	r.pool.mu.Lock()
-	defer r.pool.mu.Unlock()
-	if r.finish() {
-		r.lane.next, r.lane.known = *next, true
-		r.pool.give(r.lane)
-	}
-}
-
-// finish ends the reservation, and reports whether the lane was its own until now.
-func (r *reservation) finish() bool {
-	was := !r.ended
-	r.ended = true
-	r.pool.inFlight = slices.DeleteFunc(r.pool.inFlight, func(other *reservation) bool { return other == r })
-	return was
 }

@@ -2,13 +2,11 @@ package account
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/holiman/uint256"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/internal/lanekey"
@@ -155,68 +153,4 @@ func (l *Lanes) sweep() {
 			delete(l.pools, account)
 		}
 	}
-}
-
-// lane is a key of an account's nonces. It belongs to the pool while it is free, and to its reservation while
-// it is not.
-type lane struct {
-	key uint256.Int
-	// next is the next nonce, if it is known.
-	next  uint256.Int
-	known bool
-	// leaseEnds is when the lease of the key ends, zero for none.
-	leaseEnds time.Time
-}
-
-// newLane returns a lane; one that is to be leased has no key yet.
-func (l *Lanes) newLane() *lane {
-	if l.leaser != nil {
-		return new(lane)
-	}
-	fresh := &lane{key: lanekey.New(), known: true}
-	fresh.next.Lsh(&fresh.key, 64) // nobody has ever used it
-	return fresh
-}
-
-// leaseLeft is how long the lease lasts still. Time in which the machine slept counts: the monotonic clock
-// leaves it out.
-func (l *lane) leaseLeft() time.Duration {
-	now := time.Now()
-	return min(l.leaseEnds.Sub(now), l.leaseEnds.Round(0).Sub(now.Round(0)))
-}
-
-// ensureLease leases the lane's key, or makes its lease last, for so long that the lane is not leased to
-// somebody else before its next operation has landed or is given up.
-func (p *lanePool) ensureLease(ctx context.Context, l *lane) error {
-	leaser, patience := p.lanes.leaser, p.lanes.patience
-	if leaser == nil || l.leaseLeft() > patience*3/2 {
-		return nil
-	}
-	asked, ttl := time.Now(), 2*patience
-	if !l.leaseEnds.IsZero() {
-		err := leaser.RenewLane(ctx, p.ref, l.key, p.lanes.holder, ttl)
-		if err == nil {
-			l.leaseEnds = asked.Add(ttl)
-		}
-		if !errors.Is(err, session.ErrLaneLost) {
-			return err
-		}
-	}
-	key, err := leaser.LeaseLane(ctx, p.ref, p.lanes.holder, ttl)
-	if err == nil {
-		*l = lane{key: key, leaseEnds: asked.Add(ttl)}
-	}
-	return err
-}
-
-// releaseLease ends the lane's lease, if it has one.
-func (p *lanePool) releaseLease(ctx context.Context, l *lane) error {
-	if l.leaseEnds.IsZero() {
-		return nil
-	}
-	err := p.lanes.leaser.ReleaseLane(ctx, p.ref, l.key, p.lanes.holder)
-	if errors.Is(err, session.ErrLaneLost) {
-		return nil
-	}
-	return err
 }

@@ -12,8 +12,8 @@
 //	tx, err = owner.Revoke(ctx, sess, "minting", account.Sponsored()) // signs no more from here on
 //	receipt, err := sess.Activate(ctx, tx)                            // and is out of the tree on chain
 //
-// The stores that keep everything are a [Backend]: packages memstore, filestore and pgstore. Package storekit
-// is for writing another one.
+// The stores that keep everything are a [FullStore]: packages memstore, filestore and pgstore. Package
+// storekit is for writing another one.
 //
 // # What is checked
 //
@@ -30,5 +30,5 @@
 // the chain shows its root ([Sessions.Activate]). After a crash, [Sessions.Reconcile] decides by the chain. A
 // revoked leaf stops signing the moment its tombstone is stored, in every process that shares the store. A
 // root on chain that the store does not know is a [*RootMismatch]; [Sessions.Adopt] and
-// [Sessions.PlanRestore] settle it with another backend's [Document].
+// [Sessions.PlanRestore] settle it with another service's [Document].
 package session

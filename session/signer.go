@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/signature"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -269,4 +270,28 @@ func (s *Signer) treeFor(v *view, i int, leaf *Leaf) (*leafTree, error) {
 		return nil, fmt.Errorf("%w: %s was not seen in the account's root on chain yet; wait for its operation and call Activate, or Reconcile after a crash", ErrPending, leaf.name())
 	}
 	return nil, fmt.Errorf("%w: %s is not in the account's tree of root %s", ErrNoLeaf, leaf.name(), tree.Root())
+}
+
+// encode returns userOp.signature for the grants and the key's signature.
+func (s *Signer) encode(grants []grant, keySignature []byte) []byte {
+	if !s.batch {
+		a := grants[0].authorization()
+		return contracts.WrapSignature(contracts.SessionSignature(&a, keySignature), s.modules.Manager)
+	}
+	calls := make([]contracts.CallAuthorization, len(grants))
+	for i := range grants {
+		calls[i] = contracts.CallAuthorization{Authorization: grants[i].authorization(), CallData: grants[i].data}
+	}
+	return contracts.WrapSignature(contracts.BatchSignature(s.modules.Manager, calls, keySignature), s.modules.Router)
+}
+
+// authorization is the grant as the contracts take it.
+func (g *grant) authorization() contracts.Authorization {
+	return contracts.Authorization{
+		ValidUntil: g.leaf.ValidUntil,
+		ValidAfter: g.leaf.ValidAfter,
+		Module:     g.leaf.Module,
+		Data:       g.leaf.Data,
+		Proof:      g.proof,
+	}
 }

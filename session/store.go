@@ -117,10 +117,10 @@ type LaneLeaser interface {
 	ReleaseLane(ctx context.Context, ref Ref, key uint256.Int, holder string) error
 }
 
-// Backend is all that an application asks of where it keeps sessions: the sessions, their keys, lists across
-// accounts, and leases of lanes. The stores of packages filestore, pgstore and memstore are Backends, so that
-// a program can take either; package storekit has what writing another takes.
-type Backend interface {
+// FullStore is all that an application asks of where it keeps sessions: the sessions, their keys, lists
+// across accounts, and leases of lanes. The stores of packages filestore, pgstore and memstore are such, so
+// that a program can take either; package storekit has what writing another takes.
+type FullStore interface {
 	Store
 	Keyring
 	Lister

@@ -13,10 +13,14 @@
 //	prepare   nonce, deployment, fees and whatever else is read, beside each other
 //	sponsor   the paymaster's signature and limits, or
 //	estimate  the limits as the bundler sees them
+//	quote     in place of the two, for [Sender.FeeQuotes]
 //	sign      once
 //	send      the same bytes again where that is safe
 //
 // and [Pending.Wait] waits for the outcome. What every service answers is checked before anything is signed.
+// After an error, [MayBeAccepted] tells whether the operation may still land, and [SafeToRetry] whether it
+// can be sent again as it was; an [*AAError] in it is the EntryPoint's own code, in words.
+//
 // The services are small interfaces ([Bundler], [Paymaster], [FeeSource]); packages bundler and paymaster
 // have them over JSON-RPC.
 package userop

@@ -66,7 +66,7 @@ func (s *Sender) Send(ctx context.Context, draft Draft) (*Pending, error) {
 	defer run.nonce.abandon()
 	err = run.prepare(ctx)
 	if err == nil {
-		err = run.price(ctx)
+		err = run.sponsorOrEstimate(ctx)
 	}
 	if err == nil {
 		err = run.sign(ctx)
@@ -87,7 +87,7 @@ func (s *Sender) Build(ctx context.Context, draft Draft) (*Operation, error) {
 	defer run.nonce.abandon()
 	err = run.prepare(ctx)
 	if err == nil {
-		err = run.price(ctx)
+		err = run.sponsorOrEstimate(ctx)
 	}
 	if err == nil {
 		err = run.sign(ctx)
@@ -108,7 +108,7 @@ func (s *Sender) BuildUnsigned(ctx context.Context, draft Draft) (*Operation, er
 	defer run.nonce.abandon()
 	err = run.prepare(ctx)
 	if err == nil {
-		err = run.price(ctx)
+		err = run.sponsorOrEstimate(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (s *Sender) BuildUnsigned(ctx context.Context, draft Draft) (*Operation, er
 }
 
 // run is one draft on its way through the pipeline. Its methods are the steps, in their order: [Sender.check]
-// begins one, then prepare, price, sign and send.
+// begins one, then prepare, sponsorOrEstimate, sign and send.
 type run struct {
 	sender *Sender
 	draft  *Draft

@@ -87,7 +87,7 @@ func NewServer(t TB, cfg Config) *Server {
 // script sets the answers of a bundler on which everything goes well.
 func (b *Server) script(vendor Vendor) {
 	b.On("eth_chainId", Result(hexutil.Uint64(b.chainID)))
-	b.On("eth_supportedEntryPoints", Result([]common.Address{kit.EntryPoint()}))
+	b.On("eth_supportedEntryPoints", Result([]common.Address{kit.EntryPoint(b.chainID)}))
 	b.On("eth_estimateUserOperationGas", Result(map[string]string{
 		"callGasLimit": "0x186a0", "verificationGasLimit": "0x30d40", "preVerificationGas": "0xc350",
 	}))
@@ -134,7 +134,7 @@ func (b *Server) find(request Request) (*userop.Operation, common.Hash, error) {
 		return nil, hash, err
 	}
 	for _, op := range b.Sent() {
-		if op.Hash(kit.EntryPoint(), b.chainID) == hash {
+		if op.Hash(kit.EntryPoint(b.chainID), b.chainID) == hash {
 			return op, hash, nil
 		}
 	}
@@ -146,7 +146,9 @@ func (b *Server) receipt(_ context.Context, request Request) (any, error) {
 	if err != nil || op == nil {
 		return nil, err // null while there is none
 	}
-	return SuccessReceipt(op, hash), nil
+	receipt := SuccessReceipt(op, hash)
+	receipt.EntryPoint = kit.EntryPoint(b.chainID)
+	return receipt, nil
 }
 
 func (b *Server) biconomyStatus(_ context.Context, request Request) (any, error) {
@@ -172,11 +174,12 @@ func (b *Server) pimlicoStatus(_ context.Context, request Request) (any, error) 
 	return map[string]any{"status": "included", "transactionHash": SuccessReceipt(op, hash).TransactionHash}, nil
 }
 
-// SuccessReceipt returns a receipt of op as an operation that went well, in a block that does not exist.
+// SuccessReceipt returns a receipt of op as an operation that went well, in a block that does not exist, by
+// the EntryPoint that is at the same address on nearly all chains.
 func SuccessReceipt(op *userop.Operation, hash common.Hash) *userop.Receipt {
 	receipt := &userop.Receipt{
 		UserOpHash:      hash,
-		EntryPoint:      kit.EntryPoint(),
+		EntryPoint:      kit.EntryPoint(kit.DefaultChainID),
 		Sender:          op.Sender,
 		Nonce:           op.Nonce,
 		Success:         true,

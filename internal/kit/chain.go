@@ -5,14 +5,15 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+
 	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 // DefaultChainID is the chain ID of a test chain that names none: Polygon Amoy's.
 const DefaultChainID = 80002
 
-// EntryPoint is the EntryPoint v0.6, at its address on public chains.
-func EntryPoint() common.Address { return contracts.Deployed().EntryPoint }
+// EntryPoint is the EntryPoint v0.6, at its address on the public chain of that ID.
+func EntryPoint(chainID uint64) common.Address { return contracts.DeployedOn(chainID).EntryPoint }
 
 // VerifyingPaymaster is the paymaster that sponsors, at its address on public chains.
 func VerifyingPaymaster() common.Address { return contracts.Deployed().VerifyingPaymaster }

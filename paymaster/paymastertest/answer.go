@@ -6,6 +6,9 @@ import (
 	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
 )
 
+// The answers are those of package jsonrpctest, which has the server of both service kits: a new kind of
+// failure is made there, and offered here and in the other kit.
+
 // TB is the part of testing.TB that [NewServer] needs.
 type TB = jsonrpctest.TB
 

@@ -17,7 +17,7 @@ import (
 	"github.com/go-sesame/sesame/session/storekit"
 )
 
-// Store is a [session.Backend] that forgets everything with the process, and hands keys out
+// Store is a [session.FullStore] that forgets everything with the process, and hands keys out
 // ([session.KeySealer]). Make one with [New]. It is safe for concurrent use.
 type Store struct {
 	users sync.WaitGroup // those that hold or change sessions
@@ -31,7 +31,7 @@ type Store struct {
 }
 
 var (
-	_ session.Backend      = (*Store)(nil)
+	_ session.FullStore      = (*Store)(nil)
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
 )

@@ -13,8 +13,9 @@ import (
 const callApply = `select have, done, missing from sesame_apply(
 	$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
 
-// Apply implements [session.Store]: one statement in one round trip. After an error of the connection, the
-// change may be stored or not: read the version.
+// Apply implements [session.Store]: one statement in one round trip, whose function compares the version
+// (sesame_apply, in the schema). After an error of the connection, the change may be stored or not: read the
+// version.
 func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change) (uint64, error) {
 	if err := s.check(ctx, ref); err != nil {
 		return 0, err

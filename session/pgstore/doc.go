@@ -7,8 +7,9 @@
 // # Changes
 //
 // A change is a compare-and-set in one statement and one round trip: it is made by the database, in a
-// function, if the sessions are still at the version that the change was decided on. What one replica has
-// committed, all see at once; a replica caches no sessions beyond their version.
+// function (sesame_apply in schema/0001_sessions.sql), if the sessions are still at the version that the
+// change was decided on. What one replica has committed, all see at once; a replica caches no sessions beyond
+// their version.
 //
 // While a session key signs, its account's sessions are held under a shared lock, and a change takes the same
 // lock alone: once a revocation is committed, no replica signs any more. The lock is an advisory one. It

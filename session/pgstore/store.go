@@ -14,8 +14,8 @@ import (
 	"github.com/go-sesame/sesame/session/seal"
 )
 
-// Store keeps sessions and sealed session keys in a PostgreSQL database. It is a [session.Backend] whose keys
-// sign in this process ([session.LocalKeyring]) and can be handed out ([session.KeySealer]), safe for
+// Store keeps sessions and sealed session keys in a PostgreSQL database. It is a [session.FullStore] whose
+// keys sign in this process ([session.LocalKeyring]) and can be handed out ([session.KeySealer]), safe for
 // concurrent use. Any number of them, in any number of processes, may work on one database. Close it after
 // use.
 type Store struct {
@@ -31,7 +31,7 @@ type Store struct {
 }
 
 var (
-	_ session.Backend      = (*Store)(nil)
+	_ session.FullStore      = (*Store)(nil)
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
 )

@@ -18,7 +18,7 @@
 //   - a [session.LaneLeaser]: [CheckLease], [NewLaneKey] and [LaneLostError].
 //   - an [io.Closer], after which every method returns an error matching [session.ErrClosed].
 //
-// One that is all of it is a [session.Backend], as those of packages memstore, filestore and pgstore are:
+// One that is all of it is a [session.FullStore], as those of packages memstore, filestore and pgstore are:
 // they are worth reading in this order. Run [storetest.Run] on yours, and [storetest.Crash] if it is to
 // survive one.
 //

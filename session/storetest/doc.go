@@ -1,6 +1,6 @@
 // Package storetest is the conformance suite for stores of sessions and for keyrings: what every
 // [session.Store], [session.Keyring], [session.Lister] and [session.LaneLeaser], and so every
-// [session.Backend], must do, as tests. A store of your own runs it in a test:
+// [session.FullStore], must do, as tests. A store of your own runs it in a test:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, storetest.Config{

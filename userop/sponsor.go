@@ -9,9 +9,9 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// price fills the gas limits and, for a sponsored draft, paymasterAndData: by the paymaster, or by the
-// bundler's estimate. What came of it is held against what the draft allows.
-func (r *run) price(ctx context.Context) error {
+// sponsorOrEstimate fills the gas limits and, for a sponsored draft, paymasterAndData: by the paymaster, or
+// by the bundler's estimate. What came of it is held against what the draft allows.
+func (r *run) sponsorOrEstimate(ctx context.Context) error {
 	step, err := StepEstimate, error(nil)
 	if r.draft.Sponsored {
 		step, err = r.sponsor(ctx)

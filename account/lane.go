@@ -1,0 +1,162 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/go-sesame/sesame/internal/lanekey"
+	"github.com/go-sesame/sesame/session"
+	"github.com/holiman/uint256"
+)
+
+// lane is a key of an account's nonces. It belongs to the pool while it is free, and to its reservation while
+// it is not.
+type lane struct {
+	key uint256.Int
+	// next is the next nonce, if it is known.
+	next  uint256.Int
+	known bool
+	// leaseEnds is when the lease of the key ends, zero for none.
+	leaseEnds time.Time
+}
+
+// newLane returns a lane; one that is to be leased has no key yet.
+func (l *Lanes) newLane() *lane {
+	if l.leaser != nil {
+		return new(lane)
+	}
+	fresh := &lane{key: lanekey.New(), known: true}
+	fresh.next.Lsh(&fresh.key, 64) // nobody has ever used it
+	return fresh
+}
+
+// leaseLeft is how long the lease lasts still. Time in which the machine slept counts: the monotonic clock
+// leaves it out.
+func (l *lane) leaseLeft() time.Duration {
+	now := time.Now()
+	return min(l.leaseEnds.Sub(now), l.leaseEnds.Round(0).Sub(now.Round(0)))
+}
+
+// ensureLease leases the lane's key, or makes its lease last, for so long that the lane is not leased to
+// somebody else before its next operation has landed or is given up.
+func (p *lanePool) ensureLease(ctx context.Context, l *lane) error {
+	leaser, patience := p.lanes.leaser, p.lanes.patience
+	if leaser == nil || l.leaseLeft() > patience*3/2 {
+		return nil
+	}
+	asked, ttl := time.Now(), 2*patience
+	if !l.leaseEnds.IsZero() {
+		err := leaser.RenewLane(ctx, p.ref, l.key, p.lanes.holder, ttl)
+		if err == nil {
+			l.leaseEnds = asked.Add(ttl)
+		}
+		if !errors.Is(err, session.ErrLaneLost) {
+			return err
+		}
+	}
+	key, err := leaser.LeaseLane(ctx, p.ref, p.lanes.holder, ttl)
+	if err == nil {
+		*l = lane{key: key, leaseEnds: asked.Add(ttl)}
+	}
+	return err
+}
+
+// releaseLease ends the lane's lease, if it has one.
+func (p *lanePool) releaseLease(ctx context.Context, l *lane) error {
+	if l.leaseEnds.IsZero() {
+		return nil
+	}
+	err := p.lanes.leaser.ReleaseLane(ctx, p.ref, l.key, p.lanes.holder)
+	if errors.Is(err, session.ErrLaneLost) {
+		return nil
+	}
+	return err
+}
+
+// reservation is one operation's use of a lane. It implements [userop.Reservation].
+type reservation struct {
+	pool  *lanePool
+	lane  *lane
+	nonce uint256.Int
+
+	// The pool's lock guards what follows.
+	hash        common.Hash // zero until committed
+	committedAt time.Time
+	askedAt     time.Time // when the bundler was last asked about it, or else committedAt
+	ended       bool
+}
+
+// Nonce returns the lane's next nonce; it is read only where it is not known.
+func (r *reservation) Nonce(ctx context.Context) (uint256.Int, error) {
+	l := r.lane
+	if err := r.pool.ensureLease(ctx, l); err != nil {
+		return uint256.Int{}, fmt.Errorf("lease a lane of %s: %w", r.pool.ref, err)
+	}
+	if !l.known {
+		next, err := r.pool.lanes.client.Account(r.pool.ref.Account).Nonce(ctx, &l.key)
+		if err != nil {
+			return uint256.Int{}, err
+		}
+		l.next, l.known = next, true
+	}
+	r.nonce = l.next
+	return r.nonce, nil
+}
+
+// Commit notes that the operation is in flight, unless the lane may be leased to somebody else before it has
+// landed.
+func (r *reservation) Commit(hash common.Hash) error {
+	p := r.pool
+	if left := r.lane.leaseLeft(); p.lanes.leaser != nil && left < p.lanes.patience {
+		return fmt.Errorf("%w: the lease of lane %s ends in %s, making the operation took too long; send it again", session.ErrLaneLost, r.lane.key.Hex(), left.Round(time.Millisecond))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.hash, r.committedAt = hash, time.Now()
+	r.askedAt = r.committedAt
+	p.inFlight = append(p.inFlight, r)
+	return nil
+}
+
+// Release frees the lane. The nonce of one whose operation did not make it is read again, and the lane comes
+// after the others: the fault may lie with it.
+func (r *reservation) Release(used bool) {
+	if used {
+		r.landed(new(uint256.Int).AddUint64(&r.nonce, 1))
+		return
+	}
+	p := r.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !r.finish() {
+		return
+	}
+	r.lane.known = false
+	if len(p.waiting) > 0 {
+		p.give(r.lane)
+	} else {
+		p.free = slices.Insert(p.free, 0, r.lane)
+	}
+}
+
+// landed frees the lane, whose next nonce the chain tells.
+func (r *reservation) landed(next *uint256.Int) {
+	r.pool.mu.Lock()
+	defer r.pool.mu.Unlock()
+	if r.finish() {
+		r.lane.next, r.lane.known = *next, true
+		r.pool.give(r.lane)
+	}
+}
+
+// finish ends the reservation, and reports whether the lane was its own until now.
+func (r *reservation) finish() bool {
+	was := !r.ended
+	r.ended = true
+	r.pool.inFlight = slices.DeleteFunc(r.pool.inFlight, func(other *reservation) bool { return other == r })
+	return was
+}
