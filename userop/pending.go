@@ -52,12 +52,14 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 		defer cancel()
 	}
 	start := time.Now()
+	waker := waker{p.settled()}
 	var last error
 	ended := func(err error) error {
 		return &WaitError{Hash: p.hash, Waited: time.Since(start), Last: last, Err: err}
 	}
 	for pause := firstPoll; ; pause = min(pause*3/2, lastPoll) {
-		if err := sleep(ctx, jitter(pause)); err != nil {
+		told, err := waker.sleep(ctx, jitter(pause))
+		if err != nil {
 			return nil, ended(err)
 		}
 		receipt, err := p.receipt(ctx)
@@ -68,7 +70,7 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 			return p.outcome(receipt)
 		case errors.Is(err, ErrNotFound):
 			last = nil
-			if pause == lastPoll && p.dropped(ctx) {
+			if (told || pause == lastPoll) && p.dropped(ctx) {
 				p.release(false)
 				return nil, fmt.Errorf("%w: %s", ErrDropped, p.hash)
 			}
@@ -123,12 +125,32 @@ func jitter(d time.Duration) time.Duration {
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
+	_, err := new(waker).sleep(ctx, d)
+	return err
+}
+
+// waker wakes a sleeper early, once: when settled is closed. Nil never is.
+type waker struct{ settled <-chan struct{} }
+
+// sleep sleeps for d, or less if the sleeper is told to wake.
+func (w *waker) sleep(ctx context.Context, d time.Duration) (told bool, err error) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
+	case <-w.settled:
+		w.settled = nil
+		return true, nil
 	case <-timer.C:
-		return nil
+		return false, nil
 	}
+}
+
+// settled is closed when there is something to ask the bundler for, if it tells.
+func (p *Pending) settled() <-chan struct{} {
+	if bundler, ok := p.sender.cfg.Bundler.(Notifier); ok {
+		return bundler.Settled(p.hash)
+	}
+	return nil
 }

@@ -62,6 +62,15 @@ type DropReporter interface {
 	UserOperationDropped(ctx context.Context, hash common.Hash) (bool, error)
 }
 
+// Notifier is a [Bundler] that tells by itself when there is something to ask about an operation, as one in
+// the same process can: a wait then need not sleep until it asks. What became of the operation is asked all
+// the same.
+type Notifier interface {
+	// Settled returns a channel that is closed when the operation was included or given up; nil for one that
+	// the bundler does not tell about.
+	Settled(hash common.Hash) <-chan struct{}
+}
+
 // Paymaster is what the pipeline needs of a paymaster service; *paymaster.Client is one.
 type Paymaster interface {
 	// SponsorUserOperation asks the service to pay for op, which carries a dummy signature. An answer that

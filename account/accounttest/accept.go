@@ -47,7 +47,11 @@ func (b *Bundler) checkFields(ctx context.Context, op *userop.Operation) error {
 	if err != nil {
 		return err
 	}
-	baseFee := uint256.MustFromBig(head.BaseFee)
+	return checkPay(op, uint256.MustFromBig(head.BaseFee))
+}
+
+// checkPay returns an error for an operation whose limits and fees a bundler would not take.
+func checkPay(op *userop.Operation, baseFee *uint256.Int) error {
 	leastPre := uint256.NewInt(preVerificationGas(op) * 9 / 10)
 	switch {
 	case op.MaxPriorityFeePerGas.Gt(&op.MaxFeePerGas):

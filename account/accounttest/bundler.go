@@ -17,8 +17,8 @@ import (
 type BundlerConfig struct {
 	Chain  *Chain
 	Vendor bundlertest.Vendor
-	// BundleInterval is how long a bundle waits for more operations after its first one; 5 ms when zero.
-	// It waits longer, up to twenty times that, while further operations are being validated.
+	// BundleInterval is how long a bundle waits for more operations after its first one; 5 ms when zero. It
+	// waits longer, up to twenty times that, while further operations are being validated.
 	BundleInterval time.Duration
 	// Logger gets what is nobody's answer; nil for none.
 	Logger *slog.Logger
@@ -30,8 +30,8 @@ type BundlerConfig struct {
 // mempool, and sends them in bundles from an account of its own. It speaks JSON-RPC over HTTP.
 //
 // Methods: eth_sendUserOperation, eth_estimateUserOperationGas, eth_getUserOperationByHash,
-// eth_getUserOperationReceipt, eth_supportedEntryPoints, eth_chainId, and those of the vendor. Unlike a public
-// bundler it leaves out the opcode and storage rules of ERC-7562: it trusts what a test sends.
+// eth_getUserOperationReceipt, eth_supportedEntryPoints, eth_chainId, and those of the vendor. Unlike a
+// public bundler it leaves out the opcode and storage rules of ERC-7562: it trusts what a test sends.
 type Bundler struct {
 	simulator
 	executor *ecdsa.PrivateKey

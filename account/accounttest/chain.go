@@ -31,12 +31,12 @@ type ChainConfig struct {
 }
 
 // Chain is a blockchain in this process, with the account contracts at their well-known addresses
-// ([WellKnownContracts]) and a funded [Faucet]. A block is made by [Chain.Commit] only, and by the
-// methods that say so. Its methods are safe for concurrent use.
+// ([WellKnownContracts]) and a funded [Faucet]. A block is made by [Chain.Commit] only, and by the methods
+// that say so. Its methods are safe for concurrent use.
 //
-// The timestamp of a block is the wall clock's, or its parent's plus one second where that is later:
-// a chain that makes many blocks quickly, or had its time adjusted, runs ahead of the wall clock and
-// never behind it. Ask [Chain.NextTime] for the time that the next block will see.
+// The timestamp of a block is the wall clock's, or its parent's plus one second where that is later: a chain
+// that makes many blocks quickly, or had its time adjusted, runs ahead of the wall clock and never behind it.
+// Ask [Chain.NextTime] for the time that the next block will see.
 type Chain struct {
 	// Contracts are the addresses of the contracts on the chain.
 	Contracts Contracts
@@ -52,8 +52,8 @@ type Chain struct {
 	closed bool
 }
 
-// StartChain starts a chain; the caller closes it. The error matches [ErrNoContracts] when the
-// compiled contracts are not there.
+// StartChain starts a chain; the caller closes it. The error matches [ErrNoContracts] when the compiled
+// contracts are not there.
 func StartChain(cfg ChainConfig) (*Chain, error) {
 	contracts, err := contractsAlloc()
 	if err != nil {
@@ -80,12 +80,12 @@ func StartChain(cfg ChainConfig) (*Chain, error) {
 // ChainID returns the chain's ID.
 func (c *Chain) ChainID() uint64 { return c.chainID.Uint64() }
 
-// Client returns a client of the chain's node, as ethclient.Dial would for a node elsewhere. It is
-// closed with the chain.
+// Client returns a client of the chain's node, as ethclient.Dial would for a node elsewhere. It is closed
+// with the chain.
 func (c *Chain) Client() *ethclient.Client { return c.client }
 
-// Commit makes a block of the transactions that were sent, and returns its hash. It makes an empty
-// block where there are none.
+// Commit makes a block of the transactions that were sent, and returns its hash. It makes an empty block
+// where there are none.
 func (c *Chain) Commit() common.Hash {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -140,8 +140,8 @@ func (c *Chain) Close() error {
 	return errors.Join(err, c.node.Close())
 }
 
-// RPCURL returns the URL of the chain's JSON-RPC endpoint, which the first call starts: for code that
-// dials its node. A transaction that is sent there waits for [Chain.Commit] as all do.
+// RPCURL returns the URL of the chain's JSON-RPC endpoint, which the first call starts: for code that dials
+// its node. A transaction that is sent there waits for [Chain.Commit] as all do.
 func (c *Chain) RPCURL() (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -36,8 +36,8 @@ type Contracts struct {
 	Target common.Address
 }
 
-// WellKnownContracts returns the addresses on every test chain. Those of the account, its modules,
-// the EntryPoint and the paymaster are the ones they have on public chains.
+// WellKnownContracts returns the addresses on every test chain. Those of the account, its modules, the
+// EntryPoint and the paymaster are the ones they have on public chains.
 func WellKnownContracts() Contracts {
 	at := contracts.Deployed()
 	return Contracts{

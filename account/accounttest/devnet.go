@@ -22,24 +22,24 @@ type DevnetConfig struct {
 	Port int
 }
 
-// Devnet is a chain with its services, for programs: it stays up until it is closed, and other processes use it by
-// its URLs, which are its Services. Unlike on a [Chain] alone, a transaction that is sent to its node is put into a
-// block at once.
+// Devnet is a chain with its services, for programs: it stays up until it is closed, and other processes use
+// it by its URLs, which are its Services. Unlike on a [Chain] alone, a transaction that is sent to its node
+// is put into a block at once.
 type Devnet struct {
 	Network
 	Chain     *Chain
 	Bundler   *Bundler
 	Paymaster *Paymaster
-	// Owner is the key of an owner who has money: a hundred ether, and as much on the smart account, which is not
-	// deployed yet. It is [Key]("devnet owner"), which anybody can derive.
+	// Owner is the key of an owner who has money: a hundred ether, and as much on the smart account, which is
+	// not deployed yet. It is [Key]("devnet owner"), which anybody can derive.
 	Owner *ecdsa.PrivateKey
 
 	stop    context.CancelFunc
 	stopped sync.WaitGroup
 }
 
-// StartDevnet starts a chain, a bundler and a paymaster on 127.0.0.1; the caller closes them. The error matches
-// [ErrNoContracts] when the compiled contracts are not there.
+// StartDevnet starts a chain, a bundler and a paymaster on 127.0.0.1; the caller closes them. The error
+// matches [ErrNoContracts] when the compiled contracts are not there.
 func StartDevnet(ctx context.Context, cfg DevnetConfig) (*Devnet, error) {
 	d := &Devnet{Owner: Key("devnet owner"), stop: func() {}}
 	d.close, d.disconnect = d.Close, func() {}
@@ -50,8 +50,8 @@ func StartDevnet(ctx context.Context, cfg DevnetConfig) (*Devnet, error) {
 	return d, nil
 }
 
-// NewDevnet starts a devnet that ends with the test. Where the compiled contracts are not there the test is skipped,
-// or fails if SESAME_REQUIRE_CONTRACTS=1.
+// NewDevnet starts a devnet that ends with the test. Where the compiled contracts are not there the test is
+// skipped, or fails if SESAME_REQUIRE_CONTRACTS=1.
 func NewDevnet(t TB, cfg DevnetConfig) *Devnet {
 	t.Helper()
 	d, err := StartDevnet(context.Background(), cfg)

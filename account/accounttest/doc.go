@@ -1,15 +1,16 @@
-// Package accounttest is what an application's tests run against instead of a public chain: a chain in this process
-// with the real contracts at their well-known addresses, and on it a bundler that really bundles and a paymaster that
-// really pays, in ether and in tokens.
+// Package accounttest is what an application's tests run against instead of a public chain: a chain in this
+// process with the real contracts at their well-known addresses, and on it a bundler that really bundles and
+// a paymaster that really pays, in ether and in tokens.
 //
 //	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
 //	owner, err := devnet.NewOwner(ctx)
 //	sess, tx, err := owner.Grant(ctx, store, policies, account.Sponsored())
 //
-// [Devnet] has them all, and a client of them; NewChain, NewBundler and NewPaymaster start them one by one, where a
-// test wants a bundler of another vendor or a paymaster with a policy. [Chain.AdjustTime] travels in time. The Start
-// functions return errors and leave closing to the caller, for programs; the New functions take a test, fail it and
-// clean up after it. [Services] lets a program run on a devnet by default, and on services that flags name.
+// [Devnet] has them all, and a client of them; NewChain, NewBundler and NewPaymaster start them one by one,
+// where a test wants a bundler of another vendor or a paymaster with a policy. [Chain.AdjustTime] travels in
+// time. The Start functions return errors and leave closing to the caller, for programs; the New functions
+// take a test, fail it and clean up after it. [Services] lets a program run on a devnet by default, and on
+// services that flags name.
 //
 // The compiled contracts come by
 //
@@ -19,9 +20,12 @@
 // functions skip the test, or fail it where SESAME_REQUIRE_CONTRACTS=1, and the Start functions return
 // [ErrNoContracts]. SESAME_CONTRACTS=DIR puts the artifacts in DIR before the compiled ones, file by file.
 //
-// What it cannot do: it is one node without peers, so nothing is ever reorganised; the bundler leaves out the opcode
-// and storage rules of ERC-7562; fees are not a market's. Scripted failures are in packages bundlertest and
-// paymastertest, whose servers can stand before the services here.
+// [NewModel] is for unit tests: a model of the chain and its services in memory, without an EVM, which needs
+// nothing installed and takes milliseconds. It plays our stories as the real contracts do.
+//
+// What the chain cannot do: it is one node without peers, so nothing is ever reorganised; the bundler leaves
+// out the opcode and storage rules of ERC-7562; fees are not a market's. Scripted failures are in packages
+// bundlertest and paymastertest, whose servers can stand before the services here.
 //
 // Everything listens on 127.0.0.1 only.
 package accounttest

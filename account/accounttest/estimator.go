@@ -21,8 +21,8 @@ const (
 	maxVerificationGas = 10_000_000
 )
 
-// Margins over what was measured, in percent and in gas: a call needs more than it uses, because it can
-// pass on 63/64 of its gas only, and because storage may be colder and zeros fewer in the real thing.
+// Margins over what was measured, in percent and in gas: a call needs more than it uses, because it can pass
+// on 63/64 of its gas only, and because storage may be colder and zeros fewer in the real thing.
 const (
 	marginPercent      = 15
 	callMargin         = 8_000
@@ -45,8 +45,8 @@ type usage struct {
 }
 
 // estimate measures op with generous limits and then checks that it succeeds with the ones it returns. op
-// carries a dummy signature; its own limits do not matter. The error is a *jsonrpctest.Error where the operation is
-// at fault.
+// carries a dummy signature; its own limits do not matter. The error is a *jsonrpctest.Error where the
+// operation is at fault.
 func (e *estimator) estimate(ctx context.Context, op *userop.Operation, overrides userop.StateOverride) (userop.Gas, error) {
 	trial, err := e.trial(ctx, op)
 	if err != nil {
@@ -126,8 +126,8 @@ func (e *estimator) measure(ctx context.Context, op *userop.Operation, overrides
 	return e.readUsage(&top, op, preOpGas-op.PreVerificationGas.Uint64()), nil
 }
 
-// withPrefund adds to the account's balance what the EntryPoint takes from it before the operation, so that an
-// account without funds can be estimated, and the call still sees the balance that is there.
+// withPrefund adds to the account's balance what the EntryPoint takes from it before the operation, so that
+// an account without funds can be estimated, and the call still sees the balance that is there.
 func (e *estimator) withPrefund(ctx context.Context, op *userop.Operation, overrides userop.StateOverride) (userop.StateOverride, error) {
 	if len(op.PaymasterAndData) > 0 {
 		return overrides, nil

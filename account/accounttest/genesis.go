@@ -17,13 +17,13 @@ import (
 	"github.com/go-sesame/sesame/internal/abiword"
 )
 
-// deployedProxyHash is the metadata hash at the end of the account proxy as it is deployed on public
-// chains. A proxy that was compiled here differs in these 32 bytes only; with them in place,
-// counterfactual addresses are those of public chains.
+// deployedProxyHash is the metadata hash at the end of the account proxy as it is deployed on public chains.
+// A proxy that was compiled here differs in these 32 bytes only; with them in place, counterfactual addresses
+// are those of public chains.
 var deployedProxyHash = common.HexToHash("0xa03b18dce0be0b4c9afe58a9eb85c35205e2cf087da098bbf1d23945bf894960")
 
-// contractsAlloc is the genesis state of the contracts: the slow part of starting a chain, and the
-// same for all chains of the process.
+// contractsAlloc is the genesis state of the contracts: the slow part of starting a chain, and the same for
+// all chains of the process.
 var contractsAlloc = sync.OnceValues(func() (types.GenesisAlloc, error) {
 	codes, err := artifacts.Load()
 	if err != nil {
@@ -73,8 +73,8 @@ func installContracts(codes artifacts.Codes) (types.GenesisAlloc, error) {
 	return setup.Alloc(), nil
 }
 
-// withDeployedProxyHash replaces the metadata hash of every proxy inside the factory's code. A factory
-// that holds another proxy stays as it is.
+// withDeployedProxyHash replaces the metadata hash of every proxy inside the factory's code. A factory that
+// holds another proxy stays as it is.
 func withDeployedProxyHash(factory, proxy []byte) []byte {
 	const trailer = 11 // what follows the hash: "dsolc", its version, and the length of the metadata
 	end := len(proxy) - trailer - common.HashLength

@@ -1,7 +1,7 @@
 package accounttest
 
-// LeftGoroutines names the functions of goroutines that go-ethereum's node leaves behind when a [Chain] is closed,
-// for tests that look for leaks: goleak.IgnoreTopFunction takes such a name.
+// LeftGoroutines names the functions of goroutines that go-ethereum's node leaves behind when a [Chain] is
+// closed, for tests that look for leaks: goleak.IgnoreTopFunction takes such a name.
 func LeftGoroutines() []string {
 	return []string{
 		// A pool of workers that the process makes once, however many chains there are.

@@ -37,8 +37,8 @@ type lane struct {
 	nonce  uint256.Int
 }
 
-// mempool holds the operations that the bundler accepted: those that wait, in the order they came, and
-// what became of the others.
+// mempool holds the operations that the bundler accepted: those that wait, in the order they came, and what
+// became of the others.
 type mempool struct {
 	mu      sync.Mutex
 	known   map[common.Hash]*pooledOp
@@ -199,6 +199,20 @@ func (m *mempool) drop(entry *pooledOp, reason string) {
 	defer m.mu.Unlock()
 	entry.state, entry.reason = opDropped, reason
 	delete(m.lanes, lane{entry.op.Sender, entry.op.Nonce})
+}
+
+// giveUp drops an operation that waits, and reports whether there was one.
+func (m *mempool) giveUp(hash common.Hash, reason string) bool {
+	m.mu.Lock()
+	entry, ok := m.known[hash]
+	if ok = ok && entry.state == opWaiting; ok {
+		m.remove(entry)
+	}
+	m.mu.Unlock()
+	if ok {
+		m.drop(entry, reason)
+	}
+	return ok
 }
 
 // include notes the bundle that operations are in.

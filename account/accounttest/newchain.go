@@ -7,8 +7,8 @@ import (
 	"github.com/go-sesame/sesame/account/accounttest/internal/artifacts"
 )
 
-// TB is the part of testing.TB that the New functions need. They fail, skip and clean up after a test
-// without importing testing into programs that use the chain.
+// TB is the part of testing.TB that the New functions need. They fail, skip and clean up after a test without
+// importing testing into programs that use the chain.
 type TB interface {
 	Helper()
 	Logf(format string, args ...any)
@@ -23,8 +23,8 @@ var ErrNoContracts = artifacts.ErrNotInstalled
 // requireEnv makes a missing contract a failure where it would be a skipped test.
 const requireEnv = "SESAME_REQUIRE_CONTRACTS"
 
-// NewChain starts a chain that ends with the test. Where the compiled contracts are not there the test
-// is skipped, or fails if SESAME_REQUIRE_CONTRACTS=1.
+// NewChain starts a chain that ends with the test. Where the compiled contracts are not there the test is
+// skipped, or fails if SESAME_REQUIRE_CONTRACTS=1.
 func NewChain(t TB, cfg ChainConfig) *Chain {
 	t.Helper()
 	chain, err := StartChain(cfg)

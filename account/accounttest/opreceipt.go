@@ -30,8 +30,8 @@ type opReceipt struct {
 }
 
 // receipt looks an operation up on the chain, whoever bundled it. It is nil while there is none, JSON null as
-// the method has it, and until the mempool knows of a bundle's block: who has a receipt finds nothing in the way
-// of what comes next.
+// the method has it, and until the mempool knows of a bundle's block: who has a receipt finds nothing in the
+// way of what comes next.
 func (b *Bundler) receipt(ctx context.Context, hash common.Hash) (*opReceipt, error) {
 	if entry, ok := b.pool.get(hash); ok && entry.state == opSubmitted {
 		return nil, nil
@@ -81,8 +81,8 @@ func (b *Bundler) bundleReceipt(ctx context.Context, txHash common.Hash) (*types
 	return receipt, err
 }
 
-// ownLogs returns the logs that the execution of one operation made: those since the execution before it, up to
-// and including its own UserOperationEvent.
+// ownLogs returns the logs that the execution of one operation made: those since the execution before it, up
+// to and including its own UserOperationEvent.
 func ownLogs(bundle []*types.Log, event *types.Log) []*types.Log {
 	end := slices.IndexFunc(bundle, func(l *types.Log) bool { return l.Index == event.Index }) + 1
 	start := end - 1

@@ -19,17 +19,19 @@ import (
 // PaymasterConfig says what paymaster to start. Only Chain is required.
 type PaymasterConfig struct {
 	Chain *Chain
-	// Signer is the key that signs sponsorships, [PaymasterSigner] when nil. The contract refuses any other's.
+	// Signer is the key that signs sponsorships, [PaymasterSigner] when nil. The contract refuses any
+	// other's.
 	Signer *ecdsa.PrivateKey
 	// PaymasterID is whose balance at the paymaster contract pays; Address("paymaster ID") when zero.
 	PaymasterID common.Address
-	// Deposit is what the balance, and the token paymaster's deposit, is funded with, in wei: 1,000 ether when
-	// nil, nothing when zero.
+	// Deposit is what the balance, and the token paymaster's deposit, is funded with, in wei: 1,000 ether
+	// when nil, nothing when zero.
 	Deposit *big.Int
 	// Validity is how long a sponsorship is valid; an hour when zero.
 	Validity time.Duration
-	// Policy, when set, refuses an operation by returning the reason, which the caller of the service reads. For
-	// [ErrUnsponsored] the service answers as one does that has no objection, and does not pay: with "0x".
+	// Policy, when set, refuses an operation by returning the reason, which the caller of the service reads.
+	// For [ErrUnsponsored] the service answers as one does that has no objection, and does not pay: with
+	// "0x".
 	Policy func(*userop.Operation) error
 
 	port int // 0 is a free one
@@ -38,9 +40,9 @@ type PaymasterConfig struct {
 // ErrUnsponsored is what a [PaymasterConfig].Policy returns to leave an operation to its account.
 var ErrUnsponsored = errors.New("not sponsored")
 
-// Paymaster is the service of the chain's verifying paymaster, which sponsors, and of its token paymaster, which is
-// paid in the demo tokens at 2,000 of them for one ether and a tenth more. It speaks JSON-RPC over HTTP:
-// pm_sponsorUserOperation and pm_getFeeQuoteOrData in modes SPONSORED and ERC20, and ERC-7677's
+// Paymaster is the service of the chain's verifying paymaster, which sponsors, and of its token paymaster,
+// which is paid in the demo tokens at 2,000 of them for one ether and a tenth more. It speaks JSON-RPC over
+// HTTP: pm_sponsorUserOperation and pm_getFeeQuoteOrData in modes SPONSORED and ERC20, and ERC-7677's
 // pm_getPaymasterStubData and pm_getPaymasterData.
 type Paymaster struct {
 	estimator estimator
@@ -124,13 +126,9 @@ func NewPaymaster(t TB, cfg PaymasterConfig) *Paymaster {
 // URL returns the address of the paymaster's JSON-RPC endpoint.
 func (p *Paymaster) URL() string { return p.service.url() }
 
-// Deposit adds wei from the faucet to the balance that pays: depositFor(paymasterId).
+// Deposit adds wei from the faucet to the balance that pays: contracts.DepositFor(paymasterId).
 func (p *Paymaster) Deposit(ctx context.Context, wei *big.Int) error {
-	call, err := abi.Pack("function depositFor(address paymasterId)", p.id)
-	if err != nil {
-		return err
-	}
-	if _, err := p.estimator.chain.SendTx(ctx, p.contract, wei, call); err != nil {
+	if _, err := p.estimator.chain.SendTx(ctx, p.contract, wei, contracts.DepositFor(p.id)); err != nil {
 		return fmt.Errorf("deposit at the paymaster: %w", err)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/go-sesame/sesame/bundler/bundlertest"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
+	"github.com/go-sesame/sesame/internal/kit"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -36,7 +37,8 @@ func TestPaymasterHashIsTheContracts(t *testing.T) {
 	require.NoError(t, err)
 	want, err := contracts.DecodeHash(result)
 	require.NoError(t, err)
-	require.Equal(t, want, s.paymaster.hash(op, 100, 50))
+	data := contracts.VerifyingPaymasterData{Paymaster: s.paymaster.contract, PaymasterID: s.paymaster.id, ValidUntil: 100, ValidAfter: 50}
+	require.Equal(t, want, kit.SponsorHash(op, &data, s.chain.ChainID()))
 }
 
 func TestPaymasterPays(t *testing.T) {

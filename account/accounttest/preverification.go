@@ -17,8 +17,8 @@ const (
 )
 
 // preVerificationGas is what an operation has to pay the bundler for beyond what the EntryPoint measures: the
-// transaction, as if it were alone in it, its calldata, and the EntryPoint's own work. Limits and fees
-// count as full words, so that the result does not depend on their values.
+// transaction, as if it were alone in it, its calldata, and the EntryPoint's own work. Limits and fees count
+// as full words, so that the result does not depend on their values.
 func preVerificationGas(op *userop.Operation) uint64 {
 	full := op.Clone()
 	for _, field := range []*uint256.Int{

@@ -16,8 +16,9 @@ import (
 	"github.com/go-sesame/sesame/paymaster"
 )
 
-// Services are the URLs of a chain's services: those of a devnet, or real ones. Where there are none, [Services.Open]
-// starts a devnet: a program that takes them as flags runs by itself, and against services that run already.
+// Services are the URLs of a chain's services: those of a devnet, or real ones. Where there are none,
+// [Services.Open] starts a devnet: a program that takes them as flags runs by itself, and against services
+// that run already.
 type Services struct {
 	// RPC is a node of the chain. Bundler and Paymaster are the ERC-4337 services.
 	RPC, Bundler, Paymaster string
@@ -41,8 +42,8 @@ type Network struct {
 	disconnect func()
 }
 
-// Open connects to the services, or starts a devnet where no URL is set. The caller closes what it returns. It is an
-// error if only some are set. No URL is ever in an error: it may hold a key.
+// Open connects to the services, or starts a devnet where no URL is set. The caller closes what it returns.
+// It is an error if only some are set. No URL is ever in an error: it may hold a key.
 func (s Services) Open(ctx context.Context) (*Network, error) {
 	switch {
 	case s == Services{}:
@@ -104,8 +105,8 @@ func (n *Network) connect(chainID uint64) (err error) {
 	return err
 }
 
-// keyless is an error of a node without its URL, which may hold a key: net/http quotes it, and what a server says
-// behind an HTTP status may quote it too.
+// keyless is an error of a node without its URL, which may hold a key: net/http quotes it, and what a server
+// says behind an HTTP status may quote it too.
 func keyless(err error) error {
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err

@@ -8,11 +8,10 @@ import (
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/kit"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -22,8 +21,8 @@ const (
 	tillMarkup = 1_100_000
 )
 
-// trialRate makes a fee in a token that is next to nothing, but not nothing, of the single wei that an estimator
-// pays for gas: taking it takes as much gas as taking the real one.
+// trialRate makes a fee in a token that is next to nothing, but not nothing, of the single wei that an
+// estimator pays for gas: taking it takes as much gas as taking the real one.
 const trialRate = 100_000_000_000_000
 
 // till knows what one ether costs in tokens, in their smallest units.
@@ -39,16 +38,20 @@ func newTill(at Contracts) *till {
 	return &till{rates: map[common.Address]uint256.Int{at.Token: whole, at.Token6: micro, at.ResetToken: micro}}
 }
 
-// SetRate sets what one ether costs in a token, in the token's smallest unit; nil means that the token is not taken.
-// Quotes that were given before do not bind the service.
+// SetRate sets what one ether costs in a token, in the token's smallest unit; nil means that the token is not
+// taken. Quotes that were given before do not bind the service.
 func (p *Paymaster) SetRate(token common.Address, perEther *big.Int) {
-	p.till.mu.Lock()
-	defer p.till.mu.Unlock()
+	p.till.set(token, perEther)
+}
+
+func (t *till) set(token common.Address, perEther *big.Int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if perEther == nil {
-		delete(p.till.rates, token)
+		delete(t.rates, token)
 		return
 	}
-	p.till.rates[token] = *uint256.MustFromBig(perEther)
+	t.rates[token] = *uint256.MustFromBig(perEther)
 }
 
 func (t *till) rate(token common.Address) (uint256.Int, bool) {
@@ -85,19 +88,10 @@ func (p *Paymaster) sealerIn(token common.Address, rate uint256.Int) func(contex
 			Rate:       rate,
 			Markup:     tillMarkup,
 		}
-		if data.Signature, err = p.sign(tokenHash(op, &data, p.estimator.chain.ChainID())); err != nil {
+		if data.Signature, err = signHash(p.signer, kit.TokenHash(op, &data, p.estimator.chain.ChainID())); err != nil {
 			return err
 		}
 		op.PaymasterAndData = data.Pack()
 		return nil
 	}
-}
-
-// tokenHash is the token paymaster's getHash(op, source, price).
-func tokenHash(op *userop.Operation, data *contracts.TokenPaymasterData, chainID uint64) common.Hash {
-	packed := abiword.AppendWord(nil, crypto.Keccak256Hash(packUnpaid(op)))
-	packed = abiword.AppendUint64(packed, chainID)
-	packed = abiword.AppendAddress(packed, data.Paymaster)
-	packed = abiword.AppendUint64(packed, uint64(data.Source))
-	return crypto.Keccak256Hash(append(packed, data.PackTerms()...))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/go-sesame/sesame/bundler/bundlertest"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
+	"github.com/go-sesame/sesame/internal/kit"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -38,7 +39,7 @@ func TestTokenHashIsTheContracts(t *testing.T) {
 	require.NoError(t, err)
 	want, err := contracts.DecodeHash(result)
 	require.NoError(t, err)
-	require.Equal(t, want, tokenHash(op, &data, chain.ChainID()))
+	require.Equal(t, want, kit.TokenHash(op, &data, chain.ChainID()))
 }
 
 // tokenBalance reads an ERC-20 balance.

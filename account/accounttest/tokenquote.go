@@ -71,12 +71,7 @@ func (p *Paymaster) quote(ctx context.Context, op *userop.Operation, token commo
 		return nil, err
 	}
 	rate, _ := p.till.rate(token)
-	var wei uint256.Int
-	wei.Add(&op.CallGasLimit, &op.VerificationGasLimit)
-	wei.Add(&wei, &op.PreVerificationGas)
-	wei.AddUint64(&wei, quotePostOpGas)
-	wei.Mul(&wei, &op.MaxFeePerGas)
-	fee, err := (&contracts.TokenPaymasterData{Rate: rate, Markup: tillMarkup * (100 + quoteRoomPercent) / 100}).Fee(&wei)
+	fee, err := quotedFee(op, rate)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +83,16 @@ func (p *Paymaster) quote(ctx context.Context, op *userop.Operation, token commo
 		PremiumPercentage: fmt.Sprint((tillMarkup - noMarkup) * 100 / noMarkup),
 		ValidUntil:        now.Add(p.validity).Unix(),
 	}, nil
+}
+
+// quotedFee is the most that is taken for an operation, in the token's smallest unit.
+func quotedFee(op *userop.Operation, rate uint256.Int) (uint256.Int, error) {
+	var wei uint256.Int
+	wei.Add(&op.CallGasLimit, &op.VerificationGasLimit)
+	wei.Add(&wei, &op.PreVerificationGas)
+	wei.AddUint64(&wei, quotePostOpGas)
+	wei.Mul(&wei, &op.MaxFeePerGas)
+	return (&contracts.TokenPaymasterData{Rate: rate, Markup: tillMarkup * (100 + quoteRoomPercent) / 100}).Fee(&wei)
 }
 
 func (p *Paymaster) describe(ctx context.Context, token common.Address) (symbol string, decimals uint8, err error) {

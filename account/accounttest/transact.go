@@ -18,8 +18,8 @@ import (
 type faucet struct{ mu sync.Mutex }
 
 // SendTx calls to with data and value (in wei; nil is none) from the faucet, makes blocks until the
-// transaction is in one, and returns its receipt. A call that would revert is an error with the
-// reason, and nothing is sent.
+// transaction is in one, and returns its receipt. A call that would revert is an error with the reason, and
+// nothing is sent.
 func (c *Chain) SendTx(ctx context.Context, to common.Address, value *big.Int, data []byte) (*types.Receipt, error) {
 	c.faucet.mu.Lock()
 	defer c.faucet.mu.Unlock()
@@ -51,8 +51,8 @@ func (c *Chain) Fund(ctx context.Context, addr common.Address, wei *big.Int) err
 	return nil
 }
 
-// transact sends a transaction of key's account and makes blocks until it is in one. Transactions of
-// one key must not be made at the same time.
+// transact sends a transaction of key's account and makes blocks until it is in one. Transactions of one key
+// must not be made at the same time.
 func (c *Chain) transact(ctx context.Context, key *ecdsa.PrivateKey, to common.Address, value *big.Int, data []byte, gas uint64) (*types.Receipt, error) {
 	tx, err := c.signTx(ctx, key, to, value, data, gas)
 	if err != nil {

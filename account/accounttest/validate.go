@@ -18,8 +18,8 @@ import (
 // maxSimulationGas is the gas of a call that simulates one operation.
 const maxSimulationGas = node.BlockGasLimit
 
-// validate runs the operation's validation as the EntryPoint would. The error is a *jsonrpctest.Error where the
-// operation is at fault.
+// validate runs the operation's validation as the EntryPoint would. The error is a *jsonrpctest.Error where
+// the operation is at fault.
 func (s *simulator) validate(ctx context.Context, op *userop.Operation) error {
 	data, reverted, err := s.call(ctx, contracts.SimulateValidation(contracts.UserOperation(*op)), maxSimulationGas)
 	if err != nil {
@@ -54,8 +54,8 @@ func (s *simulator) validNow(ctx context.Context, result abi.Tuple) (bool, error
 	return failed == false && now.Cmp(after.(*big.Int)) >= 0 && now.Cmp(until.(*big.Int)) <= 0, nil
 }
 
-// refusedByHandleOps asks for the reason: simulateValidation does not tell whether the account or the paymaster
-// said no, handleOps does.
+// refusedByHandleOps asks for the reason: simulateValidation does not tell whether the account or the
+// paymaster said no, handleOps does.
 func (s *simulator) refusedByHandleOps(ctx context.Context, op *userop.Operation) error {
 	revert, err := s.handleOps(ctx, []*userop.Operation{op}, maxSimulationGas)
 	switch {

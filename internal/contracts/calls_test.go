@@ -65,6 +65,7 @@ func TestBuildersAgreeWithSignatures(t *testing.T) {
 			{GetNonce(a, key), EntryPoint(), "getNonce", []any{a, key}},
 			{IncrementNonce(key), EntryPoint(), "incrementNonce", []any{key}},
 			{DepositTo(a), EntryPoint(), "depositTo", []any{a}},
+			{DepositFor(a), VerifyingPaymaster(), "depositFor", []any{a}},
 			{BalanceOf(a), EntryPoint(), "balanceOf", []any{a}},
 			{BalanceOf(a), ERC20(), "balanceOf", []any{a}},
 			{BalanceOf(a), ERC721(), "balanceOf", []any{a}},

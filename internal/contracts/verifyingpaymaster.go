@@ -4,8 +4,9 @@ import (
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 // VerifyingPaymaster returns the interface of the verifying paymaster, as far as clients meet it.
@@ -35,7 +36,16 @@ error ReentrancyProtectionActivated()
 `)
 })
 
-var selectorValidatePaymasterUserOp = newSelector(0xf465c77e)
+var (
+	selectorValidatePaymasterUserOp = newSelector(0xf465c77e)
+	selectorDepositFor              = newSelector(0xaa67c919)
+)
+
+// DepositFor returns the calldata of depositFor(address): the call's value becomes the sponsor's balance at
+// the verifying paymaster.
+func DepositFor(paymasterID common.Address) []byte {
+	return abiword.AppendAddress(newCall(selectorDepositFor, abiword.Size), paymasterID)
+}
 
 // ValidatePaymasterUserOp returns the calldata with which the EntryPoint has any paymaster check an
 // operation: validatePaymasterUserOp(UserOperation,bytes32,uint256). maxCost is in wei.

@@ -24,8 +24,8 @@ type Config struct {
 	Sealer seal.AEAD
 }
 
-// Store is a directory of sessions and their keys. It is a [session.FullStore] whose keys sign in this process
-// ([session.LocalKeyring]) and can be handed out ([session.KeySealer]), safe for concurrent use.
+// Store is a directory of sessions and their keys. It is a [session.FullStore] whose keys sign in this
+// process ([session.LocalKeyring]) and can be handed out ([session.KeySealer]), safe for concurrent use.
 type Store struct {
 	dir    string
 	file   file
@@ -34,7 +34,7 @@ type Store struct {
 }
 
 var (
-	_ session.FullStore      = (*Store)(nil)
+	_ session.FullStore    = (*Store)(nil)
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
 )

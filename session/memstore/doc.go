@@ -4,6 +4,6 @@
 //	store := memstore.New()
 //	key, err := store.NewKey(ctx, ref)
 //
-// It does all that the stores on disk do ([session.FullStore]), and is the one to read first for whoever writes
-// another; package storekit has what that takes.
+// It does all that the stores on disk do ([session.FullStore]), and is the one to read first for whoever
+// writes another; package storekit has what that takes.
 package memstore

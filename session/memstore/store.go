@@ -31,7 +31,7 @@ type Store struct {
 }
 
 var (
-	_ session.FullStore      = (*Store)(nil)
+	_ session.FullStore    = (*Store)(nil)
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
 )

@@ -11,8 +11,8 @@ import (
 // lockPoll is how often the lock is tried.
 const lockPoll = 100 * time.Millisecond
 
-// waitLock waits until no other process has the lock, and returns how to release it. The operating system releases
-// that of a process which was killed. The file stays.
+// waitLock waits until no other process has the lock, and returns how to release it. The operating system
+// releases that of a process which was killed. The file stays.
 func waitLock(ctx context.Context, path string, stderr io.Writer) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

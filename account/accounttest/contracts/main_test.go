@@ -18,8 +18,8 @@ import (
 	"github.com/go-sesame/sesame/account/accounttest/internal/artifacts"
 )
 
-// tools puts programs of the test's own in the place of node and npm, and gives it a cache directory. The scripts run
-// in the directory that is worked in.
+// tools puts programs of the test's own in the place of node and npm, and gives it a cache directory. The
+// scripts run in the directory that is worked in.
 func tools(t *testing.T, npm, node string) (dir string) {
 	t.Helper()
 	bin := t.TempDir()
@@ -142,7 +142,8 @@ func TestNoCacheDirectory(t *testing.T) {
 	require.ErrorContains(t, run(t.Context(), nil, io.Discard, io.Discard), "make the directory of the contracts: ")
 }
 
-// TestInterrupted wants an interrupted npm to end with what it started, and nothing to stay but what was there.
+// TestInterrupted wants an interrupted npm to end with what it started, and nothing to stay but what was
+// there.
 func TestInterrupted(t *testing.T) {
 	marks := t.TempDir()
 	dir := tools(t, "(sleep 1; touch "+marks+"/survived) & touch "+marks+"/started; wait", compile)

@@ -48,8 +48,8 @@ func names() map[string][]string {
 // Codes are the contracts' creation codes by contract name.
 type Codes map[string][]byte
 
-// Load reads every artifact, from the directory that [Env] names or from [Dir]. The error matches [ErrNotInstalled]
-// where one is in neither.
+// Load reads every artifact, from the directory that [Env] names or from [Dir]. The error matches
+// [ErrNotInstalled] where one is in neither.
 func Load() (Codes, error) {
 	var dirs []string
 	if dir := os.Getenv(Env); dir != "" {

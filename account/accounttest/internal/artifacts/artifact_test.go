@@ -126,7 +126,8 @@ func FuzzParseBytecode(f *testing.F) {
 	})
 }
 
-// What is installed has to be the same everywhere: exact versions, with their hashes, and no registry's address.
+// What is installed has to be the same everywhere: exact versions, with their hashes, and no registry's
+// address.
 func TestLockFile(t *testing.T) {
 	lock, err := os.ReadFile(filepath.Join("source", "package-lock.json"))
 	require.NoError(t, err)

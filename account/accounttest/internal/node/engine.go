@@ -21,9 +21,9 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 )
 
-// Node is a node in memory, without peers, that makes blocks on demand. It is what ethclient/simulated
-// is made of; that package hides the node, and with it the tracer that gas estimation needs, the pool,
-// and the handler that the JSON-RPC endpoint needs.
+// Node is a node in memory, without peers, that makes blocks on demand. It is what ethclient/simulated is
+// made of; that package hides the node, and with it the tracer that gas estimation needs, the pool, and the
+// handler that the JSON-RPC endpoint needs.
 type Node struct {
 	stack  *node.Node
 	eth    *eth.Ethereum

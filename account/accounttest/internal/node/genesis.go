@@ -25,8 +25,8 @@ func Genesis(accounts types.GenesisAlloc, chainID, timestamp uint64) *core.Genes
 	}
 }
 
-// chainParams are the rules of Prague: the newest fork without a cap on a transaction's gas, which
-// bundles of many operations would run into.
+// chainParams are the rules of Prague: the newest fork without a cap on a transaction's gas, which bundles of
+// many operations would run into.
 func chainParams(chainID uint64) *params.ChainConfig {
 	zero := uint64(0)
 	return &params.ChainConfig{

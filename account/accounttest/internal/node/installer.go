@@ -17,8 +17,8 @@ import (
 // installGas is more than any constructor needs.
 const installGas = 30_000_000
 
-// Installer puts contracts at addresses of its choosing: it runs creation code in the context of the
-// address itself and keeps what that leaves behind, the accounts it made included.
+// Installer puts contracts at addresses of its choosing: it runs creation code in the context of the address
+// itself and keeps what that leaves behind, the accounts it made included.
 type Installer struct {
 	state   *state.StateDB
 	evm     *vm.EVM
@@ -59,8 +59,8 @@ func (in *Installer) touch(a common.Address) map[common.Hash]bool {
 	return in.touched[a]
 }
 
-// Install runs creation, constructor arguments appended, as the code of address and replaces it by
-// what it returns.
+// Install runs creation, constructor arguments appended, as the code of address and replaces it by what it
+// returns.
 func (in *Installer) Install(address common.Address, creation []byte) error {
 	in.touch(address)
 	in.state.CreateAccount(address)

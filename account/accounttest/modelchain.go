@@ -1,0 +1,195 @@
+package accounttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/internal/contracts"
+)
+
+// modelBaseFee is the base fee of every block, in wei per gas.
+const modelBaseFee = 1_000_000_000
+
+// ModelChain reads a [Model] as a node's client reads a chain: it is an [account.Chain].
+type ModelChain struct {
+	model  *Model
+	broken error
+}
+
+var _ account.Chain = (*ModelChain)(nil)
+
+// Fail makes every question to the chain fail with err, as when the node is down; nil ends that.
+func (c *ModelChain) Fail(err error) {
+	c.model.mu.Lock()
+	defer c.model.mu.Unlock()
+	c.broken = err
+}
+
+// enter begins a request; the caller ends it with leave unless there is an error.
+func (c *ModelChain) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c.model.mu.Lock()
+	if c.broken != nil {
+		defer c.model.mu.Unlock()
+		return c.broken
+	}
+	return nil
+}
+
+func (c *ModelChain) leave() { c.model.mu.Unlock() }
+
+// ChainID returns the chain's ID.
+func (c *ModelChain) ChainID(ctx context.Context) (*big.Int, error) {
+	if err := c.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer c.leave()
+	return new(big.Int).SetUint64(c.model.machine.ChainID), nil
+}
+
+// errOldBlock is a question about another block than the newest.
+var errOldBlock = errors.New("the model knows its newest state only")
+
+// CodeAt returns a byte that is no contract's code where there is a contract, and nothing elsewhere.
+func (c *ModelChain) CodeAt(ctx context.Context, address common.Address, block *big.Int) ([]byte, error) {
+	if block != nil {
+		return nil, errOldBlock
+	}
+	if err := c.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer c.leave()
+	if c.model.machine.HasCode(address) {
+		return []byte{0xfe}, nil
+	}
+	return nil, nil
+}
+
+// BalanceAt returns what an address holds of the chain's own currency, in wei.
+func (c *ModelChain) BalanceAt(ctx context.Context, address common.Address, block *big.Int) (*big.Int, error) {
+	if block != nil {
+		return nil, errOldBlock
+	}
+	if err := c.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer c.leave()
+	balance := c.model.machine.Balance(address)
+	return balance.ToBig(), nil
+}
+
+// CallContract makes a call without effect. One that reverts is an error with the revert data, as a node
+// gives it.
+func (c *ModelChain) CallContract(ctx context.Context, call ethereum.CallMsg, block *big.Int) ([]byte, error) {
+	if block != nil {
+		return nil, errOldBlock
+	}
+	if err := c.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer c.leave()
+	if call.To == nil {
+		return c.readAll(call.Data)
+	}
+	value := new(uint256.Int)
+	if call.Value != nil {
+		value = uint256.MustFromBig(call.Value)
+	}
+	return c.model.at().Try(call.From, *call.To, value, call.Data)
+}
+
+// readAll answers a list of reads.
+func (c *ModelChain) readAll(request []byte) ([]byte, error) {
+	reads, err := contracts.ParseReads(request)
+	if errors.Is(err, contracts.ErrNotReads) {
+		return nil, errors.New("the model makes no contracts, it runs no EVM; accounttest.NewChain has one")
+	}
+	if err != nil {
+		return nil, err
+	}
+	results, err := c.model.at().Read(reads)
+	if err != nil {
+		return nil, err
+	}
+	return contracts.PackReadResults(reads, results)
+}
+
+// HeaderByNumber returns the newest block's number, time and base fee.
+func (c *ModelChain) HeaderByNumber(ctx context.Context, block *big.Int) (*types.Header, error) {
+	if block != nil {
+		return nil, errOldBlock
+	}
+	if err := c.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer c.leave()
+	return &types.Header{
+		Number:  new(big.Int).SetUint64(c.model.blocks),
+		Time:    uint64(c.model.now().Unix()),
+		BaseFee: big.NewInt(modelBaseFee),
+	}, nil
+}
+
+// SuggestGasTipCap proposes a tip, in wei per gas.
+func (c *ModelChain) SuggestGasTipCap(ctx context.Context) (*big.Int, error) {
+	return c.suggest(ctx, priorityFee)
+}
+
+// SuggestGasPrice proposes a price, in wei per gas.
+func (c *ModelChain) SuggestGasPrice(ctx context.Context) (*big.Int, error) {
+	return c.suggest(ctx, priorityFee+modelBaseFee)
+}
+
+func (c *ModelChain) suggest(ctx context.Context, wei int64) (*big.Int, error) {
+	if err := c.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer c.leave()
+	return big.NewInt(wei), nil
+}
+
+// Fund gives wei to an address.
+func (c *ModelChain) Fund(ctx context.Context, address common.Address, wei *big.Int) error {
+	if err := c.SendTx(ctx, address, wei, nil); err != nil {
+		return fmt.Errorf("fund %s: %w", address, err)
+	}
+	return nil
+}
+
+// SendTx calls to with data and value (in wei; nil is none), from an address that has money enough. A call
+// that reverts is an error with the reason, and does nothing.
+func (c *ModelChain) SendTx(ctx context.Context, to common.Address, value *big.Int, data []byte) error {
+	if err := c.enter(ctx); err != nil {
+		return err
+	}
+	defer c.leave()
+	from, wei := crypto.PubkeyToAddress(Faucet().PublicKey), new(uint256.Int)
+	if value != nil {
+		wei = uint256.MustFromBig(value)
+	}
+	machine := c.model.at()
+	machine.Issue(from, wei)
+	_, err := machine.Call(from, to, wei, data)
+	machine.Settle()
+	c.model.blocks++
+	if err != nil {
+		return fmt.Errorf("transaction to %s would fail: %w", to, err)
+	}
+	return nil
+}
+
+// Call makes a call of to with data, without effect, and returns its result.
+func (c *ModelChain) Call(ctx context.Context, to common.Address, data []byte) ([]byte, error) {
+	return c.CallContract(ctx, ethereum.CallMsg{To: &to, Data: data}, nil)
+}

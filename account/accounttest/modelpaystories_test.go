@@ -1,0 +1,92 @@
+package accounttest_test
+
+import (
+	"github.com/holiman/uint256"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
+)
+
+// payStories are about who pays for the gas.
+var payStories = map[string]func(*side){
+	"self-paid": func(s *side) {
+		owner := s.owner("ada")
+		mint := []account.Call{s.mint(owner.Address())}
+		s.send("no money", owner, mint)
+		s.send("no money, given limits", owner, mint, account.WithGas(plenty()))
+		s.fund(owner, 500)
+		s.send("with money", owner, mint)
+		s.send("value", owner, []account.Call{{To: thief, Value: *uint256.NewInt(1_000)}})
+		s.send("value to a contract that refuses it", owner, []account.Call{{To: s.at.NFT, Value: *uint256.NewInt(1_000)}}, account.WithGas(plenty()))
+		s.send("more than there is", owner, []account.Call{{To: thief, Value: *uint256.NewInt(1e18)}})
+		s.send("more than there is, given limits", owner, []account.Call{{To: thief, Value: *uint256.NewInt(1e18)}}, account.WithGas(plenty()))
+		s.send("deposit", owner, []account.Call{{To: s.at.EntryPoint, Value: *uint256.NewInt(1e16), Data: contracts.DepositTo(owner.Address())}})
+		s.send("deposit without data", owner, []account.Call{{To: s.at.EntryPoint, Value: *uint256.NewInt(1e16)}})
+		s.send("take it back", owner, []account.Call{{To: owner.Address(), Data: s.pack("withdrawDepositTo(address,uint256)", owner.Address(), uint64(1e15))}})
+		s.send("take too much back", owner, []account.Call{{To: s.at.EntryPoint, Data: s.pack("withdrawTo(address,uint256)", owner.Address(), uint64(9e18))}}, account.WithGas(plenty()))
+		key := s.key(owner, "ada's session")
+		sess := s.grant("grant", owner, []policy.Policy{s.minting("mint", owner, key)})
+		s.send("the session pays too", s.user(owner), mint, account.WithSession(sess.Leaf(0)))
+		s.send("sponsored or self", s.user(owner), mint, account.WithSession(sess.Leaf(0)), account.SponsoredOrSelf())
+		s.send("a batch of everything", owner, []account.Call{{To: thief, Value: *uint256.NewInt(1)}, s.mint(thief), {To: thief}, {To: s.at.Target, Value: *uint256.NewInt(5)}})
+		tx, err := owner.Withdraw(s.Context(), []account.Withdrawal{{To: thief, All: true}})
+		if err == nil {
+			_, err = tx.Wait(s.Context())
+		}
+		require.NoError(s, err)
+		balances, err := owner.Balances(s.Context())
+		require.NoError(s, err)
+		require.True(s, balances[0].Amount.IsZero(), balances[0])
+		s.told = append(s.told, "all withdrawn")
+	},
+	"broke paymaster": func(s *side) {
+		owner := s.owner("ada")
+		mint := []account.Call{s.mint(owner.Address())}
+		s.send("estimated", owner, mint, sponsored)
+		s.send("given limits", owner, mint, sponsored, account.WithGas(plenty()))
+		s.fund(owner, 500)
+		s.send("sponsored or self", owner, mint, account.SponsoredOrSelf())
+		s.send("self", owner, mint)
+	},
+	"broke paymaster, simulated": func(s *side) {
+		owner := s.owner("ada")
+		op, err := owner.Build(s.Context(), []account.Call{s.mint(owner.Address())}, sponsored, account.WithGas(plenty()))
+		require.NoError(s, err)
+		s.tell("simulated", nil, s.client.Simulate(s.Context(), op))
+	},
+	"tokens": func(s *side) {
+		owner := s.owner("ada")
+		token := s.at.Token6
+		mint := []account.Call{s.mint(owner.Address())}
+		s.send("deploy", owner, mint, sponsored) // what is left of an allowance depends on gas, which is much here
+		s.pay("none to pay with", owner, token, mint, account.ApproveExact())
+		s.mintTokens(token, owner.Address(), 1_000_000_000)
+		s.mintTokens(s.at.ResetToken, owner.Address(), 1_000_000_000)
+		s.pay("no allowance", owner, token, mint)
+		s.pay("no allowance, unchecked", owner, token, mint, unchecked)
+		s.pay("exact", owner, token, mint, account.ApproveExact())
+		s.pay("exact again", owner, token, mint, account.ApproveExact())
+		s.pay("up to", owner, token, mint, account.ApproveUpTo(uint256.NewInt(900_000_000)))
+		s.pay("by what is allowed", owner, token, mint)
+		s.pay("a token that resets", owner, s.at.ResetToken, mint, account.ApproveExact())
+		s.pay("a token that resets, again", owner, s.at.ResetToken, mint, account.ApproveExact())
+		s.pay("no such token", owner, s.at.NFT, mint, account.ApproveExact())
+		s.pay("calls that revert", owner, token, []account.Call{{To: s.at.Target, Data: s.pack("failSilently()")}}, account.ApproveExact())
+		s.pay("calls that revert, allowed before", owner, token, []account.Call{{To: s.at.Target, Data: s.pack("failRequire(string)", "not today")}}, account.WithGas(plenty()))
+		s.pay("calls that spend it", owner, token, []account.Call{{To: token, Data: contracts.Transfer(thief, *uint256.NewInt(999_000_000))}}, account.WithGas(plenty()))
+		s.send("spend with the reset token", owner, []account.Call{
+			{To: s.at.ResetToken, Data: contracts.Approve(thief, *uint256.NewInt(1))}, {To: s.at.ResetToken, Data: contracts.Approve(thief, *uint256.NewInt(2))},
+		}, sponsored, account.WithGas(plenty()))
+		key := s.key(owner, "ada's session")
+		approving := session.Named("approve", policy.ABI{
+			Key: key, Contract: token, Function: "approve(address spender, uint256 amount)",
+			Rules: []policy.Rule{policy.Arg("spender", policy.Equal, s.at.TokenPaymaster)}, Window: s.hour(),
+		})
+		sess := s.grant("grant", owner, []policy.Policy{s.minting("mint", owner, key), approving}, sponsored, account.ForBatches())
+		s.pay("with a session", s.user(owner), token, mint, account.WithSession(sess.Leaf(0)), account.ApproveExact(sess.Leaf(1)))
+		s.pay("with a session that may not approve", s.user(owner), s.at.ResetToken, mint, account.WithSession(sess.Leaf(0)), account.ApproveExact(sess.Leaf(0)))
+	},
+}
