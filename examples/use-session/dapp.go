@@ -24,9 +24,10 @@ import (
 
 // dapp is a backend that acts for users: it knows service URLs and a store, and no owner.
 type dapp struct {
-	node      *ethclient.Client
+	node      account.Chain
 	client    *account.Client
 	sponsored bool
+	close     func()
 }
 
 func newDapp(ctx context.Context, nodeURL, bundlerURL, paymasterURL string) (*dapp, error) {
@@ -48,11 +49,11 @@ func newDapp(ctx context.Context, nodeURL, bundlerURL, paymasterURL string) (*da
 		node.Close()
 		return nil, err
 	}
-	return &dapp{node: node, client: client, sponsored: paymasterURL != ""}, nil
+	return &dapp{node: node, client: client, sponsored: paymasterURL != "", close: node.Close}, nil
 }
 
-// keyless is an error of a node without its URL, which may hold a key: net/http quotes it, and what a server says
-// behind an HTTP status may quote it too.
+// keyless is an error of a node without its URL, which may hold a key: net/http quotes it, and what a server
+// says behind an HTTP status may quote it too.
 func keyless(err error) error {
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err
@@ -62,8 +63,6 @@ func keyless(err error) error {
 	}
 	return err
 }
-
-func (d *dapp) close() { d.node.Close() }
 
 // act sends one call for the account with one leaf of its stored session, and reports what became of it.
 func (d *dapp) act(ctx context.Context, out io.Writer, store session.Store, user common.Address, leaf int, call account.Call, check bool) error {

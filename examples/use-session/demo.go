@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
@@ -21,8 +22,14 @@ import (
 func demo(ctx context.Context, out io.Writer, o *options) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	if o.model {
+		return demoOnModel(ctx, out, o)
+	}
 	network, err := o.services().Open(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, accounttest.ErrNoContracts):
+		return fmt.Errorf("%w; with -model the story runs without them", err)
+	case err != nil:
 		return err
 	}
 	defer func() { err = errors.Join(err, network.Close()) }()
@@ -42,6 +49,22 @@ func demo(ctx context.Context, out io.Writer, o *options) (err error) {
 		return err
 	}
 	defer backend.close()
+	return useSession(ctx, out, backend, store, user, o.nft)
+}
+
+// demoOnModel is the same story without contracts.
+func demoOnModel(ctx context.Context, out io.Writer, o *options) error {
+	model := accounttest.NewModel(accounttest.ModelConfig{})
+	fmt.Fprintln(out, "This is a model: Go code that does what the contracts do. It runs no EVM, and gas is nominal.")
+	fmt.Fprintln(out, "Without -model the story runs on the real contracts.")
+	fmt.Fprintln(out, "\nThe user grants a session")
+	line(out, "chain", fmt.Sprint(model.Client().ChainID(), ", a model"))
+	store := memstore.New()
+	user, err := grantSession(ctx, out, model.Client(), store, o.nft)
+	if err != nil {
+		return err
+	}
+	backend := &dapp{node: model.Chain, client: model.Client(), sponsored: true}
 	return useSession(ctx, out, backend, store, user, o.nft)
 }
 

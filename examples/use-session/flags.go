@@ -25,6 +25,7 @@ type options struct {
 	call                           account.Call
 	leaf                           int
 	check                          bool
+	model                          bool // play the story on the model
 	others                         bool // flags are set that are not the story's
 }
 
@@ -38,8 +39,8 @@ func (o *options) services() accounttest.Services {
 
 const usage = `Use-session acts for a user's smart account with a session key.
 
-  use-session [-rpc URL -bundler URL -paymaster URL [-nft ADDR]]
-        runs the whole story, on a chain in its own process or on the one that is named
+  use-session [-model | -rpc URL -bundler URL -paymaster URL [-nft ADDR]]
+        runs the whole story, on a chain in its own process, on a model of one, or on the one that is named
 
   use-session -rpc URL -bundler URL [-paymaster URL] -store DIR -account ADDR \
         -to ADDR -call 'safeMint(address)' -args 'ADDR' [-value WEI] [-leaf N] [-check=false]
@@ -55,6 +56,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	set.StringVar(&o.bundler, "bundler", "", "`URL` of the bundler")
 	set.StringVar(&o.paymaster, "paymaster", "", "`URL` of the paymaster; without one the account pays for its gas")
 	set.TextVar(&o.nft, "nft", accounttest.WellKnownContracts().NFT, "`address` of the story's contract, which has safeMint(address)")
+	set.BoolVar(&o.model, "model", false, "run the story on a model without the contracts, which needs neither node nor npm")
 	set.StringVar(&o.store, "store", "", "`directory` of the TypeScript SDK's session files, <account>_sessions.json and <account>_signers.json")
 	set.StringVar(&accountText, "account", "", "`address` of the user's smart account")
 	set.StringVar(&to, "to", "", "`address` of the contract to call")
@@ -67,8 +69,11 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		return nil, err
 	}
 	set.Visit(func(f *flag.Flag) {
-		o.others = o.others || !slices.Contains([]string{"rpc", "bundler", "paymaster", "nft"}, f.Name)
+		o.others = o.others || !slices.Contains([]string{"model", "rpc", "bundler", "paymaster", "nft"}, f.Name)
 	})
+	if o.model && (o.others || o.services() != accounttest.Services{}) {
+		return nil, errors.New("-model runs the story without services; leave the other flags out")
+	}
 	if o.story() {
 		return &o, nil
 	}
@@ -81,8 +86,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	)
 }
 
-// parseFlags parses the command line, all of which is flags. It prints usage and the flags if they ask for it, and
-// returns [flag.ErrHelp]; what is wrong is returned, and not printed.
+// parseFlags parses the command line, all of which is flags. It prints usage and the flags if they ask for
+// it, and returns [flag.ErrHelp]; what is wrong is returned, and not printed.
 func parseFlags(set *flag.FlagSet, args []string, stderr io.Writer) error {
 	set.SetOutput(io.Discard)
 	switch err := set.Parse(args); {

@@ -23,6 +23,8 @@ func TestFlagsThatAreWrong(t *testing.T) {
 		"nothing that matters":   {[]string{"-leaf", "0"}, "missing -account, -bundler, -rpc, -store, -to; -h explains the flags"},
 		"a flag that is not one": {outside("-quick"), "flag provided but not defined: -quick; -h explains the flags"},
 		"no number":              {outside("-leaf", "x"), `invalid value "x" for flag -leaf: parse error; -h explains the flags`},
+		"a model of services":    {[]string{"-model", "-rpc", "http://127.0.0.1:1"}, "-model runs the story without services; leave the other flags out"},
+		"a model and a store":    {outside("-model"), "-model runs the story without services; leave the other flags out"},
 		"arguments of nothing":   {outside("-args", "1"), "-args without -call"},
 	}
 	for name, tt := range tests {

@@ -1,9 +1,10 @@
 // Use-session is the main job from end to end: a dapp's backend acts for a user with a session key.
 //
-// Without flags it does so on a devnet in its own process, with the real contracts, a bundler and a
-// paymaster behind JSON-RPC on 127.0.0.1: the owner grants a session, and the dapp, knowing only the
-// account's address, mints an NFT with it. With -rpc, -bundler and -paymaster alone it does the same on that
-// chain. With the other flags it sends one call with a stored session to services elsewhere.
+// Without flags it does so on a devnet in its own process, with the real contracts, a bundler and a paymaster
+// behind JSON-RPC on 127.0.0.1: the owner grants a session, and the dapp, knowing only the account's address,
+// mints an NFT with it. With -rpc, -bundler and -paymaster alone it does the same on that chain, and with
+// -model on a model of a chain, which needs no contracts. With the other flags it sends one call with a
+// stored session to services elsewhere.
 package main
 
 import (

@@ -33,6 +33,14 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// The same story without the contracts.
+func TestDemoOnModel(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-model"}, &out, io.Discard))
+	require.Contains(t, out.String(), "This is a model")
+	requireStory(t, "80002, a model", out.String())
+}
+
 func requireStory(t *testing.T, chain, out string) {
 	t.Helper()
 	require.Contains(t, out, "  chain            "+chain+"\n")

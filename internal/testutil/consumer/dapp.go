@@ -10,7 +10,8 @@ import (
 	"github.com/go-sesame/sesame/session"
 )
 
-// Mint mints an NFT for a user with the first session that the store has of them, and waits until it is on chain.
+// Mint mints an NFT for a user with the first session that the store has of them, and waits until it is on
+// chain.
 func Mint(ctx context.Context, client *account.Client, store session.Store, user, nft common.Address) error {
 	acting := client.Account(user)
 	sess, err := session.Open(ctx, store, acting.Ref())
