@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 const (
@@ -47,7 +49,7 @@ func formatBytes(b []byte) string {
 	if len(b) <= maxFormatted/2 {
 		return fmt.Sprintf("0x%x", b)
 	}
-	return fmt.Sprintf("0x%x… (%s)", b[:maxFormatted/2], plural(len(b), "byte"))
+	return fmt.Sprintf("0x%x… (%s)", b[:maxFormatted/2], abiword.Count(len(b), "byte"))
 }
 
 // formatFields lists values, with their names when there is more than one.
@@ -101,20 +103,4 @@ func clean(s string, limit int) string {
 		}
 		return utf8.RuneError
 	}, strings.ToValidUTF8(shorten(s, limit), string(utf8.RuneError)))
-}
-
-// plural counts a noun: "1 argument", "2 arguments".
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// describeData says how much data there is, for messages.
-func describeData(data []byte) string {
-	if len(data) == 0 {
-		return "empty data"
-	}
-	return fmt.Sprintf("data 0x%x… of %s", data[:min(len(data), SelectorSize)], plural(len(data), "byte"))
 }

@@ -104,7 +104,7 @@ func (f *Function) Pack(args ...any) ([]byte, error) {
 // count checks how many arguments were given.
 func (f *Function) count(given int) error {
 	if want := len(f.inputs); given != want {
-		return fmt.Errorf("it takes %s, %d given", plural(want, "argument"), given)
+		return fmt.Errorf("it takes %s, %d given", abiword.Count(want, "argument"), given)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func (f *Function) count(given int) error {
 // length, whatever it holds.
 func (f *Function) Unpack(calldata []byte) ([]any, error) {
 	if len(calldata) < SelectorSize || !bytes.Equal(calldata[:SelectorSize], f.selector[:]) {
-		return nil, fmt.Errorf("unpack %s: %s does not begin with its selector 0x%x", f.Signature(), describeData(calldata), f.selector)
+		return nil, fmt.Errorf("unpack %s: %s does not begin with its selector 0x%x", f.Signature(), abiword.Describe(calldata), f.selector)
 	}
 	values, err := decode(calldata[SelectorSize:], f.inputs, canonical)
 	if err != nil {

@@ -8,8 +8,9 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 // toInteger returns v when it is in t's range.

@@ -110,7 +110,7 @@ func (t *valueType) appendArray(dst []byte, v any) ([]byte, error) {
 	if t.kind == kindSlice {
 		dst = abiword.AppendUint64(dst, uint64(n))
 	} else if n != t.size {
-		return nil, fmt.Errorf("%s has %s, %d given", t, plural(t.size, "element"), n)
+		return nil, fmt.Errorf("%s has %s, %d given", t, abiword.Count(t.size, "element"), n)
 	}
 	return appendElements(dst, t.elem, n, at)
 }
@@ -221,7 +221,7 @@ func toString(v any) (string, error) {
 func toFixedBytes(t *valueType, v any) ([]byte, error) {
 	b, err := toBytes(t, v)
 	if err == nil && len(b) != t.size {
-		return nil, fmt.Errorf("%s has %s, %d given", t, plural(t.size, "byte"), len(b))
+		return nil, fmt.Errorf("%s has %s, %d given", t, abiword.Count(t.size, "byte"), len(b))
 	}
 	return b, err
 }

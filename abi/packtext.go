@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 // PackText is [Function.Pack] with the arguments as text, say from a command line: numbers in decimals or
@@ -98,7 +100,7 @@ func (t *valueType) items(s string) ([]string, error) {
 		return nil, err
 	}
 	if t.kind == kindTuple && len(items) != len(t.fields) {
-		return nil, fmt.Errorf("%s has %s, %d given", t, plural(len(t.fields), "component"), len(items))
+		return nil, fmt.Errorf("%s has %s, %d given", t, abiword.Count(len(t.fields), "component"), len(items))
 	}
 	for _, item := range items {
 		if item == "" {

@@ -6,6 +6,8 @@ import (
 	"math/big"
 	"strings"
 	"sync"
+
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 // Revert is what a call reverted with. It is an error, so that a failed call can be one: [errors.As] with a
@@ -84,9 +86,9 @@ func (r Revert) String() string {
 	case len(r.Data) == 0:
 		return "no reason"
 	case r.malformed != nil:
-		return fmt.Sprintf("0x%x (malformed %s, %s)", r.malformed.selector, r.malformed.name, plural(len(r.Data), "byte"))
+		return fmt.Sprintf("0x%x (malformed %s, %s)", r.malformed.selector, r.malformed.name, abiword.Count(len(r.Data), "byte"))
 	case r.def == nil:
-		return fmt.Sprintf("0x%x (unknown error, %s)", r.Data[:min(len(r.Data), SelectorSize)], plural(len(r.Data), "byte"))
+		return fmt.Sprintf("0x%x (unknown error, %s)", r.Data[:min(len(r.Data), SelectorSize)], abiword.Count(len(r.Data), "byte"))
 	}
 	switch r.Signature {
 	case sigError:
@@ -200,7 +202,7 @@ func (e *ErrorDef) String() string {
 // [Function.UnpackResult].
 func (e *ErrorDef) Unpack(data []byte) ([]any, error) {
 	if len(data) < SelectorSize || !bytes.Equal(data[:SelectorSize], e.selector[:]) {
-		return nil, fmt.Errorf("unpack %s: %s does not begin with its selector 0x%x", e.Signature(), describeData(data), e.selector)
+		return nil, fmt.Errorf("unpack %s: %s does not begin with its selector 0x%x", e.Signature(), abiword.Describe(data), e.selector)
 	}
 	values, err := decode(data[SelectorSize:], e.inputs, anyLayout)
 	if err != nil {

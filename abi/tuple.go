@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 // Tuple is a decoded tuple: its components in order. It can be packed again.
@@ -57,7 +59,7 @@ func toComponents(t *valueType, v any) ([]any, error) {
 			return nil, cannotUse(v, t)
 		}
 		if rv.Len() > len(t.fields) {
-			return nil, fmt.Errorf("%s has %s, the map has %d", t, plural(len(t.fields), "component"), rv.Len())
+			return nil, fmt.Errorf("%s has %s, the map has %d", t, abiword.Count(len(t.fields), "component"), rv.Len())
 		}
 		return componentsByName(t, mapValues(rv))
 	default:
@@ -66,7 +68,7 @@ func toComponents(t *valueType, v any) ([]any, error) {
 			return nil, err
 		}
 		if n != len(t.fields) {
-			return nil, fmt.Errorf("%s has %s, %d given", t, plural(len(t.fields), "component"), n)
+			return nil, fmt.Errorf("%s has %s, %d given", t, abiword.Count(len(t.fields), "component"), n)
 		}
 		values := make([]any, n)
 		for i := range values {

@@ -51,7 +51,7 @@ func decode(data []byte, fields []field, l layout) ([]any, error) {
 		return nil, err
 	}
 	if l == canonical && size != len(data) {
-		return nil, fmt.Errorf("%s left over after the arguments", plural(len(data)-size, "byte"))
+		return nil, fmt.Errorf("%s left over after the arguments", abiword.Count(len(data)-size, "byte"))
 	}
 	return values, nil
 }
@@ -59,7 +59,7 @@ func decode(data []byte, fields []field, l layout) ([]any, error) {
 // take checks that data has this many words at its beginning, and charges for them.
 func (d *decoder) take(data []byte, words int) error {
 	if words > len(data)/WordSize {
-		return fmt.Errorf("data ends too early: %s where %d are needed", plural(len(data), "byte"), words*WordSize)
+		return fmt.Errorf("data ends too early: %s where %d are needed", abiword.Count(len(data), "byte"), words*WordSize)
 	}
 	if d.budget -= words * WordSize; d.budget < 0 {
 		return errors.New("data refers to itself too often")

@@ -8,8 +8,9 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 // words joins words, each given in hex without leading zeros, to data.

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 // Word is one 32-byte word of a function's calldata, as rules about arguments need it. Words come from
@@ -228,7 +230,7 @@ func (p position) element(step string) (position, error) {
 		return position{}, fmt.Errorf("%s is an array: %w", p.path, err)
 	}
 	if p.typ.kind == kindArray && i >= uint64(p.typ.size) {
-		return position{}, fmt.Errorf("%s has %s, counted from 0", p.path, plural(p.typ.size, "element"))
+		return position{}, fmt.Errorf("%s has %s, counted from 0", p.path, abiword.Count(p.typ.size, "element"))
 	}
 	child := position{
 		path:      fmt.Sprintf("%s[%d]", p.path, i),

@@ -9,8 +9,9 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 const swap = "function swap(bytes32 id, (address to, uint128 amount) order, uint8[2] pair, bytes data, (address to, int64 amount)[] legs, string)"

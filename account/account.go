@@ -8,6 +8,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/lanekey"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -52,8 +53,8 @@ func (a *Account) Nonce(ctx context.Context, lane *uint256.Int) (uint256.Int, er
 	if lane == nil {
 		lane = new(uint256.Int)
 	}
-	if n := lane.BitLen(); n > 192 {
-		return uint256.Int{}, fmt.Errorf("%w: nonce of %s: lane key has %d bits, at most 192 fit", policy.ErrInvalid, a.address, n)
+	if n := lane.BitLen(); n > lanekey.Bits {
+		return uint256.Int{}, fmt.Errorf("%w: nonce of %s: lane key has %d bits, at most %d fit", policy.ErrInvalid, a.address, n, lanekey.Bits)
 	}
 	entryPoint := a.client.contracts.EntryPoint
 	data, err := a.client.chain.CallContract(ctx, callMsg(entryPoint, contracts.GetNonce(a.address, *lane)), nil)

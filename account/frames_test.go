@@ -43,15 +43,11 @@ type frames struct {
 	answers map[string][]func() (*http.Response, error)
 }
 
-// notify has done called once a request of that method came, before it is answered as if the service were
-// down.
-func (f *frames) notify(method string, done func()) {
+// script sets what answers the next requests of a method, in place of the service.
+func (f *frames) script(method string, answers ...func() (*http.Response, error)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.answers[method] = []func() (*http.Response, error){func() (*http.Response, error) {
-		done()
-		return nil, io.ErrUnexpectedEOF
-	}}
+	f.answers[method] = answers
 }
 
 func (f *frames) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -64,14 +60,21 @@ func (f *frames) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	f.note(request.Method)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if answers := f.answers[request.Method]; len(answers) > 0 {
-		f.answers[request.Method] = answers[1:]
-		return answers[0]()
+	if answer := f.next(request.Method); answer != nil {
+		return answer()
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return http.DefaultTransport.RoundTrip(r)
+}
+
+// next is the answer that comes in place of the service's, nil for none.
+func (f *frames) next(method string) (answer func() (*http.Response, error)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if answers := f.answers[method]; len(answers) > 0 {
+		answer, f.answers[method] = answers[0], answers[1:]
+	}
+	return answer
 }
 
 // note keeps the way to here, if it is the longest one to that method.
@@ -257,19 +260,27 @@ func TestFewFramesFromSendToTheServices(t *testing.T) {
 		require.NoError(t, send(t.Context()))
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		f.notify("biconomy_getUserOperationStatus", cancel) // the bundler is asked after two seconds
+		var asked sync.WaitGroup // the bundler is asked after two seconds, in both vendors' forms
+		for _, method := range []string{"biconomy_getUserOperationStatus", "pimlico_getUserOperationStatus"} {
+			asked.Add(1)
+			f.script(method, func() (*http.Response, error) {
+				asked.Done()
+				asked.Wait()
+				cancel()
+				return nil, io.ErrUnexpectedEOF
+			})
+		}
 		require.ErrorIs(t, send(ctx), context.Canceled)
 		require.NoError(t, lanes.Close(t.Context()))
 	})
 
 	t.Run("a refusal after a lost answer", func(t *testing.T) {
-		f.answers["eth_sendUserOperation"] = []func() (*http.Response, error){
+		f.script("eth_sendUserOperation",
 			func() (*http.Response, error) { return nil, io.ErrUnexpectedEOF },
 			func() (*http.Response, error) {
 				body := `{"error":{"code":-32500,"message":"AA25 invalid account nonce"}}`
 				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
-			},
-		}
+			})
 		user := w.framesClient(t, counted, biconomy).Account(w.owner.Address())
 		_, err := user.Send(t.Context(), calls, withSession, account.Sponsored())
 		require.True(t, userop.MayBeAccepted(err))

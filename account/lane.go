@@ -8,9 +8,10 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
 	"github.com/go-sesame/sesame/internal/lanekey"
 	"github.com/go-sesame/sesame/session"
-	"github.com/holiman/uint256"
 )
 
 // lane is a key of an account's nonces. It belongs to the pool while it is free, and to its reservation while

@@ -6,6 +6,7 @@ import (
 
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/internal/lanekey"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -150,8 +151,8 @@ func newSettings(opts []Option) (*settings, error) {
 	}
 	s.require(atMostOne(s.leaves != nil, s.leafOf != nil, s.signer != nil), "WithSession, WithLeafOf and WithSigner each name who signs; use one")
 	s.require(atMostOne(s.nonce != nil, s.lane != nil, s.lanes != nil), "WithNonce, WithLane and InLane each choose the nonce; use one")
-	if s.lane != nil && s.lane.BitLen() > 192 {
-		s.errs = append(s.errs, fmt.Errorf("lane key has %d bits, at most 192 fit", s.lane.BitLen()))
+	if s.lane != nil && s.lane.BitLen() > lanekey.Bits {
+		s.errs = append(s.errs, fmt.Errorf("lane key has %d bits, at most %d fit", s.lane.BitLen(), lanekey.Bits))
 	}
 	s.checkPayer()
 	if len(s.errs) > 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+
 	"github.com/go-sesame/sesame/session/internal/moment"
 	"github.com/go-sesame/sesame/session/policy"
 )

@@ -22,8 +22,8 @@ func TestLint(t *testing.T) {
 		{"another key", mintPolicy(), func(l *session.Leaf) { l.Key = policyTo },
 			[]string{"abc: danger: it belongs to key 0x3333333333333333333333333333333333333333, but its data lets key 0x1111111111111111111111111111111111111111 sign (key-mismatch)"}},
 		{"another key, ERC-20", transferPolicy(), func(l *session.Leaf) { l.Key = policyTo }, []string{
-			"abc: warning: the ERC-20 module does not look at the function: approve passes as well as transfer; use an ABI policy (any-selector)",
-			"abc: danger: it belongs to key 0x3333333333333333333333333333333333333333, but its data lets key 0x1111111111111111111111111111111111111111 sign (key-mismatch)"}},
+			"abc: danger: it belongs to key 0x3333333333333333333333333333333333333333, but its data lets key 0x1111111111111111111111111111111111111111 sign (key-mismatch)",
+			"abc: warning: the ERC-20 module does not look at the function: approve passes as well as transfer; use an ABI policy (any-selector)"}},
 		{"left the tree", transferPolicy(), func(l *session.Leaf) { l.Status, l.InTree = session.StatusRevoked, false }, nil},
 		{"left the tree with another key", mintPolicy(), func(l *session.Leaf) { l.Status, l.InTree, l.Key = session.StatusRevoked, false, policyTo }, nil},
 	}
@@ -68,4 +68,14 @@ func TestLintOrder(t *testing.T) {
 	require.Len(t, findings, 2)
 	require.Equal(t, []string{"first", "second"}, []string{findings[0].Session, findings[1].Session})
 	require.Equal(t, []policy.FindingCode{policy.FindingKey, policy.FindingAnySelector}, []policy.FindingCode{findings[0].Code, findings[1].Code})
+
+	open := mintPolicy()
+	open.Window, open.Rules = policy.Forever(), nil
+	first = leafOf(t, "first", open)
+	first.Key = policyTo
+	var codes []policy.FindingCode
+	for _, finding := range session.Lint([]session.Leaf{first}, policy.LintConfig{}) {
+		codes = append(codes, finding.Code)
+	}
+	require.Equal(t, []policy.FindingCode{policy.FindingNoEnd, policy.FindingKey, policy.FindingNoRules}, codes)
 }

@@ -9,9 +9,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/go-sesame/sesame/session/policy"
 	"github.com/holiman/uint256"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // Sessions are what one account granted on one chain: its leaves, their tree, and the store and keyring

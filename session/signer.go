@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/signature"
@@ -22,9 +21,6 @@ type Signer struct {
 	batch   bool
 	force   bool
 }
-
-// dummyKeySignature stands for the session key's signature in estimations.
-var dummyKeySignature = hexutil.MustDecode("0x73c3ac716c487ca34bb858247b5ccf1dc354fbaabdd089af3b2ac8e78ba85a4959a2d76250325bd67c11771c31fccda87c33ceec17cc0de912690521bb95ffcb1b")
 
 // NewSigner returns the signer for an operation of one call, judged by one leaf.
 func NewSigner(m policy.Modules, leaf LeafRef) (*Signer, error) {
@@ -154,7 +150,7 @@ func (s *Signer) DummySignature(*userop.Operation) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.encode(grants, dummyKeySignature), nil
+	return s.encode(grants, signature.Dummy()), nil
 }
 
 // maxRetries bounds how often signing, comparing and settling start anew because the store changed under

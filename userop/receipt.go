@@ -160,8 +160,13 @@ func (r *Receipt) revertDataOf(log *types.Log) ([]byte, bool) {
 	if r.EntryPoint != (common.Address{}) && log.Address != r.EntryPoint {
 		return nil, false
 	}
-	event, err := contracts.DecodeUserOperationRevertReason(log)
-	return event.RevertData, err == nil && event.UserOpHash == r.UserOpHash
+	if len(log.Topics) < 2 || log.Topics[1] != r.UserOpHash {
+		return nil, false
+	}
+	// Services are not always exact about the topics after the hash, which tell nothing new.
+	exact := types.Log{Topics: []common.Hash{log.Topics[0], log.Topics[1], {}}, Data: log.Data}
+	event, err := contracts.DecodeUserOperationRevertReason(&exact)
+	return event.RevertData, err == nil
 }
 
 // inclusion is the transaction and block an operation is in, as one object of a bundler's answer tells it.

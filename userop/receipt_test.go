@@ -132,6 +132,8 @@ func TestRevertDataIsTheEntryPointsOwn(t *testing.T) {
 		expect string
 	}{
 		{"the event", event(func(*types.Log) {}), "0x82b42900"},
+		{"with the hash alone", event(func(l *types.Log) { l.Topics = l.Topics[:2] }), "0x82b42900"},
+		{"with a sender that is none", event(func(l *types.Log) { l.Topics[2] = receiptTxHash }), "0x82b42900"},
 		{"of another operation", event(func(l *types.Log) { l.Topics[1] = receiptTxHash }), ""},
 		{"of another contract", event(func(l *types.Log) { l.Address = receiptSender }), ""},
 		{"another event", event(func(l *types.Log) { l.Topics[0] = receiptTxHash }), ""},

@@ -14,6 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/rpc"
+
 	"github.com/go-sesame/sesame/account/accounttest/internal/node"
 	"github.com/go-sesame/sesame/internal/kit"
 	"github.com/go-sesame/sesame/internal/localhttp"

@@ -15,12 +15,8 @@ import (
 	"github.com/go-sesame/sesame/account/accounttest/internal/artifacts"
 	"github.com/go-sesame/sesame/account/accounttest/internal/node"
 	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/go-sesame/sesame/internal/contracts"
 )
-
-// deployedProxyHash is the metadata hash at the end of the account proxy as it is deployed on public chains.
-// A proxy that was compiled here differs in these 32 bytes only; with them in place, counterfactual addresses
-// are those of public chains.
-var deployedProxyHash = common.HexToHash("0xa03b18dce0be0b4c9afe58a9eb85c35205e2cf087da098bbf1d23945bf894960")
 
 // contractsAlloc is the genesis state of the contracts: the slow part of starting a chain, and the same for
 // all chains of the process.
@@ -89,7 +85,7 @@ func withDeployedProxyHash(factory, proxy []byte) []byte {
 			return patched
 		}
 		rest = rest[at+len(program):]
-		copy(rest, deployedProxyHash[:])
+		copy(rest, contracts.ProxyMetadataHash().Bytes())
 	}
 }
 

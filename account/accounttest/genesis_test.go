@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 func TestProxyHashIsReplacedInMatchingFactoriesOnly(t *testing.T) {
@@ -13,7 +15,7 @@ func TestProxyHashIsReplacedInMatchingFactoriesOnly(t *testing.T) {
 	program, trailer := []byte("program"), []byte("dsolc-trail")
 	proxy := bytes.Join([][]byte{program, hash, trailer}, nil)
 	factory := bytes.Join([][]byte{[]byte("<"), proxy, []byte("|"), proxy, []byte(">")}, nil)
-	deployed := bytes.Join([][]byte{program, deployedProxyHash[:], trailer}, nil)
+	deployed := bytes.Join([][]byte{program, contracts.ProxyMetadataHash().Bytes(), trailer}, nil)
 
 	require.Equal(t, bytes.Join([][]byte{[]byte("<"), deployed, []byte("|"), deployed, []byte(">")}, nil), withDeployedProxyHash(factory, proxy))
 	other := []byte("a factory of something else")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+
 	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/internal/reason"
 	"github.com/go-sesame/sesame/paymaster"

@@ -10,7 +10,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/kit"
 	"github.com/go-sesame/sesame/userop"
@@ -136,11 +135,7 @@ func (p *Paymaster) Deposit(ctx context.Context, wei *big.Int) error {
 
 // Balance returns what is left of the balance that pays, in wei.
 func (p *Paymaster) Balance(ctx context.Context) (*big.Int, error) {
-	call, err := abi.Pack("function getBalance(address paymasterId)", p.id)
-	if err != nil {
-		return nil, err
-	}
-	result, err := p.estimator.chain.Call(ctx, p.contract, call)
+	result, err := p.estimator.chain.Call(ctx, p.contract, contracts.GetBalance(p.id))
 	if err != nil {
 		return nil, fmt.Errorf("balance at the paymaster: %w", err)
 	}

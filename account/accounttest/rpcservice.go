@@ -5,6 +5,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
+
 	"github.com/go-sesame/sesame/internal/jsonrpc"
 	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
 	"github.com/go-sesame/sesame/internal/localhttp"

@@ -8,14 +8,15 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/holiman/uint256"
+	"github.com/stretchr/testify/require"
+
 	"github.com/go-sesame/sesame/bundler/bundlertest"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
 	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/paymaster/paymastertest"
 	"github.com/go-sesame/sesame/userop"
-	"github.com/holiman/uint256"
-	"github.com/stretchr/testify/require"
 )
 
 // What the scripted services have in common with the ones on a chain.

@@ -17,7 +17,7 @@ import (
 
 // Markups of a price, in millionths.
 const (
-	noMarkup   = 1_000_000
+	noMarkup   = contracts.MarkupUnit
 	tillMarkup = 1_100_000
 )
 

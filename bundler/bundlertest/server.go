@@ -88,8 +88,8 @@ func NewServer(t TB, cfg Config) *Server {
 func (b *Server) script(vendor Vendor) {
 	b.On("eth_chainId", Result(hexutil.Uint64(b.chainID)))
 	b.On("eth_supportedEntryPoints", Result([]common.Address{kit.EntryPoint(b.chainID)}))
-	b.On("eth_estimateUserOperationGas", Result(map[string]string{
-		"callGasLimit": "0x186a0", "verificationGasLimit": "0x30d40", "preVerificationGas": "0xc350",
+	b.On("eth_estimateUserOperationGas", Result(map[string]hexutil.Uint64{
+		"callGasLimit": kit.CallGasLimit, "verificationGasLimit": kit.VerificationGasLimit, "preVerificationGas": kit.PreVerificationGas,
 	}))
 	b.On("eth_sendUserOperation", Compute(b.accept))
 	b.On("eth_getUserOperationReceipt", Compute(b.receipt))

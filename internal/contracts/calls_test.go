@@ -8,9 +8,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/go-sesame/sesame/abi"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/abi"
 )
 
 // Every builder makes what the generic encoder makes of the contract's signature, which agrees with
@@ -66,6 +67,7 @@ func TestBuildersAgreeWithSignatures(t *testing.T) {
 			{IncrementNonce(key), EntryPoint(), "incrementNonce", []any{key}},
 			{DepositTo(a), EntryPoint(), "depositTo", []any{a}},
 			{DepositFor(a), VerifyingPaymaster(), "depositFor", []any{a}},
+			{GetBalance(a), VerifyingPaymaster(), "getBalance", []any{a}},
 			{BalanceOf(a), EntryPoint(), "balanceOf", []any{a}},
 			{BalanceOf(a), ERC20(), "balanceOf", []any{a}},
 			{BalanceOf(a), ERC721(), "balanceOf", []any{a}},

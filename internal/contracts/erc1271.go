@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/abiword"
 )

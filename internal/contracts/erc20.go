@@ -4,8 +4,9 @@ import (
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 // ERC20 returns the interface of ERC-20 tokens.

@@ -6,9 +6,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/abiword"
-	"github.com/holiman/uint256"
 )
 
 // AccountFactory returns the interface of the smart account's factory, version 2.
@@ -79,4 +80,11 @@ func MinimalHandler() []byte {
 func GetAddressForCounterFactualAccount(deploy []byte) []byte {
 	arguments := deploy[min(abi.SelectorSize, len(deploy)):]
 	return append(newCall(selectorCounterFactualAddress, len(arguments)), arguments...)
+}
+
+// ProxyMetadataHash is the metadata hash at the end of the account proxy's code as it is deployed on public
+// chains. A proxy compiled elsewhere differs in these 32 bytes only; with them in place, counterfactual addresses
+// are those of public chains.
+func ProxyMetadataHash() common.Hash {
+	return common.HexToHash("0xa03b18dce0be0b4c9afe58a9eb85c35205e2cf087da098bbf1d23945bf894960")
 }

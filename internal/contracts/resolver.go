@@ -4,9 +4,10 @@ import (
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/abiword"
-	"github.com/holiman/uint256"
 )
 
 // AccountResolver returns the interface of the resolver, which finds accounts of version 1 that were upgraded

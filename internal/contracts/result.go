@@ -25,7 +25,7 @@ func DecodeHash(result []byte) (common.Hash, error) {
 	case 0:
 		return common.Hash{}, abi.ErrNoData
 	}
-	return common.Hash{}, fmt.Errorf("result of %s where one word of %d is expected", countBytes(len(result)), abiword.Size)
+	return common.Hash{}, fmt.Errorf("result of %s where one word of %d is expected", abiword.Count(len(result), "byte"), abiword.Size)
 }
 
 // DecodeUint256 reads a uint256, or a smaller unsigned integer.
@@ -102,12 +102,4 @@ func DecodeString(result []byte) (string, error) {
 func toUint256(v any) (n uint256.Int) {
 	n.SetFromBig(v.(*big.Int))
 	return n
-}
-
-// countBytes counts bytes in words.
-func countBytes(n int) string {
-	if n == 1 {
-		return "1 byte"
-	}
-	return fmt.Sprintf("%d bytes", n)
 }

@@ -211,7 +211,7 @@ func IsBatch(callData []byte) bool {
 func DecodeExecute(callData []byte) ([]Call, error) {
 	single := IsExecute(callData)
 	if !single && !IsBatch(callData) {
-		return nil, fmt.Errorf("%s: %w", describeData(callData), ErrNotExecute)
+		return nil, fmt.Errorf("%s: %w", abiword.Describe(callData), ErrNotExecute)
 	}
 	args, err := smartAccount().functions[[abi.SelectorSize]byte(callData[:abi.SelectorSize])].Unpack(callData)
 	if err != nil {
@@ -235,14 +235,6 @@ func zipCalls(to []common.Address, values []*big.Int, data [][]byte) ([]Call, er
 		calls[i] = Call{To: to[i], Value: toUint256(values[i]), Data: data[i]}
 	}
 	return calls, nil
-}
-
-// describeData says how much data there is, for messages.
-func describeData(data []byte) string {
-	if len(data) == 0 {
-		return "empty data"
-	}
-	return fmt.Sprintf("data 0x%x… of %s", data[:min(len(data), abi.SelectorSize)], countBytes(len(data)))
 }
 
 var (

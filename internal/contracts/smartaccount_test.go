@@ -5,10 +5,11 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/go-sesame/sesame/abi"
-	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/abiword"
 )
 
 func TestDecodeExecute(t *testing.T) {

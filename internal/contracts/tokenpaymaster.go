@@ -8,9 +8,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/holiman/uint256"
+
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/abiword"
-	"github.com/holiman/uint256"
 )
 
 // TokenPaymaster returns the interface of the token paymaster, as far as clients meet it.
@@ -47,6 +48,9 @@ func DecodeTokenPaymasterOperation(log *types.Log) (TokenPaymasterOperation, err
 		UserOpHash: v[5].(common.Hash),
 	}, nil
 }
+
+// MarkupUnit is a markup of nothing: markups are millionths of the price.
+const MarkupUnit = 1_000_000
 
 // TokenPaymasterData is the paymasterAndData of an operation that is paid for in a token: paymaster ‖ uint8
 // source ‖ abi.encode(uint48 validUntil, uint48 validAfter, address token, address oracle, uint256 rate,
@@ -126,7 +130,7 @@ func (d *TokenPaymasterData) Fee(wei *uint256.Int) (uint256.Int, error) {
 	if _, overflow := fee.MulDivOverflow(wei, &d.Rate, uint256.NewInt(1e18)); overflow {
 		return uint256.Int{}, errTooDear
 	}
-	if _, overflow := fee.MulDivOverflow(&fee, uint256.NewInt(uint64(d.Markup)), uint256.NewInt(1e6)); overflow {
+	if _, overflow := fee.MulDivOverflow(&fee, uint256.NewInt(uint64(d.Markup)), uint256.NewInt(MarkupUnit)); overflow {
 		return uint256.Int{}, errTooDear
 	}
 	return fee, nil

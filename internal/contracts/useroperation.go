@@ -2,9 +2,10 @@ package contracts
 
 import (
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/abiword"
-	"github.com/holiman/uint256"
 )
 
 // UserOperation is an operation of EntryPoint v0.6 as its functions take it. The fields are those of

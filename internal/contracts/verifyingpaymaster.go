@@ -39,12 +39,19 @@ error ReentrancyProtectionActivated()
 var (
 	selectorValidatePaymasterUserOp = newSelector(0xf465c77e)
 	selectorDepositFor              = newSelector(0xaa67c919)
+	selectorGetBalance              = newSelector(0xf8b2cb4f)
 )
 
 // DepositFor returns the calldata of depositFor(address): the call's value becomes the sponsor's balance at
 // the verifying paymaster.
 func DepositFor(paymasterID common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorDepositFor, abiword.Size), paymasterID)
+}
+
+// GetBalance returns the calldata of getBalance(address): what is left of the sponsor's balance, in wei.
+// [DecodeUint256] reads the result.
+func GetBalance(paymasterID common.Address) []byte {
+	return abiword.AppendAddress(newCall(selectorGetBalance, abiword.Size), paymasterID)
 }
 
 // ValidatePaymasterUserOp returns the calldata with which the EntryPoint has any paymaster check an

@@ -8,11 +8,12 @@ import (
 
 	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/signature"
 )
 
 // StubSponsorData has the right shape for estimating, and the contract does not accept it.
 func StubSponsorData(paymasterID common.Address) *contracts.VerifyingPaymasterData {
-	return &contracts.VerifyingPaymasterData{Paymaster: VerifyingPaymaster(), PaymasterID: paymasterID, ValidUntil: abiword.MaxUint48, Signature: StubSignature()}
+	return &contracts.VerifyingPaymasterData{Paymaster: VerifyingPaymaster(), PaymasterID: paymasterID, ValidUntil: abiword.MaxUint48, Signature: signature.Dummy()}
 }
 
 // SponsorContext is the second parameter of pm_sponsorUserOperation and pm_getFeeQuoteOrData, as far as it
@@ -76,7 +77,9 @@ type TokenQuote struct {
 // DefaultPaymasterID is whose balance at the verifying paymaster pays where nothing else is said.
 func DefaultPaymasterID() common.Address { return Address("paymaster ID") }
 
-// StubSignature is a signature of nobody's.
-func StubSignature() []byte {
-	return common.FromHex("0x73c3ac716c487ca34bb858247b5ccf1dc354fbaabdd089af3b2ac8e78ba85a4959a2d76250325bd67c11771c31fccda87c33ceec17cc0de912690521bb95ffcb1b")
-}
+// The gas limits that scripted services propose, whoever is asked.
+const (
+	CallGasLimit         = 100_000
+	VerificationGasLimit = 200_000
+	PreVerificationGas   = 50_000
+)

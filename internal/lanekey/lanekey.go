@@ -7,8 +7,11 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// Size is how many bytes the key of a lane has.
-const Size = 24
+// Size is how many bytes the key of a lane has, Bits how many bits.
+const (
+	Size = 24
+	Bits = 8 * Size
+)
 
 // New returns the key of a new lane: random, so that nobody else uses it.
 func New() (key uint256.Int) {

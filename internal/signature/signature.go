@@ -3,10 +3,12 @@
 package signature
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 )
@@ -54,3 +56,9 @@ func Form(sig []byte) ([]byte, error) {
 
 // halfOrder is half of the order of secp256k1: the largest s that OpenZeppelin's ECDSA takes.
 var halfOrder = *uint256.MustFromHex("0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0")
+
+// Dummy stands for a signature where gas is estimated: it has the right form, recovers an address that is
+// nobody's, and costs as much to check as any. It is the one that the TypeScript SDK uses.
+func Dummy() []byte { return bytes.Clone(dummy) }
+
+var dummy = hexutil.MustDecode("0x73c3ac716c487ca34bb858247b5ccf1dc354fbaabdd089af3b2ac8e78ba85a4959a2d76250325bd67c11771c31fccda87c33ceec17cc0de912690521bb95ffcb1b")

@@ -3,6 +3,7 @@ package paymastertest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -12,6 +13,7 @@ import (
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
 	"github.com/go-sesame/sesame/internal/kit"
+	"github.com/go-sesame/sesame/internal/signature"
 )
 
 // Config says how a [Server] begins. The zero value is a good one.
@@ -88,7 +90,7 @@ func TokenPaymasterAndData(token common.Address) hexutil.Bytes {
 		Token:     token,
 		Rate:      *uint256.NewInt(500_000_000),
 		Markup:    1_000_000, // none: in millionths
-		Signature: kit.StubSignature(),
+		Signature: signature.Dummy(),
 	}
 	return data.Pack()
 }
@@ -104,8 +106,8 @@ func (p *Server) sponsor(_ context.Context, request Request) (any, error) {
 		answer.PaymasterAndData = TokenPaymasterAndData(sc.TokenInfo.FeeToken)
 	}
 	if sc.CalculateGasLimits {
-		answer.CallGasLimit, answer.VerificationGasLimit = 100_000, 200_000
-		answer.PreVerificationGas = "50000"
+		answer.CallGasLimit, answer.VerificationGasLimit = kit.CallGasLimit, kit.VerificationGasLimit
+		answer.PreVerificationGas = strconv.Itoa(kit.PreVerificationGas)
 	}
 	return answer, nil
 }

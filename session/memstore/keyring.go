@@ -32,6 +32,9 @@ func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) erro
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.keys == nil {
+		s.keys = make(map[session.Ref]map[common.Address]*seal.Key)
+	}
 	if s.keys[ref] == nil {
 		s.keys[ref] = make(map[common.Address]*seal.Key)
 	}

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"github.com/holiman/uint256"
+
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/storekit"
-	"github.com/holiman/uint256"
 )
 
 // lane is a lane of one account, as it is leased.
@@ -28,6 +29,9 @@ func (s *Store) LeaseLane(ctx context.Context, ref session.Ref, holder string, t
 	free := s.freeLane(ref, now)
 	if free == nil {
 		free = &lane{key: storekit.NewLaneKey()}
+		if s.lanes == nil {
+			s.lanes = make(map[session.Ref][]*lane)
+		}
 		s.lanes[ref] = append(s.lanes[ref], free)
 	}
 	free.holder, free.until = holder, now.Add(ttl)

@@ -18,7 +18,7 @@ import (
 )
 
 // Store is a [session.FullStore] that forgets everything with the process, and hands keys out
-// ([session.KeySealer]). Make one with [New]. It is safe for concurrent use.
+// ([session.KeySealer]). The zero value is ready to use. It is safe for concurrent use.
 type Store struct {
 	users sync.WaitGroup // those that hold or change sessions
 
@@ -51,11 +51,7 @@ const (
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{
-		entries: make(map[session.Ref]*entry),
-		keys:    make(map[session.Ref]map[common.Address]*seal.Key),
-		lanes:   make(map[session.Ref][]*lane),
-	}
+	return new(Store)
 }
 
 const storeName = "memstore.Store"
@@ -182,6 +178,9 @@ func (s *Store) entry(ref session.Ref) *entry {
 	if !ok {
 		e = &entry{lock: semaphore.NewWeighted(exclusive)}
 		e.state.Store(new(session.State))
+		if s.entries == nil {
+			s.entries = make(map[session.Ref]*entry)
+		}
 		s.entries[ref] = e
 	}
 	return e

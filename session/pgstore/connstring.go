@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/go-sesame/sesame/session/policy"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 // parse reads a connection string. Its errors quote nothing of it.

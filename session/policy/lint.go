@@ -91,7 +91,7 @@ const (
 	FindingLayout FindingCode = "layout"
 	// FindingSigned: a rule orders signed numbers, which the contract takes as unsigned.
 	FindingSigned FindingCode = "signed-order"
-	// FindingKey: the leaf belongs to another key than its data says. Only package session can find it.
+	// FindingKey: the leaf belongs to another key than its data says.
 	FindingKey FindingCode = "key-mismatch"
 	// FindingTrailing: the data has bytes that nothing reads.
 	FindingTrailing FindingCode = "trailing-data"
@@ -110,6 +110,9 @@ type LintConfig struct {
 	Guards []common.Address
 	// Functions give names to selectors of policies that carry none.
 	Functions []*abi.Function
+	// Keys, by position, are the session keys that the policies are for: one whose data lets another key sign is
+	// a finding. Nothing is compared where it is nil.
+	Keys []common.Address
 }
 
 // Lint looks for what is dangerous, too wide or useless in policies, in their order; nil ones are passed
@@ -188,6 +191,7 @@ func (l *linter) lintERC20() {
 		l.add(FindingNeverHolds, SeverityWarning, "the ERC-20 module cannot read its %d bytes of data", len(l.compiled.Data))
 		return
 	}
+	l.lintKey(a.Key)
 	l.lintContract(a.Token)
 	l.add(FindingAnySelector, SeverityWarning, "the ERC-20 module does not look at the function: approve passes as well as transfer; use an ABI policy")
 	if a.MaxAmount.Eq(new(uint256.Int).SetAllOne()) {
@@ -204,6 +208,7 @@ func (l *linter) lintABI() {
 		l.add(FindingNeverHolds, SeverityWarning, "the ABI module cannot read its %d bytes of data", len(l.compiled.Data))
 		return
 	}
+	l.lintKey(p.Key)
 	l.lintContract(p.Contract)
 	if p.Limit.BitLen() > plausibleValueBits {
 		l.add(FindingUnlimited, SeverityDanger, "a call may carry %s wei, more than there is", p.Limit.Dec())
@@ -220,6 +225,12 @@ func (l *linter) lintABI() {
 	}
 	for i, rule := range rules {
 		l.lintRule(i, rule, rules, f)
+	}
+}
+
+func (l *linter) lintKey(named common.Address) {
+	if l.at < len(l.Keys) && l.Keys[l.at] != named {
+		l.add(FindingKey, SeverityDanger, "it belongs to key %s, but its data lets key %s sign", l.Keys[l.at], named)
 	}
 }
 
