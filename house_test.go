@@ -68,6 +68,34 @@ func textWidth(t *testing.T, at token.Position, text string) int {
 	return width
 }
 
+// Imports stand in three groups: the standard library's, others', ours.
+func TestImportsAreGrouped(t *testing.T) {
+	files, dirs := sources(t)
+	for _, parsed := range dirs {
+		for _, file := range parsed {
+			for i, spec := range file.Imports[:max(len(file.Imports)-1, 0)] {
+				at, next := files.Position(spec.End()), files.Position(file.Imports[i+1].Pos())
+				if at.Line+1 == next.Line && origin(spec) != origin(file.Imports[i+1]) {
+					t.Errorf("%s: imports of two origins in one group", next)
+				}
+			}
+		}
+	}
+}
+
+// origin says where an import comes from.
+func origin(spec *ast.ImportSpec) string {
+	path := strings.Trim(spec.Path.Value, `"`)
+	first, _, _ := strings.Cut(path, "/")
+	switch {
+	case strings.HasPrefix(path, "github.com/go-sesame/sesame"):
+		return "ours"
+	case strings.Contains(first, "."):
+		return "others'"
+	}
+	return "the standard library"
+}
+
 // Everything that a user can name says what it is.
 func TestExportedNamesAreDocumented(t *testing.T) {
 	files, dirs := sources(t)

@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/lanekey"
 	"github.com/go-sesame/sesame/session"
@@ -15,7 +16,7 @@ import (
 )
 
 // Call is one call the account makes: To, Value in wei, Data.
-type Call = policy.Call
+type Call = abi.Call
 
 // Account is a handle of one smart account by its address: it reads the account and acts for it with
 // sessions. It is cheap, holds no key, and is safe for concurrent use.

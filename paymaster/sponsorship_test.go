@@ -12,6 +12,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/userop"
@@ -156,4 +157,14 @@ func TestFault09ThePaymastersReasonIsKept(t *testing.T) {
 func TestFault15ABusyServiceIsAskedAgain(t *testing.T) {
 	_, err := play(t, "sponsor_busy.jsonl").SponsorUserOperation(t.Context(), operation(), request(true))
 	require.NoError(t, err)
+}
+
+// A service that wants fewer requests says so in one way to whoever asks a bundler or a paymaster.
+func TestRateLimits(t *testing.T) {
+	for _, limit := range []*paymaster.Error{{Code: -32005, Message: "slow down"}, {Code: -32000, HTTPStatus: http.StatusTooManyRequests}} {
+		require.ErrorIs(t, limit, paymaster.ErrRateLimited)
+		require.ErrorIs(t, limit, bundler.ErrRateLimited)
+		require.True(t, limit.Temporary())
+	}
+	require.NotErrorIs(t, &paymaster.Error{Code: -32500}, paymaster.ErrRateLimited)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/memstore"
@@ -25,7 +26,7 @@ func TestFindPassesOverLeavesThatWait(t *testing.T) {
 		}
 		return merkle.New(hashes).Root()
 	}
-	mint := policy.Call{To: policyNFT, Data: append([]byte{0x40, 0xd0, 0x97, 0xc3}, common.BytesToHash(policyTo[:]).Bytes()...)}
+	mint := abi.Call{To: policyNFT, Data: append([]byte{0x40, 0xd0, 0x97, 0xc3}, common.BytesToHash(policyTo[:]).Bytes()...)}
 	find := func(root common.Hash, pending session.PendingRoot, leaves ...session.Leaf) (ids []string, err error) {
 		store := memstore.New()
 		_, err = store.Apply(t.Context(), testRef, 0, &session.Change{Header: session.Header{Root: root, Pending: &pending}, Put: leaves})

@@ -28,7 +28,8 @@ type Leaf struct {
 	policy.Compiled
 }
 
-// Policy reads the leaf back as the policy it was made of; see [policy.Compiled.Policy].
+// Policy reads the leaf back as the policy it was made of; see [policy.Compiled.Policy]. It has no ID: grant
+// it again as [Named](leaf.ID, p) to keep the leaf's.
 func (l *Leaf) Policy(m policy.Modules) (policy.Policy, error) {
 	p, err := l.Compiled.Policy(m, l.Key)
 	if err != nil {

@@ -44,11 +44,11 @@ func buyPolicy() policy.ABI {
 	return p
 }
 
-func buyCall(t *testing.T, id, count any) policy.Call {
+func buyCall(t *testing.T, id, count any) abi.Call {
 	t.Helper()
 	data, err := abi.Pack("buy(uint256,uint8)", id, count)
 	require.NoError(t, err)
-	return policy.Call{To: policyNFT, Value: *uint256.NewInt(100), Data: data}
+	return abi.Call{To: policyNFT, Value: *uint256.NewInt(100), Data: data}
 }
 
 // leafOf is the policy as an active leaf of the account's tree.
@@ -103,7 +103,7 @@ func TestViolationsNameTheSession(t *testing.T) {
 
 	single, err := session.NewSigner(policy.Modules{}, sess.Leaf(0))
 	require.NoError(t, err)
-	err = single.CheckCalls(contracts.Execute(call.To, call.Value, call.Data), []policy.Call{call})
+	err = single.CheckCalls(contracts.Execute(call.To, call.Value, call.Data), []abi.Call{call})
 	require.EqualError(t, err, want)
 	var v *policy.Violation
 	require.ErrorAs(t, err, &v)
@@ -111,7 +111,7 @@ func TestViolationsNameTheSession(t *testing.T) {
 
 	batch, err := session.NewBatchSigner(policy.Modules{}, sess.Leaf(0), sess.Leaf(0))
 	require.NoError(t, err)
-	err = batch.CheckCalls(nil, []policy.Call{buyCall(t, 7, 5), call})
+	err = batch.CheckCalls(nil, []abi.Call{buyCall(t, 7, 5), call})
 	require.EqualError(t, err, "call 1: "+want)
 	require.ErrorAs(t, err, &v)
 	require.Equal(t, "abc", v.Session)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -98,7 +99,7 @@ func (r LeafRef) resolve() (*view, int, error) {
 // choose are an error matching [ErrAmbiguous], none is one matching [ErrNoLeaf]; both say for which call. A
 // leaf outside the account's tree, such as one that is being granted, is chosen only where those in the tree
 // do not do. Leaves of modules that cannot be judged locally are not found.
-func (s *Sessions) Find(m policy.Modules, calls ...policy.Call) ([]LeafRef, error) {
+func (s *Sessions) Find(m policy.Modules, calls ...abi.Call) ([]LeafRef, error) {
 	if len(calls) == 0 {
 		return nil, fmt.Errorf("%w: find session leaves for no call", policy.ErrInvalid)
 	}
@@ -115,7 +116,7 @@ func (s *Sessions) Find(m policy.Modules, calls ...policy.Call) ([]LeafRef, erro
 }
 
 // find chooses among the leaves that are eligible, by position.
-func (s *Sessions) find(m policy.Modules, v *view, calls []policy.Call, eligible func(int) bool) ([]LeafRef, error) {
+func (s *Sessions) find(m policy.Modules, v *view, calls []abi.Call, eligible func(int) bool) ([]LeafRef, error) {
 	now, allowed := s.now(), make([][]*Leaf, len(calls))
 	for i := range v.state.Leaves {
 		leaf := &v.state.Leaves[i]

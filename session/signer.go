@@ -7,6 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/signature"
 	"github.com/go-sesame/sesame/session/policy"
@@ -91,7 +92,7 @@ func (s *Signer) Check() error {
 // CheckCalls judges the operation by what is known without the chain: leaves that are revoked or out of their
 // window, and calls that a leaf's validation module would refuse. callData is the operation's, calls are the
 // calls in it. A call against a policy is a [*policy.Violation].
-func (s *Signer) CheckCalls(callData []byte, calls []policy.Call) error {
+func (s *Signer) CheckCalls(callData []byte, calls []abi.Call) error {
 	if len(calls) != len(s.leaves) {
 		return fmt.Errorf("%w: %d calls with %d leaves; a batch needs one leaf for each call (the contract would say: Lengths mismatch)", policy.ErrInvalid, len(calls), len(s.leaves))
 	}

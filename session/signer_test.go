@@ -207,10 +207,10 @@ func TestCheckCallsWantsTheKeyThatTheDataNames(t *testing.T) {
 	tests := []struct {
 		policy policy.Policy
 		keyAt  int
-		call   policy.Call
+		call   abi.Call
 	}{
 		{buyPolicy(), 0, buyCall(t, 7, 5)},
-		{transferPolicy(), 12, policy.Call{To: policyNFT, Data: data}},
+		{transferPolicy(), 12, abi.Call{To: policyNFT, Data: data}},
 	}
 	for _, test := range tests {
 		for _, named := range []common.Address{keyAddress(testKey), policyTo, {}} {
@@ -220,7 +220,7 @@ func TestCheckCallsWantsTheKeyThatTheDataNames(t *testing.T) {
 			sess, _ := fixed(t, testRef, testKey, []session.Leaf{leaf})
 			signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(0))
 			require.NoError(t, err)
-			err = signer.CheckCalls(contracts.Execute(test.call.To, test.call.Value, test.call.Data), []policy.Call{test.call})
+			err = signer.CheckCalls(contracts.Execute(test.call.To, test.call.Value, test.call.Data), []abi.Call{test.call})
 			if named == leaf.Key {
 				require.NoError(t, err)
 				continue

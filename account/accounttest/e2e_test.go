@@ -77,7 +77,7 @@ func sessionBy(key *ecdsa.PrivateKey, l leaf) signFunc {
 // grant enables the session key manager and sets the root to the leaf.
 func (s *stage) grant(a owned, l leaf) {
 	s.t.Helper()
-	s.do(s.draft(a.address, 0, contracts.ExecuteBatch([]contracts.Call{
+	s.do(s.draft(a.address, 0, contracts.ExecuteBatch([]abi.Call{
 		{To: a.address, Data: contracts.EnableModule(s.chain.Contracts.SessionKeyManager)},
 		{To: s.chain.Contracts.SessionKeyManager, Data: contracts.SetMerkleRoot(l.hash())},
 	})), ownedBy(a.key))

@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest/internal/model"
 	"github.com/go-sesame/sesame/internal/contracts"
@@ -100,7 +101,7 @@ func (m *Model) fundPaymasters(wei *uint256.Int) {
 		return
 	}
 	m.machine.Issue(Address("faucet"), new(uint256.Int).Lsh(wei, 1))
-	deposits := []contracts.Call{
+	deposits := []abi.Call{
 		{To: m.Contracts.Paymaster, Data: contracts.DepositFor(kit.DefaultPaymasterID())},
 		{To: m.Contracts.EntryPoint, Data: contracts.DepositTo(m.Contracts.TokenPaymaster)},
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/internal/contracts"
@@ -290,7 +291,7 @@ var sessionStories = map[string]func(*side){
 		op.CallData, op.PaymasterAndData = contracts.ExecuteBatch(nil), nil
 		s.fund(owner, 100)
 		s.batchSigned("nobody's session", op, nil)
-		op.CallData = contracts.ExecuteBatch([]contracts.Call{s.mint(owner.Address())})
+		op.CallData = contracts.ExecuteBatch([]abi.Call{s.mint(owner.Address())})
 		op.Nonce.AddUint64(&op.Nonce, 1)
 		s.batchSigned("too few sessions", op, nil)
 		s.batchSigned("a session that is none", op, []contracts.CallAuthorization{{Authorization: contracts.Authorization{Module: s.at.ABISessionModule}}})

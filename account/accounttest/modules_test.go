@@ -105,7 +105,7 @@ func TestABIModuleTakesSingleCallsOnly(t *testing.T) {
 	s.deploy(user)
 	session := mintTo(Address("session"), user.address)
 	s.grant(user, session)
-	batch := contracts.ExecuteBatch([]contracts.Call{{To: s.chain.Contracts.NFT, Data: safeMint(user.address)}})
+	batch := contracts.ExecuteBatch([]abi.Call{{To: s.chain.Contracts.NFT, Data: safeMint(user.address)}})
 	err := s.sponsor(s.draft(user.address, 0, batch), sessionBy(Key("session"), session))
 	requireRPCError(t, err, codeRejected, "AA23 reverted: ABISV Not Execute Selector")
 
@@ -167,9 +167,9 @@ func TestBatchedSessionRouter(t *testing.T) {
 
 	key := func(hash common.Hash) []byte { return personalSign(Key("session"), hash) }
 	mints := func(to ...common.Address) []byte {
-		calls := make([]contracts.Call, len(to))
+		calls := make([]abi.Call, len(to))
 		for i := range to {
-			calls[i] = contracts.Call{To: s.chain.Contracts.NFT, Data: safeMint(to[i])}
+			calls[i] = abi.Call{To: s.chain.Contracts.NFT, Data: safeMint(to[i])}
 		}
 		return contracts.ExecuteBatch(calls)
 	}

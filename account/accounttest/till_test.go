@@ -66,7 +66,7 @@ func (s *stage) approving(token common.Address, amount uint64) []byte {
 	at := s.chain.Contracts
 	store, err := abi.Pack("function store(uint256 n)", 1)
 	require.NoError(s.t, err)
-	return contracts.ExecuteBatch([]contracts.Call{
+	return contracts.ExecuteBatch([]abi.Call{
 		{To: token, Data: contracts.Approve(at.TokenPaymaster, *uint256.NewInt(amount))},
 		{To: at.Target, Data: store},
 	})

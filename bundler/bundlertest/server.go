@@ -46,10 +46,6 @@ const (
 // chain and EntryPoint, quotes 2 gwei with a tip of 1 gwei, estimates 100,000 / 200,000 / 50,000 gas, accepts
 // every operation under its own hash, and has a receipt of success for it at once. It is safe for concurrent
 // use.
-//
-// On(method, answers...) sets the answers to a method: one request after another takes the next, and the last
-// one stays. Otherwise(answer) sets the answer to all other methods. Requests(method) and Count(method) are
-// the log, of all methods where it is empty. URL() is the server's address, and Close() stops it.
 type Server struct {
 	*jsonrpctest.Server
 	chainID uint64
@@ -83,6 +79,24 @@ func NewServer(t TB, cfg Config) *Server {
 	t.Cleanup(func() { jsonrpctest.LogClose(t, "scripted bundler", b.Close) })
 	return b
 }
+
+// URL returns the server's address, on 127.0.0.1.
+func (b *Server) URL() string { return b.Server.URL() }
+
+// On sets the answers to a method: one request after another takes the next, and the last one stays.
+func (b *Server) On(method string, answers ...Answer) { b.Server.On(method, answers...) }
+
+// Otherwise sets the answer to all methods that have none of their own.
+func (b *Server) Otherwise(answer Answer) { b.Server.Otherwise(answer) }
+
+// Requests returns the requests of a method that came, in order; of all methods where it is empty.
+func (b *Server) Requests(method string) []Request { return b.Server.Requests(method) }
+
+// Count returns how many [Server.Requests] there are.
+func (b *Server) Count(method string) int { return b.Server.Count(method) }
+
+// Close stops the server, and waits until it has.
+func (b *Server) Close() error { return b.Server.Close() }
 
 // script sets the answers of a bundler on which everything goes well.
 func (b *Server) script(vendor Vendor) {

@@ -1,5 +1,5 @@
-// Multichain-grant grants the same session on three chains with one signature of the owner, and uses it on
-// each.
+// Multichain-grant grants the same session on several chains, three unless flags name others, with one
+// signature of the owner, and uses it on each.
 //
 // Without flags it does so on three devnets in its own process; with -chain, given once for each, on those
 // chains.
@@ -112,7 +112,7 @@ func grantEverywhere(ctx context.Context, out io.Writer, networks []*accounttest
 		return err
 	}
 
-	fmt.Fprintln(out, "The owner grants a session on three chains")
+	fmt.Fprintf(out, "The owner grants a session on %d chains\n", len(legs))
 	line(out, "account", legs[0].Account.Address())
 	granted, err := account.GrantTogether(ctx, store, legs...)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/abi"
 )
 
 func BenchmarkExecute(b *testing.B) {
@@ -16,7 +18,7 @@ func BenchmarkExecute(b *testing.B) {
 }
 
 func BenchmarkExecuteBatch(b *testing.B) {
-	calls := []Call{{To: alice, Data: make([]byte, 68)}, {To: alice, Data: make([]byte, 36)}}
+	calls := []abi.Call{{To: alice, Data: make([]byte, 68)}, {To: alice, Data: make([]byte, 36)}}
 	b.ReportAllocs()
 	for b.Loop() {
 		ExecuteBatch(calls)
@@ -24,7 +26,7 @@ func BenchmarkExecuteBatch(b *testing.B) {
 }
 
 func BenchmarkDecodeExecute(b *testing.B) {
-	data := ExecuteBatch([]Call{{To: alice, Data: make([]byte, 68)}, {To: alice, Data: make([]byte, 36)}})
+	data := ExecuteBatch([]abi.Call{{To: alice, Data: make([]byte, 68)}, {To: alice, Data: make([]byte, 36)}})
 	b.ReportAllocs()
 	for b.Loop() {
 		_, err := DecodeExecute(data)

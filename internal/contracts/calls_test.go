@@ -23,11 +23,11 @@ func TestBuildersAgreeWithSignatures(t *testing.T) {
 	for _, n := range []int{0, 1, 31, 32, 33, 100} {
 		a, b, value, data, hash := address(), address(), number(), randomBytes(r, n), common.Hash(randomBytes(r, 32))
 		key := *new(uint256.Int).SetBytes(randomBytes(r, 24))
-		var calls []Call
+		var calls []abi.Call
 		var to, values, datas []any
 		var ops []UserOperation
 		for i := range n % 5 {
-			calls = append(calls, Call{address(), number(), randomBytes(r, n+i)})
+			calls = append(calls, abi.Call{To: address(), Value: number(), Data: randomBytes(r, n+i)})
 			to, values, datas = append(to, calls[i].To), append(values, calls[i].Value), append(datas, calls[i].Data)
 			ops = append(ops, UserOperation{address(), number(), randomBytes(r, n), randomBytes(r, i), number(), number(), number(), number(), number(), randomBytes(r, 32), randomBytes(r, 3*n)})
 		}

@@ -13,7 +13,7 @@ import (
 var receiver = common.HexToAddress("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")
 
 func ExampleDecodeExecute() {
-	callData := contracts.ExecuteBatch([]contracts.Call{
+	callData := contracts.ExecuteBatch([]abi.Call{
 		{To: receiver, Value: *uint256.NewInt(1)},
 		{To: receiver, Data: contracts.Transfer(receiver, *uint256.NewInt(2))},
 	})

@@ -83,8 +83,8 @@ func GetAddressForCounterFactualAccount(deploy []byte) []byte {
 }
 
 // ProxyMetadataHash is the metadata hash at the end of the account proxy's code as it is deployed on public
-// chains. A proxy compiled elsewhere differs in these 32 bytes only; with them in place, counterfactual addresses
-// are those of public chains.
+// chains. A proxy compiled elsewhere differs in these 32 bytes only; with them in place, counterfactual
+// addresses are those of public chains.
 func ProxyMetadataHash() common.Hash {
 	return common.HexToHash("0xa03b18dce0be0b4c9afe58a9eb85c35205e2cf087da098bbf1d23945bf894960")
 }

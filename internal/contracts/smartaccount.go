@@ -123,24 +123,6 @@ func SignatureModule(signature []byte) (module common.Address) {
 	return module
 }
 
-// Call is one call that the account makes.
-type Call struct {
-	To common.Address
-	// Value is what the account sends along, in wei.
-	Value uint256.Int
-	Data  []byte
-}
-
-// String says the call in words: what is sent along, the function's selector and how many bytes follow it,
-// and who is called.
-func (c Call) String() string {
-	what := fmt.Sprintf("0x%x", c.Data)
-	if rest := len(c.Data) - abi.SelectorSize; rest >= 0 {
-		what = fmt.Sprintf("0x%x with %d bytes", c.Data[:abi.SelectorSize], rest)
-	}
-	return fmt.Sprintf("%s wei and %s to %s", c.Value.Dec(), what, c.To)
-}
-
 // The short names are mined for cheap selectors; the account answers to the long ones as well.
 var (
 	selectorExecute          = newSelector(0x0000189a) // execute_ncC
@@ -161,7 +143,7 @@ func Execute(to common.Address, value uint256.Int, data []byte) []byte {
 
 // ExecuteBatch returns the calldata with which the EntryPoint lets the account make calls in order, all or
 // none: executeBatch_y6U(address[],uint256[],bytes[]). The account refuses a batch of none.
-func ExecuteBatch(calls []Call) []byte {
+func ExecuteBatch(calls []abi.Call) []byte {
 	list := abiword.HashesSize(len(calls)) // as large as any list of words
 	tails := 0
 	for _, c := range calls {
@@ -208,7 +190,7 @@ func IsBatch(callData []byte) bool {
 // or one of their long names. It takes only what the standard encoder makes (see [abi.Function.Unpack]), so
 // that what it returns is all that the calldata does. Other calldata is [ErrNotExecute]; a batch that the
 // account would refuse, for being empty or for lists of different lengths, is an error as well.
-func DecodeExecute(callData []byte) ([]Call, error) {
+func DecodeExecute(callData []byte) ([]abi.Call, error) {
 	single := IsExecute(callData)
 	if !single && !IsBatch(callData) {
 		return nil, fmt.Errorf("%s: %w", abiword.Describe(callData), ErrNotExecute)
@@ -218,21 +200,21 @@ func DecodeExecute(callData []byte) ([]Call, error) {
 		return nil, err
 	}
 	if single {
-		return []Call{{To: args[0].(common.Address), Value: toUint256(args[1]), Data: args[2].([]byte)}}, nil
+		return []abi.Call{{To: args[0].(common.Address), Value: toUint256(args[1]), Data: args[2].([]byte)}}, nil
 	}
 	return zipCalls(args[0].([]common.Address), args[1].([]*big.Int), args[2].([][]byte))
 }
 
-func zipCalls(to []common.Address, values []*big.Int, data [][]byte) ([]Call, error) {
+func zipCalls(to []common.Address, values []*big.Int, data [][]byte) ([]abi.Call, error) {
 	if len(to) == 0 {
 		return nil, errors.New("executeBatch of no calls: the account refuses it")
 	}
 	if len(values) != len(to) || len(data) != len(to) {
 		return nil, fmt.Errorf("executeBatch of %d addresses, %d values and %d data: the account refuses it", len(to), len(values), len(data))
 	}
-	calls := make([]Call, len(to))
+	calls := make([]abi.Call, len(to))
 	for i := range calls {
-		calls[i] = Call{To: to[i], Value: toUint256(values[i]), Data: data[i]}
+		calls[i] = abi.Call{To: to[i], Value: toUint256(values[i]), Data: data[i]}
 	}
 	return calls, nil
 }

@@ -13,10 +13,13 @@ import (
 )
 
 func TestDecodeExecute(t *testing.T) {
-	calls := []Call{{alice, *uint256.NewInt(5), []byte{1, 2, 3}}, {common.Address{1}, *new(uint256.Int).SetAllOne(), []byte{}}}
+	calls := []abi.Call{
+		{To: alice, Value: *uint256.NewInt(5), Data: []byte{1, 2, 3}},
+		{To: common.Address{1}, Value: *new(uint256.Int).SetAllOne(), Data: []byte{}},
+	}
 	for _, test := range []struct {
 		data  []byte
-		calls []Call
+		calls []abi.Call
 		batch bool
 	}{
 		{Execute(alice, *uint256.NewInt(5), []byte{1, 2, 3}), calls[:1], false},
@@ -41,7 +44,7 @@ func TestDecodeExecuteRefuses(t *testing.T) {
 	unequal, err := abi.Pack("executeBatch_y6U(address[],uint256[],bytes[])", []any{alice, alice}, []int{1}, []string{"0x"})
 	require.NoError(t, err)
 	good := Execute(alice, uint256.Int{}, []byte{1})
-	overlap := ExecuteBatch([]Call{{To: alice}, {To: alice}})
+	overlap := ExecuteBatch([]abi.Call{{To: alice}, {To: alice}})
 	copy(overlap[len(overlap)-3*abiword.Size:], overlap[len(overlap)-4*abiword.Size:len(overlap)-3*abiword.Size])
 	for _, test := range []struct {
 		data    []byte
@@ -68,7 +71,7 @@ func TestDecodeExecuteRefuses(t *testing.T) {
 // What DecodeExecute takes is exactly what the builders make.
 func FuzzDecodeExecute(f *testing.F) {
 	f.Add(Execute(alice, *uint256.NewInt(1), []byte{1}))
-	f.Add(ExecuteBatch([]Call{{To: alice, Data: []byte{1}}, {To: alice}}))
+	f.Add(ExecuteBatch([]abi.Call{{To: alice, Data: []byte{1}}, {To: alice}}))
 	f.Add(withSelector(selectorExecuteBatchLong, ExecuteBatch(nil)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		calls, err := DecodeExecute(data)
@@ -87,12 +90,12 @@ func FuzzDecodeExecute(f *testing.F) {
 func TestCallsPrintInWords(t *testing.T) {
 	to := common.HexToAddress("0x2222222222222222222222222222222222222222")
 	for _, tt := range []struct {
-		call Call
+		call abi.Call
 		want string
 	}{
-		{Call{To: to, Value: *uint256.NewInt(5)}, "5 wei and 0x to 0x2222222222222222222222222222222222222222"},
-		{Call{To: to, Data: []byte{1, 2}}, "0 wei and 0x0102 to 0x2222222222222222222222222222222222222222"},
-		{Call{To: to, Data: []byte{1, 2, 3, 4, 5}}, "0 wei and 0x01020304 with 1 bytes to 0x2222222222222222222222222222222222222222"},
+		{abi.Call{To: to, Value: *uint256.NewInt(5)}, "5 wei and 0x to 0x2222222222222222222222222222222222222222"},
+		{abi.Call{To: to, Data: []byte{1, 2}}, "0 wei and 0x0102 to 0x2222222222222222222222222222222222222222"},
+		{abi.Call{To: to, Data: []byte{1, 2, 3, 4, 5}}, "0 wei and 0x01020304 with 1 bytes to 0x2222222222222222222222222222222222222222"},
 	} {
 		require.Equal(t, tt.want, tt.call.String())
 	}

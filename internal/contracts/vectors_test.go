@@ -9,6 +9,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/userop"
@@ -20,8 +21,8 @@ type vectorCall struct {
 	Data  hexutil.Bytes
 }
 
-func (c vectorCall) call() contracts.Call {
-	return contracts.Call{To: c.To, Value: *c.Value, Data: c.Data}
+func (c vectorCall) call() abi.Call {
+	return abi.Call{To: c.To, Value: *c.Value, Data: c.Data}
 }
 
 type accountVector struct {
@@ -67,10 +68,10 @@ func TestAccountVectors(t *testing.T) {
 		same(v.Execute.CallData, contracts.Execute(single.To, single.Value, single.Data))
 		decoded, err := contracts.DecodeExecute(v.Execute.CallData)
 		require.NoError(t, err)
-		require.Equal(t, []contracts.Call{single}, decoded)
+		require.Equal(t, []abi.Call{single}, decoded)
 		require.False(t, contracts.IsBatch(v.Execute.CallData))
 
-		var batch []contracts.Call
+		var batch []abi.Call
 		for _, c := range v.ExecuteBatch.Calls {
 			batch = append(batch, c.call())
 		}

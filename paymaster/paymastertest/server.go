@@ -29,10 +29,6 @@ type Config struct {
 // paymasterAndData has the right shape and a signature that no chain accepts, and its limits are 100,000 /
 // 200,000 / 50,000 gas where it is asked for them. In ERC-20 mode it quotes at most 0.5 of the demo chain's
 // Token6 and takes 500 of a token for one ether. It is safe for concurrent use.
-//
-// On(method, answers...) sets the answers to a method: one request after another takes the next, and the last
-// one stays. Otherwise(answer) sets the answer to all other methods. Requests(method) and Count(method) are
-// the log, of all methods where it is empty. URL() is the server's address, and Close() stops it.
 type Server struct{ *jsonrpctest.Server }
 
 // StartServer starts a server; the caller closes it.
@@ -60,6 +56,24 @@ func NewServer(t TB, cfg Config) *Server {
 	t.Cleanup(func() { jsonrpctest.LogClose(t, "scripted paymaster", p.Close) })
 	return p
 }
+
+// URL returns the server's address, on 127.0.0.1.
+func (p *Server) URL() string { return p.Server.URL() }
+
+// On sets the answers to a method: one request after another takes the next, and the last one stays.
+func (p *Server) On(method string, answers ...Answer) { p.Server.On(method, answers...) }
+
+// Otherwise sets the answer to all methods that have none of their own.
+func (p *Server) Otherwise(answer Answer) { p.Server.Otherwise(answer) }
+
+// Requests returns the requests of a method that came, in order; of all methods where it is empty.
+func (p *Server) Requests(method string) []Request { return p.Server.Requests(method) }
+
+// Count returns how many [Server.Requests] there are.
+func (p *Server) Count(method string) int { return p.Server.Count(method) }
+
+// Close stops the server, and waits until it has.
+func (p *Server) Close() error { return p.Server.Close() }
 
 // script sets the answers of a paymaster that sponsors everything.
 func (p *Server) script() {

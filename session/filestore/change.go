@@ -13,8 +13,8 @@ import (
 	"github.com/go-sesame/sesame/session/storekit"
 )
 
-// apply makes a change to an account at that version, as [session.State.Apply] does, but touches only the
-// leaves concerned.
+// apply makes a change to an account at that version, as [storekit.Apply] does, but touches only the leaves
+// concerned.
 func apply(tx *bbolt.Tx, ref session.Ref, version uint64, change *session.Change) error {
 	have, err := sessionsOf(tx, ref).version()
 	if err != nil {

@@ -91,7 +91,7 @@ func (c *contractVM) sign() error {
 }
 
 // validateCall runs validateSessionParams, as the batched session router does.
-func (c *contractVM) validateCall(leaf *policy.Compiled, call policy.Call) verdict {
+func (c *contractVM) validateCall(leaf *policy.Compiled, call abi.Call) verdict {
 	input := crypto.Keccak256([]byte("validateSessionParams(address,uint256,bytes,bytes,bytes)"))[:4]
 	input = abiword.AppendAddress(input, call.To)
 	input = abiword.AppendUint256(input, &call.Value)

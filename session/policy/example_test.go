@@ -104,7 +104,7 @@ func ExampleCheckCall() {
 		fmt.Println(err)
 		return
 	}
-	err = policy.CheckCall(policy.Modules{}, &compiled, policy.Call{To: exampleShop, Data: data})
+	err = policy.CheckCall(policy.Modules{}, &compiled, abi.Call{To: exampleShop, Data: data})
 	fmt.Println(err)
 
 	var violation *policy.Violation

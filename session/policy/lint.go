@@ -110,14 +110,14 @@ type LintConfig struct {
 	Guards []common.Address
 	// Functions give names to selectors of policies that carry none.
 	Functions []*abi.Function
-	// Keys, by position, are the session keys that the policies are for: one whose data lets another key sign is
-	// a finding. Nothing is compared where it is nil.
+	// Keys, by position, are the session keys that the policies are for: one whose data lets another key sign
+	// is a finding. Nothing is compared where it is nil.
 	Keys []common.Address
 }
 
 // Lint looks for what is dangerous, too wide or useless in policies, in their order; nil ones are passed
 // over. That it finds nothing does not make a session safe: what the allowed functions do is up to their
-// contracts. For the leaves of a session there is session.Lint.
+// contracts. For the leaves of an account there is session.Lint.
 func Lint(c LintConfig, policies ...*Compiled) []Finding {
 	c.Modules = c.Modules.WithDefaults()
 	l := linter{LintConfig: c}

@@ -17,9 +17,6 @@ type Policy interface {
 	SessionKey() common.Address
 }
 
-// Call is one call the account is asked to make: To, Value in wei, Data.
-type Call = contracts.Call
-
 // Modules are the session contracts of a deployment. The zero value of a field means the address that
 // Biconomy deployed on every supported chain; see [Modules.WithDefaults].
 type Modules struct {

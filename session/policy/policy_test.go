@@ -357,7 +357,7 @@ func FuzzCompiledPolicy(f *testing.F) {
 		}
 		require.NotEmpty(t, leaf.Describe(modules))
 		policy.Lint(policy.LintConfig{}, &leaf)
-		_ = policy.CheckCall(modules, &leaf, policy.Call{Data: data})
+		_ = policy.CheckCall(modules, &leaf, abi.Call{Data: data})
 		p, err := leaf.Policy(modules, policyKey)
 		if err != nil {
 			return

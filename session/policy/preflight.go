@@ -17,7 +17,7 @@ import (
 //
 // A module that is neither of m's cannot be judged: that is nil too, and left to the chain. Windows, the
 // leaf's place in the tree and signatures are not looked at; session.Signer does.
-func CheckCall(m Modules, c *Compiled, call Call) error {
+func CheckCall(m Modules, c *Compiled, call abi.Call) error {
 	var v *Violation
 	switch m = m.WithDefaults(); c.Module {
 	case m.ABI:

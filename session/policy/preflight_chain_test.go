@@ -12,6 +12,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/session/policy"
 )
@@ -19,7 +20,7 @@ import (
 // trial is one question to a module and to the preflight.
 type trial struct {
 	leaf     policy.Compiled
-	call     policy.Call
+	call     abi.Call
 	callData []byte
 }
 
@@ -109,7 +110,7 @@ func FuzzPreflightDifferential(f *testing.F) {
 		}
 		q := &trial{
 			leaf:     policy.Compiled{Module: module, Data: data},
-			call:     policy.Call{To: common.BytesToAddress(to), Data: call},
+			call:     abi.Call{To: common.BytesToAddress(to), Data: call},
 			callData: callData,
 		}
 		q.call.Value.SetBytes(value)
@@ -168,7 +169,7 @@ func (g *generator) abiTrial(vm *contractVM) *trial {
 	}
 	limit := g.word()
 	clear(limit[:16])
-	call := policy.Call{To: contract, Data: data}
+	call := abi.Call{To: contract, Data: data}
 	call.Value.SetBytes(limit[:])
 	switch {
 	case g.oneIn(8):
@@ -228,7 +229,7 @@ func (g *generator) erc20Trial(vm *contractVM) *trial {
 	key = abiword.AppendWord(key, amount)
 	data := abiword.AppendAddress([]byte{0xa9, 0x05, 0x9c, 0xbb}, recipient)
 	data = abiword.AppendWord(data, amount)
-	call := policy.Call{To: token, Data: data}
+	call := abi.Call{To: token, Data: data}
 	switch g.IntN(12) {
 	case 0:
 		call.Value.SetUint64(g.Uint64())

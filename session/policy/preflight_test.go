@@ -21,10 +21,10 @@ func buyLeaf(t testing.TB) *policy.Compiled {
 	return &leaf
 }
 
-func buyCall(t testing.TB, id, count any) policy.Call {
+func buyCall(t testing.TB, id, count any) abi.Call {
 	data, err := abi.Pack("buy(uint256,uint8)", id, count)
 	require.NoError(t, err)
-	return policy.Call{To: policyNFT, Value: *uint256.NewInt(100), Data: data}
+	return abi.Call{To: policyNFT, Value: *uint256.NewInt(100), Data: data}
 }
 
 func TestCheckCall(t *testing.T) {
@@ -32,42 +32,42 @@ func TestCheckCall(t *testing.T) {
 	tests := []struct {
 		name   string
 		leaf   func(*policy.Compiled)
-		call   func(*policy.Call)
+		call   func(*abi.Call)
 		want   string
 		reason string
 		rule   int
 		arg    string
 	}{
-		{"contract", nil, func(c *policy.Call) { c.To = policyTo },
+		{"contract", nil, func(c *abi.Call) { c.To = policyTo },
 			"session leaf: contract: 0x3333333333333333333333333333333333333333 must be = 0x2222222222222222222222222222222222222222 (the contract would say: ABISV Destination Forbidden)",
 			"ABISV Destination Forbidden", policy.NoRule, "contract"},
-		{"selector", nil, func(c *policy.Call) { c.Data[0]++ },
+		{"selector", nil, func(c *abi.Call) { c.Data[0]++ },
 			"session leaf: selector: 0xea0bc7b1 must be = 0xe90bc7b1 (the contract would say: ABISV Selector Forbidden)",
 			"ABISV Selector Forbidden", policy.NoRule, "selector"},
-		{"no selector", nil, func(c *policy.Call) { c.Data = c.Data[:3] },
+		{"no selector", nil, func(c *abi.Call) { c.Data = c.Data[:3] },
 			"session leaf: calldata of 3 bytes has no selector" + noReason, "", policy.NoRule, ""},
-		{"value", nil, func(c *policy.Call) { c.Value = *uint256.NewInt(101) },
+		{"value", nil, func(c *abi.Call) { c.Value = *uint256.NewInt(101) },
 			"session leaf: value: 101 must be ≤ 100 (the contract would say: ABISV Permitted Value Exceeded)",
 			"ABISV Permitted Value Exceeded", policy.NoRule, "value"},
-		{"rule", nil, func(c *policy.Call) { c.Data[67] = 6 },
+		{"rule", nil, func(c *abi.Call) { c.Data[67] = 6 },
 			"session leaf: rule 1 (count): 6 must be ≤ 5 (the contract would say: ABISV Arg Rule Violated)",
 			"ABISV Arg Rule Violated", 1, "count"},
-		{"rule on what is no uint8", nil, func(c *policy.Call) { c.Data[4+32] = 1 },
+		{"rule on what is no uint8", nil, func(c *abi.Call) { c.Data[4+32] = 1 },
 			"session leaf: rule 1 (count): 0x0100000000000000000000000000000000000000000000000000000000000005 (no uint8) must be ≤ 5 (the contract would say: ABISV Arg Rule Violated)",
 			"ABISV Arg Rule Violated", 1, "count"},
-		{"rule of a function that is not known", func(l *policy.Compiled) { l.Function = "" }, func(c *policy.Call) { c.Data[35] = 8 },
+		{"rule of a function that is not known", func(l *policy.Compiled) { l.Function = "" }, func(c *abi.Call) { c.Data[35] = 8 },
 			"session leaf: rule 0 (the word at offset 0): 0x0000000000000000000000000000000000000000000000000000000000000008 must be = 0x0000000000000000000000000000000000000000000000000000000000000007 (the contract would say: ABISV Arg Rule Violated)",
 			"ABISV Arg Rule Violated", 0, "the word at offset 0"},
-		{"rule with an unknown condition", func(l *policy.Compiled) { l.Data[64] = 6 }, func(*policy.Call) {},
+		{"rule with an unknown condition", func(l *policy.Compiled) { l.Data[64] = 6 }, func(*abi.Call) {},
 			"session leaf: rule 0 (id): condition 6 never holds (the contract would say: ABISV Arg Rule Violated)",
 			"ABISV Arg Rule Violated", 0, "id"},
-		{"short calldata", nil, func(c *policy.Call) { c.Data = c.Data[:67] },
+		{"short calldata", nil, func(c *abi.Call) { c.Data = c.Data[:67] },
 			"session leaf: rule 1 (count): calldata of 67 bytes ends before the word at offset 32 does" + noReason, "", 1, "count"},
-		{"rule that is not there", func(l *policy.Compiled) { l.Data[61] = 3 }, func(*policy.Call) {},
+		{"rule that is not there", func(l *policy.Compiled) { l.Data[61] = 3 }, func(*abi.Call) {},
 			"session leaf: rule 2: session key data ends before this rule, which it counts" + noReason, "", 2, ""},
-		{"short session key data", func(l *policy.Compiled) { l.Data = l.Data[:61] }, func(c *policy.Call) { c.To = policyTo },
+		{"short session key data", func(l *policy.Compiled) { l.Data = l.Data[:61] }, func(c *abi.Call) { c.To = policyTo },
 			"session leaf: session key data of 61 bytes, the ABI module reads at least 62" + noReason, "", policy.NoRule, ""},
-		{"no calldata", nil, func(c *policy.Call) { c.Data = nil },
+		{"no calldata", nil, func(c *abi.Call) { c.Data = nil },
 			"session leaf: calldata of 0 bytes has no selector" + noReason, "", policy.NoRule, ""},
 	}
 	for _, tt := range tests {
@@ -97,26 +97,26 @@ func TestCheckERC20Call(t *testing.T) {
 	const noReason = " (the contract would revert without a reason)"
 	tests := []struct {
 		name   string
-		change func(*policy.Compiled, *policy.Call)
+		change func(*policy.Compiled, *abi.Call)
 		want   string
 		reason string
 		arg    string
 	}{
-		{"token", func(_ *policy.Compiled, c *policy.Call) { c.To = policyTo },
+		{"token", func(_ *policy.Compiled, c *abi.Call) { c.To = policyTo },
 			"session leaf: contract: 0x3333333333333333333333333333333333333333 must be = 0x2222222222222222222222222222222222222222 (the contract would say: ERC20SV Invalid Token)",
 			"ERC20SV Invalid Token", "contract"},
-		{"value", func(_ *policy.Compiled, c *policy.Call) { c.Value.SetOne() },
+		{"value", func(_ *policy.Compiled, c *abi.Call) { c.Value.SetOne() },
 			"session leaf: value: 1 must be = 0 (the contract would say: ERC20SV Non Zero Value)", "ERC20SV Non Zero Value", "value"},
-		{"recipient", func(_ *policy.Compiled, c *policy.Call) { c.Data[35] = 0 },
+		{"recipient", func(_ *policy.Compiled, c *abi.Call) { c.Data[35] = 0 },
 			"session leaf: recipient: 0x3333333333333333333333333333333333333300 must be = 0x3333333333333333333333333333333333333333 (the contract would say: ERC20SV Wrong Recipient)",
 			"ERC20SV Wrong Recipient", "recipient"},
-		{"amount", func(_ *policy.Compiled, c *policy.Call) { c.Data[67]++ },
+		{"amount", func(_ *policy.Compiled, c *abi.Call) { c.Data[67]++ },
 			"session leaf: amount: 101 must be ≤ 100 (the contract would say: ERC20SV Max Amount Exceeded)", "ERC20SV Max Amount Exceeded", "amount"},
-		{"address", func(_ *policy.Compiled, c *policy.Call) { c.Data[4] = 1 },
+		{"address", func(_ *policy.Compiled, c *abi.Call) { c.Data[4] = 1 },
 			"session leaf: the first argument of the call is not an address" + noReason, "", ""},
-		{"short calldata", func(_ *policy.Compiled, c *policy.Call) { c.Data = c.Data[:67] },
+		{"short calldata", func(_ *policy.Compiled, c *abi.Call) { c.Data = c.Data[:67] },
 			"session leaf: calldata of 67 bytes has no address and amount" + noReason, "", ""},
-		{"session key data", func(l *policy.Compiled, _ *policy.Call) { l.Data = l.Data[:127] },
+		{"session key data", func(l *policy.Compiled, _ *abi.Call) { l.Data = l.Data[:127] },
 			"session leaf: session key data of 127 bytes is not three addresses and an amount" + noReason, "", ""},
 	}
 	for _, tt := range tests {
@@ -125,7 +125,7 @@ func TestCheckERC20Call(t *testing.T) {
 			require.NoError(t, err)
 			data, err := abi.Pack("approve(address,uint256)", policyTo, 100)
 			require.NoError(t, err)
-			call := policy.Call{To: policyNFT, Data: data}
+			call := abi.Call{To: policyNFT, Data: data}
 			require.NoError(t, policy.CheckCall(policy.Modules{}, &leaf, call), "the module does not look at the selector")
 			tt.change(&leaf, &call)
 			requireViolation(t, policy.CheckCall(policy.Modules{}, &leaf, call), tt.want, tt.reason, policy.NoRule, tt.arg)
@@ -191,7 +191,7 @@ func TestCheckERC20Operation(t *testing.T) {
 // What only the chain can judge is left to it.
 func TestCheckUnknownModule(t *testing.T) {
 	leaf := buyLeaf(t)
-	require.NoError(t, policy.CheckCall(policy.Modules{ABI: common.Address{9}}, leaf, policy.Call{}))
+	require.NoError(t, policy.CheckCall(policy.Modules{ABI: common.Address{9}}, leaf, abi.Call{}))
 	require.NoError(t, policy.CheckOperation(policy.Modules{ABI: common.Address{9}}, leaf, nil))
 }
 

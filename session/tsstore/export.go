@@ -45,14 +45,14 @@ func (s *Store) Export(ctx context.Context, ref session.Ref, opts ...ExportOptio
 	return document, in.report, nil
 }
 
-// document puts the leaves to take over into a document, by way of a session.
+// document puts the leaves to take over into a document, by way of a store in memory.
 func (in *inspection) document(ctx context.Context) (*session.Document, error) {
 	ref := in.report.Ref
 	if err := in.report.Err(); err != nil {
 		return nil, err
 	}
 	if in.file.header.Pending != nil {
-		return nil, fmt.Errorf("%w: export of %s; open its session with a chain and call Reconcile first", session.ErrPending, ref)
+		return nil, fmt.Errorf("%w: export of %s; open its sessions with a chain and call Reconcile first", session.ErrPending, ref)
 	}
 	leaves := in.leaves()
 	if len(leaves) == 0 {

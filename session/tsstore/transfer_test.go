@@ -348,7 +348,7 @@ func TestTransferRefuses(t *testing.T) {
 			header := mustLoad(t, from).Header
 			header.Pending = &session.PendingRoot{Root: common.HexToHash("0x77")}
 			mustApply(t, from, session.Change{Header: header})
-		}, session.ErrPending, "session is pending: export of " + ref.String() + "; open its session with a chain and call Reconcile first"},
+		}, session.ErrPending, "session is pending: export of " + ref.String() + "; open its sessions with a chain and call Reconcile first"},
 		"no leaf in the tree": {func(t *testing.T, from *tsstore.Store, _ sdk, _ *memstore.Store) {
 			leaves := mustLoad(t, from).Leaves
 			for i := range leaves {

@@ -68,6 +68,10 @@ func remove(stdout io.Writer) error {
 func install(ctx context.Context, stdout, stderr io.Writer) error {
 	dir, err := artifacts.Dir()
 	if err != nil {
+		if _, missing := artifacts.Load(); missing == nil {
+			fmt.Fprintf(stdout, "contracts: nothing to do, $%s names all of them\n", artifacts.Env)
+			return nil
+		}
 		return fmt.Errorf("%w; $%s can name a directory of artifacts instead", err, artifacts.Env)
 	}
 	if artifacts.Complete(dir) {

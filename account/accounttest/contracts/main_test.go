@@ -136,6 +136,16 @@ func TestNoCacheDirectory(t *testing.T) {
 	require.ErrorContains(t, err, "no cache directory for compiled contracts: ")
 	require.ErrorContains(t, err, "; $SESAME_CONTRACTS can name a directory of artifacts instead")
 
+	named := t.TempDir()
+	for _, contract := range artifacts.Names() {
+		require.NoError(t, os.WriteFile(filepath.Join(named, contract+".json"), []byte(`{"bytecode":"0x00"}`), 0o600))
+	}
+	t.Setenv(artifacts.Env, named)
+	var said bytes.Buffer
+	require.NoError(t, run(t.Context(), nil, &said, io.Discard), "nothing is missing")
+	require.Equal(t, "contracts: nothing to do, $SESAME_CONTRACTS names all of them\n", said.String())
+	t.Setenv(artifacts.Env, "")
+
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	t.Setenv("XDG_CACHE_HOME", file)

@@ -45,6 +45,9 @@ func names() map[string][]string {
 	}
 }
 
+// Names are the contracts of the chain, in order.
+func Names() []string { return slices.Sorted(maps.Keys(names())) }
+
 // Codes are the contracts' creation codes by contract name.
 type Codes map[string][]byte
 
@@ -70,7 +73,7 @@ func Load() (Codes, error) {
 func load(dirs []string) (Codes, error) {
 	codes := make(Codes)
 	known := names()
-	for _, name := range slices.Sorted(maps.Keys(known)) {
+	for _, name := range Names() {
 		path, err := findArtifact(dirs, append([]string{name}, known[name]...))
 		if err != nil {
 			return nil, err

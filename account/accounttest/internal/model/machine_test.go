@@ -8,6 +8,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -58,7 +59,7 @@ func TestReads(t *testing.T) {
 // A call that fails takes back what it did, in all that it called.
 func TestAllOrNothing(t *testing.T) {
 	m, account := newMachine(t)
-	batch := contracts.ExecuteBatch([]contracts.Call{
+	batch := contracts.ExecuteBatch([]abi.Call{
 		{To: m.Addresses.Token, Data: pack("mint(address,uint256)", word(account), uintWord(5))},
 		{To: account, Data: contracts.EnableModule(m.Addresses.SessionKeyManager)},
 		{To: m.Addresses.Target, Data: pack("failSilently()")},
@@ -95,7 +96,7 @@ func FuzzCall(f *testing.F) {
 		selector := selectorOf(name)
 		f.Add(uint8(i), append(selector[:], make([]byte, 320)...), uint64(i))
 	}
-	f.Add(uint8(0), contracts.ExecuteBatch([]contracts.Call{{To: common.Address{1}}}), uint64(0))
+	f.Add(uint8(0), contracts.ExecuteBatch([]abi.Call{{To: common.Address{1}}}), uint64(0))
 	f.Add(uint8(3), contracts.WrapSignature(make([]byte, 320), contracts.Deployed().SessionKeyManager), uint64(9))
 	f.Add(uint8(4), contracts.WrapSignature(contracts.BatchSignature(common.Address{1}, make([]contracts.CallAuthorization, 2), nil), contracts.Deployed().BatchedSessionRouter), uint64(1))
 	f.Fuzz(func(t *testing.T, which uint8, data []byte, value uint64) {
@@ -118,7 +119,7 @@ func FuzzCall(f *testing.F) {
 				_ = m.Validate(op)
 				op.PaymasterAndData = append(m.Addresses.TokenPaymaster.Bytes(), data...)
 				_ = m.Validate(op)
-				op.CallData, op.PaymasterAndData = contracts.ExecuteBatch([]contracts.Call{{To: to, Data: data}}), nil
+				op.CallData, op.PaymasterAndData = contracts.ExecuteBatch([]abi.Call{{To: to, Data: data}}), nil
 				_, _ = m.Bundle([]*userop.Operation{op}, common.Address{5})
 			}
 		}

@@ -115,7 +115,7 @@ func validateBatch(c *call, op *userop.Operation, hash common.Hash) (validation,
 }
 
 // readBatch reads the calls of a batch, of which there are to be n.
-func readBatch(callData []byte, n int) ([]policy.Call, error) {
+func readBatch(callData []byte, n int) ([]abi.Call, error) {
 	in := &input{data: callData[abi.SelectorSize:]}
 	to, values, data := addresses(in, 0), numbers(in, 1), manyBytes(in, 2)
 	switch {
@@ -140,15 +140,15 @@ func readSessions(in *input, i int) []granted {
 }
 
 // zip puts calls together; what is missing reverts where it is looked at.
-func zip(to []common.Address, values []uint256.Int, data [][]byte) []policy.Call {
-	calls := make([]policy.Call, min(len(to), len(values), len(data)))
+func zip(to []common.Address, values []uint256.Int, data [][]byte) []abi.Call {
+	calls := make([]abi.Call, min(len(to), len(values), len(data)))
 	for i := range calls {
-		calls[i] = policy.Call{To: to[i], Value: values[i], Data: data[i]}
+		calls[i] = abi.Call{To: to[i], Value: values[i], Data: data[i]}
 	}
 	return calls
 }
 
-func (c *call) judgeBatch(account, manager common.Address, sessions []granted, signer common.Address, calls []policy.Call) (validation, error) {
+func (c *call) judgeBatch(account, manager common.Address, sessions []granted, signer common.Address, calls []abi.Call) (validation, error) {
 	v := validation{until: endless}
 	for i := range sessions {
 		session := &sessions[i]
@@ -200,7 +200,7 @@ func (s sessionModule) allowsOperation(op *userop.Operation, hash common.Hash, s
 }
 
 // allowsCall is validateSessionParams: whose session it is, if it allows the call.
-func (s sessionModule) allowsCall(session *policy.Compiled, one policy.Call) (common.Address, error) {
+func (s sessionModule) allowsCall(session *policy.Compiled, one abi.Call) (common.Address, error) {
 	if err := asRevert(policy.CheckCall(s.modules, session, one)); err != nil {
 		return common.Address{}, err
 	}
