@@ -14,8 +14,8 @@ import (
 
 // Fees returns the fees the bundler wants to see in the next operation, in wei per gas. It asks for
 // biconomy_getGasFeeValues or pimlico_getUserOperationGasPrice, whichever the service offers; see
-// [WithVendor] and [WithSpeed]. A bundler that offers neither is an error matching [userop.ErrNoFees]: ask
-// the node instead.
+// [WithVendor] and [WithSpeed]. A bundler that offers neither is an error matching [userop.ErrNoFees]:
+// package account asks the node then, and its Config.Fees is where another source of fees goes.
 func (c *Client) Fees(ctx context.Context) (userop.Fees, error) {
 	var biconomy feesAnswer
 	pimlico := tierAnswer{tier: cmp.Or(c.options.speed, Standard)}

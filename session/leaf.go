@@ -46,6 +46,14 @@ func (l *Leaf) StatusAt(now time.Time) Status {
 	return l.Status
 }
 
+// checkRevoked returns an error matching [ErrRevoked] if the leaf was revoked.
+func (l *Leaf) checkRevoked() error {
+	if l.Status == StatusRevoked {
+		return fmt.Errorf("%w: %s", ErrRevoked, l.name())
+	}
+	return nil
+}
+
 // checkTime returns an error matching [ErrExpired] or [ErrNotYetValid] if the leaf is outside its window at
 // that moment. The EntryPoint takes both ends as inside.
 func (l *Leaf) checkTime(now time.Time) error {

@@ -133,13 +133,10 @@ func (l *Leaf) violation(err error) error {
 	return err
 }
 
-// checkLeaf judges what a leaf says of itself.
+// checkLeaf judges what a leaf says of itself; a forced signer leaves its window to the chain.
 func (s *Signer) checkLeaf(leaf *Leaf) error {
-	if leaf.Status == StatusRevoked {
-		return fmt.Errorf("%w: %s", ErrRevoked, leaf.name())
-	}
-	if s.force {
-		return nil
+	if err := leaf.checkRevoked(); err != nil || s.force {
+		return err
 	}
 	return leaf.checkTime(s.Sessions().now())
 }

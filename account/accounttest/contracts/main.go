@@ -2,9 +2,10 @@
 //
 //	go run github.com/go-sesame/sesame/account/accounttest/contracts
 //
-// It needs node and npm. What they are compiled from is part of this command, and of npm packages that it
-// pins by their hashes; the result is kept in the user's cache directory under a name made of all that, where
-// accounttest looks for it. There is nothing to do until they change, and a further run says so.
+// It needs node and npm. What they are compiled from is part of this command
+// (accounttest/internal/artifacts/source), and of npm packages that it pins by their hashes; the result is
+// kept in the user's cache directory under a name made of all that, where accounttest looks for it. There is
+// nothing to do until they change, and a further run says so.
 //
 //	go run github.com/go-sesame/sesame/account/accounttest/contracts -clean
 //
