@@ -3,14 +3,14 @@
 // A user grants a dapp a session: a key with narrow permissions (which contract, which function, which
 // arguments, until when), which the user's smart account enforces by itself. The backend loads the stored
 // grant, knows the account by its address alone, signs an ERC-4337 user operation with the session key, has
-// it sponsored, sends it and waits. Today that is for Biconomy Smart Account V2 on EntryPoint v0.6.
-//
-// This package has no code. Where to start:
+// it sponsored, sends it and waits. Today that is for Biconomy Smart Account V2 on EntryPoint v0.6. This
+// package has no code. Where to start:
 //
 //   - account: the client of one chain and the accounts on it: send with a session, grant and revoke as the
-//     owner. Nearly every program holds an [account.Client] and little else.
+//     owner. Nearly every program holds an account.Client and little else.
 //   - session: the sessions that an account has granted, and the stores they are kept in: session/memstore,
-//     session/filestore, session/pgstore, and session/tsstore beside the TypeScript SDK.
+//     session/filestore, session/pgstore, and session/tsstore beside the TypeScript SDK; session/storekit is
+//     for writing another.
 //   - session/policy: what a session key may do, in words and in bytes; to check, lint and describe.
 //   - userop: the operation itself, the pipeline it goes through, and what its errors mean.
 //   - bundler, paymaster: the services, over JSON-RPC.
@@ -29,6 +29,4 @@
 //	receipt, err := tx.Wait(ctx)
 //
 // Run it on a chain in your own process, with the real contracts: go run ./examples/use-session
-//
-// [account.Client]: https://pkg.go.dev/github.com/go-sesame/sesame/account#Client
 package sesame
