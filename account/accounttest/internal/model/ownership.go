@@ -5,6 +5,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -133,7 +134,7 @@ func validateMultichain(c *call, op *userop.Operation, hash common.Hash) (valida
 	if in.bad {
 		return validation{}, bare()
 	}
-	if !verifyProof(root, contracts.MultichainLeaf(v.until, v.after, hash), proof) {
+	if !merkle.Verify(root, contracts.MultichainLeaf(v.until, v.after, hash), proof) {
 		return validation{}, reason("Invalid UserOp")
 	}
 	ok, err := c.signedByOwner(root, signature, op.Sender)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -55,7 +56,7 @@ func (m *Machine) requireGranted(manager, account common.Address, g *granted) er
 		return &Unknown{To: manager, Data: pack("validateSessionKey(address,uint48,uint48,address,bytes,bytes32[])"), Contract: code.name}
 	}
 	root := m.words[slot{at: manager, name: rootSlot, a: word(account)}]
-	if !verifyProof(root, g.Hash(), g.proof) {
+	if !merkle.Verify(root, g.Hash(), g.proof) {
 		return reason("SessionNotApproved")
 	}
 	return nil

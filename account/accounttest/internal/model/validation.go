@@ -62,15 +62,3 @@ func halfOrder() *uint256.Int {
 
 // messageHash is the digest of the EIP-191 message of a hash.
 func messageHash(hash common.Hash) common.Hash { return common.BytesToHash(accounts.TextHash(hash[:])) }
-
-// verifyProof reports whether the proof leads from leaf to root, pairs being sorted.
-func verifyProof(root, leaf common.Hash, proof []common.Hash) bool {
-	for _, sibling := range proof {
-		if leaf.Cmp(sibling) < 0 {
-			leaf = crypto.Keccak256Hash(leaf[:], sibling[:])
-		} else {
-			leaf = crypto.Keccak256Hash(sibling[:], leaf[:])
-		}
-	}
-	return leaf == root
-}
