@@ -68,35 +68,35 @@ func textWidth(t *testing.T, at token.Position, text string) int {
 	return width
 }
 
-// Imports stand in three groups: the standard library's, others', ours.
+// Imports stand in three groups, in this order: the standard library's, others', ours.
 func TestImportsAreGrouped(t *testing.T) {
 	files, dirs := sources(t)
 	for _, parsed := range dirs {
 		for _, file := range parsed {
 			for i, spec := range file.Imports[:max(len(file.Imports)-1, 0)] {
 				at, next := files.Position(spec.End()), files.Position(file.Imports[i+1].Pos())
-				if at.Line+1 == next.Line && origin(spec) != origin(file.Imports[i+1]) {
-					t.Errorf("%s: imports of two origins in one group", next)
+				if before, after := origin(spec), origin(file.Imports[i+1]); at.Line+1 == next.Line && before != after || before > after {
+					t.Errorf("%s: imports of two origins in one group, or groups out of order", next)
 				}
 			}
 		}
 	}
 }
 
-// origin says where an import comes from.
-func origin(spec *ast.ImportSpec) string {
+// origin says where an import comes from: 0 the standard library, 1 others, 2 this module.
+func origin(spec *ast.ImportSpec) int {
 	path := strings.Trim(spec.Path.Value, `"`)
 	first, _, _ := strings.Cut(path, "/")
 	switch {
 	case strings.HasPrefix(path, "github.com/go-sesame/sesame"):
-		return "ours"
+		return 2
 	case strings.Contains(first, "."):
-		return "others'"
+		return 1
 	}
-	return "the standard library"
+	return 0
 }
 
-// Everything that a user can name says what it is.
+// Functions, types, methods, constants and variables that a user can name say what they are.
 func TestExportedNamesAreDocumented(t *testing.T) {
 	files, dirs := sources(t)
 	for dir, parsed := range dirs {
@@ -113,6 +113,7 @@ func TestExportedNamesAreDocumented(t *testing.T) {
 				t.Errorf("%s: %s has no comment", dir, name)
 			}
 		}
+		values := append(pkg.Consts, pkg.Vars...)
 		for _, f := range pkg.Funcs {
 			undocumented(f.Name, f.Doc)
 		}
@@ -121,6 +122,15 @@ func TestExportedNamesAreDocumented(t *testing.T) {
 			for _, f := range append(typ.Funcs, typ.Methods...) {
 				if ast.IsExported(typ.Name) {
 					undocumented(f.Name, f.Doc)
+				}
+			}
+			values = append(append(values, typ.Consts...), typ.Vars...)
+		}
+		for _, value := range values {
+			for _, spec := range value.Decl.Specs {
+				spec := spec.(*ast.ValueSpec)
+				for _, name := range spec.Names {
+					undocumented(name.Name, value.Doc+spec.Doc.Text()+spec.Comment.Text())
 				}
 			}
 		}

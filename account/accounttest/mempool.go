@@ -242,3 +242,10 @@ func (m *mempool) bundleCount() int {
 	defer m.mu.Unlock()
 	return m.bundles
 }
+
+// waitingAt is the operation with the same nonce that waits, nil for none.
+func (m *mempool) waitingAt(op *userop.Operation) *pooledOp {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lanes[lane{op.Sender, op.Nonce}]
+}

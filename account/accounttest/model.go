@@ -22,16 +22,17 @@ import (
 type ModelConfig struct {
 	// ChainID is [DefaultChainID] when zero.
 	ChainID uint64
-	// Deposit is what both paymasters have to pay with, in wei: 1,000 ether when nil, nothing when zero.
+	// Deposit is what both paymasters have to pay with, in wei, at most 2^128: 1,000 ether when nil, nothing
+	// when zero or less.
 	Deposit *big.Int
 	// Policy, when set, is asked by the paymaster as [PaymasterConfig].Policy is.
 	Policy func(*userop.Operation) error
 }
 
-// Model stands in for a chain with its services in unit tests, without a chain: accounts, owners, modules,
-// session roots, nonces, balances, deposits and the demo contracts in memory, and a bundler and a paymaster
-// that are Go values. It needs neither the compiled contracts nor a network, starts nothing, and need not be
-// closed.
+// Model stands in for a chain with its services in unit tests, without a chain; make one with [NewModel]:
+// accounts, owners, modules, session roots, nonces, balances, deposits and the demo contracts in memory, and
+// a bundler and a paymaster that are Go values. It needs neither the compiled contracts nor a network, starts
+// nothing, and need not be closed.
 //
 //	model := accounttest.NewModel(accounttest.ModelConfig{})
 //	owner, err := model.NewOwner(ctx)
@@ -90,9 +91,20 @@ func NewModel(cfg ModelConfig) *Model {
 	m.Chain = &ModelChain{model: m}
 	m.Bundler = newModelBundler(m)
 	m.Paymaster = &ModelPaymaster{model: m, policy: cfg.Policy, till: newTill(at)}
-	m.fundPaymasters(uint256.MustFromBig(cfg.Deposit))
+	m.fundPaymasters(uint256.MustFromBig(clampWei(cfg.Deposit)))
 	m.client, _ = account.NewClient(m.Config()) // which has all that it needs
 	return m
+}
+
+// clampWei is the nearest amount that the model takes.
+func clampWei(amount *big.Int) *big.Int {
+	switch {
+	case amount.Sign() < 0:
+		return new(big.Int)
+	case amount.Cmp(maxWei) > 0:
+		return maxWei
+	}
+	return amount
 }
 
 // fundPaymasters gives the paymasters what they pay with.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -19,7 +20,8 @@ import (
 )
 
 // ModelBundler is the bundler of a [Model]. Its errors are those of a bundler client: a [*bundler.Error] for
-// what it refuses. Each operation is included in a block of its own, at once.
+// what it refuses. An operation is included in a block of its own, at once; what waits while the bundler is
+// paused shares a bundle.
 type ModelBundler struct {
 	model  *Model
 	pool   *mempool
@@ -54,6 +56,9 @@ const (
 	methodReceipt  = "eth_getUserOperationReceipt"
 )
 
+// errNoOperation is the error of a request about nothing.
+var errNoOperation = errors.New("the model was asked about no operation: it is nil")
+
 // bundlerError is an error as the client of a bundler has it.
 func bundlerError(method string, err error) error {
 	if answer := answerOf("bundler", method, err); answer != nil {
@@ -64,6 +69,9 @@ func bundlerError(method string, err error) error {
 
 // SendUserOperation judges an operation and includes it.
 func (b *ModelBundler) SendUserOperation(ctx context.Context, op *userop.Operation, entryPoint common.Address) (common.Hash, error) {
+	if op == nil {
+		return common.Hash{}, errNoOperation
+	}
 	b.model.mu.Lock()
 	defer b.model.mu.Unlock()
 	if err := b.script.enter(ctx, ModelRequest{Method: methodSend, Operation: op}); err != nil {
@@ -102,7 +110,14 @@ func (b *ModelBundler) accept(op *userop.Operation, entryPoint common.Address) (
 	if err := b.model.at().Validate(op); err != nil {
 		return common.Hash{}, refusalOf(err)
 	}
-	return hash, b.pool.add(hash, op)
+	replaced := b.pool.waitingAt(op)
+	if err := b.pool.add(hash, op); err != nil {
+		return hash, err
+	}
+	if replaced != nil {
+		b.settle(replaced.hash)
+	}
+	return hash, nil
 }
 
 func (b *ModelBundler) checkEntryPoint(entryPoint common.Address) error {
@@ -124,32 +139,42 @@ func refusalOf(err error) error {
 	return err
 }
 
-// bundle includes what waits, each operation in a block of its own. What is not valid any more is given up.
+// bundle includes what waits, in one bundle as far as that goes. What is not valid any more is given up.
 func (b *ModelBundler) bundle() {
 	for entries := b.pool.take(); len(entries) > 0; entries = b.pool.take() {
-		for _, entry := range entries {
-			b.include(entry)
-		}
+		b.include(entries)
 	}
 }
 
-func (b *ModelBundler) include(entry *pooledOp) {
+// include makes a block of the operations, without those that make their bundle fail.
+func (b *ModelBundler) include(entries []*pooledOp) {
 	machine := b.model.at()
-	done, err := machine.Bundle([]*userop.Operation{entry.op}, kit.Address("executor"))
-	if err != nil {
-		b.pool.drop(entry, err.Error())
-	} else {
-		receipt := b.receiptOf(done[0])
-		b.included[entry.hash] = receipt
-		b.pool.include([]*pooledOp{entry}, receipt.TransactionHash)
+	defer machine.Settle()
+	for len(entries) > 0 {
+		done, err := machine.Bundle(operations(entries), kit.Address("executor"))
+		if err == nil {
+			b.note(entries, done)
+			return
+		}
+		at := min(model.Blamed(err), len(entries)-1)
+		b.pool.drop(entries[at], err.Error())
+		b.settle(entries[at].hash)
+		entries = slices.Delete(slices.Clone(entries), at, at+1)
 	}
-	machine.Settle()
-	b.settle(entry.hash)
 }
 
-// receiptOf makes a block of an operation, and its receipt.
-func (b *ModelBundler) receiptOf(done *model.Included) *userop.Receipt {
+// note makes a block of what was included.
+func (b *ModelBundler) note(entries []*pooledOp, done []*model.Included) {
 	b.model.blocks++
+	for i, entry := range entries {
+		b.included[entry.hash] = b.receiptOf(done[i])
+		b.settle(entry.hash)
+	}
+	b.pool.include(entries, b.included[entries[0].hash].TransactionHash)
+}
+
+// receiptOf is the receipt of an operation in the newest block.
+func (b *ModelBundler) receiptOf(done *model.Included) *userop.Receipt {
 	number := uint256.NewInt(b.model.blocks).Bytes32()
 	receipt := &userop.Receipt{
 		UserOpHash:      done.Hash,
@@ -178,6 +203,9 @@ func (b *ModelBundler) receiptOf(done *model.Included) *userop.Receipt {
 
 // EstimateUserOperationGas returns limits that suffice; gas is nominal.
 func (b *ModelBundler) EstimateUserOperationGas(ctx context.Context, op *userop.Operation, entryPoint common.Address, overrides userop.StateOverride) (userop.Gas, error) {
+	if op == nil {
+		return userop.Gas{}, errNoOperation
+	}
 	b.model.mu.Lock()
 	defer b.model.mu.Unlock()
 	if err := b.script.enter(ctx, ModelRequest{Method: methodEstimate, Operation: op}); err != nil {

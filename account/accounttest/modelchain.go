@@ -102,9 +102,9 @@ func (c *ModelChain) CallContract(ctx context.Context, call ethereum.CallMsg, bl
 	if call.To == nil {
 		return c.readAll(call.Data)
 	}
-	value := new(uint256.Int)
-	if call.Value != nil {
-		value = uint256.MustFromBig(call.Value)
+	value, err := wei(call.Value)
+	if err != nil {
+		return nil, err
 	}
 	return c.model.at().Try(call.From, *call.To, value, call.Data)
 }
@@ -170,23 +170,37 @@ func (c *ModelChain) Fund(ctx context.Context, address common.Address, wei *big.
 // SendTx calls to with data and value (in wei; nil is none), from an address that has money enough. A call
 // that reverts is an error with the reason, and does nothing.
 func (c *ModelChain) SendTx(ctx context.Context, to common.Address, value *big.Int, data []byte) error {
+	amount, err := wei(value)
+	if err != nil {
+		return err
+	}
 	if err := c.enter(ctx); err != nil {
 		return err
 	}
 	defer c.leave()
-	from, wei := crypto.PubkeyToAddress(Faucet().PublicKey), new(uint256.Int)
-	if value != nil {
-		wei = uint256.MustFromBig(value)
-	}
-	machine := c.model.at()
-	machine.Issue(from, wei)
-	_, err := machine.Call(from, to, wei, data)
+	machine, from := c.model.at(), crypto.PubkeyToAddress(Faucet().PublicKey)
+	machine.Issue(from, amount)
+	_, err = machine.Call(from, to, amount, data)
 	machine.Settle()
 	c.model.blocks++
 	if err != nil {
 		return fmt.Errorf("transaction to %s would fail: %w", to, err)
 	}
 	return nil
+}
+
+// maxWei bounds amounts: more than there is, and far from where sums overflow.
+var maxWei = new(big.Int).Lsh(big.NewInt(1), 128)
+
+// wei is an amount that the model takes; nil is none.
+func wei(amount *big.Int) (*uint256.Int, error) {
+	switch {
+	case amount == nil:
+		return new(uint256.Int), nil
+	case amount.Sign() < 0 || amount.Cmp(maxWei) > 0:
+		return nil, fmt.Errorf("%v wei: the model takes amounts from 0 to 2^128", amount)
+	}
+	return uint256.MustFromBig(amount), nil
 }
 
 // Call makes a call of to with data, without effect, and returns its result.

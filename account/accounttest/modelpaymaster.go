@@ -61,6 +61,9 @@ func (p *ModelPaymaster) SponsorUserOperation(ctx context.Context, op *userop.Op
 
 // enter begins a request about an operation. The policy may ask the model, and so is asked without its lock.
 func (p *ModelPaymaster) enter(ctx context.Context, method string, op *userop.Operation) error {
+	if op == nil {
+		return errNoOperation
+	}
 	if err := p.scripted(ctx, method, op); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/userop"
 )
 
 // payStories are about who pays for the gas.
@@ -88,5 +89,23 @@ var payStories = map[string]func(*side){
 		sess := s.grant("grant", owner, []policy.Policy{s.minting("mint", owner, key), approving}, sponsored, account.ForBatches())
 		s.pay("with a session", s.user(owner), token, mint, account.WithSession(sess.Leaf(0)), account.ApproveExact(sess.Leaf(1)))
 		s.pay("with a session that may not approve", s.user(owner), s.at.ResetToken, mint, account.WithSession(sess.Leaf(0)), account.ApproveExact(sess.Leaf(0)))
+	},
+	"money for one of two in flight": func(s *side) {
+		s.lanes = []uint64{0, 5}
+		owner := s.owner("ada")
+		s.send("deploy", owner, []account.Call{{To: thief}}, sponsored)
+		s.fund(owner, 20)
+		var fees userop.Fees
+		fees.MaxFeePerGas.SetUint64(5_000_000_000)
+		fees.MaxPriorityFeePerGas.SetUint64(1_500_000_000)
+		s.Pause()
+		one, err := owner.Send(s.Context(), []account.Call{s.mint(thief)}, account.WithGas(plenty()), account.WithFees(fees))
+		require.NoError(s, err)
+		two, err := owner.Send(s.Context(), []account.Call{s.mint(thief)}, account.WithGas(plenty()), account.WithFees(fees),
+			account.WithLane(uint256.NewInt(5)))
+		require.NoError(s, err)
+		s.Resume()
+		s.wait("one", one, nil)
+		s.wait("two", two, nil)
 	},
 }

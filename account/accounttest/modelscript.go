@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"reflect"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -42,6 +43,13 @@ func (s *script) enter(ctx context.Context, r ModelRequest) error {
 	}
 	s.log = append(s.log, r)
 	return s.broken
+}
+
+// refuse puts a refusal at the end of the script; nil refuses nothing.
+func (s *script) refuse(err error) {
+	if v := reflect.ValueOf(err); err != nil && !(v.Kind() == reflect.Pointer && v.IsNil()) {
+		s.refuses = append(s.refuses, err)
+	}
 }
 
 // refusal takes the next refusal off the script, nil if there is none.

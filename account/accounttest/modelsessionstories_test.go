@@ -315,4 +315,17 @@ var sessionStories = map[string]func(*side){
 		sess := s.grant("grant", owner, []policy.Policy{session.Named("raw", policy.Raw{Module: thief, Key: key, Data: []byte{1}, Window: s.hour()})}, sponsored)
 		s.send("use", s.user(owner), []account.Call{s.mint(thief)}, account.WithSession(sess.Leaf(0)), sponsored)
 	},
+	"revoke while a session is in flight": func(s *side) {
+		s.lanes = []uint64{0, 5}
+		owner, sess := s.granted("ada")
+		s.Pause()
+		revoke, err := owner.Send(s.Context(), []account.Call{{To: s.at.SessionKeyManager, Data: contracts.SetMerkleRoot(common.Hash{})}}, sponsored)
+		require.NoError(s, err)
+		mint, err := s.user(owner).Send(s.Context(), []account.Call{s.mint(owner.Address())}, account.WithSession(sess.Leaf(0)),
+			account.WithLane(uint256.NewInt(5)), sponsored)
+		require.NoError(s, err)
+		s.Resume()
+		s.wait("the revocation", revoke, nil)
+		s.wait("what was in flight with it", mint, nil)
+	},
 }

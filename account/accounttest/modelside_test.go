@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,9 @@ type place interface {
 	Fund(ctx context.Context, address common.Address, wei *big.Int) error
 	Transact(ctx context.Context, to common.Address, data []byte) error
 	AdjustTime(d time.Duration) error
+	// Pause keeps in flight what is sent from now on, until Resume.
+	Pause()
+	Resume()
 }
 
 // placeConfig is what a story needs of its place.
@@ -54,6 +58,10 @@ func newModelPlace(cfg placeConfig) place {
 	return modelPlace{accounttest.NewModel(config)}
 }
 
+func (p modelPlace) Pause() { p.Bundler.Pause() }
+
+func (p modelPlace) Resume() { p.Bundler.Resume() }
+
 func (p modelPlace) Fund(ctx context.Context, address common.Address, wei *big.Int) error {
 	return p.Chain.Fund(ctx, address, wei)
 }
@@ -65,7 +73,9 @@ func (p modelPlace) Transact(ctx context.Context, to common.Address, data []byte
 // chainPlace is a chain with the real contracts and its services.
 type chainPlace struct {
 	*accounttest.Chain
-	config account.Config
+	config  account.Config
+	bundler *accounttest.Bundler
+	paused  *atomic.Bool
 }
 
 func newChainPlace(t *testing.T, cfg placeConfig) place {
@@ -75,13 +85,24 @@ func newChainPlace(t *testing.T, cfg placeConfig) place {
 	if cfg.broke {
 		services.Deposit = new(big.Int)
 	}
-	send := bundler.New(accounttest.NewBundler(t, accounttest.BundlerConfig{Chain: chain, Vendor: bundlertest.Pimlico, BundleInterval: time.Millisecond}).URL())
+	service := accounttest.NewBundler(t, accounttest.BundlerConfig{Chain: chain, Vendor: bundlertest.Pimlico, BundleInterval: time.Millisecond})
+	send, paused := bundler.New(service.URL()), new(atomic.Bool)
 	sponsor := paymaster.New(accounttest.NewPaymaster(t, services).URL())
 	t.Cleanup(send.Close)
 	t.Cleanup(sponsor.Close)
 	return chainPlace{chain, account.Config{
-		ChainID: chain.ChainID(), Chain: chain.Client(), Bundler: promptBundler{send}, Paymaster: sponsor,
-	}}
+		ChainID: chain.ChainID(), Chain: chain.Client(), Bundler: promptBundler{send, paused}, Paymaster: sponsor,
+	}, service, paused}
+}
+
+func (p chainPlace) Pause() {
+	p.paused.Store(true)
+	p.bundler.Pause()
+}
+
+func (p chainPlace) Resume() {
+	p.bundler.Resume()
+	p.paused.Store(false)
 }
 
 func (p chainPlace) Config() account.Config { return p.config }
@@ -92,11 +113,14 @@ func (p chainPlace) Transact(ctx context.Context, to common.Address, data []byte
 }
 
 // promptBundler has what it sends included, or given up, before it answers: the story need not wait for it.
-type promptBundler struct{ *bundler.Client }
+type promptBundler struct {
+	*bundler.Client
+	paused *atomic.Bool
+}
 
 func (b promptBundler) SendUserOperation(ctx context.Context, op *userop.Operation, entryPoint common.Address) (common.Hash, error) {
 	hash, err := b.Client.SendUserOperation(ctx, op, entryPoint)
-	for err == nil {
+	for err == nil && !b.paused.Load() {
 		if _, unknown := b.UserOperationReceipt(ctx, hash); unknown == nil {
 			break
 		}

@@ -48,11 +48,15 @@ func Form(sig []byte) ([]byte, error) {
 	switch {
 	case sig[64] > 28 || r.IsZero() || s.IsZero():
 		return nil, errors.New("signature recovers no key")
-	case s.Gt(&halfOrder):
+	case HighS(&s):
 		return nil, errors.New("signature has a high s, which the contracts refuse")
 	}
 	return sig, nil
 }
+
+// HighS reports whether the s of a signature is one that OpenZeppelin's ECDSA refuses: with the other s, the
+// same signature would have another form.
+func HighS(s *uint256.Int) bool { return s.Gt(&halfOrder) }
 
 // halfOrder is half of the order of secp256k1: the largest s that OpenZeppelin's ECDSA takes.
 var halfOrder = *uint256.MustFromHex("0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0")

@@ -132,6 +132,7 @@ func TestNoCacheDirectory(t *testing.T) {
 	tools(t, "true", compile)
 	t.Setenv("HOME", "")
 	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv(artifacts.Env, "")
 	err := run(t.Context(), nil, io.Discard, io.Discard)
 	require.ErrorContains(t, err, "no cache directory for compiled contracts: ")
 	require.ErrorContains(t, err, "; $SESAME_CONTRACTS can name a directory of artifacts instead")

@@ -87,7 +87,7 @@ func New(cfg Config) *Machine {
 func newContracts(at *Addresses) map[common.Address]*contract {
 	return map[common.Address]*contract{
 		at.EntryPoint:           newContract("the EntryPoint", entryPointMethods(), receiveDeposit),
-		at.Implementation:       newContract("the account's implementation", nil, nil),
+		at.Implementation:       newContract("the account's implementation", nil, func(*call) error { return custom("DelegateCallsOnly()") }),
 		at.Factory:              newContract("the account factory", factoryMethods(), nil),
 		at.Handler:              newContract("the fallback handler", handlerMethods(), nil),
 		at.ECDSA:                newContract("the ECDSA ownership module", ownershipMethods(), nil),
@@ -120,6 +120,7 @@ func newContract(name string, methods map[string]method, receive func(*call) err
 // askedOfAnybody are functions that the library asks of any address, to learn whether it has them. Contracts
 // here that have one say so in their tables; the others revert, as the real ones do.
 var askedOfAnybody = []string{
+	"getModulesPaginated(address,uint256)", "isModuleEnabled(address)", "isValidSignature(bytes32,bytes)",
 	"getOwner(address)", "decimals()", "symbol()", "balanceOf(address)", "allowance(address,address)",
 }
 
@@ -178,7 +179,7 @@ func (m *Machine) enter(c *call, data []byte) ([]byte, error) {
 	case len(data) == 0:
 		return nil, bare()
 	case len(data) < abi.SelectorSize:
-		return nil, &Unknown{To: c.self, Data: data, Contract: code.name}
+		return nil, bare() // no function has so short a name, and none here has a fallback for it
 	}
 	method, ok := code.methods[[abi.SelectorSize]byte(data)]
 	switch {

@@ -85,7 +85,7 @@ type Unknown struct {
 
 // Error names the function and says what knows it.
 func (e *Unknown) Error() string {
-	return fmt.Sprintf("the model does not know %s of %s at %s: it runs no EVM and has the functions that its documentation lists; accounttest.NewChain has the real contracts",
+	return fmt.Sprintf("the model does not know %s of %s at %s: it runs no EVM, and knows of the contracts what an account needs; accounttest.NewChain has the real ones",
 		functionName(e.Data), e.Contract, e.To)
 }
 
@@ -98,9 +98,6 @@ func functionName(data []byte) string {
 		if f, ok := c.Called(data); ok {
 			return f.Signature()
 		}
-	}
-	if len(data) < abi.SelectorSize {
-		return fmt.Sprintf("calldata of %d bytes", len(data))
 	}
 	return fmt.Sprintf("function 0x%x", data[:abi.SelectorSize])
 }
@@ -121,4 +118,20 @@ func revertText(err error) (string, bool) {
 	in := &input{data: body}
 	text := in.bytes(0)
 	return string(text), ok && !in.bad
+}
+
+// Blamed is which operation of a bundle the EntryPoint's revert is about: the first where it does not say.
+func Blamed(err error) int {
+	body, ok := bytes.CutPrefix(revertData(err), failedOpSelector())
+	in := &input{data: body}
+	index := in.number(0)
+	if !ok || in.bad || !index.IsUint64() {
+		return 0
+	}
+	return int(index.Uint64())
+}
+
+func failedOpSelector() []byte {
+	selector := selectorOf("FailedOp(uint256,string)")
+	return selector[:]
 }

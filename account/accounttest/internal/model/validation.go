@@ -5,6 +5,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/internal/signature"
 )
 
 // endless is the latest time that a validation can name.
@@ -41,7 +43,7 @@ func recoverSigner(digest common.Hash, sig []byte) (common.Address, error) {
 		return common.Address{}, reason("ECDSA: invalid signature length")
 	}
 	r, s, v := sig[:32], sig[32:64], sig[64]
-	if new(uint256.Int).SetBytes(s).Gt(halfOrder()) {
+	if signature.HighS(new(uint256.Int).SetBytes(s)) {
 		return common.Address{}, reason("ECDSA: invalid signature 's' value")
 	}
 	if v != 27 && v != 28 {
@@ -53,11 +55,6 @@ func recoverSigner(digest common.Hash, sig []byte) (common.Address, error) {
 		return common.Address{}, reason("ECDSA: invalid signature")
 	}
 	return crypto.PubkeyToAddress(*key), nil
-}
-
-// halfOrder is the largest s of a signature that is not malleable.
-func halfOrder() *uint256.Int {
-	return uint256.MustFromHex("0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0")
 }
 
 // messageHash is the digest of the EIP-191 message of a hash.

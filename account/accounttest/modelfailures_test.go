@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
@@ -206,7 +207,7 @@ func TestModelNamesWhatItDoesNotKnow(t *testing.T) {
 	_, err = model.Chain.Call(t.Context(), s.at.NFT, s.pack("play(uint256)", 1))
 	require.ErrorContains(t, err, "does not know function 0x6898f82b of the demo NFT")
 	_, err = model.Chain.Call(t.Context(), s.at.NFT, []byte{1})
-	require.ErrorContains(t, err, "calldata of 1 bytes")
+	require.EqualError(t, err, "execution reverted", "no function has so short a name: the contract says nothing, as on chain")
 	_, err = model.Chain.CallContract(t.Context(), callTo(thief, nil), big.NewInt(1))
 	require.ErrorContains(t, err, "newest state only")
 	made := callTo(thief, []byte{0xfe})
@@ -301,4 +302,55 @@ func grantAndMint(ctx context.Context, model *accounttest.Model, store *memstore
 		}
 	}
 	return err
+}
+
+// Of two operations with one nonce the second, at a higher fee, takes the place of the first, whose wait ends
+// at once.
+func TestModelReplacesAnOperationInFlight(t *testing.T) {
+	model := accounttest.NewModel(accounttest.ModelConfig{})
+	owner, err := model.NewOwner(t.Context())
+	require.NoError(t, err)
+	var low, high userop.Fees
+	low.MaxFeePerGas.SetUint64(3_000_000_000)
+	low.MaxPriorityFeePerGas.SetUint64(1_000_000_000)
+	high.MaxFeePerGas.SetUint64(6_000_000_000)
+	high.MaxPriorityFeePerGas.SetUint64(2_000_000_000)
+	model.Bundler.Pause()
+	first, err := owner.Send(t.Context(), []account.Call{{To: thief}}, account.WithFees(low))
+	require.NoError(t, err)
+	second, err := owner.Send(t.Context(), []account.Call{{To: thief}}, account.WithFees(high))
+	require.NoError(t, err)
+	_, err = first.Wait(t.Context())
+	require.ErrorIs(t, err, userop.ErrDropped)
+	model.Bundler.Resume()
+	_, err = second.Wait(t.Context())
+	require.NoError(t, err)
+}
+
+func TestModelTakesNoNonsense(t *testing.T) {
+	model := accounttest.NewModel(accounttest.ModelConfig{Deposit: big.NewInt(-1)})
+	for _, amount := range []*big.Int{big.NewInt(-1), new(big.Int).Lsh(big.NewInt(1), 300)} {
+		require.ErrorContains(t, model.Chain.Fund(t.Context(), thief, amount), "the model takes amounts from 0 to 2^128")
+		_, err := model.Chain.CallContract(t.Context(), ethereum.CallMsg{To: &thief, Value: amount}, nil)
+		require.ErrorContains(t, err, "the model takes amounts from 0 to 2^128")
+	}
+	_, err := model.Bundler.SendUserOperation(t.Context(), nil, model.Contracts.EntryPoint)
+	require.ErrorContains(t, err, "it is nil")
+	_, err = model.Bundler.EstimateUserOperationGas(t.Context(), nil, model.Contracts.EntryPoint, nil)
+	require.ErrorContains(t, err, "it is nil")
+	_, err = model.Paymaster.SponsorUserOperation(t.Context(), nil, userop.SponsorRequest{})
+	require.ErrorContains(t, err, "it is nil")
+
+	model.Bundler.Refuse(nil, (*bundler.Error)(nil))
+	owner, err := model.NewOwner(t.Context())
+	require.NoError(t, err)
+	_, err = owner.Send(t.Context(), []account.Call{{To: thief}})
+	require.NoError(t, err, "nothing was refused")
+}
+
+// An address that is no smart account is told as on chain: it has no modules to read.
+func TestModelReadsOtherContractsAsTheChainDoes(t *testing.T) {
+	model := accounttest.NewModel(accounttest.ModelConfig{})
+	_, err := model.Client().Account(model.Contracts.NFT).State(t.Context())
+	require.ErrorIs(t, err, account.ErrBadAnswer)
 }

@@ -17,10 +17,10 @@ func (b *ModelBundler) Refuse(errs ...error) {
 	b.model.mu.Lock()
 	defer b.model.mu.Unlock()
 	for _, err := range errs {
-		if scripted, ok := err.(*bundler.Error); ok {
+		if scripted, ok := err.(*bundler.Error); ok && scripted != nil {
 			err = (*bundler.Error)(complete(reason.Answer(*scripted), methodSend))
 		}
-		b.script.refuses = append(b.script.refuses, err)
+		b.script.refuse(err)
 	}
 }
 
@@ -82,10 +82,10 @@ func (p *ModelPaymaster) Refuse(errs ...error) {
 	p.model.mu.Lock()
 	defer p.model.mu.Unlock()
 	for _, err := range errs {
-		if scripted, ok := err.(*paymaster.Error); ok {
+		if scripted, ok := err.(*paymaster.Error); ok && scripted != nil {
 			err = (*paymaster.Error)(complete(reason.Answer(*scripted), methodSponsor))
 		}
-		p.script.refuses = append(p.script.refuses, err)
+		p.script.refuse(err)
 	}
 }
 
