@@ -13,7 +13,7 @@ demo: contracts ## Grant and use a session on the in-process chain, end to end
 	@$(GO) run ./examples/use-session
 
 test: contracts postgres ## Run all tests with the race detector, on the real contracts and PostgreSQL too
-	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 .ci/modules $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
+	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 $(GO) run ./internal/testutil/pgtest/with .ci/modules $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
 
 contracts: ## Install and compile the contracts, if they changed
 	@$(GO) run $(CONTRACTS)

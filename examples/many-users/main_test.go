@@ -2,12 +2,18 @@ package main
 
 import (
 	"bytes"
-	"fmt"
+	"cmp"
+	"context"
+	"crypto/rand"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -19,23 +25,33 @@ import (
 // replicaEnv makes the test binary the program, as which replicas are started.
 const replicaEnv = "SESAME_MANY_USERS_TEST_REPLICA"
 
-// The private PostgreSQL that tests have where there is one; see postgres_test.go.
-var (
-	privateDatabase      func(*testing.T) string
-	closePrivateDatabase = func() error { return nil }
-)
-
-// database returns the URL of an empty database.
+// database returns the URL of a database with an empty schema of the test's own.
 func database(t *testing.T) string {
 	t.Helper()
-	if privateDatabase != nil {
-		return privateDatabase(t)
+	root := cmp.Or(os.Getenv("SESAME_EXAMPLES_POSTGRES_URL"), os.Getenv("SESAME_TEST_POSTGRES_URL"))
+	if root == "" {
+		t.Skip("no PostgreSQL for tests: name a database in SESAME_TEST_POSTGRES_URL, as make test does")
 	}
-	url := os.Getenv("SESAME_TEST_POSTGRES_URL")
-	if url == "" {
-		t.Skip("no PostgreSQL for tests: name an empty database in SESAME_TEST_POSTGRES_URL")
-	}
-	return url
+	schema := "many_users_" + strings.ToLower(rand.Text())
+	execute(t, root, "create schema "+schema)
+	t.Cleanup(func() { execute(t, root, "drop schema "+schema+" cascade") })
+	at, err := url.Parse(root)
+	require.NoError(t, err)
+	query := at.Query()
+	query.Set("search_path", schema)
+	at.RawQuery = query.Encode()
+	return at.String()
+}
+
+func execute(t *testing.T, database, statement string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // a cleanup's context has ended
+	defer cancel()
+	conn, err := pgx.Connect(ctx, database)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, statement)
+	require.NoError(t, err)
 }
 
 func TestMain(m *testing.M) {
@@ -43,13 +59,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	stop := goleak.Cleanup(func(code int) {
-		if err := closePrivateDatabase(); err != nil {
-			fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
-		}
-		os.Exit(code)
-	})
-	opts := []goleak.Option{stop}
+	var opts []goleak.Option
 	for _, function := range accounttest.LeftGoroutines() {
 		opts = append(opts, goleak.IgnoreTopFunction(function))
 	}

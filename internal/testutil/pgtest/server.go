@@ -90,6 +90,18 @@ func start() (string, *cluster, error) {
 	return c.url(), c, nil
 }
 
+// Start starts a private server, or takes the one that is named, for programs; the caller stops it.
+func Start() (url string, stop func() error, err error) {
+	url, cluster, err := start()
+	switch {
+	case err != nil:
+		return "", nil, err
+	case cluster == nil:
+		return url, func() error { return nil }, nil
+	}
+	return url, cluster.stop, nil
+}
+
 // Exec runs statements on a connection of their own.
 func Exec(t TB, url, statements string) {
 	t.Helper()
