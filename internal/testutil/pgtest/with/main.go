@@ -1,6 +1,6 @@
 // With runs a command while a private PostgreSQL server for tests is up, and names it in
-// SESAME_EXAMPLES_POSTGRES_URL: for tests that can be copied out of this module, and so know no package of ours
-// that would start one.
+// SESAME_EXAMPLES_POSTGRES_URL: for tests that can be copied out of this module, and so know no package of
+// ours that would start one.
 //
 //	go run ./internal/testutil/pgtest/with go test ./examples/...
 package main
