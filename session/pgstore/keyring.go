@@ -115,8 +115,12 @@ func scanAddress(row pgx.CollectableRow) (common.Address, error) {
 }
 
 // SignDigest implements [session.Keyring]. The key is opened for this one signature and wiped.
-func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) ([]byte, error) {
-	return storekit.SignDigest(ctx, req, s.useKey)
+func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) (sig []byte, err error) {
+	err = s.useKey(ctx, req.Ref, req.Key, func(key *seal.Key) (err error) {
+		sig, err = key.Sign(req.Digest)
+		return err
+	})
+	return sig, err
 }
 
 // SealKey implements [session.KeySealer].

@@ -9,10 +9,9 @@
 // Beside that a store may be
 //
 //   - a [session.Keyring] and [session.KeySealer]: [NewKey] and [ImportKey] make a key and wipe it once the
-//     store has put it away, sealed and bound by [seal.AssociatedData]; [SignDigest] and [SealKey] use one. A
-//     key that is not there is [NoKeyError]. If keys sign in the store's process it says so as a
-//     [session.LocalKeyring]; if they sign elsewhere, [CheckSignature] tells in its tests whether contracts
-//     take what comes back.
+//     store has put it away, sealed and bound by [seal.AssociatedData]; [SealKey] uses one. A key that is not
+//     there is [NoKeyError]. If keys sign in the store's process it says so as a [session.LocalKeyring]; if
+//     they sign elsewhere, [CheckSignature] tells in its tests whether contracts take what comes back.
 //   - a [session.Lister]: [Start] says where a page begins, and [Collect], or [CollectState] for a whole
 //     account, fills it, in the order of [Place.Compare].
 //   - a [session.LaneLeaser]: [CheckLease], [NewLaneKey] and [LaneLostError].

@@ -47,15 +47,6 @@ func putKey(ctx context.Context, ref session.Ref, key *seal.Key, put PutKey) (co
 	return key.Address(), nil
 }
 
-// SignDigest signs with a key of the store: [session.Keyring]'s SignDigest.
-func SignDigest(ctx context.Context, req session.SignRequest, use UseKey) (sig []byte, err error) {
-	err = use(ctx, req.Ref, req.Key, func(key *seal.Key) error {
-		sig, err = key.Sign(req.Digest)
-		return err
-	})
-	return sig, err
-}
-
 // SealKey hands a key of the store out, sealed by aead: [session.KeySealer]'s SealKey.
 func SealKey(ctx context.Context, ref session.Ref, address common.Address, aead seal.AEAD, use UseKey) (sealed []byte, err error) {
 	err = use(ctx, ref, address, func(key *seal.Key) error {

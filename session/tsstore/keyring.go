@@ -63,8 +63,12 @@ func (s *Store) Keys(ctx context.Context, ref session.Ref) ([]common.Address, er
 }
 
 // SignDigest implements [session.Keyring].
-func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) ([]byte, error) {
-	return storekit.SignDigest(ctx, req, s.useKey)
+func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) (sig []byte, err error) {
+	err = s.useKey(ctx, req.Ref, req.Key, func(key *seal.Key) (err error) {
+		sig, err = key.Sign(req.Digest)
+		return err
+	})
+	return sig, err
 }
 
 // SignsLocally implements [session.LocalKeyring]: a key that is not its entry's does not sign.
