@@ -34,6 +34,8 @@ type ReadResult struct {
 	OK bool
 	// Data is what the call returned, at most MaxAnswer bytes of it.
 	Data []byte
+	// BlockTime is that of the block which all reads of a request see, in unix seconds.
+	BlockTime uint64
 }
 
 // readerCode is the creation code of a contract that is never made: it makes the calls of the reads that are
@@ -44,12 +46,13 @@ type ReadResult struct {
 //
 // A read comes in as a header word, address(20) ‖ mutates(1 bit) ‖ 15 bits zero ‖ maxAnswer(4) ‖ len(6), and
 // len bytes of calldata. Its result goes out as the balance, a word codeSize << 128 | ok << 64 | len, and len
-// bytes of answer.
+// bytes of answer. The block's time comes last.
 var readerCode = hexutil.MustDecode("0x" +
 	//                                                                 the stack, top to the right
-	"60a16000" + //                       @end 0                       in out
+	"60a76000" + //                       @end 0                       in out
 	"5b" + //                       loop: next read
-	"388210600e57" + //                   CODESIZE DUP3 LT @step JUMPI in out
+	"388210601457" + //                   CODESIZE DUP3 LT @step JUMPI in out
+	"428152602001" + //                   TIMESTAMP DUP2 MSTORE, 32 ADD memory[out:] = time
 	"6000f3" + //                         0 RETURN                     memory[0:out]
 	"5b" + //                       step:
 	"60208282398051" + //                 32 DUP3 DUP3 CODECOPY MLOAD  in out header
@@ -60,9 +63,9 @@ var readerCode = hexutil.MustDecode("0x" +
 	"8060601c" + //                       DUP1 96 SHR                  out in len header to
 	"80318552" + //                       BALANCE MSTORE               memory[out:] = balance
 	"803b60801b90" + //                   EXTCODESIZE 128 SHL SWAP1    out in len header word to
-	"82605f1c600116605957" + //           DUP3 95 SHR 1 AND @act JUMPI
+	"82605f1c600116605f57" + //           DUP3 95 SHR 1 AND @act JUMPI
 	"60006000858860400184621e8480fa" + // STATICCALL, 2,000,000 gas    out in len header word to ok
-	"606856" + //                         @called JUMP
+	"606e56" + //                         @called JUMP
 	"5b" + //                        act:
 	"6000600085886040016000855af1" + //   CALL, all gas                out in len header word to ok
 	"5b" + //                     called:
@@ -83,6 +86,7 @@ const (
 const (
 	readHead   = abiword.Size
 	resultHead = 2 * abiword.Size
+	resultTail = abiword.Size
 	// mutatesBit is in the first byte after the address.
 	mutatesBit = 0x80
 )
@@ -100,7 +104,7 @@ func FitsOneRequest(reads []Read) bool {
 // request holds, in their order: the first n, at least one.
 func PackReads(reads []Read) (request []byte, n int) {
 	request = slices.Clone(readerCode)
-	response := 0
+	response := resultTail
 	for i := range reads {
 		r := &reads[i]
 		response += resultHead + r.maxAnswer()
@@ -172,15 +176,19 @@ func parseRead(data []byte) (r Read, size int, err error) {
 }
 
 // PackReadResults returns the response to a request: the results of the reads, in their order. Where there is
-// code it says a size of 1. What is beyond a read's MaxAnswer is cut off. A response that a node would not
-// give, for its length, is an error.
+// code it says a size of 1, and the block's time is the last one's. What is beyond a read's MaxAnswer is cut
+// off. A response that a node would not give, for its length, is an error.
 func PackReadResults(reads []Read, results []ReadResult) ([]byte, error) {
 	if len(reads) != len(results) {
 		return nil, fmt.Errorf("batched read: %d results of %d reads", len(results), len(reads))
 	}
-	var response []byte
+	var (
+		response []byte
+		time     uint64
+	)
 	for i := range results {
 		r := &results[i]
+		time = r.BlockTime
 		answer := r.Data[:min(len(r.Data), reads[i].maxAnswer())]
 		var word [abiword.Size]byte
 		word[15], word[23] = flag(r.HasCode), flag(r.OK)
@@ -189,6 +197,7 @@ func PackReadResults(reads []Read, results []ReadResult) ([]byte, error) {
 		response = append(response, word[:]...)
 		response = append(response, answer...)
 	}
+	response = abiword.AppendUint256(response, uint256.NewInt(time))
 	if len(response) > maxResponseSize {
 		return nil, fmt.Errorf("batched read: a response of %d bytes: a node gives %d", len(response), maxResponseSize)
 	}
@@ -223,8 +232,11 @@ func UnpackReadResults(response []byte, n int) ([]ReadResult, error) {
 		r.Data, response = response[:size:size], response[size:]
 		results = append(results, r)
 	}
-	if len(response) > 0 {
-		return nil, fmt.Errorf("%d bytes after the last answer", len(response))
+	if len(response) != resultTail {
+		return nil, fmt.Errorf("%d bytes after the last answer, where the block's time has %d", len(response), resultTail)
+	}
+	for i := range results {
+		results[i].BlockTime = binary.BigEndian.Uint64(response[resultTail-8:])
 	}
 	return results, nil
 }

@@ -139,6 +139,9 @@ func readOne(t *testing.T, chain *accounttest.Chain, read contracts.Read) (r con
 	code, err := chain.Client().CodeAt(t.Context(), read.To, nil)
 	require.NoError(t, err)
 	r.HasCode = len(code) > 0
+	head, err := chain.Client().HeaderByNumber(t.Context(), nil)
+	require.NoError(t, err)
+	r.BlockTime = head.Time
 	r.Data, err = chain.Client().CallContract(t.Context(), ethereum.CallMsg{To: &read.To, Data: read.Data}, nil)
 	r.OK = err == nil
 	var reverted interface{ ErrorData() any }

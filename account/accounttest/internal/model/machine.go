@@ -227,7 +227,7 @@ func (m *Machine) Read(reads []contracts.Read) ([]contracts.ReadResult, error) {
 	results := make([]contracts.ReadResult, len(reads))
 	for i := range reads {
 		r := &reads[i]
-		results[i].Balance, results[i].HasCode = m.Balance(r.To), m.HasCode(r.To)
+		results[i].Balance, results[i].HasCode, results[i].BlockTime = m.Balance(r.To), m.HasCode(r.To), m.Now
 		before := m.mark()
 		data, err := m.Call(common.Address{}, r.To, new(uint256.Int), r.Data)
 		if !r.Mutates && m.mark() != before {
