@@ -23,7 +23,14 @@ type Contracts struct {
 	Paymaster common.Address
 	// TokenPaymaster is paid by the account in a token, at a price that [PaymasterSigner] signed.
 	TokenPaymaster common.Address
+	// Resolver finds an owner's accounts, those of FactoryV1 too.
+	Resolver common.Address
 
+	// FactoryV1 stands for the factory of accounts of version 1, and makes none: it has
+	// setAccount(address owner,uint256 index,address account) for everybody.
+	FactoryV1 common.Address
+	// Oracle is a price oracle with setRate(address token,uint256 perEther) for everybody.
+	Oracle common.Address
 	// NFT is an ERC-721 with safeMint(address) for everybody.
 	NFT common.Address
 	// Token is an ERC-20 of 18 decimals with mint(address,uint256) for everybody.
@@ -53,7 +60,10 @@ func WellKnownContracts() Contracts {
 		ERC20SessionModule:   at.ERC20SessionModule,
 		Paymaster:            at.VerifyingPaymaster,
 		TokenPaymaster:       at.TokenPaymaster,
+		Resolver:             at.Resolver,
 
+		FactoryV1:  common.HexToAddress("0x5E5a3E00000000000000000000000000000000f1"),
+		Oracle:     common.HexToAddress("0x5E5a3e0000000000000000000000000000000022"),
 		NFT:        common.HexToAddress("0x5E5a3e0000000000000000000000000000000721"),
 		Token:      common.HexToAddress("0x5E5a3e0000000000000000000000000000000020"),
 		Token6:     kit.Token6(),

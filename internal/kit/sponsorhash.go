@@ -25,7 +25,7 @@ func SponsorHash(op *userop.Operation, data *contracts.VerifyingPaymasterData, c
 // TokenHash is what is signed for an operation that is paid in a token: the token paymaster's getHash(op,
 // source, price).
 func TokenHash(op *userop.Operation, data *contracts.TokenPaymasterData, chainID uint64) common.Hash {
-	packed := abiword.AppendWord(nil, crypto.Keccak256Hash(packUnpaid(op)))
+	packed := packUnpaid(op)
 	packed = abiword.AppendUint64(packed, chainID)
 	packed = abiword.AppendAddress(packed, data.Paymaster)
 	packed = abiword.AppendUint64(packed, uint64(data.Source))

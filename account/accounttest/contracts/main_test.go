@@ -48,7 +48,8 @@ const compile = `[ "$1" = build.mjs ] && [ -f build.mjs ] && [ -f .npmrc ] && [ 
 mkdir "$2"
 for name in EntryPoint SmartAccount Proxy SmartAccountFactory EcdsaOwnershipRegistryModule MultichainECDSAValidator \
 	SessionKeyManager BatchedSessionRouter ABISessionValidationModule ERC20SessionValidationModule \
-	VerifyingSingletonPaymaster DemoNFT DemoToken DemoResetToken DemoTarget DemoTokenPaymaster; do
+	VerifyingSingletonPaymaster DemoNFT DemoToken DemoResetToken DemoTarget DemoTokenPaymaster \
+	DemoOracle AccountResolver DemoFactoryV1; do
 	touch "$2/$name.json"
 done`
 

@@ -41,7 +41,10 @@ func names() map[string][]string {
 		"DemoToken":                    nil,
 		"DemoResetToken":               nil,
 		"DemoTarget":                   nil,
-		"DemoTokenPaymaster":           nil,
+		"DemoTokenPaymaster":           {"BiconomyTokenPaymaster"},
+		"DemoOracle":                   nil,
+		"AccountResolver":              {"AddressResolver"},
+		"DemoFactoryV1":                nil,
 	}
 }
 

@@ -23,17 +23,19 @@ const contracts = {
   EcdsaOwnershipRegistryModule: biconomy + "modules/EcdsaOwnershipRegistryModule.sol",
   MultichainECDSAValidator: biconomy + "modules/MultichainECDSAValidator.sol",
   SessionKeyManager: biconomy + "modules/SessionKeyManagerModule.sol",
-  ERC20SessionValidationModule:
-    biconomy + "modules/SessionValidationModules/ERC20SessionValidationModule.sol",
   VerifyingSingletonPaymaster:
     biconomy + "paymasters/verifying/singleton/VerifyingSingletonPaymaster.sol",
   ABISessionValidationModule: "src/ABISessionValidationModule.sol",
+  ERC20SessionValidationModule: "src/ERC20SessionValidationModule.sol",
   BatchedSessionRouter: "src/BatchedSessionRouter.sol",
+  AccountResolver: "src/AccountResolver.sol",
+  DemoFactoryV1: "src/DemoFactoryV1.sol",
   DemoNFT: "src/DemoNFT.sol",
   DemoToken: "src/DemoToken.sol",
   DemoResetToken: "src/DemoResetToken.sol",
   DemoTarget: "src/DemoTarget.sol",
   DemoTokenPaymaster: "src/DemoTokenPaymaster.sol",
+  DemoOracle: "src/DemoOracle.sol",
 };
 
 // What is taken as published: its address follows from the very bytes.

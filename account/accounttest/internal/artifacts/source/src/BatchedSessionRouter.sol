@@ -8,10 +8,18 @@ import {BaseAuthorizationModule} from "@biconomy-devx/account-contracts-v2/contr
 import {ISessionKeyManager} from "@biconomy-devx/account-contracts-v2/contracts/smart-account/interfaces/ISessionKeyManager.sol";
 import {ISessionValidationModule} from "@biconomy-devx/account-contracts-v2/contracts/smart-account/modules/SessionValidationModules/ISessionValidationModule.sol";
 
+/// The part of a smart account that says which modules it has.
+interface IModuleManager {
+    function isModuleEnabled(address module) external view returns (bool);
+}
+
 /**
  * Validates a batch that one session key signed: every call has its own session, whose leaf the
  * session key manager knows and whose validation module accepts the call. The signature is the
  * key's EIP-191 signature of userOpHash.
+ *
+ * As with the deployed router, a batch without calls has no session whose key could differ from the
+ * signer: anybody's signature is good for it, and the account pays for the gas.
  */
 contract BatchedSessionRouter is BaseAuthorizationModule {
     struct SessionData {
@@ -47,7 +55,8 @@ contract BatchedSessionRouter is BaseAuthorizationModule {
             moduleSignature,
             (address, SessionData[], bytes)
         );
-        require(manager != address(0), "SR Invalid SKM");
+        require(IModuleManager(userOp.sender).isModuleEnabled(manager), "SR Invalid SKM");
+        address signer = ECDSA.recover(ECDSA.toEthSignedMessageHash(userOpHash), signature);
 
         Calls memory calls;
         (calls.to, calls.value, calls.data) = abi.decode(
@@ -55,8 +64,6 @@ contract BatchedSessionRouter is BaseAuthorizationModule {
             (address[], uint256[], bytes[])
         );
         require(sessions.length == calls.to.length, "Lengths mismatch");
-
-        address signer = ECDSA.recover(ECDSA.toEthSignedMessageHash(userOpHash), signature);
         return _validate(userOp.sender, manager, sessions, calls, signer);
     }
 
