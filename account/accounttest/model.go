@@ -83,10 +83,11 @@ func NewModel(cfg ModelConfig) *Model {
 	at.EntryPoint, at.Factory, at.FallbackHandler = deployed.EntryPoint, deployed.Factory, deployed.Handler
 	m := &Model{Contracts: at}
 	m.machine = model.New(model.Config{
-		Addresses: model.Addresses{Deployment: deployed, NFT: at.NFT, Token: at.Token, Token6: at.Token6, ResetToken: at.ResetToken, Target: at.Target},
-		ChainID:   cfg.ChainID,
-		Signer:    crypto.PubkeyToAddress(PaymasterSigner().PublicKey),
-		BaseFee:   modelBaseFee,
+		Addresses: model.Addresses{Deployment: deployed, NFT: at.NFT, Token: at.Token, Token6: at.Token6, ResetToken: at.ResetToken, Target: at.Target,
+			Oracle: at.Oracle, FactoryV1: at.FactoryV1},
+		ChainID: cfg.ChainID,
+		Signer:  crypto.PubkeyToAddress(PaymasterSigner().PublicKey),
+		BaseFee: modelBaseFee,
 	})
 	m.Chain = &ModelChain{model: m}
 	m.Bundler = newModelBundler(m)

@@ -1,6 +1,7 @@
 package accounttest_test
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -8,6 +9,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/internal/contracts"
@@ -72,8 +74,31 @@ var ownerStories = map[string]func(*side){
 		s.tell("more than is left", nil, owner.Simulate(s.Context(), []account.Call{{To: thief, Value: *uint256.NewInt(5e16)}}, account.WithGas(plenty())))
 		tx, err = bob.Deploy(s.Context(), sponsored)
 		s.wait("deploy another kind", tx, err)
-		_, err = s.client.UpgradedAccount(s.Context(), owner.Owner().Address(), 0)
-		s.tell("no resolver", nil, err)
+	},
+	"accounts that the resolver finds": func(s *side) {
+		owner := s.owner("ada")
+		wallet := owner.Owner().Address()
+		resolve := func(step string, end uint64) {
+			data, err := abi.Pack("resolveAddressesFlexibleForV2(address,uint8,address,bytes)", wallet, end, s.at.ECDSAModule, contracts.InitForSmartAccount(wallet))
+			require.NoError(s, err)
+			s.ask(step, callTo(s.at.Resolver, data))
+		}
+		resolve("nothing", 3)
+		s.send("the account", owner, []account.Call{{To: thief}}, sponsored)
+		third := s.owner("ada", account.Index(2))
+		s.send("another account", third, []account.Call{{To: thief}}, sponsored)
+		upgraded := s.owner("bob")
+		s.send("one that was upgraded", upgraded, []account.Call{{To: thief}}, sponsored)
+		enroll := func(index int, account common.Address) {
+			require.NoError(s, s.Transact(s.Context(), s.at.FactoryV1, s.pack("setAccount(address,uint256,address)", wallet, index, account)))
+		}
+		enroll(1, upgraded.Address())
+		enroll(2, thief)
+		for _, end := range []uint64{0, 1, 2, 3, 127, 128, 129, 255} {
+			resolve(fmt.Sprint("below ", end), end)
+		}
+		enroll(0, s.at.NFT)
+		resolve("what is no account", 1)
 	},
 	"modules": func(s *side) {
 		owner, sess := s.granted("ada")

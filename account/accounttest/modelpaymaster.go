@@ -123,9 +123,8 @@ func (p *ModelPaymaster) seal(op *userop.Operation) (err error) {
 // sealerIn is the same for the token paymaster.
 func (p *ModelPaymaster) sealerIn(token common.Address, rate uint256.Int) seal {
 	return func(op *userop.Operation) (err error) {
-		data := contracts.TokenPaymasterData{
-			Paymaster: p.model.Contracts.TokenPaymaster, ValidUntil: p.validUntil(), Token: token, Rate: rate, Markup: tillMarkup,
-		}
+		data := p.till.price(token, rate)
+		data.Paymaster, data.ValidUntil = p.model.Contracts.TokenPaymaster, p.validUntil()
 		data.Signature, err = signHash(PaymasterSigner(), kit.TokenHash(op, &data, p.model.machine.ChainID))
 		op.PaymasterAndData = data.Pack()
 		return err
@@ -145,7 +144,7 @@ func (p *ModelPaymaster) FeeQuotes(ctx context.Context, op *userop.Operation, re
 
 func (p *ModelPaymaster) quotes(op *userop.Operation, req userop.QuoteRequest) (answer userop.FeeQuotes, err error) {
 	if req.CalculateGasLimits {
-		gas, err := p.model.estimate(op, nil, p.sealerIn(p.model.Contracts.Token, uint256.Int{}))
+		gas, err := p.model.estimate(op, nil, p.seal)
 		if err != nil {
 			return answer, err
 		}
@@ -195,6 +194,9 @@ func (p *ModelPaymaster) quote(op *userop.Operation, token common.Address) (quot
 func (p *ModelPaymaster) SetRate(token common.Address, perEther *big.Int) {
 	p.till.set(token, perEther)
 }
+
+// SetOracle is [Paymaster.SetOracle].
+func (p *ModelPaymaster) SetOracle(oracle common.Address) { p.till.setOracle(oracle) }
 
 // Deposit adds wei to the balance that pays for sponsored operations.
 func (p *ModelPaymaster) Deposit(ctx context.Context, wei *big.Int) error {

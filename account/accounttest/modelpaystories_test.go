@@ -1,6 +1,7 @@
 package accounttest_test
 
 import (
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
@@ -89,6 +90,61 @@ var payStories = map[string]func(*side){
 		sess := s.grant("grant", owner, []policy.Policy{s.minting("mint", owner, key), approving}, sponsored, account.ForBatches())
 		s.pay("with a session", s.user(owner), token, mint, account.WithSession(sess.Leaf(0)), account.ApproveExact(sess.Leaf(1)))
 		s.pay("with a session that may not approve", s.user(owner), s.at.ResetToken, mint, account.WithSession(sess.Leaf(0)), account.ApproveExact(sess.Leaf(0)))
+	},
+	"tokens that are due": func(s *side) {
+		owner := s.owner("ada")
+		token := s.at.Token6
+		mint := []account.Call{s.mint(owner.Address())}
+		s.send("deploy", owner, mint, sponsored)
+		s.mintTokens(token, owner.Address(), 1_000_000_000)
+		s.pay("nothing allowed, unchecked", owner, token, mint, unchecked)
+		s.pay("nothing allowed, unchecked, given limits", owner, token, mint, unchecked, account.WithGas(plenty()))
+		s.pay("the calls fail, and the approval with them", owner, token, []account.Call{{To: s.at.Target, Data: s.pack("failRequire(string)", "no")}}, account.ApproveExact(), account.WithGas(plenty()))
+		s.pay("allow all", owner, token, mint, account.ApproveUnlimited())
+		all := s.number(token, contracts.BalanceOf(owner.Address()))
+		s.pay("the calls spend it", owner, token, []account.Call{{To: token, Data: contracts.Transfer(thief, *uint256.NewInt(all))}}, account.WithGas(plenty()))
+		s.pay("the calls take the allowance back", owner, token, []account.Call{{To: token, Data: contracts.Approve(s.at.TokenPaymaster, uint256.Int{})}}, account.WithGas(plenty()))
+		gas := plenty()
+		for _, limit := range []uint64{45_000, 45_001} {
+			gas.VerificationGasLimit.SetUint64(limit)
+			op, err := owner.Build(s.Context(), mint, sponsored, account.WithGas(gas))
+			require.NoError(s, err)
+			op.PaymasterAndData = append(s.at.TokenPaymaster.Bytes(), make([]byte, 193+65)...)
+			ask := callTo(s.at.TokenPaymaster, contracts.ValidatePaymasterUserOp(contracts.UserOperation(*op), common.Hash{}, new(uint256.Int)))
+			s.ask("asked by a stranger", ask)
+			ask.From = s.at.EntryPoint
+			s.ask("a limit for the paymaster", ask)
+		}
+	},
+	"tokens at an oracle's rate": func(s *side) {
+		owner := s.owner("ada")
+		token := s.at.Token6
+		mint := []account.Call{s.mint(owner.Address())}
+		s.send("deploy", owner, mint, sponsored)
+		s.mintTokens(token, owner.Address(), 1_000_000_000)
+		s.pay("the signed rate", owner, token, mint, account.ApproveUnlimited(), unchecked)
+		tell := func(step string) { // what an honest price would be told by, and what it is
+			s.pay(step, owner, token, mint, account.ApproveUnlimited(), unchecked, account.WithGas(plenty()))
+		}
+		set := func(rate uint64) {
+			require.NoError(s, s.Transact(s.Context(), s.at.Oracle, s.pack("setRate(address,uint256)", token, rate)))
+		}
+		s.SetOracle(s.at.Oracle)
+		tell("an oracle that does not answer")
+		set(2_000_000_000)
+		tell("an oracle with the signed rate")
+		set(20_000_000_000)
+		tell("an oracle with ten times the signed rate")
+		set(200_000_000_000_000)
+		tell("an oracle with more than there is")
+		s.SetOracle(s.at.NFT)
+		tell("no oracle")
+		s.SetOracle(common.HexToAddress("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE"))
+		tell("the native one")
+		s.SetOracle(thief)
+		tell("an oracle without code")
+		s.SetOracle(common.Address{})
+		tell("the signed rate again")
 	},
 	"money for one of two in flight": func(s *side) {
 		s.lanes = []uint64{0, 5}

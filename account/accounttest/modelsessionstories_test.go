@@ -14,6 +14,7 @@ import (
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/userop"
 )
 
 // sessionStories are about sessions: granting, using, refusing, revoking.
@@ -258,6 +259,12 @@ var sessionStories = map[string]func(*side){
 			{"another token", account.Call{To: s.at.Token6, Data: contracts.Transfer(friend, *uint256.NewInt(1))}},
 			{"value", account.Call{To: s.at.Token, Value: *uint256.NewInt(1), Data: contracts.Transfer(friend, *uint256.NewInt(1))}},
 			{"cut short", account.Call{To: s.at.Token, Data: contracts.Transfer(friend, *uint256.NewInt(1))[:60]}},
+			{"no amount", account.Call{To: s.at.Token, Data: contracts.Transfer(friend, *uint256.NewInt(1))[:36]}},
+			{"to a thief, no amount", account.Call{To: s.at.Token, Data: contracts.Transfer(thief, *uint256.NewInt(1))[:36]}},
+			{"half a recipient", account.Call{To: s.at.Token, Data: contracts.Transfer(thief, *uint256.NewInt(1))[:35]}},
+			{"bytes above the recipient", account.Call{To: s.at.Token, Data: above(contracts.Transfer(friend, *uint256.NewInt(1)))}},
+			{"bytes above a thief", account.Call{To: s.at.Token, Data: above(contracts.Transfer(thief, *uint256.NewInt(1)))}},
+			{"bytes after the amount", account.Call{To: s.at.Token, Data: append(contracts.Transfer(friend, *uint256.NewInt(1)), 1, 2, 3)}},
 			{"the rest", account.Call{To: s.at.Token, Data: contracts.Transfer(friend, *uint256.NewInt(100))}},
 			{"more than the balance", account.Call{To: s.at.Token, Data: contracts.Transfer(friend, *uint256.NewInt(100))}},
 		} {
@@ -297,6 +304,59 @@ var sessionStories = map[string]func(*side){
 		s.batchSigned("a session that is none", op, []contracts.CallAuthorization{{Authorization: contracts.Authorization{Module: s.at.ABISessionModule}}})
 		op.CallData = s.pack("executeBatch(address[],uint256[],bytes[])", []common.Address{thief}, []int{}, [][]byte{})
 		s.batchSigned("lists of different lengths", op, nil)
+		op.CallData = op.CallData[:len(op.CallData)-32]
+		s.batchSigned("calls that cannot be read", op, nil)
+		op.Signature = contracts.WrapSignature(contracts.BatchSignature(s.at.SessionKeyManager, nil, make([]byte, 65)), s.at.BatchedSessionRouter)
+		s.resend("the signature comes first", op)
+	},
+	"the router's empty batch burns what there is": func(s *side) {
+		owner, sess := s.granted("ada", account.ForBatches())
+		s.fund(owner, 1_000)
+		tx, err := owner.RevokeAll(s.Context(), sess, sponsored)
+		s.settle("revoke all", sess, tx, err)
+		op := &userop.Operation{Sender: owner.Address(), CallData: contracts.ExecuteBatch(nil)}
+		gas := plenty()
+		op.CallGasLimit, op.VerificationGasLimit, op.PreVerificationGas = gas.CallGasLimit, gas.VerificationGasLimit, *uint256.NewInt(15_000_000)
+		op.MaxFeePerGas.SetUint64(50_000_000_000) // all of the gas limits for 0.875 ether
+		op.MaxPriorityFeePerGas = op.MaxFeePerGas
+		burn := func(step string, manager common.Address) {
+			nonce, err := owner.Nonce(s.Context(), new(uint256.Int))
+			require.NoError(s, err)
+			op.Nonce = nonce
+			s.batchSignedFor(step, manager, op, nil)
+		}
+		burn("after all were revoked", s.at.SessionKeyManager)
+		require.True(s, s.paid[owner.Address()].Gt(uint256.NewInt(7e17)), "a stranger spent %s", s.paid[owner.Address()])
+		s.fund(owner, 1_000)
+		tx, err = owner.DisableModule(s.Context(), s.at.SessionKeyManager, sponsored)
+		s.wait("disable the manager", tx, err)
+		burn("a manager that is disabled", s.at.SessionKeyManager)
+		burn("no manager", common.Address{})
+		burn("the sentinel", contracts.SentinelModule)
+		burn("any other module in its place", s.at.ECDSAModule)
+		require.True(s, s.paid[owner.Address()].Gt(uint256.NewInt(14e17)), "a stranger spent %s", s.paid[owner.Address()])
+		s.fund(owner, 1_000)
+		tx, err = owner.DisableModule(s.Context(), s.at.BatchedSessionRouter, sponsored)
+		s.wait("disable the router", tx, err)
+		burn("without the router", s.at.ECDSAModule)
+	},
+	"a batch without the manager": func(s *side) {
+		owner, sess := s.granted("ada", account.ForBatches())
+		batch := []account.Call{s.mint(owner.Address()), s.mint(owner.Address())}
+		leaf := account.WithSession(sess.Leaf(0), sess.Leaf(0))
+		op, err := s.user(owner).Build(s.Context(), batch, leaf, sponsored)
+		require.NoError(s, err)
+		wrong := op.Clone()
+		s.batchSignedFor("a module that manages no sessions", s.at.ECDSAModule, wrong, make([]contracts.CallAuthorization, 2))
+		tx, err := owner.DisableModule(s.Context(), s.at.SessionKeyManager, sponsored)
+		s.wait("disable the manager", tx, err)
+		s.send("a batch, unchecked", s.user(owner), batch, leaf, sponsored, unchecked, account.WithGas(plenty()))
+		op, err = s.user(owner).Build(s.Context(), batch, leaf, sponsored, unchecked, account.WithGas(plenty()))
+		require.NoError(s, err)
+		s.resend("as it is", op)
+		tx, err = owner.EnableModule(s.Context(), s.at.SessionKeyManager, sponsored)
+		s.wait("enable it again", tx, err)
+		s.send("a batch", s.user(owner), batch, leaf, sponsored)
 	},
 	"lanes of a pool": func(s *side) {
 		owner, sess := s.granted("ada")

@@ -38,6 +38,8 @@ type place interface {
 	// Pause keeps in flight what is sent from now on, until Resume.
 	Pause()
 	Resume()
+	// SetOracle has prices of the token paymaster name an oracle.
+	SetOracle(oracle common.Address)
 }
 
 // placeConfig is what a story needs of its place.
@@ -58,6 +60,8 @@ func newModelPlace(cfg placeConfig) place {
 	return modelPlace{accounttest.NewModel(config)}
 }
 
+func (p modelPlace) SetOracle(oracle common.Address) { p.Paymaster.SetOracle(oracle) }
+
 func (p modelPlace) Pause() { p.Bundler.Pause() }
 
 func (p modelPlace) Resume() { p.Bundler.Resume() }
@@ -73,9 +77,10 @@ func (p modelPlace) Transact(ctx context.Context, to common.Address, data []byte
 // chainPlace is a chain with the real contracts and its services.
 type chainPlace struct {
 	*accounttest.Chain
-	config  account.Config
-	bundler *accounttest.Bundler
-	paused  *atomic.Bool
+	config    account.Config
+	bundler   *accounttest.Bundler
+	paymaster *accounttest.Paymaster
+	paused    *atomic.Bool
 }
 
 func newChainPlace(t *testing.T, cfg placeConfig) place {
@@ -87,13 +92,16 @@ func newChainPlace(t *testing.T, cfg placeConfig) place {
 	}
 	service := accounttest.NewBundler(t, accounttest.BundlerConfig{Chain: chain, Vendor: bundlertest.Pimlico, BundleInterval: time.Millisecond})
 	send, paused := bundler.New(service.URL()), new(atomic.Bool)
-	sponsor := paymaster.New(accounttest.NewPaymaster(t, services).URL())
+	payer := accounttest.NewPaymaster(t, services)
+	sponsor := paymaster.New(payer.URL())
 	t.Cleanup(send.Close)
 	t.Cleanup(sponsor.Close)
 	return chainPlace{chain, account.Config{
 		ChainID: chain.ChainID(), Chain: chain.Client(), Bundler: promptBundler{send, paused}, Paymaster: sponsor,
-	}, service, paused}
+	}, service, payer, paused}
 }
+
+func (p chainPlace) SetOracle(oracle common.Address) { p.paymaster.SetOracle(oracle) }
 
 func (p chainPlace) Pause() {
 	p.paused.Store(true)
@@ -291,12 +299,15 @@ func (s *side) account(receipt *userop.Receipt) {
 	if receipt.Paymaster == (common.Address{}) {
 		s.paid[receipt.Sender] = new(uint256.Int).Add(orZero(s.paid[receipt.Sender]), &receipt.ActualGasCost)
 	}
-	if fee, ok := s.client.TokenFee(receipt); ok {
+	for _, log := range receipt.Logs {
+		if len(log.Topics) != 3 || log.Topics[2] != common.BytesToHash(s.at.TokenPaymaster[:]) || !strings.HasPrefix(log.Topics[0].Hex(), "0xddf252ad") {
+			continue // no Transfer to the token paymaster, which tells of what it takes at once only
+		}
 		if s.fees[receipt.Sender] == nil {
 			s.fees[receipt.Sender] = make(map[common.Address]*uint256.Int)
 		}
-		paid := orZero(s.fees[receipt.Sender][fee.Token])
-		s.fees[receipt.Sender][fee.Token] = new(uint256.Int).Add(paid, &fee.Amount)
+		paid := orZero(s.fees[receipt.Sender][log.Address])
+		s.fees[receipt.Sender][log.Address] = paid.Add(paid, new(uint256.Int).SetBytes(log.Data))
 	}
 }
 

@@ -2,6 +2,7 @@ package accounttest_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
@@ -153,13 +155,33 @@ func (s *side) forge(step string, of *account.OwnedAccount, leaf session.LeafRef
 	s.resend(step, op)
 }
 
+// ask makes a call, and tells what it returns or reverts with.
+func (s *side) ask(step string, msg ethereum.CallMsg) {
+	s.Helper()
+	answer, err := s.Config().Chain.CallContract(s.Context(), msg, nil)
+	reverted := as(err, func(e rpc.DataError) string { return fmt.Sprint("reverted with ", e.ErrorData()) })
+	s.told = append(s.told, "== "+step, fmt.Sprintf("%x %v %s", answer, err == nil, reverted))
+}
+
+// above is a call with bits above its first argument, an address.
+func above(call []byte) []byte {
+	call[4], call[15] = 0xab, 1
+	return call
+}
+
 // batchSigned sends an operation with a signature of the router's that a thief made.
 func (s *side) batchSigned(step string, op *userop.Operation, sessions []contracts.CallAuthorization) {
+	s.Helper()
+	s.batchSignedFor(step, s.at.SessionKeyManager, op, sessions)
+}
+
+// batchSignedFor is the same with another contract in the manager's place.
+func (s *side) batchSignedFor(step string, manager common.Address, op *userop.Operation, sessions []contracts.CallAuthorization) {
 	s.Helper()
 	sig, err := account.KeyOwner(accounttest.Key("thief")).SignMessage(s.Context(), op.Hash(s.at.EntryPoint, s.client.ChainID()).Bytes())
 	require.NoError(s, err)
 	sig[64] += 27
-	op.Signature = contracts.WrapSignature(contracts.BatchSignature(s.at.SessionKeyManager, sessions, sig), s.at.BatchedSessionRouter)
+	op.Signature = contracts.WrapSignature(contracts.BatchSignature(manager, sessions, sig), s.at.BatchedSessionRouter)
 	s.resend(step, op)
 }
 

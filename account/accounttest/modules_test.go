@@ -14,8 +14,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// The session validation module for ABI policies and the batch router are compiled from this project's own
-// sources: these tests hold them to what the contracts on public chains do.
+// The session validation modules and the batch router are compiled from this project's own sources: these
+// tests hold them to what the contracts on public chains do.
 
 // rule is one rule of an ABI policy.
 type rule struct {
@@ -184,6 +184,9 @@ func TestBatchedSessionRouter(t *testing.T) {
 	}{
 		{"single call", s.mint(user.address), batchBy(key, manager, 1, session), "SR Invalid Selector"},
 		{"no manager", mints(user.address), batchBy(key, common.Address{}, 1, session), "SR Invalid SKM"},
+		{"a manager that is not enabled", mints(user.address), batchBy(key, s.chain.Contracts.MultichainModule, 1, session), "SR Invalid SKM"},
+		{"a manager of nobody's", mints(user.address), batchBy(key, Address("thief"), 1, session), "SR Invalid SKM"},
+		{"a signature that is none", mints(user.address, user.address), batchBy(func(common.Hash) []byte { return make([]byte, 64) }, manager, 1, session), "ECDSA: invalid signature length"},
 		{"one session for two calls", mints(user.address, user.address), batchBy(key, manager, 1, session), "Lengths mismatch"},
 		{"call beyond the policy", mints(Address("thief"), user.address), batchBy(key, manager, 2, session), "ABISV Arg Rule Violated"},
 		{"other leaf", mints(user.address), batchBy(key, manager, 1, mintTo(Address("session"), Address("thief"))), "SessionNotApproved"},
@@ -193,6 +196,14 @@ func TestBatchedSessionRouter(t *testing.T) {
 			requireRPCError(t, err, codeRejected, "AA23 reverted: "+c.want)
 		})
 	}
+	t.Run("an empty batch of a stranger's", func(t *testing.T) {
+		empty := batchBy(func(hash common.Hash) []byte { return personalSign(Key("thief"), hash) }, manager, 0, session)
+		op := s.draft(user.address, 0, contracts.ExecuteBatch(nil))
+		s.bundlerTakes(op, empty)
+		receipt := s.wait(s.hash(op))
+		require.False(t, receipt.Success, "the account itself executes no empty batch")
+		require.Contains(t, receipt.Reason, "WrongBatchProvided")
+	})
 	t.Run("foreign key", func(t *testing.T) {
 		sign := batchBy(func(hash common.Hash) []byte { return personalSign(Key("thief"), hash) }, manager, 1, session)
 		op := s.draft(user.address, 0, mints(user.address))

@@ -59,7 +59,7 @@ func (p *Paymaster) payment(sc kit.SponsorContext) (trial *estimator, seal func(
 		if !ok {
 			return nil, nil, jsonrpctest.Invalid("token %s is not supported", token)
 		}
-		return p.trialIn(token, trialRate), p.sealerIn(token, rate), nil
+		return p.trialIn(token), p.sealerIn(token, rate), nil
 	}
 	return nil, nil, jsonrpctest.Invalid("mode %q is neither %s nor %s", sc.Mode, kit.ModeSponsored, kit.ModeERC20)
 }

@@ -27,8 +27,9 @@ const trialRate = 100_000_000_000_000
 
 // till knows what one ether costs in tokens, in their smallest units.
 type till struct {
-	mu    sync.Mutex
-	rates map[common.Address]uint256.Int
+	mu     sync.Mutex
+	rates  map[common.Address]uint256.Int
+	oracle common.Address // that prices name; zero where the signed rate is final
 }
 
 func newTill(at Contracts) *till {
@@ -54,6 +55,29 @@ func (t *till) set(token common.Address, perEther *big.Int) {
 	t.rates[token] = *uint256.MustFromBig(perEther)
 }
 
+// SetOracle has prices name an oracle from now on (price source 1): the token paymaster then takes the rate
+// that this has when the operation is over, and the signed one where it does not answer. The zero address
+// makes signed rates final again (price source 0). The chain's own oracle, [Contracts].Oracle, has the rates
+// that anybody tells it: other ones than were quoted, for a paymaster that is not honest.
+func (p *Paymaster) SetOracle(oracle common.Address) { p.till.setOracle(oracle) }
+
+func (t *till) setOracle(oracle common.Address) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.oracle = oracle
+}
+
+// price is what an operation costs in a token, before its signature.
+func (t *till) price(token common.Address, rate uint256.Int) contracts.TokenPaymasterData {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	price := contracts.TokenPaymasterData{Token: token, Oracle: t.oracle, Rate: rate, Markup: tillMarkup}
+	if t.oracle != (common.Address{}) {
+		price.Source = 1
+	}
+	return price
+}
+
 func (t *till) rate(token common.Address) (uint256.Int, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,8 +93,8 @@ func (t *till) tokens() []common.Address {
 }
 
 // trialIn is an estimator of operations that are paid for in a token.
-func (p *Paymaster) trialIn(token common.Address, rate uint64) *estimator {
-	return &estimator{simulator: p.estimator.simulator, seal: p.sealerIn(token, *uint256.NewInt(rate))}
+func (p *Paymaster) trialIn(token common.Address) *estimator {
+	return &estimator{simulator: p.estimator.simulator, seal: p.sealerIn(token, *uint256.NewInt(trialRate))}
 }
 
 // sealerIn returns what puts valid paymasterAndData of the token paymaster into an operation. As with
@@ -81,13 +105,9 @@ func (p *Paymaster) sealerIn(token common.Address, rate uint256.Int) func(contex
 		if err != nil {
 			return err
 		}
-		data := contracts.TokenPaymasterData{
-			Paymaster:  p.estimator.chain.Contracts.TokenPaymaster,
-			ValidUntil: uint64(now.Add(p.validity).Unix()),
-			Token:      token,
-			Rate:       rate,
-			Markup:     tillMarkup,
-		}
+		data := p.till.price(token, rate)
+		data.Paymaster = p.estimator.chain.Contracts.TokenPaymaster
+		data.ValidUntil = uint64(now.Add(p.validity).Unix())
 		if data.Signature, err = signHash(p.signer, kit.TokenHash(op, &data, p.estimator.chain.ChainID())); err != nil {
 			return err
 		}

@@ -116,10 +116,9 @@ func TestTokenPaymasterRefuses(t *testing.T) {
 	sign := ownedBy(user.key)
 
 	op := s.draft(user.address, 0, s.approving(token, 1e6))
-	requireRPCError(t, s.sponsorIn(token, op, sign), codePaymaster, "AA33 reverted: DemoTokenPaymaster: token balance too small")
+	requireRPCError(t, s.sponsorIn(token, op, sign), codePaymaster, "AA33 reverted: BTPM: account does not have enough token balance")
 	s.mintTokens(token, user.address, 10e6)
 	op = s.draft(user.address, 0, s.target(0, "function store(uint256 n)", 1))
-	requireRPCError(t, s.sponsorIn(token, op, sign), codeRejected, "AA50 postOp reverted: ERC20: insufficient allowance")
 	requireRPCError(t, s.sponsorIn(common.Address{1}, op, sign), jsonrpctest.CodeInvalidInput, "token 0x0100000000000000000000000000000000000000 is not supported")
 
 	op = s.draft(user.address, 0, s.approving(token, 10e6))
@@ -130,6 +129,73 @@ func TestTokenPaymasterRefuses(t *testing.T) {
 	op.PaymasterAndData = data.Pack()
 	_, err = s.signAndSend(op, sign)
 	requireRPCError(t, err, codeSignature, "AA34 signature error")
+}
+
+// An account that does not let the paymaster take its tokens is asked twice, has its calls undone, and is done:
+// nobody tells why, but for the event.
+func TestTokenPaymentIsDue(t *testing.T) {
+	s := newStage(t, bundlertest.Standard)
+	user := s.account("owner")
+	s.deploy(user)
+	token := s.chain.Contracts.Token6
+	s.mintTokens(token, user.address, 10e6)
+	op := s.draft(user.address, 0, s.target(0, "function store(uint256 n)", 77))
+	require.NoError(t, s.sponsorIn(token, op, ownedBy(user.key)))
+	hash, err := s.signAndSend(op, ownedBy(user.key))
+	require.NoError(t, err)
+	receipt := s.wait(hash)
+	require.False(t, receipt.Success)
+	require.Empty(t, receipt.Reason)
+	require.Empty(t, receipt.RevertData)
+	require.Len(t, receipt.Logs, 2, "and the operation's own event")
+	due := receipt.Logs[0]
+	require.Equal(t, s.chain.Contracts.TokenPaymaster, due.Address)
+	require.Equal(t, abi.MustParseEvent("event TokenPaymentDue(address indexed token, address indexed account, uint256 indexed charge)").Topic(), due.Topics[0])
+	require.Equal(t, []common.Hash{common.BytesToHash(token[:]), common.BytesToHash(user.address[:])}, due.Topics[1:3])
+	require.NotZero(t, due.Topics[3])
+	require.Equal(t, big.NewInt(10e6), s.tokenBalance(token, user.address))
+	call, err := abi.Pack("function number()")
+	require.NoError(t, err)
+	number, err := s.chain.Call(t.Context(), s.chain.Contracts.Target, call)
+	require.NoError(t, err)
+	require.Equal(t, make([]byte, 32), number, "the call is undone")
+}
+
+// An oracle that the price names has the last word: not the rate that was signed.
+func TestTokenPaymasterAsksItsOracle(t *testing.T) {
+	s := newStage(t, bundlertest.Standard)
+	user := s.account("owner")
+	s.deploy(user)
+	token, at := s.chain.Contracts.Token6, s.chain.Contracts
+	s.mintTokens(token, user.address, 1_000e6)
+	charge := func(oracle common.Address) *uint256.Int {
+		t.Helper()
+		s.paymaster.SetOracle(oracle)
+		before := s.tokenBalance(token, user.address)
+		op := s.draft(user.address, 0, s.approving(token, 1_000e6))
+		require.NoError(t, s.sponsorIn(token, op, ownedBy(user.key)))
+		data, err := contracts.DecodeTokenPaymasterData(op.PaymasterAndData)
+		require.NoError(t, err)
+		require.Equal(t, oracle, data.Oracle)
+		require.Equal(t, oracle != common.Address{}, data.Source == 1)
+		hash, err := s.signAndSend(op, ownedBy(user.key))
+		require.NoError(t, err)
+		receipt := s.wait(hash)
+		require.True(t, receipt.Success, receipt.Reason)
+		taken := uint256.MustFromBig(before.Sub(before, s.tokenBalance(token, user.address)))
+		return taken.Div(taken.Mul(taken, uint256.NewInt(1e18)), &receipt.ActualGasCost) // in the end, the rate
+	}
+	charge(common.Address{}) // the first one makes the paymaster's balance
+	signed := charge(common.Address{})
+	require.True(t, signed.Gt(uint256.NewInt(2_000e6)), "a rate of %s", signed.Dec())
+	require.True(t, charge(at.Oracle).Lt(uint256.NewInt(5_000e6)), "it knows no rate, the signed one holds")
+	call, err := abi.Pack("function setRate(address token, uint256 perEther)", token, uint64(200_000e6))
+	require.NoError(t, err)
+	_, err = s.chain.SendTx(t.Context(), at.Oracle, nil, call)
+	require.NoError(t, err)
+	dear := charge(at.Oracle)
+	require.True(t, dear.Gt(uint256.NewInt(200_000e6)), "a rate of %s", dear.Dec())
+	require.True(t, charge(common.Address{}).Lt(uint256.NewInt(5_000e6)))
 }
 
 type quotesAnswer struct {

@@ -32,8 +32,8 @@ func (api *paymasterAPI) GetFeeQuoteOrData(ctx context.Context, draft kit.DraftO
 
 func (p *Paymaster) quotes(ctx context.Context, op *userop.Operation, sc kit.SponsorContext) (*kit.TokenQuotes, error) {
 	if sc.CalculateGasLimits {
-		// Nothing is taken in this trial: whoever asks for a price need not have the token.
-		gas, err := p.trialIn(p.estimator.chain.Contracts.Token, 0).estimate(ctx, op, nil)
+		// It is sponsored in this trial: whoever asks for a price need not have the token.
+		gas, err := p.estimator.estimate(ctx, op, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -55,10 +55,12 @@ func (p *Paymaster) quotes(ctx context.Context, op *userop.Operation, sc kit.Spo
 	return answer, nil
 }
 
-// Room in a quote, for gas that the limits do not count and for a price of gas that rises meanwhile.
+// Room in a quote: for gas that the limits do not count, for what the token paymaster's validation takes
+// beyond the one that the quote was tried with, and for a price of gas that rises meanwhile.
 const (
-	quotePostOpGas   = 45_000
-	quoteRoomPercent = 10
+	quotePostOpGas     = 45_000
+	quoteValidationGas = 40_000
+	quoteRoomPercent   = 10
 )
 
 func (p *Paymaster) quote(ctx context.Context, op *userop.Operation, token common.Address) (*kit.TokenQuote, error) {
@@ -90,7 +92,7 @@ func quotedFee(op *userop.Operation, rate uint256.Int) (uint256.Int, error) {
 	var wei uint256.Int
 	wei.Add(&op.CallGasLimit, &op.VerificationGasLimit)
 	wei.Add(&wei, &op.PreVerificationGas)
-	wei.AddUint64(&wei, quotePostOpGas)
+	wei.AddUint64(&wei, quotePostOpGas+quoteValidationGas)
 	wei.Mul(&wei, &op.MaxFeePerGas)
 	return (&contracts.TokenPaymasterData{Rate: rate, Markup: tillMarkup * (100 + quoteRoomPercent) / 100}).Fee(&wei)
 }

@@ -24,7 +24,7 @@ func CheckCall(m Modules, c *Compiled, call abi.Call) error {
 		data := newCalldata(call.Data)
 		v = checkABI(c, call.To, &call.Value, &data)
 	case m.ERC20:
-		v = checkERC20(c, call.To, &call.Value, call.Data, "ERC20SV Invalid Token")
+		v = checkERC20Call(c, &call)
 	}
 	return v.orNil()
 }
@@ -35,6 +35,10 @@ func CheckCall(m Modules, c *Compiled, call abi.Call) error {
 // Calldata that points out of itself is read by the ABI module all the same, from whatever the rest of the
 // operation holds there. The account cannot execute that, and where the verdict hangs on it the call is
 // refused.
+//
+// The ERC-20 module reads the recipient of a single call without the twelve bytes above the address, which in
+// a batch have to be zero: what is set there is let pass here, as on chain. Tokens of old compilers do not look
+// at these bytes either, all others revert.
 func CheckOperation(m Modules, c *Compiled, callData []byte) error {
 	var v *Violation
 	switch m = m.WithDefaults(); c.Module {
@@ -125,43 +129,84 @@ func checkRule(c *Compiled, p *contracts.ABIPermission, i int, data *calldata) *
 	return v
 }
 
+// checkERC20Operation is the ERC-20 module's validateSessionUserOp after the selector, in its order.
 func checkERC20Operation(c *Compiled, callData []byte) *Violation {
-	if _, ok := contracts.ParseERC20Permission(c.Data); !ok {
+	p, ok := contracts.ParseERC20Permission(c.Data)
+	if !ok {
 		return unreadableERC20(c)
 	}
 	to, value, data, ok := decodeExecute(callData)
 	if !ok {
 		return unreadable("callData of %d bytes is not the encoding of one call", len(callData))
 	}
-	return checkERC20(c, to, &value, data, "ERC20SV Wrong Token")
+	if v := checkERC20Token(&p, to, &value, "ERC20SV Wrong Token"); v != nil {
+		return v
+	}
+	// The recipient is judged where the amount is missing, and without the bytes above it.
+	if len(data) < erc20AmountAt {
+		return unreadable("calldata of %d bytes has no address", len(data))
+	}
+	if v := checkERC20Recipient(&p, common.BytesToAddress(data[erc20RecipientAt:erc20AmountAt])); v != nil {
+		return v
+	}
+	if len(data) < erc20End {
+		return unreadable("calldata of %d bytes has no amount", len(data))
+	}
+	return checkERC20Amount(&p, data)
 }
 
-// checkERC20 is the ERC-20 module's validation, in its order. Its two functions name a wrong token
-// differently.
-func checkERC20(c *Compiled, to common.Address, value *uint256.Int, data []byte, wrongToken string) *Violation {
-	a, ok := contracts.ParseERC20Permission(c.Data)
+// The arguments of a call that the ERC-20 module reads, in bytes from the start of its data.
+const (
+	erc20RecipientAt = abi.SelectorSize
+	erc20AmountAt    = erc20RecipientAt + abi.WordSize
+	erc20End         = erc20AmountAt + abi.WordSize
+)
+
+// checkERC20Call is the ERC-20 module's validateSessionParams, in its order.
+func checkERC20Call(c *Compiled, call *abi.Call) *Violation {
+	p, ok := contracts.ParseERC20Permission(c.Data)
 	if !ok {
 		return unreadableERC20(c)
 	}
-	if to != a.Token {
-		return mismatch("contract", Equal, to.Hex(), a.Token.Hex(), wrongToken)
+	if v := checkERC20Token(&p, call.To, &call.Value, "ERC20SV Invalid Token"); v != nil {
+		return v
+	}
+	if len(call.Data) < erc20End {
+		return unreadable("calldata of %d bytes has no address and amount", len(call.Data))
+	}
+	recipient, err := contracts.DecodeAddress(call.Data[erc20RecipientAt:erc20AmountAt])
+	if err != nil {
+		return unreadable("the first argument of the call is not an address")
+	}
+	if v := checkERC20Recipient(&p, recipient); v != nil {
+		return v
+	}
+	return checkERC20Amount(&p, call.Data)
+}
+
+// checkERC20Token judges what is called. The module's two functions name a wrong token differently.
+func checkERC20Token(p *contracts.ERC20Permission, to common.Address, value *uint256.Int, wrongToken string) *Violation {
+	if to != p.Token {
+		return mismatch("contract", Equal, to.Hex(), p.Token.Hex(), wrongToken)
 	}
 	if !value.IsZero() {
 		return mismatch("value", Equal, value.Dec(), "0", "ERC20SV Non Zero Value")
 	}
-	if len(data) < abi.SelectorSize+2*abi.WordSize {
-		return unreadable("calldata of %d bytes has no address and amount", len(data))
+	return nil
+}
+
+func checkERC20Recipient(p *contracts.ERC20Permission, recipient common.Address) *Violation {
+	if recipient != p.Recipient {
+		return mismatch("recipient", Equal, recipient.Hex(), p.Recipient.Hex(), "ERC20SV Wrong Recipient")
 	}
-	recipient, err := contracts.DecodeAddress(data[abi.SelectorSize:][:abi.WordSize])
-	if err != nil {
-		return unreadable("the first argument of the call is not an address")
-	}
-	if recipient != a.Recipient {
-		return mismatch("recipient", Equal, recipient.Hex(), a.Recipient.Hex(), "ERC20SV Wrong Recipient")
-	}
+	return nil
+}
+
+// checkERC20Amount judges the amount in data, which reaches as far.
+func checkERC20Amount(p *contracts.ERC20Permission, data []byte) *Violation {
 	var amount uint256.Int
-	if amount.SetBytes32(data[abi.SelectorSize+abi.WordSize:]); amount.Gt(&a.MaxAmount) {
-		return mismatch("amount", LessThanOrEqual, amount.Dec(), a.MaxAmount.Dec(), "ERC20SV Max Amount Exceeded")
+	if amount.SetBytes32(data[erc20AmountAt:erc20End]); amount.Gt(&p.MaxAmount) {
+		return mismatch("amount", LessThanOrEqual, amount.Dec(), p.MaxAmount.Dec(), "ERC20SV Max Amount Exceeded")
 	}
 	return nil
 }

@@ -75,6 +75,9 @@ func TestPreflightDifferential(t *testing.T) {
 		batch, single := vm.compare(t, q)
 		seen[fmt.Sprintf("%v batch: %v", q.leaf.Module == vm.modules.ABI, batch)]++
 		seen[fmt.Sprintf("%v single: %v", q.leaf.Module == vm.modules.ABI, single)]++
+		if q.leaf.Module == vm.modules.ERC20 && batch != single {
+			seen[fmt.Sprintf("single: %v, batch: %v", single, batch)]++
+		}
 	}
 	t.Logf("outcomes: %v", seen)
 	for _, outcome := range []string{
@@ -94,6 +97,8 @@ func TestPreflightDifferential(t *testing.T) {
 	require.Greater(t, seen["false single: ERC20SV Invalid Selector"], trials/200)
 	require.Greater(t, seen["false single: ERC20SV Wrong Token"], trials/200)
 	require.Greater(t, seen["false batch: ERC20SV Invalid Token"], trials/200)
+	require.Greater(t, seen["single: pass, batch: revert without a reason"], trials/500, "bytes above the recipient")
+	require.Greater(t, seen["single: ERC20SV Wrong Recipient, batch: revert without a reason"], trials/500, "no amount")
 }
 
 func FuzzPreflightDifferential(f *testing.F) {
@@ -230,7 +235,7 @@ func (g *generator) erc20Trial(vm *contractVM) *trial {
 	data := abiword.AppendAddress([]byte{0xa9, 0x05, 0x9c, 0xbb}, recipient)
 	data = abiword.AppendWord(data, amount)
 	call := abi.Call{To: token, Data: data}
-	switch g.IntN(12) {
+	switch g.IntN(14) {
 	case 0:
 		call.Value.SetUint64(g.Uint64())
 	case 1:
@@ -243,6 +248,11 @@ func (g *generator) erc20Trial(vm *contractVM) *trial {
 		key[32*g.IntN(3)+g.IntN(12)] ^= 1
 	case 5:
 		data[g.IntN(4)]++ // the selector, which nobody looks at
+	case 6:
+		call.Data = data[:30+g.IntN(39)] // around the end of the recipient, and of the amount
+	case 7:
+		data[4+12+g.IntN(20)] ^= 1
+		call.Data = data[:30+g.IntN(39)]
 	}
 	return &trial{leaf: policy.Compiled{Module: vm.modules.ERC20, Data: key}, call: call}
 }

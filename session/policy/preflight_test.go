@@ -183,6 +183,17 @@ func TestCheckERC20Operation(t *testing.T) {
 		"session leaf: contract: 0x2222222222222222222222222222222222222200 must be = 0x2222222222222222222222222222222222222222 (the contract would say: ERC20SV Wrong Token)")
 	require.EqualError(t, check(func(b []byte) []byte { return b[:60] }),
 		"session leaf: callData of 60 bytes is not the encoding of one call (the contract would revert without a reason)")
+	require.NoError(t, check(func(b []byte) []byte { b[132+4] = 1; return b }), "nobody looks above the recipient")
+	require.EqualError(t, check(func(b []byte) []byte { b[132+35] = 0; return b }),
+		"session leaf: recipient: 0x3333333333333333333333333333333333333300 must be = 0x3333333333333333333333333333333333333333 (the contract would say: ERC20SV Wrong Recipient)")
+	short := func(n byte) func([]byte) []byte {
+		return func(b []byte) []byte { b[131] = n; return b }
+	}
+	require.EqualError(t, check(short(35)), "session leaf: calldata of 35 bytes has no address (the contract would revert without a reason)")
+	require.EqualError(t, check(short(36)), "session leaf: calldata of 36 bytes has no amount (the contract would revert without a reason)")
+	require.EqualError(t, check(short(67)), "session leaf: calldata of 67 bytes has no amount (the contract would revert without a reason)")
+	require.ErrorContains(t, check(func(b []byte) []byte { b[132+35] = 0; return short(36)(b) }), "ERC20SV Wrong Recipient", "which comes first")
+	require.NoError(t, check(short(68)))
 	leaf.Data = nil
 	require.EqualError(t, check(func(b []byte) []byte { return b }),
 		"session leaf: session key data of 0 bytes is not three addresses and an amount (the contract would revert without a reason)")

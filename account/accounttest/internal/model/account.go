@@ -33,6 +33,7 @@ func accountMethods() map[string]method {
 		"getModulesPaginated(address,uint256)":          take2((*input).address, (*input).number, getModules),
 		"isValidSignature(bytes32,bytes)":               take2((*input).head, (*input).bytes, isValidSignature),
 		"getImplementation()":                           take0(func(c *call) ([]byte, error) { return address(c.Addresses.Implementation) }),
+		"VERSION()":                                     take0(func(*call) ([]byte, error) { return text("2.0.0") }),
 		"entryPoint()":                                  take0(func(c *call) ([]byte, error) { return address(c.Addresses.EntryPoint) }),
 		"getDeposit()":                                  take0(func(c *call) ([]byte, error) { return number(c.deposit(c.self)) }),
 		"nonce(uint192)": take1((*input).number, func(c *call, key uint256.Int) ([]byte, error) {
@@ -214,7 +215,13 @@ func disableModule(c *call, prev, module common.Address) ([]byte, error) {
 }
 
 func isModuleEnabled(c *call, module common.Address) ([]byte, error) {
-	return flag(module != contracts.SentinelModule && c.next(module) != (common.Address{}))
+	return flag(c.enabled(c.self, module))
+}
+
+// enabled reports whether an account has a module.
+func (m *Machine) enabled(account, module common.Address) bool {
+	next := m.address(slot{at: account, name: nextModule, a: word(module)})
+	return module != contracts.SentinelModule && next != (common.Address{})
 }
 
 func getModules(c *call, start common.Address, size uint256.Int) ([]byte, error) {

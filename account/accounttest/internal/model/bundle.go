@@ -19,6 +19,9 @@ type Included struct {
 	// RevertData is what its call reverted with, nil for no data.
 	RevertData []byte
 	Cost, Gas  uint256.Int
+	// failed is why its call reverted, and calls how many that took, whatever the paymaster made of it.
+	failed *Reverted
+	calls  int
 	// Logs are those of its execution, its own event the last.
 	Logs []*types.Log
 }
@@ -78,15 +81,17 @@ func (m *Machine) execute(index int, p *prepayment) (*Included, error) {
 	if len(p.op.CallData) > 0 {
 		if _, err := m.Call(m.Addresses.EntryPoint, p.op.Sender, new(uint256.Int), p.op.CallData); err != nil {
 			result.Success, result.RevertData = false, cut(revertData(err))
+			result.failed = &Reverted{result.RevertData}
 			m.logRevert(p, result.RevertData)
 		}
 	}
-	m.price(result, p, m.calls-before)
+	result.calls = m.calls - before
+	m.price(result, p, result.calls)
 	if p.post != nil {
-		if err := p.post(&result.Cost); err != nil {
+		if err := p.post(&result.Cost, false); err != nil {
 			m.rollback(start) // the calls are undone, and the paymaster asked once more
 			result.Success, result.RevertData = false, nil
-			if err := p.post(&result.Cost); err != nil {
+			if err := p.post(&result.Cost, true); err != nil {
 				return nil, postFailed(index, err)
 			}
 		}

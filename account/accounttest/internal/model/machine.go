@@ -15,7 +15,7 @@ import (
 // Addresses are where the model's contracts are.
 type Addresses struct {
 	contracts.Deployment
-	NFT, Token, Token6, ResetToken, Target common.Address
+	NFT, Token, Token6, ResetToken, Target, Oracle, FactoryV1 common.Address
 }
 
 // Config is what a [Machine] is made of.
@@ -98,6 +98,9 @@ func newContracts(at *Addresses) map[common.Address]*contract {
 		at.ERC20SessionModule:   newContract("the ERC-20 session module", nil, nil),
 		at.VerifyingPaymaster:   newContract("the verifying paymaster", paymasterMethods(), nil),
 		at.TokenPaymaster:       newContract("the token paymaster", tokenPaymasterMethods(), nil),
+		at.Resolver:             newContract("the account resolver", resolverMethods(), nil),
+		at.FactoryV1:            newContract("the factory of version 1", factoryV1Methods(), nil),
+		at.Oracle:               newContract("the demo oracle", oracleMethods(), nil),
 		at.NFT:                  newContract("the demo NFT", nftMethods(), nil),
 		at.Token:                newContract("the demo token", tokenMethods("DEMO", 18, false), nil),
 		at.Token6:               newContract("the demo token", tokenMethods("DEMO6", 6, false), nil),
@@ -117,11 +120,12 @@ func newContract(name string, methods map[string]method, receive func(*call) err
 	return c
 }
 
-// askedOfAnybody are functions that the library asks of any address, to learn whether it has them. Contracts
-// here that have one say so in their tables; the others revert, as the real ones do.
+// askedOfAnybody are functions that the library, or a contract here, asks of any address, to learn whether it
+// has them. Contracts here that have one say so in their tables; the others revert, as the real ones do.
 var askedOfAnybody = []string{
 	"getModulesPaginated(address,uint256)", "isModuleEnabled(address)", "isValidSignature(bytes32,bytes)",
 	"getOwner(address)", "decimals()", "symbol()", "balanceOf(address)", "allowance(address,address)",
+	"getImplementation()", "VERSION()",
 }
 
 // contractAt returns the code at an address, nil for none.

@@ -17,7 +17,8 @@ import (
 func newMachine(t testing.TB) (m *Machine, account common.Address) {
 	t.Helper()
 	m = New(Config{Addresses: Addresses{Deployment: contracts.Deployed(), NFT: common.Address{1, 1}, Token: common.Address{1, 2},
-		Token6: common.Address{1, 3}, ResetToken: common.Address{1, 4}, Target: common.Address{1, 5}}, ChainID: 1, BaseFee: 1})
+		Token6: common.Address{1, 3}, ResetToken: common.Address{1, 4}, Target: common.Address{1, 5},
+		Oracle: common.Address{1, 6}, FactoryV1: common.Address{1, 7}}, ChainID: 1, BaseFee: 1})
 	owner := common.Address{7}
 	deploy := contracts.DeployCounterFactualAccount(m.Addresses.ECDSA, contracts.InitForSmartAccount(owner), uint256.Int{})
 	result, err := m.Call(owner, m.Addresses.Factory, new(uint256.Int), deploy)
@@ -104,7 +105,7 @@ func FuzzCall(f *testing.F) {
 		to := account
 		if all := m.Addresses; which%4 != 0 {
 			list := []common.Address{all.EntryPoint, all.Factory, all.ECDSA, all.SessionKeyManager, all.NFT, all.Token, all.Target,
-				all.VerifyingPaymaster, all.TokenPaymaster, all.BatchedSessionRouter, all.Multichain}
+				all.VerifyingPaymaster, all.TokenPaymaster, all.BatchedSessionRouter, all.Multichain, all.Resolver, all.Oracle, all.FactoryV1}
 			to = list[int(which)%len(list)]
 		}
 		m.Issue(m.Addresses.EntryPoint, uint256.NewInt(1000))

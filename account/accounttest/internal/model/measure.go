@@ -14,7 +14,8 @@ import (
 // Usage is the gas that an operation takes.
 type Usage struct {
 	Verification, Call uint64
-	// Failed is why its call reverts, nil if it does not.
+	// Failed is why its call reverts, nil if it does not. That the paymaster cannot take its pay, for which
+	// the EntryPoint undoes the call, is no failure of it.
 	Failed *Reverted
 	paid   uint256.Int
 }
@@ -28,16 +29,11 @@ func (m *Machine) measure(op *userop.Operation) (Usage, error) {
 	if err != nil {
 		return Usage{}, err
 	}
-	before := m.calls
 	included, err := m.execute(0, p)
 	if err != nil {
 		return Usage{}, err
 	}
-	used := Usage{Verification: p.gas, Call: callGas * uint64(m.calls-before), paid: included.Cost}
-	if !included.Success {
-		used.Failed = &Reverted{included.RevertData}
-	}
-	return used, nil
+	return Usage{Verification: p.gas, Call: callGas * uint64(included.calls), Failed: included.failed, paid: included.Cost}, nil
 }
 
 // simulationChecks are those that the EntryPoint makes in simulations only.

@@ -15,7 +15,7 @@ import (
 type paymaster func(c *call, op *userop.Operation, hash common.Hash, most *uint256.Int) (postOp, validation, error)
 
 // postOp takes the pay. It is called once more, with everything undone, where it reverts.
-type postOp func(cost *uint256.Int) error
+type postOp func(cost *uint256.Int, undone bool) error
 
 // sponsorBalance is a sponsor's at the verifying paymaster.
 const sponsorBalance = "paymaster ID's balance"
@@ -32,10 +32,6 @@ func paymasterMethods() map[string]method {
 		"verifyingSigner()": take0(func(c *call) ([]byte, error) { return address(c.Signer) }),
 		validatePaymaster:   {run: validateOnly(validateSponsor)},
 	}
-}
-
-func tokenPaymasterMethods() map[string]method {
-	return map[string]method{validatePaymaster: {run: validateOnly(validateToken)}}
 }
 
 // validateOnly is the paymaster's own function, for who asks it what the EntryPoint would be told: why it
@@ -93,7 +89,7 @@ func validateSponsor(c *call, op *userop.Operation, _ common.Hash, most *uint256
 	if balance := c.number(c.slot(sponsorBalance, word(data.PaymasterID))); most.Gt(&balance) {
 		return nil, v, custom("InsufficientBalance(uint256,uint256)", numberWord(most), numberWord(&balance))
 	}
-	return func(cost *uint256.Int) error { return c.chargeSponsor(op, data.PaymasterID, cost) }, v, nil
+	return func(cost *uint256.Int, _ bool) error { return c.chargeSponsor(op, data.PaymasterID, cost) }, v, nil
 }
 
 // chargeSponsor takes what the operation cost from the sponsor's balance.
@@ -111,62 +107,4 @@ func (c *call) chargeSponsor(op *userop.Operation, id common.Address, cost *uint
 func (m *Machine) gasPrice(op *userop.Operation) *uint256.Int {
 	fee := new(uint256.Int).AddUint64(&op.MaxPriorityFeePerGas, m.BaseFee)
 	return least(fee, &op.MaxFeePerGas)
-}
-
-// validateToken is the token paymaster's judgement.
-func validateToken(c *call, op *userop.Operation, hash common.Hash, _ *uint256.Int) (postOp, validation, error) {
-	data, err := contracts.DecodeTokenPaymasterData(op.PaymasterAndData)
-	if err != nil {
-		return nil, validation{}, reason("DemoTokenPaymaster: paymasterAndData too short")
-	}
-	v := validation{until: data.ValidUntil, after: data.ValidAfter}
-	signer, err := recoverSigner(messageHash(kit.TokenHash(op, &data, c.ChainID)), data.Signature)
-	if err != nil {
-		return nil, v, err
-	}
-	v.failed = signer != c.Signer
-	most, err := c.mostTokens(op, &data)
-	if err != nil {
-		return nil, v, err
-	}
-	return func(cost *uint256.Int) error { return c.chargeToken(op, hash, &data, cost, &most) }, v, nil
-}
-
-// mostTokens is what is taken at most. It reverts where the account does not have it.
-func (c *call) mostTokens(op *userop.Operation, data *contracts.TokenPaymasterData) (most uint256.Int, err error) {
-	wei := new(uint256.Int).Add(&op.CallGasLimit, &op.VerificationGasLimit)
-	wei.Add(wei, &op.PreVerificationGas)
-	if most, err = data.Fee(wei.Mul(wei, &op.MaxFeePerGas)); err != nil {
-		return most, panicked(0x11)
-	}
-	result, err := c.call(data.Token, new(uint256.Int), contracts.BalanceOf(op.Sender))
-	if err != nil {
-		return most, err
-	}
-	balance, err := contracts.DecodeUint256(result)
-	switch {
-	case err != nil:
-		return most, bare()
-	case balance.Lt(&most):
-		return most, reason("DemoTokenPaymaster: token balance too small")
-	}
-	return most, nil
-}
-
-// chargeToken takes what the operation cost, from the account's allowance.
-func (c *call) chargeToken(op *userop.Operation, hash common.Hash, data *contracts.TokenPaymasterData, cost, most *uint256.Int) error {
-	const overhead = 45_000
-	wei := new(uint256.Int).Mul(uint256.NewInt(overhead), c.gasPrice(op))
-	charge, err := data.Fee(wei.Add(wei, cost))
-	if err != nil {
-		return panicked(0x11)
-	}
-	charge = *least(&charge, most)
-	transfer := pack("transferFrom(address,address,uint256)", word(op.Sender), word(c.self), numberWord(&charge))
-	if _, err := c.call(data.Token, new(uint256.Int), transfer); err != nil {
-		return err
-	}
-	c.log(c.self, []common.Hash{contracts.TokenPaymasterOperationTopic, word(op.Sender), word(data.Token), numberWord(&charge)},
-		flat([]common.Hash{word(data.Oracle), uintWord(uint64(data.Markup)), hash, numberWord(&data.Rate), uintWord(uint64(data.Source))}))
-	return nil
 }

@@ -49,11 +49,8 @@ func readGranted(in *input) granted {
 
 // requireGranted reverts unless the session is in the account's tree, as the manager has it.
 func (m *Machine) requireGranted(manager, account common.Address, g *granted) error {
-	switch code := m.contractAt(manager); {
-	case code == nil:
-		return bare()
-	case manager != m.Addresses.SessionKeyManager:
-		return &Unknown{To: manager, Data: pack("validateSessionKey(address,uint48,uint48,address,bytes,bytes32[])"), Contract: code.name}
+	if manager != m.Addresses.SessionKeyManager {
+		return bare() // nothing else here has validateSessionKey
 	}
 	root := m.words[slot{at: manager, name: rootSlot, a: word(account)}]
 	if !merkle.Verify(root, g.Hash(), g.proof) {
@@ -84,7 +81,8 @@ func validateSession(c *call, op *userop.Operation, hash common.Hash) (validatio
 	return validation{failed: !ok, until: session.ValidUntil, after: session.ValidAfter}, err
 }
 
-// validateBatch is the batched session router's judgement of an operation with several calls.
+// validateBatch is the batched session router's judgement of an operation with several calls. One without
+// calls has no session whose key could be another than the signer.
 func validateBatch(c *call, op *userop.Operation, hash common.Hash) (validation, error) {
 	switch {
 	case len(op.CallData) < abi.SelectorSize:
@@ -101,14 +99,14 @@ func validateBatch(c *call, op *userop.Operation, hash common.Hash) (validation,
 	if in.bad {
 		return validation{}, bare()
 	}
-	if manager == (common.Address{}) {
+	if !c.enabled(op.Sender, manager) {
 		return validation{}, reason("SR Invalid SKM")
 	}
-	calls, err := readBatch(op.CallData, len(sessions))
+	signer, err := recoverSigner(messageHash(hash), signature)
 	if err != nil {
 		return validation{}, err
 	}
-	signer, err := recoverSigner(messageHash(hash), signature)
+	calls, err := readBatch(op.CallData, len(sessions))
 	if err != nil {
 		return validation{}, err
 	}
@@ -156,12 +154,12 @@ func (c *call) judgeBatch(account, manager common.Address, sessions []granted, s
 		if err := c.requireGranted(manager, account, session); err != nil {
 			return validation{}, err
 		}
+		if i >= len(calls) {
+			return validation{}, panicked(0x32) // an index out of bounds
+		}
 		module, err := c.sessionModule(session.Module)
 		if err != nil {
 			return validation{}, err
-		}
-		if i >= len(calls) {
-			return validation{}, panicked(0x32) // an index out of bounds
 		}
 		key, err := module.allowsCall(&session.Compiled, calls[i])
 		if err != nil || key != signer {

@@ -59,6 +59,8 @@ contract DemoTokenPaymaster is IPaymaster {
     IEntryPoint public immutable ENTRY_POINT;
     address public immutable SIGNER;
 
+    error CallerIsNotAnEntryPoint(address caller);
+
     event TokenPaymasterOperation(
         address indexed sender,
         address indexed token,
@@ -83,7 +85,7 @@ contract DemoTokenPaymaster is IPaymaster {
     }
 
     modifier onlyEntryPoint() {
-        require(msg.sender == address(ENTRY_POINT), "Sender not EntryPoint");
+        if (msg.sender != address(ENTRY_POINT)) revert CallerIsNotAnEntryPoint(msg.sender);
         _;
     }
 
