@@ -20,6 +20,10 @@
 // functions skip the test, or fail it where SESAME_REQUIRE_CONTRACTS=1, and the Start functions return
 // [ErrNoContracts]. SESAME_CONTRACTS=DIR puts the artifacts in DIR before the compiled ones, file by file.
 //
+// The session validation modules, the batched session router, the token paymaster and the resolver are our
+// own, and do what those on public chains do, their traps included: a stranger's empty batch is paid for by
+// the account, and a fee in tokens that cannot be taken undoes the calls and is noted as due.
+//
 // [NewModel] is for unit tests: a model of the chain and its services in memory, without an EVM, which needs
 // nothing installed and takes milliseconds. It plays our stories as the real contracts do.
 //

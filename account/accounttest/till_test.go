@@ -131,8 +131,8 @@ func TestTokenPaymasterRefuses(t *testing.T) {
 	requireRPCError(t, err, codeSignature, "AA34 signature error")
 }
 
-// An account that does not let the paymaster take its tokens is asked twice, has its calls undone, and is done:
-// nobody tells why, but for the event.
+// An account that does not let the paymaster take its tokens is asked twice and has its calls undone; nobody
+// tells why, but for the event.
 func TestTokenPaymentIsDue(t *testing.T) {
 	s := newStage(t, bundlertest.Standard)
 	user := s.account("owner")

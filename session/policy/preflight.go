@@ -37,8 +37,8 @@ func CheckCall(m Modules, c *Compiled, call abi.Call) error {
 // refused.
 //
 // The ERC-20 module reads the recipient of a single call without the twelve bytes above the address, which in
-// a batch have to be zero: what is set there is let pass here, as on chain. Tokens of old compilers do not look
-// at these bytes either, all others revert.
+// a batch have to be zero: what is set there passes here, as on chain, and [LintCall] tells of it. Tokens of
+// old compilers do not look at these bytes either; all others revert.
 func CheckOperation(m Modules, c *Compiled, callData []byte) error {
 	var v *Violation
 	switch m = m.WithDefaults(); c.Module {
