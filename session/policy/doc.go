@@ -13,8 +13,8 @@
 // the module and the module's data. That is all the chain knows of it, and [Compiled.Policy] reads it back.
 //
 // [CheckCall] and [CheckOperation] answer beforehand what the module would answer on chain, with the rule and
-// both values as a [*Violation]; [LintCall] says what is odd about a call that passes. [Lint] looks for what is
-// risky, [Compiled.Describe] says in a sentence what is allowed.
+// both values as a [*Violation]; [LintCall] says what is odd about a call that passes. [Lint] looks for what
+// is risky, [Compiled.Describe] says in a sentence what is allowed.
 //
 // Nothing here reads or writes anything or asks for the time: the same arguments have the same answer. Which
 // policies an account granted, under which IDs, and whether they are in force, is package session's.
