@@ -36,8 +36,8 @@ type parser struct {
 	given string // with its comments
 	text  string
 	pos   int
-	form string
-	open int // tuples around the current place
+	form  string
+	open  int // tuples around the current place
 }
 
 // parseDeclaration reads text as form. The keyword in front may be left out.
