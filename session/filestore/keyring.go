@@ -25,7 +25,7 @@ var dataKeyContext = []byte("sesame filestore data key")
 type keyring struct {
 	rotating *semaphore.Weighted // held by a rotation
 
-	mu      sync.Mutex // guards the fields below
+	mu      sync.Mutex      // guards the fields below
 	sealer  hidden          // nil without one
 	wrapped []byte          // the data key as it is stored
 	data    *seal.KeyAEAD   // the data key; nil before it was opened
