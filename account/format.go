@@ -5,9 +5,9 @@ import (
 	"io"
 )
 
-// What the caller brought, a client of a node, a service's URL, an owner, may have a secret in it, and know how
-// to print itself only where it is asked: printers ask nothing in fields that are not exported. So what has
-// them within reach says what it is, whoever prints it and how.
+// What the caller brought, a client of a node, a service's URL, an owner, may have a secret in it, and know
+// how to print itself only where it is asked: printers ask nothing in fields that are not exported. So what
+// has them within reach says what it is, whoever prints it and how.
 
 // String names the client by its chain.
 func (c *Client) String() string { return fmt.Sprintf("account client of chain %d", c.chainID) }

@@ -9,12 +9,12 @@ import (
 	"github.com/go-sesame/sesame/internal/jsonrpc"
 )
 
-// The kinds of a service's refusals, as far as its words tell: vendors have no codes for them. Match them with
-// [errors.Is]. Each of them is userop.ErrNotSponsored, too; a service that is down, wants fewer requests or
-// another key is none of them.
+// The kinds of a service's refusals, as far as its words tell: vendors have no codes for them. Match them
+// with [errors.Is]. Each of them is userop.ErrNotSponsored, too; a service that is down, wants fewer requests
+// or another key is none of them.
 var (
-	// ErrPolicy: none of the service's policies covers the operation: its account, what it calls, its cost, or
-	// the time.
+	// ErrPolicy: none of the service's policies covers the operation: its account, what it calls, its cost,
+	// or the time.
 	ErrPolicy = errors.New("no policy of the paymaster covers the operation")
 	// ErrUserLimit: the account has had as much sponsored as one account gets.
 	ErrUserLimit = errors.New("sponsorship limit of the account reached")

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// Strict unmarshals data, which has to be one JSON value and nothing else, into the struct that dst points to.
-// Unlike [json.Unmarshal] it takes a field by its exact name only, and once. What has an UnmarshalJSON of its
-// own judges its fields itself.
+// Strict unmarshals data, which has to be one JSON value and nothing else, into the struct that dst points
+// to. Unlike [json.Unmarshal] it takes a field by its exact name only, and once. What has an UnmarshalJSON of
+// its own judges its fields itself.
 func Strict(data []byte, dst any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()

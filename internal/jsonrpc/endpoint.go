@@ -107,8 +107,8 @@ func isNumber(s string) bool {
 	return s != "" && len(s) <= 12 && strings.Trim(s, "0123456789") == ""
 }
 
-// replacer cuts secrets out of texts. What has less than four bytes ("v2", "api") is no secret and is found by
-// chance in any text.
+// replacer cuts secrets out of texts. What has less than four bytes ("v2", "api") is no secret and is found
+// by chance in any text.
 func replacer(secrets []string) redactor {
 	var spellings redactor
 	for _, secret := range secrets {

@@ -259,8 +259,8 @@ func (ownOwner) SignMessage(context.Context, []byte) ([]byte, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// asked is a value that prints itself without the secret where it is asked, which printers do not do in fields
-// that are not exported.
+// asked is a value that prints itself without the secret where it is asked, which printers do not do in
+// fields that are not exported.
 type asked struct{ value any }
 
 func addOnesOwn(t *testing.T, all map[string]any) {
