@@ -14,19 +14,24 @@ type Contract struct {
 	errors    []*ErrorDef
 }
 
-// ParseContract reads one signature a line. Here the words "function", "event" and "error" are needed; empty
-// lines and those that begin with // are passed over.
+// ParseContract reads one signature a line, or from line to line while a parenthesis is open. Here the words
+// "function", "event" and "error" are needed; empty lines and comments are passed over.
 func ParseContract(text string) (*Contract, error) {
+	blank, open := blankComments(text)
+	if open >= 0 {
+		return nil, fmt.Errorf("line %d: a comment without its end", 1+strings.Count(text[:open], "\n"))
+	}
 	c := new(Contract)
-	number := 0
-	for line := range strings.Lines(text) {
-		number++
-		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "//") {
-			continue
+	lines := slices.Collect(strings.Lines(blank))
+	for from := 0; from < len(lines); {
+		to, depth := from, 0
+		for ; to < len(lines) && (to == from || depth > 0); to++ {
+			depth += strings.Count(lines[to], "(") - strings.Count(lines[to], ")")
 		}
-		if err := c.add(line); err != nil {
-			return nil, fmt.Errorf("line %d: %w", number, err)
+		if err := c.add(strings.TrimSpace(strings.Join(lines[from:to], ""))); err != nil {
+			return nil, fmt.Errorf("line %d: %w", from+1, err)
 		}
+		from = to
 	}
 	return c, nil
 }
@@ -42,8 +47,10 @@ func MustParseContract(text string) *Contract {
 }
 
 func (c *Contract) add(line string) error {
-	form, _, _ := strings.Cut(line, " ")
-	switch form {
+	if line == "" {
+		return nil
+	}
+	switch strings.Fields(line)[0] {
 	case formFunction:
 		f, err := ParseFunction(line)
 		c.functions = append(c.functions, f)

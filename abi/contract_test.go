@@ -12,7 +12,12 @@ func TestParseContract(t *testing.T) {
 		function mint(address to) payable
 		function mint(address to, uint256 amount)
 
-		function burn(uint256 id)
+		/**
+		 * Burns (what else).
+		 */
+		function burn( // one
+			uint256 id
+		)
 		event Minted(address indexed to)
 		error SoldOut(uint256 left)
 	`)
@@ -35,10 +40,12 @@ func TestParseContract(t *testing.T) {
 
 func TestParseContractRefuses(t *testing.T) {
 	for text, problem := range map[string]string{
-		"function f()\n\nmint(address)": `line 3: "mint(address)" does not begin with function, event or error`,
-		"function f(":                   `line 1: parse "function f(": column 12: expected a type, found the end`,
-		"event f(":                      `line 1: parse "event f(": column 9: expected a type, found the end`,
-		"error f(":                      `line 1: parse "error f(": column 9: expected a type, found the end`,
+		"function f()\n\nmint(address)":  `line 3: "mint(address)" does not begin with function, event or error`,
+		"// one\n/* two\n":               `line 2: a comment without its end`,
+		"\n\nfunction f(\n  a\n) view\n": `line 3: parse "function f(\n  a\n) view": column 15: unknown type "a"`,
+		"function f(":                    `line 1: parse "function f(": column 12: expected a type, found the end`,
+		"event f(":                       `line 1: parse "event f(": column 9: expected a type, found the end`,
+		"error f(":                       `line 1: parse "error f(": column 9: expected a type, found the end`,
 	} {
 		_, err := ParseContract(text)
 		require.EqualError(t, err, problem)

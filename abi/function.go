@@ -22,9 +22,12 @@ type Function struct {
 //	function swap(bytes32 id, (address to, uint128 amount)[] legs) external payable returns (uint256 out)
 //
 // The word "function", names, modifiers, data locations, the word "tuple" before a tuple and a final
-// semicolon are all optional; uint and int stand for uint256 and int256. Structs are written as tuples. A
-// signature that cannot be read is a [*SyntaxError]; signatures are at most 4096 bytes long and 16 tuples and
-// arrays deep.
+// semicolon are all optional; uint and int stand for uint256 and int256. Structs are written as tuples.
+//
+// What is copied from Solidity may keep its comments, override(A, B), and the brace that its body begins
+// with; constant stands for view. Modifiers of the contract's own, such as onlyOwner, are to be left out. A
+// signature that cannot be read is a [*SyntaxError]; signatures are at most 4096 bytes long, comments
+// included, and 16 tuples and arrays deep.
 func ParseFunction(signature string) (*Function, error) {
 	d, err := parseDeclaration(formFunction, signature)
 	if err != nil {

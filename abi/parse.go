@@ -33,17 +33,22 @@ const (
 
 // parser reads one signature by recursive descent. Failures travel as *SyntaxError.
 type parser struct {
-	text string
-	pos  int
-	form string
-	open int // tuples around the current place
+	given string // with its comments
+	text  string
+	pos   int
+	form  string
+	open  int // tuples around the current place
 }
 
 // parseDeclaration reads text as form. The keyword in front may be left out.
 func parseDeclaration(form, text string) (declaration, error) {
-	p := &parser{text: text, form: form}
+	p := &parser{given: text, form: form}
 	if len(text) > maxSignature {
 		return declaration{}, p.fail(maxSignature, "longer than %d bytes", maxSignature)
+	}
+	var unended int
+	if p.text, unended = blankComments(text); unended >= 0 {
+		return declaration{}, p.fail(unended, "a comment without its end")
 	}
 	var d declaration
 	var err error
@@ -72,11 +77,19 @@ func (p *parser) name() (string, error) {
 	}
 	switch name {
 	case "":
-		return "", p.fail(at, "expected the name of %s %s", article(p.form), p.form)
+		return "", p.fail(at, "expected the name of %s %s%s", article(p.form), p.form, p.jsonHint())
 	case "constructor", formFunction, formEvent:
 		return "", p.fail(at, "%q is not a name", name)
 	}
 	return name, nil
+}
+
+// jsonHint says how to write what begins like JSON.
+func (p *parser) jsonHint() string {
+	if next := p.peek(); next != '{' && next != '[' {
+		return ""
+	}
+	return ": an ABI in JSON is not read; write it as " + p.form + " name(address to, uint256 amount)"
 }
 
 // suffix reads what may follow the arguments, up to the end of the text.
@@ -85,11 +98,7 @@ func (p *parser) suffix(d *declaration) error {
 		word, at := p.ident()
 		switch {
 		case word == "":
-			p.accept(';')
-			if p.space(); p.pos < len(p.text) {
-				return p.fail(p.pos, "unexpected %q", p.rest())
-			}
-			return nil
+			return p.end()
 		case p.form != formFunction:
 			return p.fail(at, "unexpected %q after the arguments of %s %s", word, article(p.form), p.form)
 		case word == "returns":
@@ -112,21 +121,64 @@ func (p *parser) suffix(d *declaration) error {
 	}
 }
 
+// end reads what may close a signature: a semicolon, the brace before a body that was not copied, and the
+// gas that ethers once wrote there (@29000).
+func (p *parser) end() error {
+	if p.accept('@') {
+		for p.pos < len(p.text) && isDigit(p.text[p.pos]) {
+			p.pos++
+		}
+	}
+	if p.form == formFunction && p.accept('{') {
+		if p.accept('}'); p.peek() != 0 {
+			return p.fail(p.pos, "unexpected %q: leave the body out", p.rest())
+		}
+		return nil
+	}
+	p.accept(';')
+	if p.space(); p.pos < len(p.text) {
+		return p.fail(p.pos, "unexpected %q", p.rest())
+	}
+	return nil
+}
+
 // modifier takes one word between the arguments and returns.
 func (p *parser) modifier(d *declaration, word string, at int) error {
 	switch word {
-	case "external", "public", "virtual", "override":
+	case "external", "public", "virtual":
 		return nil
-	case "view", "pure", "payable", "nonpayable":
+	case "override":
+		return p.overridden()
+	case "view", "pure", "payable", "nonpayable", "constant":
 		if d.mutability != "" {
 			return p.fail(at, "%q after %q", word, d.mutability)
 		}
-		d.mutability = word
+		if d.mutability = word; word == "constant" { // Solidity 0.4's word for it
+			d.mutability = "view"
+		}
 		return nil
 	case "internal", "private":
 		return p.fail(at, "%s functions cannot be called from outside", word)
 	}
-	return p.fail(at, "unknown modifier %q", word)
+	return p.fail(at, "unknown modifier %q: leave a contract's own modifiers out, they are no part of its ABI", word)
+}
+
+// overridden reads the contracts that a function overrides, if they are named.
+func (p *parser) overridden() error {
+	if !p.accept('(') {
+		return nil
+	}
+	for {
+		if name, at := p.ident(); name == "" {
+			return p.fail(at, "expected the contract that is overridden%s", p.found())
+		}
+		switch {
+		case p.accept(')'):
+			return nil
+		case !p.accept(',') && !p.accept('.'):
+			return p.fail(p.pos, "expected \",\" or \")\"%s", p.found())
+		}
+	}
 }
 
 // fields reads a parenthesised list of arguments, results or components.
@@ -334,7 +386,7 @@ func (p *parser) found() string {
 }
 
 func (p *parser) fail(at int, format string, args ...any) error {
-	return &SyntaxError{Signature: p.text, Column: at + 1, Problem: fmt.Sprintf(format, args...)}
+	return &SyntaxError{Signature: p.given, Column: at + 1, Problem: fmt.Sprintf(format, args...)}
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }

@@ -37,6 +37,39 @@ func TestParseFunction(t *testing.T) {
 	}
 }
 
+// What people have at hand is Solidity, of any age, with its comments.
+func TestParseFunctionAsPasted(t *testing.T) {
+	for text, full := range map[string]string{
+		"function balanceOf(address owner) constant returns (uint256)":                                       "function balanceOf(address owner) view returns (uint256)",
+		"function balanceOf(address) public constant virtual override(IERC20, Lib.Token) returns (uint256);": "function balanceOf(address) view returns (uint256)",
+		"balanceOf(address owner) override view":                                                             "function balanceOf(address owner) view",
+		"function balanceOf(address owner) view returns (uint256) @29000":                                    "function balanceOf(address owner) view returns (uint256)",
+		"function balanceOf(address owner /* of the token */) external view {":                               "function balanceOf(address owner) view",
+		"function balanceOf(address owner) external {}":                                                      "function balanceOf(address owner)",
+		"balanceOf(address) // how much":                                                                     "function balanceOf(address)",
+		"// how much\r\nfunction balanceOf( // of\n  address owner /**/\n)\n  external;":                     "function balanceOf(address owner)",
+		`
+    /**
+     * @notice How much (in units) an owner has, see https://eips.ethereum.org/EIPS/eip-20
+     * @param owner "who" // not {another}
+     */
+    function balanceOf(
+        address owner
+    )
+        external
+        view
+        returns (uint256 balance);
+`: "function balanceOf(address owner) view returns (uint256 balance)",
+		"/// @notice How much\n/// @dev (never negative)\nfunction balanceOf(address owner) external": "function balanceOf(address owner)",
+	} {
+		f, err := ParseFunction(text)
+		require.NoError(t, err, text)
+		require.Equal(t, full, f.String(), text)
+		require.Equal(t, [4]byte{0x70, 0xa0, 0x82, 0x31}, f.Selector(), text)
+		requireSameAgain(t, f)
+	}
+}
+
 // requireSameAgain parses what f prints, and requires the same function.
 func requireSameAgain(t *testing.T, f *Function) {
 	again, err := ParseFunction(f.String())
@@ -106,7 +139,20 @@ func TestParseRefuses(t *testing.T) {
 		{"f(" + strings.Repeat("(", 10) + "uint" + strings.Repeat("[])", 10) + ")", 5, `nested deeper than 16`},
 		{"f() view payable", 10, `"payable" after "view"`},
 		{"f() internal", 5, `internal functions cannot be called from outside`},
-		{"f() fast", 5, `unknown modifier "fast"`},
+		{"f() fast", 5, `unknown modifier "fast": leave a contract's own modifiers out, they are no part of its ABI`},
+		{"f(uint a) external onlyOwner nonReentrant", 20, `unknown modifier "onlyOwner": leave a contract's own modifiers out, they are no part of its ABI`},
+		{"f() onlyRole(MINTER) view", 5, `unknown modifier "onlyRole": leave a contract's own modifiers out, they are no part of its ABI`},
+		{"f() view constant", 10, `"constant" after "view"`},
+		{"f() override()", 14, `expected the contract that is overridden, found ")"`},
+		{"f() override(A", 15, `expected "," or ")", found the end`},
+		{"f() override(A B)", 16, `expected "," or ")", found "B)"`},
+		{"f(/* the owner)", 3, `a comment without its end`},
+		{"f(/*/)", 3, `a comment without its end`},
+		{"f() / view", 5, `unexpected "/ view"`},
+		{"f() { return 1; }", 7, `unexpected "return 1; }": leave the body out`},
+		{"f() {} function g()", 8, `unexpected "function g()": leave the body out`},
+		{`{"type":"function","name":"f","inputs":[]}`, 1, `expected the name of a function: an ABI in JSON is not read; write it as function name(address to, uint256 amount)`},
+		{`[{"type":"function"}]`, 1, `expected the name of a function: an ABI in JSON is not read; write it as function name(address to, uint256 amount)`},
 		{"f() returns ()", 5, `returns without a result`},
 		{"f() returns (uint) returns (uint)", 20, `returns given twice`},
 		{"f() returns uint", 13, `expected "(", found "uint"`},

@@ -19,7 +19,11 @@ import (
 type Config struct {
 	// ChainID is checked against what the node and the bundler say, before anything is signed.
 	ChainID uint64
-	// Chain reads the chain; *ethclient.Client is one.
+	// Chain reads the chain; *ethclient.Client is one. As ethclient.Dial makes it, it follows redirects, and
+	// tells where they lead its URL, key included, as Referer. One that does not is ethclient.NewClient of
+	//
+	//	rpc.DialOptions(ctx, url, rpc.WithHTTPClient(&http.Client{CheckRedirect:
+	//		func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}))
 	Chain Chain
 	// Bundler takes the operations; bundler.New makes one.
 	Bundler userop.Bundler

@@ -9,7 +9,6 @@ import (
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 
 	"github.com/go-sesame/sesame/internal/contracts"
-	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -24,15 +23,6 @@ type MessageSigner interface {
 // messageHash returns the EIP-191 hash of a message (personal_sign): what isValidSignature is asked about.
 func messageHash(message []byte) common.Hash {
 	return common.BytesToHash(accounts.TextHash(message))
-}
-
-// typedDataHash returns the EIP-712 hash of typed data: what isValidSignature is asked about.
-func typedDataHash(data apitypes.TypedData) (common.Hash, error) {
-	hash, _, err := apitypes.TypedDataAndHash(data)
-	if err != nil {
-		return common.Hash{}, fmt.Errorf("%w: typed data: %w", policy.ErrInvalid, err)
-	}
-	return common.BytesToHash(hash), nil
 }
 
 // SignMessage returns the account's signature of a message (EIP-191, personal_sign). A deployed account
@@ -50,8 +40,9 @@ func (o *OwnedAccount) SignMessage(ctx context.Context, message []byte) ([]byte,
 	return signature, nil
 }
 
-// SignTypedData is [OwnedAccount.SignMessage] for EIP-712 typed data. The owner signs its hash as a message,
-// which the ownership modules accept: owners need no signing method beside SignMessage.
+// SignTypedData is [OwnedAccount.SignMessage] for EIP-712 typed data, also as TypeScript libraries have it,
+// without the type of its domain. The owner signs its hash as a message, which the ownership modules accept:
+// owners need no signing method beside SignMessage.
 func (o *OwnedAccount) SignTypedData(ctx context.Context, data apitypes.TypedData) ([]byte, error) {
 	hash, err := typedDataHash(data)
 	if err != nil {

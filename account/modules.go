@@ -81,11 +81,16 @@ func (m *Module) check(role string) error {
 	return nil
 }
 
-// modulesPage is how many modules are read at once.
-const modulesPage = 100
+// modulesPage is how many modules are read at once, and maxModules how many an account is believed to have:
+// accounts have a handful, each enabled by an operation of its owner, and a contract that answers without end
+// is none.
+const (
+	modulesPage = 100
+	maxModules  = 1000
+)
 
 // Modules returns the validation modules that the account listens to, the last enabled first. For an account
-// without code the error matches [ErrNotDeployed].
+// without code the error matches [ErrNotDeployed], for one with more than a thousand modules [ErrBadAnswer].
 func (a *Account) Modules(ctx context.Context) ([]common.Address, error) {
 	return a.listModules(ctx, modulesPage)
 }
@@ -128,6 +133,9 @@ func (a *Account) decodeModules(ctx context.Context, r contracts.ReadResult, pag
 				return nil, fmt.Errorf("%w: getModulesPaginated returns module %s twice", ErrBadAnswer, module)
 			}
 			all = append(all, module)
+		}
+		if len(all) > maxModules {
+			return nil, fmt.Errorf("%w: getModulesPaginated returns more than %d modules", ErrBadAnswer, maxModules)
 		}
 		if len(found) < page {
 			return all, nil

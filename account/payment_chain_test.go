@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 	"time"
@@ -548,15 +550,30 @@ func TestSponsoredOrSelf(t *testing.T) {
 	_, err = send(account.SponsoredOrSelf())
 	require.ErrorContains(t, err, "this contract is on the list of forbidden ones")
 
-	config.Paymaster = paymaster.New("http://127.0.0.1:1")
-	client, err = account.NewClient(config)
+	standard := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.WriteHeader(http.StatusBadRequest)
+		_, _ = rw.Write([]byte(`{"error":"userOp did not match any gas sponsoring policies or (no ERC20 gas token data present)"}`))
+	}))
+	defer standard.Close()
+	through := func(service userop.Paymaster) {
+		config.Paymaster = service
+		client, err = account.NewClient(config)
+		require.NoError(t, err)
+		owner = client.OwnedAccount(account.KeyOwner(w.ownerKey))
+	}
+	through(paymaster.NewERC7677(standard.URL, nil))
+	_, err = send(account.Sponsored())
+	require.ErrorIs(t, err, paymaster.ErrPolicy)
+	payer, err = send(account.SponsoredOrSelf())
 	require.NoError(t, err)
-	owner = client.OwnedAccount(account.KeyOwner(w.ownerKey))
+	require.Equal(t, common.Address{}, payer)
+
+	through(paymaster.New("http://127.0.0.1:1"))
 	_, err = send(account.SponsoredOrSelf())
 	var transport *paymaster.TransportError
 	require.ErrorAs(t, err, &transport)
 	require.NotErrorIs(t, err, userop.ErrNotSponsored)
-	require.EqualValues(t, 2, w.nfts(t))
+	require.EqualValues(t, 3, w.nfts(t))
 }
 
 func TestAPaymentInTokensIsThreeRoundTrips(t *testing.T) {

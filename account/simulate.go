@@ -93,6 +93,9 @@ func (s *simulation) validate(ctx context.Context) error {
 		return fmt.Errorf("simulate user operation of %s: EntryPoint %s: %w", s.op.Sender, s.client.contracts.EntryPoint, errors.Join(failure.Unwrap()...))
 	}
 	failure.AA, failure.Revert = aa, abi.Revert{}
+	if failure.Err = s.checkClaim(aa); failure.Err != nil {
+		return failure
+	}
 	if hidden, err := s.hiddenFailure(ctx, aa); err == nil && hidden != nil {
 		failure.Revert, failure.Err = hidden.Revert, hidden.Err
 	}
@@ -215,6 +218,17 @@ func callGas(gas *uint256.Int, data []byte) uint64 {
 	return params.TxGas + max(limit+tokens*params.TxDataZeroGas, tokens*params.TxCostFloorPerToken)
 }
 
+// checkClaim refuses a node's word that somebody failed who has no part in the operation.
+func (s *simulation) checkClaim(aa *userop.AAError) error {
+	switch {
+	case strings.HasPrefix(aa.Code, "AA1") && len(s.op.InitCode) < common.AddressLength:
+		return fmt.Errorf("%w: the node says so of an operation whose initCode of %d bytes names no factory", ErrBadAnswer, len(s.op.InitCode))
+	case strings.HasPrefix(aa.Code, "AA3") && len(s.op.PaymasterAndData) < common.AddressLength:
+		return fmt.Errorf("%w: the node says so of an operation whose paymasterAndData of %d bytes names no paymaster", ErrBadAnswer, len(s.op.PaymasterAndData))
+	}
+	return nil
+}
+
 // hiddenFailure simulates the failed part of the validation alone, for the reason that the EntryPoint saw and
 // did not tell: it tells strings only.
 func (s *simulation) hiddenFailure(ctx context.Context, aa *userop.AAError) (*SimulationError, error) {
@@ -246,7 +260,8 @@ type SimulationError struct {
 	// Revert is what the account, the factory, the paymaster or the call reverts with; without data where
 	// there is no reason beyond Err.
 	Revert abi.Revert
-	// Err is a failure that is no revert: out of gas, or too little money. Nil for a revert.
+	// Err is a failure that is no revert: out of gas, too little money, or a node that contradicts the
+	// operation ([ErrBadAnswer]). Nil for a revert.
 	Err error
 }
 

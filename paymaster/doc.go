@@ -6,8 +6,9 @@
 // [Client] speaks Biconomy's methods, sponsored and paid in a token; [ERC7677] speaks the standard ones of
 // ERC-7677. Both are a [userop.Paymaster].
 //
-// What the service answers instead of a sponsorship is an [*Error] with the service's own reason. An answer
-// that sponsors nothing, or that no policy covers the call, matches [userop.ErrNotSponsored]; one that asks
-// for fewer requests matches [ErrRateLimited]. A request that got no usable answer is a [*TransportError].
-// None of them ever shows the key in the service's URL.
+// What the service answers instead of a sponsorship is an [*Error] with the service's own reason. A refusal
+// matches [userop.ErrNotSponsored], as an answer that sponsors nothing does, and its kind: [ErrPolicy],
+// [ErrUserLimit], [ErrGlobalLimit], [ErrGasTank] or [ErrBalance]. One that asks for fewer requests matches
+// [ErrRateLimited]. A request that got no usable answer is a [*TransportError]. None of them ever shows the
+// key in the service's URL.
 package paymaster

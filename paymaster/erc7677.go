@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -92,7 +93,11 @@ func (p *ERC7677) Data(ctx context.Context, op *userop.Operation, entryPoint com
 
 func (p *ERC7677) ask(ctx context.Context, method string, op *userop.Operation, entryPoint common.Address, chainID uint64) (Stub, error) {
 	var answer stub
-	if err := asError(p.rpc.Do(ctx, newRequest(method, &answer, op, entryPoint.Hex(), hexutil.Uint64(chainID), p.context))); err != nil {
+	err := asError(p.rpc.Do(ctx, newRequest(method, &answer, op, entryPoint.Hex(), hexutil.Uint64(chainID), p.context)))
+	if errors.Is(err, jsonrpc.ErrNull) { // nothing is what it sponsors
+		return Stub{}, fmt.Errorf("%w: %w; check that one of the service's policies covers this call and that it is funded", userop.ErrNotSponsored, err)
+	}
+	if err != nil {
 		return Stub{}, err
 	}
 	if err := checkData(answer.PaymasterAndData); err != nil {

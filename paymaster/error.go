@@ -2,7 +2,7 @@ package paymaster
 
 import (
 	"encoding/json"
-	"strings"
+	"errors"
 	"time"
 
 	"github.com/go-sesame/sesame/abi"
@@ -35,10 +35,16 @@ type Error struct {
 // 429). It is bundler.ErrRateLimited, too.
 var ErrRateLimited = reason.ErrRateLimited
 
-// asError turns the service's answer into an *Error; transport errors stay as they are.
+// asError turns the service's answer into an *Error; transport errors stay as they are, unless they are a
+// refusal in words.
 func asError(err error) error {
 	if answer, ok := reason.AnswerIn(err); ok {
 		return (*Error)(answer)
+	}
+	if failed, ok := errors.AsType[*TransportError](err); ok {
+		if refused := refusalIn(failed); refused != nil {
+			return refused
+		}
 	}
 	return err
 }
@@ -46,24 +52,33 @@ func asError(err error) error {
 // answer is the same error, with what the clients of services have in common.
 func (e *Error) answer() *reason.Answer { return (*reason.Answer)(e) }
 
-// Error gives the service's reason with revert data decoded, the code, and what an AA code means.
-func (e *Error) Error() string { return e.answer().Text("paymaster") }
+// Error gives the service's reason with revert data decoded, the code, what an AA code means, and the way out
+// of a refusal.
+func (e *Error) Error() string {
+	text := e.answer().Text("paymaster")
+	if way := ways[e.refusal()]; way != "" && e.AA == nil {
+		text += ": " + way
+	}
+	return text
+}
 
 // Unwrap returns the AA code and the revert, as far as they are known.
 func (e *Error) Unwrap() []error { return e.answer().Errors() }
 
-// Is matches [ErrRateLimited], and [userop.ErrNotSponsored] for the refusals with which Biconomy's service
-// says that no policy covers the call, as an empty paymasterAndData does.
+// Is matches [ErrRateLimited], the kinds of refusals such as [ErrPolicy], and [userop.ErrNotSponsored] for
+// each of these, as for an empty paymasterAndData.
 func (e *Error) Is(target error) bool {
 	switch target {
+	case nil:
+		return false
 	case ErrRateLimited:
 		return e.answer().RateLimited()
 	case userop.ErrNotSponsored:
-		return strings.Contains(e.Message, "No policies were set") || strings.Contains(e.Message, "Smart contract data not found")
+		return e.refusal() != nil
 	}
-	return false
+	return e.refusal() == target
 }
 
 // Temporary reports whether the same request may succeed later: rate limits and the service's own troubles,
 // not refusals.
-func (e *Error) Temporary() bool { return e.answer().Temporary() && !e.Is(userop.ErrNotSponsored) }
+func (e *Error) Temporary() bool { return e.answer().Temporary() && e.refusal() == nil }

@@ -20,11 +20,14 @@ type importing struct {
 }
 
 // WithSealedKeys opens the document's keys and hands them to the keyring of the sessions.
-func WithSealedKeys(aead seal.AEAD) ImportOption { return sealedKeys{aead} }
+func WithSealedKeys(aead seal.AEAD) ImportOption {
+	return importOption(func(i *importing) { i.aead = aead })
+}
 
-type sealedKeys struct{ aead seal.AEAD }
+// importOption is a function, so that no printer finds an AEAD in it.
+type importOption func(*importing)
 
-func (k sealedKeys) apply(i *importing) { i.aead = k.aead }
+func (o importOption) apply(i *importing) { o(i) }
 
 func (o Option) apply(i *importing) { i.opts = append(i.opts, o) }
 

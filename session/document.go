@@ -1,9 +1,7 @@
 package session
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -11,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
@@ -118,19 +117,15 @@ func (s *Sessions) ExportWithKeys(ctx context.Context, aead seal.AEAD) (*Documen
 }
 
 // ParseDocument reads a document and checks it: its version, every leaf, and that the leaves hash to its
-// root. The error matches [policy.ErrInvalid] or [ErrRootMismatch].
+// root. It has to be the text alone, with each field once and in its letter case: another reader of the same
+// text would take a second one. The error matches [policy.ErrInvalid] or [ErrRootMismatch].
 func ParseDocument(text []byte) (*Document, error) {
 	if len(text) > maxDocument {
 		return nil, fmt.Errorf("%w: session document of %d bytes, at most %d are read", policy.ErrInvalid, len(text), maxDocument)
 	}
 	var d Document
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&d); err != nil {
+	if err := jsonobject.Strict(text, &d); err != nil {
 		return nil, fmt.Errorf("%w: session document: %w", policy.ErrInvalid, err)
-	}
-	if decoder.More() {
-		return nil, fmt.Errorf("%w: session document: more than one JSON value", policy.ErrInvalid)
 	}
 	if err := d.validate(); err != nil {
 		return nil, fmt.Errorf("session document: %w", err)

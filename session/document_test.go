@@ -100,8 +100,18 @@ func TestParseDocumentRefusesBadInput(t *testing.T) {
 		change func(string) string
 		text   string
 	}{
-		"not JSON":           {func(string) string { return "{" }, "session document: unexpected EOF"},
-		"two values":         {func(s string) string { return s + "{}" }, "more than one JSON value"},
+		"not JSON":          {func(string) string { return "{" }, "session document: unexpected EOF"},
+		"two values":        {func(s string) string { return s + "{}" }, "more than one JSON value"},
+		"garbage behind":    {func(s string) string { return s + "}" }, "more than one JSON value"},
+		"a letter behind":   {func(s string) string { return s + " \n]x" }, "more than one JSON value"},
+		"other letter case": {func(s string) string { return strings.Replace(s, `"chainID"`, `"chainId"`, 1) }, `field "chainId" twice, or in other letter case`},
+		"field twice":       {func(s string) string { return strings.Replace(s, `"sesame":1`, `"sesame":1,"sesame":1`, 1) }, `field "sesame" twice, or in other letter case`},
+		"key in other case": {func(s string) string {
+			return strings.Replace(s, `"sesame":1`, `"keys":[{"Sealed":"0x"}],"sesame":1`, 1)
+		}, `keys: [0]: field "Sealed" twice, or in other letter case`},
+		"leaf in other case": {func(s string) string { return strings.Replace(s, `"id":"b"`, `"ID":"b"`, 1) }, `field "ID" twice, or in other letter case`},
+		"leaf field twice":   {func(s string) string { return strings.Replace(s, `"id":"b"`, `"id":"x","id":"b"`, 1) }, `field "id" twice, or in other letter case`},
+		"control characters": {func(s string) string { return strings.Replace(s, `"id":"b"`, `"id":"b\u001b[2J"`, 1) }, `session ID "b\x1b[2J" is not one line of text; leave control characters out`},
 		"unknown field":      {func(s string) string { return strings.Replace(s, `"sesame"`, `"x":1,"sesame"`, 1) }, `unknown field "x"`},
 		"another form":       {func(s string) string { return strings.Replace(s, `"sesame":1`, `"sesame":2`, 1) }, "form 2, this library reads form 1"},
 		"no chain":           {func(s string) string { return strings.Replace(s, `"chainID":80002`, `"chainID":0`, 1) }, "without a chain ID"},

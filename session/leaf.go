@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/session/internal/moment"
 	"github.com/go-sesame/sesame/session/policy"
 )
@@ -76,9 +76,10 @@ func (l *Leaf) checkEnd(now time.Time) error {
 
 // Validate returns an error if the leaf cannot stand in a tree or a store.
 func (l *Leaf) Validate() error {
+	if err := checkID(l.ID); err != nil {
+		return err
+	}
 	switch {
-	case l.ID == "":
-		return fmt.Errorf("%w: leaf without an ID", policy.ErrInvalid)
 	case l.ValidUntil > policy.MaxTime || l.ValidAfter > policy.MaxTime:
 		return fmt.Errorf("%w: %s has a time beyond uint48 seconds", policy.ErrInvalid, l.name())
 	case l.Module == (common.Address{}):
@@ -103,7 +104,7 @@ func (l *Leaf) name() string {
 	if l.ID == "" {
 		return "session leaf of key " + l.Key.Hex()
 	}
-	return "session " + l.ID
+	return "session " + idText(l.ID)
 }
 
 // Status is where a leaf stands in its life.
@@ -171,12 +172,11 @@ func (l Leaf) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// UnmarshalJSON reads what MarshalJSON writes, and refuses unknown fields and leaves that are not valid.
+// UnmarshalJSON reads what MarshalJSON writes. It refuses fields that are unknown, given twice or in other
+// letter case, and leaves that are not valid.
 func (l *Leaf) UnmarshalJSON(text []byte) error {
 	var read leafJSON
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&read); err != nil {
+	if err := jsonobject.Strict(text, &read); err != nil {
 		return fmt.Errorf("%w: session leaf: %w", policy.ErrInvalid, err)
 	}
 	leaf := Leaf{

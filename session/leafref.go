@@ -90,7 +90,7 @@ func (r LeafRef) resolve() (*view, int, error) {
 	v := r.sessions.view.Load()
 	i, ok := v.byID[r.id]
 	if !ok {
-		return nil, 0, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, r.id, r.sessions.ref)
+		return nil, 0, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, idText(r.id), r.sessions.ref)
 	}
 	return v, i, nil
 }

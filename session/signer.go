@@ -233,7 +233,7 @@ func (s *Signer) grantsIn(v *view) ([]grant, error) {
 	for n, ref := range s.leaves {
 		i, ok := v.byID[ref.id]
 		if !ok {
-			return nil, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, ref.id, s.Sessions().ref)
+			return nil, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, idText(ref.id), s.Sessions().ref)
 		}
 		leaf := &v.state.Leaves[i]
 		tree, err := s.treeFor(v, i, leaf)

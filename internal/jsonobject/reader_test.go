@@ -1,6 +1,8 @@
 package jsonobject_test
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,4 +47,36 @@ func TestErrNamesEveryField(t *testing.T) {
 	require.EqualError(t, r.Err(), "missing b, d; "+
 		"a: json: cannot unmarshal string into Go value of type int; "+
 		"c: json: cannot unmarshal string into Go value of type int")
+}
+
+func TestStrict(t *testing.T) {
+	type inner struct {
+		B int `json:"b,omitempty"`
+	}
+	type outer struct {
+		A     int
+		In    inner           `json:"in"`
+		Ptr   *inner          `json:"ptr"`
+		List  []inner         `json:"list"`
+		Plain json.RawMessage `json:"plain"`
+	}
+	var read outer
+	require.NoError(t, jsonobject.Strict([]byte(` {"A":1,"in":{"b":2},"ptr":{"b":3},"list":[{"b":4},{}],"plain":{"b":1,"B":2}} `), &read))
+	require.Equal(t, outer{A: 1, In: inner{2}, Ptr: &inner{3}, List: []inner{{4}, {}}, Plain: json.RawMessage(`{"b":1,"B":2}`)}, read)
+	require.NoError(t, jsonobject.Strict([]byte(`{"ptr":null,"list":null}`), &outer{}))
+	for text, want := range map[string]string{
+		`{"A":1}{}`:                  "more than one JSON value",
+		`{"A":1}]`:                   "more than one JSON value",
+		`{"A":1}x`:                   "more than one JSON value",
+		`{"a":1}`:                    `field "a" twice, or in other letter case`,
+		`{"A":1,"A":1}`:              `field "A" twice, or in other letter case`,
+		`{"in":{"B":1}}`:             `in: field "B" twice, or in other letter case`,
+		`{"ptr":{"b":1,"b":2}}`:      `ptr: field "b" twice, or in other letter case`,
+		`{"list":[{"b":1},{"B":2}]}`: `list: [1]: field "B" twice, or in other letter case`,
+		`{"x":1}`:                    `json: unknown field "x"`,
+		`{"A":`:                      "unexpected EOF",
+		"{\"A\":1}" + strings.Repeat(" ", 5000) + "x": "more than one JSON value",
+	} {
+		require.EqualError(t, jsonobject.Strict([]byte(text), &outer{}), want, text)
+	}
 }

@@ -27,12 +27,12 @@ type endpoint struct {
 	url     string
 	shown   string
 	invalid error // why the URL cannot be used
-	secrets *strings.Replacer
+	secrets redactor
 }
 
 // parseEndpoint reads a URL without I/O. An invalid one is kept as such.
 func parseEndpoint(raw string) *endpoint {
-	e := &endpoint{url: strings.TrimSpace(raw), shown: "(invalid URL)", secrets: strings.NewReplacer()}
+	e := &endpoint{url: strings.TrimSpace(raw), shown: "(invalid URL)"}
 	u, err := url.Parse(e.url)
 	switch {
 	case e.url == "":
@@ -107,27 +107,19 @@ func isNumber(s string) bool {
 	return s != "" && len(s) <= 12 && strings.Trim(s, "0123456789") == ""
 }
 
-// replacer cuts secrets out of texts, the longest first and in every spelling. What has less than four bytes
-// ("v2", "api") is no secret and is found by chance in any text.
-func replacer(secrets []string) *strings.Replacer {
-	var spellings []string
+// replacer cuts secrets out of texts. What has less than four bytes ("v2", "api") is no secret and is found
+// by chance in any text.
+func replacer(secrets []string) redactor {
+	var spellings redactor
 	for _, secret := range secrets {
 		plain, err := url.PathUnescape(secret)
 		if err != nil {
 			plain = secret
 		}
-		spellings = append(spellings, secret, plain, url.PathEscape(plain), url.QueryEscape(plain))
+		spellings = append(spellings, secret, plain, url.QueryEscape(plain))
 	}
-	slices.SortFunc(spellings, func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
-	})
-	var pairs []string
-	for _, spelling := range slices.Compact(spellings) {
-		if len(spelling) >= 4 {
-			pairs = append(pairs, spelling, redacted)
-		}
-	}
-	return strings.NewReplacer(pairs...)
+	slices.Sort(spellings)
+	return slices.DeleteFunc(slices.Compact(spellings), func(s string) bool { return len(s) < 4 })
 }
 
 // clean makes a service's text fit for an error or a log: no secrets, no control characters.

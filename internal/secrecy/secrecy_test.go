@@ -1,9 +1,11 @@
 package secrecy
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -56,7 +58,7 @@ func secrets() map[string][]byte {
 // or opened on first use is there.
 func holders(t *testing.T) map[string]any {
 	all := make(map[string]any)
-	for _, add := range []func(*testing.T, map[string]any){addSeals, addStores, addSessions, addAccounts} {
+	for _, add := range []func(*testing.T, map[string]any){addSeals, addStores, addSessions, addAccounts, addOnesOwn} {
 		add(t, all)
 	}
 	return all
@@ -221,6 +223,86 @@ func addAccounts(t *testing.T, all map[string]any) {
 	all["error of a send"] = failed
 }
 
+// What users bring may hold its secret by value, and know how to print itself only where it is asked.
+type (
+	ownAEAD    struct{ key string }
+	ownKeyring struct {
+		session.Keyring
+		key string
+	}
+	ownStore struct {
+		session.Store
+		key string
+	}
+	ownChain struct {
+		account.Chain
+		url string
+	}
+	ownBundler struct {
+		userop.Bundler
+		url string
+	}
+	ownPaymaster struct {
+		userop.Paymaster
+		url string
+	}
+	ownOwner struct{ key string }
+)
+
+func (a ownAEAD) Encrypt(plaintext, _ []byte) ([]byte, error) { return bytes.Clone(plaintext), nil }
+
+func (a ownAEAD) Decrypt(sealed, _ []byte) ([]byte, error) { return bytes.Clone(sealed), nil }
+
+func (ownOwner) Address() common.Address { return testRef.Account }
+
+func (ownOwner) SignMessage(context.Context, []byte) ([]byte, error) {
+	return nil, errors.ErrUnsupported
+}
+
+// asked is a value that prints itself without the secret where it is asked, which printers do not do in
+// fields that are not exported.
+type asked struct{ value any }
+
+func addOnesOwn(t *testing.T, all map[string]any) {
+	aead := ownAEAD{string(apiKey)}
+	file, err := filestore.Open(filepath.Join(t.TempDir(), "file"), filestore.Config{Sealer: aead})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, file.Close()) })
+	all["own AEAD in a filestore.Store"] = importInto(t, file)
+	all["own AEAD in a session.ImportOption"] = session.WithSealedKeys(aead)
+	all["own AEAD in a tsstore.ExportOption"] = tsstore.WithKeys(aead)
+
+	store := memstore.New()
+	keys := ownKeyring{importInto(t, store), string(apiKey)}
+	granted(t, store)
+	sess, err := session.Open(t.Context(), ownStore{store, string(apiKey)}, testRef, session.WithKeyring(keys))
+	require.NoError(t, err)
+	signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(0))
+	require.NoError(t, err)
+	plan, err := sess.PlanGrant(policy.Modules{}, session.Named("b", mintPolicy()))
+	require.NoError(t, err)
+	all["own keyring in a session.Option"] = session.WithKeyring(keys)
+	all["own store in a session.Sessions"] = asked{sess}
+	all["own store in a session.LeafRef"] = asked{sess.Leaf(0)}
+	all["own store in a session.Signer"] = asked{signer}
+	all["own store in a session.RootChange"] = asked{plan}
+
+	url := "http://127.0.0.1:1/" + string(apiKey)
+	client, err := account.NewClient(account.Config{ChainID: 80002, Chain: ownChain{url: url}, Bundler: ownBundler{url: url}, Paymaster: ownPaymaster{url: url}})
+	require.NoError(t, err)
+	lanes := client.NewLanes(account.LanesConfig{})
+	t.Cleanup(func() { require.NoError(t, lanes.Close(context.Background())) })
+	owned := client.OwnedAccount(ownOwner{string(apiKey)})
+	all["own services in an account.Client"] = asked{client}
+	all["own services in an account.Account"] = asked{client.Account(testRef.Account)}
+	all["own services in account.Lanes"] = asked{lanes}
+	all["own services in a userop.Sender"] = asked{client.Sender()}
+	all["own services in a userop.Pending"] = asked{client.Sender().Watch(common.Hash{1})}
+	all["own owner in an account.OwnedAccount"] = asked{owned}
+	all["own owner in an account.Option"] = asked{account.WithSigner(owned.Signer())}
+	all["own owner in an account.OwnedOption"] = asked{account.DefaultModule(client.ECDSAModule(ownOwner{string(apiKey)}))}
+}
+
 func TestNoSecretIsPrinted(t *testing.T) {
 	for name, value := range holders(t) {
 		t.Run(name, func(t *testing.T) {
@@ -238,7 +320,12 @@ func printed(t *testing.T, value any) string {
 	type exported struct{ Value any }
 	type hidden struct{ value any }
 	var out strings.Builder
-	for _, v := range []any{value, &value, exported{value}, &exported{value}, hidden{value}, []any{value}, map[string]any{"key": value}} {
+	values := []any{value, &value, exported{value}, &exported{value}, hidden{value}, []any{value}, map[string]any{"key": value}}
+	if _, ok := value.(asked); ok {
+		value = value.(asked).value
+		values = []any{value, &value, exported{value}, &exported{value}, []any{value}, map[string]any{"key": value}}
+	}
+	for _, v := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%o", "%b", "%c", "%U", "%e", "%g", "%t", "%p"} {
 			fmt.Fprintf(&out, verb+"\n", v)
 		}

@@ -30,5 +30,5 @@ func Example() {
 	fmt.Println(err)
 	// Output:
 	// 276 <nil>
-	// paymaster: pm_sponsorUserOperation: daily budget is used up (code -32000)
+	// paymaster: pm_sponsorUserOperation: daily budget is used up (code -32000): raise the limit for all accounts at the service, wait for its next period, or have the account pay
 }

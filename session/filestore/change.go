@@ -92,7 +92,7 @@ func (w *leafWriter) delete(ids []string) error {
 	for _, id := range ids {
 		position := w.ids.Get([]byte(id))
 		if position == nil {
-			return fmt.Errorf("%w: cannot delete leaf %s", session.ErrNoLeaf, id)
+			return fmt.Errorf("%w: cannot delete leaf %q", session.ErrNoLeaf, id)
 		}
 		i := int(binary.BigEndian.Uint64(position))
 		gone[i], to = true, min(to, i)

@@ -25,8 +25,8 @@ var dataKeyContext = []byte("sesame filestore data key")
 type keyring struct {
 	rotating *semaphore.Weighted // held by a rotation
 
-	mu      sync.Mutex // guards the fields below
-	sealer  seal.AEAD
+	mu      sync.Mutex      // guards the fields below
+	sealer  hidden          // nil without one
 	wrapped []byte          // the data key as it is stored
 	data    *seal.KeyAEAD   // the data key; nil before it was opened
 	stale   []*seal.KeyAEAD // data keys from before rotations
@@ -57,7 +57,7 @@ func (s *Store) unlock(ctx context.Context) error {
 	if err != nil || !missing {
 		return err
 	}
-	wrapped, data, err := storekit.NewDataKey(s.keys.sealer, dataKeyContext)
+	wrapped, data, err := storekit.NewDataKey(s.keys.sealer(), dataKeyContext)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (k *keyring) dataKey(tx *bbolt.Tx) (*seal.KeyAEAD, error) {
 	if k.data != nil && bytes.Equal(wrapped, k.wrapped) {
 		return k.data, nil
 	}
-	raw, err := k.sealer.Decrypt(wrapped, dataKeyContext)
+	raw, err := k.sealer().Decrypt(wrapped, dataKeyContext)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the keys were sealed by another passphrase or keyset, use that: %w", seal.ErrOpen, err)
 	}

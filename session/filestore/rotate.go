@@ -58,7 +58,7 @@ func (k *keyring) alsoOpenBy(sealer seal.AEAD) error {
 	if k.sealer == nil {
 		return seal.ErrNoSealer
 	}
-	k.sealer = seal.Any{k.sealer, sealer}
+	k.sealer = hide(seal.Any{k.sealer(), sealer})
 	return nil
 }
 
@@ -66,7 +66,7 @@ func (k *keyring) openBy(sealer seal.AEAD) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.sealer != nil { // closed otherwise
-		k.sealer = sealer
+		k.sealer = hide(sealer)
 	}
 }
 

@@ -93,7 +93,7 @@ func Default(config Config) (*Store, error) {
 }
 
 func open(dir string, f file, config Config) (*Store, error) {
-	s := &Store{dir: dir, file: f, keys: keyring{sealer: config.Sealer, rotating: semaphore.NewWeighted(1)}}
+	s := &Store{dir: dir, file: f, keys: keyring{sealer: hide(config.Sealer), rotating: semaphore.NewWeighted(1)}}
 	err := s.file.view(context.Background(), checkFormat)
 	if err == nil {
 		err = s.unlock(context.Background())

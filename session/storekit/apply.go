@@ -35,7 +35,7 @@ func Apply(s *session.State, c *session.Change) (*session.State, error) {
 		next.Leaves = append(next.Leaves, leaf)
 	}
 	for id := range drop {
-		return nil, fmt.Errorf("%w: cannot delete leaf %s", session.ErrNoLeaf, id)
+		return nil, fmt.Errorf("%w: cannot delete leaf %q", session.ErrNoLeaf, id)
 	}
 	for i := range c.Put {
 		if _, isNew := put[c.Put[i].ID]; isNew {
@@ -54,13 +54,13 @@ func CheckChange(c *session.Change) error {
 			return err
 		}
 		if seen[leaf.ID] {
-			return fmt.Errorf("%w: leaf %s twice in one change", policy.ErrInvalid, leaf.ID)
+			return fmt.Errorf("%w: leaf %q twice in one change", policy.ErrInvalid, leaf.ID)
 		}
 		seen[leaf.ID] = true
 	}
 	for _, id := range c.Delete {
 		if seen[id] {
-			return fmt.Errorf("%w: leaf %s twice in one change", policy.ErrInvalid, id)
+			return fmt.Errorf("%w: leaf %q twice in one change", policy.ErrInvalid, id)
 		}
 		seen[id] = true
 	}

@@ -180,7 +180,7 @@ func (c *Config) testEveryField(t *testing.T) {
 	full.Function = `function f(string "é<&>")`
 	requireFilled(t, full)
 	extreme := newLeaf(2)
-	extreme.ID, extreme.Status, extreme.InTree = "a \"quoted\" /id/ é 世界 \x00", session.StatusPending, false
+	extreme.ID, extreme.Status, extreme.InTree = "a \"quoted\" /id/ é 世界 %s \u00a0", session.StatusPending, false
 	extreme.ValidUntil, extreme.ValidAfter = policy.MaxTime, policy.MaxTime
 	extreme.Data = make([]byte, 100_000)
 	empty := newLeaf(3)

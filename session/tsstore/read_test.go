@@ -271,9 +271,9 @@ func TestRefusesWhatJSONCannotKeep(t *testing.T) {
 	store := writeSessions(t, testFile(t, ""))
 	version, err := store.Version(t.Context(), testRef)
 	require.NoError(t, err)
-	leaf := session.Leaf{ID: "\xff", Status: session.StatusActive, Key: testRef.Account, Compiled: policy.Compiled{Module: testRef.Account}}
+	leaf := session.Leaf{ID: "a", Status: session.StatusActive, Key: testRef.Account, Compiled: policy.Compiled{Module: testRef.Account, Function: "\xff"}}
 	_, err = store.Apply(t.Context(), testRef, version, &session.Change{Put: []session.Leaf{leaf}})
-	require.EqualError(t, err, `invalid input: session ID "\xff" or its function is not text, and JSON could not keep it`)
+	require.EqualError(t, err, `invalid input: the function of session a is not text, and JSON could not keep it`)
 }
 
 func TestFileTooLarge(t *testing.T) {

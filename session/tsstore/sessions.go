@@ -232,8 +232,8 @@ func (f *sessions) apply(change *session.Change) error {
 	put := make(map[string]bool, len(change.Put))
 	for i := range change.Put {
 		leaf := &change.Put[i]
-		if !utf8.ValidString(leaf.ID) || !utf8.ValidString(leaf.Function) {
-			return fmt.Errorf("%w: session ID %+q or its function is not text, and JSON could not keep it", policy.ErrInvalid, leaf.ID)
+		if !utf8.ValidString(leaf.Function) {
+			return fmt.Errorf("%w: the function of session %s is not text, and JSON could not keep it", policy.ErrInvalid, leaf.ID)
 		}
 		put[leaf.ID] = true
 	}
