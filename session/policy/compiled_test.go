@@ -62,7 +62,19 @@ func TestDescribe(t *testing.T) {
 			p.Rules = []policy.Rule{policy.Arg("count", policy.LessThanOrEqual, 5), policy.Arg("id", policy.NotEqual, 0), policy.Arg("note.length", policy.Equal, 0)}
 			p.Window = policy.Between(time.Unix(1e9, 0), policyEnd)
 			return p
-		}, nil, "may call buy(uint256,uint8,bytes) on " + nft + " with count ≤ 5 and id ≠ 0 and note.length = 0, up to 1000000000000000 wei, from 2001-09-09T01:46:40Z until 2026-12-01T00:00:00Z"},
+		}, nil, "may call buy(uint256,uint8,bytes) on " + nft + " with count ≤ 5 and id ≠ 0 and note.length (in the standard encoding) = 0, up to 1000000000000000 wei, from 2001-09-09T01:46:40Z until 2026-12-01T00:00:00Z"},
+		{"what is inside a value that is pinned", func() policy.Policy {
+			p := mintPolicy()
+			p.Function = "vote(string reason)"
+			p.Rules = []policy.Rule{policy.Arg("reason.offset", policy.Equal, 32), policy.Arg("reason.length", policy.LessThanOrEqual, 5)}
+			return p
+		}, nil, "may call vote(string) on " + nft + " with the offset of reason = 32 and reason.length ≤ 5, no value, until 2026-12-01T00:00:00Z"},
+		{"an offset in a leaf from elsewhere", func() policy.Policy {
+			p := mintPolicy()
+			p.Function = "vote(string reason, uint8 support)"
+			p.Rules = []policy.Rule{policy.WordRule(0, policy.NotEqual, common.Hash{31: 42})}
+			return p
+		}, nil, "may call vote(string,uint8) on " + nft + " with the offset of reason ≠ 42, no value, until 2026-12-01T00:00:00Z"},
 		{"no rules", func() policy.Policy {
 			p := mintPolicy()
 			p.Rules, p.Window = nil, policy.Forever()
