@@ -29,6 +29,9 @@ func TestSessionKeyAndTarget(t *testing.T) {
 			key, ok := c.SessionKey(policy.Modules{})
 			require.True(t, ok)
 			require.Equal(t, policyKey, key)
+			target, ok := c.Target(policy.Modules{})
+			require.True(t, ok)
+			require.Equal(t, policyNFT, target)
 			require.Equal(t, tt.mints, c.Targets(policy.Modules{}, policyNFT, mint))
 			require.Equal(t, tt.anyCall, c.Targets(policy.Modules{}, policyNFT, transfer))
 			require.False(t, c.Targets(policy.Modules{}, policyTo, mint))
@@ -36,11 +39,15 @@ func TestSessionKeyAndTarget(t *testing.T) {
 			elsewhere := policy.Modules{ABI: common.Address{9}, ERC20: common.Address{8}}
 			_, ok = c.SessionKey(elsewhere)
 			require.False(t, ok, "the module is not known")
+			_, ok = c.Target(elsewhere)
+			require.False(t, ok)
 			require.False(t, c.Targets(elsewhere, policyNFT, mint))
 
 			c.Data = c.Data[:tt.short]
 			_, ok = c.SessionKey(policy.Modules{})
 			require.False(t, ok, "the module cannot read it")
+			_, ok = c.Target(policy.Modules{})
+			require.False(t, ok)
 			require.False(t, c.Targets(policy.Modules{}, policyNFT, mint))
 		})
 	}
