@@ -105,8 +105,8 @@ func Unchecked() Option { return func(s *settings) { s.unchecked = true } }
 // session under that root is cancelled, those of other backends too.
 func ReplaceRoot() Option { return func(s *settings) { s.replaceRoot = true } }
 
-// AllowDanger lets a grant have what [policy.Lint] calls a danger, by the codes of those findings: the key may
-// then be able to take the account over, or its tokens. Without it such a grant is refused.
+// AllowDanger lets a grant have what [policy.Lint] calls a danger, by the codes of those findings: the key
+// may then be able to take the account over, or its tokens. Without it such a grant is refused.
 func AllowDanger(codes ...policy.FindingCode) Option {
 	return func(s *settings) {
 		s.require(len(codes) > 0, "AllowDanger without the code of a finding")

@@ -70,8 +70,8 @@ func DeployedOn(chainID uint64) Deployment {
 	return d
 }
 
-// Guards returns the contracts that keep a key or money for an account: a call by the account can change there
-// who acts for it, or take what lies there in its name. They are those of all chains.
+// Guards returns the contracts that keep a key or money for an account: a call by the account can change
+// there who acts for it, or take what lies there in its name. They are those of all chains.
 func Guards() []common.Address {
 	d := Deployed()
 	return []common.Address{

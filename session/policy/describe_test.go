@@ -63,8 +63,8 @@ var spokenFunctions = []spoken{
 		}},
 }
 
-// Whatever a sentence says of a value holds for that value in every call that passes, however it is encoded. A
-// rule on where a value begins says nothing of the value, and neither does one on a place that a caller can
+// Whatever a sentence says of a value holds for that value in every call that passes, however it is encoded.
+// A rule on where a value begins says nothing of the value, and neither does one on a place that a caller can
 // leave empty.
 func TestDescribeClaimsNothingThatAPassingCallBreaks(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
@@ -142,7 +142,8 @@ func holds(c policy.Condition, word, with common.Hash) bool {
 	}[c]
 }
 
-// A rule meant for a proposal was one on where its text begins, and let the proposal pass that it was to forbid.
+// A rule meant for a proposal was one on where its text begins, and let the proposal pass that it was to
+// forbid.
 func TestARuleOnADynamicArgument(t *testing.T) {
 	p := mintPolicy()
 	p.Function = "function castVote(string proposalId, uint8 support)"

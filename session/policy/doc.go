@@ -13,8 +13,8 @@
 // the module and the module's data. That is all the chain knows of it, and [Compiled.Policy] reads it back.
 //
 // [CheckCall] and [CheckOperation] answer beforehand what the module would answer on chain, with the rule and
-// both values as a [*Violation]. [Lint] looks for what is risky, and [Compiled.Describe] says in a sentence what
-// is allowed. No module looks at fees or gas, so that a key can spend what the account holds as gas of
+// both values as a [*Violation]. [Lint] looks for what is risky, and [Compiled.Describe] says in a sentence
+// what is allowed. No module looks at fees or gas, so that a key can spend what the account holds as gas of
 // operations that it pays for itself, whatever the policy says: [LintConfig.Describe] and [Lint] say so where
 // it is known.
 //

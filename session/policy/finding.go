@@ -128,8 +128,8 @@ func (e *DangerError) Error() string {
 	return "refused as a danger: " + strings.Join(texts, "; ")
 }
 
-// CheckDanger returns a [*DangerError] with the findings of [SeverityDanger] whose code is not allowed, and nil
-// where there are none.
+// CheckDanger returns a [*DangerError] with the findings of [SeverityDanger] whose code is not allowed, and
+// nil where there are none.
 func CheckDanger(findings []Finding, allowed ...FindingCode) error {
 	var refused []Finding
 	for _, f := range findings {

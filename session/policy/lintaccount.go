@@ -34,8 +34,8 @@ func (c *LintConfig) funds() string {
 	return fmt.Sprintf("the account's balance and deposit of %s wei", c.Funds.Dec())
 }
 
-// Describe says in one sentence what a policy of the account allows, as [Compiled.Describe] does, and what its
-// key can do besides because of what is known of the account:
+// Describe says in one sentence what a policy of the account allows, as [Compiled.Describe] does, and what
+// its key can do besides because of what is known of the account:
 //
 //	may call safeMint(address) on 0x… with to = 0x…, no value, until 2026-12-01T00:00:00Z; and spend the account's balance and deposit of 5 wei as gas, which no module looks at
 func (c LintConfig) Describe(p *Compiled) string {

@@ -51,8 +51,8 @@ func (l *linter) lintRule(i int, rule Rule, rules []Rule, f *abi.Function) {
 	}
 }
 
-// lintOffset judges a rule on an offset word. One that asks for what the standard encoder writes there keeps a
-// caller from another layout; anything else is mostly meant for the value that begins there.
+// lintOffset judges a rule on an offset word. One that asks for what the standard encoder writes there keeps
+// a caller from another layout; anything else is mostly meant for the value that begins there.
 func (l *linter) lintOffset(i int, rule Rule, at abi.Word) {
 	value := valuePath(at)
 	switch standard := common.Hash(uint256.NewInt(at.Begins).Bytes32()); {
@@ -86,8 +86,8 @@ func fixedTo(rules []Rule, f *abi.Function, path string, value common.Hash) bool
 	})
 }
 
-// freeOffset returns the first dynamic value on the way to a word that no rule keeps where the standard encoder
-// puts it; empty where there is none, so that the word is in one place only.
+// freeOffset returns the first dynamic value on the way to a word that no rule keeps where the standard
+// encoder puts it; empty where there is none, so that the word is in one place only.
 func freeOffset(rules []Rule, f *abi.Function, to abi.Word) string {
 	path := valuePath(to)
 	for i, c := range path {

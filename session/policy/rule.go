@@ -17,9 +17,9 @@ import (
 // The contract looks at words, not at arguments. An ordering compares unsigned 256-bit integers: text and
 // bytes32 order by their bytes, and a negative number is larger than every positive one. What lies inside an
 // array, string or bytes is where the standard encoding puts it, and a caller of the contract may encode
-// otherwise: Arg("data.offset", Equal, …) on every offset on the way pins it down. A caller can also set bits that an address, a bool or a small integer does not have: that gets a
-// call past [NotEqual], [GreaterThan] and [GreaterThanOrEqual], and contracts of old compilers ignore such
-// bits. [Lint] warns of such rules.
+// otherwise: Arg("data.offset", Equal, …) on every offset on the way pins it down. A caller can also set bits
+// that an address, a bool or a small integer does not have: that gets a call past [NotEqual], [GreaterThan]
+// and [GreaterThanOrEqual], and contracts of old compilers ignore such bits. [Lint] warns of such rules.
 type Rule struct {
 	// Path names the word as [abi.Function.Word] does, such as "to" or "order.amount". It is empty in a raw
 	// rule.
