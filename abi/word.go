@@ -3,6 +3,7 @@ package abi
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 // Word is one 32-byte word of a function's calldata, as rules about arguments need it. Words come from
 // [Function.Word] and [Function.WordAt].
 type Word struct {
-	// Path names the word: "to", "order.amount", "legs[0].to", "data.length".
+	// Path names the word: "to", "order.amount", "legs[0].to", "data.length", "data.offset".
 	Path string
 	// Type is the canonical elementary type of the word's value, [TypeOffset] or [TypeLength].
 	Type string
@@ -23,8 +24,20 @@ type Word struct {
 	// Canonical is set when the word is at Offset only because the standard encoder puts it there, and only
 	// as far as the array or bytes it is in reaches. The contract reads it where the offset words point to:
 	// calldata can be laid out otherwise, with any other word at Offset. Rules that fix every offset word on
-	// the way pin the layout down.
+	// the way to the value of [Word.Begins] pin the layout down.
 	Canonical bool
+	// Begins is what the standard encoder writes into an offset word: where the content begins, in bytes. It
+	// is 0 for other words, and where it moves with the length of what comes before.
+	Begins uint64
+}
+
+// Name is how a sentence calls the word: its path or, since an offset word says nothing of the value that its
+// path leads to, "the offset of data".
+func (w Word) Name() string {
+	if w.Type == TypeOffset {
+		return "the offset of " + w.Path[:max(strings.LastIndexByte(w.Path, '.'), 0)]
+	}
+	return w.Path
 }
 
 // Types of words that are not a value themselves.
@@ -44,12 +57,13 @@ const maxIndex = 1 << 32
 
 // Word finds the word that a path names. A path begins with an argument's name, and goes on with .name into
 // tuples and [i] into arrays: "to", "order.amount", "legs[0].to". Where a name is missing the number does, as
-// "0" or "arg0". Of a dynamic value
+// "0" or "arg0". A dynamic value is more than one word, and its own path an error. Of one
 //
-//   - its path, "data", is the word that holds the offset of its content,
 //   - "data.length" is its length,
 //   - "data.words[3]" is the fourth word of the content of bytes or a string, of type bytes32,
-//   - "names[2]" is an element of an array, for dynamic elements again their offset word.
+//   - "legs[0]" is an element of an array and "order.to" a component of a tuple, and
+//   - "data.offset" is the word that says where the content begins: it is the same whatever the content is.
+//     Of a tuple that has a component called offset it is "order.@offset".
 //
 // Content is where the standard encoder puts it ([Word.Canonical]). That is one place only for the first
 // dynamic value of the arguments, or of a tuple that is itself at one place; for all others the error matches
@@ -143,6 +157,8 @@ type position struct {
 	head uint64
 	// body is where members begin; for dynamic values, that is in the tail.
 	body uint64
+	// begins is what the offset word of a dynamic value says.
+	begins uint64
 	// movesWith says what the body of a dynamic value moves with; it is empty when it has a fixed place.
 	movesWith string
 	// canonical tells that head, and bodyCanonical that body, is somewhere in a tail.
@@ -153,7 +169,7 @@ type position struct {
 func (p position) word() (Word, error) {
 	switch {
 	case p.typ.dynamic:
-		return Word{Path: p.path, Type: TypeOffset, Offset: p.head, Canonical: p.canonical}, nil
+		return Word{}, p.errDynamic()
 	case p.typ.kind == kindTuple:
 		return Word{}, fmt.Errorf("%s is a tuple: name a component, like %s.%s", p.path, p.path, fieldName(p.typ.fields, 0))
 	case p.typ.kind == kindArray:
@@ -162,11 +178,44 @@ func (p position) word() (Word, error) {
 	return Word{Path: p.path, Type: p.typ.String(), Offset: p.head, Canonical: p.canonical}, nil
 }
 
-// content resolves the steps "length" and "words", "[i]" of values that have them; ok is false for other
-// steps.
+// offsetStep is the step from a dynamic value to its offset word. No name of a component has an @ in it.
+func offsetStep(t *valueType) string {
+	if t.kind == kindTuple && slices.ContainsFunc(t.fields, func(f field) bool { return f.name == "offset" }) {
+		return "@offset"
+	}
+	return "offset"
+}
+
+// errDynamic is the error for a path that ends at a dynamic value, and names the words that it has.
+func (p position) errDynamic() error {
+	if p.movesWith != "" {
+		return fmt.Errorf("%w, or name %s.%s, the word that says where it begins", p.errMoves(), p.path, offsetStep(p.typ))
+	}
+	var kind, words string
+	switch p.typ.kind {
+	case kindTuple:
+		kind, words = "tuple", fmt.Sprintf("a component, like %s.%s", p.path, fieldName(p.typ.fields, 0))
+	case kindArray:
+		kind, words = "array", fmt.Sprintf("an element, like %s[0]", p.path)
+	case kindSlice:
+		kind, words = "array", fmt.Sprintf("%s.length, or an element, like %s[0]", p.path, p.path)
+	default:
+		kind, words = p.typ.String(), fmt.Sprintf("%s.length, or a word of the content, like %s.words[0]", p.path, p.path)
+	}
+	return fmt.Errorf("%s is a dynamic %s, which no single word holds: name %s; %s.%s is the word that says where it begins", p.path, kind, words, p.path, offsetStep(p.typ))
+}
+
+// content resolves the steps "offset", "length" and "words", "[i]" of values that have them; ok is false for
+// other steps.
 func (p position) content(steps []string) (w Word, ok bool, err error) {
 	isBytes := p.typ.kind == kindBytes || p.typ.kind == kindString
 	switch {
+	case p.typ.dynamic && p.path != "" && (steps[0] == "@offset" || steps[0] == offsetStep(p.typ)):
+		w = Word{Path: p.path + "." + offsetStep(p.typ), Type: TypeOffset, Offset: p.head, Canonical: p.canonical, Begins: p.begins}
+		if len(steps) > 1 {
+			err = fmt.Errorf("%s is a number, without members", w.Path)
+		}
+		return w, true, err
 	case steps[0] == "length" && (isBytes || p.typ.kind == kindSlice):
 		w = Word{Path: p.path + ".length", Type: TypeLength, Offset: p.body - WordSize, Canonical: true}
 		if len(steps) > 1 {
@@ -221,7 +270,7 @@ func (p position) component(step string) (position, error) {
 	if first := firstDynamic(p.typ.fields); first < i {
 		child.movesWith = fmt.Sprintf("the length of %s before it", fieldName(p.typ.fields, first))
 	}
-	return child.withBody(p.body + uint64(headWords(p.typ.fields))*WordSize), nil
+	return child.withBody(p.body, p.body+uint64(headWords(p.typ.fields))*WordSize), nil
 }
 
 func (p position) element(step string) (position, error) {
@@ -244,16 +293,19 @@ func (p position) element(step string) (position, error) {
 	case i > 0:
 		child.movesWith = fmt.Sprintf("the length of %s[0] before it", p.path)
 	}
-	return child.withBody(p.body + uint64(p.typ.size)*WordSize), nil
+	return child.withBody(p.body, p.body+uint64(p.typ.size)*WordSize), nil
 }
 
-// withBody completes a member: tail is where the first tail beside it begins.
-func (p position) withBody(tail uint64) position {
+// withBody completes a member of what begins at base: tail is where the first tail beside it begins.
+func (p position) withBody(base, tail uint64) position {
 	if !p.typ.dynamic {
 		p.body, p.bodyCanonical, p.movesWith = p.head, p.canonical, ""
 		return p
 	}
 	p.body, p.bodyCanonical = tail, true
+	if p.movesWith == "" {
+		p.begins = tail - base
+	}
 	if p.typ.kind != kindTuple && p.typ.kind != kindArray {
 		p.body += WordSize // the length
 	}
@@ -337,6 +389,8 @@ func pathInHead(t *valueType, offset uint64) (string, bool) {
 		return pathInFields(t.fields, offset)
 	case t.kind == kindArray && !t.dynamic:
 		return pathInElements(t.elem, offset)
+	case t.dynamic:
+		return "." + offsetStep(t), offset == 0
 	}
 	return "", offset == 0
 }

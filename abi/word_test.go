@@ -21,40 +21,50 @@ func TestWord(t *testing.T) {
 		signature, path string
 		word            Word
 	}{
-		{swap, "id", Word{"id", "bytes32", 0, false}},
-		{swap, "0", Word{"id", "bytes32", 0, false}},
-		{swap, "arg0", Word{"id", "bytes32", 0, false}},
-		{swap, "order.to", Word{"order.to", "address", 32, false}},
-		{swap, "order.amount", Word{"order.amount", "uint128", 64, false}},
-		{swap, "order.1", Word{"order.amount", "uint128", 64, false}},
-		{swap, "pair[1]", Word{"pair[1]", "uint8", 128, false}},
-		{swap, "data", Word{"data", TypeOffset, 160, false}},
-		{swap, "legs", Word{"legs", TypeOffset, 192, false}},
-		{swap, "arg5", Word{"arg5", TypeOffset, 224, false}},
-		{swap, "data.length", Word{"data.length", TypeLength, 256, true}},
-		{swap, "data.words[0]", Word{"data.words[0]", "bytes32", 288, true}},
-		{swap, "data.words[3]", Word{"data.words[3]", "bytes32", 384, true}},
-		{"f((address to, int64 amount)[] legs)", "legs.length", Word{"legs.length", TypeLength, 32, true}},
-		{"f((address to, int64 amount)[] legs)", "legs[0].to", Word{"legs[0].to", "address", 64, true}},
-		{"f((address to, int64 amount)[] legs)", "legs[2].amount", Word{"legs[2].amount", "int64", 224, true}},
-		{"f((address, (bool, bytes2)) legs)", "legs.arg1.1", Word{"legs.arg1.arg1", "bytes2", 64, false}},
-		{"f(string[] names)", "names[2]", Word{"names[2]", TypeOffset, 128, true}},
-		{"f(string[3] names)", "names[2]", Word{"names[2]", TypeOffset, 96, true}},
-		{"f(string[3] names)", "names[0].length", Word{"names[0].length", TypeLength, 128, true}},
-		{"f(uint8 a, (bool b, string s, uint8[] n) t, uint8 c)", "t.b", Word{"t.b", "bool", 96, true}},
-		{"f(uint8 a, (bool b, string s, uint8[] n) t, uint8 c)", "t.n", Word{"t.n", TypeOffset, 160, true}},
-		{"f(uint8 a, (bool b, string s, uint8[] n) t, uint8 c)", "t.s.words[1]", Word{"t.s.words[1]", "bytes32", 256, true}},
-		{"f((bool length, bytes words) t)", "t.length", Word{"t.length", "bool", 32, true}},
-		{"f((bool length, bytes words) t)", "t.words.words[0]", Word{"t.words.words[0]", "bytes32", 128, true}},
-		{"f(uint8 arg1, bool)", "arg1", Word{"arg1", "uint8", 0, false}},
-		{"f(uint8 arg1, bool)", "1", Word{"1", "bool", 32, false}},
-		{"f(uint8[2][3] m)", "m[2][1]", Word{"m[2][1]", "uint8", 160, false}},
-		{"f(uint8[2][] m)", "m[2][1]", Word{"m[2][1]", "uint8", 224, true}},
+		{swap, "id", Word{Path: "id", Type: "bytes32", Offset: 0}},
+		{swap, "0", Word{Path: "id", Type: "bytes32", Offset: 0}},
+		{swap, "arg0", Word{Path: "id", Type: "bytes32", Offset: 0}},
+		{swap, "order.to", Word{Path: "order.to", Type: "address", Offset: 32}},
+		{swap, "order.amount", Word{Path: "order.amount", Type: "uint128", Offset: 64}},
+		{swap, "order.1", Word{Path: "order.amount", Type: "uint128", Offset: 64}},
+		{swap, "pair[1]", Word{Path: "pair[1]", Type: "uint8", Offset: 128}},
+		{swap, "data.offset", Word{Path: "data.offset", Type: TypeOffset, Offset: 160, Begins: 256}},
+		{swap, "legs.offset", Word{Path: "legs.offset", Type: TypeOffset, Offset: 192}},
+		{swap, "arg5.offset", Word{Path: "arg5.offset", Type: TypeOffset, Offset: 224}},
+		{swap, "data.length", Word{Path: "data.length", Type: TypeLength, Offset: 256, Canonical: true}},
+		{swap, "data.words[0]", Word{Path: "data.words[0]", Type: "bytes32", Offset: 288, Canonical: true}},
+		{swap, "data.words[3]", Word{Path: "data.words[3]", Type: "bytes32", Offset: 384, Canonical: true}},
+		{"f((address to, int64 amount)[] legs)", "legs.length", Word{Path: "legs.length", Type: TypeLength, Offset: 32, Canonical: true}},
+		{"f((address to, int64 amount)[] legs)", "legs[0].to", Word{Path: "legs[0].to", Type: "address", Offset: 64, Canonical: true}},
+		{"f((address to, int64 amount)[] legs)", "legs[2].amount", Word{Path: "legs[2].amount", Type: "int64", Offset: 224, Canonical: true}},
+		{"f((address, (bool, bytes2)) legs)", "legs.arg1.1", Word{Path: "legs.arg1.arg1", Type: "bytes2", Offset: 64}},
+		{"f(string[] names)", "names[2].offset", Word{Path: "names[2].offset", Type: TypeOffset, Offset: 128, Canonical: true}},
+		{"f(string[3] names)", "names[2].offset", Word{Path: "names[2].offset", Type: TypeOffset, Offset: 96, Canonical: true}},
+		{"f(string[3] names)", "names[0].length", Word{Path: "names[0].length", Type: TypeLength, Offset: 128, Canonical: true}},
+		{"f(uint8 a, (bool b, string s, uint8[] n) t, uint8 c)", "t.b", Word{Path: "t.b", Type: "bool", Offset: 96, Canonical: true}},
+		{"f(uint8 a, (bool b, string s, uint8[] n) t, uint8 c)", "t.n.offset", Word{Path: "t.n.offset", Type: TypeOffset, Offset: 160, Canonical: true}},
+		{"f(uint8 a, (bool b, string s, uint8[] n) t, uint8 c)", "t.s.words[1]", Word{Path: "t.s.words[1]", Type: "bytes32", Offset: 256, Canonical: true}},
+		{"f(string[3] names)", "names.offset", Word{Path: "names.offset", Type: TypeOffset, Offset: 0, Begins: 32}},
+		{"f(string[3] names)", "names[0].offset", Word{Path: "names[0].offset", Type: TypeOffset, Offset: 32, Canonical: true, Begins: 96}},
+		{"f(uint8 a, (bool b, string s, uint8[] n) t, uint8 c)", "t.offset", Word{Path: "t.offset", Type: TypeOffset, Offset: 32, Begins: 96}},
+		{"f(uint8 a, (bool b, string s, uint8[] n) t, uint8 c)", "t.s.offset", Word{Path: "t.s.offset", Type: TypeOffset, Offset: 128, Canonical: true, Begins: 96}},
+		{"f(string offset)", "offset.offset", Word{Path: "offset.offset", Type: TypeOffset, Offset: 0, Begins: 32}},
+		{"f(string, bool offset)", "offset", Word{Path: "offset", Type: "bool", Offset: 32}},
+		{"f((bool offset, bytes b) t)", "t.offset", Word{Path: "t.offset", Type: "bool", Offset: 32, Canonical: true}},
+		{"f((bool offset, bytes b) t)", "t.@offset", Word{Path: "t.@offset", Type: TypeOffset, Offset: 0, Begins: 32}},
+		{"f((bytes offset, bytes b) t)", "t.offset.@offset", Word{Path: "t.offset.offset", Type: TypeOffset, Offset: 32, Canonical: true, Begins: 64}},
+		{"f((bool length, bytes words) t)", "t.length", Word{Path: "t.length", Type: "bool", Offset: 32, Canonical: true}},
+		{"f((bool length, bytes words) t)", "t.words.words[0]", Word{Path: "t.words.words[0]", Type: "bytes32", Offset: 128, Canonical: true}},
+		{"f(uint8 arg1, bool)", "arg1", Word{Path: "arg1", Type: "uint8", Offset: 0}},
+		{"f(uint8 arg1, bool)", "1", Word{Path: "1", Type: "bool", Offset: 32}},
+		{"f(uint8[2][3] m)", "m[2][1]", Word{Path: "m[2][1]", Type: "uint8", Offset: 160}},
+		{"f(uint8[2][] m)", "m[2][1]", Word{Path: "m[2][1]", Type: "uint8", Offset: 224, Canonical: true}},
 	} {
 		f := MustParseFunction(test.signature)
 		w, err := f.Word(test.path)
 		require.NoError(t, err, test.path)
 		require.Equal(t, test.word, w)
+		require.Equal(t, w.Type != TypeOffset, w.Name() == w.Path)
 		back, ok := f.WordAt(w.Offset)
 		require.True(t, ok)
 		require.Equal(t, w, back)
@@ -85,6 +95,20 @@ func TestWordRefuses(t *testing.T) {
 		{swap, "data.words[0].x", "say which word of data, like data.words[0]"},
 		{swap, "data.words[4294967296]", "say which word of data, like data.words[0]"},
 		{swap, "data.length.x", "data.length is a number, without members"},
+		{swap, "data", "data is a dynamic bytes, which no single word holds: name data.length, or a word of the content, like data.words[0]; data.offset is the word that says where it begins"},
+		{swap, "data.offset.x", "data.offset is a number, without members"},
+		{swap, "offset", `no "offset", there is id, order, pair, data, legs, arg5`},
+		{swap, "@offset", `no "@offset", there is id, order, pair, data, legs, arg5`},
+		{swap, "order.offset", `no "offset", there is to, amount`},
+		{swap, "id.offset", `id is of type bytes32 and has no "offset"`},
+		{"f(string reason)", "reason", "reason is a dynamic string, which no single word holds: name reason.length, or a word of the content, like reason.words[0]; reason.offset is the word that says where it begins"},
+		{"f(uint8[] ids)", "ids", "ids is a dynamic array, which no single word holds: name ids.length, or an element, like ids[0]; ids.offset is the word that says where it begins"},
+		{"f(string[3] names)", "names", "names is a dynamic array, which no single word holds: name an element, like names[0]; names.offset is the word that says where it begins"},
+		{"f(string[3] names)", "names[0]", "names[0] is a dynamic string, which no single word holds: name names[0].length, or a word of the content, like names[0].words[0]; names[0].offset is the word that says where it begins"},
+		{"f((bool b, string s) t)", "t", "t is a dynamic tuple, which no single word holds: name a component, like t.b; t.offset is the word that says where it begins"},
+		{"f((bool offset, string s) t)", "t", "t is a dynamic tuple, which no single word holds: name a component, like t.offset; t.@offset is the word that says where it begins"},
+		{swap, "legs", "it has no fixed place in the calldata: the content of legs moves with the length of data before it; where all calls have one layout, give the offset in bytes, or name legs.offset, the word that says where it begins"},
+		{"f(string[] names)", "names[2]", "it has no fixed place in the calldata: the content of names[2] moves with the number of elements of names; where all calls have one layout, give the offset in bytes, or name names[2].offset, the word that says where it begins"},
 		{swap, "legs.length", "it has no fixed place in the calldata: the content of legs moves with the length of data before it; where all calls have one layout, give the offset in bytes"},
 		{swap, "legs[0].to", "it has no fixed place in the calldata: the content of legs moves with the length of data before it; where all calls have one layout, give the offset in bytes"},
 		{swap, "arg5.words[1]", "it has no fixed place in the calldata: the content of arg5 moves with the length of data before it; where all calls have one layout, give the offset in bytes"},
@@ -173,6 +197,10 @@ func TestWordsAreWhereTheEncoderPutsThem(t *testing.T) {
 			}
 			got := common.Hash(data[offset : offset+WordSize])
 			if w.Type == TypeOffset {
+				require.Equal(t, w.Name(), "the offset of "+strings.TrimSuffix(w.Path, ".offset"))
+				if w.Begins != 0 {
+					require.Equal(t, w.Begins, got.Big().Uint64(), "%s of %s", w.Path, f)
+				}
 				require.Zero(t, got.Big().Uint64()%WordSize)
 				require.Less(t, got.Big().Uint64(), uint64(len(data)))
 				continue
@@ -204,6 +232,8 @@ func valueAt(w Word, values []any) (any, bool) {
 				list = append(list, common.Hash(padded[:WordSize]))
 			}
 			at = list
+		case step == "offset":
+			return nil, true
 		default:
 			i, err := strconv.Atoi(strings.Trim(step, "[]v"))
 			if err != nil || i >= rv.Len() {

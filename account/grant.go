@@ -19,6 +19,10 @@ import (
 // manager where needed, and with [ForBatches] the batched session router, and sets the session root. The
 // account is deployed with it if it has no code yet.
 //
+// [policy.Lint] looks at the new sessions first, with what the chain says of the contracts they may call. A
+// finding of [policy.SeverityDanger] is a [*policy.DangerError], and nothing was signed or stored;
+// [AllowDanger] grants it all the same.
+//
 // The new leaves are stored as pending before the operation is sent, in the order of the policies after the
 // ones that are there; call Activate on the returned sessions to wait for the chain. If the operation surely
 // was not accepted, the store is as it was before. A root on chain that the store does not know is an error
@@ -55,7 +59,13 @@ func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, polic
 	if s.router {
 		modules = append(modules, o.client.contracts.Session.Router)
 	}
+	var lint errgroup.Group
+	lint.Go(func() error { return o.lintGrant(ctx, plan.Added(), s.dangers) })
 	calls, err := o.prepareRoot(ctx, sess, modules, s.replaceRoot)
+	lintErr := lint.Wait()
+	if _, danger := errors.AsType[*policy.DangerError](lintErr); danger || err == nil {
+		err = lintErr
+	}
 	return sess, plan, calls, err
 }
 

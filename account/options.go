@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/lanekey"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -32,6 +33,7 @@ type settings struct {
 	router        bool
 	unchecked     bool
 	replaceRoot   bool
+	dangers       []policy.FindingCode // that a grant may have
 	nonce         *uint256.Int
 	lane          *uint256.Int
 	lanes         *Lanes
@@ -102,6 +104,15 @@ func Unchecked() Option { return func(s *settings) { s.unchecked = true } }
 // ReplaceRoot lets a grant or revocation replace a session root on chain that the store does not know. Every
 // session under that root is cancelled, those of other backends too.
 func ReplaceRoot() Option { return func(s *settings) { s.replaceRoot = true } }
+
+// AllowDanger lets a grant have what [policy.Lint] calls a danger, by the codes of those findings: the key
+// may then be able to take the account over, or its tokens. Without it such a grant is refused.
+func AllowDanger(codes ...policy.FindingCode) Option {
+	return func(s *settings) {
+		s.require(len(codes) > 0, "AllowDanger without the code of a finding")
+		s.dangers = append(s.dangers, codes...)
+	}
+}
 
 // WithNonce uses this nonce, 0 included, instead of reading it.
 func WithNonce(nonce *uint256.Int) Option {

@@ -181,6 +181,18 @@ func (c *RootChange) Root() common.Hash { return c.change.Header.Pending.Root }
 // IDs returns the IDs of the leaves that c adds, in the order of the policies.
 func (c *RootChange) IDs() []string { return append([]string(nil), c.change.Header.Pending.Add...) }
 
+// Added returns the leaves that c adds and the store does not have, in the order of the policies.
+func (c *RootChange) Added() []Leaf {
+	adds := set(c.change.Header.Pending.Add)
+	var added []Leaf
+	for i := range c.change.Put {
+		if leaf := &c.change.Put[i]; adds[leaf.ID] {
+			added = append(added, leaf.Clone())
+		}
+	}
+	return added
+}
+
 // Begin stores the change as pending, with the signed operation that will carry it out. It returns an error
 // matching [ErrConflict], and nothing must be sent, if the store changed meanwhile.
 func (c *RootChange) Begin(ctx context.Context, op *userop.Operation, opHash common.Hash) error {

@@ -82,6 +82,12 @@ func begun(t *testing.T, sess *session.Sessions, hash common.Hash, ids ...string
 	change, err := sess.PlanGrant(policy.Modules{}, policies...)
 	require.NoError(t, err)
 	require.Equal(t, ids, change.IDs())
+	added := change.Added()
+	require.Len(t, added, len(ids))
+	for i := range added {
+		require.Equal(t, ids[i], added[i].ID)
+		added[i].Data[0]++ // a copy
+	}
 	require.NoError(t, change.Begin(t.Context(), &userop.Operation{Nonce: *uint256.NewInt(5)}, hash))
 	return change
 }

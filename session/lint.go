@@ -20,7 +20,9 @@ func Lint(leaves []Leaf, c policy.LintConfig) []policy.Finding {
 	}
 	findings := policy.Lint(c, policies...)
 	for n := range findings {
-		findings[n].Session = leaves[findings[n].Leaf].ID
+		if at := findings[n].Leaf; at != policy.NoLeaf {
+			findings[n].Session = leaves[at].ID
+		}
 	}
 	return findings
 }

@@ -79,3 +79,15 @@ func TestLintOrder(t *testing.T) {
 	}
 	require.Equal(t, []policy.FindingCode{policy.FindingNoEnd, policy.FindingKey, policy.FindingNoRules}, codes)
 }
+
+// What is about the account is about no session.
+func TestLintOfTheAccount(t *testing.T) {
+	leaf := leafOf(t, "abc", mintPolicy())
+	findings := session.Lint([]session.Leaf{leaf}, policy.LintConfig{SelfPaid: true})
+	require.Len(t, findings, 1)
+	require.Equal(t, policy.NoLeaf, findings[0].Leaf)
+	require.Equal(t, policy.FindingGas, findings[0].Code)
+	require.Empty(t, findings[0].Session)
+	leaf.Status, leaf.InTree = session.StatusRevoked, false
+	require.Empty(t, session.Lint([]session.Leaf{leaf}, policy.LintConfig{SelfPaid: true}), "no key is left")
+}

@@ -279,10 +279,12 @@ var sessionStories = map[string]func(*side){
 		allow := func(id string, contract common.Address, function string) policy.Policy {
 			return session.Named(id, policy.ABI{Key: key, Contract: contract, Function: function, Window: s.hour()})
 		}
-		sess := s.grant("grant", owner, []policy.Policy{
+		policies := []policy.Policy{
 			allow("enable", owner.Address(), "enableModule(address module)"), allow("root", s.at.SessionKeyManager, "setMerkleRoot(bytes32 root)"),
 			allow("owner", s.at.ECDSAModule, "transferOwnership(address owner)"), s.minting("mint", owner, key),
-		}, sponsored)
+		}
+		s.grant("refused", owner, policies, sponsored)
+		sess := s.grant("grant", owner, policies, sponsored, account.AllowDanger(policy.FindingGuard, policy.FindingPrivileged))
 		act := func(step, id string, call account.Call) {
 			s.send(step, s.user(owner), []account.Call{call}, account.WithSession(sess.ByID(id)), sponsored)
 		}
@@ -372,7 +374,8 @@ var sessionStories = map[string]func(*side){
 	"a module of one's own": func(s *side) {
 		owner := s.owner("ada")
 		key := s.key(owner, "ada's session")
-		sess := s.grant("grant", owner, []policy.Policy{session.Named("raw", policy.Raw{Module: thief, Key: key, Data: []byte{1}, Window: s.hour()})}, sponsored)
+		sess := s.grant("grant", owner, []policy.Policy{session.Named("raw", policy.Raw{Module: thief, Key: key, Data: []byte{1}, Window: s.hour()})}, sponsored,
+			account.AllowDanger(policy.FindingNoCode))
 		s.send("use", s.user(owner), []account.Call{s.mint(thief)}, account.WithSession(sess.Leaf(0)), sponsored)
 	},
 	"revoke while a session is in flight": func(s *side) {

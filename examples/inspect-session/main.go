@@ -81,7 +81,7 @@ func inspectFiles(ctx context.Context, out io.Writer, dir string, ref session.Re
 	if _, err := os.Stat(dir); err != nil {
 		return fmt.Errorf("-store: %w", err)
 	}
-	var chain session.Chain
+	var client *account.Client
 	if node != "" {
 		conn, err := ethclient.DialContext(ctx, node)
 		if err != nil {
@@ -97,27 +97,26 @@ func inspectFiles(ctx context.Context, out io.Writer, dir string, ref session.Re
 		}
 		ref.ChainID = id.Uint64()
 		// Nothing is sent, so the bundler is never asked.
-		client, err := account.NewClient(account.Config{ChainID: ref.ChainID, Chain: conn, Bundler: bundler.New("http://unused.invalid")})
+		client, err = account.NewClient(account.Config{ChainID: ref.ChainID, Chain: conn, Bundler: bundler.New("http://unused.invalid")})
 		if err != nil {
 			return err
 		}
-		chain = client
 	}
 	store, err := tsstore.OpenPlaintext(dir, ref.ChainID)
 	if err != nil {
 		return err
 	}
-	if err := inspectFaults(ctx, out, store, ref, chain); err != nil {
+	if err := inspectFaults(ctx, out, store, ref, client); err != nil {
 		return err
 	}
-	return inspect(ctx, out, store, ref, chain)
+	return inspect(ctx, out, store, ref, client)
 }
 
 // inspectFaults prints what is wrong with the files themselves, those too that no session can be opened from.
-func inspectFaults(ctx context.Context, out io.Writer, store *tsstore.Store, ref session.Ref, chain session.Chain) error {
+func inspectFaults(ctx context.Context, out io.Writer, store *tsstore.Store, ref session.Ref, client *account.Client) error {
 	var opts []tsstore.InspectOption
-	if chain != nil {
-		opts = append(opts, tsstore.WithChain(chain))
+	if client != nil {
+		opts = append(opts, tsstore.WithChain(client))
 	}
 	report, err := store.Inspect(ctx, ref, opts...)
 	if err != nil {
@@ -130,35 +129,41 @@ func inspectFaults(ctx context.Context, out io.Writer, store *tsstore.Store, ref
 	return nil
 }
 
-// inspect prints the sessions of one account.
-func inspect(ctx context.Context, out io.Writer, store session.Store, ref session.Ref, chain session.Chain) error {
+// inspect prints the sessions of one account; client is nil where the chain is not asked.
+func inspect(ctx context.Context, out io.Writer, store session.Store, ref session.Ref, client *account.Client) error {
 	sess, err := session.Open(ctx, store, ref)
 	if err != nil {
 		return err
 	}
+	config := policy.LintConfig{Account: ref.Account}
+	if client != nil {
+		user := client.Account(ref.Account)
+		state, err := user.State(ctx)
+		if err != nil {
+			return keyless(err)
+		}
+		config = user.LintConfig(state)
+	}
 	leaves, now := sess.Leaves(), time.Now()
-	findings := session.Lint(leaves, policy.LintConfig{Account: ref.Account, Guards: guards(ref.ChainID)})
+	findings := session.Lint(leaves, config)
 	fmt.Fprintf(out, "%s: %d sessions\n", ref, len(leaves))
 	for i := range leaves {
 		leaf := &leaves[i]
 		fmt.Fprintf(out, "\n%d. %s, %s\n", i, leaf.ID, leaf.StatusAt(now))
 		line(out, "key", leaf.Key)
-		line(out, "which", leaf.Describe(policy.Modules{}))
-		for _, f := range findings {
-			if f.Leaf == i {
-				line(out, f.Severity.String(), f.Message)
-			}
-		}
+		line(out, "which", config.Describe(&leaf.Compiled))
+		printFindings(out, findings, i)
 	}
 	fmt.Fprintln(out)
+	printFindings(out, findings, policy.NoLeaf)
 	line(out, "root", sess.Root())
 	if pending := sess.Pending(); pending != nil {
 		line(out, "waits for", fmt.Sprintf("operation %s, which sets root %s", pending.OpHash, pending.Root))
 	}
-	if chain == nil {
+	if client == nil {
 		return nil
 	}
-	if err := sess.Confirm(ctx, chain, 0); err != nil {
+	if err := sess.Confirm(ctx, client, 0); err != nil {
 		line(out, "chain", err)
 		return nil
 	}
@@ -166,10 +171,13 @@ func inspect(ctx context.Context, out io.Writer, store session.Store, ref sessio
 	return nil
 }
 
-// guards are the modules that own accounts: a session that may call one can take the account over.
-func guards(chainID uint64) []common.Address {
-	c := account.DefaultContracts(chainID)
-	return []common.Address{c.ECDSA, c.Multichain}
+// printFindings prints what was found about a leaf or, for [policy.NoLeaf], the account.
+func printFindings(out io.Writer, findings []policy.Finding, leaf int) {
+	for _, f := range findings {
+		if f.Leaf == leaf {
+			line(out, f.Severity.String(), f.Message)
+		}
+	}
 }
 
 // demo grants sessions, good and bad ones, and inspects them.
@@ -191,7 +199,8 @@ func demo(ctx context.Context, out io.Writer, services accounttest.Services) (er
 	if err != nil {
 		return err
 	}
-	sess, tx, err := owner.Grant(ctx, store, demoPolicies(key, owner.Address()), account.Sponsored())
+	sess, tx, err := owner.Grant(ctx, store, demoPolicies(key, owner.Address()), account.Sponsored(),
+		account.AllowDanger(policy.FindingOpenTo)) // for the careless one
 	if err != nil {
 		return err
 	}

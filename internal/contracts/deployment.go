@@ -69,3 +69,13 @@ func DeployedOn(chainID uint64) Deployment {
 	}
 	return d
 }
+
+// Guards returns the contracts that keep a key or money for an account: a call by the account can change
+// there who acts for it, or take what lies there in its name. They are those of all chains.
+func Guards() []common.Address {
+	d := Deployed()
+	return []common.Address{
+		d.EntryPoint, DeployedOn(chilizMainnet).EntryPoint, d.VerifyingPaymaster,
+		d.ECDSA, d.Multichain, d.SessionKeyManager, d.BatchedSessionRouter, d.ABISessionModule, d.ERC20SessionModule,
+	}
+}

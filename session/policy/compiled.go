@@ -68,6 +68,20 @@ func (c *Compiled) Targets(m Modules, contract common.Address, selector [abi.Sel
 	return false
 }
 
+// Target returns the one contract that an [ABI] or [ERC20] policy allows to call. It returns false where the
+// module is neither of m's, or cannot read the data.
+func (c *Compiled) Target(m Modules) (common.Address, bool) {
+	switch m = m.WithDefaults(); c.Module {
+	case m.ABI:
+		p, ok := contracts.ParseABIPermission(c.Data)
+		return p.Contract, ok
+	case m.ERC20:
+		a, ok := contracts.ParseERC20Permission(c.Data)
+		return a.Token, ok
+	}
+	return common.Address{}, false
+}
+
 // Clone returns a copy that shares no memory with c.
 func (c *Compiled) Clone() Compiled {
 	clone := *c
@@ -187,7 +201,7 @@ func describeABI(p *contracts.ABIPermission, f *abi.Function) string {
 	rules := rulesOf(p)
 	for i, rule := range rules {
 		b.WriteString([2]string{" with ", " and "}[min(i, 1)])
-		b.WriteString(rule.describe(f))
+		b.WriteString(rule.describe(f, rules))
 	}
 	switch {
 	case len(rules) < p.Count:

@@ -29,6 +29,9 @@ func TestSessionKeyAndTarget(t *testing.T) {
 			key, ok := c.SessionKey(policy.Modules{})
 			require.True(t, ok)
 			require.Equal(t, policyKey, key)
+			target, ok := c.Target(policy.Modules{})
+			require.True(t, ok)
+			require.Equal(t, policyNFT, target)
 			require.Equal(t, tt.mints, c.Targets(policy.Modules{}, policyNFT, mint))
 			require.Equal(t, tt.anyCall, c.Targets(policy.Modules{}, policyNFT, transfer))
 			require.False(t, c.Targets(policy.Modules{}, policyTo, mint))
@@ -36,11 +39,15 @@ func TestSessionKeyAndTarget(t *testing.T) {
 			elsewhere := policy.Modules{ABI: common.Address{9}, ERC20: common.Address{8}}
 			_, ok = c.SessionKey(elsewhere)
 			require.False(t, ok, "the module is not known")
+			_, ok = c.Target(elsewhere)
+			require.False(t, ok)
 			require.False(t, c.Targets(elsewhere, policyNFT, mint))
 
 			c.Data = c.Data[:tt.short]
 			_, ok = c.SessionKey(policy.Modules{})
 			require.False(t, ok, "the module cannot read it")
+			_, ok = c.Target(policy.Modules{})
+			require.False(t, ok)
 			require.False(t, c.Targets(policy.Modules{}, policyNFT, mint))
 		})
 	}
@@ -62,7 +69,19 @@ func TestDescribe(t *testing.T) {
 			p.Rules = []policy.Rule{policy.Arg("count", policy.LessThanOrEqual, 5), policy.Arg("id", policy.NotEqual, 0), policy.Arg("note.length", policy.Equal, 0)}
 			p.Window = policy.Between(time.Unix(1e9, 0), policyEnd)
 			return p
-		}, nil, "may call buy(uint256,uint8,bytes) on " + nft + " with count ≤ 5 and id ≠ 0 and note.length = 0, up to 1000000000000000 wei, from 2001-09-09T01:46:40Z until 2026-12-01T00:00:00Z"},
+		}, nil, "may call buy(uint256,uint8,bytes) on " + nft + " with count ≤ 5 and id ≠ 0 and note.length (in the standard encoding) = 0, up to 1000000000000000 wei, from 2001-09-09T01:46:40Z until 2026-12-01T00:00:00Z"},
+		{"what is inside a value that is pinned", func() policy.Policy {
+			p := mintPolicy()
+			p.Function = "vote(string reason)"
+			p.Rules = []policy.Rule{policy.Arg("reason.offset", policy.Equal, 32), policy.Arg("reason.length", policy.LessThanOrEqual, 5)}
+			return p
+		}, nil, "may call vote(string) on " + nft + " with the offset of reason = 32 and reason.length ≤ 5, no value, until 2026-12-01T00:00:00Z"},
+		{"an offset in a leaf from elsewhere", func() policy.Policy {
+			p := mintPolicy()
+			p.Function = "vote(string reason, uint8 support)"
+			p.Rules = []policy.Rule{policy.WordRule(0, policy.NotEqual, common.Hash{31: 42})}
+			return p
+		}, nil, "may call vote(string,uint8) on " + nft + " with the offset of reason ≠ 42, no value, until 2026-12-01T00:00:00Z"},
 		{"no rules", func() policy.Policy {
 			p := mintPolicy()
 			p.Rules, p.Window = nil, policy.Forever()

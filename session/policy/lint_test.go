@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -12,10 +13,11 @@ import (
 	"github.com/go-sesame/sesame/session/policy"
 )
 
-const ecdsaModule = "0x0000001c5b32F37F5beA87BDD5374eB2aC54eA8e"
+const tokenPaymaster = "0x00000f7365cA6C59A2C93719ad53d567ed49c14C"
 
 func TestLint(t *testing.T) {
 	account := common.HexToAddress("0x4444444444444444444444444444444444444444")
+	guard, nothing := common.HexToAddress("0x5555555555555555555555555555555555555555"), common.HexToAddress("0x6666666666666666666666666666666666666666")
 	with := func(change func(*policy.ABI)) policy.Policy {
 		p := mintPolicy()
 		change(&p)
@@ -55,8 +57,29 @@ func TestLint(t *testing.T) {
 		{"a session module", with(func(p *policy.ABI) {
 			p.Contract = common.HexToAddress("0x00000D09967410f8C76752A104c9848b57ebba55")
 		}), nil, []string{"leaf 0: danger: it may call 0x00000D09967410f8C76752A104c9848b57ebba55, which guards the account (calls-guard)"}},
-		{"a module that the caller names", with(func(p *policy.ABI) { p.Contract = common.HexToAddress(ecdsaModule) }), nil,
-			[]string{"leaf 0: danger: it may call " + ecdsaModule + ", which guards the account (calls-guard)"}},
+		{"a contract that the caller names", with(func(p *policy.ABI) { p.Contract = guard }), nil,
+			[]string{"leaf 0: danger: it may call " + guard.Hex() + ", which guards the account (calls-guard)"}},
+		{"a contract that is not there", with(func(p *policy.ABI) { p.Contract = nothing }), nil,
+			[]string{"leaf 0: warning: there is no contract at " + nothing.Hex() + " on this chain: a call succeeds and does nothing, until somebody deploys one there (no-code)"}},
+		{"a token that is not there", func() policy.Policy {
+			p := transferPolicy()
+			p.Token = nothing
+			return p
+		}(), nil, []string{
+			"leaf 0: warning: there is no contract at " + nothing.Hex() + " on this chain: a call succeeds and does nothing, until somebody deploys one there (no-code)",
+			"leaf 0: warning: the ERC-20 module does not look at the function: approve passes as well as transfer; use an ABI policy (any-selector)"}},
+		{"a module that is not there", policy.Raw{Module: nothing, Key: policyKey, Window: policy.Until(policyEnd)}, nil, []string{
+			"leaf 0: danger: there is no contract at module " + nothing.Hex() + " on this chain: whoever deploys one there decides what the key may do (no-code)",
+			"leaf 0: note: module " + nothing.Hex() + " is unknown; what it allows cannot be judged here (unknown-module)"}},
+		{"an allowance of the token paymaster", call("approve(address who, uint256 amount)", policy.Arg("who", policy.Equal, tokenPaymaster)), nil,
+			[]string{"leaf 0: warning: approve(address,uint256) lets token paymaster " + tokenPaymaster + " take the token for gas, and no module looks at fees: the key can spend all that it allows (spends-gas)"}},
+		{"an allowance of the token paymaster, ERC-20", func() policy.Policy {
+			p := transferPolicy()
+			p.Recipient = common.HexToAddress(tokenPaymaster)
+			return p
+		}(), nil, []string{
+			"leaf 0: warning: the ERC-20 module does not look at the function: approve passes as well as transfer; use an ABI policy (any-selector)",
+			"leaf 0: warning: approve(address,uint256) lets token paymaster " + tokenPaymaster + " take the token for gas, and no module looks at fees: the key can spend all that it allows (spends-gas)"}},
 		{"privileged function", call("transferOwnership(address newOwner)", policy.Arg("newOwner", policy.Equal, policyTo)), nil,
 			[]string{"leaf 0: danger: transferOwnership(address) changes who owns the contract (privileged-function)"}},
 		{"privileged function by its selector", call("enableModule(address)", policy.Arg("0", policy.Equal, policyTo)), func(l *policy.Compiled) { l.Function = "" },
@@ -109,17 +132,28 @@ func TestLint(t *testing.T) {
 			[]string{"leaf 0: warning: rule 1: offset 4096 is farther than the arguments of most functions reach (past-end)"}},
 		{"inside a dynamic argument", call("run(uint256 x, bytes data)", policy.Arg("data.length", policy.Equal, 1)), nil,
 			[]string{"leaf 0: warning: " + layout + " (layout)"}},
-		{"inside a dynamic argument that is pinned", call("run(uint256 x, bytes data)", policy.Arg("data.length", policy.Equal, 1), policy.Arg("data", policy.Equal, 64)), nil, nil},
-		{"one element of many", call("pay((address to, uint256 amount)[] legs)", policy.Arg("legs", policy.Equal, 32), policy.Arg("legs.length", policy.NotEqual, 2), policy.Arg("legs[0].to", policy.Equal, policyTo)), nil,
+		{"inside a dynamic argument that is pinned", call("run(uint256 x, bytes data)", policy.Arg("data.length", policy.Equal, 1), policy.Arg("data.offset", policy.Equal, 64)), nil, nil},
+		{"inside a dynamic argument that is pinned elsewhere", call("run(uint256 x, bytes data)", policy.Arg("data.length", policy.Equal, 1), policy.Arg("data.offset", policy.Equal, 96)), nil,
+			[]string{"leaf 0: warning: " + layout + " (layout)",
+				"leaf 0: warning: rule 1: it compares the offset of data, where its content begins, and in the standard encoding that is 64: only a call that is encoded otherwise passes, with any value (offset-rule)"}},
+		{"on an offset", call("vote(string reason, uint8 support)", policy.WordRule(0, policy.NotEqual, common.Hash{31: 42}), policy.WordRule(0, policy.LessThan, common.Hash{30: 1})), nil,
+			[]string{"leaf 0: warning: rule 0: it compares the offset of reason, where its content begins, and says nothing of reason itself: any value of it can pass (offset-rule)",
+				"leaf 0: warning: rule 1: it compares the offset of reason, where its content begins, and says nothing of reason itself: any value of it can pass (offset-rule)"}},
+		{"on an offset that moves", call("vote(string reason, bytes proof)", policy.Arg("proof.offset", policy.GreaterThan, 128), policy.Arg("proof.offset", policy.Equal, 192)), nil,
+			[]string{"leaf 0: warning: rule 0: it compares the offset of proof, where its content begins, and says nothing of proof itself: any value of it can pass (offset-rule)"}},
+		{"a component called offset", call("read((uint256 offset, bytes data) at)", policy.Arg("at.offset", policy.Equal, 5), policy.Arg("at.@offset", policy.Equal, 32)), nil, nil},
+		{"a component called offset that is not pinned", call("read((uint256 offset, bytes data) at)", policy.Arg("at.offset", policy.Equal, 5)), nil,
+			[]string{"leaf 0: warning: rule 0: at.offset is at offset 32 in the standard encoding only; a caller may encode otherwise, as long as no rule says where at begins (layout)"}},
+		{"one element of many", call("pay((address to, uint256 amount)[] legs)", policy.Arg("legs.offset", policy.Equal, 32), policy.Arg("legs.length", policy.NotEqual, 2), policy.Arg("legs[0].to", policy.Equal, policyTo)), nil,
 			[]string{"leaf 0: warning: rule 2: legs[0].to is one of as many as a caller likes, and the rule says nothing of the others, as long as no rule limits legs.length (layout)"}},
-		{"the only element", call("pay((address to, uint256 amount)[] legs)", policy.Arg("legs", policy.Equal, 32), policy.Arg("legs.length", policy.LessThanOrEqual, 1), policy.Arg("legs[0].to", policy.Equal, policyTo)), nil, nil},
+		{"the only element", call("pay((address to, uint256 amount)[] legs)", policy.Arg("legs.offset", policy.Equal, 32), policy.Arg("legs.length", policy.LessThanOrEqual, 1), policy.Arg("legs[0].to", policy.Equal, policyTo)), nil, nil},
 		{"an element of a fixed array", call("pay(address[2] to)", policy.Arg("to[0]", policy.Equal, policyTo)), nil, nil},
-		{"the beginning of bytes", call("run(bytes data)", policy.Arg("data", policy.Equal, 32), policy.Arg("data.words[0]", policy.Equal, word)), nil, nil},
-		{"behind a dynamic argument", call("run(bytes a, bytes[] b)", policy.WordRule(32, policy.Equal, word), policy.WordRule(64, policy.Equal, word), policy.WordRule(0, policy.Equal, word), policy.WordRule(96, policy.Equal, word)), nil, nil},
+		{"the beginning of bytes", call("run(bytes data)", policy.Arg("data.offset", policy.Equal, 32), policy.Arg("data.words[0]", policy.Equal, word)), nil, nil},
+		{"behind a dynamic argument", call("run(bytes a, bytes[] b)", policy.WordRule(32, policy.Equal, word), policy.WordRule(64, policy.Equal, word), policy.WordRule(0, policy.Equal, common.Hash{31: 64}), policy.WordRule(96, policy.Equal, word)), nil, nil},
 		{"offset within a word", mintPolicy(), func(l *policy.Compiled) { l.Data[63] = 5 },
 			[]string{"leaf 0: warning: rule 0: offset 5 is within a word; it takes the end of one argument and the beginning of the next (layout)"}},
-		{"deep in a dynamic argument", call("run((uint256 x, string[] names) job)", policy.WordRule(0, policy.Equal, word), policy.WordRule(128, policy.Equal, word)), nil,
-			[]string{"leaf 0: warning: rule 1: job.names[0] is at offset 128 in the standard encoding only; a caller may encode otherwise, as long as no rule says where job.names begins (layout)"}},
+		{"deep in a dynamic argument", call("run((uint256 x, string[] names) job)", policy.WordRule(0, policy.Equal, common.Hash{31: 32}), policy.WordRule(128, policy.Equal, word)), nil,
+			[]string{"leaf 0: warning: rule 1: the offset of job.names[0] is at offset 128 in the standard encoding only; a caller may encode otherwise, as long as no rule says where job.names begins (layout)"}},
 		{"signed order", call("move(int64 delta)", policy.WordRule(0, policy.LessThan, word)), nil,
 			[]string{"leaf 0: warning: rule 0: delta is int64, and the contract compares unsigned: negative numbers are the largest (signed-order)"}},
 		{"unknown module", policy.Raw{Module: policyNFT, Key: policyKey, Window: policy.Until(policyEnd)}, nil,
@@ -132,12 +166,84 @@ func TestLint(t *testing.T) {
 			if tt.change != nil {
 				tt.change(&leaf)
 			}
-			findings := policy.Lint(policy.LintConfig{Account: account, Guards: []common.Address{common.HexToAddress(ecdsaModule)}}, &leaf)
+			findings := policy.Lint(policy.LintConfig{Account: account, Guards: []common.Address{guard}, NoCode: []common.Address{nothing}}, &leaf)
 			var got []string
 			for _, f := range findings {
 				got = append(got, f.String())
 			}
 			require.Equal(t, tt.want, got)
+		})
+	}
+}
+
+// Without a word from the caller: what keeps the keys and the money of an account, on any chain.
+func TestWellKnownContractsAreGuards(t *testing.T) {
+	elsewhere := policy.Modules{Manager: common.Address{1}, Router: common.Address{2}}
+	for _, config := range []policy.LintConfig{{}, {Modules: elsewhere}} {
+		for _, guard := range []string{
+			"0x0000001c5b32F37F5beA87BDD5374eB2aC54eA8e",                                               // ECDSA ownership
+			"0x000000824dc138db84FD9109fc154bdad332Aa8E",                                               // multichain ownership
+			"0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789",                                               // EntryPoint
+			"0x00000061FEfce24A79343c27127435286BB7A4E1",                                               // EntryPoint on Chiliz
+			"0x000002FbFfedd9B33F4E7156F2DE8D48945E7489",                                               // session key manager
+			"0x00000D09967410f8C76752A104c9848b57ebba55",                                               // batched session router
+			"0x000006bC2eCdAe38113929293d241Cf252D91861", "0x000000D50C68705bd6897B2d17c7de32FB519fDA", // session validation
+			"0x00000f79B7FaF42EEBAdbA19aCc07cD08Af44789", // verifying paymaster, with gas deposits
+		} {
+			byABI, byERC20 := mintPolicy(), transferPolicy()
+			byABI.Contract, byERC20.Token = common.HexToAddress(guard), common.HexToAddress(guard)
+			for _, p := range []policy.Policy{byABI, byERC20} {
+				leaf, err := p.Compile(policy.Modules{})
+				require.NoError(t, err)
+				findings := policy.Lint(config, &leaf)
+				require.NotEmpty(t, findings)
+				require.Equal(t, "leaf 0: danger: it may call "+guard+", which guards the account (calls-guard)", findings[0].String())
+
+				err = policy.CheckDanger(findings)
+				require.EqualError(t, err, "refused as a danger: leaf 0: it may call "+guard+", which guards the account (calls-guard)")
+				var danger *policy.DangerError
+				require.ErrorAs(t, err, &danger)
+				require.Equal(t, findings[:1], danger.Findings)
+				require.NoError(t, policy.CheckDanger(findings, policy.FindingGuard))
+			}
+		}
+	}
+}
+
+// What a key can do whatever its policy says is found where the account is known to allow it.
+func TestLintOfTheAccount(t *testing.T) {
+	mint, err := mintPolicy().Compile(policy.Modules{})
+	require.NoError(t, err)
+	plain := mint.Describe(policy.Modules{})
+	const (
+		some   = "the account's balance and deposit"
+		five   = "the account's balance and deposit of 5 wei"
+		gas    = "account: warning: no module looks at fees or gas: each key can spend %s as gas of operations that the account pays for, whatever its value limit says (spends-gas)"
+		router = "account: %s: it listens to the batched session router, which takes an empty batch under any signature: anybody can spend %s as gas, with no session at all; disable the router, or keep neither balance nor deposit there (open-router)"
+		spends = "; and spend %s as gas, which no module looks at"
+		opens  = "; through the batched session router anybody can spend %s as gas"
+	)
+	for name, tt := range map[string]struct {
+		config   policy.LintConfig
+		want     []string
+		describe string
+	}{
+		"not known":        {policy.LintConfig{}, nil, ""},
+		"holds nothing":    {policy.LintConfig{Funds: new(uint256.Int)}, nil, ""},
+		"pays itself":      {policy.LintConfig{SelfPaid: true}, []string{fmt.Sprintf(gas, some)}, fmt.Sprintf(spends, some)},
+		"holds money":      {policy.LintConfig{Funds: uint256.NewInt(5)}, []string{fmt.Sprintf(gas, five)}, fmt.Sprintf(spends, five)},
+		"router":           {policy.LintConfig{RouterEnabled: true}, []string{fmt.Sprintf(router, "warning", some)}, fmt.Sprintf(opens, some)},
+		"router and money": {policy.LintConfig{RouterEnabled: true, Funds: uint256.NewInt(5)}, []string{fmt.Sprintf(router, "danger", five), fmt.Sprintf(gas, five)}, fmt.Sprintf(spends, five) + fmt.Sprintf(opens, five)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, f := range policy.Lint(tt.config, &mint) {
+				require.Equal(t, policy.NoLeaf, f.Leaf)
+				require.Equal(t, policy.NoRule, f.Rule)
+				got = append(got, f.String())
+			}
+			require.Equal(t, tt.want, got)
+			require.Equal(t, plain+tt.describe, tt.config.Describe(&mint))
 		})
 	}
 }

@@ -140,7 +140,7 @@ func TestArgRulesMatchCalldata(t *testing.T) {
 	require.NoError(t, err)
 	for path, value := range map[string]any{
 		"small": 7, "low": -2, "on": true, "tag": [4]byte{1, 2, 3, 4}, "order.who": policyTo.Hex(),
-		"order.pair[0]": uint256.NewInt(8), "order.pair[1]": "9", "6": 10, "data": 9 * 32, "data.length": 2,
+		"order.pair[0]": uint256.NewInt(8), "order.pair[1]": "9", "6": 10, "data.offset": 9 * 32, "data.length": 2,
 	} {
 		p := mintPolicy()
 		p.Function, p.Rules = signature, []policy.Rule{policy.Arg(path, policy.Equal, value)}
@@ -164,6 +164,9 @@ func TestPolicyRefusals(t *testing.T) {
 		{"two functions", func(p *policy.ABI) { p.Selector = new([4]byte) }, "ABI policy with selector 0x00000000, but safeMint(address) has 0x40d097c3; give one of them"},
 		{"value", func(p *policy.ABI) { p.ValueLimit.Lsh(uint256.NewInt(1), 128) }, "value limit 340282366920938463463374607431768211456 does not fit uint128 wei"},
 		{"rule count", func(p *policy.ABI) { p.Rules = make([]policy.Rule, 65_536) }, "65536 rules; the contract counts up to 65535"},
+		{"dynamic argument", func(p *policy.ABI) {
+			p.Function, p.Rules = "castVote(string proposalId, uint8 support)", []policy.Rule{policy.Arg("proposalId", policy.NotEqual, "42")}
+		}, `rule 0: word "proposalId" of castVote(string,uint8): proposalId is a dynamic string, which no single word holds: name proposalId.length, or a word of the content, like proposalId.words[0]; proposalId.offset is the word that says where it begins`},
 		{"unknown argument", func(p *policy.ABI) { p.Rules[0].Path = "too" }, `rule 0: word "too" of safeMint(address): no "too", there is to`},
 		{"argument type", func(p *policy.ABI) { p.Rules[0].Value = 5 }, "rule 0: argument to: cannot use int as address"},
 		{"nil value", func(p *policy.ABI) { p.Rules[0].Value = nil }, "rule 0: argument to: is nil"},

@@ -17,9 +17,9 @@ import (
 // The contract looks at words, not at arguments. An ordering compares unsigned 256-bit integers: text and
 // bytes32 order by their bytes, and a negative number is larger than every positive one. What lies inside an
 // array, string or bytes is where the standard encoding puts it, and a caller of the contract may encode
-// otherwise. A caller can also set bits that an address, a bool or a small integer does not have: that gets a
-// call past [NotEqual], [GreaterThan] and [GreaterThanOrEqual], and contracts of old compilers ignore such
-// bits. [Lint] warns of such rules.
+// otherwise: Arg("data.offset", Equal, …) on every offset on the way pins it down. A caller can also set bits
+// that an address, a bool or a small integer does not have: that gets a call past [NotEqual], [GreaterThan]
+// and [GreaterThanOrEqual], and contracts of old compilers ignore such bits. [Lint] warns of such rules.
 type Rule struct {
 	// Path names the word as [abi.Function.Word] does, such as "to" or "order.amount". It is empty in a raw
 	// rule.
@@ -36,8 +36,10 @@ type Rule struct {
 
 // Arg is a rule on an argument by its name, such as Arg("to", Equal, address). A tuple's field is
 // "order.amount", an unnamed argument "0". The offset is computed from the policy's function, and value has
-// to be of the argument's type: what [abi.Function.Pack] takes. An ordering of a signed integer is refused,
-// since the contract does not know of signs.
+// to be of the argument's type: what [abi.Function.Pack] takes. A string, bytes, an array or a tuple with one
+// of them in it is no word that could be compared, and its path is refused: see [abi.Function.Word] for
+// "data.length", "data.words[0]", elements, components, and "data.offset". An ordering of a signed integer is
+// refused, since the contract does not know of signs.
 func Arg(path string, condition Condition, value any) Rule {
 	return Rule{Path: path, Value: value, Condition: condition}
 }
@@ -95,9 +97,16 @@ func (r Rule) lookUp(f *abi.Function) (Rule, error) {
 
 func isSigned(abiType string) bool { return strings.HasPrefix(abiType, "int") }
 
-// describe writes a raw rule in words, by the function's names where they are known: "to = 0x…".
-func (r Rule) describe(f *abi.Function) string {
+// describe writes a raw rule in words, by the function's names where they are known: "to = 0x…". What is
+// somewhere only as long as a caller encodes in the standard way is marked, unless one of the rules beside it
+// leaves no other way.
+func (r Rule) describe(f *abi.Function, rules []Rule) string {
 	name, format := nameWord(f, r.Offset)
+	if f != nil {
+		if at, ok := f.WordAt(r.Offset); ok && freeOffset(rules, f, at) != "" {
+			name += " (in the standard encoding)"
+		}
+	}
 	return fmt.Sprintf("%s %s %s", name, r.Condition, format(r.Word))
 }
 
@@ -105,7 +114,7 @@ func (r Rule) describe(f *abi.Function) string {
 func nameWord(f *abi.Function, offset uint64) (name string, format func(common.Hash) string) {
 	if f != nil {
 		if at, ok := f.WordAt(offset); ok {
-			return at.Path, at.Format
+			return at.Name(), at.Format
 		}
 	}
 	return fmt.Sprintf("the word at offset %d", offset), common.Hash.Hex
@@ -122,9 +131,7 @@ const (
 	LessThan
 	GreaterThanOrEqual
 	GreaterThan
-	// NotEqual forbids one value. One published source of the module (bcnmy/scw-contracts, commit 8027bc8)
-	// negates bitwise there, so that every value passes on chain: try it where the account is before other
-	// people's money depends on it, or say what is allowed instead.
+	// NotEqual forbids one value.
 	NotEqual
 )
 

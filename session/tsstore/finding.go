@@ -27,7 +27,7 @@ func finding(code policy.FindingCode, severity policy.Severity, message string) 
 }
 
 // NoLeaf is the Leaf of a [Finding] that is not about one leaf.
-const NoLeaf = -1
+const NoLeaf = policy.NoLeaf
 
 // String returns the finding in one line.
 func (f Finding) String() string {

@@ -1,6 +1,9 @@
 package tsstore
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
@@ -41,6 +44,19 @@ func (in *inspection) inspectPermission(data []byte, known map[common.Address]bo
 	for i := range p.Count {
 		raw := p.Rules[i*contracts.ABIRuleSize:][:contracts.ABIRuleSize]
 		in.inspectRule(i, raw, f, known)
+	}
+	in.inspectOffsets()
+}
+
+// inspectOffsets looks for rules that were meant for a text, bytes or an array, and are on the word that says
+// where it begins.
+func (in *inspection) inspectOffsets() {
+	config := policy.LintConfig{Modules: in.modules, Functions: in.functions}
+	for _, f := range policy.Lint(config, &in.file.nodes[in.at].leaf.Compiled) {
+		if f.Code == policy.FindingOffset {
+			message := strings.TrimPrefix(f.Message, fmt.Sprintf("rule %d: ", f.Rule))
+			in.addRule(f.Code, f.Severity, f.Rule, "%s; %s with rules on its length and its words", message, anew)
+		}
 	}
 }
 

@@ -53,6 +53,18 @@ func word(digits string) string { return "0x" + strings.Repeat("0", 64-len(digit
 
 func wordRight(digits string) string { return "0x" + digits + strings.Repeat("0", 64-len(digits)) }
 
+// What the SDK made of a rule on a text is a rule on where the text begins.
+func TestRulesOnDynamicArguments(t *testing.T) {
+	vote := abi.MustParseFunction("function castVote(string proposalId, uint8 support)")
+	require.Empty(t, findRule(t, ruleData(0, 0, word("40")), vote), "it keeps callers to one encoding")
+	require.Equal(t, []string{
+		`.rules[0] (session s0): warning: it compares the offset of proposalId, where its content begins, and says nothing of proposalId itself: any value of it can pass; revoke it and grant it anew with rules on its length and its words (offset-rule)`,
+	}, findRule(t, ruleData(0, 5, word("42")), vote))
+	require.Equal(t, []string{
+		`.rules[0] (session s0): warning: it compares the offset of proposalId, where its content begins, and in the standard encoding that is 64: only a call that is encoded otherwise passes, with any value; revoke it and grant it anew with rules on its length and its words (offset-rule)`,
+	}, findRule(t, ruleData(0, 0, wordRight("3432")), vote))
+}
+
 // What the rules of a function that is not known look like.
 func TestRuleFindings(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -1,0 +1,89 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
+)
+
+// LintConfig is what the client knows of the account, for session.Lint and for describing its sessions: the
+// contracts that guard it and, from a state that was read, what it holds and which modules it listens to. A
+// nil state is not known.
+func (a *Account) LintConfig(state *State) policy.LintConfig {
+	c := &a.client.contracts
+	config := policy.LintConfig{
+		Modules:        c.Session,
+		Account:        a.address,
+		Guards:         []common.Address{c.EntryPoint, c.ECDSA, c.Multichain},
+		TokenPaymaster: c.TokenPaymaster,
+	}
+	if state != nil {
+		config.Guards = append(config.Guards, state.Modules...)
+		config.Funds = new(uint256.Int).Add(&state.Balance, &state.Deposit)
+		config.RouterEnabled = state.Enabled(c.Session.Router)
+	}
+	return config
+}
+
+// lintGrant refuses leaves that are a danger to the account, for what is known of it here at first, and then
+// for what the chain says of the contracts that they name.
+func (o *OwnedAccount) lintGrant(ctx context.Context, leaves []session.Leaf, allowed []policy.FindingCode) error {
+	config := o.LintConfig(nil)
+	config.Guards = append(config.Guards, o.initial.Address, o.active.Address)
+	if err := refuseDanger(leaves, config, allowed); err != nil {
+		return err
+	}
+	reads := []contracts.Read{o.modulesRead(contracts.SentinelModule, modulesPage)}
+	for _, named := range namedContracts(leaves, config.Modules) {
+		reads = append(reads, contracts.Read{To: named})
+	}
+	results, err := batchRead(ctx, o.client.chain, reads...)
+	if err != nil {
+		return fmt.Errorf("contracts that the sessions name: %w", err)
+	}
+	if results[0].HasCode {
+		modules, err := o.decodeModules(ctx, results[0], modulesPage)
+		if err != nil {
+			return fmt.Errorf("account %s: %w", o.address, err)
+		}
+		config.Guards = append(config.Guards, modules...)
+	}
+	for i := range results[1:] {
+		if !results[1+i].HasCode {
+			config.NoCode = append(config.NoCode, reads[1+i].To)
+		}
+	}
+	return refuseDanger(leaves, config, allowed)
+}
+
+// refuseDanger returns an error matching [*policy.DangerError] for findings that are not allowed.
+func refuseDanger(leaves []session.Leaf, config policy.LintConfig, allowed []policy.FindingCode) error {
+	if err := policy.CheckDanger(session.Lint(leaves, config), allowed...); err != nil {
+		return fmt.Errorf("%w; nothing was signed, and AllowDanger with the codes grants it all the same", err)
+	}
+	return nil
+}
+
+// namedContracts are the contracts that the leaves let a key call, and the modules that judge it.
+func namedContracts(leaves []session.Leaf, m policy.Modules) []common.Address {
+	var named []common.Address
+	add := func(address common.Address) {
+		if !slices.Contains(named, address) {
+			named = append(named, address)
+		}
+	}
+	for i := range leaves {
+		add(leaves[i].Module)
+		if target, ok := leaves[i].Target(m); ok {
+			add(target)
+		}
+	}
+	return named
+}
