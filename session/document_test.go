@@ -261,3 +261,16 @@ func mustJSON(t *testing.T, v any) []byte {
 	require.NoError(t, err)
 	return text
 }
+
+// TestAdoptTakesTombstonesOfTheTreeOver has another backend suspend what still stands on chain.
+func TestAdoptTakesTombstonesOfTheTreeOver(t *testing.T) {
+	chain := &ledger{}
+	ours, _ := granted(t, chain, "a", "b")
+	theirs, err := session.Import(t.Context(), memstore.New(), handOver(t, ours), session.WithChain(chain))
+	require.NoError(t, err)
+	require.NoError(t, theirs.Reconcile(t.Context()))
+	require.NoError(t, theirs.Suspend(t.Context(), "a"))
+	require.NoError(t, ours.Adopt(t.Context(), handOver(t, theirs)))
+	require.ErrorIs(t, trySign(t, ours, "a"), session.ErrRevoked)
+	require.NoError(t, trySign(t, ours, "b"))
+}
