@@ -102,21 +102,25 @@ func (o *OwnedAccount) revoke(ctx context.Context, sess *session.Sessions, ids [
 		return nil, err
 	}
 	tx, err := o.setRoot(ctx, sess, decide, opts)
-	if err != nil && !gone(sess, ids) {
-		err = fmt.Errorf("%w; the sessions are stopped here and never sign again, but still stand on chain until the owner's revocation lands: call Revoke again", err)
+	if err != nil {
+		err = standing(sess, ids, err)
 	}
 	return tx, err
 }
 
-// gone reports whether the sessions of those IDs, all for none, stand on chain no more, nor will by a change
-// that waits for it.
-func gone(sess *session.Sessions, ids []string) bool {
+// standing is the error of a revocation that stopped the sessions of those IDs, all for none, and got no
+// further: what is to be done about those that still stand on chain, or will by a change that waits for it.
+func standing(sess *session.Sessions, ids []string, err error) error {
+	const stopped = "the sessions are stopped here and never sign again, but still stand on chain until the owner's revocation lands"
+	if sess.Pending() != nil {
+		return fmt.Errorf("%w; %s: once the change that waits for the chain is settled, call Revoke again for those that do", err, stopped)
+	}
 	for _, leaf := range sess.Leaves() {
 		if leaf.InTree && (len(ids) == 0 || slices.Contains(ids, leaf.ID)) {
-			return false
+			return fmt.Errorf("%w; %s: call Revoke again", err, stopped)
 		}
 	}
-	return sess.Pending() == nil
+	return err
 }
 
 // Restore puts sessions back that another backend's root left out, after [session.Sessions.Adopt] of its
