@@ -62,8 +62,8 @@ func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, polic
 
 // Revoke cancels the session of that ID, in one operation of the owner that sets a root without it. Before
 // anything else it is stopped (see [session.Sessions.Suspend]): it never signs again in any process that
-// shares the store, whatever becomes of the operation, and no bundler, paymaster or signer is needed for that.
-// Call Activate on the sessions once the operation was sent.
+// shares the store, whatever becomes of the operation, and no bundler, paymaster or signer is needed for
+// that. Call Activate on the sessions once the operation was sent.
 //
 // An error says whether the session was stopped. If it was, its leaf still stands on chain until a revocation
 // lands: call Revoke again, which then only sends that. While another change of the account's root waits for

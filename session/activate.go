@@ -25,11 +25,11 @@ const rootPause = 100 * time.Millisecond
 
 // Activate waits for the operation that changes the session root, makes the change final once the receipt is
 // successful and the chain shows the new root, and returns the receipt, which is there whenever the error is
-// nil. A wait that ends with an error is no verdict, whatever a bundler says: the change is then settled as by
-// [Sessions.Reconcile] if the chain shows what became of it, and the wait's error returned. Otherwise it stays
-// pending for [Sessions.Reconcile]; a receipt beside an error is that of an operation that was included. A
-// change that was settled elsewhere meanwhile stays as it is; receipt and error are the operation's. The
-// sessions need [WithChain]; those from a grant have it.
+// nil. A wait that ends with an error is no verdict, whatever a bundler says: the change is then settled as
+// by [Sessions.Reconcile] if the chain shows what became of it, and the wait's error returned. Otherwise it
+// stays pending for [Sessions.Reconcile]; a receipt beside an error is that of an operation that was
+// included. A change that was settled elsewhere meanwhile stays as it is; receipt and error are the
+// operation's. The sessions need [WithChain]; those from a grant have it.
 func (s *Sessions) Activate(ctx context.Context, op Operation) (*userop.Receipt, error) {
 	if s.chain == nil {
 		return nil, fmt.Errorf("%w: activate %s without a chain; open the sessions with WithChain", policy.ErrInvalid, s.ref)

@@ -40,8 +40,8 @@ func (s *Sessions) PlanGrant(m policy.Modules, policies ...policy.Policy) (*Root
 }
 
 // PlanRevoke decides on a root without the leaves of those IDs, those that [Sessions.Suspend] stopped before
-// among them. Once begun, the leaves never sign again, even if the operation fails. If all of them are revoked
-// and out of the tree already, the error matches [ErrRevoked].
+// among them. Once begun, the leaves never sign again, even if the operation fails. If all of them are
+// revoked and out of the tree already, the error matches [ErrRevoked].
 func (s *Sessions) PlanRevoke(ids ...string) (*RootChange, error) {
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("%w: revoke no session of %s; PlanRevokeAll revokes all", policy.ErrInvalid, s.ref)

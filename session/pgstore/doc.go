@@ -25,8 +25,8 @@
 //
 // [Open] makes and upgrades the tables, which are named sesame_…, in the first schema of search_path.
 // Replicas may start at once: one of them does it. A role that may only select, insert, update and delete
-// suffices once it is done. Steps go forward only. A program refuses a schema that is newer than it knows, and
-// one that runs already is refused by the database, from its next signature or change on, with an error
+// suffices once it is done. Steps go forward only. A program refuses a schema that is newer than it knows,
+// and one that runs already is refused by the database, from its next signature or change on, with an error
 // matching [ErrSchema]: replicas of one database are updated together.
 //
 // PostgreSQL 13 or newer is needed. A pooler such as PgBouncer may stand in between in transaction mode, if
