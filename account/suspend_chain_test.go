@@ -46,9 +46,8 @@ func TestARevocationStopsTheSessionWhateverElseFails(t *testing.T) {
 		id    string
 		owner *account.OwnedAccount
 		opts  []account.Option
-		doubt bool // the operation was given away, and its fate is not known
 	}{
-		{id: "bundler down", doubt: true, owner: with(func(c *account.Config) { c.Bundler = deadBundler{} })},
+		{id: "bundler down", owner: with(func(c *account.Config) { c.Bundler = deadBundler{} })},
 		{id: "node down", owner: with(func(c *account.Config) { c.Chain = deadChain{} })},
 		{id: "not sponsored", owner: with(func(c *account.Config) { c.Paymaster = paymaster.New(refusing.URL()) })},
 		{id: "signer silent", owner: silent},
@@ -65,7 +64,8 @@ func TestARevocationStopsTheSessionWhateverElseFails(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			_, err = test.owner.Revoke(ctx, sess, test.id, append(test.opts, account.Sponsored())...)
-			if test.doubt {
+			doubt := sess.Pending() != nil // the operation was given away, and its fate is not known
+			if doubt {
 				require.ErrorContains(t, err, stillStands+"once the change that waits for the chain is settled, call Revoke again for those that do")
 			} else {
 				require.ErrorContains(t, err, stillStands+"call Revoke again")
@@ -78,7 +78,7 @@ func TestARevocationStopsTheSessionWhateverElseFails(t *testing.T) {
 			require.Len(t, page.Items, 1)
 
 			var tx *userop.Pending
-			if test.doubt { // which is ended by sending what was kept of it
+			if doubt { // which is ended by sending what was kept of it
 				tx, err = w.client.Sender().Resend(t.Context(), sess.Pending().Operation)
 			} else {
 				tx, err = w.owner.Revoke(t.Context(), sess, test.id, account.Sponsored())
@@ -141,4 +141,34 @@ func TestARevocationBesideAGrantThatIsUnderWay(t *testing.T) {
 	for _, leaf := range sess.Leaves() {
 		require.Equal(t, session.StatusRevoked, leaf.Status, leaf.ID)
 	}
+}
+
+// TestAGrantWhoseSponsorshipIsOverIsUndone has a grant be given to a bundler that never sends it: until the
+// chain's blocks are past its end it may land, and then it never does.
+func TestAGrantWhoseSponsorshipIsOverIsUndone(t *testing.T) {
+	w := newWorld(t)
+	config := w.config
+	config.Bundler = deadBundler{}
+	client, err := account.NewClient(config)
+	require.NoError(t, err)
+	owner := client.OwnedAccount(account.KeyOwner(w.ownerKey))
+	_, _, err = owner.Grant(t.Context(), w.store, []policy.Policy{session.Named("minting", w.nftPolicy())}, account.Sponsored())
+	require.True(t, userop.MayBeAccepted(err), err)
+
+	sess, err := session.Open(t.Context(), w.store, w.user.Ref(), session.WithChain(w.client))
+	require.NoError(t, err)
+	until := sess.Pending().Until
+	require.ErrorIs(t, sess.Reconcile(t.Context()), session.ErrPending)
+
+	kept := sess.Pending().Operation
+	require.NoError(t, w.chain.AdjustTime(2*time.Hour)) // a sponsorship is good for one
+	w.chain.Commit()
+	now, err := w.chain.Now(t.Context())
+	require.NoError(t, err)
+	require.Greater(t, uint64(now.Unix()), until)
+	require.NoError(t, sess.Reconcile(t.Context()))
+	require.Nil(t, sess.Pending())
+	require.Empty(t, sess.Leaves())
+	_, err = w.client.Sender().Resend(t.Context(), kept)
+	require.ErrorContains(t, err, "AA32", "and the contracts agree")
 }
