@@ -12,6 +12,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -130,23 +131,29 @@ func (c *Client) SessionRoot(ctx context.Context, account common.Address) (commo
 	return root, nil
 }
 
-// SessionRootAndNonce returns the session root of an account and whether the EntryPoint has counted past its
-// nonce, in one request and as of one block.
-func (c *Client) SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (root common.Hash, used bool, err error) {
+// SessionContracts returns the EntryPoint and the session key manager that the client works with.
+func (c *Client) SessionContracts() (entryPoint, manager common.Address) {
+	return c.contracts.EntryPoint, c.contracts.Session.Manager
+}
+
+// SessionRootAndNonce returns the session root of an account, whether the EntryPoint has counted past its
+// nonce, and the block's time, in one request and as of one block.
+func (c *Client) SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (seen session.OnChain, err error) {
 	lane := new(uint256.Int).Rsh(nonce, 64)
 	results, err := batchRead(ctx, c.chain,
 		contracts.Read{To: c.contracts.Session.Manager, Data: contracts.GetSessionKeys(account)},
 		contracts.Read{To: c.contracts.EntryPoint, Data: contracts.GetNonce(account, *lane)})
 	if err != nil {
-		return root, false, fmt.Errorf("session root and nonce of %s: %w", account, err)
+		return session.OnChain{}, fmt.Errorf("session root and nonce of %s: %w", account, err)
 	}
 	var next uint256.Int
-	err = decodeResult(&results[0], "getSessionKeys of the session key manager", into(&root, contracts.DecodeHash))
+	err = decodeResult(&results[0], "getSessionKeys of the session key manager", into(&seen.Root, contracts.DecodeHash))
 	if err == nil {
 		err = decodeResult(&results[1], "getNonce of the EntryPoint", into(&next, contracts.DecodeUint256))
 	}
 	if err != nil {
-		return common.Hash{}, false, fmt.Errorf("session root and nonce of %s: %w", account, err)
+		return session.OnChain{}, fmt.Errorf("session root and nonce of %s: %w", account, err)
 	}
-	return root, nonce.Lt(&next), nil
+	seen.NonceUsed, seen.BlockTime = nonce.Lt(&next), results[0].BlockTime
+	return seen, nil
 }

@@ -30,7 +30,8 @@
 //     [Account.Simulate];
 //   - what the chain knows of an account, in one request and as of one block: [Account.State],
 //     [Account.Balances], [Account.VerifyMessage] for a signature that claims to be its own;
-//   - sessions: [OwnedAccount.Grant], [OwnedAccount.Revoke], [OwnedAccount.Restore];
+//   - sessions: [OwnedAccount.Grant], [OwnedAccount.Revoke], [OwnedAccount.Restore]; stopping one needs no
+//     owner and no chain: [session.Sessions.Suspend];
 //   - one signature of the owner for operations on several chains: [SendTogether], [GrantTogether];
 //   - several operations of one account in flight at once, since its nonces count up one by one: [Lanes];
 //   - other addresses and other modules: [Contracts], [ReadContracts], [Module], [Client.UpgradedAccount].

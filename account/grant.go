@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -69,9 +70,14 @@ func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, polic
 	return sess, plan, calls, err
 }
 
-// Revoke cancels the session of that ID, in one operation of the owner that sets a root without it. It stops
-// signing at once, in every process that shares the store, even if the operation fails; call Activate on the
-// sessions to make it final once the chain shows the new root.
+// Revoke cancels the session of that ID, in one operation of the owner that sets a root without it. Before
+// anything else it is stopped (see [session.Sessions.Suspend]): it never signs again in any process that
+// shares the store, whatever becomes of the operation, and no bundler, paymaster or signer is needed for
+// that. Call Activate on the sessions once the operation was sent.
+//
+// An error says whether the session was stopped. If it was, its leaf still stands on chain until a revocation
+// lands: call Revoke again, which then only sends that. While another change of the account's root waits for
+// the chain the error matches [session.ErrPending]; settle that with [session.Sessions.Reconcile] first.
 func (o *OwnedAccount) Revoke(ctx context.Context, sess *session.Sessions, id string, opts ...Option) (*userop.Pending, error) {
 	return o.RevokeEach(ctx, sess, []string{id}, opts...)
 }
@@ -79,7 +85,9 @@ func (o *OwnedAccount) Revoke(ctx context.Context, sess *session.Sessions, id st
 // RevokeEach is [OwnedAccount.Revoke] for several sessions in one operation. No ID is an error: see
 // [OwnedAccount.RevokeAll].
 func (o *OwnedAccount) RevokeEach(ctx context.Context, sess *session.Sessions, ids []string, opts ...Option) (*userop.Pending, error) {
-	tx, err := o.setRoot(ctx, sess, func() (*session.RootChange, error) { return sess.PlanRevoke(ids...) }, opts)
+	tx, err := o.revoke(ctx, sess, ids,
+		func() error { return sess.Suspend(ctx, ids...) },
+		func(sess *session.Sessions) (*session.RootChange, error) { return sess.PlanRevoke(ids...) }, opts)
 	if err != nil {
 		return nil, fmt.Errorf("revoke sessions: %w", err)
 	}
@@ -88,37 +96,79 @@ func (o *OwnedAccount) RevokeEach(ctx context.Context, sess *session.Sessions, i
 
 // RevokeAll is [OwnedAccount.Revoke] for every session of the account: the root becomes zero.
 func (o *OwnedAccount) RevokeAll(ctx context.Context, sess *session.Sessions, opts ...Option) (*userop.Pending, error) {
-	tx, err := o.setRoot(ctx, sess, sess.PlanRevokeAll, opts)
+	tx, err := o.revoke(ctx, sess, nil, func() error { return sess.SuspendAll(ctx) }, (*session.Sessions).PlanRevokeAll, opts)
 	if err != nil {
 		return nil, fmt.Errorf("revoke all sessions: %w", err)
 	}
 	return tx, nil
 }
 
+// revoke stops the sessions of those IDs, all for none, before it sends the root that decide makes.
+func (o *OwnedAccount) revoke(ctx context.Context, sess *session.Sessions, ids []string, stop func() error, decide rootDecision, opts []Option) (*userop.Pending, error) {
+	if err := o.owns(sess); err != nil {
+		return nil, err
+	}
+	if err := stop(); err != nil {
+		return nil, err
+	}
+	tx, err := o.setRoot(ctx, sess, decide, opts)
+	if err != nil {
+		err = standing(sess, ids, err)
+	}
+	return tx, err
+}
+
+// standing is the error of a revocation that stopped the sessions of those IDs, all for none, and got no
+// further: what is to be done about those that still stand on chain, or will by a change that waits for it.
+func standing(sess *session.Sessions, ids []string, err error) error {
+	const stopped = "the sessions are stopped here and never sign again, but still stand on chain until the owner's revocation lands"
+	if sess.Pending() != nil {
+		return fmt.Errorf("%w; %s: once the change that waits for the chain is settled, call Revoke again for those that do", err, stopped)
+	}
+	for _, leaf := range sess.Leaves() {
+		if leaf.InTree && (len(ids) == 0 || slices.Contains(ids, leaf.ID)) {
+			return fmt.Errorf("%w; %s: call Revoke again", err, stopped)
+		}
+	}
+	return err
+}
+
 // Restore puts sessions back that another backend's root left out, after [session.Sessions.Adopt] of its
 // document; no ID means all of them. What that backend revoked is left out as well, and would be granted
 // again: name the IDs unless it revoked none. Call Activate on the sessions as after a grant.
 func (o *OwnedAccount) Restore(ctx context.Context, sess *session.Sessions, ids []string, opts ...Option) (*userop.Pending, error) {
-	tx, err := o.setRoot(ctx, sess, func() (*session.RootChange, error) { return sess.PlanRestore(ids...) }, opts)
+	tx, err := o.setRoot(ctx, sess, func(sess *session.Sessions) (*session.RootChange, error) { return sess.PlanRestore(ids...) }, opts)
 	if err != nil {
 		return nil, fmt.Errorf("restore sessions: %w", err)
 	}
 	return tx, nil
 }
 
+// rootDecision makes the next root of sessions.
+type rootDecision func(*session.Sessions) (*session.RootChange, error)
+
+// owns returns an error unless the sessions are the account's.
+func (o *OwnedAccount) owns(sess *session.Sessions) error {
+	if sess.Ref() != o.Ref() {
+		return fmt.Errorf("%w: sessions of %s are not those of %s", ErrConfig, sess.Ref(), o.Ref())
+	}
+	return nil
+}
+
 // setRoot sends the root that decide makes of the sessions as they are now.
-func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, decide func() (*session.RootChange, error), opts []Option) (*userop.Pending, error) {
+func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, decide rootDecision, opts []Option) (*userop.Pending, error) {
 	s, err := newSettings(opts)
 	if err != nil {
 		return nil, err
 	}
-	if sess.Ref() != o.Ref() {
-		return nil, fmt.Errorf("%w: sessions of %s are not those of %s", ErrConfig, sess.Ref(), o.Ref())
+	if err := o.owns(sess); err != nil {
+		return nil, err
 	}
+	sess = sess.On(o.client)
 	if err := sess.Refresh(ctx); err != nil {
 		return nil, err
 	}
-	plan, err := decide()
+	plan, err := decide(sess)
 	if err != nil {
 		return nil, err
 	}

@@ -87,10 +87,13 @@ func TestStateIsReadInOneRequest(t *testing.T) {
 
 	chain.calls.Store(0)
 	for nonce, want := range []bool{true, true, false} {
-		root, used, err := client.SessionRootAndNonce(t.Context(), w.owner.Address(), uint256.NewInt(uint64(nonce)))
+		seen, err := client.SessionRootAndNonce(t.Context(), w.owner.Address(), uint256.NewInt(uint64(nonce)))
 		require.NoError(t, err)
-		require.Equal(t, sess.Root(), root)
-		require.Equal(t, want, used, nonce)
+		require.Equal(t, sess.Root(), seen.Root)
+		require.Equal(t, want, seen.NonceUsed, nonce)
+		head, err := w.chain.Client().HeaderByNumber(t.Context(), nil)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, seen.BlockTime, head.Time, "of the newest block, or of the one that is being made")
 	}
 	require.Equal(t, int32(3), chain.calls.Load(), "one request each")
 
@@ -110,7 +113,7 @@ func TestStateFromContractsThatAreNotThere(t *testing.T) {
 		_, err := w.clientWith(t, contracts).Account(stranger).State(t.Context())
 		require.ErrorIs(t, err, account.ErrBadAnswer)
 		require.ErrorContains(t, err, "state of account "+stranger.Hex()+": unexpected answer of a contract: "+field+": no data")
-		_, _, err = w.clientWith(t, contracts).SessionRootAndNonce(t.Context(), stranger, new(uint256.Int))
+		_, err = w.clientWith(t, contracts).SessionRootAndNonce(t.Context(), stranger, new(uint256.Int))
 		require.ErrorIs(t, err, account.ErrBadAnswer)
 		require.ErrorContains(t, err, "session root and nonce of "+stranger.Hex()+": unexpected answer of a contract: "+field+": no data")
 	}

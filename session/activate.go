@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/session/internal/moment"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -24,13 +25,11 @@ const rootPause = 100 * time.Millisecond
 
 // Activate waits for the operation that changes the session root, makes the change final once the receipt is
 // successful and the chain shows the new root, and returns the receipt, which is there whenever the error is
-// nil. If the operation reverted or was dropped, the change is undone and that error returned. Any other
-// error leaves the change pending for [Sessions.Reconcile]; a receipt beside it is that of an operation that
-// was included. A change that was settled elsewhere meanwhile stays as it is; receipt and error are the
+// nil. A wait that ends with an error is no verdict, whatever a bundler says: the change is then settled as
+// by [Sessions.Reconcile] if the chain shows what became of it, and the wait's error returned. Otherwise it
+// stays pending for [Sessions.Reconcile]; a receipt beside an error is that of an operation that was
+// included. A change that was settled elsewhere meanwhile stays as it is; receipt and error are the
 // operation's. The sessions need [WithChain]; those from a grant have it.
-//
-// Once a change was undone its operation must not be sent again ([userop.Sender.Resend]): it would set a root
-// that the store does not know.
 func (s *Sessions) Activate(ctx context.Context, op Operation) (*userop.Receipt, error) {
 	if s.chain == nil {
 		return nil, fmt.Errorf("%w: activate %s without a chain; open the sessions with WithChain", policy.ErrInvalid, s.ref)
@@ -49,7 +48,7 @@ func (s *Sessions) Activate(ctx context.Context, op Operation) (*userop.Receipt,
 	case pending == nil: // settled already, by another process or by Reconcile
 		return receipt, err
 	case err != nil:
-		return receipt, errors.Join(err, s.undoFailed(ctx, pending, err))
+		return receipt, errors.Join(err, s.settleFailed(ctx, pending))
 	}
 	if err := s.awaitRoot(ctx, pending); err != nil {
 		return receipt, err
@@ -57,21 +56,52 @@ func (s *Sessions) Activate(ctx context.Context, op Operation) (*userop.Receipt,
 	return receipt, s.land(ctx, pending)
 }
 
-// undoFailed undoes the change if err says that its operation did not carry it out and never will: it
-// reverted, or the bundler dropped it and the chain still shows the root of before.
-func (s *Sessions) undoFailed(ctx context.Context, pending *PendingRoot, err error) error {
-	var reverted *userop.RevertError
-	switch {
-	case errors.As(err, &reverted):
-		return s.undo(ctx, pending)
-	case errors.Is(err, userop.ErrDropped):
-		root, unread := s.chain.SessionRoot(ctx, s.ref.Account)
-		if unread == nil && root == s.Root() && root != pending.Root {
-			return s.undo(ctx, pending)
-		}
-		return unread
+// settleFailed settles the change if the chain shows what became of it. That its operation may still land is
+// no error here, beside the one that the wait ended with.
+func (s *Sessions) settleFailed(ctx context.Context, pending *PendingRoot) error {
+	if ctx.Err() != nil {
+		return nil
 	}
-	return nil
+	err := s.compare(ctx, func() error {
+		seen, err := s.chain.SessionRootAndNonce(ctx, s.ref.Account, &pending.Nonce)
+		if err != nil {
+			return fmt.Errorf("read session root of %s: %w", s.ref, err)
+		}
+		return s.settleBy(ctx, pending, seen)
+	})
+	if errors.Is(err, ErrPending) {
+		return nil
+	}
+	return err
+}
+
+// settleBy settles the change by what the chain shows, or returns an error matching [ErrPending] if its
+// operation may still land.
+func (s *Sessions) settleBy(ctx context.Context, pending *PendingRoot, seen OnChain) error {
+	switch {
+	case seen.Root == pending.Root:
+		return s.land(ctx, pending)
+	case seen.Root != s.Root():
+		return newRootMismatch(s.ref, s.view.Load().state, seen.Root)
+	case seen.NonceUsed || pending.over(seen.BlockTime):
+		return s.undo(ctx, pending)
+	}
+	return pending.unsettled()
+}
+
+// over reports whether no block after one of that time can include the operation.
+func (p *PendingRoot) over(blockTime uint64) bool { return p.Until != 0 && blockTime > p.Until }
+
+// unsettled says what to do about an operation that may still land.
+func (p *PendingRoot) unsettled() error {
+	way := "send it again as it is, or have the owner use its nonce " + p.Nonce.Hex() + " for another operation (account.WithNonce), and Reconcile"
+	if p.Operation == nil {
+		way = "its bytes were not kept: have the owner use its nonce " + p.Nonce.Hex() + " for another operation (account.WithNonce), and Reconcile"
+	}
+	if p.Until != 0 {
+		way = "it cannot any more in a block later than " + moment.Format(p.Until) + "; " + way
+	}
+	return fmt.Errorf("%w: operation %s has not landed yet, and may; wait for it; %s", ErrPending, p.OpHash, way)
 }
 
 // awaitRoot reads the chain's root until it is the pending one, or until another process has settled the
@@ -183,10 +213,14 @@ func (s *State) undone() *Change {
 // Reconcile settles by the chain what a crash or an unfinished wait left open, and compares the roots:
 //
 //   - the chain shows the pending root: the change is made final;
-//   - the chain shows the stored root, and the operation's nonce is used up: it failed, and the change is
-//     undone;
+//   - the chain shows the stored root, and the operation's nonce is used up or its window over by the time of
+//     the block: it failed, and the change is undone;
 //   - the chain shows the stored root, and the operation may still land: an error matching [ErrPending];
 //   - any other root: a [*RootMismatch], and the store stays as it is.
+//
+// Nothing else ends a change, neither a bundler's word nor this machine's clock. One whose operation never
+// lands is ended on chain: the owner uses its nonce for another operation, such as a transfer of nothing to
+// itself (account.WithNonce with [PendingRoot].Nonce), and Reconcile undoes it.
 //
 // The sessions need [WithChain].
 func (s *Sessions) Reconcile(ctx context.Context) error {
@@ -200,46 +234,21 @@ func (s *Sessions) Reconcile(ctx context.Context) error {
 }
 
 func (s *Sessions) reconcile(ctx context.Context) error {
-	root, pending, err := s.readChain(ctx)
-	switch {
-	case err != nil:
-		return fmt.Errorf("reconcile %s: %w", s.ref, err)
-	case pending == nil:
-		if err := s.confirm(root); err != nil {
-			return err
+	if pending := s.Pending(); pending != nil {
+		seen, err := s.chain.SessionRootAndNonce(ctx, s.ref.Account, &pending.Nonce)
+		if err != nil {
+			return fmt.Errorf("reconcile %s: %w", s.ref, err)
 		}
-		return s.activateInTree(ctx, root)
-	case root == pending.Root:
-		return s.land(ctx, pending)
-	case root == s.Root():
-		return s.undo(ctx, pending)
+		return s.settleBy(ctx, pending, seen)
 	}
-	return newRootMismatch(s.ref, s.view.Load().state, root)
-}
-
-// Abandon undoes the pending change without asking the chain: for an operation that its bundler dropped. If
-// it lands all the same, the chain has a root that the store does not know.
-func (s *Sessions) Abandon(ctx context.Context) error {
-	if err := s.Refresh(ctx); err != nil {
+	root, err := s.chain.SessionRoot(ctx, s.ref.Account)
+	if err != nil {
+		return fmt.Errorf("reconcile %s: %w", s.ref, err)
+	}
+	if err := s.confirm(root); err != nil {
 		return err
 	}
-	if pending := s.Pending(); pending != nil {
-		return s.undo(ctx, pending)
-	}
-	return nil
-}
-
-// readChain reads the root and, if a change is pending, whether its operation can still set the new one.
-func (s *Sessions) readChain(ctx context.Context) (root common.Hash, pending *PendingRoot, err error) {
-	if pending = s.Pending(); pending == nil {
-		root, err = s.chain.SessionRoot(ctx, s.ref.Account)
-		return root, nil, err
-	}
-	root, used, err := s.chain.SessionRootAndNonce(ctx, s.ref.Account, &pending.Nonce)
-	if err == nil && !used && root == s.Root() && root != pending.Root {
-		err = fmt.Errorf("%w: operation %s has not landed yet; wait for it, or Abandon the change if its bundler dropped it", ErrPending, pending.OpHash)
-	}
-	return root, pending, err
+	return s.activateInTree(ctx, root)
 }
 
 // activateInTree makes leaves active that another SDK wrote as pending and whose root the chain shows.

@@ -87,7 +87,7 @@ func (s *Sessions) importKeys(ctx context.Context, d *Document, aead seal.AEAD) 
 
 // change is what makes the document's tree the state's. Leaves that the state has already, by what they are
 // on chain, keep their place, ID and tombstone; the others are appended with that status. Leaves that are not
-// in the document leave the tree, and get a tombstone if the document has them as revoked.
+// in the document leave the tree. Whatever the document has as revoked, in its tree or not, gets a tombstone.
 func (d *Document) change(state *State, status Status) *Change {
 	c := &Change{Header: Header{Root: d.Root}}
 	known, taken := state.known()
@@ -98,7 +98,11 @@ func (d *Document) change(state *State, status Status) *Change {
 			at := same[0]
 			known[leaf.Hash()] = same[1:]
 			stays[at] = true
+			stopped := leaf.Status == StatusRevoked
 			leaf = state.Leaves[at].Clone()
+			if stopped { // there, and it is final
+				leaf.Status = StatusRevoked
+			}
 		} else {
 			for taken[leaf.ID] {
 				leaf.ID += "'"
@@ -199,7 +203,7 @@ func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 	}
 	state := s.view.Load().state
 	if state.Pending != nil {
-		return fmt.Errorf("%w: %s has a change that waits for operation %s; Abandon it first", ErrPending, s.ref, state.Pending.OpHash)
+		return fmt.Errorf("%w: %s has a change that waits for operation %s; call Reconcile first", ErrPending, s.ref, state.Pending.OpHash)
 	}
 	if err := s.apply(ctx, d.change(state, StatusActive)); err != nil {
 		return fmt.Errorf("adopt session document: %w", err)

@@ -15,7 +15,7 @@ import (
 
 // RootChange is one change of an account's session root, decided on one version of the store. It goes in two
 // phases, so that a crash between them leaves something to finish or to undo: Begin writes down what is about
-// to be sent, and [Sessions.Activate] or [Sessions.Reconcile] settles it by the chain.
+// to be sent, with its bytes, and [Sessions.Activate] or [Sessions.Reconcile] settles it by the chain.
 type RootChange struct {
 	sessions *Sessions
 	version  uint64
@@ -39,9 +39,9 @@ func (s *Sessions) PlanGrant(m policy.Modules, policies ...policy.Policy) (*Root
 	return s.plan(added, nil)
 }
 
-// PlanRevoke decides on a root without the leaves of those IDs. Once begun, the leaves never sign again, even
-// if the operation fails. If all of them are revoked and out of the tree already, the error matches
-// [ErrRevoked].
+// PlanRevoke decides on a root without the leaves of those IDs, those that [Sessions.Suspend] stopped before
+// among them. Once begun, the leaves never sign again, even if the operation fails. If all of them are
+// revoked and out of the tree already, the error matches [ErrRevoked].
 func (s *Sessions) PlanRevoke(ids ...string) (*RootChange, error) {
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("%w: revoke no session of %s; PlanRevokeAll revokes all", policy.ErrInvalid, s.ref)
@@ -193,11 +193,20 @@ func (c *RootChange) Added() []Leaf {
 	return added
 }
 
-// Begin stores the change as pending, with the signed operation that will carry it out. It returns an error
-// matching [ErrConflict], and nothing must be sent, if the store changed meanwhile.
+// Begin stores the change as pending, with the signed operation that will carry it out. Nothing must be sent
+// if it fails. It returns an error matching [policy.ErrInvalid], and stores nothing, for an operation that
+// does not carry the change out: one of another account, or whose userOpHash is another, or that does not set
+// this root alone. It returns one matching [ErrConflict] if the store changed meanwhile.
+//
+// What the operation is compared with are the contracts of the sessions' chain (see [WithChain]), the
+// well-known ones where they have none.
 func (c *RootChange) Begin(ctx context.Context, op *userop.Operation, opHash common.Hash) error {
-	c.change.Header.Pending.OpHash = opHash
-	c.change.Header.Pending.Nonce = op.Nonce
+	if err := c.sessions.checkOperation(op, opHash, c.Root()); err != nil {
+		return fmt.Errorf("store pending session root: %w", err)
+	}
+	pending := c.change.Header.Pending
+	pending.OpHash, pending.Nonce = opHash, op.Nonce
+	pending.Operation, pending.Until = op.Clone(), c.sessions.endOf(op)
 	if _, err := c.sessions.store.Apply(ctx, c.sessions.ref, c.version, &c.change); err != nil {
 		return fmt.Errorf("store pending session root: %w", err)
 	}

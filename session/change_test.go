@@ -10,6 +10,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/memstore"
@@ -21,6 +22,7 @@ import (
 type ledger struct {
 	root common.Hash
 	next uint64
+	time uint64 // of the block
 	err  error
 	// onNonce runs when the nonce is read.
 	onNonce func(*ledger)
@@ -30,12 +32,41 @@ func (l *ledger) SessionRoot(context.Context, common.Address) (common.Hash, erro
 	return l.root, l.err
 }
 
-func (l *ledger) SessionRootAndNonce(_ context.Context, _ common.Address, nonce *uint256.Int) (common.Hash, bool, error) {
+func (l *ledger) SessionRootAndNonce(_ context.Context, _ common.Address, nonce *uint256.Int) (session.OnChain, error) {
 	if l.onNonce != nil {
 		l.onNonce(l)
 	}
-	return l.root, nonce.Uint64() < l.next, l.err
+	return session.OnChain{Root: l.root, NonceUsed: nonce.Uint64() < l.next, BlockTime: l.time}, l.err
 }
+
+func (l *ledger) SessionContracts() (entryPoint, manager common.Address) {
+	d := contracts.Deployed()
+	return d.EntryPoint, d.SessionKeyManager
+}
+
+// carrying is the n-th operation of the test account, which sets a root.
+func carrying(root common.Hash, n uint64) *userop.Operation {
+	return &userop.Operation{
+		Sender: testRef.Account, Nonce: *uint256.NewInt(4 + n), Signature: []byte{byte(n)},
+		CallData: contracts.Execute(contracts.Deployed().SessionKeyManager, uint256.Int{}, contracts.SetMerkleRoot(root)),
+	}
+}
+
+// hashOf is the userOpHash of an operation on the test chain.
+func hashOf(op *userop.Operation) common.Hash {
+	return op.Hash(contracts.Deployed().EntryPoint, testRef.ChainID)
+}
+
+// begin begins a change with the n-th operation.
+func begin(t *testing.T, change *session.RootChange, n uint64) *userop.Operation {
+	t.Helper()
+	op := carrying(change.Root(), n)
+	require.NoError(t, change.Begin(t.Context(), op, hashOf(op)))
+	return op
+}
+
+// opOf is the hash of the operation that the sessions' change waits for.
+func opOf(sess *session.Sessions) common.Hash { return sess.Pending().OpHash }
 
 // sent is an operation whose fate is given.
 type sent struct {
@@ -73,7 +104,7 @@ func opened(t *testing.T, chain session.Chain) (*session.Sessions, *memstore.Sto
 }
 
 // begun grants policies up to the point where the operation would be sent.
-func begun(t *testing.T, sess *session.Sessions, hash common.Hash, ids ...string) *session.RootChange {
+func begun(t *testing.T, sess *session.Sessions, n uint64, ids ...string) *session.RootChange {
 	t.Helper()
 	policies := make([]policy.Policy, len(ids))
 	for i, id := range ids {
@@ -88,7 +119,7 @@ func begun(t *testing.T, sess *session.Sessions, hash common.Hash, ids ...string
 		require.Equal(t, ids[i], added[i].ID)
 		added[i].Data[0]++ // a copy
 	}
-	require.NoError(t, change.Begin(t.Context(), &userop.Operation{Nonce: *uint256.NewInt(5)}, hash))
+	begin(t, change, n)
 	return change
 }
 
@@ -113,13 +144,13 @@ func trySign(t *testing.T, sess *session.Sessions, id string) error {
 func TestFault03LeavesAreActiveOnlyOnceTheChainShowsThem(t *testing.T) {
 	chain := &ledger{}
 	sess, store := opened(t, chain)
-	change := begun(t, sess, common.Hash{1}, "a", "b")
+	change := begun(t, sess, 1, "a", "b")
 	require.Equal(t, map[string]session.Status{"a": session.StatusPending, "b": session.StatusPending}, statuses(sess))
 	require.Zero(t, sess.Root(), "the store believes in the old root still")
 	require.ErrorIs(t, trySign(t, sess, "a"), session.ErrPending)
 
 	chain.root = change.Root()
-	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{1}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: opOf(sess)}))
 	require.Equal(t, map[string]session.Status{"a": session.StatusActive, "b": session.StatusActive}, statuses(sess))
 	require.Equal(t, change.Root(), sess.Root())
 	require.Nil(t, sess.Pending())
@@ -131,32 +162,38 @@ func TestFault03LeavesAreActiveOnlyOnceTheChainShowsThem(t *testing.T) {
 }
 
 func TestActivateRollsBackWhatReverted(t *testing.T) {
-	chain := &ledger{}
+	chain := &ledger{next: 5}
 	sess, _ := opened(t, chain)
-	begun(t, sess, common.Hash{1}, "a")
+	begun(t, sess, 1, "a")
 	reverted := &userop.RevertError{Receipt: &userop.Receipt{Reason: "out of gas"}}
-	err := activate(t.Context(), sess, sent{hash: common.Hash{1}, err: reverted})
+	require.ErrorIs(t, activate(t.Context(), sess, sent{hash: opOf(sess), err: reverted}), reverted)
+	require.NotNil(t, sess.Pending(), "its nonce is not used: that it reverted is a claim")
+
+	chain.next = 6
+	err := activate(t.Context(), sess, sent{hash: opOf(sess), err: reverted})
 	require.ErrorIs(t, err, reverted)
 	require.Empty(t, sess.Leaves())
 	require.Nil(t, sess.Pending())
-	begun(t, sess, common.Hash{2}, "a") // and the same can be granted again
+	begun(t, sess, 2, "a") // and the same can be granted again
 }
 
 func TestActivateTellsWhatBecameOfAnOperationThatAnotherProcessSettled(t *testing.T) {
 	chain := &ledger{next: 6}
 	sess, store := opened(t, chain)
-	begun(t, sess, common.Hash{1}, "a")
+	begun(t, sess, 1, "a")
+	first := opOf(sess)
 	other, err := session.OpenOrNew(t.Context(), store, testRef, session.WithChain(chain))
 	require.NoError(t, err)
 	require.NoError(t, other.Reconcile(t.Context()), "which undoes it: its nonce is used")
 	reverted := &userop.RevertError{Receipt: &userop.Receipt{Reason: "out of gas"}}
-	require.ErrorIs(t, activate(t.Context(), sess, sent{hash: common.Hash{1}, err: reverted}), reverted)
+	require.ErrorIs(t, activate(t.Context(), sess, sent{hash: first, err: reverted}), reverted)
 	require.Empty(t, sess.Leaves())
 
-	change := begun(t, sess, common.Hash{2}, "a")
+	change := begun(t, sess, 2, "a")
+	second := opOf(sess)
 	chain.root = change.Root()
 	require.NoError(t, other.Reconcile(t.Context()))
-	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: second}))
 	require.Equal(t, map[string]session.Status{"a": session.StatusActive}, statuses(sess))
 }
 
@@ -171,23 +208,23 @@ func TestActivateLeavesPendingWhatIsUnknown(t *testing.T) {
 	other := common.Hash{0xee}
 	tests := []struct {
 		name string
-		op   sent
+		op   func(begun common.Hash) sent
 		root func(session.RootChange) common.Hash
 		is   error
 	}{
-		{name: "the wait ended", op: sent{hash: common.Hash{1}, err: &userop.WaitError{Err: context.DeadlineExceeded}}, is: context.DeadlineExceeded},
-		{name: "another operation", op: sent{hash: common.Hash{2}}, is: session.ErrPending},
-		{name: "another root on chain", op: sent{hash: common.Hash{1}}, root: func(session.RootChange) common.Hash { return other }, is: session.ErrRootMismatch},
+		{name: "the wait ended", op: func(begun common.Hash) sent { return sent{begun, &userop.WaitError{Err: context.DeadlineExceeded}} }, is: context.DeadlineExceeded},
+		{name: "another operation", op: func(common.Hash) sent { return sent{hash: common.Hash{2}} }, is: session.ErrPending},
+		{name: "another root on chain", op: func(begun common.Hash) sent { return sent{hash: begun} }, root: func(session.RootChange) common.Hash { return other }, is: session.ErrRootMismatch},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			chain := &ledger{}
 			sess, _ := opened(t, chain)
-			change := begun(t, sess, common.Hash{1}, "a")
+			change := begun(t, sess, 1, "a")
 			if tt.root != nil {
 				chain.root = tt.root(*change)
 			}
-			require.ErrorIs(t, activate(t.Context(), sess, tt.op), tt.is)
+			require.ErrorIs(t, activate(t.Context(), sess, tt.op(opOf(sess))), tt.is)
 			require.NotNil(t, sess.Pending())
 			require.Equal(t, map[string]session.Status{"a": session.StatusPending}, statuses(sess))
 		})
@@ -197,10 +234,10 @@ func TestActivateLeavesPendingWhatIsUnknown(t *testing.T) {
 func TestActivateWaitsForANodeThatLagsBehind(t *testing.T) {
 	chain := &ledger{}
 	sess, _ := opened(t, chain)
-	begun(t, sess, common.Hash{1}, "a")
+	begun(t, sess, 1, "a")
 	ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 	defer cancel()
-	err := activate(ctx, sess, sent{hash: common.Hash{1}})
+	err := activate(ctx, sess, sent{hash: opOf(sess)})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorContains(t, err, "the operation landed, but the node does not show root")
 }
@@ -219,7 +256,7 @@ func TestReconcile(t *testing.T) {
 		{name: "it failed: its nonce is used and the root is not there", chain: func(l *ledger, _ common.Hash) { l.next = 6 },
 			want: map[string]session.Status{}, settled: true},
 		{name: "it may still land", chain: func(l *ledger, _ common.Hash) { l.next = 5 },
-			is: session.ErrPending, text: "operation 0x0100000000000000000000000000000000000000000000000000000000000000 has not landed yet",
+			is: session.ErrPending, text: " has not landed yet, and may; wait for it; send it again as it is, or have the owner use its nonce 0x5 for another operation (account.WithNonce), and Reconcile",
 			want: map[string]session.Status{"a": session.StatusPending}},
 		{name: "it lands after the store was read", chain: func(l *ledger, pending common.Hash) {
 			l.onNonce = func(l *ledger) { l.root, l.next = pending, 6 }
@@ -235,7 +272,7 @@ func TestReconcile(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			chain := &ledger{}
 			sess, store := opened(t, chain)
-			change := begun(t, sess, common.Hash{1}, "a")
+			change := begun(t, sess, 1, "a")
 
 			// The process dies here; the next one opens the store.
 			restarted, err := session.OpenOrNew(t.Context(), store, testRef)
@@ -265,16 +302,16 @@ func TestReconcile(t *testing.T) {
 func TestUndoingLeavesAChangeThatWasBegunAnewAlone(t *testing.T) {
 	chain := &ledger{next: 5}
 	sess, store := opened(t, chain)
-	begun(t, sess, common.Hash{1}, "a")
+	begun(t, sess, 1, "a")
 	other, err := session.OpenOrNew(t.Context(), store, testRef, session.WithChain(chain))
 	require.NoError(t, err)
 	chain.onNonce = func(l *ledger) {
 		l.onNonce, l.next = nil, 6
 		require.NoError(t, other.Reconcile(t.Context()), "it has failed")
-		begun(t, other, common.Hash{2}, "a")
+		begun(t, other, 2, "a")
 	}
 	require.NoError(t, sess.Reconcile(t.Context()))
-	require.Equal(t, common.Hash{2}, sess.Pending().OpHash)
+	require.Equal(t, hashOf(carrying(sess.Pending().Root, 2)), opOf(sess))
 	require.Equal(t, map[string]session.Status{"a": session.StatusPending}, statuses(sess))
 
 	chain.root = sess.Pending().Root
@@ -282,22 +319,13 @@ func TestUndoingLeavesAChangeThatWasBegunAnewAlone(t *testing.T) {
 	require.NoError(t, trySign(t, sess, "a"))
 }
 
-func TestAbandon(t *testing.T) {
-	sess, _ := opened(t, &ledger{})
-	begun(t, sess, common.Hash{1}, "a")
-	require.NoError(t, sess.Abandon(t.Context()))
-	require.Nil(t, sess.Pending())
-	require.Empty(t, sess.Leaves())
-	require.NoError(t, sess.Abandon(t.Context()))
-}
-
 // granted are sessions whose grants landed.
 func granted(t *testing.T, chain *ledger, ids ...string) (*session.Sessions, *memstore.Store) {
 	t.Helper()
 	sess, store := opened(t, chain)
-	change := begun(t, sess, common.Hash{1}, ids...)
+	change := begun(t, sess, 1, ids...)
 	chain.root, chain.next = change.Root(), 6
-	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{1}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: opOf(sess)}))
 	return sess, store
 }
 
@@ -309,13 +337,13 @@ func TestFault01RevokingTakesTheLeafOutOfTheTree(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, merkle.New([]common.Hash{leaves[0].Hash(), leaves[3].Hash()}).Root(), change.Root(), "all of the IDs are out")
 
-	require.NoError(t, change.Begin(t.Context(), &userop.Operation{Nonce: *uint256.NewInt(6)}, common.Hash{2}))
+	begin(t, change, 2)
 	require.ErrorIs(t, trySign(t, sess, "b"), session.ErrRevoked, "at once")
 	require.NoError(t, trySign(t, sess, "a"), "under the old root")
 	require.Equal(t, oldRoot, sess.Root())
 
 	chain.root = change.Root()
-	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: opOf(sess)}))
 	require.NoError(t, trySign(t, sess, "a"))
 	require.NoError(t, trySign(t, sess, "d"))
 	_, err = sess.Proof(1)
@@ -337,7 +365,7 @@ func TestARevocationThatFailsStillStopsSigning(t *testing.T) {
 	sess, _ := granted(t, chain, "a", "b")
 	change, err := sess.PlanRevoke("a")
 	require.NoError(t, err)
-	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
+	begin(t, change, 2)
 	require.NoError(t, change.Rollback(t.Context()))
 	require.ErrorIs(t, trySign(t, sess, "a"), session.ErrRevoked)
 	require.NoError(t, trySign(t, sess, "b"))
@@ -359,9 +387,9 @@ func TestFault02RevokedAndExpiredLeavesDoNotEnterTheNextTree(t *testing.T) {
 	short.Window = policy.Until(now.Add(time.Minute))
 	change, err := sess.PlanGrant(policy.Modules{}, session.Named("short", short), policyOf("long"))
 	require.NoError(t, err)
-	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{1}))
+	begin(t, change, 1)
 	chain.root = change.Root()
-	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{1}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: opOf(sess)}))
 
 	now = now.Add(time.Hour)
 	require.ErrorIs(t, trySign(t, sess, "short"), session.ErrExpired)
@@ -378,18 +406,18 @@ func TestRevokeAllSetsTheRootZero(t *testing.T) {
 	change, err := sess.PlanRevokeAll()
 	require.NoError(t, err)
 	require.Zero(t, change.Root())
-	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
+	begin(t, change, 2)
 	chain.root = common.Hash{}
-	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: opOf(sess)}))
 	require.Equal(t, map[string]session.Status{"a": session.StatusRevoked, "b": session.StatusRevoked}, statuses(sess))
 }
 
 func TestOneChangeAtATime(t *testing.T) {
 	sess, _ := opened(t, &ledger{})
-	begun(t, sess, common.Hash{1}, "a")
+	begun(t, sess, 1, "a")
 	_, err := sess.PlanGrant(policy.Modules{}, policyOf("b"))
 	require.ErrorIs(t, err, session.ErrPending)
-	require.ErrorContains(t, err, "waits for operation 0x0100000000000000000000000000000000000000000000000000000000000000; call Reconcile to settle it")
+	require.ErrorContains(t, err, "waits for operation "+opOf(sess).Hex()+"; call Reconcile to settle it")
 }
 
 func TestTwoPlansOnOneVersionConflict(t *testing.T) {
@@ -400,8 +428,9 @@ func TestTwoPlansOnOneVersionConflict(t *testing.T) {
 	require.NoError(t, err)
 	theirs, err := other.PlanGrant(policy.Modules{}, policyOf("b"))
 	require.NoError(t, err)
-	require.NoError(t, mine.Begin(t.Context(), &userop.Operation{}, common.Hash{1}))
-	require.ErrorIs(t, theirs.Begin(t.Context(), &userop.Operation{}, common.Hash{2}), session.ErrConflict)
+	begin(t, mine, 1)
+	op := carrying(theirs.Root(), 2)
+	require.ErrorIs(t, theirs.Begin(t.Context(), op, hashOf(op)), session.ErrConflict)
 	require.NoError(t, sess.Refresh(t.Context()))
 	require.Len(t, sess.Leaves(), 1)
 }
@@ -480,18 +509,25 @@ func TestOpenRefusesAStoreThatWasChangedFromOutside(t *testing.T) {
 	require.ErrorContains(t, err, "the store was changed from outside; restore it from a backup")
 }
 
-func TestActivateRollsBackWhatWasDropped(t *testing.T) {
-	chain := &ledger{}
-	sess, _ := opened(t, chain)
-	change := begun(t, sess, common.Hash{1}, "a")
-	chain.root = change.Root()
-	require.ErrorIs(t, activate(t.Context(), sess, sent{hash: common.Hash{1}, err: userop.ErrDropped}), userop.ErrDropped)
-	require.NotNil(t, sess.Pending(), "it landed all the same: Reconcile will see")
+// TestActivateTakesNoBundlersWord has a wait end with an error of whatever kind: the chain alone decides.
+func TestActivateTakesNoBundlersWord(t *testing.T) {
+	for name, said := range map[string]error{
+		"dropped":  errors.New("dropped"),
+		"reverted": &userop.RevertError{Receipt: &userop.Receipt{Reason: "out of gas"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			chain := &ledger{next: 5}
+			sess, _ := opened(t, chain)
+			change := begun(t, sess, 1, "a")
+			require.ErrorIs(t, activate(t.Context(), sess, sent{hash: opOf(sess), err: said}), said)
+			require.NotNil(t, sess.Pending(), "the chain shows neither its root nor its nonce")
 
-	chain.root = common.Hash{}
-	require.ErrorIs(t, activate(t.Context(), sess, sent{hash: common.Hash{1}, err: userop.ErrDropped}), userop.ErrDropped)
-	require.Nil(t, sess.Pending())
-	require.Empty(t, sess.Leaves())
+			chain.root, chain.next = change.Root(), 6
+			require.ErrorIs(t, activate(t.Context(), sess, sent{hash: opOf(sess), err: said}), said)
+			require.Nil(t, sess.Pending(), "it landed all the same")
+			require.NoError(t, trySign(t, sess, "a"))
+		})
+	}
 }
 
 // silent is an operation that says nothing of its end.
@@ -503,8 +539,9 @@ func (silent) Wait(context.Context) (*userop.Receipt, error) { return nil, nil }
 func TestActivateReturnsTheReceipt(t *testing.T) {
 	chain := new(ledger)
 	sess, store := opened(t, chain)
-	chain.root = begun(t, sess, common.Hash{1}, "a").Root()
-	receipt, err := sess.Activate(t.Context(), silent{sent{hash: common.Hash{1}}})
+	chain.root = begun(t, sess, 1, "a").Root()
+	op := sent{hash: opOf(sess)}
+	receipt, err := sess.Activate(t.Context(), silent{op})
 	require.Nil(t, receipt)
 	require.ErrorIs(t, err, policy.ErrInvalid)
 	require.NotNil(t, sess.Pending(), "nothing is known of it")
@@ -512,9 +549,9 @@ func TestActivateReturnsTheReceipt(t *testing.T) {
 	other, err := session.Open(t.Context(), store, testRef, session.WithChain(chain))
 	require.NoError(t, err)
 	require.NoError(t, other.Reconcile(t.Context()))
-	receipt, err = sess.Activate(t.Context(), sent{hash: common.Hash{1}})
+	receipt, err = sess.Activate(t.Context(), op)
 	require.NoError(t, err)
-	require.Equal(t, common.Hash{1}, receipt.UserOpHash)
+	require.Equal(t, op.hash, receipt.UserOpHash)
 }
 
 // activate makes a change final, and sees to it that there is a receipt where there is no error.

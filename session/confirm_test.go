@@ -12,7 +12,6 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/memstore"
-	"github.com/go-sesame/sesame/userop"
 )
 
 // watched is a ledger that counts how often its root was read, and runs what is to happen before the next
@@ -33,13 +32,13 @@ func (w *watched) SessionRoot(ctx context.Context, account common.Address) (comm
 }
 
 // grantElsewhere has another process grant one more session, from the plan to the end.
-func grantElsewhere(t *testing.T, store session.Store, chain *ledger, hash common.Hash, id string) {
+func grantElsewhere(t *testing.T, store session.Store, chain *ledger, n uint64, id string) {
 	t.Helper()
 	other, err := session.OpenOrNew(t.Context(), store, testRef)
 	require.NoError(t, err)
-	change := begun(t, other.On(chain), hash, id)
+	change := begun(t, other.On(chain), n, id)
 	chain.root, chain.next = change.Root(), 6
-	require.NoError(t, activate(t.Context(), other.On(chain), sent{hash: hash}))
+	require.NoError(t, activate(t.Context(), other.On(chain), sent{hash: opOf(other)}))
 }
 
 // TestConfirmAsksAgain has a root be taken from memory again and again: it gets older by that.
@@ -67,7 +66,7 @@ func TestConfirmAsksTheChainOfWhatTheStoreHasNew(t *testing.T) {
 	sess, err := session.Open(t.Context(), store, testRef)
 	require.NoError(t, err)
 	require.NoError(t, sess.Confirm(t.Context(), chain, time.Hour))
-	grantElsewhere(t, store, chain.ledger, common.Hash{2}, "b")
+	grantElsewhere(t, store, chain.ledger, 2, "b")
 	require.NoError(t, sess.Refresh(t.Context()))
 	require.NoError(t, sess.Confirm(t.Context(), chain, time.Hour), "the root in memory is not the store's any more")
 	require.Equal(t, 2, chain.reads)
@@ -98,7 +97,7 @@ func TestRootsThatMoveMeanwhile(t *testing.T) {
 				if name == "open" {
 					<-loaded
 				}
-				grantElsewhere(t, store, chain.ledger, common.Hash{2}, "b")
+				grantElsewhere(t, store, chain.ledger, 2, "b")
 			}
 			require.NoError(t, look(t.Context(), sess, slow, chain))
 			require.Nil(t, chain.before)
@@ -134,25 +133,25 @@ func TestLandingLeavesTheNextChangeToTheSameRootAlone(t *testing.T) {
 	slow := &slowStore{Store: store}
 	sess, err := session.Open(t.Context(), slow, testRef, session.WithChain(chain))
 	require.NoError(t, err)
-	revokeAll := func(sess *session.Sessions, hash common.Hash) {
+	revokeAll := func(sess *session.Sessions, n uint64) {
 		change, err := sess.PlanRevokeAll()
 		require.NoError(t, err)
-		require.NoError(t, change.Begin(t.Context(), new(userop.Operation), hash))
+		begin(t, change, n)
 	}
-	revokeAll(sess, common.Hash{2})
+	revokeAll(sess, 2)
 	chain.root = common.Hash{}
 	slow.before = func() {
 		other, err := session.Open(t.Context(), store, testRef, session.WithChain(chain))
 		require.NoError(t, err)
 		require.NoError(t, other.Reconcile(t.Context()))
-		grantElsewhere(t, store, chain, common.Hash{3}, "b")
+		grantElsewhere(t, store, chain, 3, "b")
 		require.NoError(t, other.Refresh(t.Context()))
-		revokeAll(other, common.Hash{4})
+		revokeAll(other, 4)
 	}
 	require.NoError(t, sess.Reconcile(t.Context()))
 	require.Nil(t, slow.before)
 	require.NotNil(t, sess.Pending(), "the third is still to land")
-	require.Equal(t, common.Hash{4}, sess.Pending().OpHash)
+	require.Equal(t, hashOf(carrying(common.Hash{}, 4)), opOf(sess))
 	require.Equal(t, chain.root, sess.Root())
 }
 
@@ -161,23 +160,24 @@ func TestLandingLeavesTheNextChangeToTheSameRootAlone(t *testing.T) {
 func TestActivateOfWhatAnotherProcessSettled(t *testing.T) {
 	chain := &watched{ledger: &ledger{}}
 	sess, store := opened(t, chain.ledger)
-	change := begun(t, sess, common.Hash{1}, "a")
+	change := begun(t, sess, 1, "a")
+	first := opOf(sess)
 	chain.root, chain.next = change.Root(), 6
 	chain.before = func() {
 		other, err := session.Open(t.Context(), store, testRef, session.WithChain(chain.ledger))
 		require.NoError(t, err)
 		require.NoError(t, other.Reconcile(t.Context()))
-		grantElsewhere(t, store, chain.ledger, common.Hash{2}, "b")
+		grantElsewhere(t, store, chain.ledger, 2, "b")
 	}
-	require.NoError(t, activate(t.Context(), sess.On(chain), sent{hash: common.Hash{1}}))
+	require.NoError(t, activate(t.Context(), sess.On(chain), sent{hash: first}))
 	require.Nil(t, chain.before)
 
 	chain.root = common.Hash{9}
 	require.NoError(t, sess.Refresh(t.Context()))
 	change, err := sess.PlanRevoke("a")
 	require.NoError(t, err)
-	require.NoError(t, change.Begin(t.Context(), new(userop.Operation), common.Hash{3}))
-	require.ErrorIs(t, activate(t.Context(), sess.On(chain), sent{hash: common.Hash{3}}), session.ErrRootMismatch)
+	begin(t, change, 3)
+	require.ErrorIs(t, activate(t.Context(), sess.On(chain), sent{hash: opOf(sess)}), session.ErrRootMismatch)
 }
 
 // lagging is a ledger whose root, read by itself, comes from a node that lags behind.
@@ -193,7 +193,7 @@ func (l lagging) SessionRoot(context.Context, common.Address) (common.Hash, erro
 func TestANodeThatLagsBehindUndoesNothing(t *testing.T) {
 	chain := &ledger{}
 	sess, _ := opened(t, chain)
-	change := begun(t, sess, common.Hash{1}, "a")
+	change := begun(t, sess, 1, "a")
 	stale := chain.root
 	chain.root, chain.next = change.Root(), 6
 	sess = sess.On(lagging{chain, stale})

@@ -20,15 +20,23 @@
 // A signature comes only from a leaf that is active, within its window and not revoked in the newest version
 // of the store, and it is checked against the leaf's key before it is used. [Signer.CheckCalls] answers
 // beforehand what the validation module would answer on chain, with the rule and both values as a
-// [*policy.Violation]. [Lint] looks for what is risky in leaves, and [policy.Compiled.Describe] says in words
-// what one allows.
+// [*policy.Violation]. [Lint] looks for what is risky in leaves, and [Leaf.Describe] says in words what one
+// allows.
 //
 // # How an account's sessions change
 //
 // The newest root on chain wins, and a root cancels every session it leaves out. So a change goes in two
-// phases: a [RootChange] is stored as pending with its operation before it is sent, and it becomes final when
-// the chain shows its root ([Sessions.Activate]). After a crash, [Sessions.Reconcile] decides by the chain. A
-// revoked leaf stops signing the moment its tombstone is stored, in every process that shares the store. A
-// root on chain that the store does not know is a [*RootMismatch]; [Sessions.Adopt] and
-// [Sessions.PlanRestore] settle it with another service's [Document].
+// phases: a [RootChange] is stored as pending with its signed operation before it is sent, and it becomes
+// final when the chain shows its root ([Sessions.Activate]). After a crash, [Sessions.Reconcile] decides by
+// the chain, and by nothing else: its root, the operation's nonce, and the end of the operation's window by
+// the time of a block. A root on chain that the store does not know is a [*RootMismatch]; [Sessions.Adopt]
+// and [Sessions.PlanRestore] settle it with another service's [Document].
+//
+// # How a key is stopped
+//
+// [Sessions.Suspend] stores a tombstone, and needs nothing but the store for it: from then on no process that
+// shares the store signs with the session, for good. On chain the leaf still stands ([Leaf.Standing]):
+// whoever has the key elsewhere can use it until the owner's revocation lands. An account.OwnedAccount's
+// Revoke does both, the tombstone first; where it gets no further, [Query].Standing finds what is left to
+// revoke.
 package session

@@ -14,7 +14,6 @@ import (
 	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
-	"github.com/go-sesame/sesame/userop"
 )
 
 func testAEAD(t *testing.T) seal.AEAD {
@@ -85,7 +84,7 @@ func TestImportRefusesOtherSessions(t *testing.T) {
 
 func TestExportWaitsForTheChain(t *testing.T) {
 	sess, _ := opened(t, &ledger{})
-	begun(t, sess, common.Hash{1}, "a")
+	begun(t, sess, 1, "a")
 	_, err := sess.Export()
 	require.ErrorIs(t, err, session.ErrPending)
 }
@@ -165,9 +164,9 @@ func TestTwoBackendsMerge(t *testing.T) {
 
 	restore, err := ours.PlanRestore()
 	require.NoError(t, err)
-	require.NoError(t, restore.Begin(t.Context(), &userop.Operation{}, common.Hash{3}))
+	begin(t, restore, 3)
 	chain.root = restore.Root()
-	require.NoError(t, activate(t.Context(), ours, sent{hash: common.Hash{3}}))
+	require.NoError(t, activate(t.Context(), ours, sent{hash: opOf(ours)}))
 	require.NoError(t, trySign(t, ours, "a"))
 
 	require.NoError(t, theirs.Adopt(t.Context(), handOver(t, ours)))
@@ -206,14 +205,14 @@ func TestWhatAnotherBackendRevokedIsNotRestored(t *testing.T) {
 	theirs, err := session.Import(t.Context(), memstore.New(), handOver(t, ours), session.WithChain(chain))
 	require.NoError(t, err)
 	require.NoError(t, theirs.Reconcile(t.Context()))
-	more := begun(t, ours, common.Hash{2}, "d")
+	more := begun(t, ours, 2, "d")
 	chain.root = more.Root()
-	require.NoError(t, activate(t.Context(), ours, sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), ours, sent{hash: opOf(ours)}))
 	revoke, err := theirs.PlanRevoke("b") // it does not know of d
 	require.NoError(t, err)
-	require.NoError(t, revoke.Begin(t.Context(), &userop.Operation{}, common.Hash{3}))
+	begin(t, revoke, 3)
 	chain.root = revoke.Root()
-	require.NoError(t, activate(t.Context(), theirs, sent{hash: common.Hash{3}}))
+	require.NoError(t, activate(t.Context(), theirs, sent{hash: opOf(theirs)}))
 
 	require.NoError(t, ours.Adopt(t.Context(), handOver(t, theirs)))
 	require.ErrorIs(t, trySign(t, ours, "b"), session.ErrRevoked)
@@ -231,14 +230,14 @@ func TestAdoptTellsLeavesOfOneHashApart(t *testing.T) {
 	sess, _ := granted(t, chain, "a", "b")
 	change, err := sess.PlanGrant(policy.Modules{}, session.Named("a again", rawPolicy("a")))
 	require.NoError(t, err)
-	require.NoError(t, change.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
+	begin(t, change, 2)
 	chain.root = change.Root()
-	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{2}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: opOf(sess)}))
 	revoke, err := sess.PlanRevoke("a again")
 	require.NoError(t, err)
-	require.NoError(t, revoke.Begin(t.Context(), &userop.Operation{}, common.Hash{3}))
+	begin(t, revoke, 3)
 	chain.root = revoke.Root()
-	require.NoError(t, activate(t.Context(), sess, sent{hash: common.Hash{3}}))
+	require.NoError(t, activate(t.Context(), sess, sent{hash: opOf(sess)}))
 
 	document := handOver(t, sess)
 	require.Empty(t, document.Revoked, "what is on chain is not revoked there")
@@ -253,7 +252,7 @@ func TestAdoptKeepsTombstones(t *testing.T) {
 	document := handOver(t, ours)
 	revoke, err := ours.PlanRevoke("a")
 	require.NoError(t, err)
-	require.NoError(t, revoke.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
+	begin(t, revoke, 2)
 	require.NoError(t, revoke.Rollback(t.Context()))
 	require.NoError(t, ours.Adopt(t.Context(), document))
 	require.ErrorIs(t, trySign(t, ours, "a"), session.ErrRevoked)
@@ -271,4 +270,17 @@ func mustJSON(t *testing.T, v any) []byte {
 	text, err := json.Marshal(v)
 	require.NoError(t, err)
 	return text
+}
+
+// TestAdoptTakesTombstonesOfTheTreeOver has another backend suspend what still stands on chain.
+func TestAdoptTakesTombstonesOfTheTreeOver(t *testing.T) {
+	chain := &ledger{}
+	ours, _ := granted(t, chain, "a", "b")
+	theirs, err := session.Import(t.Context(), memstore.New(), handOver(t, ours), session.WithChain(chain))
+	require.NoError(t, err)
+	require.NoError(t, theirs.Reconcile(t.Context()))
+	require.NoError(t, theirs.Suspend(t.Context(), "a"))
+	require.NoError(t, ours.Adopt(t.Context(), handOver(t, theirs)))
+	require.ErrorIs(t, trySign(t, ours, "a"), session.ErrRevoked)
+	require.NoError(t, trySign(t, ours, "b"))
 }

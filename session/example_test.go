@@ -11,7 +11,6 @@ import (
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
-	"github.com/go-sesame/sesame/userop"
 )
 
 // Granting goes in two phases: what is about to be sent is stored, and it counts once the chain shows it. An
@@ -39,8 +38,9 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	op := sent{hash: common.Hash{1}} // the operation that sets change.Root()
-	if err := change.Begin(ctx, new(userop.Operation), op.Hash()); err != nil {
+	signed := carrying(change.Root(), 1) // the operation that sets it
+	op := sent{hash: hashOf(signed)}
+	if err := change.Begin(ctx, signed, op.Hash()); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("before:", sess.Leaves()[0].Status)

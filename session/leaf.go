@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/session/internal/moment"
 	"github.com/go-sesame/sesame/session/policy"
@@ -46,10 +47,38 @@ func (l *Leaf) StatusAt(now time.Time) Status {
 	return l.Status
 }
 
-// checkRevoked returns an error matching [ErrRevoked] if the leaf was revoked.
+// Standing reports whether the leaf was revoked here, and signs no more, but still stands in the account's
+// root on chain: as long as the owner's revocation did not land, whoever has the key elsewhere can use it.
+func (l *Leaf) Standing() bool { return l.Status == StatusRevoked && l.InTree }
+
+const (
+	stands     = "it still stands on chain until its owner's revocation lands"
+	standsNot  = "it does not stand on chain"
+	revokedIs  = "revoked here; " + stands
+	revokedWas = "revoked; " + standsNot
+)
+
+// Describe says in one sentence what the leaf allows (see [policy.Compiled.Describe]) and, of one that was
+// revoked, before that whether it still stands on chain.
+func (l *Leaf) Describe(m policy.Modules, functions ...*abi.Function) string {
+	text := l.Compiled.Describe(m, functions...)
+	switch {
+	case l.Standing():
+		return revokedIs + ": " + text
+	case l.Status == StatusRevoked:
+		return revokedWas + ": " + text
+	}
+	return text
+}
+
+// checkRevoked returns an error matching [ErrRevoked] if the leaf was revoked, which says whether it still
+// stands on chain.
 func (l *Leaf) checkRevoked() error {
-	if l.Status == StatusRevoked {
-		return fmt.Errorf("%w: %s", ErrRevoked, l.name())
+	switch {
+	case l.Standing():
+		return fmt.Errorf("%w: %s; %s", ErrRevoked, l.name(), stands)
+	case l.Status == StatusRevoked:
+		return fmt.Errorf("%w: %s; %s", ErrRevoked, l.name(), standsNot)
 	}
 	return nil
 }

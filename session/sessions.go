@@ -24,7 +24,7 @@ type Sessions struct {
 	ref   Ref
 	chain Chain
 	now   func() time.Time
-	view  atomic.Pointer[view]
+	view  *atomic.Pointer[view]
 	// loading is held while the store is read, so that an older reading never replaces a newer one.
 	loading chan struct{}
 }
@@ -34,10 +34,24 @@ type Chain interface {
 	// SessionRoot returns the Merkle root the session key manager keeps for the account (getSessionKeys);
 	// zero when none was ever set.
 	SessionRoot(ctx context.Context, account common.Address) (common.Hash, error)
-	// SessionRootAndNonce returns the root and whether the EntryPoint has counted past the account's nonce,
-	// both as of one block: an operation with a nonce that is used has set the root by then or never will.
-	// Nodes behind one address do not always agree on the newest block.
-	SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (root common.Hash, used bool, err error)
+	// SessionRootAndNonce returns the root, whether the EntryPoint has counted past the account's nonce, and
+	// the block's time, all as of one block: an operation with a nonce that is used, or whose window was over
+	// by then, has set the root or never will. Nodes behind one address do not always agree on the newest
+	// block.
+	SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (OnChain, error)
+	// SessionContracts returns the EntryPoint that counts the nonces and the session key manager that keeps
+	// the roots: what an operation is compared with before it is stored. It asks nobody.
+	SessionContracts() (entryPoint, manager common.Address)
+}
+
+// OnChain is what one block shows of an account's sessions and of an operation's nonce.
+type OnChain struct {
+	// Root is the account's session root, zero when none was ever set.
+	Root common.Hash
+	// NonceUsed says that the EntryPoint has counted past the nonce.
+	NonceUsed bool
+	// BlockTime is the block's, in unix seconds.
+	BlockTime uint64
 }
 
 // Option changes how [Open] opens sessions.
@@ -95,7 +109,7 @@ func newSessions(store Store, ref Ref, opts []Option) (*Sessions, error) {
 	if err := ref.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Sessions{store: store, ref: ref, now: time.Now, loading: make(chan struct{}, 1)}
+	s := &Sessions{store: store, ref: ref, now: time.Now, view: new(atomic.Pointer[view]), loading: make(chan struct{}, 1)}
 	s.keys, _ = store.(Keyring)
 	for _, opt := range opts {
 		opt(s)
@@ -127,11 +141,12 @@ func (s *Sessions) load(ctx context.Context) error {
 	return err
 }
 
-// On returns the sessions with a chain to compare their root with; see [WithChain].
+// On returns the sessions with a chain to compare their root with; see [WithChain]. What the one reads of the
+// store, the other has read too.
 func (s *Sessions) On(chain Chain) *Sessions {
-	on := &Sessions{store: s.store, keys: s.keys, ref: s.ref, chain: chain, now: s.now, loading: make(chan struct{}, 1)}
-	on.view.Store(s.view.Load())
-	return on
+	on := *s
+	on.chain = chain
+	return &on
 }
 
 // Ref returns whose sessions these are.

@@ -256,7 +256,7 @@ func TestRevokedLeafStopsSigningInOtherHandles(t *testing.T) {
 	require.NoError(t, err)
 	plan, err := other.PlanRevoke("a")
 	require.NoError(t, err)
-	require.NoError(t, plan.Begin(t.Context(), op, common.Hash{2}))
+	begin(t, plan, 2)
 
 	for _, s := range []*session.Signer{signer, signer.Force()} {
 		_, err = s.Sign(t.Context(), op, common.Hash{1})
@@ -448,7 +448,7 @@ func TestSigningWhileTheStoreChanges(t *testing.T) {
 	}
 	revoke, err := sess.PlanRevoke("drop")
 	require.NoError(t, err)
-	require.NoError(t, revoke.Begin(t.Context(), &userop.Operation{}, common.Hash{2}))
+	begin(t, revoke, 2)
 	require.ErrorIs(t, trySign(t, sess, "drop"), session.ErrRevoked)
 	require.NoError(t, group.Wait())
 	require.NoError(t, trySign(t, sess, "keep"))

@@ -3,6 +3,8 @@ package session
 import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/userop"
 )
 
 // State is what a store holds for one [Ref].
@@ -35,6 +37,12 @@ type PendingRoot struct {
 	// Nonce is that operation's nonce. Once the EntryPoint has counted past it and the root is not there, the
 	// operation can never set it.
 	Nonce uint256.Int `json:"nonce"`
+	// Operation is the signed operation, for a later process to send the same bytes again; nil where the
+	// change was begun by a program that did not keep it.
+	Operation *userop.Operation `json:"operation,omitempty"`
+	// Until is the last second, by the time of a block, at which the operation can be included, as far as its
+	// signature and its sponsorship tell; 0 where no end is known.
+	Until uint64 `json:"until,omitempty"`
 	// Add and Remove are the IDs of the leaves that enter and leave the tree with it.
 	Add    []string `json:"add,omitempty"`
 	Remove []string `json:"remove,omitempty"`
@@ -67,6 +75,9 @@ func (h Header) clone() Header {
 		pending := *h.Pending
 		pending.Add = append([]string(nil), pending.Add...)
 		pending.Remove = append([]string(nil), pending.Remove...)
+		if pending.Operation != nil {
+			pending.Operation = pending.Operation.Clone()
+		}
 		h.Pending = &pending
 	}
 	return h

@@ -73,6 +73,9 @@ type Query struct {
 	Key common.Address
 	// Status is the status at the moment At; see [Leaf.StatusAt].
 	Status Status
+	// Standing asks for the leaves that were revoked here but still stand on chain until their owner's
+	// revocation lands; see [Leaf.Standing]. Another Status than revoked beside it is an error.
+	Standing bool
 	// At is the moment that statuses are judged at, by default now.
 	At time.Time
 	// ExpiresBefore and ExpiresAfter bound the leaf's end, both exclusive. A leaf that never ends ends after

@@ -23,7 +23,7 @@ func apply(tx *bbolt.Tx, ref session.Ref, version uint64, change *session.Change
 	if have != version {
 		return storekit.ConflictError(ref, version, have)
 	}
-	b, err := tx.Bucket(refsBucket).CreateBucketIfNotExists(refKey(ref))
+	b, err := tx.Bucket(accountsBucket).CreateBucketIfNotExists(refKey(ref))
 	if err != nil {
 		return err
 	}

@@ -18,37 +18,28 @@ import (
 
 // The buckets:
 //
-//	meta                       "format" → 1; "seal" → the sealed data key
-//	refs    chain ‖ account    "head" → version ‖ header
-//	                           leaves: position → leaf
-//	                           ids:    ID → position
-//	keys    chain ‖ account ‖ address → sealed key
-//	lanes   chain ‖ account ‖ lane → end of its lease in Unix nanoseconds, 0 after a release ‖ holder;
-//	        not there before a lane was leased
+//	meta                         "format" → 2; "seal" → the sealed data key
+//	accounts  chain ‖ account    "head" → version ‖ header
+//	                             leaves: position → leaf
+//	                             ids:    ID → position
+//	refs      what format 1 had instead of accounts; empty
+//	keys      chain ‖ account ‖ address → sealed key
+//	lanes     chain ‖ account ‖ lane → end of its lease in Unix nanoseconds, 0 after a release ‖ holder;
+//	          not there before a lane was leased
 //
 // Numbers are big-endian, so that keys are in the order of a listing.
 var (
-	metaBucket   = []byte("meta")
-	refsBucket   = []byte("refs")
-	keysBucket   = []byte("keys")
-	lanesBucket  = []byte("lanes")
-	leavesBucket = []byte("leaves")
-	idsBucket    = []byte("ids")
+	metaBucket     = []byte("meta")
+	accountsBucket = []byte("accounts")
+	keysBucket     = []byte("keys")
+	lanesBucket    = []byte("lanes")
+	leavesBucket   = []byte("leaves")
+	idsBucket      = []byte("ids")
 
 	formatKey = []byte("format")
 	sealKey   = []byte("seal")
 	headKey   = []byte("head")
 )
-
-// format makes the buckets of a new store.
-func format(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{metaBucket, refsBucket, keysBucket} {
-		if _, err := tx.CreateBucket(name); err != nil {
-			return err
-		}
-	}
-	return tx.Bucket(metaBucket).Put(formatKey, []byte{1})
-}
 
 // lockTimeout bounds the wait for programs that have the file open without our locks.
 const lockTimeout = 5 * time.Second
@@ -72,25 +63,6 @@ func openData(path string, readOnly bool, openFile func(string, int, os.FileMode
 	return nil, fmt.Errorf("open session data: %w", err)
 }
 
-// checkFormat looks whether the data is a session store's, and all there.
-func checkFormat(tx *bbolt.Tx) error {
-	info, err := os.Stat(tx.DB().Path())
-	if err != nil {
-		return err
-	}
-	if have, want := info.Size(), tx.Size(); have < want {
-		return damaged("%s has %d bytes, the data %d", tx.DB().Path(), have, want)
-	}
-	meta := tx.Bucket(metaBucket)
-	if meta == nil || tx.Bucket(refsBucket) == nil || tx.Bucket(keysBucket) == nil {
-		return damaged("the file has not the parts of a session store")
-	}
-	if have := meta.Get(formatKey); !bytes.Equal(have, []byte{1}) {
-		return fmt.Errorf("the data has format %x, this version knows 1; use the version that wrote it", have)
-	}
-	return nil
-}
-
 const refSize = 8 + common.AddressLength
 
 func refKey(ref session.Ref) []byte {
@@ -112,7 +84,7 @@ type sessions struct{ *bbolt.Bucket }
 
 // sessionsOf returns nil for an account that was never stored.
 func sessionsOf(tx *bbolt.Tx, ref session.Ref) *sessions {
-	if b := tx.Bucket(refsBucket).Bucket(refKey(ref)); b != nil {
+	if b := tx.Bucket(accountsBucket).Bucket(refKey(ref)); b != nil {
 		return &sessions{b}
 	}
 	return nil

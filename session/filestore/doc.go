@@ -18,6 +18,12 @@
 // committed. A reader that holds sessions, for a signature, keeps changes waiting until it is done, and
 // whoever wants to hold some next waits for the change; readers wait for the few milliseconds of a commit.
 //
+// # Formats
+//
+// [Open] brings data of an earlier format to the one of now, in one change and forward only. A program of the
+// earlier format that reads along finds no sessions any more to sign with; one of this package refuses data
+// of a later format, when it opens it and at its next look. [OpenReadOnly] upgrades nothing.
+//
 // # Keys
 //
 // Keys are stored sealed under a data key, each bound to its chain, account and address. The data key is

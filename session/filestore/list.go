@@ -27,7 +27,7 @@ func list(ctx context.Context, tx *bbolt.Tx, query *session.Query, from storekit
 	if first := (session.Ref{ChainID: query.ChainID, Account: query.Account}); query.ChainID != 0 && storekit.CompareRefs(first, from.Ref) > 0 {
 		from = storekit.Place{Ref: first}
 	}
-	cursor := tx.Bucket(refsBucket).Cursor()
+	cursor := tx.Bucket(accountsBucket).Cursor()
 	for key, _ := cursor.Seek(refKey(from.Ref)); key != nil; key, _ = cursor.Next() {
 		ref, err := parseRef(key)
 		if err != nil {

@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -78,7 +79,7 @@ func (r *reader) enter(ctx context.Context, holds int) (*bbolt.DB, error) {
 		if err != nil {
 			return nil, err
 		}
-		db, err := openData(r.path, true, os.OpenFile)
+		db, err := r.open()
 		if err != nil {
 			unlock()
 			return nil, err
@@ -88,6 +89,18 @@ func (r *reader) enter(ctx context.Context, holds int) (*bbolt.DB, error) {
 	r.users++
 	r.holds += holds
 	return r.db, nil
+}
+
+// open opens data that may have been brought to a later format since the last time.
+func (r *reader) open() (*bbolt.DB, error) {
+	db, err := openData(r.path, true, os.OpenFile)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.View(checkFormat); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
 
 func (r *reader) leave(holds int) error {

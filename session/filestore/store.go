@@ -51,9 +51,11 @@ type file interface {
 	close() error
 }
 
-// Open opens the store in dir for reading and writing, and makes it if there is none. Another process that
-// has it open is an error matching [ErrInUse], a directory or file that others can read is one with the
-// command that helps, and a Sealer that does not open the keys is one matching [seal.ErrOpen].
+// Open opens the store in dir for reading and writing, and makes it if there is none. Data of an earlier
+// format is brought to the one of now, forward only; processes of earlier programs that read along find no
+// sessions any more, and those of this one refuse data of a later format. Another process that has it open is
+// an error matching [ErrInUse], a directory or file that others can read is one with the command that helps,
+// and a Sealer that does not open the keys is one matching [seal.ErrOpen].
 func Open(dir string, config Config) (*Store, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("%w: open session store without a directory; Default opens that of the user", policy.ErrInvalid)
@@ -94,7 +96,7 @@ func Default(config Config) (*Store, error) {
 
 func open(dir string, f file, config Config) (*Store, error) {
 	s := &Store{dir: dir, file: f, keys: keyring{sealer: hide(config.Sealer), rotating: semaphore.NewWeighted(1)}}
-	err := s.file.view(context.Background(), checkFormat)
+	err := upgrade(context.Background(), s.file)
 	if err == nil {
 		err = s.unlock(context.Background())
 	}

@@ -7,7 +7,7 @@
 // # Changes
 //
 // A change is a compare-and-set in one statement and one round trip: it is made by the database, in a
-// function (sesame_apply in schema/0001_sessions.sql), if the sessions are still at the version that the
+// function (sesame_apply in schema/0002_suspend.sql), if the sessions are still at the version that the
 // change was decided on. What one replica has committed, all see at once; a replica caches no sessions beyond
 // their version.
 //
@@ -25,7 +25,9 @@
 //
 // [Open] makes and upgrades the tables, which are named sesame_…, in the first schema of search_path.
 // Replicas may start at once: one of them does it. A role that may only select, insert, update and delete
-// suffices once it is done. A program refuses a schema that is newer than it knows.
+// suffices once it is done. Steps go forward only. A program refuses a schema that is newer than it knows,
+// and one that runs already is refused by the database, from its next signature or change on, with an error
+// matching [ErrSchema]: replicas of one database are updated together.
 //
 // PostgreSQL 13 or newer is needed. A pooler such as PgBouncer may stand in between in transaction mode, if
 // default_query_exec_mode=exec is in the connection string.

@@ -12,8 +12,12 @@ import (
 	"github.com/go-sesame/sesame/session"
 )
 
-// ErrSchema means that the database's schema is of a newer version than this package knows.
+// ErrSchema means that the database's schema is of a newer version than this package knows. Nothing is signed
+// or changed with it.
 var ErrSchema = errors.New("session schema is newer than the program")
+
+// refusedProgram is the SQLSTATE with which the schema's functions refuse a program that is behind it.
+const refusedProgram = "SES01"
 
 // waysOut says what to do about an SQLSTATE of the server's.
 var waysOut = map[string]string{
@@ -44,6 +48,9 @@ func explain(doing string, config *pgx.ConnConfig, err error) error {
 	}
 	if text != err.Error() || refused != nil {
 		err = &redacted{text, cause}
+	}
+	if code(err) == refusedProgram {
+		return fmt.Errorf("%s: %w: %w", doing, ErrSchema, err)
 	}
 	if way, ok := waysOut[code(err)]; ok && !strings.HasSuffix(text, way) {
 		return fmt.Errorf("%s: %w; %s", doing, err, way)

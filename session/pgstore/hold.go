@@ -18,7 +18,7 @@ const (
 	// releaseTime bounds giving a held session back when the caller's context is over already.
 	releaseTime = 5 * time.Second
 
-	lockShared = `select pg_advisory_xact_lock_shared(sesame_lock('session', $1, $2))`
+	lockShared = `select pg_advisory_xact_lock_shared(sesame_lock(` + program + `, 'session', $1, $2))`
 )
 
 // Hold implements [session.Store]. Several may hold an account's sessions at once; a change of them waits for

@@ -15,7 +15,7 @@ import (
 
 const (
 	// One at a time leases lanes of an account, so that a lane which is free is not missed.
-	lockLanes = `select pg_advisory_xact_lock(sesame_lock('lanes', $1, $2))`
+	lockLanes = `select pg_advisory_xact_lock(sesame_lock(` + program + `, 'lanes', $1, $2))`
 
 	leaseLane = `with free as (
 			select lane from sesame_lanes where chain_id = $1 and account = $2 and ends_at <= clock_timestamp()

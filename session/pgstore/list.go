@@ -98,6 +98,9 @@ func selectListed(query *session.Query, from storekit.Place) (sql string, argume
 		c.add("key = %", query.Key[:])
 	}
 	c.status(query.Status, query.At.Unix())
+	if query.Standing {
+		c.add("status = 3 and in_tree") // as the index has it
+	}
 	if !query.ExpiresBefore.IsZero() {
 		c.add("valid_until > 0 and valid_until < %", ceilSeconds(query.ExpiresBefore))
 	}

@@ -2,7 +2,9 @@ package pgstore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/jackc/pgx/v5"
@@ -14,7 +16,8 @@ import (
 const (
 	selectVersion = `select version from sesame_sessions where chain_id = $1 and account = $2`
 
-	selectSession = `select version, root, tree_order, pending_root, pending_op, pending_nonce, pending_add, pending_remove
+	selectSession = `select version, root, tree_order, pending_root, pending_op, pending_nonce, pending_add, pending_remove,
+			pending_operation::text, pending_until
 		from sesame_sessions where chain_id = $1 and account = $2`
 
 	selectLeaves = `select ` + leafColumns + ` from sesame_leaves where chain_id = $1 and account = $2 order by position`
@@ -76,7 +79,9 @@ func ignoreNoRows(err error) error {
 func scanSession(row pgx.Row, state *session.State) error {
 	var root, pendingRoot, pendingOp, pendingNonce []byte
 	var order, add, remove [][]byte
-	if err := row.Scan(&state.Version, &root, &order, &pendingRoot, &pendingOp, &pendingNonce, &add, &remove); err != nil {
+	var operation *string
+	var until uint64
+	if err := row.Scan(&state.Version, &root, &order, &pendingRoot, &pendingOp, &pendingNonce, &add, &remove, &operation, &until); err != nil {
 		return err
 	}
 	state.Root = common.BytesToHash(root)
@@ -87,8 +92,14 @@ func scanSession(row pgx.Row, state *session.State) error {
 			OpHash: common.BytesToHash(pendingOp),
 			Add:    stringsOf(add),
 			Remove: stringsOf(remove),
+			Until:  until,
 		}
 		state.Pending.Nonce.SetBytes(pendingNonce)
+		if operation != nil {
+			if err := json.Unmarshal([]byte(*operation), &state.Pending.Operation); err != nil {
+				return fmt.Errorf("pending operation: %w", err)
+			}
+		}
 	}
 	return nil
 }

@@ -16,6 +16,10 @@ import (
 //go:embed schema/*.sql
 var migrations embed.FS
 
+// program is the version of the schema that the statements here are for: how many steps there are. The
+// functions that signing and changing go through are told, and refuse a program that is behind.
+const program = "2"
+
 const (
 	// migrationLock and rotationLock are the advisory locks of whoever changes the schema or seals keys anew:
 	// "sesame" in ASCII, and a number.

@@ -29,6 +29,8 @@ func Start(q *session.Query) (Place, error) {
 		return Place{}, fmt.Errorf("%w: page of %d leaves, want 1 to %d", policy.ErrInvalid, q.Limit, MaxPage)
 	case q.Status > session.StatusExpired:
 		return Place{}, fmt.Errorf("%w: cannot list sessions of %s", policy.ErrInvalid, q.Status)
+	case q.Standing && q.Status != 0 && q.Status != session.StatusRevoked:
+		return Place{}, fmt.Errorf("%w: cannot list sessions that are revoked but still stand on chain and %s at once", policy.ErrInvalid, q.Status)
 	}
 	return parsePlace(q.Cursor)
 }
@@ -70,6 +72,8 @@ func matches(q *session.Query, leaf *session.Leaf) bool {
 	case q.Key != common.Address{} && leaf.Key != q.Key:
 		return false
 	case q.Status != 0 && leaf.StatusAt(moment(q)) != q.Status:
+		return false
+	case q.Standing && !leaf.Standing():
 		return false
 	case !q.ExpiresBefore.IsZero() && (endless || !end.Before(q.ExpiresBefore)):
 		return false

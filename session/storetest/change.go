@@ -169,13 +169,16 @@ func (c *Config) testRefusedChanges(t *testing.T) {
 func (c *Config) testEveryField(t *testing.T) {
 	store, ref := c.Open(t), c.ref(0)
 	pending := &session.PendingRoot{
-		Root:   common.HexToHash("0x03"),
-		OpHash: common.HexToHash("0x04"),
-		Nonce:  *uint256.MustFromHex("0xffffffffffffffffffffffffffffffffffffffffffffffff0000000000000007"),
-		Add:    []string{"a", "b"},
-		Remove: []string{"c"},
+		Root:      common.HexToHash("0x03"),
+		OpHash:    common.HexToHash("0x04"),
+		Nonce:     *uint256.MustFromHex("0xffffffffffffffffffffffffffffffffffffffffffffffff0000000000000007"),
+		Operation: newOperation(),
+		Until:     policy.MaxTime,
+		Add:       []string{"a", "b"},
+		Remove:    []string{"c"},
 	}
 	requireFilled(t, *pending)
+	requireFilled(t, *pending.Operation)
 	full := newLeaf(1)
 	full.Function = `function f(string "é<&>")`
 	requireFilled(t, full)
@@ -246,16 +249,18 @@ func treeOf(leaves ...session.Leaf) (ids []string, root common.Hash) {
 func (c *Config) testNoSharedMemory(t *testing.T) {
 	store, ref := c.Open(t), c.ref(0)
 	leaf := newLeaf(0)
-	pending := &session.PendingRoot{Root: common.HexToHash("0x05"), Add: []string{leaf.ID}}
+	pending := &session.PendingRoot{Root: common.HexToHash("0x05"), Operation: newOperation(), Add: []string{leaf.ID}}
 	order := []string{leaf.ID}
 	state := apply(t, store, ref, session.Change{Header: session.Header{Order: order, Pending: pending}, Put: []session.Leaf{leaf}})
 	want := state.Clone()
 
 	leaf.Data[0] ^= 0xff
 	pending.Add[0], order[0] = "changed by the caller", "changed by the caller"
+	pending.Operation.Signature[0] ^= 0xff
 	require.Equal(t, want, load(t, store, ref, want.Version), "what Apply was given")
 	state.Leaves[0].Data[1] ^= 0xff
 	state.Leaves[0].ID = "changed by the caller"
+	state.Pending.Operation.Signature[0] ^= 0xff
 	state.Pending.Add[0], state.Order[0] = "changed by the caller", "changed by the caller"
 	require.Equal(t, want, load(t, store, ref, want.Version), "what Load returned")
 }

@@ -45,6 +45,7 @@ func Run(t *testing.T, c Config) {
 	t.Run("many leaves", c.testLarge)
 	t.Run("reopen", c.testReopen)
 	t.Run("keyring", c.testKeyring)
+	t.Run("suspend", c.testSuspend)
 	t.Run("list", c.testList)
 	t.Run("lanes", c.testLanes)
 	t.Run("close", c.testClose)

@@ -189,7 +189,7 @@ func crashStep(n int, state *session.State) *session.Change {
 	random := rand.New(rand.NewPCG(uint64(n), 1))
 	change := &session.Change{Header: session.Header{
 		Root:    crypto.Keccak256Hash(state.Root[:]),
-		Pending: &session.PendingRoot{OpHash: common.BigToHash(bigInt(n))},
+		Pending: &session.PendingRoot{OpHash: common.BigToHash(bigInt(n)), Operation: newOperation(), Until: uint64(n)},
 	}}
 	if len(state.Leaves) > 20 {
 		change.Delete = []string{state.Leaves[random.IntN(10)].ID, state.Leaves[10].ID}

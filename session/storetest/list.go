@@ -39,6 +39,8 @@ func (c *Config) testList(t *testing.T) {
 		"unknown key":       {Key: common.HexToAddress("0x01")},
 		"pending":           {Status: session.StatusPending, Limit: 3},
 		"revoked":           {Status: session.StatusRevoked},
+		"standing":          {Standing: true, Limit: 1},
+		"standing, revoked": {Standing: true, Status: session.StatusRevoked, ChainID: one},
 		"active":            {Status: session.StatusActive, At: soon},
 		"expired":           {Status: session.StatusExpired, At: soon.Add(time.Second), Limit: 3},
 		"expires before":    {ExpiresBefore: soon.Add(time.Nanosecond), Limit: 3},
@@ -62,6 +64,7 @@ func (c *Config) fill(t *testing.T, store session.Store) (all []session.Listed) 
 		leaves := newLeaves(i, i+6)
 		leaves[1].Status, leaves[1].InTree = session.StatusPending, false
 		leaves[2].Status = session.StatusRevoked
+		leaves[5].Status, leaves[5].InTree = session.StatusRevoked, false
 		leaves[3].ValidUntil = 0
 		apply(t, store, ref, session.Change{Put: leaves})
 		for position := range leaves {
@@ -106,6 +109,7 @@ func requireRefused(t *testing.T, lister session.Lister) {
 		"negative limit": {Limit: -1},
 		"large limit":    {Limit: storekit.MaxPage + 1},
 		"unknown status": {Status: 77},
+		"contradiction":  {Standing: true, Status: session.StatusActive},
 		"cursor":         {Cursor: "not a cursor"},
 		"short cursor":   {Cursor: "AAAA"},
 	} {

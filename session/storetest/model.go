@@ -91,6 +91,9 @@ func randomHeader(random *rand.Rand) (h session.Header) {
 	h.Root = common.BigToHash(bigInt(random.IntN(3)))
 	if random.IntN(2) == 0 {
 		h.Pending = &session.PendingRoot{Root: common.BigToHash(bigInt(random.IntN(1000))), OpHash: common.BigToHash(bigInt(random.IntN(1000)))}
+		if random.IntN(2) == 0 {
+			h.Pending.Operation, h.Pending.Until = newOperation(), uint64(random.IntN(1000))
+		}
 		for range random.IntN(3) {
 			h.Pending.Add = append(h.Pending.Add, fmt.Sprint("added-", random.IntN(10)))
 		}

@@ -31,8 +31,11 @@
 //
 // The SDK builds its tree over all of leafNodes, so these are the leaves in the account's tree and no others:
 // its proofs hold as long as the stored root is on chain, and a root it sets does not bring a revoked leaf
-// back. Leaves that wait for their operation, and tombstones, are kept apart in the field "sesame", which the
-// SDK ignores and preserves; so are fields of the SDK that mean nothing here.
+// back. Leaves that wait for their operation, and tombstones that have left the tree, are kept apart in the
+// field "sesame", which the SDK ignores and preserves; so are fields of the SDK that mean nothing here.
+//
+// The field has a form of its own. What earlier programs wrote is read, and written in the form of now at the
+// next change; a program that knows only an earlier form stops at a file that was changed since.
 //
 // Files are written with mode 0600, directories with 0700.
 //

@@ -65,7 +65,8 @@ func (n *node) update(leaf session.Leaf) *node {
 		for field, value := range n.raw {
 			next.raw[field] = value
 		}
-		if leaf.Status == n.leaf.Status && leaf.ValidUntil == n.leaf.ValidUntil { // what EXPIRED means depends on both
+		// What EXPIRED means depends on both, and on the time: of a tombstone it would not stay one.
+		if leaf.Status == n.leaf.Status && leaf.ValidUntil == n.leaf.ValidUntil && (leaf.Status != session.StatusRevoked || n.word != expired) {
 			next.word = n.word
 		}
 	}

@@ -29,9 +29,17 @@ type sessions struct {
 // extensionField holds, in a file and in a leaf node, what the SDK's format has no place for.
 const extensionField = "sesame"
 
+// extensionFormat is the form of the extension that this package writes. What changes in a form:
+//
+//	2  chainID is a number, which programs of form 1 do not read: they stop at a file that was changed since,
+//	   instead of losing what a pending change has now, its operation and its end
+const extensionFormat = 2
+
 // extension is what this package adds to the file.
 type extension struct {
-	ChainID hexutil.Uint64 `json:"chainID"`
+	// Format is not there in form 1.
+	Format  int          `json:"format"`
+	ChainID lenientChain `json:"chainID"`
 	// Writes counts the changes from here, so that no two versions are alike.
 	Writes uint64 `json:"writes"`
 	// Digest is of root and leaf nodes as they were written here. A file with another digest was changed by
@@ -45,6 +53,17 @@ type extension struct {
 	Granted []string `json:"granted,omitempty"`
 	// Apart are the leaves outside the tree, by position.
 	Apart []apart `json:"apart,omitempty"`
+}
+
+// lenientChain is a chain ID, which form 1 has as a string in 0x-hex.
+type lenientChain uint64
+
+// UnmarshalJSON reads either form.
+func (c *lenientChain) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '"' {
+		return (*hexutil.Uint64)(c).UnmarshalJSON(text)
+	}
+	return json.Unmarshal(text, (*uint64)(c))
 }
 
 type apart struct {
@@ -100,8 +119,12 @@ func (f *sessions) parseExtension(ref session.Ref) (own extension, err error) {
 	if !ok {
 		return own, nil
 	}
-	if err := json.Unmarshal(raw, &own); err != nil {
+	err = json.Unmarshal(raw, &own)
+	if err != nil && own.Format <= extensionFormat {
 		return own, &FormatError{Entry: extensionField, Problem: err.Error()}
+	}
+	if own.Format > extensionFormat {
+		return own, &FormatError{Entry: extensionField, Problem: fmt.Sprintf("has form %d, this program knows up to %d; update the program", own.Format, extensionFormat)}
 	}
 	if uint64(own.ChainID) != ref.ChainID {
 		return own, &FormatError{Problem: fmt.Sprintf("holds sessions on chain %d, the store was opened for chain %d; keep a directory for each chain", own.ChainID, ref.ChainID)}
@@ -251,7 +274,7 @@ func (f *sessions) apply(change *session.Change) error {
 // marshal writes the file: the leaves in the tree where the SDK looks for them and in the tree's order, the
 // others apart.
 func (f *sessions) marshal(ref session.Ref) (_ []byte, err error) {
-	own := extension{ChainID: hexutil.Uint64(ref.ChainID), Writes: f.writes, Pending: f.header.Pending, Order: f.header.Order}
+	own := extension{Format: extensionFormat, ChainID: lenientChain(ref.ChainID), Writes: f.writes, Pending: f.header.Pending, Order: f.header.Order}
 	var inTree []*node
 	for i, n := range f.nodes {
 		if n.leaf.InTree {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/merkle"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/memstore"
@@ -48,8 +49,13 @@ func openNew(t *testing.T, chainID uint64) (store *tsstore.Store, dir string) {
 type chain struct{ root common.Hash }
 
 func (c *chain) SessionRoot(context.Context, common.Address) (common.Hash, error) { return c.root, nil }
-func (c *chain) SessionRootAndNonce(context.Context, common.Address, *uint256.Int) (common.Hash, bool, error) {
-	return c.root, true, nil
+func (c *chain) SessionRootAndNonce(context.Context, common.Address, *uint256.Int) (session.OnChain, error) {
+	return session.OnChain{Root: c.root, NonceUsed: true}, nil
+}
+
+func (c *chain) SessionContracts() (entryPoint, manager common.Address) {
+	d := contracts.Deployed()
+	return d.EntryPoint, d.SessionKeyManager
 }
 
 // requireProves requires that the leaf signs, and that its proof leads to root.

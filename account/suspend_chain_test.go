@@ -1,0 +1,174 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
+	"github.com/go-sesame/sesame/paymaster"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// stillStands is what a revocation says that stopped the sessions and got no further.
+const stillStands = "; the sessions are stopped here and never sign again, but still stand on chain until the owner's revocation lands: "
+
+// silentOwner never signs.
+type silentOwner struct{ account.Owner }
+
+func (silentOwner) SignMessage(ctx context.Context, _ []byte) ([]byte, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestARevocationStopsTheSessionWhateverElseFails has each thing fail that the revocation's operation needs:
+// the session is stopped all the same, at every replica, and revoked on chain by the next Revoke.
+func TestARevocationStopsTheSessionWhateverElseFails(t *testing.T) {
+	w := newWorld(t)
+	refusing, err := accounttest.StartPaymaster(accounttest.PaymasterConfig{Chain: w.chain, Policy: func(*userop.Operation) error { return errors.New("budget is spent") }})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, refusing.Close()) })
+	with := func(change func(*account.Config)) *account.OwnedAccount {
+		config := w.config
+		change(&config)
+		client, err := account.NewClient(config)
+		require.NoError(t, err)
+		return client.OwnedAccount(account.KeyOwner(w.ownerKey))
+	}
+	silent := w.client.OwnedAccount(silentOwner{account.KeyOwner(w.ownerKey)})
+	for _, test := range []struct {
+		id    string
+		owner *account.OwnedAccount
+		opts  []account.Option
+	}{
+		{id: "bundler down", owner: with(func(c *account.Config) { c.Bundler = deadBundler{} })},
+		{id: "node down", owner: with(func(c *account.Config) { c.Chain = deadChain{} })},
+		{id: "not sponsored", owner: with(func(c *account.Config) { c.Paymaster = paymaster.New(refusing.URL()) })},
+		{id: "signer silent", owner: silent},
+		{id: "options contradict", owner: w.owner, opts: []account.Option{account.WithSession()}},
+	} {
+		t.Run(test.id, func(t *testing.T) {
+			sess := w.grant(t, []policy.Policy{session.Named(test.id, w.nftPolicy())})
+			replica, err := session.Open(t.Context(), w.store, w.user.Ref())
+			require.NoError(t, err)
+			call := []account.Call{w.mint(t, w.user.Address())}
+			_, err = w.send(t, call, account.WithSession(replica.ByID(test.id)))
+			require.NoError(t, err)
+
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err = test.owner.Revoke(ctx, sess, test.id, append(test.opts, account.Sponsored())...)
+			doubt := sess.Pending() != nil // the operation was given away, and its fate is not known
+			if doubt {
+				require.ErrorContains(t, err, stillStands+"once the change that waits for the chain is settled, call Revoke again for those that do")
+			} else {
+				require.ErrorContains(t, err, stillStands+"call Revoke again")
+			}
+			_, err = w.send(t, call, account.WithSession(replica.ByID(test.id)), account.Unchecked())
+			require.ErrorIs(t, err, session.ErrRevoked)
+			require.ErrorContains(t, err, "it still stands on chain until its owner's revocation lands")
+			page, err := w.store.List(t.Context(), session.Query{Standing: true})
+			require.NoError(t, err)
+			require.Len(t, page.Items, 1)
+
+			var tx *userop.Pending
+			if doubt { // which is ended by sending what was kept of it
+				tx, err = w.client.Sender().Resend(t.Context(), sess.Pending().Operation)
+			} else {
+				tx, err = w.owner.Revoke(t.Context(), sess, test.id, account.Sponsored())
+			}
+			require.NoError(t, err)
+			require.NoError(t, activate(t.Context(), sess.On(w.client), tx))
+			page, err = w.store.List(t.Context(), session.Query{Standing: true})
+			require.NoError(t, err)
+			require.Empty(t, page.Items)
+			_, err = w.owner.Revoke(t.Context(), sess, test.id, account.Sponsored())
+			require.ErrorIs(t, err, session.ErrRevoked)
+			require.NotContains(t, err.Error(), stillStands, "it is gone on chain too")
+		})
+	}
+}
+
+// TestARevocationBesideAGrantThatIsUnderWay stops what stands and what is being granted, and follows once the
+// grant has landed.
+func TestARevocationBesideAGrantThatIsUnderWay(t *testing.T) {
+	w := newWorld(t)
+	second := w.nftPolicy()
+	second.Window = policy.Forever()
+	w.grant(t, []policy.Policy{session.Named("first", w.nftPolicy())})
+	sess, grant, err := w.owner.Grant(t.Context(), w.store, []policy.Policy{session.Named("second", second), session.Named("token", w.tokenPolicy())}, account.Sponsored())
+	require.NoError(t, err)
+	pending := sess.Pending()
+	require.NotNil(t, pending.Operation)
+	require.NotZero(t, pending.Until, "the sponsorship's end")
+
+	_, err = w.owner.RevokeEach(t.Context(), sess, []string{"first", "second"}, account.Sponsored())
+	require.ErrorIs(t, err, session.ErrPending)
+	require.ErrorContains(t, err, "waits for operation "+pending.OpHash.Hex()+"; call Reconcile to settle it"+stillStands+"once the change that waits for the chain is settled, call Revoke again for those that do")
+	require.Equal(t, pending, sess.Pending())
+
+	require.NoError(t, activate(t.Context(), sess, grant))
+	call := []account.Call{w.mint(t, w.user.Address())}
+	for _, id := range []string{"first", "second"} {
+		leaf, err := sess.ByID(id).Leaf()
+		require.NoError(t, err)
+		require.True(t, leaf.Standing(), "it landed, and is stopped here")
+		_, err = w.send(t, call, account.WithSession(sess.ByID(id)), account.Unchecked())
+		require.ErrorIs(t, err, session.ErrRevoked)
+	}
+	_, err = w.send(t, []account.Call{w.mintTokens(t, 1)}, account.WithSession(sess.ByID("token")))
+	require.NoError(t, err)
+
+	tx, err := w.owner.RevokeEach(t.Context(), sess, []string{"first", "second"}, account.Sponsored())
+	require.NoError(t, err)
+	require.NoError(t, activate(t.Context(), sess, tx))
+	_, err = w.send(t, []account.Call{w.mintTokens(t, 1)}, account.WithSession(sess.ByID("token")))
+	require.NoError(t, err)
+
+	_, grant, err = w.owner.Grant(t.Context(), w.store, []policy.Policy{session.Named("third", second)}, account.Sponsored())
+	require.NoError(t, err)
+	require.NoError(t, sess.Refresh(t.Context()))
+	_, err = w.owner.RevokeAll(t.Context(), sess, account.Sponsored())
+	require.ErrorIs(t, err, session.ErrPending)
+	require.ErrorContains(t, err, stillStands)
+	require.NoError(t, activate(t.Context(), sess, grant))
+	for _, leaf := range sess.Leaves() {
+		require.Equal(t, session.StatusRevoked, leaf.Status, leaf.ID)
+	}
+}
+
+// TestAGrantWhoseSponsorshipIsOverIsUndone has a grant be given to a bundler that never sends it: until the
+// chain's blocks are past its end it may land, and then it never does.
+func TestAGrantWhoseSponsorshipIsOverIsUndone(t *testing.T) {
+	w := newWorld(t)
+	config := w.config
+	config.Bundler = deadBundler{}
+	client, err := account.NewClient(config)
+	require.NoError(t, err)
+	owner := client.OwnedAccount(account.KeyOwner(w.ownerKey))
+	_, _, err = owner.Grant(t.Context(), w.store, []policy.Policy{session.Named("minting", w.nftPolicy())}, account.Sponsored())
+	require.True(t, userop.MayBeAccepted(err), err)
+
+	sess, err := session.Open(t.Context(), w.store, w.user.Ref(), session.WithChain(w.client))
+	require.NoError(t, err)
+	until := sess.Pending().Until
+	require.ErrorIs(t, sess.Reconcile(t.Context()), session.ErrPending)
+
+	kept := sess.Pending().Operation
+	require.NoError(t, w.chain.AdjustTime(2*time.Hour)) // a sponsorship is good for one
+	w.chain.Commit()
+	now, err := w.chain.Now(t.Context())
+	require.NoError(t, err)
+	require.Greater(t, uint64(now.Unix()), until)
+	require.NoError(t, sess.Reconcile(t.Context()))
+	require.Nil(t, sess.Pending())
+	require.Empty(t, sess.Leaves())
+	_, err = w.client.Sender().Resend(t.Context(), kept)
+	require.ErrorContains(t, err, "AA32", "and the contracts agree")
+}

@@ -1,0 +1,120 @@
+-- The change of the root that waits for the chain keeps its signed operation, and when that ends.
+alter table sesame_sessions
+    add column pending_operation json,                    -- null where it was not kept
+    add column pending_until     bigint not null default 0 -- unix seconds, 0 where no end is known
+        check (pending_until >= 0),
+    add check (pending_root is not null or (pending_operation is null and pending_until = 0));
+
+-- For listings of what was revoked here and still stands on chain.
+create index sesame_leaves_standing on sesame_leaves (chain_id, account, position) where status = 3 and in_tree;
+
+-- Programs of the first schema ask for their locks by this, and so does the sesame_apply that they call: they
+-- can neither sign nor change anything any more, and are told why.
+create or replace function sesame_lock(what text, for_chain bigint, for_account bytea) returns bigint
+language plpgsql as $$
+begin
+    raise exception using errcode = 'SES01',
+        message = 'session schema is newer than the program: it is version 2, the program knows up to 1; update the program';
+end
+$$;
+
+-- The advisory lock of a session or of its lanes, for a program of that schema. Each step that changes what a
+-- program has to know of sessions replaces it, so that programs from before the step stop at their next
+-- signature. For what the lock is, see the first schema.
+create function sesame_lock(program integer, what text, for_chain bigint, for_account bytea) returns bigint
+language plpgsql as $$
+begin
+    if program <> 2 then
+        raise exception using errcode = 'SES01',
+            message = 'it is version 2, the program knows up to ' || program || '; update the program';
+    end if;
+    return hashtextextended('sesame ' || what || ' ' || for_chain || ' ' || encode(for_account, 'hex'), 0);
+end
+$$;
+
+-- Changes a session from the wanted version to the next, or not at all. Returns the version that it
+-- has now, whether the change was made, and the first ID to delete that is none of the session's.
+create function sesame_apply(
+    program integer, for_chain bigint, for_account bytea, want bigint,
+    new_root bytea, new_order bytea[],
+    new_pending_root bytea, new_pending_op bytea, new_pending_nonce bytea, new_pending_add bytea[], new_pending_remove bytea[],
+    new_pending_operation json, new_pending_until bigint,
+    put_id bytea[], put_status smallint[], put_in_tree boolean[], put_until bigint[], put_after bigint[],
+    put_module bytea[], put_key bytea[], put_data bytea[], put_function bytea[],
+    delete_id bytea[],
+    out have bigint, out done boolean, out missing bytea
+) language plpgsql as $$
+declare
+    size    bigint;  -- how many leaves there were; the first free position
+    gap     bigint;  -- the first position from which on there may be gaps
+    deleted bigint := 0;
+    added   bigint := 0;
+begin
+    done := false;
+    perform pg_advisory_xact_lock(sesame_lock(program, 'session', for_chain, for_account));
+    select version, leaves into have, size from sesame_sessions where chain_id = for_chain and account = for_account;
+    have := coalesce(have, 0);
+    size := coalesce(size, 0);
+    if have <> want then
+        return;
+    end if;
+
+    if cardinality(delete_id) > 0 then
+        select unnest(delete_id) except select id from sesame_leaves where chain_id = for_chain and account = for_account
+            into missing limit 1;
+        if found then
+            return;
+        end if;
+        with gone as (
+            delete from sesame_leaves where chain_id = for_chain and account = for_account and id = any (delete_id)
+            returning position
+        )
+        select count(*), min(position) into deleted, gap from gone;
+    end if;
+
+    if cardinality(put_id) > 0 then
+        with put as (
+            insert into sesame_leaves as l (chain_id, account, position,
+                    id, status, in_tree, valid_until, valid_after, module, key, data, function)
+                select for_chain, for_account, size + p.n - 1,
+                    p.id, p.status, p.in_tree, p.valid_until, p.valid_after, p.module, p.key, p.data, p.function
+                from unnest(put_id, put_status, put_in_tree, put_until, put_after, put_module, put_key, put_data, put_function)
+                    with ordinality as p (id, status, in_tree, valid_until, valid_after, module, key, data, function, n)
+                on conflict (chain_id, account, id) do update set
+                    status = excluded.status, in_tree = excluded.in_tree, valid_until = excluded.valid_until, valid_after = excluded.valid_after,
+                    module = excluded.module, key = excluded.key, data = excluded.data, function = excluded.function
+                returning l.position
+        )
+        select count(*) into added from put where position >= size;
+        if added between 1 and cardinality(put_id) - 1 then
+            gap := least(gap, size);
+        end if;
+    end if;
+
+    -- By ctid, so that it does not matter what the planner thinks of the session's size.
+    if gap < size + added then
+        update sesame_leaves l set position = moved.position
+            from (
+                select ctid, position as old, gap - 1 + row_number() over (order by position) as position
+                from sesame_leaves where chain_id = for_chain and account = for_account and position >= gap
+            ) as moved
+            where l.ctid = moved.ctid and moved.position <> moved.old;
+    end if;
+
+    insert into sesame_sessions as s (chain_id, account, version, leaves, root, tree_order,
+            pending_root, pending_op, pending_nonce, pending_add, pending_remove, pending_operation, pending_until)
+        values (for_chain, for_account, want + 1, size - deleted + added, new_root, new_order,
+            new_pending_root, new_pending_op, new_pending_nonce, new_pending_add, new_pending_remove, new_pending_operation, new_pending_until)
+        on conflict (chain_id, account) do update set
+            version = excluded.version, leaves = excluded.leaves, root = excluded.root, tree_order = excluded.tree_order,
+            pending_root = excluded.pending_root, pending_op = excluded.pending_op, pending_nonce = excluded.pending_nonce,
+            pending_add = excluded.pending_add, pending_remove = excluded.pending_remove,
+            pending_operation = excluded.pending_operation, pending_until = excluded.pending_until, changed_at = now()
+        where s.version = want
+        returning s.version into have;
+    if not found then
+        raise serialization_failure using message = 'session changed under its lock';
+    end if;
+    done := true;
+end
+$$;
