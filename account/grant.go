@@ -17,7 +17,8 @@ import (
 
 // Grant gives session keys what the policies say, in one operation of the owner: it enables the session key
 // manager where needed, and with [ForBatches] the batched session router, and sets the session root. The
-// account is deployed with it if it has no code yet.
+// account is deployed with it if it has no code yet. Modules are refused as by [OwnedAccount.EnableModule]:
+// one without code, and the router on an account that holds what anybody could burn then.
 //
 // The new leaves are stored as pending before the operation is sent, in the order of the policies after the
 // ones that are there; call Activate on the returned sessions to wait for the chain. If the operation surely
@@ -25,7 +26,7 @@ import (
 // matching [session.ErrRootMismatch], since replacing it would cancel the sessions under it; [ReplaceRoot]
 // does so all the same.
 func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies []policy.Policy, opts ...Option) (*session.Sessions, *userop.Pending, error) {
-	s, err := newSettings(opts)
+	s, err := newSettings(opts, forBatches, routerDespiteFunds, replaceRoot)
 	if err != nil {
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
 	}
@@ -42,6 +43,9 @@ func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies 
 
 // planGrant decides on the new root, and on the calls that enable what is missing.
 func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, policies []policy.Policy, s *settings) (*session.Sessions, *session.RootChange, []Call, error) {
+	if s.has(routerDespiteFunds) && !s.has(forBatches) {
+		return nil, nil, nil, fmt.Errorf("%w: %s without %s, whose risk it is", ErrConfig, routerDespiteFunds, forBatches)
+	}
 	sess, err := session.OpenOrNew(ctx, store, o.Ref())
 	if err != nil {
 		return nil, nil, nil, err
@@ -51,11 +55,7 @@ func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, polic
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	modules := []common.Address{o.client.contracts.Session.Manager}
-	if s.router {
-		modules = append(modules, o.client.contracts.Session.Router)
-	}
-	calls, err := o.prepareRoot(ctx, sess, modules, s.replaceRoot)
+	calls, err := o.prepareRoot(ctx, sess, s, o.planSessionModules)
 	return sess, plan, calls, err
 }
 
@@ -69,16 +69,19 @@ func (o *OwnedAccount) Revoke(ctx context.Context, sess *session.Sessions, id st
 // RevokeEach is [OwnedAccount.Revoke] for several sessions in one operation. No ID is an error: see
 // [OwnedAccount.RevokeAll].
 func (o *OwnedAccount) RevokeEach(ctx context.Context, sess *session.Sessions, ids []string, opts ...Option) (*userop.Pending, error) {
-	tx, err := o.setRoot(ctx, sess, func() (*session.RootChange, error) { return sess.PlanRevoke(ids...) }, opts)
+	tx, err := o.setRoot(ctx, sess, func() (*session.RootChange, error) { return sess.PlanRevoke(ids...) }, nil, opts)
 	if err != nil {
 		return nil, fmt.Errorf("revoke sessions: %w", err)
 	}
 	return tx, nil
 }
 
-// RevokeAll is [OwnedAccount.Revoke] for every session of the account: the root becomes zero.
+// RevokeAll is [OwnedAccount.Revoke] for every session of the account: the root becomes zero. Where the
+// batched session router is enabled the same operation disables it, since it lets anybody burn the account's
+// funds with or without sessions (see [ForBatches]); [KeepRouter] leaves it. [OwnedAccount.DisableRouter]
+// does that alone.
 func (o *OwnedAccount) RevokeAll(ctx context.Context, sess *session.Sessions, opts ...Option) (*userop.Pending, error) {
-	tx, err := o.setRoot(ctx, sess, sess.PlanRevokeAll, opts)
+	tx, err := o.setRoot(ctx, sess, sess.PlanRevokeAll, o.planRouterOff, opts, keepRouter)
 	if err != nil {
 		return nil, fmt.Errorf("revoke all sessions: %w", err)
 	}
@@ -89,16 +92,16 @@ func (o *OwnedAccount) RevokeAll(ctx context.Context, sess *session.Sessions, op
 // document; no ID means all of them. What that backend revoked is left out as well, and would be granted
 // again: name the IDs unless it revoked none. Call Activate on the sessions as after a grant.
 func (o *OwnedAccount) Restore(ctx context.Context, sess *session.Sessions, ids []string, opts ...Option) (*userop.Pending, error) {
-	tx, err := o.setRoot(ctx, sess, func() (*session.RootChange, error) { return sess.PlanRestore(ids...) }, opts)
+	tx, err := o.setRoot(ctx, sess, func() (*session.RootChange, error) { return sess.PlanRestore(ids...) }, nil, opts)
 	if err != nil {
 		return nil, fmt.Errorf("restore sessions: %w", err)
 	}
 	return tx, nil
 }
 
-// setRoot sends the root that decide makes of the sessions as they are now.
-func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, decide func() (*session.RootChange, error), opts []Option) (*userop.Pending, error) {
-	s, err := newSettings(opts)
+// setRoot sends the root that decide makes of the sessions as they are now, after the calls of modules.
+func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, decide func() (*session.RootChange, error), modules modulePlan, opts []Option, takes ...string) (*userop.Pending, error) {
+	s, err := newSettings(opts, append(takes, replaceRoot)...)
 	if err != nil {
 		return nil, err
 	}
@@ -112,40 +115,46 @@ func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, deci
 	if err != nil {
 		return nil, err
 	}
-	calls, err := o.prepareRoot(ctx, sess, nil, s.replaceRoot)
+	calls, err := o.prepareRoot(ctx, sess, s, modules)
 	if err != nil {
 		return nil, err
 	}
 	return o.changeRoot(ctx, sess, plan, calls, s)
 }
 
-// prepareRoot compares the root on chain with the store's and returns the calls that enable the modules which
-// are not.
-func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Sessions, modules []common.Address, replace bool) ([]Call, error) {
+// modulePlan returns the calls that change the account's modules together with its root.
+type modulePlan func(ctx context.Context, s *settings) ([]Call, error)
+
+// planRouterOff disables the batched session router where it is enabled, unless an option keeps it.
+func (o *OwnedAccount) planRouterOff(ctx context.Context, s *settings) ([]Call, error) {
+	if s.has(keepRouter) {
+		return nil, nil
+	}
+	state, _, err := o.expectedState(ctx)
+	if err != nil || !state.RouterEnabled {
+		return nil, err
+	}
+	call, err := o.disableCall(state, o.client.contracts.Session.Router)
+	if err != nil {
+		return nil, fmt.Errorf("disable the batched session router, which %s leaves: %w", keepRouter, err)
+	}
+	return []Call{call}, nil
+}
+
+// prepareRoot compares the root on chain with the store's, beside planning the calls that change modules.
+func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Sessions, s *settings, modules modulePlan) (calls []Call, err error) {
 	group, ctx := errgroup.WithContext(ctx)
-	if !replace {
+	if !s.has(replaceRoot) {
 		group.Go(func() error { return sess.Confirm(ctx, o.client, 0) })
 	}
-	enabled := make([]bool, len(modules))
-	for i, module := range modules {
+	if modules != nil {
 		group.Go(func() (err error) {
-			enabled[i], err = o.isModuleEnabled(ctx, module)
-			if errors.Is(err, ErrNotDeployed) {
-				err = nil // deployed with this operation, with no module but the owner's
-			}
+			calls, err = modules(ctx, s)
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	var calls []Call
-	for i, module := range modules {
-		if !enabled[i] {
-			calls = append(calls, Call{To: o.address, Data: contracts.EnableModule(module)})
-		}
-	}
-	return calls, nil
+	err = group.Wait()
+	return calls, err
 }
 
 // rollbackTimeout bounds undoing a change after the caller's context ended.

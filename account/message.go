@@ -17,11 +17,11 @@ import (
 // as isValidSignature takes them: abi.encode(bytes moduleSignature, address module).
 type MessageSigner interface {
 	userop.Signer
-	// SignMessage returns the signature of the EIP-191 message. One of 32 bytes, which may be a userOpHash, is
-	// an error matching [ErrPossibleOperation].
+	// SignMessage returns the signature of the EIP-191 message. One of 32 bytes, which may be a userOpHash,
+	// is an error matching [ErrPossibleOperation].
 	SignMessage(ctx context.Context, message []byte) ([]byte, error)
-	// SignPossibleOperation is SignMessage for 32 bytes: the hash of typed data, which cannot be a userOpHash,
-	// and whatever else [OwnedAccount.SignPossibleOperation] was asked to sign.
+	// SignPossibleOperation is SignMessage for 32 bytes: the hash of typed data, which cannot be a
+	// userOpHash, and whatever else [OwnedAccount.SignPossibleOperation] was asked to sign.
 	SignPossibleOperation(ctx context.Context, hash common.Hash) ([]byte, error)
 }
 

@@ -22,14 +22,14 @@ import (
 type Owner interface {
 	// Address returns the owner's address. It never changes.
 	Address() common.Address
-	// SignMessage returns the 65-byte EIP-191 signature (personal_sign) of message, which a wallet is given in
-	// hex, never as text.
+	// SignMessage returns the 65-byte EIP-191 signature (personal_sign) of message, which a wallet is given
+	// in hex, never as text.
 	//
-	// Operations are signed by it: a message of 32 bytes is a userOpHash, the Merkle root over the hashes of
-	// several, or the hash of typed data. Whoever has the owner's signature of 32 bytes that they chose has an
-	// operation of the account: an owner that signs for others, directly and not through an [OwnedAccount], has
-	// to refuse those, and one that shows messages to a user has to say of 32 bytes that they may do anything
-	// with the account, however much they look like a challenge.
+	// Operations are signed by it: a message of 32 bytes is a userOpHash, the Merkle root over those of
+	// several, or the hash of typed data. Whoever has the owner's signature of 32 bytes that they chose has
+	// an operation of the account. Never sign 32 bytes of somebody else's choosing with an owner directly:
+	// [OwnedAccount.SignMessage] refuses them. An owner that shows messages to a user has to say of 32 bytes
+	// that they may do anything with the account, however much they look like a challenge.
 	SignMessage(ctx context.Context, message []byte) ([]byte, error)
 }
 

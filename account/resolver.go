@@ -17,8 +17,8 @@ const (
 	implementationV2 = "2.0.0"
 )
 
-// maxResolvedIndex is the last index that the resolver can be asked for: it takes the one behind it, and counts
-// to twice that in eight bits.
+// maxResolvedIndex is the last index that the resolver can be asked for: it takes the one behind it, and
+// counts to twice that in eight bits.
 const maxResolvedIndex = 126
 
 // ResolvedAccount is a deployed account that the resolver contract found for an owner.

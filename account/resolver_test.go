@@ -77,8 +77,8 @@ func TestUpgradedAccount(t *testing.T) {
 	require.ErrorIs(t, err, errOffline)
 }
 
-// resolverChain has a resolver on it with one account at the last index that can be found, which answers as the
-// real one does: for the indexes below maxIndex, which it doubles in eight bits.
+// resolverChain has a resolver on it that knows of one account, and answers as the real one does: for the
+// indexes below maxIndex, which it doubles in eight bits.
 type resolverChain struct {
 	emptyChain
 	index uint64
