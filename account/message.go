@@ -142,6 +142,9 @@ func (m *Module) signAs(sign func(MessageSigner) ([]byte, error)) ([]byte, error
 //
 // A deployed account is asked itself (ERC-1271). One that is not has to have signed in the form of ERC-6492:
 // its deployment is tried, and the account asked, in the node's simulation only.
+//
+// Have text or typed data signed that says what it is for, never 32 random bytes: see
+// [OwnedAccount.SignMessage].
 func (a *Account) VerifyMessage(ctx context.Context, message, signature []byte) error {
 	return a.VerifyHash(ctx, messageHash(message), signature)
 }

@@ -81,7 +81,7 @@ func inspectFiles(ctx context.Context, out io.Writer, dir string, ref session.Re
 	if _, err := os.Stat(dir); err != nil {
 		return fmt.Errorf("-store: %w", err)
 	}
-	var chain session.Chain
+	var client *account.Client
 	if node != "" {
 		conn, err := ethclient.DialContext(ctx, node)
 		if err != nil {
@@ -97,27 +97,26 @@ func inspectFiles(ctx context.Context, out io.Writer, dir string, ref session.Re
 		}
 		ref.ChainID = id.Uint64()
 		// Nothing is sent, so the bundler is never asked.
-		client, err := account.NewClient(account.Config{ChainID: ref.ChainID, Chain: conn, Bundler: bundler.New("http://unused.invalid")})
+		client, err = account.NewClient(account.Config{ChainID: ref.ChainID, Chain: conn, Bundler: bundler.New("http://unused.invalid")})
 		if err != nil {
 			return err
 		}
-		chain = client
 	}
 	store, err := tsstore.OpenPlaintext(dir, ref.ChainID)
 	if err != nil {
 		return err
 	}
-	if err := inspectFaults(ctx, out, store, ref, chain); err != nil {
+	if err := inspectFaults(ctx, out, store, ref, client); err != nil {
 		return err
 	}
-	return inspect(ctx, out, store, ref, chain)
+	return inspect(ctx, out, store, ref, client)
 }
 
 // inspectFaults prints what is wrong with the files themselves, those too that no session can be opened from.
-func inspectFaults(ctx context.Context, out io.Writer, store *tsstore.Store, ref session.Ref, chain session.Chain) error {
+func inspectFaults(ctx context.Context, out io.Writer, store *tsstore.Store, ref session.Ref, client *account.Client) error {
 	var opts []tsstore.InspectOption
-	if chain != nil {
-		opts = append(opts, tsstore.WithChain(chain))
+	if client != nil {
+		opts = append(opts, tsstore.WithChain(client))
 	}
 	report, err := store.Inspect(ctx, ref, opts...)
 	if err != nil {
@@ -130,8 +129,8 @@ func inspectFaults(ctx context.Context, out io.Writer, store *tsstore.Store, ref
 	return nil
 }
 
-// inspect prints the sessions of one account.
-func inspect(ctx context.Context, out io.Writer, store session.Store, ref session.Ref, chain session.Chain) error {
+// inspect prints the sessions of one account and, from a client of its chain, what the chain says.
+func inspect(ctx context.Context, out io.Writer, store session.Store, ref session.Ref, client *account.Client) error {
 	sess, err := session.Open(ctx, store, ref)
 	if err != nil {
 		return err
@@ -155,14 +154,26 @@ func inspect(ctx context.Context, out io.Writer, store session.Store, ref sessio
 	if pending := sess.Pending(); pending != nil {
 		line(out, "waits for", fmt.Sprintf("operation %s, which sets root %s", pending.OpHash, pending.Root))
 	}
-	if chain == nil {
+	if client == nil {
 		return nil
 	}
-	if err := sess.Confirm(ctx, chain, 0); err != nil {
+	return inspectChain(ctx, out, sess, client)
+}
+
+// inspectChain prints whether the chain agrees with the store, and what it says of the account.
+func inspectChain(ctx context.Context, out io.Writer, sess *session.Sessions, client *account.Client) error {
+	if err := sess.Confirm(ctx, client, 0); err != nil {
 		line(out, "chain", err)
-		return nil
+	} else {
+		line(out, "chain", "shows a root that the store knows")
 	}
-	line(out, "chain", "shows a root that the store knows")
+	state, err := client.Account(sess.Ref().Account).State(ctx)
+	if err != nil {
+		return err
+	}
+	for _, warning := range state.Warnings() {
+		line(out, "warning", warning)
+	}
 	return nil
 }
 
@@ -191,7 +202,7 @@ func demo(ctx context.Context, out io.Writer, services accounttest.Services) (er
 	if err != nil {
 		return err
 	}
-	sess, tx, err := owner.Grant(ctx, store, demoPolicies(key, owner.Address()), account.Sponsored())
+	sess, tx, err := owner.Grant(ctx, store, demoPolicies(key, owner.Address()), account.ForBatches(), account.Sponsored())
 	if err != nil {
 		return err
 	}
