@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -40,26 +42,68 @@ func (c *Client) enabledRecently(key moduleKey) bool {
 	return ok && time.Since(at.(time.Time)) < c.freshness
 }
 
-// requireModule returns an error matching [ErrModuleNotEnabled] unless the account listens to module.
-func (c *Client) requireModule(ctx context.Context, account, module common.Address, name string) error {
-	key := moduleKey{account: account, module: module}
-	if c.enabledRecently(key) {
+// requireModules returns an error matching [ErrModuleNotEnabled] unless the account listens to all that a
+// session's signature goes through. Those that were not seen recently are asked about in one request.
+func (c *Client) requireModules(ctx context.Context, account common.Address, signer *session.Signer) error {
+	modules := slices.DeleteFunc(signer.Modules(), func(module common.Address) bool {
+		return c.enabledRecently(moduleKey{account: account, module: module})
+	})
+	if len(modules) == 0 {
 		return nil
 	}
-	enabled, err := c.Account(account).isModuleEnabled(ctx, module)
+	enabled, err := c.Account(account).modulesEnabled(ctx, modules...)
 	if err != nil {
 		return err
 	}
-	if !enabled {
+	var missing []string
+	grant := "a grant"
+	for i, module := range modules {
+		key := moduleKey{account: account, module: module}
+		if enabled[i] {
+			c.enabledAt.Store(key, time.Now())
+			continue
+		}
 		c.enabledAt.Delete(key)
-		return fmt.Errorf("%w: %s %s on account %s; its owner enables it with a grant", ErrModuleNotEnabled, name, module, account)
+		name := "session key manager"
+		if module == c.contracts.Session.Router {
+			name, grant = "batched session router", "a grant with ForBatches"
+		}
+		missing = append(missing, name+" "+module.Hex())
 	}
-	c.enabledAt.Store(key, time.Now())
+	if missing != nil {
+		return fmt.Errorf("%w: %s on account %s; its owner enables what is missing with %s", ErrModuleNotEnabled, strings.Join(missing, " and "), account, grant)
+	}
 	return nil
 }
 
-// isModuleEnabled reports whether the account listens to a validation module. For an account without code the
-// error matches [ErrNotDeployed].
+// modulesEnabled reports which of the modules the account listens to. For an account without code the error
+// matches [ErrNotDeployed].
+func (a *Account) modulesEnabled(ctx context.Context, modules ...common.Address) ([]bool, error) {
+	if len(modules) == 1 {
+		enabled, err := a.isModuleEnabled(ctx, modules[0])
+		return []bool{enabled}, err
+	}
+	reads := make([]contracts.Read, len(modules))
+	for i, module := range modules {
+		reads[i] = contracts.Read{To: a.address, Data: contracts.IsModuleEnabled(module)}
+	}
+	results, err := batchRead(ctx, a.client.chain, reads...)
+	if err != nil {
+		return nil, fmt.Errorf("modules of account %s: %w", a.address, err)
+	}
+	enabled := make([]bool, len(modules))
+	for i := range results {
+		if !results[i].HasCode {
+			return nil, a.notDeployedError()
+		}
+		if err := decodeResult(&results[i], "isModuleEnabled", into(&enabled[i], contracts.DecodeBool)); err != nil {
+			return nil, fmt.Errorf("account %s: %w", a.address, err)
+		}
+	}
+	return enabled, nil
+}
+
+// isModuleEnabled is [Account.modulesEnabled] for one, which needs no batched read.
 func (a *Account) isModuleEnabled(ctx context.Context, module common.Address) (bool, error) {
 	data, err := a.client.chain.CallContract(ctx, callMsg(a.address, contracts.IsModuleEnabled(module)), nil)
 	if err != nil {

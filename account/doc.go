@@ -30,16 +30,17 @@
 //     [Account.Simulate];
 //   - what the chain knows of an account, in one request and as of one block: [Account.State],
 //     [Account.Balances], [Account.VerifyMessage] for a signature that claims to be its own;
-//   - sessions: [OwnedAccount.Grant], [OwnedAccount.Revoke], [OwnedAccount.Restore]; stopping one needs no
-//     owner and no chain: [session.Sessions.Suspend];
+//   - sessions: [OwnedAccount.Grant], [OwnedAccount.Revoke], [OwnedAccount.Restore]; for several calls in one
+//     operation [ForBatches], on accounts that hold nothing which anybody could burn then; stopping one needs
+//     no owner and no chain: [session.Sessions.Suspend];
 //   - one signature of the owner for operations on several chains: [SendTogether], [GrantTogether];
 //   - several operations of one account in flight at once, since its nonces count up one by one: [Lanes];
 //   - other addresses and other modules: [Contracts], [ReadContracts], [Module], [Client.UpgradedAccount].
 //
 // Before anything is signed, the node and the bundler have said that they serve the right chain and
 // EntryPoint, the owner was compared with the account's, or the sessions with the store and with the root on
-// chain, and the policy with the call. What would lock the owner out is refused. What a paymaster or bundler
-// proposes is held against the caller's caps.
+// chain, and the policy with the call. What would lock the owner out, open the account to anybody or sign a
+// stranger's operation is refused. What a paymaster or bundler proposes is held against the caller's caps.
 //
 // Errors match a value of this package, [policy.ErrInvalid], or an error of the package where the cause lies;
 // those of the pipeline are a [userop.Error] that names the step.

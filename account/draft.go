@@ -162,10 +162,7 @@ func (c *Client) signWithSession(draft *userop.Draft, calls []Call, leaves []ses
 		return nil
 	}
 	draft.Checks = append(draft.Checks,
-		func(ctx context.Context) error {
-			module, name := signer.Module()
-			return c.requireModule(ctx, draft.Sender, module, name)
-		},
+		func(ctx context.Context) error { return c.requireModules(ctx, draft.Sender, signer) },
 		c.sessionCheck(signer))
 	// A call the policy forbids needs no round trip to be refused.
 	return signer.CheckCalls(draft.CallData, calls)

@@ -29,12 +29,17 @@ var (
 	ErrNoSigner = errors.New("no signer")
 	// ErrFunds means that the account holds too little.
 	ErrFunds = errors.New("insufficient funds")
+	// ErrFundsAtRisk means that the account holds funds which anybody could burn after the operation.
+	ErrFundsAtRisk = errors.New("funds would be at anybody's mercy")
 	// ErrAllowance means that the token paymaster may not take its fee.
 	ErrAllowance = errors.New("insufficient allowance")
 	// ErrQuoteExpired means that a quote for a fee is too old.
 	ErrQuoteExpired = errors.New("fee quote has expired")
 	// ErrNotAsQuoted means that the paymaster asks for something else than its quote said.
 	ErrNotAsQuoted = errors.New("not as quoted")
+	// ErrPossibleOperation means that a message is 32 bytes long, whose signature is good for the user
+	// operation with that hash.
+	ErrPossibleOperation = errors.New("message may be a user operation")
 	// ErrBadSignature means that a signature is not the account's.
 	ErrBadSignature = errors.New("signature is not valid")
 	// ErrLanesClosed means that the [Lanes] were closed. A closed store is [session.ErrClosed].

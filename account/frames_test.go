@@ -178,7 +178,7 @@ func framesWorld(t *testing.T) (*world, *frames, *http.Client) {
 	t.Helper()
 	f := &frames{deepest: map[string][]string{}, seen: map[string]bool{}, answers: map[string][]func() (*http.Response, error){}}
 	w := newWorld(t)
-	w.grant(t, []policy.Policy{w.nftPolicy()})
+	w.grant(t, []policy.Policy{w.nftPolicy()}, account.ForBatches())
 	w.fund(t, 1)
 	w.giveTokens(t, w.chain.Contracts.Token6, 100_000_000)
 	return w, f, &http.Client{Transport: f}
@@ -216,6 +216,7 @@ func TestFewFramesFromSendToTheServices(t *testing.T) {
 		"session, sponsored, fixed limits":       {biconomy, false, []account.Option{withSession, account.Sponsored(), fixed}},
 		"session, sponsored, margins":            {biconomy, false, []account.Option{withSession, account.Sponsored(), margins}},
 		"session, self-paid":                     {biconomy, false, []account.Option{withSession}},
+		"session, batch":                         {biconomy, false, []account.Option{withSession, account.AsBatch(), account.Sponsored()}},
 		"session, ERC-7677":                      {standard, false, []account.Option{withSession, account.Sponsored()}},
 		"session, ERC-7677, fixed limits":        {standard, false, []account.Option{withSession, account.Sponsored(), fixed}},
 		"session found, self-paid if it must be": {biconomy, false, []account.Option{account.WithLeafOf(sess), account.SponsoredOrSelf()}},

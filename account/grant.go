@@ -18,7 +18,8 @@ import (
 
 // Grant gives session keys what the policies say, in one operation of the owner: it enables the session key
 // manager where needed, and with [ForBatches] the batched session router, and sets the session root. The
-// account is deployed with it if it has no code yet.
+// account is deployed with it if it has no code yet. Modules are refused as by [OwnedAccount.EnableModule]:
+// one without code, and the router on an account that holds what anybody could burn then.
 //
 // [policy.Lint] looks at the new sessions first, with what the chain says of the contracts they may call. A
 // finding of [policy.SeverityDanger] is a [*policy.DangerError], and nothing was signed or stored;
@@ -30,7 +31,7 @@ import (
 // matching [session.ErrRootMismatch], since replacing it would cancel the sessions under it; [ReplaceRoot]
 // does so all the same.
 func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies []policy.Policy, opts ...Option) (*session.Sessions, *userop.Pending, error) {
-	s, err := newSettings(opts)
+	s, err := newSettings(opts, forBatches, routerDespiteFunds, replaceRoot, allowDanger)
 	if err != nil {
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
 	}
@@ -47,6 +48,9 @@ func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies 
 
 // planGrant decides on the new root, and on the calls that enable what is missing.
 func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, policies []policy.Policy, s *settings) (*session.Sessions, *session.RootChange, []Call, error) {
+	if s.has(routerDespiteFunds) && !s.has(forBatches) {
+		return nil, nil, nil, fmt.Errorf("%w: %s without %s, whose risk it is", ErrConfig, routerDespiteFunds, forBatches)
+	}
 	sess, err := session.OpenOrNew(ctx, store, o.Ref())
 	if err != nil {
 		return nil, nil, nil, err
@@ -56,13 +60,9 @@ func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, polic
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	modules := []common.Address{o.client.contracts.Session.Manager}
-	if s.router {
-		modules = append(modules, o.client.contracts.Session.Router)
-	}
 	var lint errgroup.Group
 	lint.Go(func() error { return o.lintGrant(ctx, plan.Added(), s.dangers) })
-	calls, err := o.prepareRoot(ctx, sess, modules, s.replaceRoot)
+	calls, err := o.prepareRoot(ctx, sess, s, o.planSessionModules)
 	lintErr := lint.Wait()
 	if _, danger := errors.AsType[*policy.DangerError](lintErr); danger || err == nil {
 		err = lintErr
@@ -87,16 +87,19 @@ func (o *OwnedAccount) Revoke(ctx context.Context, sess *session.Sessions, id st
 func (o *OwnedAccount) RevokeEach(ctx context.Context, sess *session.Sessions, ids []string, opts ...Option) (*userop.Pending, error) {
 	tx, err := o.revoke(ctx, sess, ids,
 		func() error { return sess.Suspend(ctx, ids...) },
-		func(sess *session.Sessions) (*session.RootChange, error) { return sess.PlanRevoke(ids...) }, opts)
+		func(sess *session.Sessions) (*session.RootChange, error) { return sess.PlanRevoke(ids...) }, nil, opts)
 	if err != nil {
 		return nil, fmt.Errorf("revoke sessions: %w", err)
 	}
 	return tx, nil
 }
 
-// RevokeAll is [OwnedAccount.Revoke] for every session of the account: the root becomes zero.
+// RevokeAll is [OwnedAccount.Revoke] for every session of the account: the root becomes zero. Where the
+// batched session router is enabled the same operation disables it, since it lets anybody burn the account's
+// funds with or without sessions (see [ForBatches]); [KeepRouter] leaves it. [OwnedAccount.DisableRouter]
+// does that alone.
 func (o *OwnedAccount) RevokeAll(ctx context.Context, sess *session.Sessions, opts ...Option) (*userop.Pending, error) {
-	tx, err := o.revoke(ctx, sess, nil, func() error { return sess.SuspendAll(ctx) }, (*session.Sessions).PlanRevokeAll, opts)
+	tx, err := o.revoke(ctx, sess, nil, func() error { return sess.SuspendAll(ctx) }, (*session.Sessions).PlanRevokeAll, o.planRouterOff, opts, keepRouter)
 	if err != nil {
 		return nil, fmt.Errorf("revoke all sessions: %w", err)
 	}
@@ -104,14 +107,14 @@ func (o *OwnedAccount) RevokeAll(ctx context.Context, sess *session.Sessions, op
 }
 
 // revoke stops the sessions of those IDs, all for none, before it sends the root that decide makes.
-func (o *OwnedAccount) revoke(ctx context.Context, sess *session.Sessions, ids []string, stop func() error, decide rootDecision, opts []Option) (*userop.Pending, error) {
+func (o *OwnedAccount) revoke(ctx context.Context, sess *session.Sessions, ids []string, stop func() error, decide rootDecision, modules modulePlan, opts []Option, takes ...string) (*userop.Pending, error) {
 	if err := o.owns(sess); err != nil {
 		return nil, err
 	}
 	if err := stop(); err != nil {
 		return nil, err
 	}
-	tx, err := o.setRoot(ctx, sess, decide, opts)
+	tx, err := o.setRoot(ctx, sess, decide, modules, opts, takes...)
 	if err != nil {
 		err = standing(sess, ids, err)
 	}
@@ -137,7 +140,7 @@ func standing(sess *session.Sessions, ids []string, err error) error {
 // document; no ID means all of them. What that backend revoked is left out as well, and would be granted
 // again: name the IDs unless it revoked none. Call Activate on the sessions as after a grant.
 func (o *OwnedAccount) Restore(ctx context.Context, sess *session.Sessions, ids []string, opts ...Option) (*userop.Pending, error) {
-	tx, err := o.setRoot(ctx, sess, func(sess *session.Sessions) (*session.RootChange, error) { return sess.PlanRestore(ids...) }, opts)
+	tx, err := o.setRoot(ctx, sess, func(sess *session.Sessions) (*session.RootChange, error) { return sess.PlanRestore(ids...) }, nil, opts)
 	if err != nil {
 		return nil, fmt.Errorf("restore sessions: %w", err)
 	}
@@ -155,9 +158,9 @@ func (o *OwnedAccount) owns(sess *session.Sessions) error {
 	return nil
 }
 
-// setRoot sends the root that decide makes of the sessions as they are now.
-func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, decide rootDecision, opts []Option) (*userop.Pending, error) {
-	s, err := newSettings(opts)
+// setRoot sends the root that decide makes of the sessions as they are now, after the calls of modules.
+func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, decide rootDecision, modules modulePlan, opts []Option, takes ...string) (*userop.Pending, error) {
+	s, err := newSettings(opts, append(takes, replaceRoot)...)
 	if err != nil {
 		return nil, err
 	}
@@ -172,40 +175,46 @@ func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, deci
 	if err != nil {
 		return nil, err
 	}
-	calls, err := o.prepareRoot(ctx, sess, nil, s.replaceRoot)
+	calls, err := o.prepareRoot(ctx, sess, s, modules)
 	if err != nil {
 		return nil, err
 	}
 	return o.changeRoot(ctx, sess, plan, calls, s)
 }
 
-// prepareRoot compares the root on chain with the store's and returns the calls that enable the modules which
-// are not.
-func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Sessions, modules []common.Address, replace bool) ([]Call, error) {
+// modulePlan returns the calls that change the account's modules together with its root.
+type modulePlan func(ctx context.Context, s *settings) ([]Call, error)
+
+// planRouterOff disables the batched session router where it is enabled, unless an option keeps it.
+func (o *OwnedAccount) planRouterOff(ctx context.Context, s *settings) ([]Call, error) {
+	if s.has(keepRouter) {
+		return nil, nil
+	}
+	state, _, err := o.expectedState(ctx)
+	if err != nil || !state.RouterEnabled {
+		return nil, err
+	}
+	call, err := o.disableCall(state, o.client.contracts.Session.Router)
+	if err != nil {
+		return nil, fmt.Errorf("disable the batched session router, which %s leaves: %w", keepRouter, err)
+	}
+	return []Call{call}, nil
+}
+
+// prepareRoot compares the root on chain with the store's, beside planning the calls that change modules.
+func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Sessions, s *settings, modules modulePlan) (calls []Call, err error) {
 	group, ctx := errgroup.WithContext(ctx)
-	if !replace {
+	if !s.has(replaceRoot) {
 		group.Go(func() error { return sess.Confirm(ctx, o.client, 0) })
 	}
-	enabled := make([]bool, len(modules))
-	for i, module := range modules {
+	if modules != nil {
 		group.Go(func() (err error) {
-			enabled[i], err = o.isModuleEnabled(ctx, module)
-			if errors.Is(err, ErrNotDeployed) {
-				err = nil // deployed with this operation, with no module but the owner's
-			}
+			calls, err = modules(ctx, s)
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	var calls []Call
-	for i, module := range modules {
-		if !enabled[i] {
-			calls = append(calls, Call{To: o.address, Data: contracts.EnableModule(module)})
-		}
-	}
-	return calls, nil
+	err = group.Wait()
+	return calls, err
 }
 
 // rollbackTimeout bounds undoing a change after the caller's context ended.

@@ -12,12 +12,24 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// MessageSigner is a [userop.Signer] whose module answers ERC-1271's isValidSignature too.
+// MessageSigner is a [userop.Signer] whose module answers ERC-1271's isValidSignature too. Its signatures are
+// as isValidSignature takes them: abi.encode(bytes moduleSignature, address module).
 type MessageSigner interface {
 	userop.Signer
-	// SignMessage returns the signature of the EIP-191 message, as the account's isValidSignature takes it:
-	// abi.encode(bytes moduleSignature, address module).
+	// SignMessage returns the signature of the EIP-191 message. One of 32 bytes, which may be a userOpHash,
+	// is an error matching [ErrPossibleOperation].
 	SignMessage(ctx context.Context, message []byte) ([]byte, error)
+	// SignPossibleOperation is SignMessage for 32 bytes: the hash of typed data, which cannot be a
+	// userOpHash, and whatever else [OwnedAccount.SignPossibleOperation] was asked to sign.
+	SignPossibleOperation(ctx context.Context, hash common.Hash) ([]byte, error)
+}
+
+// checkMessage refuses a message whose signature is good for an operation.
+func checkMessage(message []byte) error {
+	if len(message) == common.HashLength {
+		return fmt.Errorf("%w: its 32 bytes are signed as the hash of an operation is, or of several, and whoever chose them may then send it; prefix the message with what it is for, sign typed data, or risk it with SignPossibleOperation", ErrPossibleOperation)
+	}
+	return nil
 }
 
 // messageHash returns the EIP-191 hash of a message (personal_sign): what isValidSignature is asked about.
@@ -30,32 +42,57 @@ func messageHash(message []byte) common.Hash {
 // the account. [Account.VerifyMessage] takes either. A signature that a deployed account would not confirm is
 // not made: of someone else than its owner, or through a module that is not enabled.
 //
+// A message of exactly 32 bytes is refused with an error matching [ErrPossibleOperation]. The ownership
+// modules take the same signature for a user operation with that hash: a "login challenge" would be an
+// operation of the challenger's choosing. See [OwnedAccount.SignPossibleOperation].
+//
 // The ownership modules do not bind a signature to the account: another account of the same owner confirms it
 // too. A message that matters should name the account.
 func (o *OwnedAccount) SignMessage(ctx context.Context, message []byte) ([]byte, error) {
-	signature, err := o.signMessage(ctx, message)
+	if err := checkMessage(message); err != nil {
+		return nil, fmt.Errorf("sign message as account %s: %w", o.address, err)
+	}
+	signature, err := o.signAs(ctx, func(s MessageSigner) ([]byte, error) { return s.SignMessage(ctx, message) })
 	if err != nil {
 		return nil, fmt.Errorf("sign message as account %s: %w", o.address, err)
 	}
 	return signature, nil
 }
 
+// SignPossibleOperation is [OwnedAccount.SignMessage] for a message of 32 bytes. It gives the account away to
+// whoever chose them, unless it is known what they are: where they are the hash of a user operation, or of
+// several on several chains, the signature is the owner's consent to it, and nothing more is needed to send
+// it.
+func (o *OwnedAccount) SignPossibleOperation(ctx context.Context, hash common.Hash) ([]byte, error) {
+	signature, err := o.signHash(ctx, hash)
+	if err != nil {
+		return nil, fmt.Errorf("sign 32 bytes as account %s: %w", o.address, err)
+	}
+	return signature, nil
+}
+
 // SignTypedData is [OwnedAccount.SignMessage] for EIP-712 typed data, also as TypeScript libraries have it,
 // without the type of its domain. The owner signs its hash as a message, which the ownership modules accept:
-// owners need no signing method beside SignMessage.
+// owners need no signing method beside SignMessage. No typed data has the hash of a user operation, whoever
+// chose it.
 func (o *OwnedAccount) SignTypedData(ctx context.Context, data apitypes.TypedData) ([]byte, error) {
 	hash, err := typedDataHash(data)
 	if err != nil {
 		return nil, err
 	}
-	signature, err := o.signMessage(ctx, hash[:])
+	signature, err := o.signHash(ctx, hash)
 	if err != nil {
 		return nil, fmt.Errorf("sign typed data as account %s: %w", o.address, err)
 	}
 	return signature, nil
 }
 
-func (o *OwnedAccount) signMessage(ctx context.Context, message []byte) ([]byte, error) {
+func (o *OwnedAccount) signHash(ctx context.Context, hash common.Hash) ([]byte, error) {
+	return o.signAs(ctx, func(s MessageSigner) ([]byte, error) { return s.SignPossibleOperation(ctx, hash) })
+}
+
+// signAs has the module sign that the account listens to, or will with its deployment.
+func (o *OwnedAccount) signAs(ctx context.Context, sign func(MessageSigner) ([]byte, error)) ([]byte, error) {
 	if err := o.checkModules(); err != nil {
 		return nil, err
 	}
@@ -67,11 +104,11 @@ func (o *OwnedAccount) signMessage(ctx context.Context, message []byte) ([]byte,
 		if err := o.checkOwnership(ctx); err != nil {
 			return nil, err
 		}
-		return o.active.signMessage(ctx, message)
+		return o.active.signAs(sign)
 	case o.initCode == nil:
 		return nil, o.notDeployedError()
 	}
-	signature, err := o.initial.signMessage(ctx, message)
+	signature, err := o.initial.signAs(sign)
 	if err != nil {
 		return nil, err
 	}
@@ -83,12 +120,12 @@ func (o *OwnedAccount) signMessage(ctx context.Context, message []byte) ([]byte,
 	return undeployed.Pack(), nil
 }
 
-func (m *Module) signMessage(ctx context.Context, message []byte) ([]byte, error) {
+func (m *Module) signAs(sign func(MessageSigner) ([]byte, error)) ([]byte, error) {
 	signer, ok := m.Signer.(MessageSigner)
 	if !ok {
 		return nil, fmt.Errorf("%w: the signer of module %s signs operations only", ErrNoSigner, m.Address)
 	}
-	return signer.SignMessage(ctx, message)
+	return sign(signer)
 }
 
 // VerifyMessage returns nil if the signature of the message (EIP-191, personal_sign) is the account's, and an
@@ -96,6 +133,9 @@ func (m *Module) signMessage(ctx context.Context, message []byte) ([]byte, error
 //
 // A deployed account is asked itself (ERC-1271). One that is not has to have signed in the form of ERC-6492:
 // its deployment is tried, and the account asked, in the node's simulation only.
+//
+// Have text or typed data signed that says what it is for, never 32 random bytes: see
+// [OwnedAccount.SignMessage].
 func (a *Account) VerifyMessage(ctx context.Context, message, signature []byte) error {
 	return a.VerifyHash(ctx, messageHash(message), signature)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/accounts"
@@ -13,12 +14,14 @@ import (
 	"github.com/ethereum/go-ethereum/common/math"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
+	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/userop"
 )
 
 var magic = bytes.Repeat([]byte{0x64, 0x92}, 16)
@@ -199,6 +202,116 @@ func TestMessagesThatCannotBeSigned(t *testing.T) {
 	cancel()
 	_, err = w.owner.SignMessage(ended, nil)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// countedOwner counts what it signs.
+type countedOwner struct {
+	account.Owner
+	signed int
+}
+
+func (o *countedOwner) SignMessage(ctx context.Context, message []byte) ([]byte, error) {
+	o.signed++
+	return o.Owner.SignMessage(ctx, message)
+}
+
+// theft is an operation, not signed yet, that pays itself and sends a stranger 4 ether.
+func (w *world) theft(t *testing.T, from *account.OwnedAccount) *userop.Operation {
+	t.Helper()
+	nonce, err := from.Nonce(t.Context(), nil)
+	require.NoError(t, err)
+	return &userop.Operation{
+		Sender: from.Address(), Nonce: nonce, CallData: contracts.Execute(stranger, *uint256.NewInt(4e18), nil),
+		CallGasLimit: *uint256.NewInt(100_000), VerificationGasLimit: *uint256.NewInt(400_000),
+		MaxFeePerGas: *uint256.NewInt(10e9), MaxPriorityFeePerGas: *uint256.NewInt(10e9),
+	}
+}
+
+// A "login challenge" of 32 bytes is an operation of whoever made it up.
+func TestAChallengeThatIsAnOperationIsNotSigned(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name      string
+		opts      []account.OwnedOption
+		challenge func(opHash common.Hash) common.Hash
+		// signature makes the operation's of the challenge's, both without their wrapping.
+		signature func(challenge common.Hash, signed []byte) []byte
+	}{
+		{name: "ECDSA"},
+		{name: "multichain", opts: []account.OwnedOption{account.Multichain()}},
+		{
+			"root of a multichain tree", []account.OwnedOption{account.Multichain()},
+			func(hash common.Hash) common.Hash { return contracts.MultichainLeaf(0, 0, hash) },
+			func(root common.Hash, signed []byte) []byte {
+				return contracts.MultichainSignature(0, 0, root, nil, signed)
+			},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			key := &countedOwner{Owner: w.owner.Owner()}
+			owner := w.client.OwnedAccount(key, tt.opts...)
+			done(t)(owner.Deploy(t.Context(), account.Sponsored()))
+			require.NoError(t, w.chain.Fund(t.Context(), owner.Address(), big.NewInt(5e18)))
+			op := w.theft(t, owner)
+			challenge := op.Hash(w.client.Contracts().EntryPoint, w.client.ChainID())
+			if tt.challenge != nil {
+				challenge = tt.challenge(challenge)
+			}
+
+			key.signed = 0
+			_, err := owner.SignMessage(t.Context(), challenge[:])
+			require.ErrorIs(t, err, account.ErrPossibleOperation)
+			require.EqualError(t, err, "sign message as account "+owner.Address().Hex()+": message may be a user operation: its 32 bytes are signed as the hash of an operation is, or of several, "+
+				"and whoever chose them may then send it; prefix the message with what it is for, sign typed data, or risk it with SignPossibleOperation")
+			signer, ok := owner.Module().Signer.(account.MessageSigner)
+			require.True(t, ok)
+			_, err = signer.SignMessage(t.Context(), challenge[:])
+			require.ErrorIs(t, err, account.ErrPossibleOperation)
+			require.Zero(t, key.signed)
+			for _, message := range [][]byte{nil, challenge[:31], append(challenge[:], 0), []byte(challenge.Hex())} {
+				signature, err := owner.SignMessage(t.Context(), message)
+				require.NoError(t, err, "a message of %d bytes is none", len(message))
+				require.NoError(t, owner.VerifyMessage(t.Context(), message, signature))
+			}
+
+			// Asked for by its name, it is what it was feared to be.
+			signature, err := owner.SignPossibleOperation(t.Context(), challenge)
+			require.NoError(t, err)
+			require.NoError(t, owner.VerifyMessage(t.Context(), challenge[:], signature))
+			op.Signature = signature
+			if tt.signature != nil {
+				const head = 3 * abi.WordSize // of (bytes, address)
+				op.Signature = contracts.WrapSignature(tt.signature(challenge, signature[head:head+65]), owner.Module().Address)
+			}
+			require.NoError(t, w.bundle(t, op))
+			require.False(t, w.holds(t, stranger).Lt(uint256.NewInt(4e18)), "and has the fees, too")
+		})
+	}
+}
+
+func TestAChallengeIsRefusedBeforeAnythingIsAsked(t *testing.T) {
+	owned := offlineClient(t).OwnedAccount(account.KeyOwner(exampleKey))
+	_, err := owned.SignMessage(t.Context(), make([]byte, 32))
+	require.ErrorIs(t, err, account.ErrPossibleOperation)
+	_, err = owned.SignPossibleOperation(t.Context(), common.Hash{})
+	require.ErrorIs(t, err, errOffline)
+	require.ErrorContains(t, err, "sign 32 bytes as account "+owned.Address().Hex()+": ")
+}
+
+// A decorator around an owner's signer keeps what it can do, and what it refuses.
+func TestADecoratedModuleSignsTypedDataAndNoChallenge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	module := w.client.ECDSAModule(w.owner.Owner())
+	module.Signer = struct{ account.MessageSigner }{module.Signer.(account.MessageSigner)}
+	owner := w.client.OwnedAccount(nil, account.DefaultModule(module))
+	data := order(owner.Address())
+	signature, err := owner.SignTypedData(t.Context(), data)
+	require.NoError(t, err)
+	require.NoError(t, owner.VerifyTypedData(t.Context(), data, signature))
+	_, err = owner.SignMessage(t.Context(), make([]byte, 32))
+	require.ErrorIs(t, err, account.ErrPossibleOperation)
 }
 
 func ExampleOwnedAccount_SignMessage() {

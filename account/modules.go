@@ -151,42 +151,19 @@ func (a *Account) decodeModules(ctx context.Context, r contracts.ReadResult, pag
 // EnableModule lets the account listen to a validation module, in one operation of the owner. A module that
 // the account has to register at first wants [OwnedAccount.SetupAndEnableModule].
 //
-// Before anything is signed it is refused to enable a module twice, one without code on this chain, and an
-// ownership module at which nobody or someone else owns the account.
+// Before anything is signed it is refused to enable a module twice, one without code on this chain, an
+// ownership module at which nobody or someone else owns the account, and the batched session router on an
+// account that holds what anybody could burn then; see [ForBatches].
 func (o *OwnedAccount) EnableModule(ctx context.Context, module common.Address, opts ...Option) (*userop.Pending, error) {
-	if err := o.checkEnable(ctx, module); err != nil {
+	s, err := newSettings(opts, routerDespiteFunds)
+	if err != nil {
 		return nil, fmt.Errorf("enable module %s: %w", module, err)
 	}
-	return o.sendToSelf(ctx, contracts.EnableModule(module), opts)
-}
-
-// checkEnable judges an EnableModule by the chain.
-func (o *OwnedAccount) checkEnable(ctx context.Context, module common.Address) error {
-	if err := o.checkModuleAddress(module); err != nil {
-		return err
-	}
-	state, results, err := o.expectedState(ctx, o.ownerRead(module))
+	call, err := o.planEnable(ctx, module, s)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("enable module %s: %w", module, err)
 	}
-	if err := o.checkCanEnable(state, module, results[0].HasCode); err != nil || !o.isOwnershipModule(module) {
-		return err
-	}
-	registered, err := decodeOwner(&results[0])
-	switch {
-	case err != nil:
-		return err
-	case registered == (common.Address{}):
-		return fmt.Errorf("%w: account %s has no owner at this module yet; SetupAndEnableModule registers one", ErrWrongOwner, o.address)
-	case registered != o.owner.Address():
-		return o.wrongOwnerError(registered)
-	}
-	return nil
-}
-
-// wrongOwnerError is the error for a module at which another owner owns the account.
-func (o *OwnedAccount) wrongOwnerError(owner common.Address) error {
-	return fmt.Errorf("%w: account %s belongs to %s at this module, who would own it with the module enabled; transferOwnership of the module, called by the account, changes that", ErrWrongOwner, o.address, owner)
+	return o.sendCall(ctx, call, s)
 }
 
 // SetupAndEnableModule has the account call setupContract with setupData and lets it listen to the module
@@ -196,46 +173,15 @@ func (o *OwnedAccount) wrongOwnerError(owner common.Address) error {
 // Before anything is signed it is refused as for [OwnedAccount.EnableModule], and to register somebody else
 // as owner at an ownership module.
 func (o *OwnedAccount) SetupAndEnableModule(ctx context.Context, setupContract common.Address, setupData []byte, opts ...Option) (*userop.Pending, error) {
-	if err := o.checkSetup(ctx, setupContract, setupData); err != nil {
+	s, err := newSettings(opts, routerDespiteFunds)
+	if err != nil {
 		return nil, fmt.Errorf("set up module %s: %w", setupContract, err)
 	}
-	return o.sendToSelf(ctx, contracts.SetupAndEnableModule(setupContract, setupData), opts)
-}
-
-// checkSetup judges a SetupAndEnableModule by the chain.
-func (o *OwnedAccount) checkSetup(ctx context.Context, setupContract common.Address, setupData []byte) error {
-	if err := o.checkModuleAddress(setupContract); err != nil {
-		return err
-	}
-	// Tried from elsewhere, the setup tells which module it is for; whether it works for the account is for
-	// the chain to say.
-	trial := contracts.Read{To: setupContract, Data: setupData, Mutates: true}
-	state, results, err := o.expectedState(ctx, o.ownerRead(setupContract), trial)
+	call, err := o.planSetup(ctx, setupContract, setupData, s)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("set up module %s: %w", setupContract, err)
 	}
-	if made, err := contracts.DecodeAddress(results[1].Data); err == nil && results[1].OK && made != setupContract {
-		if err := o.checkEnable(ctx, made); err != nil { // whatever was set up, that one is enabled
-			return fmt.Errorf("module %s: %w", made, err)
-		}
-		return nil
-	}
-	if err := o.checkCanEnable(state, setupContract, results[0].HasCode); err != nil || !o.isOwnershipModule(setupContract) {
-		return err
-	}
-	registered, err := decodeOwner(&results[0])
-	owner, next := o.owner.Address(), contracts.SetupOwner(setupData)
-	switch {
-	case err != nil:
-		return err
-	case registered != (common.Address{}) && registered != owner:
-		return o.wrongOwnerError(registered)
-	case registered != (common.Address{}):
-		return fmt.Errorf("%w: account %s is registered there already, with owner %s; EnableModule alone is what is missing", policy.ErrInvalid, o.address, registered)
-	case next != owner && next != (common.Address{}) && owner != (common.Address{}):
-		return fmt.Errorf("%w: account %s would belong to %s at this module, not to %s", ErrWrongOwner, o.address, next, owner)
-	}
-	return nil
+	return o.sendCall(ctx, call, s)
 }
 
 // DisableModule stops the account from listening to a validation module, in one operation of the owner. The
@@ -244,34 +190,49 @@ func (o *OwnedAccount) checkSetup(ctx context.Context, setupContract common.Addr
 // Before anything is signed it is refused, with an error matching [ErrLockout], to disable the last module,
 // or the last one through which the owner can act.
 func (o *OwnedAccount) DisableModule(ctx context.Context, module common.Address, opts ...Option) (*userop.Pending, error) {
-	prev, err := o.checkDisable(ctx, module)
+	s, err := newSettings(opts)
 	if err != nil {
 		return nil, fmt.Errorf("disable module %s: %w", module, err)
 	}
-	return o.sendToSelf(ctx, contracts.DisableModule(prev, module), opts)
+	call, err := o.planDisable(ctx, module)
+	if err != nil {
+		return nil, fmt.Errorf("disable module %s: %w", module, err)
+	}
+	return o.sendCall(ctx, call, s)
 }
 
-// checkDisable returns the module before the one to disable.
-func (o *OwnedAccount) checkDisable(ctx context.Context, module common.Address) (prev common.Address, err error) {
+// DisableRouter is [OwnedAccount.DisableModule] for the batched session router: from then on sessions make
+// one call in an operation, and nobody can burn the account's funds by an empty batch; see [ForBatches]. Of
+// an account whose router is not enabled the error matches [ErrModuleNotEnabled].
+func (o *OwnedAccount) DisableRouter(ctx context.Context, opts ...Option) (*userop.Pending, error) {
+	return o.DisableModule(ctx, o.client.contracts.Session.Router, opts...)
+}
+
+func (o *OwnedAccount) planDisable(ctx context.Context, module common.Address) (Call, error) {
 	if err := o.checkModuleAddress(module); err != nil {
-		return prev, err
+		return Call{}, err
 	}
 	state, _, err := o.expectedState(ctx)
 	if err != nil {
-		return prev, err
+		return Call{}, err
 	}
-	at := slices.Index(state.Modules, module)
+	return o.disableCall(state, module)
+}
+
+// disableCall is the call that disables a module, which the module before it has to be named in.
+func (o *OwnedAccount) disableCall(state *State, module common.Address) (Call, error) {
+	at, prev := slices.Index(state.Modules, module), contracts.SentinelModule
 	switch {
 	case at < 0:
-		return prev, fmt.Errorf("%w: account %s has modules %v", ErrModuleNotEnabled, o.address, state.Modules)
+		return Call{}, fmt.Errorf("%w: account %s has modules %v", ErrModuleNotEnabled, o.address, state.Modules)
 	case len(state.Modules) == 1:
-		return prev, fmt.Errorf("%w: it is the last module of account %s", ErrLockout, o.address)
+		return Call{}, fmt.Errorf("%w: it is the last module of account %s", ErrLockout, o.address)
 	case !o.canSignWithout(state, module):
-		return prev, fmt.Errorf("%w: it is the only one through which %s owns account %s; enable another ownership module first", ErrLockout, o.owner.Address(), o.address)
-	case at == 0:
-		return contracts.SentinelModule, nil
+		return Call{}, fmt.Errorf("%w: it is the only one through which %s owns account %s; enable another ownership module first", ErrLockout, o.owner.Address(), o.address)
+	case at > 0:
+		prev = state.Modules[at-1]
 	}
-	return state.Modules[at-1], nil
+	return o.selfCall(contracts.DisableModule(prev, module)), nil
 }
 
 // canSignWithout reports whether the owner can act for the account without a module.
@@ -306,17 +267,6 @@ func (o *OwnedAccount) checkModuleAddress(module common.Address) error {
 	return nil
 }
 
-// checkCanEnable refuses a module that is enabled already, or that has no code.
-func (o *OwnedAccount) checkCanEnable(state *State, module common.Address, hasCode bool) error {
-	switch {
-	case state.Enabled(module):
-		return fmt.Errorf("%w on account %s: module %s", ErrModuleEnabled, o.address, module)
-	case !hasCode:
-		return fmt.Errorf("%w: there is no contract at that address on chain %d; whoever deploys one there would own the account", policy.ErrInvalid, o.client.chainID)
-	}
-	return nil
-}
-
 // isOwnershipModule reports whether a module is one of the two that keep an owner by account.
 func (o *OwnedAccount) isOwnershipModule(module common.Address) bool {
 	return module == o.client.contracts.ECDSA || module == o.client.contracts.Multichain
@@ -326,7 +276,14 @@ func (o *OwnedAccount) ownerRead(module common.Address) contracts.Read {
 	return contracts.Read{To: module, Data: contracts.GetOwner(o.address), MaxAnswer: 2 * abi.WordSize}
 }
 
-// sendToSelf has the account call itself, which is how its modules are changed.
-func (o *OwnedAccount) sendToSelf(ctx context.Context, data []byte, opts []Option) (*userop.Pending, error) {
-	return o.Send(ctx, []Call{{To: o.address, Data: data}}, opts...)
+// selfCall is a call of the account to itself, which is how its modules are changed.
+func (o *OwnedAccount) selfCall(data []byte) Call { return Call{To: o.address, Data: data} }
+
+// sendCall sends a call that was planned.
+func (o *OwnedAccount) sendCall(ctx context.Context, call Call, s *settings) (*userop.Pending, error) {
+	draft, err := o.draft([]Call{call}, s)
+	if err != nil {
+		return nil, err
+	}
+	return o.client.sender.Send(ctx, *draft)
 }

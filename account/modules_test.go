@@ -150,6 +150,13 @@ func TestOwnershipModuleOfSomeoneElseIsNotEnabled(t *testing.T) {
 	done(t)(w.owner.EnableModule(t.Context(), multichain.Address, account.Sponsored()))
 }
 
+// namesModule deploys a contract whose setup, whatever it is called with, is for that module.
+func namesModule(t *testing.T, w *world, module common.Address) common.Address {
+	t.Helper()
+	answer := append([]byte{0x73}, module[:]...)                                            // PUSH20 module
+	return deployCode(t, w.chain, append(answer, 0x60, 0, 0x52, 0x60, 0x20, 0x60, 0, 0xf3)) // MSTORE, RETURN
+}
+
 func TestSetupThatGivesTheAccountAwayIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -160,10 +167,6 @@ func TestSetupThatGivesTheAccountAwayIsRefused(t *testing.T) {
 		" would belong to "+stranger.Hex()+" at this module, not to "+w.owner.Owner().Address().Hex())
 
 	// What is enabled is the module that the setup names, not the contract that was called.
-	names := func(module common.Address) common.Address {
-		answer := append([]byte{0x73}, module[:]...)                                            // PUSH20 module
-		return deployCode(t, w.chain, append(answer, 0x60, 0, 0x52, 0x60, 0x20, 0x60, 0, 0xf3)) // MSTORE, RETURN
-	}
 	for _, tt := range []struct {
 		module common.Address
 		want   string
@@ -174,12 +177,12 @@ func TestSetupThatGivesTheAccountAwayIsRefused(t *testing.T) {
 		{at.ECDSA, "module is enabled already on account " + w.owner.Address().Hex() + ": module " + at.ECDSA.Hex(), account.ErrModuleEnabled},
 		{at.Multichain, "wrong owner: account " + w.owner.Address().Hex() + " has no owner at this module yet; SetupAndEnableModule registers one", account.ErrWrongOwner},
 	} {
-		setup := names(tt.module)
+		setup := namesModule(t, w, tt.module)
 		_, err := w.owner.SetupAndEnableModule(t.Context(), setup, nil, sponsored)
 		require.ErrorIs(t, err, tt.is)
 		require.EqualError(t, err, "set up module "+setup.Hex()+": module "+tt.module.Hex()+": "+tt.want)
 	}
-	done(t)(w.owner.SetupAndEnableModule(t.Context(), names(at.Session.Manager), nil, sponsored))
+	done(t)(w.owner.SetupAndEnableModule(t.Context(), namesModule(t, w, at.Session.Manager), nil, sponsored))
 	require.Equal(t, []common.Address{at.Session.Manager, at.ECDSA}, w.modules(t))
 }
 

@@ -3,6 +3,7 @@ package account
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/holiman/uint256"
 
@@ -30,10 +31,9 @@ type settings struct {
 	forQuote      bool   // the operation is to be quoted, not sent
 	approvalCalls []Call // of a quoted operation; they go before its own
 	batch         bool
-	router        bool
 	unchecked     bool
-	replaceRoot   bool
 	dangers       []policy.FindingCode // that a grant may have
+	special       []specialOption
 	nonce         *uint256.Int
 	lane          *uint256.Int
 	lanes         *Lanes
@@ -94,7 +94,24 @@ func AsBatch() Option { return func(s *settings) { s.batch = true } }
 
 // ForBatches makes a grant enable the batched session router too, so that the session can be used for several
 // calls in one operation.
-func ForBatches() Option { return func(s *settings) { s.router = true } }
+//
+// The deployed router has a hole: it lets pass an empty batch under anybody's signature, and the account pays
+// its gas. While it is enabled, anybody can burn all that the account holds of the chain's own currency and
+// as a deposit at the EntryPoint, also when every session is revoked; what arrives later is no safer. Tokens
+// are not touched. A grant with ForBatches is for accounts whose operations are sponsored: for one that holds
+// either it is refused with an error matching [ErrFundsAtRisk], unless [RouterDespiteFunds] asks for it.
+// [OwnedAccount.DisableRouter] closes the hole, and so does [OwnedAccount.RevokeAll].
+func ForBatches() Option { return special(forBatches, "a grant") }
+
+// RouterDespiteFunds goes with [ForBatches], or with enabling the batched session router as a module: it is
+// enabled although the account holds funds that anybody can then burn as gas.
+func RouterDespiteFunds() Option {
+	return special(routerDespiteFunds, "a grant with ForBatches, and for enabling the batched session router")
+}
+
+// KeepRouter leaves the batched session router enabled in an [OwnedAccount.RevokeAll], and with it the hole
+// that [ForBatches] tells about.
+func KeepRouter() Option { return special(keepRouter, "RevokeAll") }
 
 // Unchecked leaves the judgement of a session to the chain: policies, windows, the session root and enabled
 // modules are not looked at before sending, and neither is who owns the account, or has tokens for the fee of
@@ -103,7 +120,7 @@ func Unchecked() Option { return func(s *settings) { s.unchecked = true } }
 
 // ReplaceRoot lets a grant or revocation replace a session root on chain that the store does not know. Every
 // session under that root is cancelled, those of other backends too.
-func ReplaceRoot() Option { return func(s *settings) { s.replaceRoot = true } }
+func ReplaceRoot() Option { return special(replaceRoot, "what sets the session root") }
 
 // AllowDanger lets a grant have what [policy.Lint] calls a danger, by the codes of those findings: the key
 // may then be able to take the account over, or its tokens. Without it such a grant is refused.
@@ -111,6 +128,7 @@ func AllowDanger(codes ...policy.FindingCode) Option {
 	return func(s *settings) {
 		s.require(len(codes) > 0, "AllowDanger without the code of a finding")
 		s.dangers = append(s.dangers, codes...)
+		special(allowDanger, "a grant")(s)
 	}
 }
 
@@ -154,11 +172,40 @@ func WithCaps(caps userop.Caps) Option { return func(s *settings) { s.caps = &ca
 // WithOverrides changes the state for gas estimation only.
 func WithOverrides(o userop.StateOverride) Option { return func(s *settings) { s.overrides = o } }
 
-// newSettings puts the options together, and returns an error for those that contradict each other.
-func newSettings(opts []Option) (*settings, error) {
+// The names of the options that only some calls take.
+const (
+	forBatches         = "ForBatches"
+	routerDespiteFunds = "RouterDespiteFunds"
+	keepRouter         = "KeepRouter"
+	replaceRoot        = "ReplaceRoot"
+	allowDanger        = "AllowDanger"
+)
+
+// specialOption is an option that only some calls take.
+type specialOption struct {
+	name string
+	// place says which calls take it.
+	place string
+}
+
+func special(name, place string) Option {
+	return func(s *settings) { s.special = append(s.special, specialOption{name, place}) }
+}
+
+// has reports whether a special option was given.
+func (s *settings) has(name string) bool {
+	return slices.ContainsFunc(s.special, func(o specialOption) bool { return o.name == name })
+}
+
+// newSettings puts the options together, and returns an error for those that contradict each other, or that
+// the call does not take.
+func newSettings(opts []Option, takes ...string) (*settings, error) {
 	s := new(settings)
 	for _, opt := range opts {
 		opt(s)
+	}
+	for _, o := range s.special {
+		s.require(slices.Contains(takes, o.name), o.name+" does not apply here: it is for "+o.place)
 	}
 	s.require(atMostOne(s.leaves != nil, s.leafOf != nil, s.signer != nil), "WithSession, WithLeafOf and WithSigner each name who signs; use one")
 	s.require(atMostOne(s.nonce != nil, s.lane != nil, s.lanes != nil), "WithNonce, WithLane and InLane each choose the nonce; use one")

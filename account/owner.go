@@ -22,7 +22,14 @@ import (
 type Owner interface {
 	// Address returns the owner's address. It never changes.
 	Address() common.Address
-	// SignMessage returns the 65-byte EIP-191 signature (personal_sign) of message.
+	// SignMessage returns the 65-byte EIP-191 signature (personal_sign) of message, which a wallet is given
+	// in hex, never as text.
+	//
+	// Operations are signed by it: a message of 32 bytes is a userOpHash, the Merkle root over those of
+	// several, or the hash of typed data. Whoever has the owner's signature of 32 bytes that they chose has
+	// an operation of the account. Never sign 32 bytes of somebody else's choosing with an owner directly:
+	// [OwnedAccount.SignMessage] refuses them. An owner that shows messages to a user has to say of 32 bytes
+	// that they may do anything with the account, however much they look like a challenge.
 	SignMessage(ctx context.Context, message []byte) ([]byte, error)
 }
 
@@ -104,11 +111,23 @@ func (s ownerSigner) DummySignature(*userop.Operation) ([]byte, error) {
 
 // Sign implements [userop.Signer]: the owner's EIP-191 signature of the userOpHash.
 func (s ownerSigner) Sign(ctx context.Context, _ *userop.Operation, hash common.Hash) ([]byte, error) {
-	return s.SignMessage(ctx, hash[:])
+	return s.signMessage(ctx, hash[:])
 }
 
 // SignMessage implements [MessageSigner].
 func (s ownerSigner) SignMessage(ctx context.Context, message []byte) ([]byte, error) {
+	if err := checkMessage(message); err != nil {
+		return nil, err
+	}
+	return s.signMessage(ctx, message)
+}
+
+// SignPossibleOperation implements [MessageSigner].
+func (s ownerSigner) SignPossibleOperation(ctx context.Context, hash common.Hash) ([]byte, error) {
+	return s.signMessage(ctx, hash[:])
+}
+
+func (s ownerSigner) signMessage(ctx context.Context, message []byte) ([]byte, error) {
 	sig, err := ownerSignature(ctx, s.owner, message)
 	if err != nil {
 		return nil, err

@@ -160,8 +160,7 @@ func (p *tokenPayment) compose(ctx context.Context) ([]byte, error) {
 		p.allowed = &p.quote.MaxFee
 	}
 	if signer, ok := draft.Signer.(*session.Signer); ok && !p.settings.unchecked {
-		module, name := signer.Module()
-		err = p.client.requireModule(ctx, p.account, module, name)
+		err = p.client.requireModules(ctx, p.account, signer)
 	}
 	return draft.CallData, err
 }

@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -18,6 +17,10 @@ const (
 	implementationV2 = "2.0.0"
 )
 
+// maxResolvedIndex is the last index that the resolver can be asked for: it takes the one behind it, and
+// counts to twice that in eight bits.
+const maxResolvedIndex = 126
+
 // ResolvedAccount is a deployed account that the resolver contract found for an owner.
 type ResolvedAccount struct {
 	Account        common.Address
@@ -31,10 +34,14 @@ type ResolvedAccount struct {
 }
 
 // ResolveAccounts asks the resolver contract for the deployed accounts of an owner with an index of at most
-// maxIndex: those of version 1 and those of version 2 with the ECDSA ownership module.
+// maxIndex: those of version 1 and those of version 2 with the ECDSA ownership module. The contract looks at
+// indexes up to 126.
 func (c *Client) ResolveAccounts(ctx context.Context, owner common.Address, maxIndex uint8) ([]ResolvedAccount, error) {
+	if err := checkIndex(uint64(maxIndex)); err != nil {
+		return nil, err
+	}
 	resolver := c.contracts.Resolver
-	find := contracts.ResolveAddressesFlexibleForV2(owner, maxIndex, c.contracts.ECDSA, contracts.InitForSmartAccount(owner))
+	find := contracts.ResolveAddressesFlexibleForV2(owner, maxIndex+1, c.contracts.ECDSA, contracts.InitForSmartAccount(owner))
 	data, err := c.chain.CallContract(ctx, callMsg(resolver, find), nil)
 	if err != nil {
 		return nil, fmt.Errorf("accounts of owner %s: resolver %s: %w", owner, resolver, withoutURL(err))
@@ -50,12 +57,19 @@ func (c *Client) ResolveAccounts(ctx context.Context, owner common.Address, maxI
 	return accounts, nil
 }
 
+func checkIndex(index uint64) error {
+	if index > maxResolvedIndex {
+		return fmt.Errorf("%w: the resolver looks at indexes up to %d, not at %d", policy.ErrInvalid, maxResolvedIndex, index)
+	}
+	return nil
+}
+
 // UpgradedAccount returns the address of an owner's account of version 1 that was upgraded to version 2. Such
 // an address does not follow from the owner: name it with [AtAddress]. No such account is an error matching
-// [ErrNoAccount].
+// [ErrNoAccount]; the resolver cannot look at an index above 126.
 func (c *Client) UpgradedAccount(ctx context.Context, owner common.Address, index uint64) (common.Address, error) {
-	if index > math.MaxUint8 {
-		return common.Address{}, fmt.Errorf("%w: the resolver looks at indexes up to %d, not at %d", policy.ErrInvalid, math.MaxUint8, index)
+	if err := checkIndex(index); err != nil {
+		return common.Address{}, err
 	}
 	accounts, err := c.ResolveAccounts(ctx, owner, uint8(index))
 	if err != nil {

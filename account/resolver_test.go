@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"testing"
@@ -76,16 +77,51 @@ func TestUpgradedAccount(t *testing.T) {
 	require.ErrorIs(t, err, errOffline)
 }
 
-// resolverChain has a resolver on it, which checks what it is asked.
-type resolverChain struct{ emptyChain }
+// resolverChain has a resolver on it that knows of one account, and answers as the real one does: for the
+// indexes below maxIndex, which it doubles in eight bits.
+type resolverChain struct {
+	emptyChain
+	index uint64
+}
 
-func (resolverChain) CallContract(_ context.Context, msg ethereum.CallMsg, _ *big.Int) ([]byte, error) {
+func (c resolverChain) CallContract(_ context.Context, msg ethereum.CallMsg, _ *big.Int) ([]byte, error) {
 	args, err := abi.Unpack("resolveAddressesFlexibleForV2(address owner, uint8 maxIndex, address module, bytes setupData)", msg.Data)
 	if err != nil {
 		return nil, err
 	}
+	switch end := args[1].(uint8); {
+	case end > 127:
+		return nil, errors.New("execution reverted: arithmetic underflow or overflow")
+	case c.index >= uint64(end):
+		return encodeResolved(), nil
+	}
 	upgraded := common.HexToAddress("0x3333333333333333333333333333333333333333")
-	return encodeResolved(resolved{AccountAddress: upgraded, CurrentVersion: "2.0.0", FactoryVersion: "v1", DeploymentIndex: uint64(args[1].(uint8))}), nil
+	return encodeResolved(resolved{AccountAddress: upgraded, CurrentVersion: "2.0.0", FactoryVersion: "v1", DeploymentIndex: c.index}), nil
+}
+
+func TestTheResolverLooksBelowItsMaxIndex(t *testing.T) {
+	t.Parallel()
+	for _, index := range []uint8{0, 1, 126} {
+		client := clientOf(t, resolverChain{index: uint64(index)})
+		found, err := client.UpgradedAccount(t.Context(), stranger, uint64(index))
+		require.NoError(t, err, index)
+		require.Equal(t, common.HexToAddress("0x3333333333333333333333333333333333333333"), found)
+		all, err := client.ResolveAccounts(t.Context(), stranger, index)
+		require.NoError(t, err)
+		require.Len(t, all, 1, "up to the index, itself included")
+		if index > 0 {
+			all, err = client.ResolveAccounts(t.Context(), stranger, index-1)
+			require.NoError(t, err)
+			require.Empty(t, all)
+		}
+	}
+	for _, index := range []uint64{127, 128, 255} {
+		_, err := offlineClient(t).UpgradedAccount(t.Context(), stranger, index)
+		require.ErrorIs(t, err, policy.ErrInvalid)
+		require.EqualError(t, err, fmt.Sprintf("invalid input: the resolver looks at indexes up to 126, not at %d", index))
+		_, err = offlineClient(t).ResolveAccounts(t.Context(), stranger, uint8(index))
+		require.ErrorIs(t, err, policy.ErrInvalid)
+	}
 }
 
 func ExampleClient_UpgradedAccount() {

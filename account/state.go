@@ -27,6 +27,10 @@ type State struct {
 	Modules []common.Address
 	// Owners are the owners at the enabled ownership modules, ECDSA before multichain.
 	Owners []Ownership
+	// RouterEnabled reports whether the batched session router is among them. While it is, anybody can burn
+	// Balance and Deposit, and what arrives later, as gas of empty batches: see [ForBatches]. What to do
+	// about it is in Warnings.
+	RouterEnabled bool
 	// SessionRoot is the Merkle root of the account's sessions, zero for none.
 	SessionRoot common.Hash
 }
@@ -36,6 +40,19 @@ type Ownership struct{ Module, Owner common.Address }
 
 // Enabled reports whether the account listens to a module.
 func (s *State) Enabled(module common.Address) bool { return slices.Contains(s.Modules, module) }
+
+// Warnings says what anybody, not only the owner, can do to the account by what is enabled on it, and what to
+// do against it: a sentence each, for people. There is none for an account that nothing is wrong with.
+func (s *State) Warnings() []string {
+	if !s.RouterEnabled {
+		return nil
+	}
+	held := "it holds neither now, and what arrives can be burnt"
+	if !s.Balance.IsZero() || !s.Deposit.IsZero() {
+		held = fmt.Sprintf("it holds %s wei, and %s wei at the EntryPoint", s.Balance.Dec(), s.Deposit.Dec())
+	}
+	return []string{"The batched session router is enabled: whether or not there are sessions, anybody can burn the account's balance and its deposit as gas; " + held + ". DisableRouter ends it, and so does RevokeAll."}
+}
 
 // OwnerAt returns the owner at an ownership module, false if the module is not enabled or has none.
 func (s *State) OwnerAt(module common.Address) (common.Address, bool) {
@@ -54,7 +71,8 @@ func (a *Account) State(ctx context.Context) (*State, error) {
 	return state, err
 }
 
-// readState reads the account's state, and makes the other reads in the same request.
+// readState reads the account's state, and makes the other reads in the same request. Their results are there
+// too where the state's make no sense.
 func (a *Account) readState(ctx context.Context, others ...contracts.Read) (*State, []contracts.ReadResult, error) {
 	c := &a.client.contracts
 	reads := []contracts.Read{
@@ -72,7 +90,7 @@ func (a *Account) readState(ctx context.Context, others ...contracts.Read) (*Sta
 	}
 	state, err := a.decodeState(ctx, results[:n])
 	if err != nil {
-		return nil, nil, fmt.Errorf("state of account %s: %w", a.address, err)
+		return nil, results[n:], fmt.Errorf("state of account %s: %w", a.address, err)
 	}
 	return state, results[n:], nil
 }
@@ -96,6 +114,7 @@ func (a *Account) decodeState(ctx context.Context, results []contracts.ReadResul
 	if s.Modules, err = a.decodeModules(ctx, results[0], modulesPage); err != nil {
 		return nil, err
 	}
+	s.RouterEnabled = s.Enabled(a.client.contracts.Session.Router)
 	for i, module := range []common.Address{a.client.contracts.ECDSA, a.client.contracts.Multichain} {
 		if !s.Enabled(module) {
 			continue

@@ -73,7 +73,7 @@ func GrantTogether(ctx context.Context, store session.Store, legs ...GrantLeg) (
 	drafts := make([]legDraft, len(legs))
 	err := eachLeg(legs, func(i int, leg *GrantLeg) (err error) {
 		draft := &drafts[i]
-		if *draft, err = newLegDraft(leg.Account, leg.Window, leg.Options); err != nil {
+		if *draft, err = newLegDraft(leg.Account, leg.Window, leg.Options, forBatches, routerDespiteFunds, replaceRoot, allowDanger); err != nil {
 			return err
 		}
 		sess, plan, calls, err := leg.Account.planGrant(ctx, store, leg.Policies, draft.settings)
@@ -141,11 +141,11 @@ type legDraft struct {
 }
 
 // newLegDraft checks the choices for a leg, before its draft is made.
-func newLegDraft(a *OwnedAccount, window policy.Window, opts []Option) (leg legDraft, err error) {
+func newLegDraft(a *OwnedAccount, window policy.Window, opts []Option, takes ...string) (leg legDraft, err error) {
 	if a == nil {
 		return leg, fmt.Errorf("%w: leg without an account", ErrConfig)
 	}
-	s, err := newSettings(opts)
+	s, err := newSettings(opts, takes...)
 	if err != nil {
 		return leg, err
 	}

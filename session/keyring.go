@@ -39,7 +39,9 @@ type LocalKeyring interface {
 	SignsLocally()
 }
 
-// SignRequest is what a [Keyring] is asked to sign.
+// SignRequest is what a [Keyring] is asked to sign. A keyring that takes requests from elsewhere works
+// UserOpHash and Digest out of Operation itself: whoever has a digest of their choosing signed has an
+// operation.
 type SignRequest struct {
 	Ref Ref
 	// Key is the address of the session key.

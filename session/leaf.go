@@ -61,14 +61,21 @@ const (
 // Describe says in one sentence what the leaf allows (see [policy.Compiled.Describe]) and, of one that was
 // revoked, before that whether it still stands on chain.
 func (l *Leaf) Describe(m policy.Modules, functions ...*abi.Function) string {
-	text := l.Compiled.Describe(m, functions...)
+	return l.describe(l.Compiled.Describe(m, functions...))
+}
+
+// DescribeWith is [Leaf.Describe] with what is known of the account; see [policy.LintConfig.Describe].
+func (l *Leaf) DescribeWith(c policy.LintConfig) string { return l.describe(c.Describe(&l.Compiled)) }
+
+// describe puts whether the leaf was revoked before what its policy allows.
+func (l *Leaf) describe(allows string) string {
 	switch {
 	case l.Standing():
-		return revokedIs + ": " + text
+		return revokedIs + ": " + allows
 	case l.Status == StatusRevoked:
-		return revokedWas + ": " + text
+		return revokedWas + ": " + allows
 	}
-	return text
+	return allows
 }
 
 // checkRevoked returns an error matching [ErrRevoked] if the leaf was revoked, which says whether it still

@@ -49,13 +49,14 @@ func (s *Signer) Force() *Signer {
 	return &forced
 }
 
-// Module returns the validation module that judges the signature, the session key manager or the router, and
-// says in words which.
-func (s *Signer) Module() (module common.Address, name string) {
+// Modules returns the validation modules that the account has to listen to: the session key manager and, for
+// a batch, the batched session router, which judges the signature and asks whether the manager is enabled.
+func (s *Signer) Modules() []common.Address {
+	modules := []common.Address{s.modules.Manager}
 	if s.batch {
-		return s.modules.Router, "batched session router"
+		modules = append(modules, s.modules.Router)
 	}
-	return s.modules.Manager, "session key manager"
+	return modules
 }
 
 // Sessions returns the sessions whose leaves sign.

@@ -1,6 +1,9 @@
 // Batch-session does two things for a user in one operation: it mints an NFT and some tokens, each allowed by
 // a session leaf of its own, through the batched session router.
 //
+// While an account has that router enabled, anybody can burn what it holds of the chain's own currency: such
+// a grant is for accounts that are sponsored and hold none, as this one, and is refused for others.
+//
 // Without flags it does so on a devnet in its own process; with -rpc, -bundler and -paymaster on that chain.
 package main
 

@@ -129,7 +129,7 @@ func inspectFaults(ctx context.Context, out io.Writer, store *tsstore.Store, ref
 	return nil
 }
 
-// inspect prints the sessions of one account; client is nil where the chain is not asked.
+// inspect prints the sessions of one account and, from a client of its chain, what the chain says.
 func inspect(ctx context.Context, out io.Writer, store session.Store, ref session.Ref, client *account.Client) error {
 	sess, err := session.Open(ctx, store, ref)
 	if err != nil {
@@ -151,7 +151,7 @@ func inspect(ctx context.Context, out io.Writer, store session.Store, ref sessio
 		leaf := &leaves[i]
 		fmt.Fprintf(out, "\n%d. %s, %s\n", i, leaf.ID, leaf.StatusAt(now))
 		line(out, "key", leaf.Key)
-		line(out, "which", config.Describe(&leaf.Compiled))
+		line(out, "which", leaf.DescribeWith(config))
 		printFindings(out, findings, i)
 	}
 	fmt.Fprintln(out)
@@ -199,7 +199,7 @@ func demo(ctx context.Context, out io.Writer, services accounttest.Services) (er
 	if err != nil {
 		return err
 	}
-	sess, tx, err := owner.Grant(ctx, store, demoPolicies(key, owner.Address()), account.Sponsored(),
+	sess, tx, err := owner.Grant(ctx, store, demoPolicies(key, owner.Address()), account.ForBatches(), account.Sponsored(),
 		account.AllowDanger(policy.FindingOpenTo)) // for the careless one
 	if err != nil {
 		return err

@@ -39,13 +39,13 @@ type ResolvedAccount struct {
 }
 
 // ResolveAddressesFlexibleForV2 returns the calldata of
-// resolveAddressesFlexibleForV2(address,uint8,address,bytes): the deployed accounts of an owner, looked for
-// up to maxIndex, those of version 2 with this module as their first. [DecodeResolvedAccounts] reads the
-// result.
-func ResolveAddressesFlexibleForV2(owner common.Address, maxIndex uint8, module common.Address, setupData []byte) []byte {
+// resolveAddressesFlexibleForV2(address,uint8,address,bytes): the deployed accounts of an owner with an index
+// below endIndex, those of version 2 with this module as their first. The contract computes endIndex × 2 in
+// eight bits: it reverts for one above 127. [DecodeResolvedAccounts] reads the result.
+func ResolveAddressesFlexibleForV2(owner common.Address, endIndex uint8, module common.Address, setupData []byte) []byte {
 	call := newCall(selectorResolveAddressesFlexibleForV2, 4*abiword.Size+abiword.BytesSize(len(setupData)))
 	call = abiword.AppendAddress(call, owner)
-	call = abiword.AppendUint64(call, uint64(maxIndex))
+	call = abiword.AppendUint64(call, uint64(endIndex))
 	call = abiword.AppendAddress(call, module)
 	call = abiword.AppendUint64(call, 4*abiword.Size)
 	return abiword.AppendBytes(call, setupData)
