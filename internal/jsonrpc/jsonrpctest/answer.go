@@ -66,7 +66,8 @@ func Body(body string) Answer { return Status(http.StatusOK, body) }
 // Garbage answers with bytes that are neither JSON nor text.
 func Garbage() Answer { return Body("\x00\xff\xfe{]\x1b[31m not JSON") }
 
-// WrongID answers with a result to another request.
+// WrongID answers with a result under an ID that is not the request's, as Biconomy's bundler does. One POST
+// has one answer: clients take it.
 func WrongID(result any) Answer {
 	return Answer{write: func(w http.ResponseWriter, _ *http.Request, _ *Request) {
 		writeBody(w, http.StatusOK, envelope(json.RawMessage("987654321"), result, nil))
