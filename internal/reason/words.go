@@ -14,9 +14,10 @@ var (
 		`\b(unsupported|unknown|unrecognized|unimplemented|no such) (json-?)?(rpc )?method\b|` +
 		`\bmethod \S+ (does not exist|doesn't exist|(is |was )?not (found|supported|available|allowed|whitelisted|implemented|enabled))|` +
 		`\b(does not|doesn't) (support|have|offer) (the |this )?method\b|` +
+		`\binvalid discriminator value at "method"|` + // Alto
 		`\buntagged enum EthRpcCall\b`) // Anvil
-	// bareMissing is all that some say, under a code for missing methods.
-	bareMissing = regexp.MustCompile(`(?i)^\W*(this is )?(not (yet )?(implemented|supported|available)|unsupported|unimplemented)\W*$`)
+	// bareMissing is enough under a code for missing methods.
+	bareMissing = regexp.MustCompile(`(?i)^\W*(this is )?(not (yet )?(implemented|supported|available)|unsupported|unimplemented)\W*$|\bmethod\b`)
 
 	unknownHash = regexp.MustCompile(`(?i)^\W*(nothing|not) found\W*$|` +
 		`\b(user ?op(eration)?s?( ?hash)?|hash|receipt|transaction)\b.*\b(not (be )?found|unknown|not known|does not exist|doesn't exist)\b|` +
