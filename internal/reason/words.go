@@ -10,7 +10,7 @@ import (
 
 // Services give one code to many things, and one thing many codes: their words say which it is.
 var (
-	methodMissing = regexp.MustCompile(`(?i)\bmethods? (handler )?(is |was |are )?not (yet )?(found|supported|available|allowed|whitelisted|implemented|enabled)\b|` +
+	methodMissing = regexp.MustCompile(`(?i)\bmethods? (handler )?((is |was |are )?not (yet )?(found|supported|available|allowed|whitelisted|implemented|enabled)|does not exist|doesn't exist)\b|` +
 		`\b(unsupported|unknown|unrecognized|unimplemented|no such) (json-?)?(rpc )?method\b|` +
 		`\bmethod \S+ (does not exist|doesn't exist|(is |was )?not (found|supported|available|allowed|whitelisted|implemented|enabled))|` +
 		`\b(does not|doesn't) (support|have|offer) (the |this )?method\b|` +
