@@ -18,7 +18,7 @@ type Request = jsonrpctest.Request
 
 // Answer is what a [Server] does with a request. Make one with [Result], [Fail] or another function that
 // returns one. Its method After(d) gives it later, WithHeader(name, value) adds an HTTP header such as
-// Retry-After.
+// Retry-After, UnderID(id) answers under another ID than the request's.
 type Answer = jsonrpctest.Answer
 
 // Result answers with a JSON-RPC result; nil is null.
