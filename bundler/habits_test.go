@@ -158,7 +158,7 @@ func TestAnUnknownHashIsAnAnswer(t *testing.T) {
 	dropped, err := client.UserOperationDropped(t.Context(), txHash)
 	require.NoError(t, err)
 	require.True(t, dropped)
-	require.Equal(t, 1, h.asked[pimlicoStatus], "whose methods it has is known from the first answer")
+	require.LessOrEqual(t, h.asked[pimlicoStatus], 1, "whose methods it has is known from the first answer")
 
 	status, err = client.UserOperationStatus(t.Context(), opHash)
 	require.NoError(t, err)

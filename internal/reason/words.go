@@ -72,7 +72,10 @@ func (a Answer) UnknownHash() bool {
 	if !slices.Contains(hashMethods, a.Method) || a.decided() || a.passing() || methodMissing.MatchString(a.Message) {
 		return false
 	}
-	return a.Code == jsonrpc.CodeMethodNotSupported && !bareMissing.MatchString(a.Message) || unknownHash.MatchString(a.Message)
+	if bareMissing.MatchString(a.Message) || strings.Contains(a.Message, a.Method) {
+		return false
+	}
+	return a.Code == jsonrpc.CodeMethodNotSupported || unknownHash.MatchString(a.Message)
 }
 
 // decided reports whether the answer is the verdict of a validation or an execution.
