@@ -23,9 +23,9 @@ type tipSource interface {
 	MaxPriorityFeePerGas(ctx context.Context) (uint256.Int, error)
 }
 
-// nodeFees proposes twice the base fee plus the tip, which holds for six full blocks. The tip is the bundler's
-// where it names one, or the node's. Not every node has a method for it, and not every node's headers can be
-// read: what is missing is taken from the gas price, which is the sum of both.
+// nodeFees proposes twice the base fee plus the tip, which holds for six full blocks. The tip is the
+// bundler's where it names one, or the node's. Not every node has a method for it, and not every node's
+// headers can be read: what is missing is taken from the gas price, which is the sum of both.
 func (f *feeSource) nodeFees(ctx context.Context) (userop.Fees, error) {
 	tips := make(chan *big.Int, 1)
 	go func() { tips <- f.tip(ctx) }()
@@ -53,8 +53,8 @@ func (f *feeSource) nodeFees(ctx context.Context) (userop.Fees, error) {
 	case tip != nil:
 		return feesFromParts(atLeastZero(new(big.Int).Sub(price, tip)), tip)
 	}
-	// The parts of the price are not known. With both fees alike no more than the price is paid, and a quarter
-	// more holds while the base fee rises for two blocks.
+	// The parts of the price are not known. With both fees alike, what is given is what is paid: a quarter
+	// above the price, which holds while the base fee rises for two blocks.
 	price = new(big.Int).Add(price, new(big.Int).Rsh(price, 2))
 	return feesFromBig(price, price)
 }

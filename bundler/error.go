@@ -59,8 +59,8 @@ var (
 	ErrReverted = errors.New("operation execution reverted")
 	// ErrInvalidParams: a field is missing, malformed or too low (-32602).
 	ErrInvalidParams = errors.New("invalid parameters")
-	// ErrMethodNotFound: the bundler does not have the method (-32601, unless its words say something else: for
-	// some bundlers that is the code of every error).
+	// ErrMethodNotFound: the bundler does not have the method (-32601, unless its words say something else:
+	// for some bundlers that is the code of every error).
 	ErrMethodNotFound = errors.New("method not found")
 	// ErrRateLimited: too many requests (-32005, or HTTP 429). It is paymaster.ErrRateLimited, too.
 	ErrRateLimited = reason.ErrRateLimited

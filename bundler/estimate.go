@@ -67,7 +67,12 @@ func (f limitsForm) leavesOut() []string {
 	return []string{"verificationGasLimit"}
 }
 
-func (f limitsForm) other() limitsForm { return noLimits - f }
+func (f limitsForm) other() limitsForm {
+	if f == zeroLimits {
+		return noLimits
+	}
+	return zeroLimits
+}
 
 // matters reports whether the operation goes out differently in the other form.
 func (f limitsForm) matters(op *userop.Operation) bool {

@@ -50,8 +50,8 @@ func (c *Client) UserOperationReceipt(ctx context.Context, hash common.Hash) (*u
 type KnownOperation struct {
 	Operation  userop.Operation
 	EntryPoint common.Address
-	// TransactionHash is zero while the operation waits in the mempool. Some bundlers tell the transaction they
-	// are trying to get it in with: before it is in a block, BlockHash and BlockNumber are zero.
+	// TransactionHash is zero while the operation waits in the mempool. Some bundlers tell the transaction
+	// that they are trying: before it is in a block, BlockHash and BlockNumber are zero.
 	TransactionHash common.Hash
 	BlockHash       common.Hash
 	BlockNumber     uint64

@@ -83,10 +83,10 @@ func (r Receipt) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads the answer of eth_getUserOperationReceipt in the shapes bundlers give it: numbers as
 // 0x-hex, decimal strings or JSON numbers, success as true or "true", a hash that is not known as "", and the
-// transaction and block in a nested "receipt", beside the other fields, or in the logs only. userOpHash, success and a transaction hash
-// have to be there; everything else may be missing. RevertData is taken from the EntryPoint's
-// UserOperationRevertReason event, or from a reason that is 0x-hex. The error names every field that is
-// missing or wrong, and then the receipt is unchanged.
+// transaction and block in a nested "receipt", beside the other fields, or in the logs only. userOpHash,
+// success and a transaction hash have to be there; everything else may be missing. RevertData is taken from
+// the EntryPoint's UserOperationRevertReason event, or from a reason that is 0x-hex. The error names every
+// field that is missing or wrong, and then the receipt is unchanged.
 func (r *Receipt) UnmarshalJSON(data []byte) error {
 	obj, err := jsonobject.Parse(data)
 	if err != nil {

@@ -60,8 +60,8 @@ func (c *Client) decode(method string, resp *http.Response, body []byte) (json.R
 	return ans.Result, nil
 }
 
-// unmarshal decodes the result of an answer. One of null or of another form than was expected is no trouble of
-// the moment: the next try would bring the same.
+// unmarshal decodes the result of an answer. One of null, or of another form than was expected, is no trouble
+// of the moment: the next try would bring the same.
 func (c *Client) unmarshal(method string, raw json.RawMessage, result any) error {
 	if string(raw) == "null" {
 		failed := c.fail(method, ErrNull)

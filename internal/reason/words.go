@@ -24,8 +24,8 @@ var (
 		`\b(unknown|no|no such|missing/invalid|(could not|couldn't|cannot|can't|unable to|failed to) (find|locate)) (the |an? |any |such )?(user ?op|transaction|hash|receipt)`)
 
 	// tooLow is what bundlers say of a fee or a gas limit below what they take: "precheck failed:
-	// preVerificationGas is 1 but must be at least 2", "replacement transaction underpriced". The operation was
-	// looked at, and not taken.
+	// preVerificationGas is 1 but must be at least 2", "replacement transaction underpriced". The operation
+	// was looked at, and not taken.
 	tooLow = regexp.MustCompile(`(?i)\bprecheck failed\b|\bmust be (at least|greater than|higher than|above)\b|\btoo low\b|` +
 		`\bunderpriced\b|\b(below|less than|lower than) (the )?(required|minimum|min|base ?fee|block base fee)\b`)
 
