@@ -237,6 +237,27 @@ func TestAMissingMethodIsAskedForAgain(t *testing.T) {
 	})
 }
 
+// A service that is replaced by another vendor's is found out again.
+func TestAVendorThatIsGone(t *testing.T) {
+	client, _ := withHabits(map[string][]string{
+		biconomyStatus: {`{"id":1,"result":{"state":"SUBMITTED"}}`, unknownMethod},
+		pimlicoStatus:  {`{"id":$ID,"result":{"status":"included"}}`},
+	})
+	fixed, _ := withHabits(map[string][]string{biconomyStatus: {unknownMethod}}, bundler.WithVendor(bundler.Biconomy))
+	status, err := client.UserOperationStatus(t.Context(), opHash)
+	require.NoError(t, err)
+	require.Equal(t, bundler.Submitted, status.State)
+	_, err = client.UserOperationStatus(t.Context(), opHash)
+	require.ErrorIs(t, err, bundler.ErrNoStatus)
+	status, err = client.UserOperationStatus(t.Context(), opHash)
+	require.NoError(t, err)
+	require.Equal(t, bundler.Included, status.State)
+
+	_, err = fixed.UserOperationStatus(t.Context(), opHash)
+	require.ErrorIs(t, err, bundler.ErrNoStatus, "the vendor that was chosen does not have it")
+	require.ErrorIs(t, err, bundler.ErrMethodNotFound)
+}
+
 // Rundler's refusals have the code of a server's own fault.
 func TestTooLowIsARefusal(t *testing.T) {
 	answers := fieldAnswers(t)
