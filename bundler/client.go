@@ -21,6 +21,8 @@ type Client struct {
 	chainID atomic.Uint64 // 0 until the bundler said it
 	price   discovery
 	status  discovery
+	tip     absence      // of rundler_maxPriorityFeePerGas
+	limits  atomic.Int32 // the limitsForm of estimations
 }
 
 var (
@@ -36,7 +38,7 @@ type TransportError = jsonrpc.TransportError
 // New returns a client for the bundler at url, key included. It does no I/O; a URL that cannot work, or a nil
 // option, is the error of every call.
 func New(url string, opts ...Option) *Client {
-	c := &Client{options: newOptions(opts), status: discovery{nullIsAnAnswer: true}}
+	c := &Client{options: newOptions(opts)}
 	c.rpc = jsonrpc.New(jsonrpc.Config{
 		URL:        url,
 		Service:    "bundler",
@@ -44,8 +46,7 @@ func New(url string, opts ...Option) *Client {
 		Logger:     c.options.logger,
 		Invalid:    c.options.invalid,
 	})
-	c.price.fix(c.options.vendor)
-	c.status.fix(c.options.vendor)
+	c.price.fixed, c.status.fixed = c.options.vendor, c.options.vendor
 	return c
 }
 
@@ -101,10 +102,14 @@ func (c *Client) read(ctx context.Context, result any, method string, params ...
 	return asError(c.rpc.Do(ctx, jsonrpc.Request{Method: method, Params: params, Result: result, Repeatable: true}))
 }
 
-// notFound is err, or [userop.ErrNotFound] if the bundler answered null.
+// notFound is err, or [userop.ErrNotFound] if the bundler answered null, or with an error that says that it
+// does not know the hash.
 func notFound(err error, hash common.Hash) error {
 	if errors.Is(err, jsonrpc.ErrNull) {
 		return fmt.Errorf("%w: the bundler has nothing on %s", userop.ErrNotFound, hash)
+	}
+	if answer := (*Error)(nil); errors.As(err, &answer) && answer.answer().UnknownHash() {
+		return fmt.Errorf("%w: %w", userop.ErrNotFound, err)
 	}
 	return err
 }

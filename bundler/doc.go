@@ -6,7 +6,9 @@
 //
 // A [*Client] is a [userop.Bundler], a [userop.FeeSource] and a [userop.Identity]: what the pipeline in
 // package userop needs. It finds out by itself which vendor's gas price and status methods the service
-// offers.
+// offers. Codes do not agree between vendors: what an answer means is read from its words, too, so that an
+// unknown hash is [userop.ErrNotFound], a fee below what the bundler takes a refusal, and a node that lags
+// trouble that passes, under whatever code.
 //
 // What the bundler answers instead of a result is an [*Error], with the EntryPoint's AA code and the
 // contract's revert reason decoded; it matches [ErrRejected] and its kind by [errors.Is]. A request that got

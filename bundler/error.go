@@ -15,6 +15,8 @@ import (
 // Error is what a bundler answered instead of a result. It matches [ErrRejected] and the other kinds by
 // [errors.Is], and holds a [*userop.AAError] and an [abi.Revert] for [errors.As] where the answer tells.
 type Error struct {
+	// Endpoint is the bundler's address without its key: "https://bundler.biconomy.io/…".
+	Endpoint string
 	// Method is the JSON-RPC method that was asked.
 	Method string
 	// Code is the JSON-RPC error code, 0 where the bundler gave none.
@@ -57,8 +59,8 @@ var (
 	ErrReverted = errors.New("operation execution reverted")
 	// ErrInvalidParams: a field is missing, malformed or too low (-32602).
 	ErrInvalidParams = errors.New("invalid parameters")
-	// ErrMethodNotFound: the bundler does not have the method (-32601). Alto says so of malformed requests,
-	// too.
+	// ErrMethodNotFound: the bundler does not have the method (-32601, unless its words say something else:
+	// for some bundlers that is the code of every error).
 	ErrMethodNotFound = errors.New("method not found")
 	// ErrRateLimited: too many requests (-32005, or HTTP 429). It is paymaster.ErrRateLimited, too.
 	ErrRateLimited = reason.ErrRateLimited
@@ -67,35 +69,29 @@ var (
 )
 
 var kinds = map[int]error{
-	jsonrpc.CodeRejected:           ErrRejected,
-	jsonrpc.CodePaymaster:          ErrPaymaster,
-	jsonrpc.CodeOpcode:             ErrOpcode,
-	jsonrpc.CodeTimeRange:          ErrTimeRange,
-	jsonrpc.CodeBanned:             ErrBanned,
-	jsonrpc.CodeStake:              ErrStake,
-	jsonrpc.CodeAggregator:         ErrAggregator,
-	jsonrpc.CodeSignature:          ErrSignature,
-	jsonrpc.CodePaymasterDeposit:   ErrPaymasterDeposit,
-	jsonrpc.CodeReverted:           ErrReverted,
-	jsonrpc.CodeInvalidParams:      ErrInvalidParams,
-	jsonrpc.CodeMethodNotFound:     ErrMethodNotFound,
-	jsonrpc.CodeMethodNotSupported: ErrMethodNotFound,
+	jsonrpc.CodeRejected:         ErrRejected,
+	jsonrpc.CodePaymaster:        ErrPaymaster,
+	jsonrpc.CodeOpcode:           ErrOpcode,
+	jsonrpc.CodeTimeRange:        ErrTimeRange,
+	jsonrpc.CodeBanned:           ErrBanned,
+	jsonrpc.CodeStake:            ErrStake,
+	jsonrpc.CodeAggregator:       ErrAggregator,
+	jsonrpc.CodeSignature:        ErrSignature,
+	jsonrpc.CodePaymasterDeposit: ErrPaymasterDeposit,
+	jsonrpc.CodeReverted:         ErrReverted,
+	jsonrpc.CodeInvalidParams:    ErrInvalidParams,
 }
 
-// Vendors do not agree on codes for these: their words count as well.
+// Vendors do not agree on a code for this: their words count.
 var (
 	alreadyKnown = regexp.MustCompile(`(?i)\balready ?known\b|\balready in (the )?(mem)?pool\b|\bduplicate (user ?op|user ?operation)\b|\buser ?op(eration)? already exists\b`)
 	// otherOperation tells that what is in the mempool is another operation with the same nonce or sender.
 	otherOperation = regexp.MustCompile(`(?i)\bnonce\b|\banother\b|\bconflict|\breplace`)
-	methodNotFound = regexp.MustCompile(`(?i)\bmethod (is )?not (found|supported|available|allowed|whitelisted)\b|\b(unsupported|unknown) (rpc )?method\b|\bmethod \S+ (does not exist|is not available|not found|not supported)`)
 )
 
 // asError turns the bundler's answer into an *Error; transport errors stay as they are.
 func asError(err error) error {
-	if answer, ok := reason.AnswerIn(err); ok {
-		return (*Error)(answer)
-	}
-	return err
+	return reason.Translate(err, func(answer *reason.Answer) error { return (*Error)(answer) })
 }
 
 // answer is the same error, with what the clients of services have in common.
@@ -111,6 +107,10 @@ func (e *Error) Unwrap() []error { return e.answer().Errors() }
 // operations on their way, and the bundler's own troubles, not refusals.
 func (e *Error) Temporary() bool { return e.answer().Temporary() }
 
+// RetryDelay is [Error.RetryAfter] as a method, for whoever tries again and knows errors by what they can
+// tell. It is at most an hour.
+func (e *Error) RetryDelay() time.Duration { return e.RetryAfter }
+
 // MayBeDelivered reports whether the bundler may have accepted the operation all the same: it failed
 // internally instead of refusing, or refused because it has it already.
 func (e *Error) MayBeDelivered() bool { return e.alreadyKnown() || e.answer().Undecided() }
@@ -123,7 +123,7 @@ func (e *Error) Is(target error) bool {
 	case ErrAlreadyKnown:
 		return e.alreadyKnown()
 	case ErrMethodNotFound:
-		return kinds[e.Code] == ErrMethodNotFound || methodNotFound.MatchString(e.Message)
+		return e.answer().MayLackMethod()
 	}
 	return target != nil && kinds[e.Code] == target
 }

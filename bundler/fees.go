@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/holiman/uint256"
+
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/jsonrpc"
 	"github.com/go-sesame/sesame/internal/quantity"
@@ -15,13 +17,14 @@ import (
 // Fees returns the fees the bundler wants to see in the next operation, in wei per gas. It asks for
 // biconomy_getGasFeeValues or pimlico_getUserOperationGasPrice, whichever the service offers; see
 // [WithVendor] and [WithSpeed]. A bundler that offers neither is an error matching [userop.ErrNoFees]:
-// package account asks the node then, and its Config.Fees is where another source of fees goes.
+// package account asks the node then, with the tip of [Client.MaxPriorityFeePerGas] where the bundler names
+// one, and its Config.Fees is where another source of fees goes.
 func (c *Client) Fees(ctx context.Context) (userop.Fees, error) {
 	var biconomy feesAnswer
 	pimlico := tierAnswer{tier: cmp.Or(c.options.speed, Standard)}
 	vendor, err := c.price.ask(ctx, c.rpc,
-		jsonrpc.Request{Method: "biconomy_getGasFeeValues", Result: &biconomy, Repeatable: true},
-		jsonrpc.Request{Method: "pimlico_getUserOperationGasPrice", Result: &pimlico, Repeatable: true})
+		question{Request: jsonrpc.Request{Method: "biconomy_getGasFeeValues", Result: &biconomy, Repeatable: true}},
+		question{Request: jsonrpc.Request{Method: "pimlico_getUserOperationGasPrice", Result: &pimlico, Repeatable: true}})
 	switch {
 	case errors.Is(err, errNotOffered):
 		return userop.Fees{}, fmt.Errorf("%w: %w", userop.ErrNoFees, err)
@@ -32,6 +35,26 @@ func (c *Client) Fees(ctx context.Context) (userop.Fees, error) {
 	}
 	return userop.Fees(biconomy), nil
 }
+
+// MaxPriorityFeePerGas returns the tip that the bundler wants to see in the next operation, in wei per gas
+// (rundler_maxPriorityFeePerGas, of Rundler and of Alchemy's bundler). One that does not offer it is an error
+// matching [userop.ErrNoFees].
+func (c *Client) MaxPriorityFeePerGas(ctx context.Context) (uint256.Int, error) {
+	if c.tip.known() {
+		return uint256.Int{}, fmt.Errorf("%w: %w", userop.ErrNoFees, errNoTip)
+	}
+	var tip quantity.Quantity
+	err := c.read(ctx, &tip, "rundler_maxPriorityFeePerGas")
+	if missing(err) {
+		c.tip.note()
+	}
+	if mayBeMissing(err) {
+		return uint256.Int{}, fmt.Errorf("%w: %w", userop.ErrNoFees, errNoTip)
+	}
+	return uint256.Int(tip), err
+}
+
+var errNoTip = errors.New("the bundler has no rundler_maxPriorityFeePerGas")
 
 // Speed is a tier of gas prices.
 type Speed string

@@ -32,42 +32,6 @@ func (c *Client) SendUserOperation(ctx context.Context, op *userop.Operation, en
 	return op.Hash(entryPoint, chainID), nil
 }
 
-// EstimateUserOperationGas returns the gas limits op needs (eth_estimateUserOperationGas). op carries a dummy
-// signature. overrides go out only if there are any: not every bundler takes them.
-func (c *Client) EstimateUserOperationGas(ctx context.Context, op *userop.Operation, entryPoint common.Address, overrides userop.StateOverride) (userop.Gas, error) {
-	params := []any{op, entryPoint.Hex()}
-	if len(overrides) != 0 {
-		params = append(params, overrides)
-	}
-	var answer gasAnswer
-	err := c.read(ctx, &answer, "eth_estimateUserOperationGas", params...)
-	return userop.Gas(answer), err
-}
-
-// gasAnswer is an estimation; all three limits have to be there.
-type gasAnswer userop.Gas
-
-// UnmarshalJSON reads an estimation. verificationGas is what early bundlers call verificationGasLimit.
-func (g *gasAnswer) UnmarshalJSON(data []byte) error {
-	obj, err := jsonobject.Parse(data)
-	if err != nil {
-		return err
-	}
-	verification := "verificationGasLimit"
-	if !obj.Has(verification) && obj.Has("verificationGas") {
-		verification = "verificationGas"
-	}
-	var read gasAnswer
-	obj.Require("callGasLimit", (*quantity.Quantity)(&read.CallGasLimit))
-	obj.Require(verification, (*quantity.Quantity)(&read.VerificationGasLimit))
-	obj.Require("preVerificationGas", (*quantity.Quantity)(&read.PreVerificationGas))
-	if err := obj.Err(); err != nil {
-		return err
-	}
-	*g = read
-	return nil
-}
-
 // UserOperationReceipt returns the receipt of an included operation (eth_getUserOperationReceipt), or an
 // error matching [userop.ErrNotFound] while there is none. It asks once: when to ask again is up to the
 // caller, who may be one of many.
@@ -86,14 +50,15 @@ func (c *Client) UserOperationReceipt(ctx context.Context, hash common.Hash) (*u
 type KnownOperation struct {
 	Operation  userop.Operation
 	EntryPoint common.Address
-	// TransactionHash, BlockHash and BlockNumber are zero while the operation waits in the mempool.
+	// TransactionHash is zero while the operation waits in the mempool. Some bundlers tell the transaction
+	// that they are trying: before it is in a block, BlockHash and BlockNumber are zero.
 	TransactionHash common.Hash
 	BlockHash       common.Hash
 	BlockNumber     uint64
 }
 
-// Included reports whether the operation is on chain.
-func (k *KnownOperation) Included() bool { return k.TransactionHash != (common.Hash{}) }
+// Included reports whether the bundler says that the operation is in a block.
+func (k *KnownOperation) Included() bool { return k.BlockHash != (common.Hash{}) || k.BlockNumber != 0 }
 
 // knownOperation is the answer of eth_getUserOperationByHash.
 type knownOperation KnownOperation
@@ -113,9 +78,9 @@ func (k *knownOperation) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	obj.Require("entryPoint", &read.EntryPoint)
-	obj.Optional("transactionHash", &read.TransactionHash)
-	obj.Optional("blockHash", &read.BlockHash)
-	obj.Optional("blockNumber", &block)
+	obj.OptionalHex("transactionHash", &read.TransactionHash)
+	obj.OptionalHex("blockHash", &read.BlockHash)
+	obj.OptionalHex("blockNumber", &block)
 	if err := obj.Err(); err != nil {
 		return err
 	}

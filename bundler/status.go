@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/jsonrpc"
+	"github.com/go-sesame/sesame/userop"
 )
 
 // ErrNoStatus means that the bundler has no method that tells an operation's state. Its receipt tells whether
@@ -28,27 +30,26 @@ const (
 	Submitted
 	// Included: on chain. Whether its call succeeded is in the receipt.
 	Included
-	// Dropped: given up by the bundler without a transaction. It will not be included.
+	// Dropped: given up by the bundler without a transaction, as it says.
 	Dropped
-	// Reverted: in a transaction that reverted as a whole, so that it was not executed.
+	// Reverted: in a transaction that reverted as a whole, so that it was not executed, as the bundler says.
 	Reverted
 )
 
-// states maps what Biconomy and Pimlico say.
+// states maps what Biconomy and Pimlico say, in lower case.
 var states = map[string]State{
-	"BUNDLER_MEMPOOL":              Pending,
-	"SUBMITTED":                    Submitted,
-	"CONFIRMED":                    Included,
-	"DROPPED_FROM_BUNDLER_MEMPOOL": Dropped,
+	"bundler_mempool":              Pending,
+	"submitted":                    Submitted,
+	"confirmed":                    Included,
+	"dropped_from_bundler_mempool": Dropped,
+	"failed":                       Reverted,
 
 	"not_found":     Unknown,
 	"not_submitted": Pending,
 	"queued":        Pending,
-	"submitted":     Submitted,
 	"included":      Included,
 	"rejected":      Dropped,
 	"reverted":      Reverted,
-	"failed":        Reverted,
 }
 
 // String names the state in lower case.
@@ -60,7 +61,8 @@ func (s State) String() string {
 	return names[s]
 }
 
-// Final reports whether the state will not change any more.
+// Final reports whether the bundler does nothing more about the operation. It is the bundler's word: what the
+// chain shows decides, which an operation that was given away may still reach.
 func (s State) Final() bool { return s >= Included }
 
 // Status is what the bundler says of an operation.
@@ -87,11 +89,11 @@ func (s *status) UnmarshalJSON(data []byte) error {
 		name = "status" // Pimlico's
 	}
 	obj.Require(name, &read.Raw)
-	obj.Optional("transactionHash", &read.TransactionHash)
+	obj.OptionalHex("transactionHash", &read.TransactionHash)
 	if err := obj.Err(); err != nil {
 		return err
 	}
-	read.State = states[read.Raw]
+	read.State = states[strings.ToLower(read.Raw)]
 	*s = read
 	return nil
 }
@@ -106,16 +108,37 @@ func (c *Client) UserOperationStatus(ctx context.Context, hash common.Hash) (Sta
 
 // statusQuestion asks for the status of an operation in both vendors' forms.
 type statusQuestion struct {
-	biconomy, pimlico jsonrpc.Request
+	biconomy, pimlico question
 	answers           [2]status // Biconomy's, Pimlico's
 }
 
 func newStatusQuestion(hash common.Hash) *statusQuestion {
-	unknown := status{State: Unknown, Raw: "null"}
-	q := &statusQuestion{answers: [2]status{unknown, unknown}}
-	q.biconomy = jsonrpc.Request{Method: "biconomy_getUserOperationStatus", Params: []any{hash}, Result: &q.answers[0]}
-	q.pimlico = jsonrpc.Request{Method: "pimlico_getUserOperationStatus", Params: []any{hash}, Result: &q.answers[1]}
+	q := new(statusQuestion)
+	ask := func(method string, result *status) question {
+		return question{
+			Request:  jsonrpc.Request{Method: method, Params: []any{hash}, Result: result},
+			notFound: func(err error) error { return q.notFound(result, err, hash) },
+		}
+	}
+	q.biconomy = ask("biconomy_getUserOperationStatus", &q.answers[0])
+	q.pimlico = ask("pimlico_getUserOperationStatus", &q.answers[1])
 	return q
+}
+
+// notFound takes null, and words for an unknown hash, for an answer. Bare words under the code of a missing
+// method may be either; they tell nothing about what the service offers.
+func (q *statusQuestion) notFound(result *status, err error, hash common.Hash) error {
+	failed := notFound(err, hash)
+	if !errors.Is(failed, userop.ErrNotFound) {
+		return failed
+	}
+	*result = status{State: Unknown, Raw: "null"}
+	if answer := (*Error)(nil); errors.As(err, &answer) {
+		if result.Raw = answer.Message; answer.Code == jsonrpc.CodeMethodNotFound {
+			return failed
+		}
+	}
+	return nil
 }
 
 // status is what was answered.
@@ -123,6 +146,10 @@ func (q *statusQuestion) status(vendor Vendor, err error) (Status, error) {
 	switch {
 	case errors.Is(err, errNotOffered):
 		return Status{}, fmt.Errorf("%w: %w", ErrNoStatus, err)
+	case errors.Is(err, userop.ErrNotFound) && vendor == Pimlico:
+		return Status(q.answers[1]), nil
+	case errors.Is(err, userop.ErrNotFound):
+		return Status(q.answers[0]), nil
 	case err != nil:
 		return Status{}, err
 	case vendor == Pimlico:

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-sesame/sesame/internal/jsonrpc"
+	"github.com/go-sesame/sesame/userop"
 )
 
 // Vendor is whose methods a bundler has beside the standard ones.
@@ -27,38 +29,49 @@ func WithVendor(vendor Vendor) Option {
 	return optionFunc(func(o *options) { o.vendor = vendor })
 }
 
-// discovery remembers which vendor's form of a method the service offers.
-type discovery struct {
-	known atomic.Int32 // a Vendor, or noVendor; AnyVendor until it is known
-	// nullIsAnAnswer says that a result of null tells something; the request's Result is left alone then.
-	nullIsAnAnswer bool
-}
-
-// noVendor is known of a service that has neither vendor's method.
+// noVendor is that of a service which has neither vendor's method.
 const noVendor Vendor = -1
 
 // errNotOffered means that the service has neither vendor's method.
 var errNotOffered = errors.New("the bundler has neither Biconomy's nor Pimlico's method for it")
 
-// fix sets the vendor, AnyVendor to find out.
-func (d *discovery) fix(vendor Vendor) { d.known.Store(int32(vendor)) }
+// absence remembers for a while that the service does not have a method. Not for good: the answer may have
+// been that of one machine among many, or of a service that is just being replaced.
+type absence struct {
+	until atomic.Int64 // in nanoseconds since 1970
+}
+
+// remembered is how long it is before a method that was missing is asked for again.
+const remembered = time.Minute
+
+func (a *absence) note() { a.until.Store(time.Now().Add(remembered).UnixNano()) }
+
+func (a *absence) known() bool { return time.Now().UnixNano() < a.until.Load() }
+
+// discovery remembers which vendor's form of a method the service offers.
+type discovery struct {
+	fixed   Vendor       // by option
+	learned atomic.Int32 // a Vendor; AnyVendor until one answered
+	none    absence      // of both
+}
 
 // ask asks in the form of the vendor that is known to answer, and returns whose answer it was. While none is
 // known it asks in both forms at once, so that finding out costs no second round trip, and prefers Biconomy's
-// answer.
-func (d *discovery) ask(ctx context.Context, rpc *jsonrpc.Client, biconomy, pimlico jsonrpc.Request) (Vendor, error) {
-	switch vendor := Vendor(d.known.Load()); vendor {
+// answer. That an operation is not known, which is an error matching [userop.ErrNotFound], is an answer.
+func (d *discovery) ask(ctx context.Context, rpc *jsonrpc.Client, biconomy, pimlico question) (Vendor, error) {
+	switch vendor := d.vendor(); vendor {
 	case Biconomy:
-		return vendor, d.failure(rpc.Do(ctx, biconomy))
+		return vendor, d.answered(biconomy.failure(rpc.Do(ctx, biconomy.Request)))
 	case Pimlico:
-		return vendor, d.failure(rpc.Do(ctx, pimlico))
-	case noVendor:
-		return vendor, errNotOffered
+		return vendor, d.answered(pimlico.failure(rpc.Do(ctx, pimlico.Request)))
+	}
+	if d.none.known() {
+		return noVendor, errNotOffered
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	second := make(chan error, 1)
-	go func() { second <- d.failure(rpc.Do(ctx, pimlico)) }()
-	err := d.failure(rpc.Do(ctx, biconomy))
+	go func() { second <- pimlico.failure(rpc.Do(ctx, pimlico.Request)) }()
+	err := biconomy.failure(rpc.Do(ctx, biconomy.Request))
 	if err == nil {
 		cancel() // the other answer is not needed
 	}
@@ -67,34 +80,75 @@ func (d *discovery) ask(ctx context.Context, rpc *jsonrpc.Client, biconomy, piml
 	return d.choose(err, otherErr)
 }
 
-// failure is why a request has no answer, nil if it has one.
-func (d *discovery) failure(err error) error {
-	if d.nullIsAnAnswer && errors.Is(err, jsonrpc.ErrNull) {
-		return nil
+// vendor is whose form is asked in.
+func (d *discovery) vendor() Vendor {
+	if d.fixed != AnyVendor {
+		return d.fixed
 	}
-	return asError(err)
+	return Vendor(d.learned.Load())
+}
+
+// question is a request in one vendor's form.
+type question struct {
+	jsonrpc.Request
+	// notFound tells of a failure whether it means that what was asked about is not known; nil where that
+	// cannot be.
+	notFound func(error) error
+}
+
+// failure is why a request has no answer, nil if it has one.
+func (q question) failure(err error) error {
+	if err = asError(err); err != nil && q.notFound != nil {
+		return q.notFound(err)
+	}
+	return err
+}
+
+// answered is the failure of the vendor that used to answer. Where its method is gone, both are asked for the
+// next time.
+func (d *discovery) answered(err error) error {
+	if !mayBeMissing(err) {
+		return err
+	}
+	d.learned.Store(int32(AnyVendor))
+	return fmt.Errorf("%w: %w", errNotOffered, err)
 }
 
 // choose chooses among the answers in both forms by what failed, and remembers what that tells of the
 // service.
 func (d *discovery) choose(biconomy, pimlico error) (Vendor, error) {
-	noBiconomy, noPimlico := errors.Is(biconomy, ErrMethodNotFound), errors.Is(pimlico, ErrMethodNotFound)
 	switch {
 	case biconomy == nil:
-		d.fix(Biconomy)
+		d.learned.Store(int32(Biconomy))
 		return Biconomy, nil
 	case pimlico == nil:
-		if noBiconomy {
-			d.fix(Pimlico)
+		if missing(biconomy) {
+			d.learned.Store(int32(Pimlico))
 		}
 		return Pimlico, nil
-	case noBiconomy && noPimlico:
-		d.fix(noVendor)
+	case errors.Is(biconomy, userop.ErrNotFound):
+		return Biconomy, biconomy
+	case errors.Is(pimlico, userop.ErrNotFound):
+		return Pimlico, pimlico
+	case missing(biconomy) && missing(pimlico):
+		d.none.note()
 		return noVendor, errNotOffered
-	case noBiconomy:
+	case mayBeMissing(biconomy) && mayBeMissing(pimlico):
+		return noVendor, errNotOffered
+	case mayBeMissing(biconomy):
 		return noVendor, pimlico
-	case noPimlico:
+	case mayBeMissing(pimlico):
 		return noVendor, biconomy
 	}
 	return noVendor, fmt.Errorf("%w; %w", biconomy, pimlico)
 }
+
+// missing reports whether the service says in words that it does not have the method.
+func missing(err error) bool {
+	answer := (*Error)(nil)
+	return errors.As(err, &answer) && answer.answer().MethodMissing()
+}
+
+// mayBeMissing reports whether it says so by its code at least, and nothing else in words. That is no reason
+// to fail, and none to remember.
+func mayBeMissing(err error) bool { return errors.Is(err, ErrMethodNotFound) }

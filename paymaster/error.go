@@ -13,6 +13,8 @@ import (
 // Error is what a paymaster service answered instead of a result. Services that simulate the operation report
 // its failures here: then it holds a [*userop.AAError] and an [abi.Revert] for [errors.As].
 type Error struct {
+	// Endpoint is the service's address without its key.
+	Endpoint string
 	// Method is the JSON-RPC method that was asked.
 	Method string
 	// Code is the JSON-RPC error code, 0 where the service gave none.
@@ -38,15 +40,12 @@ var ErrRateLimited = reason.ErrRateLimited
 // asError turns the service's answer into an *Error; transport errors stay as they are, unless they are a
 // refusal in words.
 func asError(err error) error {
-	if answer, ok := reason.AnswerIn(err); ok {
-		return (*Error)(answer)
-	}
 	if failed, ok := errors.AsType[*TransportError](err); ok {
 		if refused := refusalIn(failed); refused != nil {
 			return refused
 		}
 	}
-	return err
+	return reason.Translate(err, func(answer *reason.Answer) error { return (*Error)(answer) })
 }
 
 // answer is the same error, with what the clients of services have in common.
@@ -82,3 +81,7 @@ func (e *Error) Is(target error) bool {
 // Temporary reports whether the same request may succeed later: rate limits and the service's own troubles,
 // not refusals.
 func (e *Error) Temporary() bool { return e.answer().Temporary() && e.refusal() == nil }
+
+// RetryDelay is [Error.RetryAfter] as a method, for whoever tries again and knows errors by what they can
+// tell. It is at most an hour.
+func (e *Error) RetryDelay() time.Duration { return e.RetryAfter }

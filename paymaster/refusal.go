@@ -113,7 +113,7 @@ func refusalIn(failed *TransportError) error {
 	if failed.HTTPStatus < 400 || failed.HTTPStatus > 499 {
 		return nil
 	}
-	e := &Error{Method: failed.Method, Message: failed.BodyStart, HTTPStatus: failed.HTTPStatus, RetryAfter: failed.RetryAfter}
+	e := &Error{Endpoint: failed.Endpoint, Method: failed.Method, Message: failed.BodyStart, HTTPStatus: failed.HTTPStatus, RetryAfter: failed.RetryAfter}
 	if e.refusal() == nil {
 		return nil
 	}

@@ -82,11 +82,11 @@ func (r Receipt) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads the answer of eth_getUserOperationReceipt in the shapes bundlers give it: numbers as
-// 0x-hex, decimal strings or JSON numbers, success as true or "true", and the transaction and block in a
-// nested "receipt", beside the other fields, or in the logs only. userOpHash, success and a transaction hash
-// have to be there; everything else may be missing. RevertData is taken from the EntryPoint's
-// UserOperationRevertReason event, or from a reason that is 0x-hex. The error names every field that is
-// missing or wrong, and then the receipt is unchanged.
+// 0x-hex, decimal strings or JSON numbers, success as true or "true", a hash that is not known as "", and the
+// transaction and block in a nested "receipt", beside the other fields, or in the logs only. userOpHash,
+// success and a transaction hash have to be there; everything else may be missing. RevertData is taken from
+// the EntryPoint's UserOperationRevertReason event, or from a reason that is 0x-hex. The error names every
+// field that is missing or wrong, and then the receipt is unchanged.
 func (r *Receipt) UnmarshalJSON(data []byte) error {
 	obj, err := jsonobject.Parse(data)
 	if err != nil {
@@ -95,10 +95,10 @@ func (r *Receipt) UnmarshalJSON(data []byte) error {
 	var read Receipt
 	obj.Require("userOpHash", &read.UserOpHash)
 	obj.Require("success", (*lenientBool)(&read.Success))
-	obj.Optional("entryPoint", (*lenientAddress)(&read.EntryPoint))
-	obj.Optional("sender", (*lenientAddress)(&read.Sender))
+	obj.OptionalHex("entryPoint", &read.EntryPoint)
+	obj.OptionalHex("sender", &read.Sender)
 	obj.Optional("nonce", (*quantity.Quantity)(&read.Nonce))
-	obj.Optional("paymaster", (*lenientAddress)(&read.Paymaster))
+	obj.OptionalHex("paymaster", &read.Paymaster)
 	obj.Optional("actualGasCost", (*quantity.Quantity)(&read.ActualGasCost))
 	obj.Optional("actualGasUsed", (*quantity.Quantity)(&read.ActualGasUsed))
 	obj.Optional("reason", &read.Reason)
@@ -188,9 +188,9 @@ type inclusionJSON struct {
 func readInclusion(obj *jsonobject.Reader) inclusion {
 	var p inclusion
 	var logs []lenientLog
-	obj.Optional("transactionHash", &p.transactionHash)
-	obj.Optional("blockHash", &p.blockHash)
-	obj.Optional("blockNumber", (*lenientUint64)(&p.blockNumber))
+	obj.OptionalHex("transactionHash", &p.transactionHash)
+	obj.OptionalHex("blockHash", &p.blockHash)
+	obj.OptionalHex("blockNumber", (*lenientUint64)(&p.blockNumber))
 	obj.Optional("logs", &logs)
 	for i := range logs {
 		p.logs = append(p.logs, (*types.Log)(&logs[i]))
@@ -230,9 +230,9 @@ func (l *lenientLog) UnmarshalJSON(data []byte) error {
 	obj.Require("address", &l.Address)
 	obj.Require("topics", &l.Topics)
 	obj.Optional("data", (*hexutil.Bytes)(&l.Data))
-	obj.Optional("blockNumber", (*lenientUint64)(&l.BlockNumber))
-	obj.Optional("blockHash", &l.BlockHash)
-	obj.Optional("transactionHash", &l.TxHash)
+	obj.OptionalHex("blockNumber", (*lenientUint64)(&l.BlockNumber))
+	obj.OptionalHex("blockHash", &l.BlockHash)
+	obj.OptionalHex("transactionHash", &l.TxHash)
 	obj.Optional("transactionIndex", (*lenientUint64)(&txIndex))
 	obj.Optional("logIndex", (*lenientUint64)(&index))
 	obj.Optional("removed", &l.Removed)
@@ -266,15 +266,4 @@ func (b *lenientBool) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("%s is neither true nor false", jsonobject.Quote(string(data)))
 	}
 	return nil
-}
-
-// lenientAddress is an address, or zero where a service writes "0x" or "" for none.
-type lenientAddress common.Address
-
-func (a *lenientAddress) UnmarshalJSON(data []byte) error {
-	if s := string(data); s == `"0x"` || s == `""` {
-		*a = lenientAddress{}
-		return nil
-	}
-	return (*common.Address)(a).UnmarshalJSON(data)
 }

@@ -18,7 +18,7 @@ type Request = jsonrpctest.Request
 
 // Answer is what a [Server] does with a request. Make one with [Result], [Fail] or another function that
 // returns one. Its method After(d) gives it later, WithHeader(name, value) adds an HTTP header such as
-// Retry-After.
+// Retry-After, UnderID(id) answers under another ID than the request's.
 type Answer = jsonrpctest.Answer
 
 // Result answers with a JSON-RPC result; nil is null.
@@ -45,7 +45,8 @@ func Body(body string) Answer { return jsonrpctest.Body(body) }
 // Garbage answers with bytes that are neither JSON nor text.
 func Garbage() Answer { return jsonrpctest.Garbage() }
 
-// WrongID answers with a result to another request.
+// WrongID answers with a result under an ID that is not the request's, as Biconomy's bundler does. One POST
+// has one answer: clients take it.
 func WrongID(result any) Answer { return jsonrpctest.WrongID(result) }
 
 // Truncated answers with half of the result, promises the rest and cuts the connection.

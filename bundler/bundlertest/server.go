@@ -36,10 +36,13 @@ const (
 	// Standard is no vendor's: the methods of ERC-7769 only.
 	Standard Vendor = iota
 	// Biconomy adds biconomy_getGasFeeValues, biconomy_getUserOperationStatus, and a third parameter of
-	// eth_sendUserOperation, {simulation_type}, which the others refuse.
+	// eth_sendUserOperation, {simulation_type}, which the others refuse. As Biconomy's own bundler it answers
+	// questions about an operation under the ID 1, and one that it does not know with error -32004.
 	Biconomy
 	// Pimlico adds pimlico_getUserOperationGasPrice and pimlico_getUserOperationStatus.
 	Pimlico
+	// Rundler adds rundler_maxPriorityFeePerGas.
+	Rundler
 )
 
 // Server is a scripted JSON-RPC service that begins as a bundler on which everything goes well: it names its
@@ -115,10 +118,13 @@ func (b *Server) scriptVendor(vendor Vendor) {
 	switch vendor {
 	case Biconomy:
 		b.On("biconomy_getGasFeeValues", Result(price))
-		b.On("biconomy_getUserOperationStatus", Compute(b.biconomyStatus))
+		b.On("biconomy_getUserOperationStatus", Compute(b.biconomyStatus).UnderID("1"))
+		b.On("eth_getUserOperationReceipt", Compute(b.receipt).UnderID("1"))
 	case Pimlico:
 		b.On("pimlico_getUserOperationGasPrice", Result(map[string]any{"slow": price, "standard": price, "fast": price}))
 		b.On("pimlico_getUserOperationStatus", Compute(b.pimlicoStatus))
+	case Rundler:
+		b.On("rundler_maxPriorityFeePerGas", Result(price["maxPriorityFeePerGas"]))
 	}
 }
 
@@ -171,7 +177,7 @@ func (b *Server) biconomyStatus(_ context.Context, request Request) (any, error)
 	case err != nil:
 		return nil, err
 	case op == nil:
-		return nil, jsonrpctest.Invalid("user operation %s is not known", hash)
+		return nil, &jsonrpctest.Error{Code: -32004, Message: fmt.Sprintf("UserOpHash: %s not found for chainId: %d", hash, b.chainID)}
 	}
 	receipt := SuccessReceipt(op, hash)
 	return map[string]any{"state": "CONFIRMED", "transactionHash": receipt.TransactionHash, "userOperationReceipt": receipt}, nil

@@ -54,6 +54,14 @@ func (r *Reader) Optional(name string, dst any) {
 	}
 }
 
+// OptionalHex is [Reader.Optional] for what is written in hex: "" and "0x" are none, too, as services write a
+// hash, an address or a number that is not known yet.
+func (r *Reader) OptionalHex(name string, dst any) {
+	if raw := string(r.fields[name]); raw != `""` && raw != `"0x"` {
+		r.Optional(name, dst)
+	}
+}
+
 // Missing notes that a field is not there, for a rule that spans several of them.
 func (r *Reader) Missing(name string) {
 	r.missing = append(r.missing, name)

@@ -36,6 +36,22 @@ func TestFieldsGoByTheirExactName(t *testing.T) {
 	require.False(t, r.Has("Z"))
 }
 
+func TestOptionalHexMayBeEmpty(t *testing.T) {
+	r, err := jsonobject.Parse([]byte(`{"a":"","b":"0x","c":null,"d":"0x1","e":"0"}`))
+	require.NoError(t, err)
+	for _, name := range []string{"a", "b", "c", "none"} {
+		text := "before"
+		r.OptionalHex(name, &text)
+		require.Equal(t, "before", text, name)
+	}
+	var d, e string
+	r.OptionalHex("d", &d)
+	r.OptionalHex("e", &e)
+	require.NoError(t, r.Err())
+	require.Equal(t, "0x1", d)
+	require.Equal(t, "0", e)
+}
+
 func TestErrNamesEveryField(t *testing.T) {
 	r, err := jsonobject.Parse([]byte(`{"a":"x","b":null,"c":"y"}`))
 	require.NoError(t, err)

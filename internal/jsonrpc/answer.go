@@ -7,24 +7,30 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 )
+
+// NoMessage begins the message of an [*Error] that came without one; the rest is what came.
+const NoMessage = "no message: "
 
 // ErrNull is the cause of the error for a result of null.
 var ErrNull = errors.New("the answer is null")
 
-// answer is a JSON-RPC answer; fields that are missing stay nil, null is "null". The version is not looked
-// at: some services leave it out.
+// errNeither is how a service in JavaScript writes a result that is undefined.
+var errNeither = errors.New("the answer has neither a result nor an error")
+
+// answer is a JSON-RPC answer; fields that are missing stay nil, null is "null". Version and ID are not
+// looked at: services leave them out, and some answer under an ID of their own. One POST has one answer;
+// whether it is about what was asked is told by what it names.
 type answer struct {
-	ID     json.RawMessage `json:"id"`
 	Result json.RawMessage `json:"result"`
 	Error  json.RawMessage `json:"error"`
 }
 
-// decode reads the answer to request id. The service's own error counts whatever the HTTP status is.
-func (c *Client) decode(method string, id uint64, resp *http.Response, body []byte) (json.RawMessage, error) {
+// decode reads the answer to a request. The service's own error counts whatever the HTTP status is.
+func (c *Client) decode(method string, resp *http.Response, body []byte) (json.RawMessage, error) {
 	fail := func(cause error) (json.RawMessage, error) {
 		failed := c.fail(method, cause)
+		failed.unusable, failed.steady = cause != nil, cause == errNeither
 		failed.HTTPStatus = resp.StatusCode
 		failed.RetryAfter = retryAfter(resp.Header)
 		failed.BodyStart = c.endpoint.start(body)
@@ -39,9 +45,6 @@ func (c *Client) decode(method string, id uint64, resp *http.Response, body []by
 	case int64(len(body)) > c.maxResponse:
 		return fail(fmt.Errorf("the answer is longer than %d bytes", c.maxResponse))
 	case err == nil && present(ans.Error):
-		if present(ans.ID) && !sameID(ans.ID, id) {
-			return fail(errWrongID)
-		}
 		return nil, c.serviceError(method, resp, ans.Error)
 	case refused:
 		return fail(nil)
@@ -52,27 +55,27 @@ func (c *Client) decode(method string, id uint64, resp *http.Response, body []by
 	case err != nil:
 		return fail(errors.New("the answer is not JSON-RPC; is this the service's URL?"))
 	case ans.Result == nil:
-		return fail(errors.New("the answer has neither a result nor an error"))
-	case !sameID(ans.ID, id):
-		return fail(errWrongID)
+		return fail(errNeither)
 	}
 	return ans.Result, nil
 }
 
-// unmarshal decodes the result of an answer.
+// unmarshal decodes the result of an answer. One of null, or of another form than was expected, is no trouble
+// of the moment: the next try would bring the same.
 func (c *Client) unmarshal(method string, raw json.RawMessage, result any) error {
 	if string(raw) == "null" {
-		return c.fail(method, ErrNull)
+		failed := c.fail(method, ErrNull)
+		failed.unusable, failed.steady = true, true
+		return failed
 	}
 	if err := json.Unmarshal(raw, result); err != nil {
 		failed := c.fail(method, fmt.Errorf("unexpected result: %w", c.endpoint.redactError(err)))
+		failed.unusable, failed.steady = true, true
 		failed.BodyStart = c.endpoint.start(raw)
 		return failed
 	}
 	return nil
 }
-
-var errWrongID = errors.New("the answer belongs to another request (its id differs)")
 
 // location says where a redirect leads, without secrets.
 func (c *Client) location(resp *http.Response) string {
@@ -87,6 +90,7 @@ func (c *Client) location(resp *http.Response) string {
 func (c *Client) serviceError(method string, resp *http.Response, raw json.RawMessage) *Error {
 	e := &Error{
 		Service:    c.service,
+		Endpoint:   c.endpoint.String(),
 		Method:     method,
 		HTTPStatus: resp.StatusCode,
 		RetryAfter: retryAfter(resp.Header),
@@ -103,7 +107,7 @@ func (c *Client) serviceError(method string, resp *http.Response, raw json.RawMe
 	e.Code, _ = strconv.Atoi(text(member.Code))
 	e.Message = c.endpoint.message(text(member.Message))
 	if e.Message == "" {
-		e.Message = "no message: " + c.endpoint.start(raw)
+		e.Message = NoMessage + c.endpoint.start(raw)
 	}
 	if present(member.Data) {
 		e.Data = c.endpoint.redactJSON(member.Data)
@@ -121,8 +125,3 @@ func text(raw json.RawMessage) string {
 }
 
 func present(raw json.RawMessage) bool { return raw != nil && string(raw) != "null" }
-
-// sameID accepts the number and the number in a string.
-func sameID(raw json.RawMessage, id uint64) bool {
-	return strings.Trim(string(raw), `"`) == strconv.FormatUint(id, 10)
-}

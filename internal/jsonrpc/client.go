@@ -24,7 +24,8 @@ type Config struct {
 	// HTTPClient is used instead of the client's own connection pool. Its redirect policy is not: redirects
 	// are never followed.
 	HTTPClient *http.Client
-	// Timeout bounds a call, tries included, whose context has no deadline; 30 seconds by default.
+	// Timeout bounds a call, tries included, whose context has no deadline, and every single try; one that
+	// can be repeated has half of it. 30 seconds by default.
 	Timeout time.Duration
 	// MaxResponse bounds an answer in bytes; 4 MiB by default.
 	MaxResponse int64
@@ -80,13 +81,14 @@ func New(cfg Config) *Client {
 }
 
 // newPool is net/http's default transport with room for many waits that poll one host at once. With HTTP/2
-// they share a connection: pings find out that it is dead, or all would hang on it until the system does.
+// they share a connection: pings find out that it is dead within a try, or all would hang on it until the
+// system does.
 func newPool() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		ForceAttemptHTTP2:     true,
-		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second},
 		MaxIdleConnsPerHost:   128,
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
@@ -116,31 +118,46 @@ type Request struct {
 
 // Do sends a request and decodes the result of its answer. An answer of null is [ErrNull]. It sends once; a
 // repeatable request is tried again where the failure may pass by itself, after a pause that honours
-// Retry-After, and within the time that ctx has left.
+// Retry-After, and within the time that ctx has left. What failed at first is then told beside what failed at
+// last ([RetriedError]). Each try has a deadline of its own: one that hangs on a dead connection leaves time
+// for the next.
 func (c *Client) Do(ctx context.Context, r Request) error {
-	ctx, cancel := c.bound(ctx)
-	defer cancel()
+	tryTimeout := c.timeout
+	if r.Repeatable {
+		tryTimeout /= 2
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = c.within(ctx, c.timeout)
+		defer cancel()
+	}
+	var first error
 	for try := 1; ; try++ {
 		start := time.Now()
 		var raw json.RawMessage
-		exchange, err := c.newExchange(ctx, r.Method, r.Params)
+		trying, done := c.within(ctx, tryTimeout)
+		exchange, err := c.newExchange(trying, r.Method, r.Params)
 		if err == nil {
 			raw, err = exchange.result(c.http.Do(exchange.request))
 		}
+		done()
 		c.logger.DebugContext(ctx, "JSON-RPC request", "service", c.service, "method", r.Method, "took", time.Since(start), "error", err)
 		if err == nil {
 			err = c.unmarshal(r.Method, raw, r.Result)
 		}
-		if err == nil || !r.Repeatable || try == maxTries || !pause(ctx, err, try) {
-			return err
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+		if !r.Repeatable || try == maxTries || !pause(ctx, err, try) {
+			return after(first, err)
 		}
 	}
 }
 
-// bound gives a context without a deadline one.
-func (c *Client) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
-		return ctx, func() {}
-	}
-	return context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no answer within %s: %w", c.timeout, context.DeadlineExceeded))
+// within bounds a call or a try of it.
+func (c *Client) within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("no answer within %s: %w", d, context.DeadlineExceeded))
 }

@@ -29,7 +29,7 @@ func TestAnswers(t *testing.T) {
 	var result string
 	require.NoError(t, call(t.Context(), c, &result, "plain", "0x1", 2))
 	require.Equal(t, "0x13882", result)
-	for _, method := range []string{"no_version", "lenient", "created"} {
+	for _, method := range []string{"no_version", "lenient", "created", "foreign", "foreign_zero", "id_of_null", "no_id"} {
 		require.NoError(t, call(t.Context(), c, &result, method), method)
 		require.Equal(t, "0x1", result, method)
 	}
@@ -48,10 +48,11 @@ func TestErrorAnswers(t *testing.T) {
 		{Method: "bare_string", Message: "out of order", HTTPStatus: 200},
 		{Method: "no_message", Code: 417, Message: `no message: {"code":417}`, HTTPStatus: 200},
 		{Method: "id_of_null", Code: -32700, Message: "cannot parse", HTTPStatus: 200},
+		{Method: "foreign_error", Code: 1, Message: "under an id of its own", HTTPStatus: 200},
 		{Method: "both", Code: 1, Message: "wins", HTTPStatus: 200},
 		{Method: "control", Code: 1, Message: "two lines  [31m", HTTPStatus: 200},
 	} {
-		want.Service = "bundler"
+		want.Service, want.Endpoint = "bundler", server.URL
 		err := call(t.Context(), c, new(string), want.Method)
 		var got *jsonrpc.Error
 		require.ErrorAs(t, err, &got, want.Method)
@@ -70,21 +71,18 @@ func TestUnusableAnswers(t *testing.T) {
 		temporary    bool
 		delivered    bool
 	}{
-		{"html", `: the answer is not JSON-RPC; is this the service's URL?: "<html> <body>Welcome</body></html>"`, false, true},
+		{"html", `: the answer is not JSON-RPC; is this the service's URL?: "<html> <body>Welcome</body></html>"`, true, true},
 		{"html_503", `: HTTP 503 Service Unavailable: "<h1>Service Unavailable</h1>"`, true, true},
 		{"gateway", `: HTTP 401 Unauthorized: "{\"message\":\"Unauthorized\"}"; check the key in the service's URL`, false, false},
 		{"no_path", `: HTTP 404 Not Found: "not found"; check the path of the service's URL`, false, false},
-		{"empty", `: the answer is empty`, false, true},
+		{"empty", `: the answer is empty`, true, true},
 		{"empty_502", `: HTTP 502 Bad Gateway`, true, true},
-		{"batch", `: the answer is a batch, one answer was expected: "[{\"jsonrpc\":\"2.0\",\"id\":`, false, true},
-		{"number", `: the answer is not JSON-RPC; is this the service's URL?: "7"`, false, true},
-		{"cut", `: the answer is not JSON-RPC; is this the service's URL?: "{\"jsonrpc\":\"2.0\",\"id\":`, false, true},
-		{"neither", `: the answer has neither a result nor an error: "{\"jsonrpc\":\"2.0\",\"id\":`, false, true},
-		{"foreign", `: the answer belongs to another request (its id differs): "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":\"0x1\"}"`, false, true},
-		{"foreign_error", `: the answer belongs to another request (its id differs): "{\"jsonrpc\":\"2.0\",\"id\":7,`, false, true},
-		{"no_id", `: the answer belongs to another request (its id differs): "{\"result\":\"0x1\"}"`, false, true},
-		{"null", `: the answer is null`, false, true},
-		{"wrong_type", `: unexpected result: json: cannot unmarshal object into Go value of type string: "{\"hash\":\"0x1\"}"`, false, true},
+		{"batch", `: the answer is a batch, one answer was expected: "[{\"jsonrpc\":\"2.0\",\"id\":`, true, true},
+		{"number", `: the answer is not JSON-RPC; is this the service's URL?: "7"`, true, true},
+		{"cut", `: the answer is not JSON-RPC; is this the service's URL?: "{\"jsonrpc\":\"2.0\",\"id\":`, true, true},
+		{"neither", `: the answer has neither a result nor an error: "{\"jsonrpc\":\"2.0\",\"id\":`, true, true},
+		{"null", `: the answer is null`, true, true},
+		{"wrong_type", `: unexpected result: json: cannot unmarshal object into Go value of type string: "{\"hash\":\"0x1\"}"`, true, true},
 		{"moved", `: HTTP 307 Temporary Redirect: redirects are not followed; use the final URL (it points to https://elsewhere.example/…)`, false, false},
 		{"result_in_500", `: HTTP 500 Internal Server Error: "{\"jsonrpc\":\"2.0\",\"id\":`, true, true},
 		{"cdn_522", `: HTTP 522: "error code: 522"`, true, true},

@@ -16,6 +16,16 @@ const (
 	CodeLimitExceeded      = -32005
 )
 
+// The error codes of Biconomy's bundler. It says CodeMethodNotSupported of a hash that it does not know, and
+// CodeLimitExceeded of an operation whose state it cannot tell.
+const (
+	CodeUnauthorized          = -32001
+	CodeBadRequest            = -32003
+	CodeTipTooLow             = -32006
+	CodeFeeTooLow             = -32007
+	CodePreVerificationTooLow = -32008
+)
+
 // The error codes of bundlers (ERC-7769); package bundler says what they mean.
 const (
 	CodeRejected         = -32500

@@ -9,5 +9,6 @@
 // the service echoes it: see [Client.String] for what is shown instead.
 //
 // Answers are bounded in size, requests in time; redirects are not followed, because the body would go to
-// another host; request IDs are random and have to come back.
+// another host; request IDs are random, and an answer is taken under whatever ID it comes: one POST has one
+// answer.
 package jsonrpc

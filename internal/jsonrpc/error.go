@@ -16,8 +16,10 @@ import (
 
 // Error is what a service answered instead of a result. The key of the service's URL is cut out of its texts.
 type Error struct {
-	Service string
-	Method  string
+	// Service names the service, Endpoint its address without the key.
+	Service  string
+	Endpoint string
+	Method   string
 	// Code is the JSON-RPC error code, 0 where the service gave none.
 	Code int
 	// Message is in the service's own words, at most 32 KiB of them.
@@ -35,16 +37,11 @@ func (e *Error) Error() string {
 }
 
 // RateLimited reports whether the service wants fewer requests.
-func (e *Error) RateLimited() bool { return RateLimited(e.Code, e.HTTPStatus) }
+func (e *Error) RateLimited() bool { return RateLimited(e.Code, e.HTTPStatus, e.Message) }
 
-// RateLimited reports whether an answer with that code and status asks for fewer requests.
-func RateLimited(code, httpStatus int) bool {
-	return code == CodeLimitExceeded || httpStatus == http.StatusTooManyRequests
-}
-
-// Temporary reports whether the same request may succeed later.
+// Temporary reports whether the same request may succeed in a moment.
 func (e *Error) Temporary() bool {
-	return e.RateLimited() || temporaryStatus(e.HTTPStatus)
+	return e.RateLimited() || temporaryStatus(e.HTTPStatus) || Passing(e.Code, e.Message)
 }
 
 func temporaryStatus(status int) bool {
@@ -72,8 +69,10 @@ type TransportError struct {
 	// Err is the cause, nil where the HTTP status says it all.
 	Err error
 
-	unsent bool // the request surely did not reach the service
-	broken bool // the round trip itself failed
+	unsent   bool // the request surely did not reach the service
+	broken   bool // the round trip itself failed
+	unusable bool // an answer came that is none
+	steady   bool // and it would come again in a moment, though not for ever
 }
 
 // Error says what was asked of whom, what came back, and what can be done about it.
@@ -103,15 +102,23 @@ func (e *TransportError) Error() string {
 func (e *TransportError) Unwrap() error { return e.Err }
 
 // Temporary reports whether the same request may get through later: connections that are refused, reset or
-// cut, timeouts, and the statuses 408, 429, 500, 502, 503, 504 and those from 520 on, with which content
-// delivery networks report a service behind them.
+// cut, timeouts, the statuses 408, 429, 500, 502, 503, 504 and those from 520 on, with which content delivery
+// networks report a service behind them, and what came as an answer under a status of success but is none: a
+// web page, JSON that was cut, a result that lacks something.
 func (e *TransportError) Temporary() bool {
 	switch status := e.HTTPStatus; {
 	case temporaryStatus(status), status == http.StatusRequestTimeout, status == http.StatusInternalServerError, status >= 520:
 		return true
 	}
+	if e.unusable && (e.HTTPStatus == 0 || e.HTTPStatus/100 == 2) {
+		return true
+	}
 	return e.broken && !permanent(e.Err)
 }
+
+// RetryDelay is [TransportError.RetryAfter] as a method, for whoever tries again and knows errors by what
+// they can tell.
+func (e *TransportError) RetryDelay() time.Duration { return e.RetryAfter }
 
 // MayBeDelivered reports whether the service may have received and executed the request.
 func (e *TransportError) MayBeDelivered() bool {

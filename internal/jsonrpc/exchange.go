@@ -27,7 +27,6 @@ type requestJSON struct {
 type exchange struct {
 	client  *Client
 	method  string
-	id      uint64
 	request *http.Request
 	trace   trace
 }
@@ -43,8 +42,8 @@ func (c *Client) newExchange(ctx context.Context, method string, params []any) (
 	if params == nil {
 		params = []any{}
 	}
-	x := &exchange{client: c, method: method, id: newID()}
-	body, err := json.Marshal(requestJSON{Version: "2.0", ID: x.id, Method: method, Params: params})
+	x := &exchange{client: c, method: method}
+	body, err := json.Marshal(requestJSON{Version: "2.0", ID: newID(), Method: method, Params: params})
 	if err != nil {
 		return nil, c.unsent(method, fmt.Errorf("encode the parameters: %w", err))
 	}
@@ -70,7 +69,7 @@ func (x *exchange) result(resp *http.Response, err error) (json.RawMessage, erro
 		failed.HTTPStatus = resp.StatusCode
 		return nil, failed
 	}
-	return c.decode(x.method, x.id, resp, body)
+	return c.decode(x.method, resp, body)
 }
 
 // newID returns a random number that survives a float64, as JavaScript services keep it in one.

@@ -27,15 +27,16 @@ func TestADeadConnectionIsFoundOut(t *testing.T) {
 			go func() { _, _ = io.Copy(io.Discard, there) }()
 			return here, nil
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
 		defer cancel()
 		start := time.Now()
 		err := c.Do(ctx, Request{Method: "eth_chainId", Result: new(string), Repeatable: true})
-		require.EqualError(t, err, "bundler http://host.example: eth_chainId: context deadline exceeded")
-		require.Equal(t, 40*time.Second, time.Since(start))
+		require.EqualError(t, err, "bundler http://host.example: eth_chainId: context deadline exceeded"+
+			" (tried again after: bundler http://host.example: eth_chainId: http2: client connection lost)")
+		require.Equal(t, 25*time.Second, time.Since(start))
 		for _, conn := range dialed {
 			_ = conn.Close()
 		}
-		require.Len(t, dialed, 3, "after 15 s each, another connection is tried")
+		require.Len(t, dialed, 3, "after 10 s each, another connection is tried")
 	})
 }

@@ -72,10 +72,17 @@ func TestARepeatableRequestIsTriedAgain(t *testing.T) {
 		{"up to three times", []any{busy}, 3, `bundler https://host.example: m: HTTP 503 Service Unavailable: "busy"`, 300 * time.Millisecond, 600 * time.Millisecond},
 		{"not after a refusal", []any{`"error":{"code":-32500,"message":"AA25"}`}, 1, "bundler: m: AA25 (code -32500)", 0, 0},
 		{"not after an answer of null", []any{`"result":null`}, 1, "bundler https://host.example: m: the answer is null", 0, 0},
-		{"not after garbage", []any{scripted{status: 200, body: "?"}}, 1, `bundler https://host.example: m: the answer is not JSON-RPC; is this the service's URL?: "?"`, 0, 0},
+		{"after a web page", []any{scripted{status: 200, body: "<html>"}, fine}, 2, "", 100 * time.Millisecond, 200 * time.Millisecond},
+		{"after an answer that was cut", []any{scripted{status: 200, body: `{"id":1,"res`}, fine}, 2, "", 100 * time.Millisecond, 200 * time.Millisecond},
+		{"not after a result of another type", []any{`"result":{}`}, 1, `bundler https://host.example: m: unexpected result: json: cannot unmarshal object into Go value of type string: "{}"`, 0, 0},
+		{"after a node that lags", []any{`"error":{"code":-32000,"message":"header not found"}`, fine}, 2, "", 100 * time.Millisecond, 200 * time.Millisecond},
+		{"not after a verdict that sounds like one", []any{`"error":{"code":-32500,"message":"AA23 reverted: header not found"}`}, 1, "bundler: m: AA23 reverted: header not found (code -32500)", 0, 0},
+		{"saying what failed first", []any{limited, busy, `"error":{"code":-32602,"message":"no"}`}, 3, "bundler: m: no (code -32602) (tried again after: bundler: m: slow down (code -32005))", 300 * time.Millisecond, 600 * time.Millisecond},
 		{"as late as it is asked to", []any{scripted{status: 429, header: http.Header{"Retry-After": {"3"}}}, fine}, 2, "", 3 * time.Second, 3 * time.Second},
 		{"not where it is asked to stay away too long", []any{scripted{status: 429, header: http.Header{"Retry-After": {"60"}}}}, 1, "bundler https://host.example: m: HTTP 429 Too Many Requests; ask less often", 0, 0},
-		{"not after the default timeout", []any{nil}, 1, "bundler https://host.example: m: no answer within 30s: context deadline exceeded", 30 * time.Second, 30 * time.Second},
+		{"after a try that hangs", []any{nil, fine}, 2, "", 15100 * time.Millisecond, 15200 * time.Millisecond},
+		{"not after the default timeout", []any{nil}, 2, "bundler https://host.example: m: no answer within 30s: context deadline exceeded" +
+			" (tried again after: bundler https://host.example: m: no answer within 15s: context deadline exceeded)", 30 * time.Second, 30 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -132,7 +139,11 @@ func TestFault15EveryCallEnds(t *testing.T) {
 		defer cancel()
 		start = time.Now()
 		err = call(ctx, client, new(string), "m")
-		require.EqualError(t, err, "bundler https://host.example: m: context deadline exceeded")
+		require.EqualError(t, err, "bundler https://host.example: m: no answer within 30s: context deadline exceeded")
+		require.Equal(t, 30*time.Second, time.Since(start), "a try has a deadline of its own")
+		require.NoError(t, ctx.Err())
+		err = read(ctx, client, new(string), "m")
+		require.ErrorContains(t, err, "bundler https://host.example: m: context deadline exceeded (tried again after: ")
 		require.Equal(t, time.Minute, time.Since(start), "with one")
 
 		ctx, cancel = context.WithCancel(t.Context())

@@ -74,7 +74,7 @@ func checkSecret(t *testing.T, url, key, shown string) {
 			return reply(200, `{"error":"`+quoted(echo(r))+`"}`), nil
 		},
 		"result": func(r *http.Request) (*http.Response, error) {
-			return reply(200, `{"id":1,"result":"`+quoted(echo(r))+`"}`), nil
+			return reply(200, `{"id":1,"result":{"k":"`+quoted(echo(r))+`"}}`), nil
 		},
 		"redirect": func(r *http.Request) (*http.Response, error) {
 			resp := reply(302, echo(r))

@@ -23,6 +23,8 @@ var ErrRateLimited = errors.New("rate limited")
 // Answer is what a service answered instead of a result, with its reason. bundler.Error and paymaster.Error
 // have the same fields, and are converted from it and to it.
 type Answer struct {
+	// Endpoint is the service's address without its key.
+	Endpoint string
 	// Method is the JSON-RPC method that was asked.
 	Method string
 	// Code is the JSON-RPC error code, 0 where the service gave none.
@@ -40,6 +42,18 @@ type Answer struct {
 	Revert *abi.Revert
 }
 
+// Translate makes the errors of a client's own type out of the service's answers in err. Transport errors
+// stay as they are. Of a request that was tried again, what failed first is translated, too.
+func Translate(err error, own func(*Answer) error) error {
+	if retried, ok := err.(*jsonrpc.RetriedError); ok {
+		return &jsonrpc.RetriedError{Last: Translate(retried.Last, own), First: Translate(retried.First, own)}
+	}
+	if answer, ok := AnswerIn(err); ok {
+		return own(answer)
+	}
+	return err
+}
+
 // AnswerIn finds the service's answer in err and reads its reason; false where err is none, as one of the
 // transport.
 func AnswerIn(err error) (*Answer, bool) {
@@ -49,6 +63,7 @@ func AnswerIn(err error) (*Answer, bool) {
 	}
 	why := Of(answer.Message, answer.Data)
 	return &Answer{
+		Endpoint:   answer.Endpoint,
 		Method:     answer.Method,
 		Code:       answer.Code,
 		Message:    answer.Message,
@@ -91,6 +106,14 @@ func (a Answer) help() string {
 		return "check who signs, the chain ID and the EntryPoint, and that no field changed after the paymaster answered or after signing"
 	case a.Code == jsonrpc.CodeReverted && a.Revert == nil:
 		return "the operation's call would revert; check what it calls, its arguments, and what the account has"
+	case a.Revert != nil || jsonrpc.Decided(a.Code):
+		return ""
+	case a.Endpoint != "" && (a.HTTPStatus == http.StatusUnauthorized || noAccess.MatchString(a.Message)):
+		return "check the key in the URL of " + a.Endpoint
+	case a.Endpoint != "" && standardMethod[a.Method] && a.MethodMissing():
+		return a.Endpoint + " does not seem to be an ERC-4337 bundler, but a plain node; give a bundler's URL, and the node's where the chain is read"
+	case a.tooLow():
+		return "raise what it names: estimate again, take the bundler's own gas price, or set margins"
 	}
 	return ""
 }
@@ -143,31 +166,35 @@ func (a Answer) Errors() []error {
 }
 
 // RateLimited reports whether the service wants fewer requests.
-func (a Answer) RateLimited() bool { return jsonrpc.RateLimited(a.Code, a.HTTPStatus) }
+func (a Answer) RateLimited() bool { return jsonrpc.RateLimited(a.Code, a.HTTPStatus, a.Message) }
 
 // Temporary reports whether the service failed in a way that passes by itself.
 func (a Answer) Temporary() bool {
 	failed := a.Code == jsonrpc.CodeInternal || a.Code == 0 || a.HTTPStatus >= 500 || a.HTTPStatus == http.StatusRequestTimeout
-	return a.RateLimited() || a.overSenderLimit() || failed && a.Undecided()
+	return a.RateLimited() || a.overSenderLimit() || (failed || a.passing()) && a.Undecided()
 }
 
 // Undecided reports whether it is open what became of the request: the service did not refuse it, but failed
 // in some other way.
 func (a Answer) Undecided() bool {
 	switch {
-	case a.RateLimited(), a.HTTPStatus >= 400 && a.HTTPStatus <= 499 && a.HTTPStatus != http.StatusRequestTimeout:
+	case a.RateLimited(), a.AA != nil, a.Revert != nil, strings.Contains(strings.ToLower(a.Message), "revert"):
 		return false
-	case a.AA != nil, a.Revert != nil, strings.Contains(strings.ToLower(a.Message), "revert"):
+	case a.passing():
+		return true
+	case a.HTTPStatus >= 400 && a.HTTPStatus <= 499 && a.HTTPStatus != http.StatusRequestTimeout:
 		return false
 	}
-	return !refusal(a.Code)
+	return !refusal(a.Code) && !a.tooLow()
 }
 
-// refusal tells codes that are decisions: those of ERC-4337, and those of malformed requests.
+// refusal tells codes that are decisions: those of ERC-4337, those of malformed requests, and what Biconomy's
+// bundler has between them and the server's own errors.
 func refusal(code int) bool {
 	switch code {
-	case jsonrpc.CodeParse, jsonrpc.CodeInvalidRequest, jsonrpc.CodeMethodNotFound, jsonrpc.CodeInvalidParams, jsonrpc.CodeMethodNotSupported:
+	case jsonrpc.CodeParse, jsonrpc.CodeInvalidRequest, jsonrpc.CodeMethodNotFound, jsonrpc.CodeInvalidParams, jsonrpc.CodeMethodNotSupported,
+		jsonrpc.CodeUnauthorized, jsonrpc.CodeBadRequest, jsonrpc.CodeTipTooLow, jsonrpc.CodeFeeTooLow, jsonrpc.CodePreVerificationTooLow:
 		return true
 	}
-	return code <= jsonrpc.CodeRejected && code > jsonrpc.CodeInvalidRequest
+	return jsonrpc.Decided(code)
 }

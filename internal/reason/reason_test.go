@@ -136,6 +136,15 @@ func TestDecisions(t *testing.T) {
 		{"no code, HTTP 400", reason.Answer{HTTPStatus: 400}, false, false},
 		{"a gateway's timeout", reason.Answer{Code: -32000, HTTPStatus: 408}, true, true},
 		{"server error", reason.Answer{Code: -32000, HTTPStatus: 200}, false, true},
+		{"a node that lags", reason.Answer{Code: -32000, Message: "header not found", HTTPStatus: 200}, true, true},
+		{"a node that lags, under a code for anything", reason.Answer{Code: -32601, Message: "header not found", HTTPStatus: 200}, true, true},
+		{"a revert that sounds so", reason.Answer{Code: -32000, Message: "execution reverted: header not found", HTTPStatus: 200}, false, false},
+		{"a verdict that sounds so", reason.Answer{Code: -32500, Message: "timed out", HTTPStatus: 200}, false, false},
+		{"unable", reason.Answer{Code: -32005, Message: "Unable to process userOp", HTTPStatus: 200}, true, true},
+		{"Biconomy's inner fault", reason.Answer{Code: -32002, Message: "Internal Server error: x", HTTPStatus: 500}, true, true},
+		{"Rundler's precheck", reason.Answer{Code: -32000, Message: "precheck failed: preVerificationGas is 1 but must be at least 2", HTTPStatus: 200}, false, false},
+		{"Biconomy's too low", reason.Answer{Code: -32008, HTTPStatus: 200}, false, false},
+		{"no access", reason.Answer{Code: -32001, HTTPStatus: 200}, false, false},
 		{"server error, HTTP 503", reason.Answer{Code: -32000, HTTPStatus: 503}, true, true},
 	} {
 		require.Equal(t, c.temporary, c.answer.Temporary(), c.name)
@@ -143,13 +152,66 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
+// Codes mean different things at different services: the words decide.
+func TestWords(t *testing.T) {
+	const receipt, fees = "eth_getUserOperationReceipt", "biconomy_getGasFeeValues"
+	for _, c := range []struct {
+		method                             string
+		code                               int
+		message                            string
+		missing, mayBeMissing, unknownHash bool
+	}{
+		{fees, -32601, "Method not found", true, true, false},
+		{fees, -32601, "the method biconomy_getGasFeeValues does not exist/is not available", true, true, false},
+		{fees, -32601, "biconomy_getGasFeeValues", true, true, false},
+		{fees, -32601, "no message: {}", true, true, false},
+		{fees, -32601, "Not implemented", true, true, false},
+		{fees, -32602, "Method not supported", true, true, false},
+		{fees, -32600, "Unsupported method: biconomy_getGasFeeValues on POLYGON", true, true, false},
+		{fees, -32601, "Validation error: Invalid discriminator value at \"method\"", true, true, false}, // Alto
+		{fees, -32601, "because", false, true, false},
+		{fees, -32601, "not found", false, true, false},
+		{fees, -32601, "header not found", false, false, false},
+		{fees, -32601, "maxFeePerGas too low", false, false, false},
+		{fees, -32004, "?", false, true, false},
+		{fees, -32000, "not supported", false, false, false},
+		{receipt, -32601, "not found", false, false, true}, // Stackup
+		{receipt, -32601, "Missing/invalid userOpHash", false, false, true},
+		{receipt, -32602, "Missing/invalid userOpHash", false, false, true},
+		{receipt, -32004, "UserOpHash: 0x10b6 not found for chainId: 80002", false, false, true}, // Biconomy
+		{receipt, -32004, "?", false, false, true},
+		{receipt, -32004, "Method eth_getUserOperationReceipt is not supported", true, true, false}, // Hardhat
+		{receipt, -32601, "the method eth_getUserOperationReceipt does not exist/is not available", true, true, false},
+		{receipt, -32000, "user operation not found", false, false, true},
+		{receipt, -32000, "header not found", false, false, false},
+		{receipt, -32000, "Failed to get user operation receipt", false, false, false},
+		{receipt, -32500, "user operation not found", false, false, false},
+		{receipt, 0, "paymaster not found", false, false, false},
+	} {
+		answer := reason.Answer{Method: c.method, Code: c.code, Message: c.message, HTTPStatus: 200}
+		require.Equal(t, c.missing, answer.MethodMissing(), "%+v", c)
+		require.Equal(t, c.mayBeMissing, answer.MayLackMethod(), "%+v", c)
+		require.Equal(t, c.unknownHash, answer.UnknownHash(), "%+v", c)
+	}
+}
+
 func FuzzOf(f *testing.F) {
 	f.Add("reason: 0x08c379a0", `"0x82b42900"`)
+	f.Add("precheck failed: preVerificationGas is 1133120 but must be at least 2490360", `null`)
+	f.Add("UserOpHash: 0x10b6 not found for chainId: 80002", ``)
+	f.Add("the method does not exist/is not available", `"not found"`)
+	f.Add("header not found", `"not found"`)
 	f.Add("AA23 reverted", `{"revertData":"0x08c379a0","a":[{"b":"AA21"}]}`)
 	f.Fuzz(func(t *testing.T, message, data string) {
 		why := reason.Of(message, json.RawMessage(data))
 		text := reason.Answer{Message: message, AA: why.AA, Revert: why.Revert}.Text("bundler")
 		require.Less(t, len(text), 4096)
+		for _, code := range []int{0, -32000, -32004, -32005, -32601} {
+			answer := reason.Answer{Method: "eth_getUserOperationReceipt", Code: code, Message: message, AA: why.AA, Revert: why.Revert}
+			require.False(t, answer.MethodMissing() && answer.UnknownHash())
+			require.False(t, answer.RateLimited() && answer.Undecided())
+			require.False(t, why.AA != nil && answer.Undecided())
+		}
 		if why.AA != nil {
 			require.Contains(t, text+strings.Repeat(why.AA.Code, len(message)/1000), why.AA.Code)
 		}

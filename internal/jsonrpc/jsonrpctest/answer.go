@@ -33,6 +33,18 @@ func (a Answer) WithHeader(name, value string) Answer {
 	return a
 }
 
+// UnderID returns the answer under an ID of its own, as JSON, in place of the request's: some services answer
+// so.
+func (a Answer) UnderID(id string) Answer {
+	write := a.write
+	a.write = func(w http.ResponseWriter, r *http.Request, request *Request) {
+		other := *request
+		other.ID = json.RawMessage(id)
+		write(w, r, &other)
+	}
+	return a
+}
+
 // Result answers with a JSON-RPC result; nil is null.
 func Result(result any) Answer {
 	return Compute(func(context.Context, Request) (any, error) { return result, nil })
@@ -66,12 +78,9 @@ func Body(body string) Answer { return Status(http.StatusOK, body) }
 // Garbage answers with bytes that are neither JSON nor text.
 func Garbage() Answer { return Body("\x00\xff\xfe{]\x1b[31m not JSON") }
 
-// WrongID answers with a result to another request.
-func WrongID(result any) Answer {
-	return Answer{write: func(w http.ResponseWriter, _ *http.Request, _ *Request) {
-		writeBody(w, http.StatusOK, envelope(json.RawMessage("987654321"), result, nil))
-	}}
-}
+// WrongID answers with a result under an ID that is not the request's, as Biconomy's bundler does. One POST
+// has one answer: clients take it.
+func WrongID(result any) Answer { return Result(result).UnderID("987654321") }
 
 // Truncated answers with half of the result, promises the rest and cuts the connection.
 func Truncated(result any) Answer {

@@ -1,0 +1,97 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/userop"
+)
+
+// feeChain is a [Chain] that can propose fees.
+type feeChain interface {
+	HeaderByNumber(ctx context.Context, number *big.Int) (*types.Header, error)
+	SuggestGasTipCap(ctx context.Context) (*big.Int, error)
+	SuggestGasPrice(ctx context.Context) (*big.Int, error)
+}
+
+// tipSource is a bundler that names its tip and leaves the base fee to the node, as Rundler does.
+type tipSource interface {
+	MaxPriorityFeePerGas(ctx context.Context) (uint256.Int, error)
+}
+
+// nodeFees proposes twice the base fee plus the tip, which holds for six full blocks. The tip is the
+// bundler's where it names one, or the node's. Not every node has a method for it, and not every node's
+// headers can be read: what is missing is taken from the gas price, which is the sum of both.
+func (f *feeSource) nodeFees(ctx context.Context) (userop.Fees, error) {
+	tips := make(chan *big.Int, 1)
+	go func() { tips <- f.tip(ctx) }()
+	head, headErr := f.chain.HeaderByNumber(ctx, nil)
+	tip := <-tips
+	base := (*big.Int)(nil)
+	if headErr == nil && head != nil {
+		base = head.BaseFee
+	}
+	if base != nil && tip != nil {
+		return feesFromParts(base, tip)
+	}
+	price, err := f.chain.SuggestGasPrice(ctx)
+	switch {
+	case err != nil && headErr != nil:
+		return userop.Fees{}, fmt.Errorf("node: read the base fee: %w; read the gas price: %v", withoutURL(headErr), withoutURL(err))
+	case err != nil:
+		return userop.Fees{}, fmt.Errorf("node: read the gas price: %w", withoutURL(err))
+	case price == nil:
+		return userop.Fees{}, fmt.Errorf("node: %w: a gas price of null", ErrBadAnswer)
+	case base != nil:
+		return feesFromParts(base, atLeastZero(new(big.Int).Sub(price, base)))
+	case headErr == nil: // a chain without base fee
+		return feesFromBig(price, price)
+	case tip != nil:
+		return feesFromParts(atLeastZero(new(big.Int).Sub(price, tip)), tip)
+	}
+	// The parts of the price are not known. With both fees alike, what is given is what is paid: a quarter
+	// above the price, which holds while the base fee rises for two blocks.
+	price = new(big.Int).Add(price, new(big.Int).Rsh(price, 2))
+	return feesFromBig(price, price)
+}
+
+// tip is the bundler's tip or the node's, nil where neither tells.
+func (f *feeSource) tip(ctx context.Context) *big.Int {
+	if source, ok := f.service.(tipSource); ok {
+		if tip, err := source.MaxPriorityFeePerGas(ctx); err == nil {
+			return tip.ToBig()
+		}
+	}
+	tip, err := f.chain.SuggestGasTipCap(ctx)
+	if err != nil {
+		return nil
+	}
+	return tip
+}
+
+func atLeastZero(x *big.Int) *big.Int {
+	if x.Sign() < 0 {
+		return new(big.Int)
+	}
+	return x
+}
+
+// feesFromParts are fees that hold until the base fee has doubled.
+func feesFromParts(base, tip *big.Int) (userop.Fees, error) {
+	maxFee := new(big.Int).Lsh(base, 1)
+	return feesFromBig(maxFee.Add(maxFee, tip), tip)
+}
+
+// feesFromBig are fees in wei per gas, as the node told them.
+func feesFromBig(maxFee, tip *big.Int) (userop.Fees, error) {
+	fee, over := uint256.FromBig(maxFee)
+	priority, overTip := uint256.FromBig(tip)
+	if over || overTip || maxFee.Sign() < 0 || tip.Sign() < 0 {
+		return userop.Fees{}, fmt.Errorf("%w: the node proposes fees of %s and %s wei", ErrBadAnswer, maxFee, tip)
+	}
+	return userop.Fees{MaxFeePerGas: *fee, MaxPriorityFeePerGas: *priority}, nil
+}
