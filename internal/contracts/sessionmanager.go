@@ -1,10 +1,12 @@
 package contracts
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/abiword"
 )
 
@@ -28,6 +30,19 @@ var (
 // its sessions. The zero hash revokes all of them.
 func SetMerkleRoot(root common.Hash) []byte {
 	return abiword.AppendWord(newCall(selectorSetMerkleRoot, abiword.Size), root)
+}
+
+// IsSetMerkleRoot reports whether callData calls setMerkleRoot, whatever comes after its selector.
+func IsSetMerkleRoot(callData []byte) bool {
+	return bytes.HasPrefix(callData, selectorSetMerkleRoot[:])
+}
+
+// DecodeSetMerkleRoot returns the root in what [SetMerkleRoot] makes; false for all else.
+func DecodeSetMerkleRoot(callData []byte) (root common.Hash, ok bool) {
+	if !IsSetMerkleRoot(callData) || len(callData) != abi.SelectorSize+abiword.Size {
+		return common.Hash{}, false
+	}
+	return common.Hash(callData[abi.SelectorSize:]), true
 }
 
 // GetSessionKeys returns the calldata of getSessionKeys(address), the root of the account's sessions.
