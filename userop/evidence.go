@@ -211,13 +211,11 @@ func (s *Sender) contradicts(receipt *Receipt, hash common.Hash, op *Operation) 
 // bearOut returns what the chain shows, with what the bundler knows beside it of the same transaction: its
 // logs, and its words for a revert that has no data.
 func (r *Receipt) bearOut(claim *Receipt) *Receipt {
-	if claim.TransactionHash == r.TransactionHash {
-		if len(claim.Logs) > 0 {
-			r.Logs = claim.Logs
-		}
-		if !r.Success {
-			r.Reason = claim.Reason
-		}
+	if len(claim.Logs) > 0 {
+		r.Logs = claim.Logs
+	}
+	if !r.Success {
+		r.Reason = claim.Reason
 	}
 	return r
 }

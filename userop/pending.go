@@ -165,8 +165,13 @@ func (w *wait) confirm(ctx context.Context, claim *Receipt) (*Receipt, error) {
 	asking, cancel := context.WithTimeout(ctx, longestPoll)
 	defer cancel()
 	shown, err := w.sender.inBlock(asking, w.hash, claim.BlockNumber)
-	if err == nil {
+	switch {
+	case err == nil && claim.TransactionHash == shown.TransactionHash:
 		return shown.bearOut(claim), nil
+	case err == nil:
+		if shown, err = w.sender.complete(asking, shown); err == nil {
+			return shown, nil
+		}
 	}
 	if ctx.Err() == nil {
 		w.last = fmt.Errorf("%w: it claims the inclusion in transaction %s of block %d, which the node does not show", ErrUnconfirmed, claim.TransactionHash, claim.BlockNumber)
