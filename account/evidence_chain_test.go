@@ -274,6 +274,66 @@ func TestARequestThatIsMadeTwice(t *testing.T) {
 	require.EqualValues(t, 1, w.nfts(t))
 }
 
+// lostOnce is a way to the bundler on which the first operation gets lost, while something else happens.
+type lostOnce struct{ meanwhile func() }
+
+func (l *lostOnce) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	if strings.Contains(string(body), "eth_sendUserOperation") && l.meanwhile != nil {
+		l.meanwhile()
+		l.meanwhile = nil
+		return nil, io.ErrUnexpectedEOF
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// revoke stores a tombstone, as another process may; the chain has the leaf still.
+func (w *world) revoke(t *testing.T) {
+	t.Helper()
+	state, err := w.store.Load(t.Context(), w.owner.Ref())
+	require.NoError(t, err)
+	leaf := state.Leaves[0]
+	leaf.Status = session.StatusRevoked
+	_, err = w.store.Apply(t.Context(), w.owner.Ref(), state.Version, &session.Change{Header: state.Header, Put: []session.Leaf{leaf}})
+	require.NoError(t, err)
+}
+
+func TestARevokedSessionsOperationIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
+	for name, option := range map[string]func() account.Option{
+		"a leaf": func() account.Option { return account.WithSession(sess.Leaf(0)) },
+		"a signer": func() account.Option {
+			signer, err := session.NewSigner(w.client.Contracts().Session, sess.Leaf(0))
+			require.NoError(t, err)
+			return account.WithSigner(signer)
+		},
+	} {
+		state, err := w.store.Load(t.Context(), w.owner.Ref())
+		require.NoError(t, err)
+		config := w.config
+		config.Bundler = bundler.New(w.bundler.URL(), bundler.WithHTTPClient(&http.Client{Transport: &lostOnce{func() { w.revoke(t) }}}))
+		client, err := account.NewClient(config)
+		require.NoError(t, err)
+		_, err = client.Account(w.owner.Address()).Send(t.Context(), []account.Call{w.mint(t, w.owner.Address())}, option(), account.Sponsored())
+		require.ErrorIs(t, err, session.ErrRevoked, name)
+		require.True(t, userop.MayBeAccepted(err), "the first try may have been accepted: %v", err)
+		require.Zero(t, w.nfts(t))
+
+		// For the next way of signing the session is as it was.
+		now, err := w.store.Load(t.Context(), w.owner.Ref())
+		require.NoError(t, err)
+		_, err = w.store.Apply(t.Context(), w.owner.Ref(), now.Version, &session.Change{Header: state.Header, Put: state.Leaves})
+		require.NoError(t, err)
+		require.NoError(t, sess.Refresh(t.Context()))
+	}
+}
+
 // What a session signed is handed out again only after its store was asked.
 func TestResendAsksTheStore(t *testing.T) {
 	t.Parallel()
@@ -300,13 +360,7 @@ func TestResendAsksTheStore(t *testing.T) {
 	require.ErrorIs(t, err, policy.ErrInvalid)
 	done(t)(w.client.Sender().Resend(t.Context(), owned))
 
-	// Another process revokes the session; the chain has the leaf still.
-	state, err := w.store.Load(t.Context(), w.owner.Ref())
-	require.NoError(t, err)
-	leaf := state.Leaves[0]
-	leaf.Status = session.StatusRevoked
-	_, err = w.store.Apply(t.Context(), w.owner.Ref(), state.Version, &session.Change{Header: state.Header, Put: []session.Leaf{leaf}})
-	require.NoError(t, err)
+	w.revoke(t)
 	_, err = w.user.Resend(t.Context(), sess, batch)
 	require.ErrorIs(t, err, session.ErrRevoked)
 	require.ErrorContains(t, err, "not sent again: ")

@@ -59,8 +59,8 @@ var (
 	ErrNotSponsored = errors.New("not sponsored")
 	// ErrNoFees means that the service proposes no fees; another source may.
 	ErrNoFees = errors.New("no gas price offered")
-	// ErrDropped means that the bundler says it gave the operation up. That is its word: what it handed on may
-	// be included all the same, and [MayBeAccepted] stays true.
+	// ErrDropped means that the bundler says it gave the operation up. That is its word: what it handed on
+	// may be included all the same, and [MayBeAccepted] stays true.
 	ErrDropped = errors.New("user operation dropped by the bundler")
 	// ErrUnconfirmed means that the bundler's receipt is not borne out: it contradicts the operation, or the
 	// node does not show the inclusion that it names.
@@ -148,8 +148,9 @@ func (e *EndedError) Temporary() bool { return false }
 type WaitError struct {
 	Hash   common.Hash
 	Waited time.Duration
-	// Last is the last error of asking the bundler, nil if it answered "unknown". It matches [ErrDropped] where
-	// the bundler says that it gave the operation up, and [ErrUnconfirmed] where its receipt is not borne out.
+	// Last is the last error of asking the bundler, nil if it answered "unknown". It matches [ErrDropped]
+	// where the bundler says that it gave the operation up, and [ErrUnconfirmed] where its receipt is not
+	// borne out.
 	Last error
 	// Chain is the last error of asking the node, nil if it answered.
 	Chain error

@@ -21,12 +21,12 @@ type SenderConfig struct {
 	// Fees proposes fees; the Bundler does by default, if it is a [FeeSource].
 	Fees FeeSource
 	// Chain confirms at a node what services say of operations that were sent. Without it a receipt is only
-	// compared with its operation ([Receipt.Confirmed] is false), nothing but a receipt ends a wait before its
-	// time, and a refusal for the nonce stays a doubt. The client of package account always has one.
+	// compared with its operation ([Receipt.Confirmed] is false), nothing but a receipt ends a wait before
+	// its time, and a refusal for the nonce stays a doubt. The client of package account always has one.
 	Chain Chain
-	// Until returns the last second, in unix time, in which an operation can be included, 0 where it has no end
-	// or none that can be read. Once the Chain shows a later block with the nonce unused, it has ended. Nil
-	// knows no ends.
+	// Until returns the last second, in unix time, in which an operation can be included, 0 where it has no
+	// end or none that can be read. Once the Chain shows a later block with the nonce unused, it has ended.
+	// Nil knows no ends.
 	Until func(op *Operation) uint64
 	// MayResend returns an error for a signed operation that [Sender.Resend] is not to hand out. Nil lets all
 	// pass.

@@ -58,10 +58,11 @@ type Identity interface {
 	SupportedEntryPoints(ctx context.Context) ([]common.Address, error)
 }
 
-// DropReporter is a [Bundler] that can tell whether it gave an operation up; a wait asks it now and then. That
-// is its word, and ends nothing: the operation may land all the same.
+// DropReporter is a [Bundler] that can tell whether it gave an operation up; a wait asks it now and then.
+// That is its word, and ends nothing: the operation may land all the same.
 type DropReporter interface {
-	// UserOperationDropped reports whether the bundler says that it gave up the operation with that userOpHash.
+	// UserOperationDropped reports whether the bundler says that it gave up the operation with that
+	// userOpHash.
 	UserOperationDropped(ctx context.Context, hash common.Hash) (bool, error)
 }
 
