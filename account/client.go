@@ -85,6 +85,9 @@ func NewClient(cfg Config) (*Client, error) {
 		Bundler:     cfg.Bundler,
 		Paymaster:   cfg.Paymaster,
 		Fees:        newFeeSource(&cfg),
+		Chain:       evidence{cfg.Chain, &contracts},
+		Until:       contracts.operationEnd,
+		MayResend:   contracts.mayResend,
 		WaitTimeout: cfg.WaitTimeout,
 		Logger:      cfg.Logger,
 	})

@@ -117,6 +117,9 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 	if s.caps != nil {
 		draft.Caps = *s.caps
 	}
+	if signer, ok := s.signer.(*session.Signer); ok {
+		draft.Guard = signer.CheckSigned
+	}
 	return draft
 }
 
@@ -156,7 +159,7 @@ func (c *Client) signWithSession(draft *userop.Draft, calls []Call, leaves []ses
 	if ref := sess.Ref(); ref.Account != draft.Sender || ref.ChainID != c.chainID {
 		return fmt.Errorf("%w: a session of %s cannot act for account %s on chain %d", ErrConfig, ref, draft.Sender, c.chainID)
 	}
-	draft.Signer = signer
+	draft.Signer, draft.Guard = signer, signer.CheckSigned
 	if s.unchecked {
 		draft.Signer = signer.Force()
 		return nil

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
@@ -113,6 +114,16 @@ func (c framesChain) CallContract(ctx context.Context, call ethereum.CallMsg, bl
 	}
 	c.f.note(method)
 	return c.Client.CallContract(ctx, call, block)
+}
+
+func (c framesChain) BlockNumber(ctx context.Context) (uint64, error) {
+	c.f.note("Chain.BlockNumber")
+	return c.Client.BlockNumber(ctx)
+}
+
+func (c framesChain) FilterLogs(ctx context.Context, query ethereum.FilterQuery) ([]types.Log, error) {
+	c.f.note("Chain.FilterLogs")
+	return c.Client.FilterLogs(ctx, query)
 }
 
 // wayFromSend lists the functions of this module from Send down to here, across goroutines, as frames of the
@@ -287,12 +298,27 @@ func TestFewFramesFromSendToTheServices(t *testing.T) {
 		require.True(t, userop.MayBeAccepted(err))
 	})
 
+	t.Run("a refusal for a nonce that is used", func(t *testing.T) {
+		user := w.framesClient(t, counted, biconomy).Account(w.owner.Address())
+		_, err := user.Send(t.Context(), calls, withSession, account.Sponsored(), fixed, account.WithNonce(new(uint256.Int)))
+		require.Error(t, err)
+		f.script("eth_sendUserOperation", func() (*http.Response, error) {
+			body := `{"error":{"code":-32500,"message":"AA25 invalid account nonce"}}`
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+		})
+		w.fund(t, 1)
+		_, err = user.Send(t.Context(), calls, withSession, fixed, account.WithNonce(new(uint256.Int)))
+		require.ErrorIs(t, err, userop.ErrReplaced)
+		require.False(t, userop.MayBeAccepted(err))
+	})
+
 	for _, method := range []string{
 		"eth_chainId", "eth_supportedEntryPoints", "biconomy_getGasFeeValues", "pimlico_getUserOperationGasPrice",
 		"pm_sponsorUserOperation", "pm_getPaymasterStubData", "pm_getPaymasterData",
 		"eth_estimateUserOperationGas", "eth_sendUserOperation", "eth_getUserOperationReceipt",
 		"biconomy_getUserOperationStatus", "pimlico_getUserOperationStatus",
 		"Chain.ChainID", "Chain.CodeAt", "Chain.CallContract", "Chain.CallContract, batched",
+		"Chain.BlockNumber", "Chain.FilterLogs",
 	} {
 		way := f.deepest[method]
 		require.NotEmpty(t, way, method)

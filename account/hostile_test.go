@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
@@ -31,6 +32,12 @@ func (scriptedNode) CodeAt(context.Context, common.Address, *big.Int) ([]byte, e
 
 func (n scriptedNode) CallContract(_ context.Context, call ethereum.CallMsg, _ *big.Int) ([]byte, error) {
 	return n(call)
+}
+
+func (scriptedNode) BlockNumber(context.Context) (uint64, error) { return 1, nil }
+
+func (scriptedNode) FilterLogs(context.Context, ethereum.FilterQuery) ([]types.Log, error) {
+	return nil, nil
 }
 
 // claim is a node's word that a call reverts with this data, as rpc.DataError has it.

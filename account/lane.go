@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/lanekey"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
 )
 
 // lane is a key of an account's nonces. It belongs to the pool while it is free, and to its reservation while
@@ -86,6 +87,7 @@ type reservation struct {
 
 	// The pool's lock guards what follows.
 	hash        common.Hash // zero until committed
+	until       uint64      // when the chain ends it, 0 where that is not known
 	committedAt time.Time
 	askedAt     time.Time // when the bundler was last asked about it, or else committedAt
 	ended       bool
@@ -110,14 +112,14 @@ func (r *reservation) Nonce(ctx context.Context) (uint256.Int, error) {
 
 // Commit notes that the operation is in flight, unless the lane may be leased to somebody else before it has
 // landed.
-func (r *reservation) Commit(hash common.Hash) error {
+func (r *reservation) Commit(op *userop.Operation, hash common.Hash) error {
 	p := r.pool
 	if left := r.lane.leaseLeft(); p.lanes.leaser != nil && left < p.lanes.patience {
 		return fmt.Errorf("%w: the lease of lane %s ends in %s, making the operation took too long; send it again", session.ErrLaneLost, r.lane.key.Hex(), left.Round(time.Millisecond))
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r.hash, r.committedAt = hash, time.Now()
+	r.hash, r.until, r.committedAt = hash, p.lanes.client.contracts.operationEnd(op), time.Now()
 	r.askedAt = r.committedAt
 	p.inFlight = append(p.inFlight, r)
 	return nil

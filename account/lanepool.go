@@ -85,7 +85,7 @@ func (p *lanePool) take(ctx context.Context) (*lane, error) {
 		if bundler, silent := p.nextToAsk(freed || err != nil); silent != nil {
 			dropped, unanswered := bundler.UserOperationDropped(ctx, silent.hash)
 			if freed = dropped && unanswered == nil; freed {
-				silent.Release(false)
+				silent.replace()
 			}
 		}
 		p.notePoll(ctx, freed, err)
@@ -219,6 +219,9 @@ func (p *lanePool) poll(ctx context.Context) (freed bool, err error) {
 		if r.nonce.Lt(&next) {
 			r.landed(&next)
 			freed = true
+		} else if r.until != 0 && r.until < results[i].BlockTime {
+			r.Release(false)
+			freed = true
 		}
 	}
 	return freed, nil
@@ -236,13 +239,23 @@ func (p *lanePool) expire() (some bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range slices.Clone(p.inFlight) {
-		if time.Since(r.committedAt) > p.lanes.patience {
-			r.finish()
+		if time.Since(r.committedAt) > p.lanes.patience && r.finish() {
 			p.give(p.lanes.newLane())
 			some = true
 		}
 	}
 	return some
+}
+
+// replace gives the lane up for a new one: the bundler says that it dropped the operation, which may land all
+// the same, so that its nonce stays its own.
+func (r *reservation) replace() {
+	p := r.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.finish() {
+		p.give(p.lanes.newLane())
+	}
 }
 
 // nextToAsk returns the operation that the bundler was asked about longest ago, to ask whether it was

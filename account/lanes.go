@@ -35,9 +35,12 @@ type LanesConfig struct {
 // the first is included. It is free again when
 //
 //   - sending failed, and the operation was surely not accepted;
-//   - [userop.Pending.Wait] saw the operation included, reverted or dropped;
-//   - nobody waited, a later operation needs a lane, and the EntryPoint has counted on or the bundler says
-//     that it dropped the operation.
+//   - [userop.Pending.Wait] saw how the chain ended the operation;
+//   - nobody waited, a later operation needs a lane, and the EntryPoint has counted on, or the operation's
+//     window is over by the chain's time.
+//
+// Where the bundler says that it dropped the operation, a new lane takes the place of its lane: the operation
+// may land all the same, and its nonce stays its own.
 //
 // Operations in lanes land in any order: what has to come after another is sent when that was waited for. One
 // that was dropped, or that nobody knows of, is best sent again with [WithNonce] and its own nonce, if only

@@ -191,7 +191,7 @@ func TestLanesUnderLoad(t *testing.T) {
 					reserved.Release(false)
 					continue
 				}
-				if err := reserved.Commit(common.Hash{1}); err != nil {
+				if err := reserved.Commit(&op, common.Hash{1}); err != nil {
 					return err
 				}
 				hash, err := w.SendUserOperation(ctx, &op, common.Address{})
@@ -223,7 +223,7 @@ func BenchmarkLanes(b *testing.B) {
 			if _, err := r.Nonce(b.Context()); err != nil {
 				b.Fatal(err)
 			}
-			if err := r.Commit(common.Hash{1}); err != nil {
+			if err := r.Commit(new(userop.Operation), common.Hash{1}); err != nil {
 				b.Fatal(err)
 			}
 			r.Release(true)

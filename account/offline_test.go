@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/account"
@@ -22,6 +23,12 @@ type deadChain struct{}
 func (deadChain) ChainID(context.Context) (*big.Int, error) { return nil, errOffline }
 
 func (deadChain) CodeAt(context.Context, common.Address, *big.Int) ([]byte, error) {
+	return nil, errOffline
+}
+
+func (deadChain) BlockNumber(context.Context) (uint64, error) { return 0, errOffline }
+
+func (deadChain) FilterLogs(context.Context, ethereum.FilterQuery) ([]types.Log, error) {
 	return nil, errOffline
 }
 

@@ -59,6 +59,8 @@ type Draft struct {
 	// BeforeSend runs once, after signing and before anything is sent; an error of it stops the operation.
 	// hash is the userOpHash.
 	BeforeSend func(ctx context.Context, op *Operation, hash common.Hash) error
+	// Guard is asked before each try to send the signed operation, the first one included.
+	Guard Guard
 }
 
 // Margins are percentages added to proposed values, rounded up: 20 makes 100 into 120.

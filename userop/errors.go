@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
 )
@@ -58,8 +59,20 @@ var (
 	ErrNotSponsored = errors.New("not sponsored")
 	// ErrNoFees means that the service proposes no fees; another source may.
 	ErrNoFees = errors.New("no gas price offered")
-	// ErrDropped means that the bundler gave the operation up: it will not be included.
+	// ErrDropped means that the bundler says it gave the operation up. That is its word: what it handed on
+	// may be included all the same, and [MayBeAccepted] stays true.
 	ErrDropped = errors.New("user operation dropped by the bundler")
+	// ErrUnconfirmed means that the bundler's receipt is not borne out: it contradicts the operation, or the
+	// node does not show the inclusion that it names.
+	ErrUnconfirmed = errors.New("the bundler's receipt is not confirmed")
+)
+
+// What the chain shows of an operation that will never be included; see [*EndedError].
+var (
+	// ErrReplaced means that another operation used the nonce.
+	ErrReplaced = errors.New("user operation replaced by another one")
+	// ErrExpired means that the operation's window is over by the chain's time.
+	ErrExpired = errors.New("user operation expired")
 )
 
 // ErrNotFound means that the service does not know the operation, or that it is not yet included.
@@ -89,12 +102,58 @@ func (e *RevertError) Reason() string {
 // Unwrap returns the decoded reason.
 func (e *RevertError) Unwrap() error { return e.Revert }
 
+// EndedError is an operation that the chain shows was not included and never will be: [MayBeAccepted] is
+// false. It matches [ErrReplaced] or [ErrExpired].
+type EndedError struct {
+	Hash   common.Hash
+	Sender common.Address
+	Nonce  uint256.Int
+	// By is the userOpHash of the operation that used the nonce, and Transaction where it did; both are zero
+	// where the window is over.
+	By          common.Hash
+	Transaction common.Hash
+	// Until is the last second in which the operation could have been included, and BlockTime the time of a
+	// later block at which its nonce was unused; both are zero where it was replaced.
+	Until, BlockTime uint64
+}
+
+// Error says what ended the operation.
+func (e *EndedError) Error() string {
+	text := fmt.Sprintf("user operation %s of %s will not be included: ", e.Hash, e.Sender)
+	if e.By != (common.Hash{}) {
+		return text + fmt.Sprintf("its nonce %s was used by operation %s in transaction %s", e.Nonce.Hex(), e.By, e.Transaction)
+	}
+	return text + fmt.Sprintf("it could be until %s, the chain's time is %s, and its nonce %s is unused", unixTime(e.Until), unixTime(e.BlockTime), e.Nonce.Hex())
+}
+
+func unixTime(seconds uint64) string {
+	return time.Unix(int64(min(seconds, 1<<48)), 0).UTC().Format(time.RFC3339)
+}
+
+// Is makes an EndedError match what ended the operation.
+func (e *EndedError) Is(target error) bool {
+	if e.By != (common.Hash{}) {
+		return target == ErrReplaced
+	}
+	return target == ErrExpired
+}
+
+// MayBeDelivered reports false: it will not be included.
+func (e *EndedError) MayBeDelivered() bool { return false }
+
+// Temporary reports false: the same operation will not succeed later.
+func (e *EndedError) Temporary() bool { return false }
+
 // WaitError is a wait that ended before the operation was included. It may still be.
 type WaitError struct {
 	Hash   common.Hash
 	Waited time.Duration
-	// Last is the last error of asking the bundler, nil if it answered "unknown".
+	// Last is the last error of asking the bundler, nil if it answered "unknown". It matches [ErrDropped]
+	// where the bundler says that it gave the operation up, and [ErrUnconfirmed] where its receipt is not
+	// borne out.
 	Last error
+	// Chain is the last error of asking the node, nil if it answered.
+	Chain error
 	// Err is why the wait ended.
 	Err error
 }
@@ -105,15 +164,21 @@ func (e *WaitError) Error() string {
 	if e.Last != nil {
 		text += fmt.Sprintf(" (last answer of the bundler: %v)", e.Last)
 	}
+	if e.Chain != nil {
+		text += fmt.Sprintf(" (last look at the chain: %v)", e.Chain)
+	}
 	return text
 }
 
-// Unwrap returns why the wait ended and the bundler's last error.
+// Unwrap returns why the wait ended, and the last errors of the bundler and of the node.
 func (e *WaitError) Unwrap() []error {
-	if e.Last == nil {
-		return []error{e.Err}
+	all := []error{e.Err}
+	for _, err := range []error{e.Last, e.Chain} {
+		if err != nil {
+			all = append(all, err)
+		}
 	}
-	return []error{e.Err, e.Last}
+	return all
 }
 
 // oneLine makes words of others fit for an error.

@@ -10,7 +10,8 @@ import (
 )
 
 // MayBeAccepted reports whether an operation may be included although sending it, or waiting for it, failed
-// with err: the request may have reached the bundler, and its answer got lost. Wait for it with
+// with err: the request may have reached the bundler, and its answer got lost. Whatever a bundler says
+// afterwards, [ErrDropped] as well, is its word: only the chain ends that doubt. Wait for the operation with
 // [Sender.Watch], or send the same bytes again with [Sender.Resend]; never sign another one for the same
 // purpose before that is known.
 //
@@ -26,7 +27,7 @@ func MayBeAccepted(err error) bool {
 	case interface{ Unwrap() []error }:
 		return slices.ContainsFunc(e.Unwrap(), MayBeAccepted)
 	}
-	return false
+	return err == ErrDropped
 }
 
 // mayBeDelivered asks the error itself; one that cannot tell leaves the doubt.
@@ -39,20 +40,6 @@ func temporary(err error) bool {
 	var judged interface{ Temporary() bool }
 	return errors.As(err, &judged) && judged.Temporary()
 }
-
-// uncertainError is a refusal that came after an answer had got lost: the refusal may be about the
-// operation's own inclusion.
-type uncertainError struct{ err error }
-
-func (e *uncertainError) Error() string {
-	return e.err.Error() + " (an earlier try may have been accepted: its answer got lost)"
-}
-
-func (e *uncertainError) Unwrap() error { return e.err }
-
-func (e *uncertainError) MayBeDelivered() bool { return true }
-
-func (e *uncertainError) Temporary() bool { return false }
 
 // SafeToRetry reports whether the whole send can be tried again as it was: the operation was surely not
 // accepted, and the cause passes by itself, such as a service that is overloaded or a node that is out of

@@ -22,6 +22,13 @@ type coded int
 func (c coded) Error() string  { return fmt.Sprintf("error %d", int(c)) }
 func (c coded) ErrorCode() int { return int(c) }
 
+func TestABundlersDropIsADoubt(t *testing.T) {
+	require.True(t, userop.MayBeAccepted(fmt.Errorf("mint: %w", userop.ErrDropped)))
+	require.True(t, userop.MayBeAccepted(&userop.WaitError{Last: userop.ErrDropped, Err: context.Canceled}))
+	require.False(t, userop.MayBeAccepted(&userop.EndedError{}))
+	require.False(t, userop.MayBeAccepted(userop.ErrUnconfirmed), "that is beside a doubt, not one")
+}
+
 func TestANodeThatFailsForNowIsSafeToRetry(t *testing.T) {
 	refused := os.NewSyscallError("connect", syscall.ECONNREFUSED)
 	for _, c := range []struct {

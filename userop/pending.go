@@ -21,9 +21,18 @@ type Pending struct {
 	release func(used bool)
 }
 
-// Watch returns the pending operation of a hash, to wait for one that another process sent.
+// Watch returns the pending operation of a hash, to wait for one that another process sent. Of a hash alone
+// nothing but its inclusion can be known: see [Sender.WatchOperation].
 func (s *Sender) Watch(hash common.Hash) *Pending {
 	return &Pending{sender: s, hash: hash, release: func(bool) {}}
+}
+
+// WatchOperation is [Sender.Watch] for who has the signed operation: what the bundler says is compared with
+// it, and the chain can show that it never will be included.
+func (s *Sender) WatchOperation(op *Operation) *Pending {
+	pending := s.Watch(s.hash(op))
+	pending.op = op
+	return pending
 }
 
 // Hash returns the userOpHash.
@@ -38,12 +47,22 @@ const (
 	// longestPoll bounds a question, with room for a bundler that is slow: one that is never answered, on a
 	// connection that died unnoticed, must not take the whole wait.
 	longestPoll = 30 * time.Second
+	// The chain is asked what the bundler does not tell, less often each time.
+	firstLook = 4 * time.Second
+	lastLook  = 30 * time.Second
+	// reorgDepth is how many blocks that were searched are searched again: they may have been replaced.
+	reorgDepth = 64
 )
 
-// Wait asks the bundler for the receipt, soon at first and less often later, until the operation is included
-// or ctx ends. A nil error means that it was included and its call succeeded. A call that reverted is a
-// [*RevertError], an operation that the bundler gave up an error matching [ErrDropped], and any other end of
-// the wait a [*WaitError]. A revert comes with its receipt. Without a deadline in ctx,
+// Wait asks the bundler for the receipt, soon at first and less often later, until the chain has ended the
+// operation or ctx ends. A nil error means that it was included and its call succeeded; a call that reverted
+// is a [*RevertError], with its receipt.
+//
+// What the bundler says is a claim. Its receipt is compared with the operation and, with a
+// [SenderConfig.Chain], confirmed at the node; what the node shows decides. A receipt that is not borne out
+// is asked for again. A bundler that gave the operation up, or does not know it, does not end the wait: the
+// chain is asked as well, and an operation that it shows will never be included is an [*EndedError]. Any
+// other end is a [*WaitError], which says what was heard last. Without a deadline in ctx,
 // [SenderConfig].WaitTimeout ends the wait.
 func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 	if _, ok := ctx.Deadline(); !ok {
@@ -53,40 +72,86 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 	}
 	start := time.Now()
 	waker := waker{p.settled()}
-	var last error
-	ended := func(err error) error {
-		return &WaitError{Hash: p.hash, Waited: time.Since(start), Last: last, Err: err}
-	}
+	w := wait{Pending: p, lookPause: firstLook}
 	for pause := firstPoll; ; pause = min(pause*3/2, lastPoll) {
 		told, err := waker.sleep(ctx, jitter(pause))
-		if err != nil {
-			return nil, ended(err)
-		}
-		receipt, err := p.receipt(ctx)
-		switch {
-		case err == nil && receipt.UserOpHash != p.hash:
-			return nil, ended(fmt.Errorf("the bundler answered with the receipt of %s", receipt.UserOpHash))
-		case err == nil:
-			return p.outcome(receipt)
-		case errors.Is(err, ErrNotFound):
-			last = nil
-			if (told || pause == lastPoll) && p.dropped(ctx) {
-				p.release(false)
-				return nil, fmt.Errorf("%w: %s", ErrDropped, p.hash)
+		if err == nil {
+			var receipt *Receipt
+			if receipt, err = w.poll(ctx, told, pause == lastPoll); err == nil {
+				return p.outcome(receipt)
 			}
-		case ctx.Err() == nil && permanent(err):
-			return nil, ended(err)
-		case ctx.Err() == nil:
-			last = err
+		}
+		if ended, ok := errors.AsType[*EndedError](err); ok {
+			p.release(ended.By != common.Hash{})
+			return nil, err
+		}
+		if !errors.Is(err, errGoOn) {
+			return nil, &WaitError{Hash: p.hash, Waited: time.Since(start), Last: w.last, Chain: w.chainErr, Err: err}
 		}
 	}
 }
 
+// errGoOn says that nothing has ended a wait yet.
+var errGoOn = errors.New("the wait goes on")
+
+// wait is one wait and what it has heard.
+type wait struct {
+	*Pending
+	last, chainErr error
+	dropped        bool // the bundler said so
+	// nextLook is when to look at the chain again, zero until the first look.
+	nextLook  time.Time
+	lookPause time.Duration
+	// floor is the block that the chain was searched to.
+	floor uint64
+}
+
+// poll asks the bundler, and the chain where it has to. told says that there is something to ask about, slow
+// that the wait has lasted a while.
+func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
+	receipt, err := w.receipt(ctx)
+	if err == nil {
+		err = w.sender.contradicts(receipt, w.hash, w.op)
+	}
+	look := slow || w.dropped
+	switch {
+	case err == nil && w.sender.cfg.Chain == nil:
+		return receipt, nil
+	case err == nil:
+		if receipt, err = w.confirm(ctx, receipt); err == nil {
+			return receipt, nil
+		}
+		look = true
+	case errors.Is(err, ErrNotFound):
+		if told || slow {
+			look = w.askDropped(ctx) || look
+		} else if !errors.Is(w.last, ErrDropped) && !errors.Is(w.last, ErrUnconfirmed) {
+			w.last = nil
+		}
+		err = errGoOn
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	default:
+		w.last = err
+		if !permanent(err) {
+			err = errGoOn
+		} else {
+			w.nextLook, look = time.Time{}, true // the last one
+		}
+	}
+	if look && w.sender.cfg.Chain != nil && !time.Now().Before(w.nextLook) {
+		if receipt, shown := w.look(ctx); !errors.Is(shown, errGoOn) {
+			return receipt, shown
+		}
+	}
+	return nil, err
+}
+
 // receipt asks the bundler for the receipt once.
-func (p *Pending) receipt(ctx context.Context) (*Receipt, error) {
+func (w *wait) receipt(ctx context.Context) (*Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, longestPoll)
 	defer cancel()
-	return p.sender.cfg.Bundler.UserOperationReceipt(ctx, p.hash)
+	return w.sender.cfg.Bundler.UserOperationReceipt(ctx, w.hash)
 }
 
 // permanent reports whether asking again for a receipt is pointless.
@@ -95,20 +160,90 @@ func permanent(err error) bool {
 	return errors.As(err, &judged) && !judged.Temporary()
 }
 
-// dropped asks a bundler that can tell whether it gave the operation up. It looks for a receipt once more,
-// since an operation leaves the bundler's memory when it is included, too.
-func (p *Pending) dropped(ctx context.Context) bool {
-	bundler, ok := p.sender.cfg.Bundler.(DropReporter)
+// confirm looks for the operation in the block that the bundler names.
+func (w *wait) confirm(ctx context.Context, claim *Receipt) (*Receipt, error) {
+	asking, cancel := context.WithTimeout(ctx, longestPoll)
+	defer cancel()
+	shown, err := w.sender.inBlock(asking, w.hash, claim.BlockNumber)
+	switch {
+	case err == nil && claim.TransactionHash == shown.TransactionHash:
+		return shown.bearOut(claim), nil
+	case err == nil:
+		if shown, err = w.sender.complete(asking, shown); err == nil {
+			return shown, nil
+		}
+	}
+	if ctx.Err() == nil {
+		w.last = fmt.Errorf("%w: it claims the inclusion in transaction %s of block %d, which the node does not show", ErrUnconfirmed, claim.TransactionHash, claim.BlockNumber)
+		w.note(err)
+	}
+	return nil, errGoOn
+}
+
+// note keeps what a look at the chain failed with; that it shows nothing is no failure.
+func (w *wait) note(err error) {
+	if w.chainErr = err; errors.Is(err, ErrNotFound) {
+		w.chainErr = nil
+	}
+}
+
+// askDropped asks a bundler that can tell whether it gave the operation up, and reports whether it says so.
+// It may have included it: the chain tells.
+func (w *wait) askDropped(ctx context.Context) bool {
+	bundler, ok := w.sender.cfg.Bundler.(DropReporter)
 	if !ok {
+		w.last = nil
 		return false
 	}
 	asking, cancel := context.WithTimeout(ctx, longestPoll)
 	defer cancel()
-	if dropped, err := bundler.UserOperationDropped(asking, p.hash); err != nil || !dropped {
+	dropped, err := bundler.UserOperationDropped(asking, w.hash)
+	switch {
+	case err != nil:
 		return false
+	case !dropped:
+		w.last = nil
+		return false
+	case !w.dropped: // look at once, and more often again
+		w.dropped, w.nextLook, w.lookPause = true, time.Time{}, firstLook
 	}
-	_, err := p.receipt(ctx)
-	return errors.Is(err, ErrNotFound)
+	w.last = fmt.Errorf("%w: %s", ErrDropped, w.hash)
+	return true
+}
+
+// look asks the chain what became of the operation.
+func (w *wait) look(ctx context.Context) (*Receipt, error) {
+	asking, cancel := context.WithTimeout(ctx, longestPoll)
+	defer cancel()
+	receipt, err := w.onChain(asking)
+	if err == nil {
+		receipt, err = w.sender.complete(asking, receipt)
+	}
+	if _, ended := errors.AsType[*EndedError](err); err == nil || ended {
+		return receipt, err
+	}
+	if ctx.Err() == nil {
+		w.note(err)
+	}
+	w.nextLook, w.lookPause = time.Now().Add(jitter(w.lookPause)), min(2*w.lookPause, lastLook)
+	return nil, errGoOn
+}
+
+// onChain finds the operation on chain: by its nonce where that is known, by its hash alone otherwise.
+func (w *wait) onChain(ctx context.Context) (*Receipt, error) {
+	if w.op != nil {
+		return w.sender.fate(ctx, w.op, w.hash, 0)
+	}
+	head, err := w.sender.cfg.Chain.BlockNumber(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byHash := [][]common.Hash{{contracts.UserOperationEventTopic}, {w.hash}}
+	receipt, err := w.sender.search(ctx, byHash, w.floor, func(r *Receipt) bool { return r.UserOpHash == w.hash })
+	if errors.Is(err, ErrNotFound) {
+		w.floor = head - min(head, reorgDepth)
+	}
+	return receipt, err
 }
 
 func (p *Pending) outcome(receipt *Receipt) (*Receipt, error) {

@@ -35,6 +35,10 @@ type Receipt struct {
 	// event; nil where there is none.
 	RevertData []byte
 
+	// Confirmed says that the node showed the inclusion, and that all fields but Logs and Reason are what the
+	// chain has. It is false for a receipt as a bundler gave it, which is the bundler's word alone.
+	Confirmed bool
+
 	// TransactionHash, BlockHash and BlockNumber say where the bundle landed.
 	TransactionHash common.Hash
 	BlockHash       common.Hash

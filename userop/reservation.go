@@ -14,9 +14,9 @@ import (
 type Reservation interface {
 	// Nonce returns the nonce. It is called once at most, beside the other reads of the first step.
 	Nonce(ctx context.Context) (uint256.Int, error)
-	// Commit says that the signed operation is about to be sent: from now on it may land. An error means that
-	// the nonce is not the operation's own any more, and nothing is sent.
-	Commit(hash common.Hash) error
+	// Commit says that the signed operation, whose userOpHash is hash, is about to be sent: from now on it
+	// may land. An error means that the nonce is not the operation's own any more, and nothing is sent.
+	Commit(op *Operation, hash common.Hash) error
 	// Release ends the reservation: used if an operation with the nonce is on chain, not used if there will
 	// be none. It may come twice, and late.
 	Release(used bool)
@@ -27,7 +27,7 @@ type readNonce func(ctx context.Context) (uint256.Int, error)
 
 func (read readNonce) Nonce(ctx context.Context) (uint256.Int, error) { return read(ctx) }
 
-func (readNonce) Commit(common.Hash) error { return nil }
+func (readNonce) Commit(*Operation, common.Hash) error { return nil }
 
 func (readNonce) Release(bool) {}
 
@@ -38,8 +38,8 @@ type heldNonce struct {
 }
 
 // Commit implements [Reservation].
-func (h *heldNonce) Commit(hash common.Hash) error {
-	err := h.Reservation.Commit(hash)
+func (h *heldNonce) Commit(op *Operation, hash common.Hash) error {
+	err := h.Reservation.Commit(op, hash)
 	h.committed = err == nil
 	return err
 }

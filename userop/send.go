@@ -14,12 +14,12 @@ const sendTries = 3
 
 // send sends the signed operation. Its nonce is released when it is known what became of it.
 func (r *run) send(ctx context.Context) (*Pending, error) {
-	pending, err := r.sender.submit(ctx, r.op, false)
+	pending, err := r.sender.submit(ctx, r.op, false, r.draft.Guard)
 	switch {
 	case err == nil:
 		pending.release = r.nonce.Release
 	case !MayBeAccepted(err):
-		r.nonce.Release(false)
+		r.nonce.Release(errors.Is(err, ErrReplaced))
 	}
 	return pending, err
 }
@@ -27,19 +27,37 @@ func (r *run) send(ctx context.Context) (*Pending, error) {
 // Resend hands a signed operation to the bundler, again if the way there failed: an operation is signed once,
 // and a bundler that knows it already has accepted it. The bundler's hash must be ours.
 //
-// The operation is taken for one that was sent before. One that is on chain is refused, its nonce being used:
-// then it is looked for, and is success. After any other refusal [MayBeAccepted] stays true.
+// The operation is taken for one that was sent before: after any refusal its receipt and, with a
+// [SenderConfig.Chain], the chain are asked. One that is on chain is success. One that the chain shows will
+// never be included is an [*EndedError]; after any other refusal [MayBeAccepted] stays true.
+//
+// An operation that [SenderConfig.MayResend] refuses is not sent. [Sender.ResendGuarded] is for those.
 func (s *Sender) Resend(ctx context.Context, op *Operation) (*Pending, error) {
+	if op != nil && s.cfg.MayResend != nil {
+		if err := s.cfg.MayResend(op); err != nil {
+			return nil, &Error{Step: StepCheck, Sender: op.Sender, Err: err}
+		}
+	}
+	return s.ResendGuarded(ctx, op, nil)
+}
+
+// ResendGuarded is [Sender.Resend] with a guard that is asked before each time the operation is handed to the
+// bundler, as [Draft].Guard is; it stands in for [SenderConfig.MayResend].
+func (s *Sender) ResendGuarded(ctx context.Context, op *Operation, guard Guard) (*Pending, error) {
 	if op == nil {
 		return nil, &Error{Step: StepCheck, Err: errors.New("no operation to send again: what failed before it was signed is to be sent anew")}
 	}
-	return s.submit(ctx, op, true)
+	return s.submit(ctx, op, true, guard)
 }
 
+// Guard is asked before each time that a signed operation is handed to a service. After an error of it, it is
+// not.
+type Guard func(ctx context.Context, op *Operation) error
+
 // submit sends a signed operation; sentBefore says that it may have been sent already.
-func (s *Sender) submit(ctx context.Context, op *Operation, sentBefore bool) (*Pending, error) {
+func (s *Sender) submit(ctx context.Context, op *Operation, sentBefore bool, guard Guard) (*Pending, error) {
 	hash := s.hash(op)
-	answer, err := s.sendBytes(ctx, op, hash, sentBefore)
+	answer, err := s.sendBytes(ctx, op, hash, sentBefore, guard)
 	if err == nil && answer != hash {
 		err = fmt.Errorf("%w: the bundler knows the operation as %s, its hash here is %s", ErrWrongChain, answer, hash)
 	}
@@ -47,35 +65,61 @@ func (s *Sender) submit(ctx context.Context, op *Operation, sentBefore bool) (*P
 		return nil, &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Err: err}
 	}
 	s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash)
-	pending := s.Watch(hash)
-	pending.op = op
-	return pending, nil
+	return s.WatchOperation(op), nil
 }
 
 // sendBytes tries to send, and returns the hash that the bundler knows the operation by. mayBeKnown says that
 // an earlier try may have reached the bundler.
-func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash, mayBeKnown bool) (common.Hash, error) {
+func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash, mayBeKnown bool, guard Guard) (common.Hash, error) {
 	for try := 1; ; try++ {
+		if guard != nil {
+			if err := guard(ctx, op); err != nil {
+				return common.Hash{}, &heldBackError{err: err, sentBefore: mayBeKnown}
+			}
+		}
 		answer, err := s.cfg.Bundler.SendUserOperation(ctx, op, s.cfg.EntryPoint)
 		if err == nil {
 			return answer, nil
 		}
 		if try == sendTries || !temporary(err) || sleep(ctx, jitter(time.Duration(try)*firstPoll)) != nil {
-			if mayBeKnown && !mayBeDelivered(err) {
-				return s.includedOrUncertain(ctx, hash, err)
+			if mayBeDelivered(err) {
+				return common.Hash{}, err
 			}
-			return common.Hash{}, err
+			return s.judge(ctx, op, hash, err, mayBeKnown)
 		}
 		mayBeKnown = mayBeKnown || mayBeDelivered(err)
 		s.cfg.Logger.DebugContext(ctx, "sending user operation again", "sender", op.Sender, "try", try, "error", err)
 	}
 }
 
-// includedOrUncertain judges a refusal that came after an answer had got lost. It may be about the
-// operation's own inclusion, which used its nonce up: then there is a receipt, or at least a doubt.
-func (s *Sender) includedOrUncertain(ctx context.Context, hash common.Hash, refusal error) (common.Hash, error) {
-	if _, err := s.cfg.Bundler.UserOperationReceipt(ctx, hash); err != nil {
-		return common.Hash{}, &uncertainError{refusal}
+// judge judges a refusal, which may be about the operation's own inclusion: a try before it may have been
+// accepted, or a copy of the request that something between us and the bundler made. The receipt and the
+// chain are asked before anything is concluded. It returns the hash of an operation that was accepted.
+func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, refusal error, sentBefore bool) (common.Hash, error) {
+	likely := ownInclusion(refusal)
+	if likely == impossible && !sentBefore {
+		return common.Hash{}, refusal
 	}
-	return hash, nil
+	ctx, cancel := context.WithTimeout(ctx, longestPoll)
+	defer cancel()
+	receipt, err := s.cfg.Bundler.UserOperationReceipt(ctx, hash)
+	if err == nil && s.contradicts(receipt, hash, op) == nil {
+		return hash, nil
+	}
+	open := ErrNotFound
+	if s.cfg.Chain != nil {
+		_, open = s.fate(ctx, op, hash, 0)
+	}
+	ended, over := errors.AsType[*EndedError](open)
+	switch {
+	case open == nil:
+		return hash, nil
+	case over:
+		return common.Hash{}, &refusedError{refusal: refusal, ended: ended}
+	case !sentBefore && likely != probable && errors.Is(open, ErrNotFound):
+		return common.Hash{}, refusal
+	case sentBefore:
+		return common.Hash{}, &uncertainError{refusal, "an earlier try may have been accepted: its answer got lost"}
+	}
+	return common.Hash{}, &uncertainError{refusal, "it may be about this very operation, sent twice on its way: wait for it, or send the same bytes again"}
 }

@@ -20,6 +20,17 @@ type SenderConfig struct {
 	Paymaster Paymaster
 	// Fees proposes fees; the Bundler does by default, if it is a [FeeSource].
 	Fees FeeSource
+	// Chain confirms at a node what services say of operations that were sent. Without it a receipt is only
+	// compared with its operation ([Receipt.Confirmed] is false), nothing but a receipt ends a wait before
+	// its time, and a refusal for the nonce stays a doubt. The client of package account always has one.
+	Chain Chain
+	// Until returns the last second, in unix time, in which an operation can be included, 0 where it has no
+	// end or none that can be read. Once the Chain shows a later block with the nonce unused, it has ended.
+	// Nil knows no ends.
+	Until func(op *Operation) uint64
+	// MayResend returns an error for a signed operation that [Sender.Resend] is not to hand out. Nil lets all
+	// pass.
+	MayResend func(op *Operation) error
 	// WaitTimeout ends a wait whose context has no deadline; 5 minutes by default.
 	WaitTimeout time.Duration
 	// Logger is told each step at debug level; nil for silence.
@@ -163,7 +174,7 @@ func (r *run) sign(ctx context.Context) error {
 		err = r.draft.BeforeSend(ctx, r.op, hash)
 	}
 	if err == nil {
-		err = r.nonce.Commit(hash)
+		err = r.nonce.Commit(r.op, hash)
 	}
 	if err != nil {
 		return r.failed(StepSign, err)

@@ -3,8 +3,10 @@ package userop
 import (
 	"context"
 
+	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 )
 
@@ -57,9 +59,30 @@ type Identity interface {
 }
 
 // DropReporter is a [Bundler] that can tell whether it gave an operation up; a wait asks it now and then.
+// That is its word, and ends nothing: the operation may land all the same.
 type DropReporter interface {
-	// UserOperationDropped reports whether the operation with that userOpHash will not be included any more.
+	// UserOperationDropped reports whether the bundler says that it gave up the operation with that
+	// userOpHash.
 	UserOperationDropped(ctx context.Context, hash common.Hash) (bool, error)
+}
+
+// Chain is what the pipeline reads of a node, to know what became of an operation instead of believing a
+// service. The client of package account makes one of its node.
+type Chain interface {
+	// BlockNumber returns the number of the newest block.
+	BlockNumber(ctx context.Context) (uint64, error)
+	// FilterLogs returns the logs of a range of blocks, which the query names by number, in their order.
+	FilterLogs(ctx context.Context, query ethereum.FilterQuery) ([]types.Log, error)
+	// NonceState tells what the newest block says of the nonce of op.
+	NonceState(ctx context.Context, op *Operation) (NonceState, error)
+}
+
+// NonceState is what a block says of an operation's nonce.
+type NonceState struct {
+	// Used reports whether the EntryPoint has counted past the nonce.
+	Used bool
+	// BlockTime is that of the block, in unix seconds.
+	BlockTime uint64
 }
 
 // Notifier is a [Bundler] that tells by itself when there is something to ask about an operation, as one in

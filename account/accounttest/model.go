@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
@@ -65,6 +66,7 @@ type Model struct {
 	machine *model.Machine
 	ahead   time.Duration // of the wall clock
 	blocks  uint64
+	logs    []types.Log // of all blocks
 }
 
 // NewModel returns a model of a chain on which nothing has happened yet.

@@ -165,7 +165,7 @@ func (b *ModelBundler) include(entries []*pooledOp) {
 
 // note makes a block of what was included.
 func (b *ModelBundler) note(entries []*pooledOp, done []*model.Included) {
-	b.model.blocks++
+	b.model.newBlock()
 	for i, entry := range entries {
 		b.included[entry.hash] = b.receiptOf(done[i])
 		b.settle(entry.hash)
@@ -175,7 +175,6 @@ func (b *ModelBundler) note(entries []*pooledOp, done []*model.Included) {
 
 // receiptOf is the receipt of an operation in the newest block.
 func (b *ModelBundler) receiptOf(done *model.Included) *userop.Receipt {
-	number := uint256.NewInt(b.model.blocks).Bytes32()
 	receipt := &userop.Receipt{
 		UserOpHash:      done.Hash,
 		EntryPoint:      b.model.Contracts.EntryPoint,
@@ -184,8 +183,8 @@ func (b *ModelBundler) receiptOf(done *model.Included) *userop.Receipt {
 		ActualGasCost:   done.Cost,
 		ActualGasUsed:   done.Gas,
 		Success:         done.Success,
-		TransactionHash: hashOf("transaction", number),
-		BlockHash:       hashOf("block", number),
+		TransactionHash: b.model.newestHash("transaction"),
+		BlockHash:       b.model.newestHash("block"),
 		BlockNumber:     b.model.blocks,
 		Logs:            done.Logs,
 	}
@@ -194,9 +193,6 @@ func (b *ModelBundler) receiptOf(done *model.Included) *userop.Receipt {
 	}
 	if len(done.RevertData) > 0 {
 		receipt.RevertData, receipt.Reason = done.RevertData, contracts.DecodeRevert(done.RevertData).String()
-	}
-	for i, log := range receipt.Logs {
-		log.Index, log.BlockNumber, log.BlockHash, log.TxHash = uint(i), receipt.BlockNumber, receipt.BlockHash, receipt.TransactionHash
 	}
 	return receipt
 }

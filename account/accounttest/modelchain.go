@@ -1,10 +1,12 @@
 package accounttest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
@@ -141,6 +143,67 @@ func (c *ModelChain) HeaderByNumber(ctx context.Context, block *big.Int) (*types
 	}, nil
 }
 
+// BlockNumber returns the number of the newest block.
+func (c *ModelChain) BlockNumber(ctx context.Context) (uint64, error) {
+	if err := c.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer c.leave()
+	return c.model.blocks, nil
+}
+
+// FilterLogs returns the logs of a range of blocks, by their numbers.
+func (c *ModelChain) FilterLogs(ctx context.Context, query ethereum.FilterQuery) ([]types.Log, error) {
+	if query.BlockHash != nil {
+		return nil, errors.New("the model tells logs by the numbers of blocks")
+	}
+	if err := c.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer c.leave()
+	newest := new(big.Int).SetUint64(c.model.blocks)
+	from, to := cmp.Or(query.FromBlock, new(big.Int)), cmp.Or(query.ToBlock, newest)
+	if from.Cmp(to) > 0 || to.Cmp(newest) > 0 {
+		return nil, fmt.Errorf("blocks %v to %v: the newest one is %v", from, to, newest)
+	}
+	var found []types.Log
+	for _, log := range c.model.logs {
+		number := new(big.Int).SetUint64(log.BlockNumber)
+		if number.Cmp(from) >= 0 && number.Cmp(to) <= 0 && kept(&log, &query) {
+			log.Topics, log.Data = slices.Clone(log.Topics), slices.Clone(log.Data)
+			found = append(found, log)
+		}
+	}
+	return found, nil
+}
+
+// kept reports whether a query's addresses and topics let a log pass.
+func kept(log *types.Log, query *ethereum.FilterQuery) bool {
+	if len(query.Addresses) > 0 && !slices.Contains(query.Addresses, log.Address) || len(query.Topics) > len(log.Topics) {
+		return false
+	}
+	for i, topics := range query.Topics {
+		if len(topics) > 0 && !slices.Contains(topics, log.Topics[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// newBlock makes a block of one transaction out of what the machine has done since the last one.
+func (m *Model) newBlock() {
+	m.blocks++
+	for i, log := range m.machine.Logs() {
+		log.Index, log.BlockNumber, log.BlockHash, log.TxHash = uint(i), m.blocks, m.newestHash("block"), m.newestHash("transaction")
+		m.logs = append(m.logs, *log)
+	}
+}
+
+// newestHash is a hash in the newest block.
+func (m *Model) newestHash(of string) common.Hash {
+	return hashOf(of, uint256.NewInt(m.blocks).Bytes32())
+}
+
 // SuggestGasTipCap proposes a tip, in wei per gas.
 func (c *ModelChain) SuggestGasTipCap(ctx context.Context) (*big.Int, error) {
 	return c.suggest(ctx, priorityFee)
@@ -181,8 +244,8 @@ func (c *ModelChain) SendTx(ctx context.Context, to common.Address, value *big.I
 	machine, from := c.model.at(), crypto.PubkeyToAddress(Faucet().PublicKey)
 	machine.Issue(from, amount)
 	_, err = machine.Call(from, to, amount, data)
+	c.model.newBlock()
 	machine.Settle()
-	c.model.blocks++
 	if err != nil {
 		return fmt.Errorf("transaction to %s would fail: %w", to, err)
 	}

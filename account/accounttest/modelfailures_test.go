@@ -135,7 +135,7 @@ func TestModelHoldsBack(t *testing.T) {
 	_, err = first.Wait(soon)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 
-	again, err := s.client.Sender().Resend(t.Context(), first.Operation())
+	again, err := s.user(owner).Resend(t.Context(), sess, first.Operation())
 	require.NoError(t, err, "it is known already")
 	require.Equal(t, first.Hash(), again.Hash())
 	_, err = owner.Send(t.Context(), mint, sponsored)
@@ -145,8 +145,11 @@ func TestModelHoldsBack(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, model.Bundler.Drop(second.Hash()))
 	require.False(t, model.Bundler.Drop(second.Hash()))
-	_, err = second.Wait(t.Context())
+	soon, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = second.Wait(soon)
 	require.ErrorIs(t, err, userop.ErrDropped)
+	require.True(t, userop.MayBeAccepted(err), "it is the bundler's word")
 
 	model.Bundler.Resume()
 	receipt, err := first.Wait(t.Context())
@@ -163,7 +166,8 @@ func TestModelGivesUpWhatIsOver(t *testing.T) {
 	require.NoError(t, model.AdjustTime(2*time.Hour))
 	model.Bundler.Resume()
 	_, err = tx.Wait(t.Context())
-	require.ErrorIs(t, err, userop.ErrDropped)
+	require.ErrorIs(t, err, userop.ErrExpired, "by the chain's time")
+	require.False(t, userop.MayBeAccepted(err))
 }
 
 func TestModelLosesAnswers(t *testing.T) {
@@ -174,7 +178,7 @@ func TestModelLosesAnswers(t *testing.T) {
 	require.True(t, userop.MayBeAccepted(err))
 	failed, ok := errors.AsType[*userop.Error](err)
 	require.True(t, ok)
-	tx, err := s.client.Sender().Resend(t.Context(), failed.Operation)
+	tx, err := s.user(owner).Resend(t.Context(), sess, failed.Operation)
 	require.NoError(t, err, "it is on chain")
 	_, err = tx.Wait(t.Context())
 	require.NoError(t, err)
@@ -305,7 +309,7 @@ func grantAndMint(ctx context.Context, model *accounttest.Model, store *memstore
 }
 
 // Of two operations with one nonce the second, at a higher fee, takes the place of the first, whose wait ends
-// at once.
+// once the second is on chain.
 func TestModelReplacesAnOperationInFlight(t *testing.T) {
 	model := accounttest.NewModel(accounttest.ModelConfig{})
 	owner, err := model.NewOwner(t.Context())
@@ -320,11 +324,17 @@ func TestModelReplacesAnOperationInFlight(t *testing.T) {
 	require.NoError(t, err)
 	second, err := owner.Send(t.Context(), []account.Call{{To: thief}}, account.WithFees(high))
 	require.NoError(t, err)
-	_, err = first.Wait(t.Context())
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = first.Wait(soon)
 	require.ErrorIs(t, err, userop.ErrDropped)
+	require.True(t, userop.MayBeAccepted(err), "nothing has used its nonce yet")
 	model.Bundler.Resume()
 	_, err = second.Wait(t.Context())
 	require.NoError(t, err)
+	_, err = first.Wait(t.Context())
+	require.ErrorIs(t, err, userop.ErrReplaced)
+	require.ErrorContains(t, err, second.Hash().Hex())
 }
 
 func TestModelTakesNoNonsense(t *testing.T) {

@@ -251,8 +251,10 @@ func (s *side) settle(step string, sess *session.Sessions, tx *userop.Pending, e
 		s.tell(step, nil, err)
 		return
 	}
-	receipt, err := tx.Wait(s.Context())
-	if _, activated := sess.Activate(s.Context(), tx); activated != nil {
+	ctx, end := s.untilDropped(tx)
+	defer end()
+	receipt, err := tx.Wait(ctx)
+	if _, activated := sess.Activate(s.Context(), waited{tx, receipt, err}); activated != nil {
 		err = errors.Join(err, activated)
 	}
 	s.tell(step, receipt, err)
@@ -275,9 +277,36 @@ func (s *side) wait(step string, tx *userop.Pending, err error) {
 	s.Helper()
 	var receipt *userop.Receipt
 	if err == nil {
-		receipt, err = tx.Wait(s.Context())
+		ctx, end := s.untilDropped(tx)
+		defer end()
+		receipt, err = tx.Wait(ctx)
 	}
 	s.tell(step, receipt, err)
+}
+
+// waited is an operation that was waited for.
+type waited struct {
+	*userop.Pending
+	receipt *userop.Receipt
+	err     error
+}
+
+func (w waited) Wait(context.Context) (*userop.Receipt, error) { return w.receipt, w.err }
+
+// untilDropped is for a wait, which a bundler's word does not end: one for what the bundler gave up is to be
+// over soon.
+func (s *side) untilDropped(tx *userop.Pending) (context.Context, context.CancelFunc) {
+	s.Helper()
+	bundler := s.Config().Bundler
+	for {
+		if _, err := bundler.UserOperationReceipt(s.Context(), tx.Hash()); err == nil {
+			return s.Context(), func() {}
+		}
+		if dropped, err := bundler.(userop.DropReporter).UserOperationDropped(s.Context(), tx.Hash()); err != nil || dropped {
+			return context.WithTimeout(s.Context(), 200*time.Millisecond)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
 }
 
 // tell notes what a step came to, and the state of all accounts after it.
@@ -384,6 +413,7 @@ var kinds = map[string]error{
 	"session.ErrNoKey": session.ErrNoKey, "session.ErrWrongKey": session.ErrWrongKey, "session.ErrLaneLost": session.ErrLaneLost,
 	"userop.ErrWrongChain": userop.ErrWrongChain, "userop.ErrNotSponsored": userop.ErrNotSponsored, "userop.ErrNoFees": userop.ErrNoFees,
 	"userop.ErrDropped": userop.ErrDropped, "userop.ErrNotFound": userop.ErrNotFound,
+	"userop.ErrUnconfirmed": userop.ErrUnconfirmed, "userop.ErrReplaced": userop.ErrReplaced, "userop.ErrExpired": userop.ErrExpired,
 	"bundler.ErrRejected": bundler.ErrRejected, "bundler.ErrPaymaster": bundler.ErrPaymaster, "bundler.ErrOpcode": bundler.ErrOpcode,
 	"bundler.ErrTimeRange": bundler.ErrTimeRange, "bundler.ErrBanned": bundler.ErrBanned, "bundler.ErrStake": bundler.ErrStake,
 	"bundler.ErrAggregator": bundler.ErrAggregator, "bundler.ErrSignature": bundler.ErrSignature,
@@ -441,11 +471,13 @@ var (
 	hashes  = regexp.MustCompile(`0x[0-9a-fA-F]{64}\b`)
 	amounts = regexp.MustCompile(`\b[0-9]{5,}\b`)
 	times   = regexp.MustCompile(`after [0-9.]+m?s\b`)
+	blocks  = regexp.MustCompile(`the chain's time is [-0-9T:]+Z`)
 )
 
 // mask leaves out what may differ: hashes of operations, amounts that follow from gas, times.
 func mask(text string) string {
 	text = hashes.ReplaceAllString(text, "HASH")
 	text = times.ReplaceAllString(text, "after TIME")
+	text = blocks.ReplaceAllString(text, "the chain's time is TIME")
 	return amounts.ReplaceAllString(text, "AMOUNT")
 }

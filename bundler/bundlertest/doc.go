@@ -6,6 +6,7 @@
 //	client := bundler.New(server.URL())
 //
 // It validates nothing and runs nothing: an operation is accepted whatever is in it, and its receipt is made
-// up. For operations that are really carried out see package accounttest, whose bundler a [Server] can stand
-// before ([Config].Forward), so that what goes through is real and what is scripted goes wrong.
+// up. A client of package account does not believe such a receipt, since its node does not show the
+// inclusion. For operations that are really carried out see package accounttest, whose bundler a [Server] can
+// stand before ([Config].Forward), so that what goes through is real and what is scripted goes wrong.
 package bundlertest

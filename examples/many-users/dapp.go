@@ -129,16 +129,18 @@ func (d *dapp) sign(ctx context.Context, address common.Address) (*userop.Operat
 	return user.Build(ctx, []account.Call{{To: d.nft, Data: data}}, account.WithSession(sess.Leaf(0)), account.Sponsored())
 }
 
-// send sends what was signed, perhaps once more, and waits for it.
+// send sends what was signed, perhaps once more, and waits for it. Another process may have sent it and not
+// lived to note it: then it is found on chain. The session may have been revoked since it was signed: then it
+// is not sent.
 func (d *dapp) send(ctx context.Context, op *userop.Operation) (*userop.Receipt, error) {
-	tx, err := d.client.Sender().Resend(ctx, op)
+	user := d.client.Account(op.Sender)
+	sess, err := session.Open(ctx, d.store, user.Ref())
 	if err != nil {
-		// Another process may have sent it and not lived to note it. Then its nonce is used by now.
-		used, unknown := d.client.Account(op.Sender).NonceUsed(ctx, &op.Nonce)
-		if unknown != nil || !used {
-			return nil, err
-		}
-		tx = d.client.Sender().Watch(op.Hash(d.client.Contracts().EntryPoint, d.client.ChainID()))
+		return nil, err
+	}
+	tx, err := user.Resend(ctx, sess, op)
+	if err != nil {
+		return nil, err
 	}
 	return tx.Wait(ctx)
 }

@@ -44,6 +44,9 @@ func (s *state) rollback(to mark) {
 	s.undo, s.logs = s.undo[:to.changes], s.logs[:to.logs]
 }
 
+// Logs are those since everything was final the last time.
+func (s *state) Logs() []*types.Log { return s.logs }
+
 // Settle makes everything final.
 func (s *state) Settle() { s.undo, s.logs = s.undo[:0], nil }
 

@@ -1,0 +1,87 @@
+package account
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// evidence reads from the node what became of operations. It implements [userop.Chain].
+type evidence struct {
+	chain     Chain
+	contracts *Contracts
+}
+
+// BlockNumber implements [userop.Chain].
+func (e evidence) BlockNumber(ctx context.Context) (uint64, error) {
+	number, err := e.chain.BlockNumber(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("number of the newest block: %w", withoutURL(err))
+	}
+	return number, nil
+}
+
+// FilterLogs implements [userop.Chain].
+func (e evidence) FilterLogs(ctx context.Context, query ethereum.FilterQuery) ([]types.Log, error) {
+	logs, err := e.chain.FilterLogs(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("logs of blocks %v to %v: %w", query.FromBlock, query.ToBlock, withoutURL(err))
+	}
+	return logs, nil
+}
+
+// NonceState implements [userop.Chain]. The nonce and the time are read as of one block.
+func (e evidence) NonceState(ctx context.Context, op *userop.Operation) (state userop.NonceState, err error) {
+	lane := new(uint256.Int).Rsh(&op.Nonce, 64)
+	results, err := batchRead(ctx, e.chain, contracts.Read{To: e.contracts.EntryPoint, Data: contracts.GetNonce(op.Sender, *lane)})
+	var next uint256.Int
+	if err == nil {
+		err = decodeResult(&results[0], "getNonce of the EntryPoint", into(&next, contracts.DecodeUint256))
+	}
+	if err != nil {
+		return state, fmt.Errorf("nonce of %s: %w", op.Sender, err)
+	}
+	return userop.NonceState{Used: op.Nonce.Lt(&next), BlockTime: results[0].BlockTime}, nil
+}
+
+// operationEnd returns the last second in which an operation can be included, as far as its signature and its
+// sponsorship tell: 0 where they do not.
+func (c *Contracts) operationEnd(op *userop.Operation) uint64 {
+	known := contracts.Deployed()
+	known.Multichain, known.TokenPaymaster = c.Multichain, c.TokenPaymaster
+	known.SessionKeyManager, known.BatchedSessionRouter = c.Session.Manager, c.Session.Router
+	packed := contracts.UserOperation(*op)
+	return contracts.OperationEnd(&packed, &known)
+}
+
+// mayResend holds back what session keys signed: whether those sessions were revoked since is for their store
+// to say.
+func (c *Contracts) mayResend(op *userop.Operation) error {
+	switch module := contracts.SignatureModule(op.Signature); module {
+	case c.Session.Manager, c.Session.Router:
+		return fmt.Errorf("%w: a session key signed the operation of %s, and its store has to be asked whether the session was revoked: send it again with Account.Resend", ErrConfig, op.Sender)
+	}
+	return nil
+}
+
+// Resend hands an operation that session keys signed to the bundler again, as [userop.Sender.Resend] does for
+// one that the owner signed. Before each try the store of the sessions is asked, as it is then, whether those
+// that signed were revoked: that is an error matching [session.ErrRevoked], and the operation is not sent.
+func (a *Account) Resend(ctx context.Context, sess *session.Sessions, op *userop.Operation) (*userop.Pending, error) {
+	if op == nil {
+		return a.client.sender.ResendGuarded(ctx, nil, nil)
+	}
+	if sess == nil || sess.Ref() != a.Ref() || op.Sender != a.address {
+		return nil, fmt.Errorf("%w: an operation of %s is sent again with its own account and the sessions of its own store, not with those of %s", ErrConfig, op.Sender, a.Ref())
+	}
+	return a.client.sender.ResendGuarded(ctx, op, func(ctx context.Context, op *userop.Operation) error {
+		return sess.CheckSigned(ctx, a.client.contracts.Session, op)
+	})
+}

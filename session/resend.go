@@ -1,0 +1,69 @@
+package session
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// CheckSigned returns an error unless the leaves that signed the operation may still be heard, by the store
+// as it is now: one that was revoked is an error matching [ErrRevoked], and one that the store does not know
+// is one matching [ErrNoLeaf]. Windows, the call and the root are for the chain to judge. It is asked before
+// a signed operation is sent, and sent again.
+func (s *Sessions) CheckSigned(ctx context.Context, m policy.Modules, op *userop.Operation) error {
+	if op.Sender != s.ref.Account {
+		return fmt.Errorf("%w: operation of %s with the sessions of %s", policy.ErrInvalid, op.Sender, s.ref)
+	}
+	hashes, err := signedLeaves(m.WithDefaults(), op)
+	if err != nil {
+		return err
+	}
+	if err := s.Refresh(ctx); err != nil {
+		return fmt.Errorf("read session store again: %w", err)
+	}
+	v := s.view.Load()
+	for _, hash := range hashes {
+		if err := v.checkSigned(s.ref, hash); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckSigned is [Sessions.CheckSigned] for what the signer signed.
+func (s *Signer) CheckSigned(ctx context.Context, op *userop.Operation) error {
+	return s.Sessions().CheckSigned(ctx, s.modules, op)
+}
+
+// checkSigned judges the leaves of that hash: it is enough if one of them was not revoked.
+func (v *view) checkSigned(ref Ref, hash common.Hash) error {
+	err := fmt.Errorf("%w: %s has no leaf %s, which signed the operation", ErrNoLeaf, ref, hash)
+	for i := range v.state.Leaves {
+		leaf := &v.state.Leaves[i]
+		if leaf.Hash() != hash {
+			continue
+		}
+		if err = leaf.checkRevoked(); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// signedLeaves returns the hashes of the leaves that signed the operation.
+func signedLeaves(m policy.Modules, op *userop.Operation) ([]common.Hash, error) {
+	authorizations, err := contracts.DecodeSessionSignatures(op.Signature, m.Manager, m.Router)
+	if err != nil {
+		return nil, fmt.Errorf("%w: operation of %s: %w", policy.ErrInvalid, op.Sender, err)
+	}
+	hashes := make([]common.Hash, len(authorizations))
+	for i := range authorizations {
+		hashes[i] = authorizations[i].LeafHash()
+	}
+	return hashes, nil
+}
