@@ -9,6 +9,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
 )
 
@@ -98,7 +99,7 @@ func permanent(err error) bool {
 // dropped asks a bundler that can tell whether it gave the operation up. It looks for a receipt once more,
 // since an operation leaves the bundler's memory when it is included, too.
 func (p *Pending) dropped(ctx context.Context) bool {
-	bundler, ok := p.sender.cfg.Bundler.(DropReporter)
+	bundler, ok := ability.Find[DropReporter](p.sender.cfg.Bundler)
 	if !ok {
 		return false
 	}
@@ -114,9 +115,18 @@ func (p *Pending) dropped(ctx context.Context) bool {
 func (p *Pending) outcome(receipt *Receipt) (*Receipt, error) {
 	p.release(true)
 	if !receipt.Success {
-		return receipt, &RevertError{Receipt: receipt, Revert: contracts.DecodeRevert(receipt.RevertData)}
+		return receipt, p.sender.revertError(receipt)
 	}
 	return receipt, nil
+}
+
+// revertError is the error of an operation that was included and failed.
+func (s *Sender) revertError(receipt *Receipt) *RevertError {
+	e := &RevertError{Receipt: receipt, Revert: contracts.DecodeRevert(receipt.RevertData)}
+	if s.cfg.Explain != nil {
+		e.Cause = s.cfg.Explain(receipt)
+	}
+	return e
 }
 
 // jitter spreads d by a tenth either way, so that many waits do not poll in step.
@@ -149,7 +159,7 @@ func (w *waker) sleep(ctx context.Context, d time.Duration) (told bool, err erro
 
 // settled is closed when there is something to ask the bundler for, if it tells.
 func (p *Pending) settled() <-chan struct{} {
-	if bundler, ok := p.sender.cfg.Bundler.(Notifier); ok {
+	if bundler, ok := ability.Find[Notifier](p.sender.cfg.Bundler); ok {
 		return bundler.Settled(p.hash)
 	}
 	return nil
