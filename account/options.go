@@ -128,16 +128,19 @@ func InLane(lanes *Lanes) Option {
 	}
 }
 
-// WithFees uses these fees, in wei per gas, instead of asking for them.
+// WithFees uses these fees, in wei per gas, instead of asking for them. They are the caller's own word: the
+// client's caps are all that bounds them.
 func WithFees(fees userop.Fees) Option { return func(s *settings) { s.fees = fees } }
 
-// WithGas uses these gas limits as they are; zero fields are estimated.
+// WithGas uses these gas limits as they are; zero fields are estimated. They are the caller's own word: the
+// client's caps are all that bounds them.
 func WithGas(gas userop.Gas) Option { return func(s *settings) { s.gas = gas } }
 
 // WithMargins raises what services propose by percentages.
 func WithMargins(margins userop.Margins) Option { return func(s *settings) { s.margins = margins } }
 
-// WithCaps refuses the operation before it is signed if it would cost more.
+// WithCaps refuses the operation before it is signed if it would cost more. It tightens what the client was
+// made with, and never loosens it: of both caps the lower one holds, field by field.
 func WithCaps(caps userop.Caps) Option { return func(s *settings) { s.caps = &caps } }
 
 // WithOverrides changes the state for gas estimation only.
