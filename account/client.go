@@ -75,8 +75,9 @@ type Client struct {
 
 	chainIDChecked atomic.Bool // the node said that it serves the chain
 	noL1Fees       atomic.Bool // the chain has no contract that says what it charges for data on L1
-	deployed       sync.Map    // common.Address → struct{}: an account with code keeps it
-	enabledAt      sync.Map    // moduleKey → time.Time of the last look
+	l1             atomic.Pointer[l1Price]
+	deployed       sync.Map // common.Address → struct{}: an account with code keeps it
+	enabledAt      sync.Map // moduleKey → time.Time of the last look
 }
 
 // NewClient returns a client. It does no I/O: a service that is out of reach, or serves another chain, is an

@@ -121,8 +121,12 @@ func (b *costBound) nonce(ctx context.Context) (uint256.Int, error) {
 	return nonce, nil
 }
 
-// readL1 reads what the chain charges for data on L1 where no nonce is read.
+// readL1 reads what the chain charges for data on L1 where no nonce is read, unless it did so lately.
 func (b *costBound) readL1(ctx context.Context) error {
+	if last := b.client.l1.Load(); last != nil && time.Since(last.at) < b.client.freshness {
+		b.l1 = *last
+		return nil
+	}
 	results, err := batchRead(ctx, b.client.chain, b.l1Reads()...)
 	if err != nil {
 		return fmt.Errorf("fee for data on L1: %w", err)
@@ -152,14 +156,8 @@ func (b *costBound) check(op *userop.Operation) error {
 
 // checkFees holds the fees against the node's.
 func (b *costBound) checkFees(op *userop.Operation) error {
-	switch {
-	case b.nodeErr == nil:
-	case b.client.caps.MaxCost != nil:
-		return nil // checked before this, and bounds what nobody else does
-	case errors.Is(b.nodeErr, userop.ErrNoFees):
-		return fmt.Errorf("%w: nothing bounds the fees that the account would pay: %w; name in Config.Caps.MaxCost what one operation may cost, in wei, or read the chain by a client that proposes fees, as *ethclient.Client does", userop.ErrCap, b.nodeErr)
-	default:
-		return fmt.Errorf("%w: the node's fees, which bound those that the account would pay, are not known: %w; Config.Caps.MaxCost, in wei, bounds an operation without them", userop.ErrCap, b.nodeErr)
+	if b.nodeErr != nil {
+		return b.withoutNode()
 	}
 	margins := &b.settings.margins
 	atLeast := func(limit *uint256.Int, margin uint) *uint256.Int {
@@ -189,6 +187,18 @@ func (b *costBound) checkFees(op *userop.Operation) error {
 		}
 	}
 	return nil
+}
+
+// withoutNode judges fees that the node's cannot be held against: then a cap for the whole has to be there,
+// which was checked before.
+func (b *costBound) withoutNode() error {
+	switch {
+	case b.client.caps.MaxCost != nil:
+		return nil
+	case errors.Is(b.nodeErr, userop.ErrNoFees):
+		return fmt.Errorf("%w: nothing bounds the fees that the account would pay: %w; name in Config.Caps.MaxCost what one operation may cost, in wei, or read the chain by a client that proposes fees, as *ethclient.Client does", userop.ErrCap, b.nodeErr)
+	}
+	return fmt.Errorf("%w: the node's fees, which bound those that the account would pay, are not known: %w; Config.Caps.MaxCost, in wei, bounds an operation without them", userop.ErrCap, b.nodeErr)
 }
 
 // scaled is v × numerator / denominator, rounded up. Numbers beyond 256 bits saturate.

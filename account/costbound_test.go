@@ -249,6 +249,22 @@ func TestWhatAChainChargesForL1IsPartOfTheBound(t *testing.T) {
 	}
 }
 
+func TestTheFeeForL1IsRememberedInALane(t *testing.T) {
+	w := newWorld(t)
+	w.fund(t, 1)
+	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
+	chain := l1Chain{Client: w.chain.Client(), oracle: func(int) uint64 { return 1 }, reads: new(atomic.Int32)}
+	config := w.config
+	config.Chain, config.Freshness = chain, time.Hour
+	client := newClient(t, config)
+	lanes := client.NewLanes(account.LanesConfig{})
+	for range 3 {
+		done(t)(client.OwnedAccount(w.owner.Owner()).Send(t.Context(), []account.Call{w.mint(t, w.owner.Address())}, account.InLane(lanes)))
+	}
+	require.EqualValues(t, 1, chain.reads.Load())
+	require.NoError(t, lanes.Close(t.Context()))
+}
+
 func nonceOf(t *testing.T, w *world) *uint256.Int {
 	t.Helper()
 	nonce, err := w.user.Nonce(t.Context(), nil)

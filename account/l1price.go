@@ -2,6 +2,7 @@ package account
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
@@ -17,6 +18,8 @@ type l1Price struct {
 	size int
 	// perTransaction and perByte are what Arbitrum's chains tell, with their price of gas.
 	perTransaction, perByte, perGas uint256.Int
+	// at is when it was asked.
+	at time.Time
 }
 
 const (
@@ -31,7 +34,7 @@ const (
 // l1Reads are the reads whose results come first, for [costBound.useL1].
 func (b *costBound) l1Reads() []contracts.Read {
 	size := min(len(b.draft.CallData)+l1Overhead, maxL1Size)
-	b.l1.size = size
+	b.l1.size, b.l1.at = size, time.Now()
 	return []contracts.Read{
 		{To: contracts.GasPriceOracleAddress, Data: contracts.GetL1Fee(incompressible(size))},
 		{To: contracts.ArbGasInfoAddress, Data: contracts.GetPricesInWei(), MaxAnswer: contracts.ArbitrumPricesSize},
@@ -58,6 +61,8 @@ func (b *costBound) useL1(results []contracts.ReadResult) {
 			b.l1.perByte = *scaled(&prices.PerCalldataUnit, unitsPerByte, 1)
 		}
 	}
+	price := b.l1
+	b.client.l1.Store(&price)
 }
 
 // gas is what the chain charges for size bytes, in gas at that price in wei.

@@ -70,7 +70,7 @@ func WithSigner(signer userop.Signer) Option {
 	}
 }
 
-// Sponsored asks the client's paymaster to pay.
+// Sponsored asks the client's paymaster to pay. [Config].Paymasters says which contracts may.
 func Sponsored() Option { return func(s *settings) { s.sponsored = true } }
 
 // SponsoredOrSelf asks the client's paymaster to pay and, where it says that it does not, has the account pay
@@ -96,7 +96,7 @@ func ForBatches() Option { return func(s *settings) { s.router = true } }
 
 // Unchecked leaves the judgement of a session to the chain: policies, windows, the session root and enabled
 // modules are not looked at before sending, and neither is who owns the account, or has tokens for the fee of
-// [PayWith]. A revoked session is refused all the same.
+// [PayWith]. A revoked session is refused all the same, and what bounds a cost or a fee still does.
 func Unchecked() Option { return func(s *settings) { s.unchecked = true } }
 
 // ReplaceRoot lets a grant or revocation replace a session root on chain that the store does not know. Every

@@ -65,7 +65,8 @@ type Caps struct {
 	CallGasLimit, VerificationGasLimit, PreVerificationGas *uint256.Int
 }
 
-// ErrCap means that an operation would cost more than its [Caps] allow. Nothing was signed.
+// ErrCap means that an operation would cost more than its [Caps] allow, or than is let pass without them, or
+// that nothing bounds what it would cost. Nothing was signed.
 var ErrCap = errors.New("over the cap")
 
 func partsText(call, verification, preVerification *uint256.Int) string {
