@@ -80,11 +80,7 @@ func readBalance(token common.Address, results []contracts.ReadResult) (Balance,
 	if err := decodeResult(&results[0], "balanceOf", into(&b.Amount, contracts.DecodeUint256)); err != nil {
 		return Balance{}, err
 	}
-	if results[1].OK {
-		if decimals, err := contracts.DecodeUint8(results[1].Data); err == nil {
-			b.Decimals = decimals
-		}
-	}
+	b.Decimals, _ = decodeDecimals(&results[1])
 	if results[2].OK {
 		if symbol, err := contracts.DecodeString(results[2].Data); err == nil {
 			b.Symbol = printable(symbol)

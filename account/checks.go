@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
@@ -145,7 +146,7 @@ func (c *Client) sessionCheck(signer *session.Signer) func(context.Context) erro
 func (o *OwnedAccount) checkOwnership(ctx context.Context) error {
 	module := o.active.Address
 	key := moduleKey{account: o.address, module: module}
-	_, owned := o.active.Signer.(ownerSigner)
+	_, owned := ability.Find[ownerSigner](o.active.Signer)
 	if owned {
 		key.owner = o.owner.Address()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,13 +29,31 @@ type Config struct {
 	Chain Chain
 	// Bundler takes the operations; bundler.New makes one.
 	Bundler userop.Bundler
+	// UnidentifiedBundler takes a Bundler that cannot say which chain and EntryPoint it serves: what it is
+	// given may be sent to another chain. Without it such a bundler is an error of the first operation. A
+	// wrapper around one that can need not be told so: it says what it wraps by a method Unwrap()
+	// userop.Bundler.
+	UnidentifiedBundler bool
 	// Paymaster pays for operations sent with [Sponsored]; paymaster.New makes one.
 	Paymaster userop.Paymaster
+	// Paymasters, when there are any, are the contracts that may pay: an operation for which the service
+	// answers with another one is not signed. Empty is any contract but the token paymaster, also one that
+	// the account let take tokens. The token paymaster that [PayWith] pays is Contracts.TokenPaymaster.
+	Paymasters []common.Address
+	// TokenOracles are trusted for the price of a token; see [PayWith].
+	TokenOracles []common.Address
 	// Contracts replaces the well-known addresses; zero fields keep them.
 	Contracts Contracts
 	// Fees proposes fees. By default the bundler does and, where it cannot, the node.
 	Fees userop.FeeSource
-	// Caps refuse operations that would cost more; [WithCaps] replaces them for one operation.
+	// Caps refuse operations that would cost more; [WithCaps] tightens them for one operation.
+	//
+	// What an account pays itself is bounded without them, so that no service can have it pay any price: the
+	// fees that a bundler or Fees proposes by three times what the node does, preVerificationGas by twice our
+	// own estimate. MaxFeePerGas and PreVerificationGas here replace the one or the other bound, also by a
+	// higher one. MaxCost bounds beside them, and is required where the chain reader proposes no fees.
+	// callGasLimit and verificationGasLimit need no bound: gas that is not used comes back, to the account's
+	// deposit.
 	Caps userop.Caps
 	// Freshness is how long what the chain says of the sessions' root and of enabled modules, and what fees
 	// were proposed, is taken from memory: 2 seconds by default, negative to ask each time.
@@ -54,11 +73,16 @@ type Client struct {
 	sender    *userop.Sender
 	bundler   userop.Bundler
 	caps      userop.Caps
+	fees      *feeSource
 	freshness time.Duration
 
+	paymasters, tokenOracles []common.Address
+
 	chainIDChecked atomic.Bool // the node said that it serves the chain
-	deployed       sync.Map    // common.Address → struct{}: an account with code keeps it
-	enabledAt      sync.Map    // moduleKey → time.Time of the last look
+	noL1Fees       atomic.Bool // the chain has no contract that says what it charges for data on L1
+	l1             atomic.Pointer[l1Price]
+	deployed       sync.Map // common.Address → struct{}: an account with code keeps it
+	enabledAt      sync.Map // moduleKey → time.Time of the last look
 }
 
 // NewClient returns a client. It does no I/O: a service that is out of reach, or serves another chain, is an
@@ -79,30 +103,35 @@ func NewClient(cfg Config) (*Client, error) {
 	if cfg.Freshness == 0 {
 		cfg.Freshness = 2 * time.Second
 	}
-	sender, err := userop.NewSender(userop.SenderConfig{
-		ChainID:     cfg.ChainID,
-		EntryPoint:  contracts.EntryPoint,
-		Bundler:     cfg.Bundler,
-		Paymaster:   cfg.Paymaster,
-		Fees:        newFeeSource(&cfg),
-		Chain:       evidence{cfg.Chain, &contracts},
-		Until:       contracts.operationEnd,
-		MayResend:   contracts.mayResend,
-		WaitTimeout: cfg.WaitTimeout,
-		Logger:      cfg.Logger,
+	c := &Client{
+		chainID:      cfg.ChainID,
+		chain:        cfg.Chain,
+		contracts:    contracts,
+		bundler:      cfg.Bundler,
+		caps:         cfg.Caps,
+		fees:         newFeeSource(&cfg),
+		freshness:    cfg.Freshness,
+		paymasters:   slices.Clone(cfg.Paymasters),
+		tokenOracles: slices.Clone(cfg.TokenOracles),
+	}
+	c.sender, err = userop.NewSender(userop.SenderConfig{
+		ChainID:             cfg.ChainID,
+		EntryPoint:          contracts.EntryPoint,
+		Bundler:             cfg.Bundler,
+		UnidentifiedBundler: cfg.UnidentifiedBundler,
+		Paymaster:           cfg.Paymaster,
+		Fees:                c.fees,
+		Chain:               evidence{cfg.Chain, &contracts},
+		Until:               contracts.operationEnd,
+		MayResend:           contracts.mayResend,
+		Explain:             c.explainFailure,
+		WaitTimeout:         cfg.WaitTimeout,
+		Logger:              cfg.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	return &Client{
-		chainID:   cfg.ChainID,
-		chain:     cfg.Chain,
-		contracts: contracts,
-		sender:    sender,
-		bundler:   cfg.Bundler,
-		caps:      cfg.Caps,
-		freshness: cfg.Freshness,
-	}, nil
+	return c, nil
 }
 
 // ChainID returns the chain the client is for.

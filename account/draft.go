@@ -1,7 +1,6 @@
 package account
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -104,7 +103,7 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 		Fees:             s.fees,
 		Gas:              s.gas,
 		Margins:          s.margins,
-		Caps:             c.caps,
+		Caps:             c.capsFor(s),
 		Overrides:        s.overrides,
 		Checks:           []func(context.Context) error{c.checkChainID},
 		Accept:           c.checkSponsor,
@@ -114,8 +113,8 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 	} else {
 		draft.Nonce = c.nonceReader(address, s)
 	}
-	if s.caps != nil {
-		draft.Caps = *s.caps
+	if !s.sponsored && s.quote == nil && !s.forQuote {
+		c.boundSelfPaid(draft, s)
 	}
 	if signer, ok := s.signer.(*session.Signer); ok {
 		draft.Guard = signer.CheckSigned
@@ -123,11 +122,26 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 	return draft
 }
 
+// capsFor are the client's caps, tightened by those of the options.
+func (c *Client) capsFor(s *settings) userop.Caps {
+	if s.caps == nil {
+		return c.caps
+	}
+	return c.caps.TightenedBy(*s.caps)
+}
+
 // checkSponsor refuses to be sponsored by the token paymaster: it would take tokens, by an allowance that the
-// account gave it for another operation. [PayWith] is how to pay it.
+// account gave it for another operation. [PayWith] is how to pay it. Where the client names the paymasters
+// that it trusts, it refuses all others.
 func (c *Client) checkSponsor(op *userop.Operation) error {
-	if bytes.HasPrefix(op.PaymasterAndData, c.contracts.TokenPaymaster[:]) {
-		return fmt.Errorf("%w: the service answered for token paymaster %s, which takes tokens; PayWith pays it", userop.ErrNotSponsored, c.contracts.TokenPaymaster)
+	if len(op.PaymasterAndData) < common.AddressLength {
+		return nil // the account pays
+	}
+	switch paymaster := common.BytesToAddress(op.PaymasterAndData[:common.AddressLength]); {
+	case paymaster == c.contracts.TokenPaymaster:
+		return fmt.Errorf("%w: the service answered for token paymaster %s, which takes tokens; PayWith pays it", userop.ErrNotSponsored, paymaster)
+	case len(c.paymasters) > 0 && !slices.Contains(c.paymasters, paymaster):
+		return fmt.Errorf("%w: the service answered for paymaster %s, which is none of Config.Paymasters; name it there if it is to be trusted", userop.ErrNotSponsored, paymaster)
 	}
 	return nil
 }

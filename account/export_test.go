@@ -5,6 +5,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
+
+	"github.com/go-sesame/sesame/userop"
 )
 
 // MaxLegs is how many operations one signature can be for.
@@ -42,3 +44,6 @@ func MultichainDummy(module common.Address, legs int) []byte {
 	dummy, _ := multichainDummy{module: module, legs: legs}.DummySignature(nil)
 	return dummy
 }
+
+// ExplainFailure tells why an operation failed that was included.
+func ExplainFailure(c *Client, receipt *userop.Receipt) error { return c.explainFailure(receipt) }

@@ -15,6 +15,9 @@ import (
 // Nothing is signed. The options are those for [Account.Send], without the one that names who pays; [PayWith]
 // takes one of the quotes.
 //
+// The decimals of each quote are the token's own, which are read too, and MaxFee is the quoted fee in its
+// base units: what the service says of them does not count.
+//
 // An approval costs gas as well. It is part of the quoted operation if its option is given ([ApproveExact]
 // and the like), together with the one token it is for.
 func (a *Account) FeeQuotes(ctx context.Context, calls []Call, tokens []common.Address, opts ...Option) (userop.FeeQuotes, error) {
@@ -45,7 +48,15 @@ func (c *Client) feeQuotes(ctx context.Context, account common.Address, draft dr
 		if err != nil {
 			return userop.FeeQuotes{}, err
 		}
-		return c.sender.FeeQuotes(ctx, *d, tokens...)
+		decimals := tokenDecimals{}
+		if len(tokens) > 0 { // beside the rest; what the service quotes unasked is read after it
+			d.Checks = append(d.Checks, func(ctx context.Context) error { return decimals.read(ctx, c.chain, tokens) })
+		}
+		quotes, err := c.sender.FeeQuotes(ctx, *d, tokens...)
+		if err != nil {
+			return userop.FeeQuotes{}, err
+		}
+		return quotes, decimals.correct(ctx, c.chain, quotes.Quotes)
 	}
 	switch {
 	case s.sponsored || s.orSelf || s.quote != nil:
@@ -73,19 +84,96 @@ func (c *Client) feeQuotes(ctx context.Context, account common.Address, draft dr
 	return ask(approval(&quote.MaxFee))
 }
 
+// tokenDecimals is what tokens say of their decimals.
+type tokenDecimals map[common.Address]contracts.ReadResult
+
+// read asks the tokens, in one request.
+func (d tokenDecimals) read(ctx context.Context, chain Chain, tokens []common.Address) error {
+	reads := make([]contracts.Read, len(tokens))
+	for i, token := range tokens {
+		reads[i] = contracts.Read{To: token, Data: contracts.Decimals()}
+	}
+	results, err := batchRead(ctx, chain, reads...)
+	if err != nil {
+		return fmt.Errorf("decimals of the quoted tokens: %w", err)
+	}
+	for i, token := range tokens {
+		d[token] = results[i]
+	}
+	return nil
+}
+
+// correct puts the quotes right whose service has other decimals in mind than the token. A token that does
+// not say is left alone: [PayWith] refuses the quote.
+func (d tokenDecimals) correct(ctx context.Context, chain Chain, quotes []userop.FeeQuote) error {
+	var unknown []common.Address
+	for i := range quotes {
+		if _, known := d[quotes[i].Token]; !known {
+			unknown = append(unknown, quotes[i].Token)
+		}
+	}
+	if err := d.read(ctx, chain, unknown); err != nil {
+		return err
+	}
+	for i := range quotes {
+		result := d[quotes[i].Token]
+		if decimals, ok := decodeDecimals(&result); ok {
+			if err := setDecimals(&quotes[i], decimals); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// setDecimals makes a quote one for that many decimals: the same amount as it is written, rounded up.
+func setDecimals(q *userop.FeeQuote, decimals uint8) error {
+	few, many := min(decimals, q.Decimals), max(decimals, q.Decimals)
+	power := new(uint256.Int).Exp(uint256.NewInt(10), uint256.NewInt(uint64(many-few)))
+	fee, overflow := new(uint256.Int).MulOverflow(&q.MaxFee, power)
+	if decimals < q.Decimals {
+		fee, overflow = dividedUp(&q.MaxFee, power), false
+	}
+	if overflow || many > maxDecimals {
+		return fmt.Errorf("%w: the quote in token %s is for %d decimals, the token has %d", ErrNotAsQuoted, q.Token, q.Decimals, decimals)
+	}
+	q.MaxFee, q.Decimals = *fee, decimals
+	return nil
+}
+
+// maxDecimals is what 256 bits hold.
+const maxDecimals = 77
+
+// decodeDecimals reads a token's answer to decimals, which ERC-20 leaves open.
+func decodeDecimals(r *contracts.ReadResult) (decimals uint8, ok bool) {
+	if !r.OK {
+		return 0, false
+	}
+	decimals, err := contracts.DecodeUint8(r.Data)
+	return decimals, err == nil
+}
+
 // tokenFunds are what an account has of a token, and lets the token paymaster take, in the token's base
-// units.
-type tokenFunds struct{ balance, allowance uint256.Int }
+// units, of which decimals tells the size.
+type tokenFunds struct {
+	balance, allowance uint256.Int
+	decimals           uint8
+	hasDecimals        bool
+}
 
 func (c *Client) tokenFunds(ctx context.Context, account, token common.Address) (f tokenFunds, err error) {
 	results, err := batchRead(ctx, c.chain,
 		contracts.Read{To: token, Data: contracts.BalanceOf(account)},
-		contracts.Read{To: token, Data: contracts.Allowance(account, c.contracts.TokenPaymaster)})
+		contracts.Read{To: token, Data: contracts.Allowance(account, c.contracts.TokenPaymaster)},
+		contracts.Read{To: token, Data: contracts.Decimals()})
 	if err == nil {
 		err = decodeResult(&results[0], "balanceOf", into(&f.balance, contracts.DecodeUint256))
 	}
 	if err == nil {
 		err = decodeResult(&results[1], "allowance", into(&f.allowance, contracts.DecodeUint256))
+	}
+	if err == nil {
+		f.decimals, f.hasDecimals = decodeDecimals(&results[2])
 	}
 	if err != nil {
 		return f, fmt.Errorf("balance and allowance of account %s in token %s: %w", account, token, err)
@@ -112,4 +200,23 @@ func (c *Client) TokenFee(receipt *userop.Receipt) (TokenFee, bool) {
 		}
 	}
 	return TokenFee{}, false
+}
+
+// explainFailure tells of a fee that the token paymaster could not take: then the operation was included and
+// its calls undone, and they have no revert reason.
+func (c *Client) explainFailure(receipt *userop.Receipt) error {
+	if len(receipt.RevertData) > 0 {
+		return nil // the call itself failed
+	}
+	for _, log := range receipt.Logs {
+		if log.Address != c.contracts.TokenPaymaster {
+			continue
+		}
+		due, err := contracts.DecodeTokenPaymentDue(log)
+		if err == nil && due.Account == receipt.Sender {
+			return fmt.Errorf("%w: token paymaster %s could not take its fee of %s of token %s from account %s, so that the calls were undone",
+				ErrFunds, log.Address, due.Charge.Dec(), due.Token, due.Account)
+		}
+	}
+	return nil
 }

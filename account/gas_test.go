@@ -56,7 +56,7 @@ func TestFault12NonceThatCannotBeReadIsAnErrorAndZeroIsANonce(t *testing.T) {
 
 	op, err := m.user.Build(t.Context(), calls, append(opts, account.WithNonce(new(uint256.Int)))...)
 	require.NoError(t, err)
-	require.Zero(t, m.node.Count("eth_call"), "no nonce was read")
+	require.Zero(t, m.nonceReads(t))
 	require.True(t, op.Nonce.IsZero(), "an override of 0 is 0")
 	op, err = m.user.Build(t.Context(), calls, opts...)
 	require.NoError(t, err)
@@ -141,7 +141,10 @@ func TestCapsRefuseBeforeSigning(t *testing.T) {
 	require.NoError(t, err)
 	_, err = client.OwnedAccount(w.owner.Owner()).Send(t.Context(), calls, account.Sponsored())
 	require.ErrorIs(t, err, userop.ErrCap, "for all operations of a client")
-	done(t)(client.OwnedAccount(w.owner.Owner()).Send(t.Context(), calls, account.Sponsored(), account.WithCaps(userop.Caps{})))
+	for _, caps := range []userop.Caps{{}, {MaxCost: uint256.NewInt(1e18)}} {
+		_, err = client.OwnedAccount(w.owner.Owner()).Send(t.Context(), calls, account.Sponsored(), account.WithCaps(caps))
+		require.ErrorIs(t, err, userop.ErrCap, "which WithCaps never loosens")
+	}
 }
 
 func TestOverridesAreForTheEstimationOnly(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
@@ -262,7 +263,7 @@ func (r *reservation) replace() {
 // dropped: one for each poll, each in its turn. It is nil while that is not long ago, and where the poll had
 // a result or the bundler cannot tell.
 func (p *lanePool) nextToAsk(settled bool) (userop.DropReporter, *reservation) {
-	bundler, ok := p.lanes.client.bundler.(userop.DropReporter)
+	bundler, ok := ability.Find[userop.DropReporter](p.lanes.client.bundler)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if settled || !ok || len(p.inFlight) == 0 {

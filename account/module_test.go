@@ -273,3 +273,27 @@ func ExampleActiveModule() {
 	// true
 	// <nil>
 }
+
+// auditedSigner is a wrapper around a signer, and says so.
+type auditedSigner struct{ userop.Signer }
+
+func (s auditedSigner) Unwrap() userop.Signer { return s.Signer }
+
+func TestAWrapperAroundTheOwnersSignerKeepsTheOwnersChecks(t *testing.T) {
+	w := newWorld(t)
+	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
+	as := func(owner account.Owner) *account.OwnedAccount {
+		module := w.client.ECDSAModule(owner)
+		module.Signer = auditedSigner{module.Signer}
+		return w.client.OwnedAccount(nil, account.AtAddress(w.owner.Address()), account.DefaultModule(module))
+	}
+	calls := []account.Call{w.mint(t, w.owner.Address())}
+	thief, err := crypto.GenerateKey()
+	require.NoError(t, err)
+	_, err = as(account.KeyOwner(thief)).Send(t.Context(), calls, account.Sponsored())
+	require.ErrorIs(t, err, account.ErrWrongOwner)
+	_, err = as(account.KeyOwner(nil)).Send(t.Context(), calls, account.Sponsored())
+	require.ErrorIs(t, err, account.ErrNoSigner)
+	done(t)(as(w.owner.Owner()).Send(t.Context(), calls, account.Sponsored()))
+	require.Equal(t, w.owner.Owner().Address(), as(w.owner.Owner()).Owner().Address())
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -23,7 +24,9 @@ type Module struct {
 	// address. Together with Address it decides the address of a new account; a module that is active only
 	// needs none.
 	Setup []byte
-	// Signer signs operations for the module. One that is a [MessageSigner] signs messages too.
+	// Signer signs operations for the module. One that is a [MessageSigner] signs messages too. A wrapper
+	// around an ownership module's signer says what it wraps by a method Unwrap() userop.Signer: otherwise
+	// whose account it is is for the chain to judge.
 	Signer userop.Signer
 }
 
@@ -75,7 +78,7 @@ func (m *Module) check(role string) error {
 	case m.Signer == nil:
 		return fmt.Errorf("%w: %s module %s without a signer", ErrConfig, role, m.Address)
 	}
-	if s, ok := m.Signer.(ownerSigner); ok && s.owner.Address() == (common.Address{}) {
+	if s, ok := ability.Find[ownerSigner](m.Signer); ok && s.owner.Address() == (common.Address{}) {
 		return fmt.Errorf("%w: the owner has no key", ErrNoSigner)
 	}
 	return nil
@@ -249,7 +252,7 @@ func (o *OwnedAccount) canSignThrough(state *State, module common.Address) bool 
 		return true
 	}
 	for _, m := range []Module{o.active, o.initial} {
-		if _, asOwner := m.Signer.(ownerSigner); m.Address == module && !asOwner {
+		if _, asOwner := ability.Find[ownerSigner](m.Signer); m.Address == module && !asOwner {
 			return true
 		}
 	}

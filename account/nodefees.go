@@ -7,6 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/userop"
 )
@@ -23,15 +24,22 @@ type tipSource interface {
 	MaxPriorityFeePerGas(ctx context.Context) (uint256.Int, error)
 }
 
-// nodeFees proposes twice the base fee plus the tip, which holds for six full blocks. The tip is the
-// bundler's where it names one, or the node's. Not every node has a method for it, and not every node's
-// headers can be read: what is missing is taken from the gas price, which is the sum of both.
+// nodeFees proposes twice the base fee plus the node's tip, which holds for six full blocks. Not every node
+// has a method for the tip, and not every node's headers can be read: what is missing is taken from the gas
+// price, which is the sum of both.
 func (f *feeSource) nodeFees(ctx context.Context) (userop.Fees, error) {
-	tips := make(chan *big.Int, 1)
-	go func() { tips <- f.tip(ctx) }()
+	var (
+		tip, base *big.Int
+		group     errgroup.Group
+	)
+	group.Go(func() error { // beside the header: one round trip for both
+		if proposed, err := f.chain.SuggestGasTipCap(ctx); err == nil {
+			tip = proposed
+		}
+		return nil
+	})
 	head, headErr := f.chain.HeaderByNumber(ctx, nil)
-	tip := <-tips
-	base := (*big.Int)(nil)
+	_ = group.Wait() // never fails: there are other ways to a tip
 	if headErr == nil && head != nil {
 		base = head.BaseFee
 	}
@@ -59,18 +67,19 @@ func (f *feeSource) nodeFees(ctx context.Context) (userop.Fees, error) {
 	return feesFromBig(price, price)
 }
 
-// tip is the bundler's tip or the node's, nil where neither tells.
-func (f *feeSource) tip(ctx context.Context) *big.Int {
-	if source, ok := f.service.(tipSource); ok {
-		if tip, err := source.MaxPriorityFeePerGas(ctx); err == nil {
-			return tip.ToBig()
+// withTip are the fees with another tip. Where both are alike the base fee is not known, and the sum stays.
+func withTip(fees userop.Fees, tip *uint256.Int) userop.Fees {
+	maxFee := &fees.MaxFeePerGas
+	if !maxFee.Eq(&fees.MaxPriorityFeePerGas) {
+		maxFee.Sub(maxFee, &fees.MaxPriorityFeePerGas)
+		if _, overflow := maxFee.AddOverflow(maxFee, tip); overflow {
+			maxFee.SetAllOne()
 		}
+	} else if tip.Gt(maxFee) {
+		maxFee.Set(tip)
 	}
-	tip, err := f.chain.SuggestGasTipCap(ctx)
-	if err != nil {
-		return nil
-	}
-	return tip
+	fees.MaxPriorityFeePerGas.Set(tip)
+	return fees
 }
 
 func atLeastZero(x *big.Int) *big.Int {

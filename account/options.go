@@ -72,7 +72,7 @@ func WithSigner(signer userop.Signer) Option {
 	}
 }
 
-// Sponsored asks the client's paymaster to pay.
+// Sponsored asks the client's paymaster to pay. [Config].Paymasters says which contracts may.
 func Sponsored() Option { return func(s *settings) { s.sponsored = true } }
 
 // SponsoredOrSelf asks the client's paymaster to pay and, where it says that it does not, has the account pay
@@ -115,7 +115,7 @@ func KeepRouter() Option { return special(keepRouter, "RevokeAll") }
 
 // Unchecked leaves the judgement of a session to the chain: policies, windows, the session root and enabled
 // modules are not looked at before sending, and neither is who owns the account, or has tokens for the fee of
-// [PayWith]. A revoked session is refused all the same.
+// [PayWith]. A revoked session is refused all the same, and what bounds a cost or a fee still does.
 func Unchecked() Option { return func(s *settings) { s.unchecked = true } }
 
 // ReplaceRoot lets a grant or revocation replace a session root on chain that the store does not know. Every
@@ -157,16 +157,19 @@ func InLane(lanes *Lanes) Option {
 	}
 }
 
-// WithFees uses these fees, in wei per gas, instead of asking for them.
+// WithFees uses these fees, in wei per gas, instead of asking for them. They are the caller's own word: the
+// client's caps are all that bounds them.
 func WithFees(fees userop.Fees) Option { return func(s *settings) { s.fees = fees } }
 
-// WithGas uses these gas limits as they are; zero fields are estimated.
+// WithGas uses these gas limits as they are; zero fields are estimated. They are the caller's own word: the
+// client's caps are all that bounds them.
 func WithGas(gas userop.Gas) Option { return func(s *settings) { s.gas = gas } }
 
 // WithMargins raises what services propose by percentages.
 func WithMargins(margins userop.Margins) Option { return func(s *settings) { s.margins = margins } }
 
-// WithCaps refuses the operation before it is signed if it would cost more.
+// WithCaps refuses the operation before it is signed if it would cost more. It tightens what the client was
+// made with, and never loosens it: of both caps the lower one holds, field by field.
 func WithCaps(caps userop.Caps) Option { return func(s *settings) { s.caps = &caps } }
 
 // WithOverrides changes the state for gas estimation only.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -73,7 +74,7 @@ func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
 	if o.active != nil {
 		account.active = *o.active
 	}
-	if signer, ok := account.active.Signer.(ownerSigner); ok {
+	if signer, ok := ability.Find[ownerSigner](account.active.Signer); ok {
 		account.owner = signer.owner // who may be another one than at the default module
 	}
 	if o.address != nil {

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -20,9 +21,13 @@ import (
 //
 // Nothing is signed if the quote has expired, the account's balance or allowance is below the quote's MaxFee,
 // the paymaster then asks for more than that if the operation uses up its gas limits, or the paymaster is not
-// [Contracts].TokenPaymaster. MaxFee may be raised, to leave room for a rising price of gas. A paymaster that
-// asks an oracle on chain can find another rate there than it answered with: then the allowance alone bounds
-// the fee.
+// [Contracts].TokenPaymaster. MaxFee may be raised, to leave room for a rising price of gas. The quote's
+// Decimals, from which the service's MaxFee was reckoned, have to be the token's own; those of a quote made
+// by hand may be left 0.
+//
+// A paymaster that asks an oracle on chain can find any rate there, whatever it answered with: then the
+// allowance alone bounds the fee. It must not be above MaxFee ([ApproveExact] makes it so where there was
+// less), or else the oracle be one of [Config].TokenOracles.
 func PayWith(quote userop.FeeQuote) Option {
 	return func(s *settings) {
 		s.require(s.quote == nil, "PayWith twice")
@@ -46,7 +51,7 @@ type tokenPayment struct {
 	settings *settings
 	quote    *userop.FeeQuote
 	signer   *deferredSigner
-	// allowed is what the paymaster may take in the end, nil where nobody looked.
+	// allowed is what the paymaster may take in the end, read in the operation's first step.
 	allowed *uint256.Int
 }
 
@@ -68,7 +73,7 @@ func (c *Client) payWithToken(draft *userop.Draft, calls []Call, s *settings) er
 	case s.approval != nil:
 		p.signer = &deferredSigner{draft.Signer}
 		draft.Signer, draft.Compose = p.signer, p.compose
-	case !s.unchecked:
+	default:
 		draft.Checks = append(draft.Checks, p.checkFunds)
 	}
 	return nil
@@ -105,7 +110,7 @@ func (p *tokenPayment) checkFunds(ctx context.Context) error {
 		return err
 	}
 	p.allowed = &funds.allowance
-	if !p.allowed.Lt(&p.quote.MaxFee) {
+	if p.settings.unchecked || !p.allowed.Lt(&p.quote.MaxFee) {
 		return nil
 	}
 	text := "ApproveExact, ApproveUpTo or ApproveUnlimited has it approved in the same operation"
@@ -125,13 +130,26 @@ func (p *tokenPayment) token() string {
 	return fmt.Sprintf("token %s (%s)", p.quote.Token, printable(p.quote.Symbol))
 }
 
-// readFunds reads what the account has of the token, and judges the balance.
+// readFunds reads what the account has of the token, and judges the quote's decimals and the balance.
 func (p *tokenPayment) readFunds(ctx context.Context) (tokenFunds, error) {
 	funds, err := p.client.tokenFunds(ctx, p.account, p.quote.Token)
+	if err == nil && p.quote.Decimals != 0 && (!funds.hasDecimals || funds.decimals != p.quote.Decimals) {
+		return funds, p.decimalsError(&funds)
+	}
 	if err == nil && !p.settings.unchecked && funds.balance.Lt(&p.quote.MaxFee) {
 		err = fmt.Errorf("%w: account %s has %s of %s, the fee is up to %s", ErrFunds, p.account, funds.balance.Dec(), p.token(), p.quote.MaxFee.Dec())
 	}
 	return funds, err
+}
+
+// decimalsError is the error of a quote whose MaxFee was reckoned with other decimals than the token has.
+func (p *tokenPayment) decimalsError(funds *tokenFunds) error {
+	own := "the token does not say how many it has"
+	if funds.hasDecimals {
+		own = fmt.Sprintf("the token itself has %d", funds.decimals)
+	}
+	return fmt.Errorf("%w: the quote in %s is for %d decimals, %s: its MaxFee of %s is another amount than it seems; FeeQuotes asks for a new quote, and sets the decimals right",
+		ErrNotAsQuoted, p.token(), p.quote.Decimals, own, p.quote.MaxFee.Dec())
 }
 
 // compose returns the call data, with the approval in it where one is needed.
@@ -177,11 +195,16 @@ func (p *tokenPayment) accept(op *userop.Operation) error {
 	if err != nil {
 		return p.acceptUndecoded(err)
 	}
-	if terms.Token != p.quote.Token {
-		return fmt.Errorf("%w: the paymaster takes token %s, the quote is for %s", ErrNotAsQuoted, terms.Token, p.token())
-	}
 	fee, err := terms.Fee(costAtLimits(op))
 	switch {
+	case terms.Token != p.quote.Token:
+		return fmt.Errorf("%w: the paymaster takes token %s, the quote is for %s", ErrNotAsQuoted, terms.Token, p.token())
+	case !op.VerificationGasLimit.GtUint64(contracts.TokenPaymasterVerificationGas):
+		return fmt.Errorf("%w: verificationGasLimit is %s gas, the token paymaster wants more than %d to take its fee; leave it to the service, or raise it with WithGas or WithMargins",
+			ErrConfig, op.VerificationGasLimit.Dec(), contracts.TokenPaymasterVerificationGas)
+	case terms.Source != contracts.PriceQuoted && !p.allowanceBounds() && !slices.Contains(p.client.tokenOracles, terms.Oracle):
+		return fmt.Errorf("%w: nothing bounds the fee: the paymaster asks oracle %s for the price, and is allowed to take %s of %s where the quote's MaxFee is %s; have the owner lower the allowance and pay with ApproveExact, or name the oracle in Config.TokenOracles if it is to be trusted",
+			ErrNotAsQuoted, terms.Oracle, p.allowed.Dec(), p.token(), p.quote.MaxFee.Dec())
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrNotAsQuoted, err)
 	case fee.Gt(&p.quote.MaxFee):
@@ -192,11 +215,15 @@ func (p *tokenPayment) accept(op *userop.Operation) error {
 
 // acceptUndecoded judges an answer whose price cannot be read: then the allowance has to be the bound.
 func (p *tokenPayment) acceptUndecoded(err error) error {
-	if p.settings.unchecked || p.allowed != nil && !p.allowed.Gt(&p.quote.MaxFee) {
+	if p.allowanceBounds() {
 		return nil
 	}
 	return fmt.Errorf("%w: nothing bounds the fee, since the paymaster is allowed more than the quote's MaxFee of %s and its price cannot be read: %w", ErrNotAsQuoted, p.quote.MaxFee.Dec(), err)
 }
+
+// allowanceBounds reports whether the paymaster may take no more than the quote's MaxFee, whatever it asks
+// for.
+func (p *tokenPayment) allowanceBounds() bool { return !p.allowed.Gt(&p.quote.MaxFee) }
 
 // costAtLimits is what an operation costs that uses up its gas limits, in wei. Numbers beyond 256 bits
 // saturate.

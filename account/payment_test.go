@@ -45,7 +45,7 @@ func TestAQuoteThatExpiresOnTheWayIsNotSigned(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newLaneWorld()
 				service := &slowPaymaster{takes: test.takes}
-				client, err := account.NewClient(account.Config{ChainID: 80002, Chain: w, Bundler: w, Paymaster: service})
+				client, err := account.NewClient(account.Config{ChainID: 80002, Chain: w, Bundler: w, UnidentifiedBundler: true, Paymaster: service})
 				require.NoError(t, err)
 				service.answer = client.Contracts().TokenPaymaster
 				quote := userop.FeeQuote{Token: stranger, MaxFee: *uint256.NewInt(1), Paymaster: service.answer, ValidUntil: time.Now().Add(30 * time.Second)}

@@ -75,6 +75,7 @@ func (f faulty) send(ctx context.Context) error {
 		Signer:   stamp{},
 		Nonce:    func(context.Context) (uint256.Int, error) { return uint256.Int{}, nil },
 		Fees:     userop.Fees{MaxFeePerGas: *uint256.NewInt(1)},
+		Caps:     userop.Caps{MaxCost: uint256.NewInt(1e18)},
 	})
 	return err
 }

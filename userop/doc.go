@@ -2,7 +2,8 @@
 // pipeline that turns a [Draft] into an operation on chain.
 //
 //	sender, err := userop.NewSender(userop.SenderConfig{ChainID: 80002, EntryPoint: entryPoint, Bundler: bundler.New(url)})
-//	pending, err := sender.Send(ctx, userop.Draft{Sender: account, CallData: call, Signer: signer, Nonce: nonce})
+//	pending, err := sender.Send(ctx, userop.Draft{Sender: account, CallData: call, Signer: signer, Nonce: nonce,
+//		Caps: userop.Caps{MaxCost: uint256.NewInt(1e15)}})
 //	receipt, err := pending.Wait(ctx) // nil error: included and succeeded
 //
 // Package account makes drafts of a smart account's calls; this package knows no kind of account.
@@ -25,5 +26,9 @@
 // EntryPoint's own code, in words.
 //
 // The services are small interfaces ([Bundler], [Paymaster], [FeeSource]); packages bundler and paymaster
-// have them over JSON-RPC.
+// have them over JSON-RPC. A wrapper around one says by a method Unwrap what it wraps, for what else that can
+// do to be found.
+//
+// What an account pays itself has to be bounded by the draft, by Caps or a Bound: this package knows no chain
+// that would tell what is fair.
 package userop

@@ -44,12 +44,18 @@ type Draft struct {
 	PaymasterContext any
 	// Fees, when not zero, are used as they are instead of being asked for.
 	Fees Fees
+	// FeeSource, when set, proposes the fees of this operation instead of the sender's.
+	FeeSource FeeSource
 	// Gas are limits to be used as they are; zero fields are estimated.
 	Gas Gas
 	// Margins are added to what services propose, never to what the caller gave.
 	Margins Margins
 	// Caps refuse an operation that would cost more, before it is signed.
 	Caps Caps
+	// Bound, when set, judges what an operation may cost that its account pays for itself. Without it Caps
+	// have to bound that: by MaxCost, or else by MaxFeePerGas and PreVerificationGas, where Fees and Gas do
+	// not give them. callGasLimit and verificationGasLimit need no bound: gas that is not used comes back.
+	Bound func(op *Operation) error
 	// Overrides change the state for the estimation only.
 	Overrides StateOverride
 

@@ -53,7 +53,7 @@ const (
 
 // What services answer, beside their own kinds of errors.
 var (
-	// ErrWrongChain means that a service serves another chain, or not the EntryPoint.
+	// ErrWrongChain means that a service serves another chain, or not the EntryPoint, or does not say.
 	ErrWrongChain = errors.New("wrong chain or EntryPoint")
 	// ErrNotSponsored means that the paymaster does not pay for the operation.
 	ErrNotSponsored = errors.New("not sponsored")
@@ -83,24 +83,39 @@ type RevertError struct {
 	Receipt *Receipt
 	// Revert is the decoded reason of the inner call.
 	Revert abi.Revert
+	// Cause is why the operation failed where its call did not, such as a fee that could not be taken after
+	// it; nil where there is no more to tell than Revert does. See [SenderConfig].Explain.
+	Cause error
 }
 
 // Error says why the call reverted and where.
 func (e *RevertError) Error() string {
+	if e.Cause != nil {
+		return fmt.Sprintf("user operation %s of %s was included in transaction %s but failed: %v",
+			e.Receipt.UserOpHash, e.Receipt.Sender, e.Receipt.TransactionHash, e.Cause)
+	}
 	return fmt.Sprintf("user operation %s of %s was included in transaction %s but its call reverted: %s",
 		e.Receipt.UserOpHash, e.Receipt.Sender, e.Receipt.TransactionHash, e.Reason())
 }
 
 // Reason returns the revert reason in words: the contract's own where it is known.
 func (e *RevertError) Reason() string {
+	if e.Cause != nil {
+		return e.Cause.Error()
+	}
 	if len(e.Receipt.RevertData) == 0 && e.Receipt.Reason != "" {
 		return oneLine(e.Receipt.Reason)
 	}
 	return e.Revert.String()
 }
 
-// Unwrap returns the decoded reason.
-func (e *RevertError) Unwrap() error { return e.Revert }
+// Unwrap returns the decoded reason, and the cause if there is one.
+func (e *RevertError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{e.Revert}
+	}
+	return []error{e.Revert, e.Cause}
+}
 
 // EndedError is an operation that the chain shows was not included and never will be: [MayBeAccepted] is
 // false. It matches [ErrReplaced] or [ErrExpired].

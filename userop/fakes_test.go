@@ -180,6 +180,7 @@ func newDraft(signed *int) userop.Draft {
 		Signer:    seal{signed: signed},
 		Nonce:     func(context.Context) (uint256.Int, error) { return *uint256.NewInt(7), nil },
 		Sponsored: true,
+		Caps:      userop.Caps{MaxCost: new(uint256.Int).SetAllOne()}, // of no interest but where a test says so
 	}
 }
 

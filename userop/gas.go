@@ -65,7 +65,8 @@ type Caps struct {
 	CallGasLimit, VerificationGasLimit, PreVerificationGas *uint256.Int
 }
 
-// ErrCap means that an operation would cost more than its [Caps] allow. Nothing was signed.
+// ErrCap means that an operation would cost more than its [Caps] allow, or than is let pass without them, or
+// that nothing bounds what it would cost. Nothing was signed.
 var ErrCap = errors.New("over the cap")
 
 func partsText(call, verification, preVerification *uint256.Int) string {
@@ -93,6 +94,36 @@ func (c *Caps) check(op *Operation) error {
 		}
 	}
 	return nil
+}
+
+// checkSelfPaid judges an operation that its account pays for: somebody has to bound what a service makes it
+// cost.
+func (d *Draft) checkSelfPaid(op *Operation) error {
+	feesBounded := d.Caps.MaxFeePerGas != nil || !d.Fees.isZero()
+	preVerificationBounded := d.Caps.PreVerificationGas != nil || !d.Gas.PreVerificationGas.IsZero()
+	switch {
+	case d.Bound != nil:
+		return d.Bound(op)
+	case d.Caps.MaxCost == nil && !(feesBounded && preVerificationBounded):
+		return fmt.Errorf("%w: nothing bounds what the account pays for the operation: name a cap, Caps.MaxCost in wei, or a Bound", ErrCap)
+	}
+	return nil
+}
+
+// TightenedBy returns the lower one of both caps, field by field.
+func (c Caps) TightenedBy(other Caps) Caps {
+	for _, field := range []struct{ cap, other **uint256.Int }{
+		{&c.MaxFeePerGas, &other.MaxFeePerGas},
+		{&c.MaxCost, &other.MaxCost},
+		{&c.CallGasLimit, &other.CallGasLimit},
+		{&c.VerificationGasLimit, &other.VerificationGasLimit},
+		{&c.PreVerificationGas, &other.PreVerificationGas},
+	} {
+		if *field.cap == nil || *field.other != nil && (*field.other).Lt(*field.cap) {
+			*field.cap = *field.other
+		}
+	}
+	return c
 }
 
 // Prefund returns what the EntryPoint takes in advance, in wei: the gas limits, the verification limit thrice
@@ -151,9 +182,10 @@ func (c Cost) Total() uint256.Int {
 }
 
 // Estimate makes an operation complete as for sending, and returns what it may cost. It signs nothing; a
-// sponsored draft is shown to the paymaster. Caps and Accept do not apply: they would hide the number.
+// sponsored draft is shown to the paymaster. Caps, Bound and Accept do not apply: they would hide the number.
 func (s *Sender) Estimate(ctx context.Context, draft Draft) (*Estimate, error) {
 	draft.Caps, draft.Accept = Caps{}, nil
+	draft.Bound = func(*Operation) error { return nil }
 	op, err := s.BuildUnsigned(ctx, draft)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
 )
 
@@ -190,7 +191,7 @@ func (w *wait) note(err error) {
 // askDropped asks a bundler that can tell whether it gave the operation up, and reports whether it says so.
 // It may have included it: the chain tells.
 func (w *wait) askDropped(ctx context.Context) bool {
-	bundler, ok := w.sender.cfg.Bundler.(DropReporter)
+	bundler, ok := ability.Find[DropReporter](w.sender.cfg.Bundler)
 	if !ok {
 		w.last = nil
 		return false
@@ -249,9 +250,18 @@ func (w *wait) onChain(ctx context.Context) (*Receipt, error) {
 func (p *Pending) outcome(receipt *Receipt) (*Receipt, error) {
 	p.release(true)
 	if !receipt.Success {
-		return receipt, &RevertError{Receipt: receipt, Revert: contracts.DecodeRevert(receipt.RevertData)}
+		return receipt, p.sender.revertError(receipt)
 	}
 	return receipt, nil
+}
+
+// revertError is the error of an operation that was included and failed.
+func (s *Sender) revertError(receipt *Receipt) *RevertError {
+	e := &RevertError{Receipt: receipt, Revert: contracts.DecodeRevert(receipt.RevertData)}
+	if s.cfg.Explain != nil {
+		e.Cause = s.cfg.Explain(receipt)
+	}
+	return e
 }
 
 // jitter spreads d by a tenth either way, so that many waits do not poll in step.
@@ -284,7 +294,7 @@ func (w *waker) sleep(ctx context.Context, d time.Duration) (told bool, err erro
 
 // settled is closed when there is something to ask the bundler for, if it tells.
 func (p *Pending) settled() <-chan struct{} {
-	if bundler, ok := p.sender.cfg.Bundler.(Notifier); ok {
+	if bundler, ok := ability.Find[Notifier](p.sender.cfg.Bundler); ok {
 		return bundler.Settled(p.hash)
 	}
 	return nil

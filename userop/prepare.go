@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/go-sesame/sesame/internal/ability"
 )
 
 // prepare reads everything that does not depend on each other at once. The operation then lacks the limits
@@ -19,7 +21,11 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if r.draft.InitCode != nil {
 		group.Go(readInto(reading, &r.op.InitCode, r.draft.InitCode))
 	}
-	switch source := r.sender.cfg.Fees; {
+	source := r.sender.cfg.Fees
+	if r.draft.FeeSource != nil {
+		source = r.draft.FeeSource
+	}
+	switch {
 	case !r.draft.Fees.isZero():
 		r.op.setFees(r.draft.Fees)
 	case source == nil:
@@ -72,9 +78,12 @@ func (r *run) useFees(fees Fees, err error) error {
 
 // identify asks the bundler, until it once answered right, which chain and EntryPoints it serves.
 func (s *Sender) identify(ctx context.Context) error {
-	bundler, ok := s.cfg.Bundler.(Identity)
-	if !ok {
+	bundler, ok := ability.Find[Identity](s.cfg.Bundler)
+	switch {
+	case !ok && s.cfg.UnidentifiedBundler:
 		return nil
+	case !ok:
+		return fmt.Errorf("%w: the bundler (%T) does not say which chain it serves: a wrapper says what it wraps by a method Unwrap() userop.Bundler; UnidentifiedBundler in the configuration takes it as it is", ErrWrongChain, s.cfg.Bundler)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/internal/ability"
 )
 
 // FeeQuoter is a [Paymaster] that can be paid in tokens and says what that would cost; *paymaster.Client is
@@ -67,7 +69,7 @@ type FeeQuote struct {
 // service's own; with the draft's margins, overrides or limits they are those, and the bundler estimates what
 // is missing. Every error is an [*Error].
 func (s *Sender) FeeQuotes(ctx context.Context, draft Draft, tokens ...common.Address) (FeeQuotes, error) {
-	quoter, ok := s.cfg.Paymaster.(FeeQuoter)
+	quoter, ok := ability.Find[FeeQuoter](s.cfg.Paymaster)
 	if !ok {
 		return FeeQuotes{}, &Error{Step: StepCheck, Sender: draft.Sender, Err: errors.New("no paymaster that quotes fees in tokens is configured")}
 	}

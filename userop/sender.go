@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/internal/ability"
 )
 
 // SenderConfig makes a [Sender]. ChainID, EntryPoint and Bundler are required.
@@ -16,6 +18,9 @@ type SenderConfig struct {
 	ChainID    uint64
 	EntryPoint common.Address
 	Bundler    Bundler
+	// UnidentifiedBundler takes a Bundler that cannot say which chain and EntryPoint it serves ([Identity]):
+	// what it is given may be sent to another chain. Without it such a bundler is refused.
+	UnidentifiedBundler bool
 	// Paymaster pays for sponsored drafts.
 	Paymaster Paymaster
 	// Fees proposes fees; the Bundler does by default, if it is a [FeeSource].
@@ -31,6 +36,9 @@ type SenderConfig struct {
 	// MayResend returns an error for a signed operation that [Sender.Resend] is not to hand out. Nil lets all
 	// pass.
 	MayResend func(op *Operation) error
+	// Explain returns why an operation that was included failed, where its receipt tells more than what the
+	// call reverted with; nil where it does not. It becomes the [RevertError]'s Cause.
+	Explain func(receipt *Receipt) error
 	// WaitTimeout ends a wait whose context has no deadline; 5 minutes by default.
 	WaitTimeout time.Duration
 	// Logger is told each step at debug level; nil for silence.
@@ -56,7 +64,7 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 		return nil, errors.New("userop: sender without a bundler")
 	}
 	if cfg.Fees == nil {
-		cfg.Fees, _ = cfg.Bundler.(FeeSource)
+		cfg.Fees, _ = ability.Find[FeeSource](cfg.Bundler)
 	}
 	if cfg.WaitTimeout <= 0 {
 		cfg.WaitTimeout = 5 * time.Minute

@@ -18,7 +18,9 @@ type Signer interface {
 	Sign(ctx context.Context, op *Operation, hash common.Hash) ([]byte, error)
 }
 
-// Bundler is what the pipeline needs of a bundler; *bundler.Client is one.
+// Bundler is what the pipeline needs of a bundler; *bundler.Client is one. A wrapper around one, such as a
+// decorator that counts, says what it wraps by a method Unwrap() Bundler, so that what it can do besides
+// ([Identity], [FeeSource], [DropReporter], [Notifier]) is found within.
 type Bundler interface {
 	// SendUserOperation submits op and returns the hash the bundler knows it by (eth_sendUserOperation). A
 	// bundler that says it knows the operation already has accepted it: that is success.
@@ -49,8 +51,9 @@ type FeeSource interface {
 	Fees(ctx context.Context) (Fees, error)
 }
 
-// Identity is what a service says about the chain it serves. A [Bundler] that has it is asked before its
-// first operation, so that nothing is signed for the wrong chain or EntryPoint.
+// Identity is what a service says about the chain it serves. A [Bundler] is asked before its first operation,
+// so that nothing is signed for the wrong chain or EntryPoint; one that is no Identity, nor wraps one, is
+// refused unless [SenderConfig].UnidentifiedBundler takes it.
 type Identity interface {
 	// ChainID returns the chain that the service serves (eth_chainId).
 	ChainID(ctx context.Context) (uint64, error)
@@ -94,7 +97,8 @@ type Notifier interface {
 	Settled(hash common.Hash) <-chan struct{}
 }
 
-// Paymaster is what the pipeline needs of a paymaster service; *paymaster.Client is one.
+// Paymaster is what the pipeline needs of a paymaster service; *paymaster.Client is one. A wrapper around one
+// says what it wraps by a method Unwrap() Paymaster, for [FeeQuoter] to be found.
 type Paymaster interface {
 	// SponsorUserOperation asks the service to pay for op, which carries a dummy signature. An answer that
 	// sponsors nothing is an error.

@@ -28,6 +28,9 @@ func (r *run) sponsorOrEstimate(ctx context.Context) error {
 		return r.failed(step, err)
 	}
 	err = r.draft.Caps.check(r.op)
+	if err == nil && len(r.op.PaymasterAndData) == 0 {
+		err = r.draft.checkSelfPaid(r.op)
+	}
 	if err == nil && r.draft.Accept != nil {
 		err = r.draft.Accept(r.op)
 	}

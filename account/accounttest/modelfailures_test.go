@@ -248,7 +248,7 @@ func TestModelAsANode(t *testing.T) {
 	require.Error(t, model.AdjustTime(-time.Hour))
 	require.InDelta(t, time.Now().Add(time.Hour).Unix(), model.Now().Unix(), 2)
 	config := model.Config()
-	config.Bundler = struct{ userop.Bundler }{model.Bundler}
+	config.Bundler, config.UnidentifiedBundler = struct{ userop.Bundler }{model.Bundler}, true
 	client, err := account.NewClient(config)
 	require.NoError(t, err)
 	s.fund(owner, 50)

@@ -76,6 +76,8 @@ func TestBuildersAgreeWithSignatures(t *testing.T) {
 			{Allowance(a, b), ERC20(), "allowance", []any{a, b}},
 			{Decimals(), ERC20(), "decimals", nil},
 			{Symbol(), ERC20(), "symbol", nil},
+			{GetL1Fee(data), GasPriceOracle(), "getL1Fee", []any{data}},
+			{GetPricesInWei(), ArbGasInfo(), "getPricesInWei", nil},
 			{ResolveAddressesFlexibleForV2(a, 9, b, data), AccountResolver(), "resolveAddressesFlexibleForV2", []any{a, 9, b, data}},
 		} {
 			f, err := test.contract.Function(test.function)

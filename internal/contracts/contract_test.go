@@ -14,7 +14,7 @@ func TestTables(t *testing.T) {
 	bySelector := make(map[[abi.SelectorSize]byte]string)
 	for _, c := range []*Contract{
 		SmartAccount(), AccountFactory(), TokenPaymaster(), OwnershipModule(), SessionKeyManager(), EntryPoint(), ERC20(), ERC721(),
-		VerifyingPaymaster(), AccountResolver(), otherModuleErrors(), tokenErrors(),
+		VerifyingPaymaster(), AccountResolver(), GasPriceOracle(), ArbGasInfo(), otherModuleErrors(), tokenErrors(),
 	} {
 		require.Positive(t, len(c.Functions())+len(c.Errors())+len(c.Events()))
 		for _, def := range c.Errors() {
@@ -46,7 +46,7 @@ func TestTopics(t *testing.T) {
 	for topic, c := range map[common.Hash]*Contract{
 		UserOperationEventTopic: EntryPoint(), UserOperationRevertReasonTopic: EntryPoint(), AccountDeployedTopic: EntryPoint(),
 		BeforeExecutionTopic: EntryPoint(), EnabledModuleTopic: SmartAccount(), DisabledModuleTopic: SmartAccount(),
-		OwnershipTransferredTopic: OwnershipModule(), TokenPaymasterOperationTopic: TokenPaymaster(),
+		OwnershipTransferredTopic: OwnershipModule(), TokenPaymasterOperationTopic: TokenPaymaster(), TokenPaymentDueTopic: TokenPaymaster(),
 	} {
 		require.Contains(t, c.events, topic)
 	}

@@ -20,6 +20,7 @@ func TokenPaymaster() *Contract { return tokenPaymaster() }
 var tokenPaymaster = sync.OnceValue(func() *Contract {
 	return mustParse(`
 event TokenPaymasterOperation(address indexed sender, address indexed token, uint256 indexed totalCharge, address oracleAggregator, uint32 priceMarkup, bytes32 userOpHash, uint256 exchangeRate, uint8 priceSource)
+event TokenPaymentDue(address indexed token, address indexed account, uint256 indexed charge)
 `)
 })
 
@@ -49,6 +50,34 @@ func DecodeTokenPaymasterOperation(log *types.Log) (TokenPaymasterOperation, err
 	}, nil
 }
 
+// TokenPaymentDueTopic is the first topic of the log about a fee that could not be taken.
+var TokenPaymentDueTopic = common.HexToHash("0x41614445ea2ab6d87c504bdfc83cb5cb840e7219aa772383baff1ab0dd2a3113")
+
+// TokenPaymentDue is what the token paymaster logs where it could not take its fee from the account: the
+// operation was included then, its calls undone, and there is no revert reason. It does not name the
+// operation.
+type TokenPaymentDue struct {
+	Token, Account common.Address
+	// Charge is what could not be taken, in the token's smallest unit.
+	Charge uint256.Int
+}
+
+// DecodeTokenPaymentDue reads a TokenPaymentDue, as [DecodeTokenPaymasterOperation] does its event.
+func DecodeTokenPaymentDue(log *types.Log) (TokenPaymentDue, error) {
+	v, err := tokenPaymaster().events[TokenPaymentDueTopic].Decode(log)
+	if err != nil {
+		return TokenPaymentDue{}, err
+	}
+	return TokenPaymentDue{Token: v[0].(common.Address), Account: v[1].(common.Address), Charge: toUint256(v[2])}, nil
+}
+
+// TokenPaymasterVerificationGas is what an operation's verificationGasLimit has to be above, for the token
+// paymaster to take its fee within the same limit.
+const TokenPaymasterVerificationGas = 45_000
+
+// PriceQuoted is the [TokenPaymasterData].Source of a final rate.
+const PriceQuoted = 0
+
 // MarkupUnit is a markup of nothing: markups are millionths of the price.
 const MarkupUnit = 1_000_000
 
@@ -57,7 +86,7 @@ const MarkupUnit = 1_000_000
 // uint32 markup) ‖ signature.
 type TokenPaymasterData struct {
 	Paymaster common.Address
-	// Source is 0 where Rate is final, and 1 where the paymaster asks Oracle for a newer one.
+	// Source is [PriceQuoted] where Rate is final, and 1 where the paymaster asks Oracle for a newer one.
 	Source uint8
 	// ValidUntil and ValidAfter are Unix seconds; ValidUntil 0 is without an end.
 	ValidUntil, ValidAfter uint64

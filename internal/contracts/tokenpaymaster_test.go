@@ -85,3 +85,15 @@ func TestTokenPaymasterOperation(t *testing.T) {
 	_, err = DecodeTokenPaymasterOperation(log)
 	require.ErrorIs(t, err, abi.ErrOtherEvent)
 }
+
+func TestTokenPaymentDue(t *testing.T) {
+	account, token := common.Address{2}, common.Address{3}
+	word := func(a common.Address) common.Hash { return common.BytesToHash(a[:]) }
+	log := &types.Log{Topics: []common.Hash{TokenPaymentDueTopic, word(token), word(account), common.BigToHash(uint256.NewInt(5).ToBig())}}
+	got, err := DecodeTokenPaymentDue(log)
+	require.NoError(t, err)
+	require.Equal(t, TokenPaymentDue{Token: token, Account: account, Charge: *uint256.NewInt(5)}, got)
+	log.Topics[0] = TokenPaymasterOperationTopic
+	_, err = DecodeTokenPaymentDue(log)
+	require.ErrorIs(t, err, abi.ErrOtherEvent)
+}
