@@ -39,10 +39,10 @@
 //
 // Before anything is signed, the node and the bundler have said that they serve the right chain and
 // EntryPoint, the owner was compared with the account's, or the sessions with the store and with the root on
-// chain, and the policy with the call. What would lock the owner out, open the account to anybody or sign a
-// stranger's operation is refused. What a paymaster or bundler proposes is held against the caller's caps and,
-// where the account pays itself, against what the node proposes and our own estimate; [Config].Caps says how
-// much.
+// chain, and the policy with the call. What would lock the owner out, open the account to anybody, or sign an
+// operation of a stranger's, is refused. What a paymaster or bundler proposes is held against the caller's
+// caps and, where the account pays itself, against what the node proposes and our own estimate; [Config].Caps
+// says how much.
 //
 // Errors match a value of this package, [policy.ErrInvalid], or an error of the package where the cause lies;
 // those of the pipeline are a [userop.Error] that names the step.

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
@@ -116,7 +117,7 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 	if !s.sponsored && s.quote == nil && !s.forQuote {
 		c.boundSelfPaid(draft, s)
 	}
-	if signer, ok := s.signer.(*session.Signer); ok {
+	if signer, ok := ability.Find[*session.Signer](s.signer); ok {
 		draft.Guard = signer.CheckSigned
 	}
 	return draft

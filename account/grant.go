@@ -111,10 +111,14 @@ func (o *OwnedAccount) revoke(ctx context.Context, sess *session.Sessions, ids [
 	if err := o.owns(sess); err != nil {
 		return nil, err
 	}
-	if err := stop(); err != nil {
-		return nil, err
+	s, err := newSettings(opts, append(takes, replaceRoot)...)
+	if stopErr := stop(); stopErr != nil { // also with options that are wrong
+		return nil, errors.Join(stopErr, err)
 	}
-	tx, err := o.setRoot(ctx, sess, decide, modules, opts, takes...)
+	var tx *userop.Pending
+	if err == nil {
+		tx, err = o.setRoot(ctx, sess, decide, modules, s)
+	}
 	if err != nil {
 		err = standing(sess, ids, err)
 	}
@@ -140,7 +144,14 @@ func standing(sess *session.Sessions, ids []string, err error) error {
 // document; no ID means all of them. What that backend revoked is left out as well, and would be granted
 // again: name the IDs unless it revoked none. Call Activate on the sessions as after a grant.
 func (o *OwnedAccount) Restore(ctx context.Context, sess *session.Sessions, ids []string, opts ...Option) (*userop.Pending, error) {
-	tx, err := o.setRoot(ctx, sess, func(sess *session.Sessions) (*session.RootChange, error) { return sess.PlanRestore(ids...) }, nil, opts)
+	s, err := newSettings(opts, replaceRoot)
+	if err == nil {
+		err = o.owns(sess)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("restore sessions: %w", err)
+	}
+	tx, err := o.setRoot(ctx, sess, func(sess *session.Sessions) (*session.RootChange, error) { return sess.PlanRestore(ids...) }, nil, s)
 	if err != nil {
 		return nil, fmt.Errorf("restore sessions: %w", err)
 	}
@@ -159,14 +170,7 @@ func (o *OwnedAccount) owns(sess *session.Sessions) error {
 }
 
 // setRoot sends the root that decide makes of the sessions as they are now, after the calls of modules.
-func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, decide rootDecision, modules modulePlan, opts []Option, takes ...string) (*userop.Pending, error) {
-	s, err := newSettings(opts, append(takes, replaceRoot)...)
-	if err != nil {
-		return nil, err
-	}
-	if err := o.owns(sess); err != nil {
-		return nil, err
-	}
+func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, decide rootDecision, modules modulePlan, s *settings) (*userop.Pending, error) {
 	sess = sess.On(o.client)
 	if err := sess.Refresh(ctx); err != nil {
 		return nil, err

@@ -185,7 +185,7 @@ func TestSessionsOfAnAccountThatHoldsMoney(t *testing.T) {
 	require.Len(t, findings, 1)
 	require.Equal(t, "account: warning: no module looks at fees or gas: each key can spend the account's balance and deposit of 2000000000000000000 wei as gas of operations that the account pays for, whatever its value limit says (spends-gas)", findings[0].String())
 
-	done(t)(w.owner.EnableModule(t.Context(), w.client.Contracts().Session.Router, account.Sponsored()))
+	done(t)(w.owner.EnableModule(t.Context(), w.client.Contracts().Session.Router, account.Sponsored(), account.RouterDespiteFunds()))
 	config = read()
 	require.Contains(t, config.Describe(&leaf.Compiled), "; through the batched session router anybody can spend the account's balance and deposit of 2000000000000000000 wei as gas")
 	findings = session.Lint(nil, config)

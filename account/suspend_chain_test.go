@@ -148,7 +148,7 @@ func TestARevocationBesideAGrantThatIsUnderWay(t *testing.T) {
 func TestAGrantWhoseSponsorshipIsOverIsUndone(t *testing.T) {
 	w := newWorld(t)
 	config := w.config
-	config.Bundler = deadBundler{}
+	config.Bundler, config.UnidentifiedBundler = deadBundler{}, true
 	client, err := account.NewClient(config)
 	require.NoError(t, err)
 	owner := client.OwnedAccount(account.KeyOwner(w.ownerKey))

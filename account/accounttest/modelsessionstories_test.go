@@ -314,7 +314,7 @@ var sessionStories = map[string]func(*side){
 	"the router's empty batch burns what there is": func(s *side) {
 		owner, sess := s.granted("ada", account.ForBatches())
 		s.fund(owner, 1_000)
-		tx, err := owner.RevokeAll(s.Context(), sess, sponsored)
+		tx, err := owner.RevokeAll(s.Context(), sess, sponsored, account.KeepRouter())
 		s.settle("revoke all", sess, tx, err)
 		op := &userop.Operation{Sender: owner.Address(), CallData: contracts.ExecuteBatch(nil)}
 		gas := plenty()

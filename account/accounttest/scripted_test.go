@@ -94,7 +94,7 @@ func TestScriptedBundlerAndPaymaster(t *testing.T) {
 			require.NoError(t, toBundler.Call(new(feeQuote), "biconomy_getGasFeeValues"))
 			require.NoError(t, toBundler.Call(&status, "biconomy_getUserOperationStatus", hash))
 			require.Equal(t, "CONFIRMED", status.State)
-			requireRPCError(t, toBundler.Call(&status, "biconomy_getUserOperationStatus", common.Hash{9}), jsonrpctest.CodeInvalidInput, "is not known")
+			requireRPCError(t, toBundler.Call(&status, "biconomy_getUserOperationStatus", common.Hash{9}), -32004, "not found for chainId")
 		case bundlertest.Pimlico:
 			require.NoError(t, toBundler.Call(new(pimlicoPrice), "pimlico_getUserOperationGasPrice"))
 			require.NoError(t, toBundler.Call(&status, "pimlico_getUserOperationStatus", hash))

@@ -19,7 +19,7 @@ func TestDemo(t *testing.T) {
 	for _, args := range [][]string{nil, {"-rpc", services.RPC, "-bundler", services.Bundler, "-paymaster", services.Paymaster}} {
 		var out bytes.Buffer
 		require.NoError(t, run(t.Context(), args, &out, io.Discard))
-		require.Regexp(t, `(?s)0\. mint-nft, active.*1\. mint-tokens, revoked.*2\. careless, active.*danger .*approve.*shows a root that the store knows.*warning .*anybody can burn`, out.String())
+		require.Regexp(t, `(?s)0\. mint-nft, active.*1\. mint-tokens, revoked.*2\. careless, active.*danger .*approve.*warning .*it listens to the batched session router.*shows a root that the store knows`, out.String())
 	}
 }
 

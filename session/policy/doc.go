@@ -15,8 +15,8 @@
 // [CheckCall] and [CheckOperation] answer beforehand what the module would answer on chain, with the rule and
 // both values as a [*Violation]; [LintCall] says what is odd about a call that passes. [Lint] looks for what
 // is risky, [Compiled.Describe] says in a sentence what is allowed. No module looks at fees or gas, so that a
-// key can spend what the account holds as gas of operations that it pays for itself, whatever the policy says:
-// [LintConfig.Describe] and [Lint] say so where it is known.
+// key can spend what the account holds as gas of operations which it pays for itself, whatever the policy
+// says: [LintConfig.Describe] and [Lint] say so where it is known.
 //
 // Nothing here reads or writes anything or asks for the time: the same arguments have the same answer. Which
 // policies an account granted, under which IDs, and whether they are in force, is package session's.
