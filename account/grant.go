@@ -198,11 +198,11 @@ func (o *OwnedAccount) planRouterOff(ctx context.Context, s *settings) ([]Call, 
 	if err != nil || !state.RouterEnabled {
 		return nil, err
 	}
-	call, err := o.disableCall(state, o.client.contracts.Session.Router)
+	calls, err := o.disableRouters(state)
 	if err != nil {
 		return nil, fmt.Errorf("disable the batched session router, which %s leaves: %w", keepRouter, err)
 	}
-	return []Call{call}, nil
+	return calls, nil
 }
 
 // prepareRoot compares the root on chain with the store's, beside planning the calls that change modules.

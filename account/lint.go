@@ -27,7 +27,7 @@ func (a *Account) LintConfig(state *State) policy.LintConfig {
 	if state != nil {
 		config.Guards = append(config.Guards, state.Modules...)
 		config.Funds = new(uint256.Int).Add(&state.Balance, &state.Deposit)
-		config.RouterEnabled = state.Enabled(c.Session.Router)
+		config.RouterEnabled = state.RouterEnabled
 	}
 	return config
 }

@@ -204,11 +204,49 @@ func (o *OwnedAccount) DisableModule(ctx context.Context, module common.Address,
 	return o.sendCall(ctx, call, s)
 }
 
-// DisableRouter is [OwnedAccount.DisableModule] for the batched session router: from then on sessions make
-// one call in an operation, and nobody can burn the account's funds by an empty batch; see [ForBatches]. Of
-// an account whose router is not enabled the error matches [ErrModuleNotEnabled].
+// DisableRouter is [OwnedAccount.DisableModule] for the batched session router, and for the others that
+// [State].RouterEnabled tells about: from then on sessions make one call in an operation, and nobody can burn
+// the account's funds by an empty batch; see [ForBatches]. Of an account that has none enabled the error
+// matches [ErrModuleNotEnabled].
 func (o *OwnedAccount) DisableRouter(ctx context.Context, opts ...Option) (*userop.Pending, error) {
-	return o.DisableModule(ctx, o.client.contracts.Session.Router, opts...)
+	s, err := newSettings(opts)
+	if err != nil {
+		return nil, fmt.Errorf("disable the batched session router: %w", err)
+	}
+	state, _, err := o.expectedState(ctx)
+	var calls []Call
+	if err == nil {
+		calls, err = o.disableRouters(state)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("disable the batched session router: %w", err)
+	}
+	draft, err := o.draft(calls, s)
+	if err != nil {
+		return nil, err
+	}
+	return o.client.sender.Send(ctx, *draft)
+}
+
+// disableRouters are the calls that disable every batched session router.
+func (o *OwnedAccount) disableRouters(state *State) (calls []Call, err error) {
+	if !state.RouterEnabled {
+		_, err = o.disableCall(state, o.client.contracts.Session.Router)
+		return nil, err
+	}
+	left := *state // as each call leaves it
+	for _, module := range state.Modules {
+		if !o.client.isRouter(module) {
+			continue
+		}
+		call, err := o.disableCall(&left, module)
+		if err != nil {
+			return nil, err
+		}
+		calls = append(calls, call)
+		left.Modules = slices.DeleteFunc(slices.Clone(left.Modules), func(m common.Address) bool { return m == module })
+	}
+	return calls, nil
 }
 
 func (o *OwnedAccount) planDisable(ctx context.Context, module common.Address) (Call, error) {
@@ -230,7 +268,7 @@ func (o *OwnedAccount) disableCall(state *State, module common.Address) (Call, e
 		return Call{}, fmt.Errorf("%w: account %s has modules %v", ErrModuleNotEnabled, o.address, state.Modules)
 	case len(state.Modules) == 1:
 		return Call{}, fmt.Errorf("%w: it is the last module of account %s", ErrLockout, o.address)
-	case !o.canSignWithout(state, module):
+	case !o.client.isRouter(module) && !o.canSignWithout(state, module): // nobody owns an account through a router
 		return Call{}, fmt.Errorf("%w: it is the only one through which %s owns account %s; enable another ownership module first", ErrLockout, o.owner.Address(), o.address)
 	case at > 0:
 		prev = state.Modules[at-1]

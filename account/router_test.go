@@ -103,7 +103,7 @@ func TestTheRouterIsNotEnabledBesideFunds(t *testing.T) {
 			refused := func(err error) {
 				t.Helper()
 				require.ErrorIs(t, err, account.ErrFundsAtRisk)
-				require.ErrorContains(t, err, "which anybody can burn as gas while the batched session router is enabled; withdraw them, leave the router off, or risk them with RouterDespiteFunds")
+				require.ErrorContains(t, err, "which anybody can burn as gas while the batched session router is enabled; withdraw them in a sponsored operation (Withdraw, of the deposit with the EntryPoint as Token), leave the router off, or risk them with RouterDespiteFunds")
 			}
 			refused(grant(account.ForBatches()))
 			_, err := session.Open(t.Context(), w.store, w.owner.Ref())
@@ -310,4 +310,64 @@ func ExampleOwnedAccount_DisableRouter() {
 	// Output:
 	// The batched session router is enabled: whether or not there are sessions, anybody can burn the account's balance and its deposit as gas; it holds neither now, and what arrives can be burnt. DisableRouter ends it, and so does RevokeAll.
 	// enabled: false <nil>
+}
+
+// Whichever router an account listens to, and whichever the client is for, the hole is the same.
+func TestEveryRouterIsARouter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	at, sponsored := w.client.Contracts(), account.Sponsored()
+	older := common.HexToAddress("0x000008dA71757C0E1D83CE56c823e25Aa49bC058")
+	owner := w.clientWith(t, account.Contracts{Session: policy.Modules{Router: w.chain.Contracts.Target}}).OwnedAccount(w.owner.Owner())
+	w.fund(t, 1)
+	_, err := owner.EnableModule(t.Context(), at.Session.Router, sponsored)
+	require.ErrorIs(t, err, account.ErrFundsAtRisk, "the public chains' router, of a client for another")
+	for _, opt := range []account.Option{sponsored, account.RouterDespiteFunds()} {
+		_, err = owner.EnableModule(t.Context(), older, sponsored, opt)
+		require.ErrorIs(t, err, account.ErrFundsAtRisk)
+		require.ErrorContains(t, err, "it is the older batched session router, which asks whatever session key manager a signature names")
+	}
+	done(t)(owner.EnableModule(t.Context(), at.Session.Router, sponsored, account.RouterDespiteFunds()))
+
+	open := func() {
+		t.Helper()
+		enable := account.Call{To: owner.Address(), Data: pack(t, "enableModule(address)", older)} // as another SDK may have
+		done(t)(owner.Send(t.Context(), []account.Call{enable}, sponsored))
+		state, err := owner.State(t.Context())
+		require.NoError(t, err)
+		require.True(t, state.RouterEnabled)
+		require.True(t, owner.LintConfig(state).RouterEnabled)
+		require.Len(t, state.Warnings(), 2)
+		require.Contains(t, state.Warnings()[1], "anybody can act for the account through it")
+	}
+	closed := func() {
+		t.Helper()
+		state, err := owner.State(t.Context())
+		require.NoError(t, err)
+		require.False(t, state.RouterEnabled)
+		require.Empty(t, state.Warnings())
+		require.Equal(t, []common.Address{at.ECDSA}, state.Modules)
+	}
+	open()
+	done(t)(owner.DisableRouter(t.Context(), sponsored))
+	closed()
+	open()
+	sess, err := session.OpenOrNew(t.Context(), w.store, owner.Ref())
+	require.NoError(t, err)
+	tx, err := owner.RevokeAll(t.Context(), sess, sponsored) // of no session at all
+	require.NoError(t, err)
+	require.NoError(t, activate(t.Context(), sess.On(w.client), tx))
+	closed()
+}
+
+// An account whose owner is none of the library's ownership modules loses nothing with the router.
+func TestTheRouterIsDisabledWhoeverOwnsTheAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.grant(t, []policy.Policy{w.nftPolicy()}, account.ForBatches())
+	// The owner signs through an option, so that the account's handle knows of no owner.
+	module := account.Module{Address: stranger, Signer: struct{ userop.Signer }{w.owner.Signer()}}
+	anyone := w.client.OwnedAccount(nil, account.AtAddress(w.owner.Address()), account.ActiveModule(module))
+	done(t)(anyone.DisableRouter(t.Context(), account.WithSigner(w.owner.Signer()), account.Sponsored()))
+	require.NotContains(t, w.modules(t), w.client.Contracts().Session.Router)
 }
