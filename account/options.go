@@ -98,9 +98,11 @@ func AsBatch() Option { return func(s *settings) { s.batch = true } }
 // The deployed router has a hole: it lets pass an empty batch under anybody's signature, and the account pays
 // its gas. While it is enabled, anybody can burn all that the account holds of the chain's own currency and
 // as a deposit at the EntryPoint, also when every session is revoked; what arrives later is no safer. Tokens
+// that a token paymaster is still allowed to take ([ApproveUnlimited]) can be spent in the same way, others
 // are not touched. A grant with ForBatches is for accounts whose operations are sponsored: for one that holds
-// either it is refused with an error matching [ErrFundsAtRisk], unless [RouterDespiteFunds] asks for it.
-// [OwnedAccount.DisableRouter] closes the hole, and so does [OwnedAccount.RevokeAll].
+// balance or deposit it is refused with an error matching [ErrFundsAtRisk], unless [RouterDespiteFunds] asks
+// for it; the allowances are for the caller to know. [OwnedAccount.DisableRouter] closes the hole, and so
+// does [OwnedAccount.RevokeAll].
 func ForBatches() Option { return special(forBatches, "a grant") }
 
 // RouterDespiteFunds goes with [ForBatches], or with enabling the batched session router as a module: it is

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -30,13 +31,18 @@ func (w *world) emptyBatch(t *testing.T, key *ecdsa.PrivateKey) *userop.Operatio
 		CallGasLimit: *uint256.NewInt(100_000), VerificationGasLimit: *uint256.NewInt(400_000), PreVerificationGas: *uint256.NewInt(91_000_000),
 		MaxFeePerGas: *uint256.NewInt(100e9), MaxPriorityFeePerGas: *uint256.NewInt(100e9),
 	}
+	w.signEmptyBatch(t, op, key)
+	return op
+}
+
+func (w *world) signEmptyBatch(t *testing.T, op *userop.Operation, key *ecdsa.PrivateKey) {
+	t.Helper()
 	at := w.client.Contracts()
 	hash := op.Hash(at.EntryPoint, w.client.ChainID())
 	sig, err := crypto.Sign(accounts.TextHash(hash[:]), key)
 	require.NoError(t, err)
 	sig[64] += 27
 	op.Signature = contracts.WrapSignature(contracts.BatchSignature(at.Session.Manager, nil, sig), at.Session.Router)
-	return op
 }
 
 // bundle has a bundler of somebody's own include an operation, and keep the fees.
@@ -59,7 +65,7 @@ func TestTheRouterLetsAnybodyBurnTheAccountsFunds(t *testing.T) {
 	state, err := w.user.State(t.Context())
 	require.NoError(t, err)
 	require.True(t, state.RouterEnabled)
-	require.Equal(t, []string{"The batched session router is enabled: whether or not there are sessions, anybody can burn the account's balance and its deposit as gas; " +
+	require.Equal(t, []string{"The batched session router is enabled: whether or not there are sessions, anybody can burn the account's balance and its deposit as gas, and tokens that a token paymaster may take; " +
 		"it holds 10000000000000000000 wei, and 0 wei at the EntryPoint. DisableRouter ends it, and so does RevokeAll."}, state.Warnings())
 
 	tx, err := w.owner.RevokeAll(t.Context(), sess, account.KeepRouter(), account.Sponsored())
@@ -308,7 +314,7 @@ func ExampleOwnedAccount_DisableRouter() {
 	state, err = w.owner.State(w.ctx)
 	fmt.Println("enabled:", state.RouterEnabled, err)
 	// Output:
-	// The batched session router is enabled: whether or not there are sessions, anybody can burn the account's balance and its deposit as gas; it holds neither now, and what arrives can be burnt. DisableRouter ends it, and so does RevokeAll.
+	// The batched session router is enabled: whether or not there are sessions, anybody can burn the account's balance and its deposit as gas, and tokens that a token paymaster may take; it holds neither now, and what arrives can be burnt. DisableRouter ends it, and so does RevokeAll.
 	// enabled: false <nil>
 }
 
@@ -370,4 +376,30 @@ func TestTheRouterIsDisabledWhoeverOwnsTheAccount(t *testing.T) {
 	anyone := w.client.OwnedAccount(nil, account.AtAddress(w.owner.Address()), account.ActiveModule(module))
 	done(t)(anyone.DisableRouter(t.Context(), account.WithSigner(w.owner.Signer()), account.Sponsored()))
 	require.NotContains(t, w.modules(t), w.client.Contracts().Session.Router)
+}
+
+// Tokens are taken as well, under an allowance that outlasts the operation it was for.
+func TestTheRouterLetsAnybodySpendWhatATokenPaymasterMayTake(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	thief, err := crypto.GenerateKey()
+	require.NoError(t, err)
+	w.grant(t, []policy.Policy{w.nftPolicy()}, account.ForBatches())
+	token := w.chain.Contracts.Token6
+	w.giveTokens(t, token, 100_000_000)
+	w.pay(t, token, []account.Call{w.mint(t, stranger)}, account.ApproveUnlimited())
+	left := w.balance(t, token, w.owner.Address())
+
+	op := w.emptyBatch(t, thief)
+	op.PreVerificationGas.SetUint64(1_000_000)
+	op.MaxFeePerGas.SetUint64(5e9)
+	op.MaxPriorityFeePerGas.SetUint64(5e9)
+	sponsorship, err := paymaster.New(w.paymaster.URL()).SponsorUserOperation(t.Context(), op, userop.SponsorRequest{
+		EntryPoint: w.client.Contracts().EntryPoint, ChainID: w.client.ChainID(), FeeToken: &token,
+	})
+	require.NoError(t, err)
+	op.PaymasterAndData = sponsorship.PaymasterAndData
+	w.signEmptyBatch(t, op, thief)
+	require.NoError(t, w.bundle(t, op))
+	require.Less(t, w.balance(t, token, w.owner.Address()), left)
 }

@@ -29,7 +29,8 @@ type State struct {
 	Owners []Ownership
 	// RouterEnabled reports whether a batched session router is among them: the client's, or one of those on
 	// public chains. While it is, anybody can burn Balance and Deposit, and what arrives later, as gas of
-	// empty batches: see [ForBatches]. What to do about it is in Warnings.
+	// empty batches, and spend the tokens that a token paymaster may take: see [ForBatches]. What to do about
+	// it is in Warnings.
 	RouterEnabled bool
 	// SessionRoot is the Merkle root of the account's sessions, zero for none.
 	SessionRoot common.Hash
@@ -51,7 +52,7 @@ func (s *State) Warnings() []string {
 	if !s.Balance.IsZero() || !s.Deposit.IsZero() {
 		held = fmt.Sprintf("it holds %s wei, and %s wei at the EntryPoint", s.Balance.Dec(), s.Deposit.Dec())
 	}
-	warnings := []string{"The batched session router is enabled: whether or not there are sessions, anybody can burn the account's balance and its deposit as gas; " + held + ". DisableRouter ends it, and so does RevokeAll."}
+	warnings := []string{"The batched session router is enabled: whether or not there are sessions, anybody can burn the account's balance and its deposit as gas, and tokens that a token paymaster may take; " + held + ". DisableRouter ends it, and so does RevokeAll."}
 	if older := contracts.Deployed().OlderRouter; s.Enabled(older) {
 		warnings = append(warnings, "The older batched session router "+older.Hex()+" is enabled: it asks whatever session key manager a signature names, and anybody can act for the account through it, its tokens included. DisableRouter ends it, and so does RevokeAll.")
 	}

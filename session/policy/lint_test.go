@@ -219,9 +219,9 @@ func TestLintOfTheAccount(t *testing.T) {
 		some   = "the account's balance and deposit"
 		five   = "the account's balance and deposit of 5 wei"
 		gas    = "account: warning: no module looks at fees or gas: each key can spend %s as gas of operations that the account pays for, whatever its value limit says (spends-gas)"
-		router = "account: %s: it listens to the batched session router, which takes an empty batch under any signature: anybody can spend %s as gas, with no session at all; disable the router, or keep neither balance nor deposit there (open-router)"
+		router = "account: %s: it listens to the batched session router, which takes an empty batch under any signature: anybody can spend %s as gas, and tokens that a token paymaster may take, with no session at all; disable the router, or keep neither balance nor deposit there (open-router)"
 		spends = "; and spend %s as gas, which no module looks at"
-		opens  = "; through the batched session router anybody can spend %s as gas"
+		opens  = "; through the batched session router anybody can spend %s as gas, and tokens that a token paymaster may take"
 	)
 	for name, tt := range map[string]struct {
 		config   policy.LintConfig
