@@ -155,8 +155,10 @@ func (a *Account) decodeModules(ctx context.Context, r contracts.ReadResult, pag
 // the account has to register at first wants [OwnedAccount.SetupAndEnableModule].
 //
 // Before anything is signed it is refused to enable a module twice, one without code on this chain, an
-// ownership module at which nobody or someone else owns the account, and the batched session router on an
-// account that holds what anybody could burn then; see [ForBatches].
+// ownership module at which nobody or someone else owns the account, the batched session router on an account
+// that holds what anybody could burn then (see [ForBatches]), and the older of the two routers on public
+// chains, through which anybody could act for the account. Calls of the account to itself that
+// [OwnedAccount.Send] is given are the caller's own: nothing judges them.
 func (o *OwnedAccount) EnableModule(ctx context.Context, module common.Address, opts ...Option) (*userop.Pending, error) {
 	s, err := newSettings(opts, routerDespiteFunds)
 	if err != nil {

@@ -153,8 +153,9 @@ func ownerSignature(ctx context.Context, owner Owner, message []byte) ([]byte, e
 // ECDSA and multichain, at which it is the owner's, so that none is left behind. The address stays: the new
 // owner finds the account with [AtAddress], and this handle can do nothing more for it.
 //
-// Sessions outlive the transfer; revoke those that should not, before it. The zero address, the owner itself,
-// the account, and addresses with code are refused before anything is signed.
+// Sessions outlive the transfer, and so does the batched session router; revoke those that should not, before
+// it ([OwnedAccount.RevokeAll] disables the router as well). The zero address, the owner itself, the account,
+// and addresses with code are refused before anything is signed.
 func (o *OwnedAccount) TransferOwnership(ctx context.Context, to common.Address, opts ...Option) (*userop.Pending, error) {
 	calls, err := o.planTransfer(ctx, to)
 	if err != nil {

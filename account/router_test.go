@@ -274,11 +274,11 @@ func TestABatchNeedsManagerAndRouter(t *testing.T) {
 	manager, router := "session key manager "+at.Session.Manager.Hex(), "batched session router "+at.Session.Router.Hex()
 	on := " on account " + w.owner.Address().Hex() + "; its owner enables what is missing with a grant"
 	done(t)(w.owner.DisableModule(t.Context(), at.Session.Manager, account.Sponsored()))
-	missing(manager + on)
+	missing(manager + on + ", or with EnableModule")
 	done(t)(w.owner.DisableRouter(t.Context(), account.Sponsored()))
-	missing(manager + " and " + router + on + " with ForBatches")
+	missing(manager + " and " + router + on + " with ForBatches, or with EnableModule")
 	done(t)(w.owner.EnableModule(t.Context(), at.Session.Manager, account.Sponsored()))
-	missing(router + on + " with ForBatches")
+	missing(router + on + " with ForBatches, or with EnableModule")
 }
 
 func ExampleOwnedAccount_DisableRouter() {
