@@ -129,12 +129,16 @@ func (o *OwnedAccount) revoke(ctx context.Context, sess *session.Sessions, ids [
 // further: what is to be done about those that still stand on chain, or will by a change that waits for it.
 func standing(sess *session.Sessions, ids []string, err error) error {
 	const stopped = "the sessions are stopped here and never sign again, but still stand on chain until the owner's revocation lands"
+	again := "Revoke again"
+	if len(ids) == 0 {
+		again = "RevokeAll again" // which disables the router, too
+	}
 	if sess.Pending() != nil {
-		return fmt.Errorf("%w; %s: once the change that waits for the chain is settled, call Revoke again for those that do", err, stopped)
+		return fmt.Errorf("%w; %s: once the change that waits for the chain is settled, call %s for those that do", err, stopped, again)
 	}
 	for _, leaf := range sess.Leaves() {
 		if leaf.InTree && (len(ids) == 0 || slices.Contains(ids, leaf.ID)) {
-			return fmt.Errorf("%w; %s: call Revoke again", err, stopped)
+			return fmt.Errorf("%w; %s: call %s", err, stopped, again)
 		}
 	}
 	return err

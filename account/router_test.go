@@ -403,3 +403,20 @@ func TestTheRouterLetsAnybodySpendWhatATokenPaymasterMayTake(t *testing.T) {
 	require.NoError(t, w.bundle(t, op))
 	require.Less(t, w.balance(t, token, w.owner.Address()), left)
 }
+
+// A RevokeAll that got no further than the store is to be called again as what it is, or the router stays.
+func TestARevokeAllThatFailsSaysWhatDisablesTheRouter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	sess := w.grant(t, []policy.Policy{w.nftPolicy()}, account.ForBatches())
+	config := w.config
+	config.Bundler = deadBundler{}
+	client, err := account.NewClient(config)
+	require.NoError(t, err)
+	_, err = client.OwnedAccount(w.owner.Owner()).RevokeAll(t.Context(), sess, account.Sponsored())
+	require.ErrorContains(t, err, "until the owner's revocation lands: call RevokeAll again")
+	tx, err := w.owner.RevokeAll(t.Context(), sess, account.Sponsored())
+	require.NoError(t, err)
+	require.NoError(t, activate(t.Context(), sess.On(w.client), tx))
+	require.NotContains(t, w.modules(t), w.client.Contracts().Session.Router)
+}
