@@ -63,8 +63,14 @@ func (o *OwnedAccount) planSetup(ctx context.Context, setupContract common.Addre
 	if err != nil {
 		return Call{}, err
 	}
-	made, err := contracts.DecodeAddress(results[0].Data)
-	if err == nil && results[0].OK && made != setupContract { // whatever was set up, that one is enabled
+	answer := results[0].Data
+	if !results[0].OK && g.owner(setupContract).HasCode { // it may be for accounts only, or for this one
+		if answer, err = o.setUpAs(ctx, setupContract, setupData); err != nil {
+			return Call{}, err
+		}
+	}
+	made, err := contracts.DecodeAddress(answer)
+	if err == nil && made != setupContract { // whatever was set up, that one is enabled
 		if _, err := o.planEnable(ctx, made, s); err != nil {
 			return Call{}, fmt.Errorf("module %s: %w", made, err)
 		}
@@ -72,6 +78,20 @@ func (o *OwnedAccount) planSetup(ctx context.Context, setupContract common.Addre
 		return Call{}, err
 	}
 	return o.selfCall(contracts.SetupAndEnableModule(setupContract, setupData)), nil
+}
+
+// setUpAs is what the setup answers the account itself, nothing where it reverts.
+func (o *OwnedAccount) setUpAs(ctx context.Context, setupContract common.Address, setupData []byte) ([]byte, error) {
+	msg := callMsg(setupContract, setupData)
+	msg.From = o.address
+	answer, err := o.client.chain.CallContract(ctx, msg, nil)
+	if err == nil {
+		return answer, nil
+	}
+	if _, reverted := revertOf(err); reverted {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("try its setup as account %s: %w", o.address, withoutURL(err))
 }
 
 // planSessionModules returns the calls that enable what a grant needs and is not enabled yet.

@@ -271,7 +271,8 @@ func ApproveUpTo(limit *uint256.Int, leaf ...session.LeafRef) Option {
 }
 
 // ApproveUnlimited is [ApproveExact] with an allowance that is never used up: the token paymaster can take
-// all that the account has of the token, now and later.
+// all that the account has of the token, now and later, and anybody can have it do so while the batched
+// session router is enabled; see [ForBatches].
 func ApproveUnlimited(leaf ...session.LeafRef) Option {
 	return approve("ApproveUnlimited", new(uint256.Int).SetAllOne(), leaf)
 }
