@@ -78,7 +78,7 @@ func (m *RootMismatch) Error() string {
 		fmt.Fprintf(&b, "the stored leaves hash to %s, the store names %s: the store was changed from outside; restore it from a backup", m.Leaves, m.Stored)
 	}
 	if len(m.Lost) > 0 {
-		fmt.Fprintf(&b, "; sessions that cannot be proven: %s", strings.Join(m.Lost, ", "))
+		fmt.Fprintf(&b, "; sessions that cannot be proven: %s", strings.Join(idTexts(m.Lost), ", "))
 	}
 	return b.String()
 }
