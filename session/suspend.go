@@ -106,5 +106,9 @@ func (s *Sessions) missing(state *State, ids []string) error {
 	case len(state.Leaves) == 0:
 		return fmt.Errorf("%w: cannot suspend %s of %s, which has none", ErrNoLeaf, strings.Join(unknown, ", "), s.ref)
 	}
-	return fmt.Errorf("%w: cannot suspend %s of %s; it has %s", ErrNoLeaf, strings.Join(unknown, ", "), s.ref, strings.Join(has, ", "))
+	others := ""
+	if len(unknown) < len(ids) {
+		others = "; the others are suspended"
+	}
+	return fmt.Errorf("%w: cannot suspend %s of %s; it has %s%s", ErrNoLeaf, strings.Join(unknown, ", "), s.ref, strings.Join(has, ", "), others)
 }

@@ -88,7 +88,7 @@ func TestSuspendSaysWhatItCannot(t *testing.T) {
 	require.ErrorIs(t, sess.Suspend(t.Context()), policy.ErrInvalid)
 	err := sess.Suspend(t.Context(), "a", "x", "y")
 	require.ErrorIs(t, err, session.ErrNoLeaf)
-	require.EqualError(t, err, `no such session leaf: cannot suspend "x", "y" of `+testRef.String()+`; it has "a", "b"`)
+	require.EqualError(t, err, `no such session leaf: cannot suspend "x", "y" of `+testRef.String()+`; it has "a", "b"; the others are suspended`)
 	require.ErrorIs(t, forceSign(sess, "a"), session.ErrRevoked, "the others are suspended all the same")
 	version, err := store.Version(t.Context(), testRef)
 	require.NoError(t, err)
