@@ -5,6 +5,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -45,6 +46,10 @@ func (s *Sessions) checkOperation(op *userop.Operation, hash, root common.Hash) 
 	}
 	sets := false
 	for n, call := range calls {
+		// To a module of its own the account would do what the module says, such as setting a root.
+		if call.To == op.Sender && len(call.Data) > 0 && !contracts.IsModuleChange(call.Data) {
+			return fmt.Errorf("%w: call %d of operation %s calls the account itself with %s, which may set another root; beside a root only modules are enabled and disabled there, send it on its own", policy.ErrInvalid, n, hash, abiword.Describe(call.Data))
+		}
 		if call.To != d.SessionKeyManager || !contracts.IsSetMerkleRoot(call.Data) {
 			continue
 		}
