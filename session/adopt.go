@@ -35,7 +35,8 @@ func (o Option) apply(i *importing) { i.opts = append(i.opts, o) }
 // are pending until the account's root on chain was seen to be the document's: they can be used with a client
 // at once, and [Sessions.Reconcile] makes them active. Of a store that has the same sessions, those that the
 // document has as revoked are suspended. One that has other sessions of the account is an error matching
-// [ErrConflict]; see [Sessions.Adopt].
+// [ErrConflict]; see [Sessions.Adopt]. One with a change that waits for the chain is one matching
+// [ErrPending].
 func Import(ctx context.Context, store Store, d *Document, opts ...ImportOption) (*Sessions, error) {
 	var in importing
 	for _, opt := range opts {
@@ -49,7 +50,10 @@ func Import(ctx context.Context, store Store, d *Document, opts ...ImportOption)
 		return nil, err
 	}
 	state := sess.view.Load().state
-	if len(state.Leaves) > 0 && (state.Root != d.Root || state.Pending != nil) {
+	if err := sess.settled(state); err != nil {
+		return nil, fmt.Errorf("import session document: %w", err)
+	}
+	if len(state.Leaves) > 0 && state.Root != d.Root {
 		return nil, fmt.Errorf("%w: the store has %d other sessions of %s; adopt the document if the chain shows its root", ErrConflict, len(state.Leaves), d.Ref())
 	}
 	// Keys first: a crash in between leaves a key without a leaf, never the other way round.
@@ -220,13 +224,21 @@ func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 		return err
 	}
 	state := s.view.Load().state
-	if state.Pending != nil {
-		return fmt.Errorf("%w: %s has a change that waits for operation %s; call Reconcile first", ErrPending, s.ref, state.Pending.OpHash)
+	if err := s.settled(state); err != nil {
+		return fmt.Errorf("adopt session document: %w", err)
 	}
 	if err := s.apply(ctx, state.Version, d.change(state, StatusActive)); err != nil {
 		return fmt.Errorf("adopt session document: %w", err)
 	}
 	return s.confirm(root)
+}
+
+// settled returns an error matching [ErrPending] if a change waits for the chain: a document is of none.
+func (s *Sessions) settled(state *State) error {
+	if state.Pending == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s has a change that waits for operation %s; call Reconcile first", ErrPending, s.ref, state.Pending.OpHash)
 }
 
 // PlanRestore decides on a root with the leaves that are in force but were left out of the account's tree, as
