@@ -227,6 +227,19 @@ func TestBeginComparesTheOperation(t *testing.T) {
 	require.ErrorContains(t, change.Begin(t.Context(), op, elsewhere), "the operation is not "+elsewhere.Hex()+" but "+hashOf(op).Hex())
 }
 
+// TestBeginKnowsTheContractsOfItsChain has one begin without a chain to ask.
+func TestBeginKnowsTheContractsOfItsChain(t *testing.T) {
+	ref := session.Ref{ChainID: 88888, Account: testRef.Account}
+	sess, err := session.OpenOrNew(t.Context(), memstore.New(), ref)
+	require.NoError(t, err)
+	change, err := sess.PlanGrant(policy.Modules{}, policyOf("a"))
+	require.NoError(t, err)
+	op := carrying(change.Root(), 1)
+	err = change.Begin(t.Context(), op, op.Hash(contracts.Deployed().EntryPoint, ref.ChainID))
+	require.ErrorContains(t, err, "at EntryPoint 0x00000061FEfce24A79343c27127435286BB7A4E1 on chain 88888; for contracts of your own give the sessions their chain, with WithChain or On")
+	require.NoError(t, change.Begin(t.Context(), op, op.Hash(contracts.DeployedOn(ref.ChainID).EntryPoint, ref.ChainID)))
+}
+
 // TestAWindowThatIsOverEndsAChange has the operation's end pass by the time of a block, and not by any clock.
 func TestAWindowThatIsOverEndsAChange(t *testing.T) {
 	const until = 1_700_000_000 // long ago
