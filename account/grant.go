@@ -172,6 +172,9 @@ type rootDecision func(*session.Sessions) (*session.RootChange, error)
 
 // owns returns an error unless the sessions are the account's.
 func (o *OwnedAccount) owns(sess *session.Sessions) error {
+	if sess == nil {
+		return fmt.Errorf("%w: no sessions of %s; open them with session.Open", ErrConfig, o.Ref())
+	}
 	if sess.Ref() != o.Ref() {
 		return fmt.Errorf("%w: sessions of %s are not those of %s", ErrConfig, sess.Ref(), o.Ref())
 	}

@@ -188,6 +188,8 @@ func TestARevocationThatStoppedSomeSaysSo(t *testing.T) {
 	_, err = w.owner.Revoke(t.Context(), sess, "typo", account.Sponsored())
 	require.ErrorIs(t, err, session.ErrNoLeaf)
 	require.NotContains(t, err.Error(), stillStands, "nothing was")
+	_, err = w.owner.Revoke(t.Context(), nil, "first")
+	require.ErrorIs(t, err, account.ErrConfig)
 
 	state, err := w.store.Load(t.Context(), w.user.Ref())
 	require.NoError(t, err)
