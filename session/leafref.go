@@ -155,7 +155,7 @@ func (s *Sessions) choose(allowed [][]*Leaf) ([]LeafRef, error) {
 	for n := range allowed {
 		leaves := ofKey(allowed[n], keys[0])
 		if len(leaves) > 1 {
-			return nil, fmt.Errorf("%w: %v of %s allow call %d; choose one by ID", ErrAmbiguous, leaves, s.ref, n)
+			return nil, fmt.Errorf("%w: %v of %s allow call %d; choose one by ID", ErrAmbiguous, idTexts(leaves), s.ref, n)
 		}
 		refs[n] = s.ByID(leaves[0])
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/session"
@@ -93,6 +94,8 @@ func TestASessionWhoseIDNoOneMayChooseAnyMore(t *testing.T) {
 	require.NoError(t, trySign(t, sess, id))
 	_, err = sess.ByKey(keyAddress(testKey)).Leaf()
 	require.ErrorContains(t, err, "[a b "+quoted+"]")
+	err = sess.Confirm(t.Context(), &ledger{root: common.Hash{1}}, 0)
+	require.ErrorContains(t, err, "sessions that cannot be proven: a, b, "+quoted)
 	document := handOver(t, sess)
 	require.Equal(t, []string{"a", "b", quoted}, []string{document.Leaves[0].ID, document.Leaves[1].ID, document.Leaves[2].ID})
 	require.NoError(t, sess.Adopt(t.Context(), document))
