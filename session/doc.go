@@ -39,4 +39,7 @@
 // chain the leaf still stands ([Leaf.Standing]): whoever has the key elsewhere can use it until the owner's
 // revocation lands. An account.OwnedAccount's Revoke does both, the tombstone first; where it gets no
 // further, [Query].Standing finds what is left to revoke.
+//
+// A backup has no tombstone that is younger. Restore one while no program runs on the store, which tells
+// versions apart by their number alone, and suspend again what was stopped since.
 package session
