@@ -113,7 +113,11 @@ func (o *OwnedAccount) revoke(ctx context.Context, sess *session.Sessions, ids [
 	}
 	s, err := newSettings(opts, append(takes, replaceRoot)...)
 	if stopErr := stop(); stopErr != nil { // also with options that are wrong
-		return nil, errors.Join(stopErr, err)
+		err = errors.Join(stopErr, err)
+		if errors.Is(stopErr, session.ErrNoLeaf) && slices.ContainsFunc(sess.Leaves(), among(ids)) {
+			err = standing(sess, ids, err) // the others were stopped
+		}
+		return nil, err
 	}
 	var tx *userop.Pending
 	if err == nil {
@@ -133,15 +137,20 @@ func standing(sess *session.Sessions, ids []string, err error) error {
 	if len(ids) == 0 {
 		again = "RevokeAll again" // which disables the router, too
 	}
-	if sess.Pending() != nil {
+	leaves := slices.DeleteFunc(sess.Leaves(), func(leaf session.Leaf) bool { return !among(ids)(leaf) })
+	switch {
+	case sess.Pending() != nil:
 		return fmt.Errorf("%w; %s: once the change that waits for the chain is settled, call %s for those that do", err, stopped, again)
+	case len(leaves) == 0 && len(ids) > 0: // the store has them, and could not be read again
+	case !slices.ContainsFunc(leaves, func(leaf session.Leaf) bool { return leaf.InTree }):
+		return err
 	}
-	for _, leaf := range sess.Leaves() {
-		if leaf.InTree && (len(ids) == 0 || slices.Contains(ids, leaf.ID)) {
-			return fmt.Errorf("%w; %s: call %s", err, stopped, again)
-		}
-	}
-	return err
+	return fmt.Errorf("%w; %s: call %s", err, stopped, again)
+}
+
+// among reports which leaves have one of those IDs; all do for none.
+func among(ids []string) func(session.Leaf) bool {
+	return func(leaf session.Leaf) bool { return len(ids) == 0 || slices.Contains(ids, leaf.ID) }
 }
 
 // Restore puts sessions back that another backend's root left out, after [session.Sessions.Adopt] of its
@@ -167,6 +176,9 @@ type rootDecision func(*session.Sessions) (*session.RootChange, error)
 
 // owns returns an error unless the sessions are the account's.
 func (o *OwnedAccount) owns(sess *session.Sessions) error {
+	if sess == nil {
+		return fmt.Errorf("%w: no sessions of %s; open them with session.Open", ErrConfig, o.Ref())
+	}
 	if sess.Ref() != o.Ref() {
 		return fmt.Errorf("%w: sessions of %s are not those of %s", ErrConfig, sess.Ref(), o.Ref())
 	}

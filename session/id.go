@@ -10,12 +10,14 @@ import (
 	"github.com/go-sesame/sesame/session/policy"
 )
 
+var errNoID = fmt.Errorf("%w: leaf without an ID", policy.ErrInvalid)
+
 // checkID returns an error matching [policy.ErrInvalid] unless the ID of a leaf is one line of text: it is in
 // errors and logs.
 func checkID(id string) error {
 	switch {
 	case id == "":
-		return fmt.Errorf("%w: leaf without an ID", policy.ErrInvalid)
+		return errNoID
 	case !isLine(id):
 		return fmt.Errorf("%w: session ID %+q is not one line of text; leave control characters out", policy.ErrInvalid, id)
 	}
@@ -36,4 +38,13 @@ func idText(id string) string {
 		return id
 	}
 	return strconv.QuoteToASCII(id)
+}
+
+// idTexts is [idText] of each.
+func idTexts(ids []string) []string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = idText(id)
+	}
+	return texts
 }

@@ -110,12 +110,21 @@ func (l *Leaf) checkEnd(now time.Time) error {
 	return nil
 }
 
-// Validate returns an error if the leaf cannot stand in a tree or a store.
+// Validate returns an error if the leaf cannot be a new one in a tree or a store: its ID is one line of text,
+// and the rest is as [Leaf.ValidateStored] has it.
 func (l *Leaf) Validate() error {
 	if err := checkID(l.ID); err != nil {
 		return err
 	}
+	return l.ValidateStored()
+}
+
+// ValidateStored returns an error if the leaf cannot stand in a tree or a store that has it already. Its ID
+// may be any but none: what an ID may not be any more must not keep the leaf from being revoked.
+func (l *Leaf) ValidateStored() error {
 	switch {
+	case l.ID == "":
+		return errNoID
 	case l.ValidUntil > policy.MaxTime || l.ValidAfter > policy.MaxTime:
 		return fmt.Errorf("%w: %s has a time beyond uint48 seconds", policy.ErrInvalid, l.name())
 	case l.Module == (common.Address{}):
@@ -209,7 +218,7 @@ func (l Leaf) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads what MarshalJSON writes. It refuses fields that are unknown, given twice or in other
-// letter case, and leaves that are not valid.
+// letter case, and leaves that cannot stand in a store.
 func (l *Leaf) UnmarshalJSON(text []byte) error {
 	var read leafJSON
 	if err := jsonobject.Strict(text, &read); err != nil {
@@ -221,7 +230,7 @@ func (l *Leaf) UnmarshalJSON(text []byte) error {
 			ValidUntil: read.ValidUntil, ValidAfter: read.ValidAfter, Module: read.Module, Data: read.Data, Function: read.Function,
 		},
 	}
-	if err := leaf.Validate(); err != nil {
+	if err := leaf.ValidateStored(); err != nil {
 		return err
 	}
 	*l = leaf

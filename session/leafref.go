@@ -60,7 +60,7 @@ func (s *Sessions) only(what string, fits func(*Leaf) bool) LeafRef {
 	case 1:
 		return LeafRef{sessions: s, id: found[0]}
 	}
-	return LeafRef{err: fmt.Errorf("%w: %v of %s have %s; choose one by ID", ErrAmbiguous, found, s.ref, what)}
+	return LeafRef{err: fmt.Errorf("%w: %v of %s have %s; choose one by ID", ErrAmbiguous, idTexts(found), s.ref, what)}
 }
 
 // WithCallData adds call-specific data, which the batched session router hands to the leaf's validation
@@ -155,7 +155,7 @@ func (s *Sessions) choose(allowed [][]*Leaf) ([]LeafRef, error) {
 	for n := range allowed {
 		leaves := ofKey(allowed[n], keys[0])
 		if len(leaves) > 1 {
-			return nil, fmt.Errorf("%w: %v of %s allow call %d; choose one by ID", ErrAmbiguous, leaves, s.ref, n)
+			return nil, fmt.Errorf("%w: %v of %s allow call %d; choose one by ID", ErrAmbiguous, idTexts(leaves), s.ref, n)
 		}
 		refs[n] = s.ByID(leaves[0])
 	}

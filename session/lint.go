@@ -21,7 +21,7 @@ func Lint(leaves []Leaf, c policy.LintConfig) []policy.Finding {
 	findings := policy.Lint(c, policies...)
 	for n := range findings {
 		if at := findings[n].Leaf; at != policy.NoLeaf {
-			findings[n].Session = leaves[at].ID
+			findings[n].Session = idText(leaves[at].ID)
 		}
 	}
 	return findings

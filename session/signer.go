@@ -129,7 +129,7 @@ func (l *Leaf) checkKey(m policy.Modules) error {
 // violation says in a [*policy.Violation] whose policy it is.
 func (l *Leaf) violation(err error) error {
 	if v, ok := errors.AsType[*policy.Violation](err); ok {
-		v.Session = l.ID
+		v.Session = idText(l.ID)
 	}
 	return err
 }
