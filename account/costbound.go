@@ -49,15 +49,15 @@ func (c *Client) boundSelfPaid(draft *userop.Draft, s *settings) {
 	if s.fees == (userop.Fees{}) {
 		draft.FeeSource = b
 	}
-	if !b.boundsPreVerification() || c.noL1Fees.Load() {
-		return
-	}
-	if s.nonce == nil && s.lanes == nil {
+	readsL1 := b.boundsPreVerification() && !c.noL1Fees.Load()
+	switch {
+	case !readsL1:
+	case s.nonce == nil && s.lanes == nil:
 		draft.Nonce = b.nonce
-	} else {
+	default:
 		draft.Checks = append(draft.Checks, b.readL1)
 	}
-	if draft.FeeSource == nil { // the base fee is needed for the price of a byte
+	if draft.FeeSource == nil && (readsL1 || b.boundsFees()) { // for the price of a byte on L1, too
 		draft.Checks = append(draft.Checks, func(ctx context.Context) error {
 			b.node, b.nodeErr = c.fees.node(ctx)
 			return nil
@@ -67,12 +67,13 @@ func (c *Client) boundSelfPaid(draft *userop.Draft, s *settings) {
 
 // boundsFees reports whether the fees are bounded here.
 func (b *costBound) boundsFees() bool {
-	return b.settings.fees == (userop.Fees{}) && b.client.caps.MaxFeePerGas == nil
+	return b.settings.callersCosts().fees == (userop.Fees{}) && b.client.caps.MaxFeePerGas == nil
 }
 
 // boundsPreVerification reports whether preVerificationGas is bounded here.
 func (b *costBound) boundsPreVerification() bool {
-	return b.settings.gas.PreVerificationGas.IsZero() && b.client.caps.PreVerificationGas == nil
+	gas := b.settings.callersCosts().gas
+	return gas.PreVerificationGas.IsZero() && b.client.caps.PreVerificationGas == nil
 }
 
 // Fees implements [userop.FeeSource]: the node is asked beside the service.
