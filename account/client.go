@@ -52,8 +52,8 @@ type Config struct {
 	// fees that a bundler or Fees proposes by three times what the node does, preVerificationGas by twice our
 	// own estimate. MaxFeePerGas and PreVerificationGas here replace the one or the other bound, also by a
 	// higher one. MaxCost bounds beside them, and is required where the chain reader proposes no fees.
-	// callGasLimit and verificationGasLimit need no bound: gas that is not used comes back, to the account's
-	// deposit.
+	// callGasLimit and verificationGasLimit have none: gas that is not used comes back, to the account's
+	// deposit, and no service can use it up. A contract that the account calls can; MaxCost bounds that.
 	Caps userop.Caps
 	// Freshness is how long what the chain says of the sessions' root and of enabled modules, and what fees
 	// were proposed, is taken from memory: 2 seconds by default, negative to ask each time.

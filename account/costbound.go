@@ -19,8 +19,8 @@ const (
 	// feeMargin multiplies what the node proposes, which has twice the base fee in it already. Bundlers ask
 	// for 1.1 to 1.5 times the price they see, of a base fee that may have risen by an eighth a block since.
 	feeMargin = 3
-	// feeFloor, in wei, is allowed in any case: where the base fee is next to nothing, a bundler's smallest
-	// tip is a large multiple of it. At this price a million gas costs 0.0001 of the chain's currency.
+	// feeFloor, in wei, is allowed for a tip in any case: where the base fee is next to nothing, a bundler's
+	// smallest tip is a large multiple of it. At this price a million gas costs 0.0001 of the chain's currency.
 	feeFloor = 100_000_000
 	// preVerificationMargin multiplies our estimate: bundlers add up to a half to theirs, and what a byte
 	// costs on L1 rises by an eighth a block there.
@@ -162,20 +162,21 @@ func (b *costBound) checkFees(op *userop.Operation) error {
 		return b.withoutNode()
 	}
 	margins := &b.settings.margins
-	atLeast := func(limit *uint256.Int, margin uint) *uint256.Int {
-		if limit.LtUint64(feeFloor) {
-			limit.SetUint64(feeFloor)
-		}
-		return scaled(limit, 100+uint64(margin), 100)
+	fee := scaled(&b.node.MaxFeePerGas, feeMargin, 1)
+	if smallest, overflow := new(uint256.Int).AddOverflow(&b.node.MaxFeePerGas, uint256.NewInt(feeFloor)); !overflow && fee.Lt(smallest) {
+		fee = smallest // the base fee, and such a tip
 	}
-	fee := atLeast(scaled(&b.node.MaxFeePerGas, feeMargin, 1), margins.MaxFeePerGas)
+	fee = scaled(fee, 100+uint64(margins.MaxFeePerGas), 100)
 	// A node's tip is often next to nothing where bundlers ask for a real one: up to the price of gas, it is
 	// one among other fees.
 	tip := scaled(&b.node.MaxPriorityFeePerGas, feeMargin, 1)
 	if tip.Lt(&b.node.MaxFeePerGas) {
 		tip.Set(&b.node.MaxFeePerGas)
 	}
-	tip = atLeast(tip, margins.MaxPriorityFeePerGas)
+	if tip.LtUint64(feeFloor) {
+		tip.SetUint64(feeFloor)
+	}
+	tip = scaled(tip, 100+uint64(margins.MaxPriorityFeePerGas), 100)
 	for _, field := range []struct {
 		name                string
 		value, node, atMost *uint256.Int
@@ -198,7 +199,7 @@ func (b *costBound) withoutNode() error {
 	case b.client.caps.MaxCost != nil:
 		return nil
 	case errors.Is(b.nodeErr, userop.ErrNoFees):
-		return fmt.Errorf("%w: nothing bounds the fees that the account would pay: %w; name in Config.Caps.MaxCost what one operation may cost, in wei, or read the chain by a client that proposes fees, as *ethclient.Client does", userop.ErrCap, b.nodeErr)
+		return fmt.Errorf("%w: nothing bounds the fees that the account would pay: %w; name in Config.Caps.MaxCost what one operation may cost, in wei, or read the chain by a client that proposes fees, as *ethclient.Client does: a wrapper around one says what it wraps by a method Unwrap() account.Chain", userop.ErrCap, b.nodeErr)
 	}
 	return fmt.Errorf("%w: the node's fees, which bound those that the account would pay, are not known: %w; Config.Caps.MaxCost, in wei, bounds an operation without them", userop.ErrCap, b.nodeErr)
 }
@@ -259,14 +260,20 @@ func (b *costBound) estimatePreVerification(op *userop.Operation) *uint256.Int {
 }
 
 // gasPrice is what the operation pays for gas if it is included now: the base fee and its tip, as far as its
-// maximum goes.
+// maximum goes. Without the base fee a tip says nothing of the price: one of a wei would make it next to
+// nothing, and the gas for L1 any number.
 func (b *costBound) gasPrice(op *userop.Operation) *uint256.Int {
-	price := new(uint256.Int)
-	if b.nodeErr == nil {
-		price.Sub(&b.node.MaxFeePerGas, &b.node.MaxPriorityFeePerGas)
-		price.Rsh(price, 1) // the node proposes twice the base fee, and a tip
+	price, known := new(uint256.Int), b.nodeErr == nil
+	switch node := &b.node; {
+	case !known:
+	case node.MaxFeePerGas.Eq(&node.MaxPriorityFeePerGas): // the node says the sum only
+		price.Set(&node.MaxFeePerGas)
+	default: // it proposes twice the base fee, and a tip
+		price.Rsh(price.Sub(&node.MaxFeePerGas, &node.MaxPriorityFeePerGas), 1)
+		_, overflow := price.AddOverflow(price, &op.MaxPriorityFeePerGas)
+		known = !overflow
 	}
-	if _, overflow := price.AddOverflow(price, &op.MaxPriorityFeePerGas); overflow || price.IsZero() || price.Gt(&op.MaxFeePerGas) {
+	if !known || price.IsZero() || price.Gt(&op.MaxFeePerGas) {
 		return price.Set(&op.MaxFeePerGas)
 	}
 	return price

@@ -1,8 +1,13 @@
 package account_test
 
 import (
+	"context"
+	"math/big"
+	"sync/atomic"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
@@ -81,4 +86,84 @@ func TestNoWayToPayItselfIsLeftUnbounded(t *testing.T) {
 		deposit := w.read(t, w.chain.Contracts.EntryPoint, contracts.BalanceOf(owner.Address()))
 		require.True(t, deposit.IsZero(), name)
 	}
+}
+
+// pricedChain is a chain with other fees than the one within.
+type pricedChain struct {
+	*ethclient.Client
+	base, tip int64
+}
+
+func (c pricedChain) HeaderByNumber(context.Context, *big.Int) (*types.Header, error) {
+	return &types.Header{BaseFee: big.NewInt(c.base)}, nil
+}
+
+func (c pricedChain) SuggestGasTipCap(context.Context) (*big.Int, error) {
+	return big.NewInt(c.tip), nil
+}
+
+// fixedFees is a service that proposes always the same.
+type fixedFees userop.Fees
+
+func (f fixedFees) Fees(context.Context) (userop.Fees, error) { return userop.Fees(f), nil }
+
+func feesOf(most, tip uint64) fixedFees {
+	return fixedFees{MaxFeePerGas: *uint256.NewInt(most), MaxPriorityFeePerGas: *uint256.NewInt(tip)}
+}
+
+// Prices in wei per gas as chains have them, and what bundlers there rightly ask for.
+func TestFeesThatPassOnCheapAndOnDearChains(t *testing.T) {
+	w := newWorld(t)
+	w.fund(t, 1000)
+	calls := []account.Call{w.mint(t, w.owner.Address())}
+	for name, c := range map[string]struct {
+		chain  pricedChain
+		fees   fixedFees
+		passes bool
+	}{
+		"next to no base fee, a tip that is a bundler's smallest": {pricedChain{base: 10_000_000, tip: 1_000_000}, feesOf(121_000_000, 100_000_000), true},
+		"that tip and a little more":                              {pricedChain{base: 10_000_000, tip: 1_000_000}, feesOf(122_000_000, 100_000_001), false},
+		"next to no base fee, a maximum that is no bundler's":     {pricedChain{base: 10_000_000, tip: 1_000_000}, feesOf(200_000_000, 1), false},
+		"a base fee of a few wei":                                 {pricedChain{base: 252, tip: 1_000_000}, feesOf(100_000_000, 100_000_000), true},
+		"a node's tip of nothing":                                 {pricedChain{base: 20_000_000_000}, feesOf(46_000_000_000, 2_000_000_000), true},
+		"a bundler with one fee for both":                         {pricedChain{base: 20_000_000_000, tip: 1_000_000}, feesOf(23_000_000_000, 23_000_000_000), true},
+		"the tips of Polygon":                                     {pricedChain{base: 50_000_000_000, tip: 30_000_000_000}, feesOf(220_000_000_000, 80_000_000_000), true},
+		"no base fee":                                             {pricedChain{tip: 1_000_000_000}, feesOf(1_500_000_000, 1_500_000_000), true},
+		"ten times as much":                                       {pricedChain{base: 20_000_000_000, tip: 1_000_000_000}, feesOf(410_000_000_000, 10_000_000_000), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := w.config
+			c.chain.Client = w.chain.Client()
+			config.Chain, config.Fees = c.chain, c.fees
+			_, err := newClient(t, config).OwnedAccount(w.owner.Owner()).Build(t.Context(), calls)
+			if c.passes {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, userop.ErrCap)
+		})
+	}
+}
+
+// What a chain charges for L1 is wei; the gas that pays for it depends on the price. A tip of a wei is no
+// price.
+func TestAnUnknownPriceOfGasMakesNoRoomForL1(t *testing.T) {
+	w := newWorld(t)
+	w.fund(t, 100)
+	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
+	calls := []account.Call{w.mint(t, w.owner.Address())}
+	charge := uint64(1400) * 16 * 200_000_000_000
+	l1 := l1Chain{Client: w.chain.Client(), reads: new(atomic.Int32), oracle: func(size int) uint64 { return uint64(size) * 16 * 200_000_000_000 }}
+	send := func(pvg func(uint64) uint64, opts ...account.Option) error {
+		config, _ := w.dear(t, dearBundler{gas: pvg})
+		config.Chain = feelessChain{l1}
+		config.Caps.MaxFeePerGas = uint256.NewInt(20e9)
+		_, err := newClient(t, config).OwnedAccount(w.owner.Owner()).Send(t.Context(), calls, opts...)
+		return err
+	}
+	cheap := account.WithFees(userop.Fees{MaxFeePerGas: *uint256.NewInt(20e9), MaxPriorityFeePerGas: *uint256.NewInt(1)})
+	err := send(allOf, cheap)
+	require.ErrorIs(t, err, userop.ErrCap)
+	require.ErrorContains(t, err, "preVerificationGas is 3000000000 gas, our own estimate is ")
+	require.NoError(t, send(func(gas uint64) uint64 { return gas + charge/20e9 }, cheap))
 }

@@ -189,8 +189,8 @@ type TokenFee struct {
 }
 
 // TokenFee returns what the token paymaster took for an operation, as its logs tell or, where it could take
-// its fee only after the calls were undone, the token's; false where it took nothing, or the bundler's receipt
-// does not have those logs.
+// its fee only after the calls were undone, the token's; false where it took nothing, or the bundler's
+// receipt does not have those logs.
 func (c *Client) TokenFee(receipt *userop.Receipt) (TokenFee, bool) {
 	fee, _, taken := c.tokenFee(receipt)
 	return fee, taken

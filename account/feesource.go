@@ -51,7 +51,7 @@ type noFees struct{}
 
 // Fees implements [userop.FeeSource].
 func (noFees) Fees(context.Context) (userop.Fees, error) {
-	return userop.Fees{}, fmt.Errorf("%w: neither the bundler nor the chain reader proposes fees; give them with WithFees", userop.ErrNoFees)
+	return userop.Fees{}, fmt.Errorf("%w: neither the bundler nor the chain reader proposes fees; give them with WithFees, or have a wrapper around one that does say what it wraps, by a method Unwrap() userop.Bundler or Unwrap() account.Chain", userop.ErrNoFees)
 }
 
 // Fees implements [userop.FeeSource].

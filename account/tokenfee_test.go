@@ -78,3 +78,28 @@ func TestAFeeAfterCallsThatTouchTheTokens(t *testing.T) {
 		})
 	}
 }
+
+func TestMaxFeeIsHeldAgainstAllThatIsCharged(t *testing.T) {
+	w := newWorld(t)
+	token := w.chain.Contracts.Token6
+	w.giveTokens(t, token, 1_000_000_000)
+	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
+	calls := []account.Call{w.mint(t, w.user.Address())}
+	fees := account.WithFees(userop.Fees{MaxFeePerGas: *uint256.NewInt(5e9), MaxPriorityFeePerGas: *uint256.NewInt(5e9)})
+	q := quote(t, w.owner, token, calls, account.ApproveUnlimited(), fees, enough)
+	op, err := w.owner.Build(t.Context(), calls, account.PayWith(q), account.ApproveUnlimited(), fees, enough)
+	require.NoError(t, err)
+	terms, err := contracts.DecodeTokenPaymasterData(op.PaymasterAndData)
+	require.NoError(t, err)
+	gas := new(uint256.Int).Add(&op.CallGasLimit, &op.VerificationGasLimit)
+	gas.Add(gas, &op.PreVerificationGas).AddUint64(gas, 45_000) // the paymaster's own, for what nobody counts
+	fee, err := terms.Fee(gas.Mul(gas, &op.MaxFeePerGas))
+	require.NoError(t, err)
+
+	q.MaxFee.SubUint64(&fee, 1)
+	_, err = w.owner.Send(t.Context(), calls, account.PayWith(q), account.ApproveUnlimited(), fees, enough)
+	require.ErrorIs(t, err, account.ErrNotAsQuoted)
+	require.ErrorContains(t, err, "the paymaster takes up to "+fee.Dec()+" of token")
+	q.MaxFee = fee
+	done(t)(w.owner.Send(t.Context(), calls, account.PayWith(q), account.ApproveUnlimited(), fees, enough))
+}
