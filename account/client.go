@@ -49,9 +49,11 @@ type Config struct {
 	// Caps refuse operations that would cost more; [WithCaps] tightens them for one operation.
 	//
 	// What an account pays itself is bounded without them, so that no service can have it pay any price: the
-	// fees that a bundler or Fees proposes by three times what the node does, preVerificationGas by twice our
-	// own estimate. MaxFeePerGas and PreVerificationGas here replace the one or the other bound, also by a
-	// higher one. MaxCost bounds beside them, and is required where the chain reader proposes no fees.
+	// fees that a bundler or Fees proposes by three times what the node does, or a tip of 0.1 gwei above it,
+	// preVerificationGas by twice our own estimate. MaxFeePerGas and PreVerificationGas here replace the one
+	// or the other bound, also by a higher one. MaxCost bounds beside them. It is required where the chain
+	// reader proposes no fees, and bounds preVerificationGas alone where a chain that charges for data on L1
+	// does not tell how much.
 	// callGasLimit and verificationGasLimit have none: gas that is not used comes back, to the account's
 	// deposit, and no service can use it up. A contract that the account calls can; MaxCost bounds that.
 	Caps userop.Caps

@@ -149,11 +149,18 @@ func (b *costBound) check(op *userop.Operation) error {
 	}
 	estimate := b.estimatePreVerification(op)
 	limit := scaled(scaled(estimate, preVerificationMargin, 1), 100+uint64(b.settings.margins.PreVerificationGas), 100)
-	if op.PreVerificationGas.Gt(limit) {
-		return fmt.Errorf("%w: preVerificationGas is %s gas, our own estimate is %s and %s the most that is let pass of a service's; if the bundler is right, allow it by Config.Caps.PreVerificationGas, or give it with WithGas",
-			userop.ErrCap, op.PreVerificationGas.Dec(), estimate.Dec(), limit.Dec())
+	if !op.PreVerificationGas.Gt(limit) {
+		return nil
 	}
-	return nil
+	reason, wayOut := "", "if the bundler is right, as where data on L1 is charged for by other rules than those of the OP stack and of Arbitrum, allow it by Config.Caps.PreVerificationGas, or give it with WithGas"
+	if b.l1.untold {
+		if b.client.caps.MaxCost != nil {
+			return nil // the estimate is not known, and the whole is bounded
+		}
+		reason, wayOut = " (the chain's contract did not tell what data costs on L1)", "Config.Caps.MaxCost, in wei, bounds an operation without that; or "+wayOut
+	}
+	return fmt.Errorf("%w: preVerificationGas is %s gas, our own estimate is %s%s and %s the most that is let pass of a service's; %s",
+		userop.ErrCap, op.PreVerificationGas.Dec(), estimate.Dec(), reason, limit.Dec(), wayOut)
 }
 
 // checkFees holds the fees against the node's.

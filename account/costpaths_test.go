@@ -167,3 +167,24 @@ func TestAnUnknownPriceOfGasMakesNoRoomForL1(t *testing.T) {
 	require.ErrorContains(t, err, "preVerificationGas is 3000000000 gas, our own estimate is ")
 	require.NoError(t, send(func(gas uint64) uint64 { return gas + charge/20e9 }, cheap))
 }
+
+func TestAChainThatDoesNotTellItsFeeForL1(t *testing.T) {
+	w := newWorld(t)
+	w.fund(t, 10)
+	calls := []account.Call{w.mint(t, w.owner.Address())}
+	config, _ := w.dear(t, dearBundler{gas: gasTimes(10, 1)})
+	config.Chain = l1Chain{Client: w.chain.Client(), oracle: func(int) uint64 { return 0 }, fails: true, reads: new(atomic.Int32)}
+	_, err := newClient(t, config).OwnedAccount(w.owner.Owner()).Build(t.Context(), calls)
+	require.ErrorIs(t, err, userop.ErrCap)
+	require.ErrorContains(t, err, " (the chain's contract did not tell what data costs on L1) and ")
+	require.ErrorContains(t, err, "; Config.Caps.MaxCost, in wei, bounds an operation without that; or if the bundler is right, ")
+	config.Caps.MaxCost = uint256.NewInt(1e17)
+	_, err = newClient(t, config).OwnedAccount(w.owner.Owner()).Build(t.Context(), calls)
+	require.NoError(t, err)
+	config.Caps.MaxCost = uint256.NewInt(1e12)
+	_, err = newClient(t, config).OwnedAccount(w.owner.Owner()).Build(t.Context(), calls)
+	require.ErrorContains(t, err, "over the cap: the operation may cost ")
+	config.Caps.MaxCost, config.Chain = uint256.NewInt(1e17), w.chain.Client()
+	_, err = newClient(t, config).OwnedAccount(w.owner.Owner()).Build(t.Context(), calls)
+	require.ErrorContains(t, err, "over the cap: preVerificationGas is ", "the estimate is known")
+}
