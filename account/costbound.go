@@ -20,7 +20,7 @@ const (
 	// for 1.1 to 1.5 times the price they see, of a base fee that may have risen by an eighth a block since.
 	feeMargin = 3
 	// feeFloor, in wei, is allowed for a tip in any case: where the base fee is next to nothing, a bundler's
-	// smallest tip is a large multiple of it. At this price a million gas costs 0.0001 of the chain's currency.
+	// smallest tip is a large multiple of it. With it a million gas costs 0.0001 of the chain's currency.
 	feeFloor = 100_000_000
 	// preVerificationMargin multiplies our estimate: bundlers add up to a half to theirs, and what a byte
 	// costs on L1 rises by an eighth a block there.

@@ -188,3 +188,41 @@ func TestAChainThatDoesNotTellItsFeeForL1(t *testing.T) {
 	_, err = newClient(t, config).OwnedAccount(w.owner.Owner()).Build(t.Context(), calls)
 	require.ErrorContains(t, err, "over the cap: preVerificationGas is ", "the estimate is known")
 }
+
+func TestAWrapperThatHidesAnAbilityIsToldHowToShowIt(t *testing.T) {
+	w := newWorld(t)
+	w.fund(t, 1)
+	calls := []account.Call{w.mint(t, w.owner.Address())}
+	send := func(change func(*account.Config), opts ...account.Option) error {
+		config := w.config
+		change(&config)
+		_, err := newClient(t, config).OwnedAccount(w.owner.Owner()).Send(t.Context(), calls, opts...)
+		return err
+	}
+	chain := func(c *account.Config) { c.Chain = feelessChain{c.Chain} }
+	for _, opts := range [][]account.Option{nil, {account.Sponsored()}} { // a bundler that has no fees of its own
+		err := send(chain, opts...)
+		require.ErrorIs(t, err, userop.ErrNoFees)
+		require.ErrorContains(t, err, "neither the bundler nor the chain reader proposes fees; give them with WithFees, or have a wrapper around one that does say what it wraps, by a method Unwrap() userop.Bundler or Unwrap() account.Chain")
+	}
+	err := send(func(c *account.Config) { chain(c); c.Fees = feesOf(2e9, 1e9) })
+	require.ErrorIs(t, err, userop.ErrCap)
+	require.ErrorContains(t, err, "as *ethclient.Client does: a wrapper around one says what it wraps by a method Unwrap() account.Chain")
+	require.NoError(t, send(func(c *account.Config) { chain(c); c.Fees = feesOf(2e9, 1e9) }, account.Sponsored()))
+
+	config := w.config
+	config.Paymaster = struct{ userop.Paymaster }{config.Paymaster}
+	_, err = newClient(t, config).OwnedAccount(w.owner.Owner()).FeeQuotes(t.Context(), calls, nil)
+	require.ErrorContains(t, err, "no paymaster that quotes fees in tokens is configured: struct { userop.Paymaster } does not, and a wrapper")
+	config.Paymaster = openPaymaster{config.Paymaster}
+	_, err = newClient(t, config).OwnedAccount(w.owner.Owner()).FeeQuotes(t.Context(), calls, nil)
+	require.Error(t, err, "what is hidden within stays hidden")
+	config.Paymaster = openPaymaster{w.config.Paymaster}
+	_, err = newClient(t, config).OwnedAccount(w.owner.Owner()).FeeQuotes(t.Context(), calls, nil)
+	require.NoError(t, err)
+}
+
+// openPaymaster says what it wraps.
+type openPaymaster struct{ userop.Paymaster }
+
+func (p openPaymaster) Unwrap() userop.Paymaster { return p.Paymaster }
