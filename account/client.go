@@ -110,7 +110,7 @@ func NewClient(cfg Config) (*Client, error) {
 		chain:        cfg.Chain,
 		contracts:    contracts,
 		bundler:      cfg.Bundler,
-		caps:         cfg.Caps,
+		caps:         cloneCaps(cfg.Caps),
 		fees:         newFeeSource(&cfg),
 		freshness:    cfg.Freshness,
 		paymasters:   slices.Clone(cfg.Paymasters),
@@ -134,6 +134,18 @@ func NewClient(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return c, nil
+}
+
+// cloneCaps are the caps as they are now, whatever becomes of the caller's numbers.
+func cloneCaps(caps userop.Caps) userop.Caps {
+	for _, field := range []**uint256.Int{
+		&caps.MaxFeePerGas, &caps.MaxCost, &caps.CallGasLimit, &caps.VerificationGasLimit, &caps.PreVerificationGas,
+	} {
+		if *field != nil {
+			*field = (*field).Clone()
+		}
+	}
+	return caps
 }
 
 // ChainID returns the chain the client is for.

@@ -226,3 +226,15 @@ func TestAWrapperThatHidesAnAbilityIsToldHowToShowIt(t *testing.T) {
 type openPaymaster struct{ userop.Paymaster }
 
 func (p openPaymaster) Unwrap() userop.Paymaster { return p.Paymaster }
+
+func TestTheClientsCapsAreItsOwn(t *testing.T) {
+	w := newWorld(t)
+	w.fund(t, 1)
+	most, config := uint256.NewInt(1), w.config
+	config.Caps = userop.Caps{MaxFeePerGas: most, MaxCost: most, CallGasLimit: most, VerificationGasLimit: most, PreVerificationGas: most}
+	owner := newClient(t, config).OwnedAccount(w.owner.Owner())
+	most.SetAllOne() // the caller goes on with the number
+	_, err := owner.Build(t.Context(), []account.Call{w.mint(t, w.owner.Address())})
+	require.ErrorIs(t, err, userop.ErrCap)
+	require.ErrorContains(t, err, "the cap is 1")
+}

@@ -127,13 +127,17 @@ func (d tokenDecimals) correct(ctx context.Context, chain Chain, quotes []userop
 	return nil
 }
 
-// setDecimals makes a quote one for that many decimals: the same amount as it is written, rounded up.
+// setDecimals makes a quote one for that many decimals: the same amount as it is written, rounded up. One that
+// was rounded to too few digits is refused: of a token whose unit is dear, one more is a fortune.
 func setDecimals(q *userop.FeeQuote, decimals uint8) error {
 	few, many := min(decimals, q.Decimals), max(decimals, q.Decimals)
 	power := new(uint256.Int).Exp(uint256.NewInt(10), uint256.NewInt(uint64(many-few)))
 	fee, overflow := new(uint256.Int).MulOverflow(&q.MaxFee, power)
 	if decimals < q.Decimals {
 		fee, overflow = dividedUp(&q.MaxFee, power), false
+	}
+	if decimals > q.Decimals && q.MaxFee.LtUint64(leastDigits) {
+		return fmt.Errorf("%w: the quote in token %s is for %d decimals, the token has %d: rounded up to %s units of the former, what is asked for cannot be told; the service has to know the token's decimals", ErrNotAsQuoted, q.Token, q.Decimals, decimals, q.MaxFee.Dec())
 	}
 	if overflow || many > maxDecimals {
 		return fmt.Errorf("%w: the quote in token %s is for %d decimals, the token has %d", ErrNotAsQuoted, q.Token, q.Decimals, decimals)
@@ -142,8 +146,12 @@ func setDecimals(q *userop.FeeQuote, decimals uint8) error {
 	return nil
 }
 
-// maxDecimals is what 256 bits hold.
-const maxDecimals = 77
+const (
+	// maxDecimals is what 256 bits hold.
+	maxDecimals = 77
+	// leastDigits is a fee, in a quote's own units, of which the rounding is a thousandth.
+	leastDigits = 1000
+)
 
 // decodeDecimals reads a token's answer to decimals, which ERC-20 leaves open.
 func decodeDecimals(r *contracts.ReadResult) (decimals uint8, ok bool) {
