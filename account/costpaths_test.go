@@ -238,3 +238,23 @@ func TestTheClientsCapsAreItsOwn(t *testing.T) {
 	require.ErrorIs(t, err, userop.ErrCap)
 	require.ErrorContains(t, err, "the cap is 1")
 }
+
+// A sponsorship that was there in the trial of a withdrawal, and is not when it is sent.
+func TestAWithdrawalThatIsNotSponsoredAfterAllIsBounded(t *testing.T) {
+	w := newWorld(t)
+	w.fund(t, 10)
+	willing := true
+	service := accounttest.NewPaymaster(t, accounttest.PaymasterConfig{Chain: w.chain, Policy: func(*userop.Operation) error {
+		if !willing {
+			return accounttest.ErrUnsponsored
+		}
+		willing = false
+		return nil
+	}})
+	config, sent := w.dear(t, dearBundler{tip: 1000})
+	config.Paymaster = paymaster.New(service.URL())
+	_, err := newClient(t, config).OwnedAccount(w.owner.Owner()).Withdraw(t.Context(), []account.Withdrawal{{To: stranger, All: true}}, account.SponsoredOrSelf())
+	require.ErrorIs(t, err, userop.ErrCap)
+	require.NotContains(t, err.Error(), "estimate the gas to leave behind", "in the trial somebody else paid")
+	require.Zero(t, sent.Load())
+}

@@ -127,8 +127,8 @@ func (d tokenDecimals) correct(ctx context.Context, chain Chain, quotes []userop
 	return nil
 }
 
-// setDecimals makes a quote one for that many decimals: the same amount as it is written, rounded up. One that
-// was rounded to too few digits is refused: of a token whose unit is dear, one more is a fortune.
+// setDecimals makes a quote one for that many decimals: the same amount as it is written, rounded up. One
+// that was rounded to too few digits is refused: of a token whose unit is dear, one more is a fortune.
 func setDecimals(q *userop.FeeQuote, decimals uint8) error {
 	few, many := min(decimals, q.Decimals), max(decimals, q.Decimals)
 	power := new(uint256.Int).Exp(uint256.NewInt(10), uint256.NewInt(uint64(many-few)))
