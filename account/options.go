@@ -42,7 +42,24 @@ type settings struct {
 	margins       userop.Margins
 	caps          *userop.Caps
 	overrides     userop.StateOverride
-	errs          []error
+	// given, where it is set, are the fees and gas limits of the caller: those above are partly what services
+	// proposed, and bounded like that.
+	given *costs
+	errs  []error
+}
+
+// costs are the fees and gas limits that a caller gave.
+type costs struct {
+	fees userop.Fees
+	gas  userop.Gas
+}
+
+// callersCosts are the fees and gas limits that are the caller's own word.
+func (s *settings) callersCosts() costs {
+	if s.given != nil {
+		return *s.given
+	}
+	return costs{fees: s.fees, gas: s.gas}
 }
 
 // WithSession acts with a session leaf: one for a single call, or one for each call of a batch in their

@@ -84,9 +84,9 @@ func (o *OwnedAccount) planWithdrawal(ctx context.Context, withdrawals []Withdra
 		if err := held.setAsidePrefund(estimate); err != nil {
 			return nil, nil, err
 		}
-		bounded := *s
-		bounded.gas, bounded.fees = estimate.Gas, estimate.Fees
-		s = &bounded
+		fixed, given := *s, s.callersCosts()
+		fixed.gas, fixed.fees, fixed.given = estimate.Gas, estimate.Fees, &given
+		s = &fixed
 	}
 	if err := held.fillAmounts(withdrawals, isNative); err != nil {
 		return nil, nil, err
@@ -250,23 +250,24 @@ func (o *OwnedAccount) estimateWithdrawal(ctx context.Context, withdrawals []Wit
 	}
 	calls := o.withdrawalCalls(trial)
 	draft, err := o.draft(calls, s)
-	var estimate *userop.Estimate
+	var op *userop.Operation
 	if err == nil {
-		estimate, err = o.client.sender.Estimate(ctx, *draft)
+		op, err = o.client.sender.BuildUnsigned(ctx, *draft) // an estimate would not be held to any bound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("estimate the gas to leave behind: %w", err)
 	}
+	estimate := op.Estimate()
 	if !s.gas.PreVerificationGas.IsZero() {
 		return estimate, nil
 	}
 	const amountGas = abi.WordSize * (params.TxDataNonZeroGasEIP2028 - params.TxDataZeroGas)
-	op := userop.Operation{
+	fixed := userop.Operation{
 		CallGasLimit:         estimate.Gas.CallGasLimit,
 		VerificationGasLimit: estimate.Gas.VerificationGasLimit,
 		MaxFeePerGas:         estimate.Fees.MaxFeePerGas,
 		MaxPriorityFeePerGas: estimate.Fees.MaxPriorityFeePerGas,
 	}
-	op.PreVerificationGas.AddUint64(&estimate.Gas.PreVerificationGas, uint64(len(calls))*amountGas)
-	return op.Estimate(), nil
+	fixed.PreVerificationGas.AddUint64(&estimate.Gas.PreVerificationGas, uint64(len(calls))*amountGas)
+	return fixed.Estimate(), nil
 }
