@@ -14,14 +14,15 @@ import (
 )
 
 // LintConfig is what the client knows of the account, for session.Lint and for describing its sessions: the
-// contracts that guard it and, from a state that was read, what it holds and which modules it listens to. A
-// nil state is not known.
+// contracts that guard it, whether it pays its gas itself, as it does where the client has no paymaster, and
+// from a state that was read, what it holds and which modules it listens to. A nil state is not known.
 func (a *Account) LintConfig(state *State) policy.LintConfig {
 	c := &a.client.contracts
 	config := policy.LintConfig{
 		Modules:        c.Session,
 		Account:        a.address,
 		Guards:         []common.Address{c.EntryPoint, c.ECDSA, c.Multichain},
+		SelfPaid:       a.client.selfPaid,
 		TokenPaymaster: c.TokenPaymaster,
 	}
 	if state != nil {

@@ -194,6 +194,23 @@ func TestSessionsOfAnAccountThatHoldsMoney(t *testing.T) {
 	require.Equal(t, policy.SeverityDanger, findings[0].Severity)
 }
 
+// Where there is no paymaster the account pays, whatever it holds now.
+func TestSessionsOfAnAccountThatPaysItself(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.activeLeaf(t, "mint", w.nftPolicy())
+	require.NotContains(t, leaf.DescribeWith(w.user.LintConfig(nil)), "gas")
+	config := w.config
+	config.Paymaster = nil
+	client, err := account.NewClient(config)
+	require.NoError(t, err)
+	known := client.Account(w.user.Address()).LintConfig(nil)
+	require.Contains(t, leaf.DescribeWith(known), "; and spend the account's balance and deposit as gas, which no module looks at")
+	findings := session.Lint([]session.Leaf{leaf}, known)
+	require.Len(t, findings, 1)
+	require.Equal(t, policy.FindingGas, findings[0].Code)
+	require.Equal(t, policy.SeverityWarning, findings[0].Severity)
+}
+
 func ExampleAllowDanger() {
 	w := exampleWorld()
 	defer w.close()
