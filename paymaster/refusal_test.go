@@ -91,6 +91,13 @@ func TestKindsOfRefusals(t *testing.T) {
 		{-32000, "Insufficient USDC balance of the sender", paymaster.ErrBalance},
 		{-32000, "token allowance too low", paymaster.ErrBalance},
 
+		{-32000, "insufficient funds in paymaster account", paymaster.ErrGasTank},
+		{-32000, "Sponsor wallet balance is too low", paymaster.ErrGasTank},
+		{-32000, "paymaster is out of funds", paymaster.ErrGasTank},
+		{-32000, "verifying paymaster does not have enough deposit", paymaster.ErrGasTank},
+		{-32000, "the paymaster doesn't have enough funds", paymaster.ErrGasTank},
+		{-32000, "Webhook denied the user operation", paymaster.ErrPolicy},
+		{-32000, "the webhook could not be reached", nil},
 		{-32005, "policy rate: no more", nil},
 		{-32000, "Rate limit exceeded for this policy", nil},
 		{-32000, "monthly request limit reached", nil},
