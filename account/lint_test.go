@@ -194,6 +194,25 @@ func TestSessionsOfAnAccountThatHoldsMoney(t *testing.T) {
 	require.Equal(t, policy.SeverityDanger, findings[0].Severity)
 }
 
+// What the chain says of the contracts that sessions may call is found in them, also after a grant that it was
+// not reason enough to refuse.
+func TestLintOfAnAccount(t *testing.T) {
+	w := newWorld(t)
+	for _, deployed := range []bool{false, true} {
+		if deployed {
+			w.grant(t, []policy.Policy{w.nftPolicy()})
+			w.fund(t, 2)
+		}
+		leaves := []session.Leaf{w.activeLeaf(t, "mint", w.nftPolicy()), w.activeLeaf(t, "nothing", w.allow(stranger, "harmless()"))}
+		client, chain := w.counted(t)
+		findings, err := client.Account(w.user.Address()).Lint(t.Context(), leaves)
+		require.NoError(t, err)
+		require.Equal(t, int32(1), chain.calls.Load())
+		require.Equal(t, "nothing: warning: there is no contract at "+stranger.Hex()+" on this chain: a call succeeds and does nothing, until somebody deploys one there (no-code)", findings[0].String())
+		require.Equal(t, deployed, len(findings) == 2 && findings[1].Code == policy.FindingGas, "%v", findings)
+	}
+}
+
 // Where there is no paymaster the account pays, whatever it holds now.
 func TestSessionsOfAnAccountThatPaysItself(t *testing.T) {
 	w := newWorld(t)
