@@ -60,8 +60,8 @@ func TestOpenAgainChangesNothing(t *testing.T) {
 	require.Equal(t, want, have)
 }
 
-// TestFirstSchema opens stores in two schemas that search_path names one after the other: the tables are those
-// of the first, whatever the second has.
+// TestFirstSchema opens stores in two schemas that search_path names: the tables are those of the first,
+// whatever the second has.
 func TestFirstSchema(t *testing.T) {
 	url := server.URL(t)
 	theirs := stored(t, url)
