@@ -194,8 +194,8 @@ func TestSessionsOfAnAccountThatHoldsMoney(t *testing.T) {
 	require.Equal(t, policy.SeverityDanger, findings[0].Severity)
 }
 
-// What the chain says of the contracts that sessions may call is found outside of a grant, too, which it is no
-// reason to refuse.
+// What the chain says of the contracts that sessions may call is found outside of a grant, too, which it is
+// no reason to refuse.
 func TestLintOfAnAccount(t *testing.T) {
 	w := newWorld(t)
 	for _, deployed := range []bool{false, true} {
