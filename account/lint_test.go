@@ -251,3 +251,17 @@ func ExampleAllowDanger() {
 	// grant a session: refused as a danger: withdraw: it may call 0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789, which guards the account (calls-guard); nothing was signed, and AllowDanger with the codes grants it all the same
 	// <nil>
 }
+
+// The modules that an owner's handle signs through are guards, also before the account listens to them.
+func TestModulesOfTheOwnerAreGuards(t *testing.T) {
+	w := newWorld(t)
+	own := w.client.ECDSAModule(account.KeyOwner(w.ownerKey))
+	own.Address = w.chain.Contracts.Target
+	for _, option := range []account.OwnedOption{account.DefaultModule(own), account.ActiveModule(own)} {
+		owner := w.client.OwnedAccount(account.KeyOwner(w.ownerKey), option)
+		_, _, err := owner.Grant(t.Context(), w.store, []policy.Policy{w.allow(own.Address, "store(uint256 number)")}, account.Sponsored())
+		var danger *policy.DangerError
+		require.ErrorAs(t, err, &danger)
+		require.Equal(t, policy.FindingGuard, danger.Findings[0].Code)
+	}
+}
