@@ -183,3 +183,12 @@ func TestRefusalText(t *testing.T) {
 		"paymaster: pm_getPaymasterData: Policy max count exceeded. (code -32602): raise the limit for all accounts at the service, wait for its next period, or have the account pay")
 	require.NotErrorIs(t, &paymaster.Error{Message: "hello"}, nil)
 }
+
+// Nothing is what a service of the standard's methods sponsors when it answers null.
+func TestNullIsNoSponsorship(t *testing.T) {
+	for _, service := range servicesAnswering(t, http.StatusOK, `{"jsonrpc":"2.0","id":1,"result":null}`)[1:] {
+		_, err := service.SponsorUserOperation(t.Context(), &userop.Operation{}, userop.SponsorRequest{})
+		require.ErrorIs(t, err, userop.ErrNotSponsored)
+		require.ErrorContains(t, err, "check that one of the service's policies covers this call")
+	}
+}
