@@ -79,6 +79,7 @@ type Client struct {
 	freshness time.Duration
 
 	paymasters, tokenOracles []common.Address
+	selfPaid                 bool // there is no paymaster
 
 	chainIDChecked atomic.Bool // the node said that it serves the chain
 	noL1Fees       atomic.Bool // the chain has no contract that says what it charges for data on L1
@@ -115,6 +116,7 @@ func NewClient(cfg Config) (*Client, error) {
 		freshness:    cfg.Freshness,
 		paymasters:   slices.Clone(cfg.Paymasters),
 		tokenOracles: slices.Clone(cfg.TokenOracles),
+		selfPaid:     cfg.Paymaster == nil,
 	}
 	c.sender, err = userop.NewSender(userop.SenderConfig{
 		ChainID:             cfg.ChainID,

@@ -45,7 +45,7 @@ func ownershipModule(module common.Address, owner Owner) Module {
 	return Module{
 		Address: module,
 		Setup:   contracts.InitForSmartAccount(owner.Address()),
-		Signer:  ownerSigner{owner: owner, module: module},
+		Signer:  ownerSigner{owner: &owner, module: module},
 	}
 }
 
@@ -53,7 +53,7 @@ func ownershipModule(module common.Address, owner Owner) Module {
 // the account, since no other is enabled by then, and through the active module from then on.
 type handoverSigner struct{ initial, active userop.Signer }
 
-func (s handoverSigner) signer(op *userop.Operation) userop.Signer {
+func (s *handoverSigner) signer(op *userop.Operation) userop.Signer {
 	if len(op.InitCode) > 0 {
 		return s.initial
 	}
@@ -61,12 +61,12 @@ func (s handoverSigner) signer(op *userop.Operation) userop.Signer {
 }
 
 // DummySignature implements [userop.Signer].
-func (s handoverSigner) DummySignature(op *userop.Operation) ([]byte, error) {
+func (s *handoverSigner) DummySignature(op *userop.Operation) ([]byte, error) {
 	return s.signer(op).DummySignature(op)
 }
 
 // Sign implements [userop.Signer].
-func (s handoverSigner) Sign(ctx context.Context, op *userop.Operation, hash common.Hash) ([]byte, error) {
+func (s *handoverSigner) Sign(ctx context.Context, op *userop.Operation, hash common.Hash) ([]byte, error) {
 	return s.signer(op).Sign(ctx, op, hash)
 }
 
@@ -78,7 +78,7 @@ func (m *Module) check(role string) error {
 	case m.Signer == nil:
 		return fmt.Errorf("%w: %s module %s without a signer", ErrConfig, role, m.Address)
 	}
-	if s, ok := ability.Find[ownerSigner](m.Signer); ok && s.owner.Address() == (common.Address{}) {
+	if s, ok := ability.Find[ownerSigner](m.Signer); ok && (*s.owner).Address() == (common.Address{}) {
 		return fmt.Errorf("%w: the owner has no key", ErrNoSigner)
 	}
 	return nil

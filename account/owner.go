@@ -72,11 +72,11 @@ type Keystore interface {
 // KeystoreOwner is an owner whose key lies encrypted in a keystore of go-ethereum. Its account has to be
 // unlocked before it signs; the owner itself knows no passphrase.
 func KeystoreOwner(store Keystore, account accounts.Account) Owner {
-	return keystoreOwner{store: store, account: account}
+	return keystoreOwner{store: &store, account: account}
 }
 
 type keystoreOwner struct {
-	store   Keystore
+	store   *Keystore // which printers do not follow
 	account accounts.Account
 }
 
@@ -88,16 +88,19 @@ func (o keystoreOwner) SignMessage(ctx context.Context, message []byte) ([]byte,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	sig, err := o.store.SignHash(o.account, accounts.TextHash(message))
+	sig, err := (*o.store).SignHash(o.account, accounts.TextHash(message))
 	if err != nil {
 		return nil, fmt.Errorf("keystore account %s: %w", o.account.Address, err)
 	}
 	return sig, nil
 }
 
+// Format writes the owner's address whatever the verb: the keystore is the caller's.
+func (o keystoreOwner) Format(f fmt.State, _ rune) { fmt.Fprint(f, "owner "+o.Address().Hex()) }
+
 // ownerSigner signs as the owner, for the ECDSA or the multichain ownership module. It is a [MessageSigner].
 type ownerSigner struct {
-	owner  Owner
+	owner  *Owner // which printers do not follow, whatever the verb
 	module common.Address
 }
 
@@ -128,7 +131,7 @@ func (s ownerSigner) SignPossibleOperation(ctx context.Context, hash common.Hash
 }
 
 func (s ownerSigner) signMessage(ctx context.Context, message []byte) ([]byte, error) {
-	sig, err := ownerSignature(ctx, s.owner, message)
+	sig, err := ownerSignature(ctx, *s.owner, message)
 	if err != nil {
 		return nil, err
 	}

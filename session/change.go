@@ -23,7 +23,8 @@ type RootChange struct {
 }
 
 // PlanGrant decides on a root with a leaf for each policy added. Leaves that are revoked or expired leave the
-// tree with it. Nothing is stored yet.
+// tree with it. Nothing is stored yet. Policies are taken as they are: [Lint] of [RootChange.Added], with
+// [policy.CheckDanger], refuses what a grant of package account would.
 func (s *Sessions) PlanGrant(m policy.Modules, policies ...policy.Policy) (*RootChange, error) {
 	if len(policies) == 0 {
 		return nil, fmt.Errorf("%w: grant a session without a policy", policy.ErrInvalid)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/merkle"
+	"github.com/go-sesame/sesame/session/internal/line"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
@@ -64,7 +65,7 @@ func (s *Sessions) Export() (*Document, error) {
 	taken := make(map[string]bool)
 	for _, i := range state.treeOrder() {
 		leaf := state.Leaves[i].Clone()
-		leaf.ID = idText(leaf.ID) // that of a leaf from before may be one that no document has
+		leaf.ID = line.Text(leaf.ID) // that of a leaf from before may be one that no document has
 		for taken[leaf.ID] {
 			leaf.ID += "'"
 		}

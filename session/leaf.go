@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/session/internal/line"
 	"github.com/go-sesame/sesame/session/internal/moment"
 	"github.com/go-sesame/sesame/session/policy"
 )
@@ -149,7 +150,7 @@ func (l *Leaf) name() string {
 	if l.ID == "" {
 		return "session leaf of key " + l.Key.Hex()
 	}
-	return "session " + idText(l.ID)
+	return "session " + line.Text(l.ID)
 }
 
 // Status is where a leaf stands in its life.

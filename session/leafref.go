@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/session/internal/line"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -90,7 +91,7 @@ func (r LeafRef) resolve() (*view, int, error) {
 	v := r.sessions.view.Load()
 	i, ok := v.byID[r.id]
 	if !ok {
-		return nil, 0, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, idText(r.id), r.sessions.ref)
+		return nil, 0, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, line.Text(r.id), r.sessions.ref)
 	}
 	return v, i, nil
 }
