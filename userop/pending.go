@@ -165,14 +165,15 @@ func permanent(err error) bool {
 func (w *wait) confirm(ctx context.Context, claim *Receipt) (*Receipt, error) {
 	asking, cancel := context.WithTimeout(ctx, longestPoll)
 	defer cancel()
-	shown, err := w.sender.inBlock(asking, w.hash, claim.BlockNumber)
-	switch {
-	case err == nil && claim.TransactionHash == shown.TransactionHash:
-		return shown.bearOut(claim), nil
-	case err == nil:
-		if shown, err = w.sender.complete(asking, shown); err == nil {
-			return shown, nil
+	shown, err := w.sender.inBlock(asking, w.hash, w.sender.bearingOut(claim))
+	if err == nil && (shown.TransactionHash != claim.TransactionHash || shown.Success != claim.Success) {
+		shown, err = w.sender.inBlock(asking, w.hash, w.sender.wholeBlock(shown.BlockNumber))
+	}
+	if err == nil {
+		if !shown.Success {
+			shown.Reason = claim.Reason // words for a revert that has no data
 		}
+		return shown, nil
 	}
 	if ctx.Err() == nil {
 		w.last = fmt.Errorf("%w: it claims the inclusion in transaction %s of block %d, which the node does not show", ErrUnconfirmed, claim.TransactionHash, claim.BlockNumber)
@@ -218,7 +219,7 @@ func (w *wait) look(ctx context.Context) (*Receipt, error) {
 	defer cancel()
 	receipt, err := w.onChain(asking)
 	if err == nil {
-		receipt, err = w.sender.complete(asking, receipt)
+		receipt, err = w.sender.inBlock(asking, w.hash, w.sender.wholeBlock(receipt.BlockNumber))
 	}
 	if _, ended := errors.AsType[*EndedError](err); err == nil || ended {
 		return receipt, err

@@ -39,8 +39,11 @@ func ownInclusion(refusal error) suspicion {
 	return possible
 }
 
-// inTheWayWords are what bundlers say, without an AA code, of a nonce that is used or in use.
-var inTheWayWords = regexp.MustCompile(`(?i)\bnonce\b|\balready (known|exists?|present|in|used|sent|submitted|imported)\b|\bduplicate|\bunderpriced\b|\breplace`)
+// inTheWayWords are what bundlers, and the contracts' errors that they quote, say without an AA code of a nonce
+// that is used or in use. Names count as words: InvalidAccountNonce, ALREADY_EXISTS.
+var inTheWayWords = regexp.MustCompile(`(?i)nonce|already|duplicate|underpriced|replace|conflict|` +
+	`\b(known|same|another|other|existing|pending) (transaction|user ?op|operation)|` +
+	`\b(operation|user ?op) (is )?(exists|known|in (the )?(mem)?pool)\b`)
 
 func (e *AAError) ownInclusion() suspicion {
 	switch e.Code {
