@@ -7,6 +7,7 @@ import (
 	"net"
 	"regexp"
 	"slices"
+	"time"
 )
 
 // MayBeAccepted reports whether an operation may be included although sending it, or waiting for it, failed
@@ -39,6 +40,15 @@ func mayBeDelivered(err error) bool {
 func temporary(err error) bool {
 	var judged interface{ Temporary() bool }
 	return errors.As(err, &judged) && judged.Temporary()
+}
+
+// retryDelay is how long a service asks to stay away, 0 where it does not say.
+func retryDelay(err error) time.Duration {
+	var judged interface{ RetryDelay() time.Duration }
+	if !errors.As(err, &judged) {
+		return 0
+	}
+	return judged.RetryDelay()
 }
 
 // SafeToRetry reports whether the whole send can be tried again as it was: the operation was surely not
