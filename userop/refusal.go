@@ -86,6 +86,28 @@ func (e *refusedError) MayBeDelivered() bool { return false }
 
 func (e *refusedError) Temporary() bool { return false }
 
+// retriedError is how the last of several tries failed, with what failed first: that tells more often than
+// not why.
+type retriedError struct{ last, first error }
+
+// afterFirst is the failure of several tries, which may have failed alike.
+func afterFirst(first, last error) error {
+	if first == nil || last == nil || first.Error() == last.Error() {
+		return last
+	}
+	return &retriedError{last, first}
+}
+
+func (e *retriedError) Error() string {
+	return fmt.Sprintf("%v (tried again after: %v)", e.last, e.first)
+}
+
+func (e *retriedError) Unwrap() []error { return []error{e.last, e.first} }
+
+func (e *retriedError) MayBeDelivered() bool { return mayBeDelivered(e.last) }
+
+func (e *retriedError) Temporary() bool { return temporary(e.last) }
+
 // heldBackError is an operation that its guard held back.
 type heldBackError struct {
 	err        error

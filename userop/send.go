@@ -24,8 +24,26 @@ func (r *run) send(ctx context.Context) (*Pending, error) {
 		pending.release = r.nonce.Release
 	case !MayBeAccepted(err):
 		r.nonce.Release(errors.Is(err, ErrReplaced))
+	default:
+		r.nonce.Doubt(Doubt{r.op, r.draft.Guard})
 	}
 	return pending, err
+}
+
+// settle sends earlier operations of the account again of which it is open whether they were accepted. One
+// that still is open after that is no reason to hold this one back: its nonce is its own.
+func (r *run) settle(ctx context.Context) {
+	doubts := r.nonce.Doubts()
+	if len(doubts) == 0 {
+		return
+	}
+	ctx, cancel := oneTry(ctx, longestSend)
+	defer cancel()
+	for _, doubt := range doubts {
+		if _, err := r.sender.submit(ctx, doubt.Operation, true, doubt.Guard); err != nil {
+			r.sender.cfg.Logger.DebugContext(ctx, "user operation in doubt sent again", "sender", doubt.Operation.Sender, "error", err)
+		}
+	}
 }
 
 // Resend hands a signed operation to the bundler, again if the way there failed: an operation is signed once,
@@ -72,6 +90,7 @@ func (s *Sender) submit(ctx context.Context, op *Operation, sentBefore bool, gua
 // operation was accepted, which the same bytes tell. mayBeKnown says that an earlier try may have reached the
 // bundler.
 func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash, mayBeKnown bool, guard Guard) error {
+	var first error
 	for try := 1; ; try++ {
 		if guard != nil {
 			if err := guard(ctx, op); err != nil {
@@ -90,7 +109,10 @@ func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash,
 		delivered := mayBeDelivered(err)
 		mayBeKnown = mayBeKnown || delivered
 		if try == sendTries || !delivered && !temporary(err) || pauseAfter(ctx, err, try) != nil {
-			return s.judge(ctx, op, hash, err, mayBeKnown)
+			return afterFirst(first, s.judge(ctx, op, hash, err, mayBeKnown))
+		}
+		if first == nil {
+			first = err
 		}
 		s.cfg.Logger.DebugContext(ctx, "sending user operation again", "sender", op.Sender, "try", try, "error", err)
 	}

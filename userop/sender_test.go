@@ -381,6 +381,8 @@ func TestARefusalAfterALostAnswerMayBeTheOperationsOwnInclusion(t *testing.T) {
 		_, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
 		require.ErrorIs(t, err, errUsedUp)
 		require.ErrorContains(t, err, "an earlier try may have been accepted: its answer got lost")
+		require.ErrorContains(t, err, "(tried again after: 503 service unavailable)", "what failed first is not hidden")
+		require.ErrorIs(t, err, passing{delivered: true})
 		require.True(t, userop.MayBeAccepted(err))
 		require.False(t, userop.SafeToRetry(err))
 		require.Len(t, s.sent, 2)
