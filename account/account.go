@@ -90,6 +90,9 @@ func (a *Account) NonceUsed(ctx context.Context, nonce *uint256.Int) (bool, erro
 // contracts will: the store's newest state, the root on chain, the module, the window, and each call against
 // its policy.
 //
+// While it is open whether an earlier operation of this client was accepted ([userop.MayBeAccepted]), that
+// one is sent again first, the same bytes, and this one takes another lane: the two may land in any order.
+//
 // Errors of the pipeline are a [*userop.Error]; see [userop.MayBeAccepted] before sending again.
 func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {
 	draft, err := a.newDraft(calls, opts)

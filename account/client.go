@@ -79,6 +79,7 @@ type Client struct {
 
 	paymasters, tokenOracles []common.Address
 
+	doubts         doubts
 	chainIDChecked atomic.Bool // the node said that it serves the chain
 	noL1Fees       atomic.Bool // the chain has no contract that says what it charges for data on L1
 	l1             atomic.Pointer[l1Price]

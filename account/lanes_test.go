@@ -493,6 +493,68 @@ func TestALaneInDoubtIsSettledByWhoeverNeedsIt(t *testing.T) {
 	})
 }
 
+// Outside of lanes, too, the nonce of a doubt is not given to another operation.
+func TestADoubtKeepsItsNonce(t *testing.T) {
+	for _, arrives := range []bool{false, true} {
+		for _, chosen := range []bool{false, true} {
+			t.Run(fmt.Sprintf("arrived %t, lane chosen %t", arrives, chosen), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newLaneWorld()
+					user := w.client(t).Account(laneUser)
+					send := func(price uint64, opts ...account.Option) (*userop.Pending, error) {
+						opts = append(noServices(opts...), account.WithSigner(constSigner{}), account.WithFees(userop.Fees{MaxFeePerGas: *uint256.NewInt(price)}))
+						if chosen {
+							opts = append(opts, account.WithLane(uint256.NewInt(5)))
+						}
+						return user.Send(t.Context(), []account.Call{{To: stranger}}, opts...)
+					}
+					w.sendErr, w.again, w.away = errLost, 2, !arrives
+					_, err := send(1)
+					require.True(t, userop.MayBeAccepted(err))
+					var failed *userop.Error
+					require.ErrorAs(t, err, &failed)
+
+					w.sendErr, w.again = errLost, 2 // the doubt stays one
+					second, err := send(2)
+					if w.away = false; chosen {
+						require.ErrorContains(t, err, "belongs to operation "+failed.Hash.Hex()+", which may still be included: wait for that one, choose another lane, or replace it by WithNonce")
+						require.False(t, userop.MayBeAccepted(err))
+						require.True(t, userop.SafeToRetry(err))
+					} else {
+						require.NoError(t, err)
+						require.NotEqual(t, uint256.Int{}, laneOf(second))
+						_, err = send(3) // the first is sent again, and known now
+						require.NoError(t, err)
+					}
+					require.Zero(t, w.nonceErrors)
+					if chosen {
+						_, err = send(3)
+						require.ErrorContains(t, err, "belongs to operation")
+						require.Contains(t, w.pool, failed.Hash, "it was sent again")
+					}
+					w.land()
+					require.Contains(t, w.landed, failed.Hash)
+					last, err := send(4)
+					require.NoError(t, err)
+					require.EqualValues(t, 1, last.Operation().Nonce.Uint64(), "in its lane again")
+				})
+			})
+		}
+	}
+	synctest.Test(t, func(t *testing.T) { // the caller asks for a replacement
+		w := newLaneWorld()
+		user := w.client(t).Account(laneUser)
+		send := func(opts ...account.Option) error {
+			_, err := user.Send(t.Context(), []account.Call{{To: stranger}}, append(noServices(opts...), account.WithSigner(constSigner{}))...)
+			return err
+		}
+		w.sendErr, w.again, w.away = errLost, 2, true
+		require.ErrorIs(t, send(), errLost)
+		require.NoError(t, send(account.WithNonce(new(uint256.Int))))
+		require.Len(t, w.pool, 1)
+	})
+}
+
 func TestARefusedOperationFreesItsLane(t *testing.T) {
 	inLanes(t, account.LanesConfig{Size: 2}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
 		w.sendErr = refusal("AA24 signature error")

@@ -123,9 +123,9 @@ func (s *Sender) included(log *types.Log) (*Receipt, bool) {
 	}, true
 }
 
-// answering keeps the logs that the query asked for, in the order of the chain: what stands between us and the
-// node may leave parts of a query out, and a log that was not asked for must not pass for another operation
-// with the nonce.
+// answering keeps the logs that the query asked for, in the order of the chain: what stands between us and
+// the node may leave parts of a query out, and a log that was not asked for must not pass for another
+// operation with the nonce.
 func answering(query ethereum.FilterQuery, logs []types.Log) []types.Log {
 	logs = slices.DeleteFunc(slices.Clone(logs), func(log types.Log) bool {
 		if log.Removed || log.BlockNumber < query.FromBlock.Uint64() || log.BlockNumber > query.ToBlock.Uint64() ||

@@ -41,8 +41,8 @@ func ExampleSender() {
 	// Output: sent 0xca714676a6b58cf65664bbee54da9d499ca1f49466491a8dfc154339250b1c35
 }
 
-// The answers to a request got lost, each time: the operation may be on its way, so no other one is signed for the same
-// purpose; the same bytes go out again.
+// The answers to a request got lost, each time: the operation may be on its way, so no other one is signed
+// for the same purpose; the same bytes go out again.
 func ExampleMayBeAccepted() {
 	ctx, signed := context.Background(), 0
 	bundler := newServices()

@@ -68,11 +68,11 @@ const (
 // What the bundler says is a claim. Its receipt is compared with the operation and, with a
 // [SenderConfig.Chain], confirmed at the node; what the node shows decides. A receipt that is not borne out
 // is asked for again. A bundler that gave the operation up, or does not know it, does not end the wait: the
-// chain is asked as well, and an operation that it shows will never be included is an [*EndedError]. No answer
-// that cannot be used ends it, and a refusal that will not pass by itself only where it came several times in
-// a row; a bundler that asks to stay away (Retry-After) is left alone so long. Any other end is a
-// [*WaitError], which says what was heard last. Without a deadline in ctx,
-// [SenderConfig].WaitTimeout ends the wait.
+// chain is asked as well, and an operation that it shows will never be included is an [*EndedError]. No
+// answer that cannot be used ends it, and a refusal that will not pass by itself only where it came several
+// times in a row; a bundler that asks to stay away (Retry-After) is left alone so long. Any other end is a
+// [*WaitError], which says what was heard last. Without a deadline in ctx, [SenderConfig].WaitTimeout ends
+// the wait.
 func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc

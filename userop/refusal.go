@@ -39,8 +39,8 @@ func ownInclusion(refusal error) suspicion {
 	return possible
 }
 
-// inTheWayWords are what bundlers, and the contracts' errors that they quote, say without an AA code of a nonce
-// that is used or in use. Names count as words: InvalidAccountNonce, ALREADY_EXISTS.
+// inTheWayWords are what bundlers, and the contracts' errors that they quote, say without an AA code of a
+// nonce that is used or in use. Names count as words: InvalidAccountNonce, ALREADY_EXISTS.
 var inTheWayWords = regexp.MustCompile(`(?i)nonce|already|duplicate|underpriced|replace|conflict|` +
 	`\b(known|same|another|other|existing|pending) (transaction|user ?op|operation)|` +
 	`\b(operation|user ?op) (is )?(exists|known|in (the )?(mem)?pool)\b`)

@@ -33,6 +33,9 @@ type Reservation interface {
 type Doubt struct {
 	Operation *Operation
 	Guard     Guard
+	// Settled, if it is not nil, is told how sending it again ended: nil if it is accepted or on chain,
+	// otherwise an error that [MayBeAccepted] is to be asked about.
+	Settled func(err error)
 }
 
 // readNonce is the nonce of a draft that reserves none.

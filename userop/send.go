@@ -25,7 +25,7 @@ func (r *run) send(ctx context.Context) (*Pending, error) {
 	case !MayBeAccepted(err):
 		r.nonce.Release(errors.Is(err, ErrReplaced))
 	default:
-		r.nonce.Doubt(Doubt{r.op, r.draft.Guard})
+		r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard})
 	}
 	return pending, err
 }
@@ -40,7 +40,11 @@ func (r *run) settle(ctx context.Context) {
 	ctx, cancel := oneTry(ctx, longestSend)
 	defer cancel()
 	for _, doubt := range doubts {
-		if _, err := r.sender.submit(ctx, doubt.Operation, true, doubt.Guard); err != nil {
+		_, err := r.sender.submit(ctx, doubt.Operation, true, doubt.Guard)
+		if doubt.Settled != nil {
+			doubt.Settled(err)
+		}
+		if err != nil {
 			r.sender.cfg.Logger.DebugContext(ctx, "user operation in doubt sent again", "sender", doubt.Operation.Sender, "error", err)
 		}
 	}
