@@ -91,7 +91,7 @@ type reservation struct {
 	committedAt time.Time
 	askedAt     time.Time // when the bundler was last asked about it, or else committedAt
 	ended       bool
-	doubt       *userop.Doubt // sending failed, and may have succeeded all the same
+	doubt       *userop.Doubt // whether the bundler has it is open
 }
 
 // Nonce returns the lane's next nonce; it is read only where it is not known.
@@ -147,7 +147,7 @@ func (r *reservation) Release(used bool) {
 	}
 }
 
-// Doubt notes that it is open whether the operation was accepted: whoever needs a lane next gets another one
+// Doubt notes that it is open whether the bundler has the operation: whoever needs a lane next gets another one
 // in place of its lane, and sends it again.
 func (r *reservation) Doubt(doubt userop.Doubt) {
 	r.pool.mu.Lock()

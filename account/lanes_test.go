@@ -483,6 +483,21 @@ func TestALaneInDoubtIsSettledByWhoeverNeedsIt(t *testing.T) {
 			})
 		})
 	}
+	t.Run("lost from the mempool", func(t *testing.T) {
+		inLanes(t, account.LanesConfig{Size: 1}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
+			w.swallow = true
+			lost := mustSend(t, user, lanes)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			_, err := lost.Wait(ctx)
+			require.True(t, userop.MayBeAccepted(err))
+			start := time.Now()
+			next := mustSend(t, user, lanes)
+			require.Less(t, time.Since(start), time.Second)
+			require.NotEqual(t, laneOf(lost), laneOf(next))
+			require.Contains(t, w.pool, lost.Hash(), "it was sent again")
+		})
+	})
 	t.Run("on chain", func(t *testing.T) {
 		inLanes(t, account.LanesConfig{Size: 1}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
 			lost := w.lose(t, user, lanes, true)

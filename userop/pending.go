@@ -18,14 +18,15 @@ type Pending struct {
 	sender *Sender
 	hash   common.Hash
 	op     *Operation
-	// release ends the reservation of the nonce.
+	// release ends the reservation of the nonce, doubt says that it is open what became of the operation.
 	release func(used bool)
+	doubt   func()
 }
 
 // Watch returns the pending operation of a hash, to wait for one that another process sent. Of a hash alone
 // nothing but its inclusion can be known: see [Sender.WatchOperation].
 func (s *Sender) Watch(hash common.Hash) *Pending {
-	return &Pending{sender: s, hash: hash, release: func(bool) {}}
+	return &Pending{sender: s, hash: hash, release: func(bool) {}, doubt: func() {}}
 }
 
 // WatchOperation is [Sender.Watch] for who has the signed operation: what the bundler says is compared with
@@ -50,6 +51,8 @@ const (
 	// that, but not less than shortestTry.
 	longestPoll = 30 * time.Second
 	shortestTry = time.Second
+	// doubtfulAfter is how long a wait has been in vain for the bundler to have lost the operation, perhaps.
+	doubtfulAfter = 20 * time.Second
 	// A refusal ends a wait once it came so often in a row, over so long: what a gateway says in passing, as
 	// that a key is not valid or that there is nothing at a path, does not.
 	refusalsToEnd   = 5
@@ -95,6 +98,9 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 			return nil, err
 		}
 		if !errors.Is(err, errGoOn) {
+			if time.Since(start) >= doubtfulAfter {
+				p.doubt()
+			}
 			return nil, &WaitError{Hash: p.hash, Waited: time.Since(start), Last: w.last, Chain: w.chainErr, Err: err}
 		}
 	}

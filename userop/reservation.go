@@ -21,7 +21,7 @@ type Reservation interface {
 	// be none. It may come twice, and late.
 	Release(used bool)
 	// Doubt says that sending the committed operation failed in a way that leaves open whether it was
-	// accepted. Its nonce stays its own.
+	// accepted, or that it was waited for long and in vain. Its nonce stays its own.
 	Doubt(doubt Doubt)
 	// Doubts returns earlier operations of the account that are in doubt, each to one caller: it sends them
 	// again, before it makes its own operation.

@@ -22,6 +22,7 @@ func (r *run) send(ctx context.Context) (*Pending, error) {
 	switch {
 	case err == nil:
 		pending.release = r.nonce.Release
+		pending.doubt = func() { r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard}) }
 	case !MayBeAccepted(err):
 		r.nonce.Release(errors.Is(err, ErrReplaced))
 	default:
