@@ -147,8 +147,8 @@ func (r *reservation) Release(used bool) {
 	}
 }
 
-// Doubt notes that it is open whether the bundler has the operation: whoever needs a lane next gets another one
-// in place of its lane, and sends it again.
+// Doubt notes that it is open whether the bundler has the operation: whoever needs a lane next gets another
+// one in place of its lane, and sends it again.
 func (r *reservation) Doubt(doubt userop.Doubt) {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
