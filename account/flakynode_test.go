@@ -112,8 +112,8 @@ func TestANodeThatNeverAnswers(t *testing.T) {
 	})
 }
 
-// odd stands before a bundler: of each method it gives the first answers in its own way, after the bundler has
-// done what was asked, if delivers.
+// odd stands before a bundler: of each method it gives the first answers in its own way, after the bundler
+// has done what was asked, if delivers.
 type odd struct {
 	mu       sync.Mutex
 	left     map[string]int

@@ -50,7 +50,7 @@ const (
 	// connection that died unnoticed, must not take the whole wait. Where little time is left it has half of
 	// that, but not less than shortestTry.
 	longestPoll = 30 * time.Second
-	shortestTry = time.Second
+	shortestTry = 3 * time.Second
 	// doubtfulAfter is how long a wait has been in vain for the bundler to have lost the operation, perhaps.
 	doubtfulAfter = 20 * time.Second
 	// A refusal ends a wait once it came so often in a row, over so long: what a gateway says in passing, as
