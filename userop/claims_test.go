@@ -128,6 +128,28 @@ func TestLogsThatTheBundlerMadeUp(t *testing.T) {
 	}
 }
 
+// noLogs is a node that does not answer for logs.
+type noLogs struct{ *node }
+
+func (noLogs) FilterLogs(context.Context, ethereum.FilterQuery) ([]types.Log, error) {
+	return nil, errNode
+}
+
+func TestANodeThatRefusesLogsConfirmsNothing(t *testing.T) {
+	inTime(t, "wait", func(t *testing.T) {
+		s, n := newServices(), new(node)
+		pending, hash := watched(asking(t, s, noLogs{n}))
+		n.include(hash, 7, true)
+		s.receipts = []any{&userop.Receipt{UserOpHash: hash, Success: true, TransactionHash: n.logs[0].TxHash, BlockNumber: 1}}
+		_, err := pending.Wait(t.Context())
+		require.ErrorIs(t, err, userop.ErrUnconfirmed)
+		require.ErrorIs(t, err, errNode)
+		require.True(t, userop.MayBeAccepted(err))
+		require.ErrorContains(t, err, "of block 1, which cannot be looked up: the node has to answer eth_getLogs for that block")
+		require.ErrorContains(t, err, "(last look at the chain: node says no)")
+	})
+}
+
 // Two operations of one account in a transaction, both of which failed.
 func TestTwoOperationsInATransaction(t *testing.T) {
 	inTime(t, "their reasons", func(t *testing.T) {

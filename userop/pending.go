@@ -218,7 +218,11 @@ func (w *wait) confirm(ctx context.Context, claim *Receipt) (*Receipt, error) {
 		return shown, nil
 	}
 	if ctx.Err() == nil {
-		w.last = fmt.Errorf("%w: it claims the inclusion in transaction %s of block %d, which the node does not show", ErrUnconfirmed, claim.TransactionHash, claim.BlockNumber)
+		why := "which the node does not show"
+		if !errors.Is(err, ErrNotFound) {
+			why = "which cannot be looked up: the node has to answer eth_getLogs for that block"
+		}
+		w.last = fmt.Errorf("%w: it claims the inclusion in transaction %s of block %d, %s", ErrUnconfirmed, claim.TransactionHash, claim.BlockNumber, why)
 		w.note(err)
 	}
 	return nil, errGoOn
