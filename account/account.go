@@ -10,6 +10,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/lanekey"
+	"github.com/go-sesame/sesame/internal/node"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -38,7 +39,11 @@ func (a *Account) Deployed(ctx context.Context) (bool, error) {
 	if _, ok := a.client.deployed.Load(a.address); ok {
 		return true, nil
 	}
-	code, err := a.client.chain.CodeAt(ctx, a.address, nil)
+	var code []byte
+	var err error
+	for t := node.Ask(ctx); t.Next(&err); {
+		code, err = a.client.chain.CodeAt(t.Context, a.address, nil)
+	}
 	if err != nil {
 		return false, fmt.Errorf("code of %s: %w", a.address, withoutURL(err))
 	}
@@ -58,7 +63,11 @@ func (a *Account) Nonce(ctx context.Context, lane *uint256.Int) (uint256.Int, er
 		return uint256.Int{}, fmt.Errorf("%w: nonce of %s: lane key has %d bits, at most %d fit", policy.ErrInvalid, a.address, n, lanekey.Bits)
 	}
 	entryPoint := a.client.contracts.EntryPoint
-	data, err := a.client.chain.CallContract(ctx, callMsg(entryPoint, contracts.GetNonce(a.address, *lane)), nil)
+	var data []byte
+	var err error
+	for t := node.Ask(ctx); t.Next(&err); {
+		data, err = a.client.chain.CallContract(t.Context, callMsg(entryPoint, contracts.GetNonce(a.address, *lane)), nil)
+	}
 	if err != nil {
 		return uint256.Int{}, fmt.Errorf("nonce of %s: %w", a.address, withoutURL(err))
 	}
@@ -80,6 +89,9 @@ func (a *Account) NonceUsed(ctx context.Context, nonce *uint256.Int) (bool, erro
 // session of [WithSession] or [WithLeafOf]. Before anything is signed, the session is checked as the
 // contracts will: the store's newest state, the root on chain, the module, the window, and each call against
 // its policy.
+//
+// While it is open whether an earlier operation of this client was accepted ([userop.MayBeAccepted]), that
+// one is sent again first, the same bytes, and this one takes another lane: the two may land in any order.
 //
 // Errors of the pipeline are a [*userop.Error]; see [userop.MayBeAccepted] before sending again.
 func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {

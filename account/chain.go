@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/node"
 )
 
 // Chain is what a client reads of its chain; *ethclient.Client is one. One that can also propose fees
@@ -85,7 +86,11 @@ func batchRead(ctx context.Context, chain Chain, reads ...contracts.Read) ([]con
 	all := make([]contracts.ReadResult, 0, len(reads))
 	for len(reads) > 0 {
 		request, n := contracts.PackReads(reads)
-		response, err := chain.CallContract(ctx, ethereum.CallMsg{Data: request}, nil)
+		var response []byte
+		var err error
+		for t := node.Ask(ctx); t.Next(&err); {
+			response, err = chain.CallContract(t.Context, ethereum.CallMsg{Data: request}, nil)
+		}
 		if err != nil {
 			return nil, withoutURL(err)
 		}

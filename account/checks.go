@@ -13,6 +13,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/node"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -22,11 +23,15 @@ func (c *Client) checkChainID(ctx context.Context) error {
 	if c.chainIDChecked.Load() {
 		return nil
 	}
-	id, err := c.chain.ChainID(ctx)
+	var id *big.Int
+	var err error
+	for t := node.Ask(ctx); t.Next(&err); {
+		id, err = c.chain.ChainID(t.Context)
+	}
 	if err != nil {
 		return fmt.Errorf("chain ID of the node: %w", withoutURL(err))
 	}
-	if id.Cmp(new(big.Int).SetUint64(c.chainID)) != 0 {
+	if id == nil || id.Cmp(new(big.Int).SetUint64(c.chainID)) != 0 {
 		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d", userop.ErrWrongChain, id, c.chainID)
 	}
 	c.chainIDChecked.Store(true)
@@ -106,7 +111,11 @@ func (a *Account) modulesEnabled(ctx context.Context, modules ...common.Address)
 
 // isModuleEnabled is [Account.modulesEnabled] for one, which needs no batched read.
 func (a *Account) isModuleEnabled(ctx context.Context, module common.Address) (bool, error) {
-	data, err := a.client.chain.CallContract(ctx, callMsg(a.address, contracts.IsModuleEnabled(module)), nil)
+	var data []byte
+	var err error
+	for t := node.Ask(ctx); t.Next(&err); {
+		data, err = a.client.chain.CallContract(t.Context, callMsg(a.address, contracts.IsModuleEnabled(module)), nil)
+	}
 	if err != nil {
 		return false, fmt.Errorf("isModuleEnabled(%s) of account %s: %w", module, a.address, withoutURL(err))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/node"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -81,6 +82,7 @@ type Client struct {
 	paymasters, tokenOracles []common.Address
 	selfPaid                 bool // there is no paymaster
 
+	doubts         doubts
 	chainIDChecked atomic.Bool // the node said that it serves the chain
 	noL1Fees       atomic.Bool // the chain has no contract that says what it charges for data on L1
 	l1             atomic.Pointer[l1Price]
@@ -168,7 +170,11 @@ func (c *Client) Account(address common.Address) *Account {
 // SessionRoot returns the session root of an account on chain, zero for none. It makes the client a
 // [session.Chain].
 func (c *Client) SessionRoot(ctx context.Context, account common.Address) (common.Hash, error) {
-	data, err := c.chain.CallContract(ctx, callMsg(c.contracts.Session.Manager, contracts.GetSessionKeys(account)), nil)
+	var data []byte
+	var err error
+	for t := node.Ask(ctx); t.Next(&err); {
+		data, err = c.chain.CallContract(t.Context, callMsg(c.contracts.Session.Manager, contracts.GetSessionKeys(account)), nil)
+	}
 	if err != nil {
 		return common.Hash{}, fmt.Errorf("getSessionKeys of %s: %w", account, withoutURL(err))
 	}

@@ -109,10 +109,15 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 		Checks:           []func(context.Context) error{c.checkChainID},
 		Accept:           c.checkSponsor,
 	}
-	if s.lanes != nil {
+	switch {
+	case s.lanes != nil:
 		draft.Reserve = s.lanes.reserver(c, address)
-	} else {
-		draft.Nonce = c.nonceReader(address, s)
+	case s.nonce != nil:
+		draft.Nonce = func(context.Context) (uint256.Int, error) { return *s.nonce, nil }
+	default:
+		draft.Reserve = c.nonceReader(address, s.lane, func(ctx context.Context) (uint256.Int, error) {
+			return c.Account(address).Nonce(ctx, s.lane)
+		})
 	}
 	if !s.sponsored && s.quote == nil && !s.forQuote {
 		c.boundSelfPaid(draft, s)
@@ -153,14 +158,6 @@ func encodeCalls(calls []Call, asBatch bool) []byte {
 		return contracts.ExecuteBatch(calls)
 	}
 	return contracts.Execute(calls[0].To, calls[0].Value, calls[0].Data)
-}
-
-// nonceReader is a draft's Nonce: the one that was given, or the next one in the lane.
-func (c *Client) nonceReader(address common.Address, s *settings) func(context.Context) (uint256.Int, error) {
-	if s.nonce != nil {
-		return func(context.Context) (uint256.Int, error) { return *s.nonce, nil }
-	}
-	return func(ctx context.Context) (uint256.Int, error) { return c.Account(address).Nonce(ctx, s.lane) }
 }
 
 // signWithSession makes the draft one that session leaves sign. What can be judged here is judged now; what

@@ -9,6 +9,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/node"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -21,7 +22,11 @@ type evidence struct {
 
 // BlockNumber implements [userop.Chain].
 func (e evidence) BlockNumber(ctx context.Context) (uint64, error) {
-	number, err := e.chain.BlockNumber(ctx)
+	var number uint64
+	var err error
+	for t := node.Ask(ctx); t.Next(&err); {
+		number, err = e.chain.BlockNumber(t.Context)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("number of the newest block: %w", withoutURL(err))
 	}
@@ -30,7 +35,11 @@ func (e evidence) BlockNumber(ctx context.Context) (uint64, error) {
 
 // FilterLogs implements [userop.Chain].
 func (e evidence) FilterLogs(ctx context.Context, query ethereum.FilterQuery) ([]types.Log, error) {
-	logs, err := e.chain.FilterLogs(ctx, query)
+	var logs []types.Log
+	var err error
+	for t := node.Ask(ctx); t.Next(&err); {
+		logs, err = e.chain.FilterLogs(t.Context, query)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("logs of blocks %v to %v: %w", query.FromBlock, query.ToBlock, withoutURL(err))
 	}

@@ -286,6 +286,25 @@ func TestFewFramesFromSendToTheServices(t *testing.T) {
 		require.NoError(t, lanes.Close(t.Context()))
 	})
 
+	t.Run("a lane in doubt", func(t *testing.T) {
+		client := w.framesClient(t, counted, biconomy)
+		lanes := client.NewLanes(account.LanesConfig{Size: 1})
+		send := func() error {
+			_, err := client.Account(w.owner.Address()).Send(t.Context(), calls, withSession, account.Sponsored(), account.InLane(lanes))
+			return err
+		}
+		lost := func() (*http.Response, error) { return nil, io.ErrUnexpectedEOF }
+		f.script("eth_sendUserOperation", lost, lost, lost)
+		require.True(t, userop.MayBeAccepted(send()))
+		f.script("eth_sendUserOperation", func() (*http.Response, error) { // of the one in doubt
+			body := `{"error":{"code":-32500,"message":"AA25 invalid account nonce"}}`
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+		})
+		require.NoError(t, send())
+		require.True(t, f.seen["userop.(*run).settle"])
+		require.NoError(t, lanes.Close(t.Context()))
+	})
+
 	t.Run("a refusal after a lost answer", func(t *testing.T) {
 		f.script("eth_sendUserOperation",
 			func() (*http.Response, error) { return nil, io.ErrUnexpectedEOF },

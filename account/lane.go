@@ -91,6 +91,7 @@ type reservation struct {
 	committedAt time.Time
 	askedAt     time.Time // when the bundler was last asked about it, or else committedAt
 	ended       bool
+	doubt       *userop.Doubt // whether the bundler has it is open
 }
 
 // Nonce returns the lane's next nonce; it is read only where it is not known.
@@ -144,6 +145,24 @@ func (r *reservation) Release(used bool) {
 	} else {
 		p.free = slices.Insert(p.free, 0, r.lane)
 	}
+}
+
+// Doubt notes that it is open whether the bundler has the operation: whoever needs a lane next gets another
+// one in place of its lane, and sends it again.
+func (r *reservation) Doubt(doubt userop.Doubt) {
+	r.pool.mu.Lock()
+	defer r.pool.mu.Unlock()
+	r.doubt = &doubt
+}
+
+// Doubts returns the operations whose lanes were given up while they were in doubt.
+func (r *reservation) Doubts() []userop.Doubt {
+	p := r.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	doubts := p.doubts
+	p.doubts = nil
+	return doubts
 }
 
 // landed frees the lane, whose next nonce the chain tells.

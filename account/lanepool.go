@@ -24,7 +24,8 @@ type lanePool struct {
 	made     int        // lanes, free or not
 	free     []*lane    // the last one is taken first: one in use already is cheaper than a fresh one
 	inFlight []*reservation
-	waiting  []*waiter // in order
+	waiting  []*waiter      // in order
+	doubts   []userop.Doubt // operations to be sent again, whose lanes were given up
 	used     time.Time
 	pollErr  error // of the last poll
 
@@ -83,6 +84,7 @@ func (p *lanePool) take(ctx context.Context) (*lane, error) {
 			return queued.lane, nil
 		}
 		freed, err := p.poll(ctx)
+		freed = freed || p.replaceDoubt()
 		if bundler, silent := p.nextToAsk(freed || err != nil); silent != nil {
 			dropped, unanswered := bundler.UserOperationDropped(ctx, silent.hash)
 			if freed = dropped && unanswered == nil; freed {
@@ -246,6 +248,21 @@ func (p *lanePool) expire() (some bool) {
 		}
 	}
 	return some
+}
+
+// replaceDoubt gives up, for a new one, the lane of an operation that is in doubt, and keeps the operation to
+// be sent again. It reports whether there is one.
+func (p *lanePool) replaceDoubt() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.inFlight {
+		if r.doubt != nil && r.finish() {
+			p.doubts = append(p.doubts, *r.doubt)
+			p.give(p.lanes.newLane())
+			return true
+		}
+	}
+	return false
 }
 
 // replace gives the lane up for a new one: the bundler says that it dropped the operation, which may land all

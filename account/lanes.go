@@ -40,7 +40,9 @@ type LanesConfig struct {
 //     window is over by the chain's time.
 //
 // Where the bundler says that it dropped the operation, a new lane takes the place of its lane: the operation
-// may land all the same, and its nonce stays its own.
+// may land all the same, and its nonce stays its own. So it is where sending failed and left open whether the
+// operation was accepted, or it was waited for in vain, once another needs a lane that the chain does not
+// show to be free: that one sends the same bytes again first.
 //
 // Operations in lanes land in any order: what has to come after another is sent when that was waited for. One
 // that was dropped, or that nobody knows of, is best sent again with [WithNonce] and its own nonce, if only

@@ -41,6 +41,8 @@ type laneWorld struct {
 	looks   int   // at the nonces of several lanes
 	asked   int   // whether an operation was dropped
 	sendErr error // the bundler's answer to the next operation
+	again   int   // and to so many after it
+	away    bool  // they are lost on their way
 	swallow bool  // the next operation is forgotten
 	lookErr error
 	// nonceErrors are operations that came with a nonce that is used, or in use.
@@ -156,13 +158,21 @@ func (w *laneWorld) SendUserOperation(_ context.Context, op *userop.Operation, a
 	defer w.mu.Unlock()
 	hash := op.Hash(at, 80002)
 	if err := w.sendErr; err != nil {
-		w.sendErr = nil
-		if errors.Is(err, errLost) && !w.swallow {
+		if w.again--; w.again < 0 {
+			w.sendErr, w.again = nil, 0
+		}
+		if _, done := w.landed[hash]; errors.Is(err, errLost) && !w.swallow && !w.away && !done {
 			delete(w.dropped, hash)
 			w.pool[hash] = op.Clone()
 		}
 		w.swallow = false
 		return common.Hash{}, err
+	}
+	if _, known := w.pool[hash]; known { // already known
+		return hash, nil
+	}
+	if _, done := w.landed[hash]; done {
+		return common.Hash{}, refusal("AA25 invalid account nonce")
 	}
 	if next := w.next(op.Sender, new(uint256.Int).Rsh(&op.Nonce, 64)); !op.Nonce.Eq(next) {
 		w.nonceErrors++
@@ -433,18 +443,130 @@ func TestALaneHealsAfterADrop(t *testing.T) {
 	})
 }
 
-func TestALostAnswerKeepsTheLaneUntilTheChainTells(t *testing.T) {
-	inLanes(t, account.LanesConfig{Size: 1, Patience: time.Minute}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
-		w.sendErr = errLost
-		_, err := sendInLane(t.Context(), user, lanes)
-		require.ErrorIs(t, err, errLost)
-		require.True(t, userop.MayBeAccepted(err))
-		landing := time.AfterFunc(20*time.Second, func() { w.land() })
-		defer landing.Stop()
-		start := time.Now()
-		next := mustSend(t, user, lanes)
-		require.InDelta(t, 20*time.Second, time.Since(start), float64(3*time.Second))
-		require.EqualValues(t, 1, next.Operation().Nonce.Uint64())
+// lose sends something that is in doubt afterwards: its answer got lost, and itself where it never arrived.
+func (w *laneWorld) lose(t *testing.T, user *account.Account, lanes *account.Lanes, arrives bool, opts ...account.Option) *userop.Operation {
+	t.Helper()
+	w.sendErr, w.again = errLost, 2
+	w.away = !arrives
+	_, err := sendInLane(t.Context(), user, lanes, opts...)
+	w.away = false
+	require.ErrorIs(t, err, errLost)
+	require.True(t, userop.MayBeAccepted(err))
+	var failed *userop.Error
+	require.ErrorAs(t, err, &failed)
+	return failed.Operation
+}
+
+func TestALaneInDoubtIsSettledByWhoeverNeedsIt(t *testing.T) {
+	hashOf := func(op *userop.Operation) common.Hash { return op.Hash(contracts.Deployed().EntryPoint, 80002) }
+	for _, arrives := range []bool{false, true} {
+		t.Run(fmt.Sprintf("arrived %t", arrives), func(t *testing.T) {
+			inLanes(t, account.LanesConfig{Size: 4}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
+				var lost []*userop.Operation
+				for i := range 4 {
+					lost = append(lost, w.lose(t, user, lanes, arrives, account.WithFees(userop.Fees{MaxFeePerGas: *uint256.NewInt(uint64(i + 1))})))
+				}
+				start := time.Now()
+				for range 4 {
+					next := mustSend(t, user, lanes)
+					for _, op := range lost {
+						key := new(uint256.Int).Rsh(&op.Nonce, 64)
+						require.NotEqual(t, *key, laneOf(next), "the nonce of a doubt stays its own")
+					}
+				}
+				require.Less(t, time.Since(start), 5*time.Second)
+				require.Zero(t, w.nonceErrors)
+				w.land()
+				for _, op := range lost {
+					require.Contains(t, w.landed, hashOf(op), "it was sent again")
+				}
+			})
+		})
+	}
+	t.Run("lost from the mempool", func(t *testing.T) {
+		inLanes(t, account.LanesConfig{Size: 1}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
+			w.swallow = true
+			lost := mustSend(t, user, lanes)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			_, err := lost.Wait(ctx)
+			require.True(t, userop.MayBeAccepted(err))
+			start := time.Now()
+			next := mustSend(t, user, lanes)
+			require.Less(t, time.Since(start), time.Second)
+			require.NotEqual(t, laneOf(lost), laneOf(next))
+			require.Contains(t, w.pool, lost.Hash(), "it was sent again")
+		})
+	})
+	t.Run("on chain", func(t *testing.T) {
+		inLanes(t, account.LanesConfig{Size: 1}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
+			lost := w.lose(t, user, lanes, true)
+			w.land()
+			next := mustSend(t, user, lanes)
+			require.Equal(t, new(uint256.Int).AddUint64(&lost.Nonce, 1), &next.Operation().Nonce, "its lane is free")
+		})
+	})
+}
+
+// Outside of lanes, too, the nonce of a doubt is not given to another operation.
+func TestADoubtKeepsItsNonce(t *testing.T) {
+	for _, arrives := range []bool{false, true} {
+		for _, chosen := range []bool{false, true} {
+			t.Run(fmt.Sprintf("arrived %t, lane chosen %t", arrives, chosen), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newLaneWorld()
+					user := w.client(t).Account(laneUser)
+					send := func(price uint64, opts ...account.Option) (*userop.Pending, error) {
+						opts = append(noServices(opts...), account.WithSigner(constSigner{}), account.WithFees(userop.Fees{MaxFeePerGas: *uint256.NewInt(price)}))
+						if chosen {
+							opts = append(opts, account.WithLane(uint256.NewInt(5)))
+						}
+						return user.Send(t.Context(), []account.Call{{To: stranger}}, opts...)
+					}
+					w.sendErr, w.again, w.away = errLost, 2, !arrives
+					_, err := send(1)
+					require.True(t, userop.MayBeAccepted(err))
+					var failed *userop.Error
+					require.ErrorAs(t, err, &failed)
+
+					w.sendErr, w.again = errLost, 2 // the doubt stays one
+					second, err := send(2)
+					if w.away = false; chosen {
+						require.ErrorContains(t, err, "belongs to operation "+failed.Hash.Hex()+", which may still be included: wait for that one, choose another lane, or replace it by WithNonce")
+						require.False(t, userop.MayBeAccepted(err))
+						require.True(t, userop.SafeToRetry(err))
+					} else {
+						require.NoError(t, err)
+						require.NotEqual(t, uint256.Int{}, laneOf(second))
+						_, err = send(3) // the first is sent again, and known now
+						require.NoError(t, err)
+					}
+					require.Zero(t, w.nonceErrors)
+					if chosen {
+						_, err = send(3)
+						require.ErrorContains(t, err, "belongs to operation")
+						require.Contains(t, w.pool, failed.Hash, "it was sent again")
+					}
+					w.land()
+					require.Contains(t, w.landed, failed.Hash)
+					last, err := send(4)
+					require.NoError(t, err)
+					require.EqualValues(t, 1, last.Operation().Nonce.Uint64(), "in its lane again")
+				})
+			})
+		}
+	}
+	synctest.Test(t, func(t *testing.T) { // the caller asks for a replacement
+		w := newLaneWorld()
+		user := w.client(t).Account(laneUser)
+		send := func(opts ...account.Option) error {
+			_, err := user.Send(t.Context(), []account.Call{{To: stranger}}, append(noServices(opts...), account.WithSigner(constSigner{}))...)
+			return err
+		}
+		w.sendErr, w.again, w.away = errLost, 2, true
+		require.ErrorIs(t, send(), errLost)
+		require.NoError(t, send(account.WithNonce(new(uint256.Int))))
+		require.Len(t, w.pool, 1)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/holiman/uint256"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/go-sesame/sesame/internal/node"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -33,12 +34,20 @@ func (f *feeSource) nodeFees(ctx context.Context) (userop.Fees, error) {
 		group     errgroup.Group
 	)
 	group.Go(func() error { // beside the header: one round trip for both
-		if proposed, err := f.chain.SuggestGasTipCap(ctx); err == nil {
-			tip = proposed
+		var err error
+		for t := node.Ask(ctx); t.Next(&err); {
+			tip, err = f.chain.SuggestGasTipCap(t.Context)
+		}
+		if err != nil {
+			tip = nil
 		}
 		return nil
 	})
-	head, headErr := f.chain.HeaderByNumber(ctx, nil)
+	var head *types.Header
+	var headErr error
+	for t := node.Ask(ctx); t.Next(&headErr); {
+		head, headErr = f.chain.HeaderByNumber(t.Context, nil)
+	}
 	_ = group.Wait() // never fails: there are other ways to a tip
 	if headErr == nil && head != nil {
 		base = head.BaseFee
@@ -46,7 +55,11 @@ func (f *feeSource) nodeFees(ctx context.Context) (userop.Fees, error) {
 	if base != nil && tip != nil {
 		return feesFromParts(base, tip)
 	}
-	price, err := f.chain.SuggestGasPrice(ctx)
+	var price *big.Int
+	var err error
+	for t := node.Ask(ctx); t.Next(&err); {
+		price, err = f.chain.SuggestGasPrice(t.Context)
+	}
 	switch {
 	case err != nil && headErr != nil:
 		return userop.Fees{}, fmt.Errorf("node: read the base fee: %w; read the gas price: %v", withoutURL(headErr), withoutURL(err))

@@ -151,7 +151,9 @@ func AllowDanger(codes ...policy.FindingCode) Option {
 	}
 }
 
-// WithNonce uses this nonce, 0 included, instead of reading it.
+// WithNonce uses this nonce, 0 included, instead of reading it. An operation gets the nonce of another one,
+// which it replaces, by this alone: while sending one has failed and left open whether it was accepted, the
+// client gives its nonce to no other.
 func WithNonce(nonce *uint256.Int) Option {
 	return func(s *settings) {
 		s.require(nonce != nil, "WithNonce without a nonce")

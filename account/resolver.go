@@ -8,6 +8,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/node"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -42,7 +43,11 @@ func (c *Client) ResolveAccounts(ctx context.Context, owner common.Address, maxI
 	}
 	resolver := c.contracts.Resolver
 	find := contracts.ResolveAddressesFlexibleForV2(owner, maxIndex+1, c.contracts.ECDSA, contracts.InitForSmartAccount(owner))
-	data, err := c.chain.CallContract(ctx, callMsg(resolver, find), nil)
+	var data []byte
+	var err error
+	for t := node.Ask(ctx); t.Next(&err); {
+		data, err = c.chain.CallContract(t.Context, callMsg(resolver, find), nil)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("accounts of owner %s: resolver %s: %w", owner, resolver, withoutURL(err))
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/node"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -189,7 +190,9 @@ func (s *simulation) simulateCall(ctx context.Context, from, to common.Address, 
 	if gas != nil {
 		call.Gas = callGas(gas, data)
 	}
-	_, err = s.client.chain.CallContract(ctx, call, nil)
+	for t := node.Ask(ctx); t.Next(&err); {
+		_, err = s.client.chain.CallContract(t.Context, call, nil)
+	}
 	if err == nil {
 		return nil, nil
 	}

@@ -1,10 +1,12 @@
 package userop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
@@ -62,7 +64,8 @@ func (s *Sender) search(ctx context.Context, topics [][]common.Hash, floor uint6
 	portion := uint64(maxPortion)
 	for range maxPortions {
 		from := max(to-min(to, portion-1), floor)
-		logs, failed := s.cfg.Chain.FilterLogs(ctx, s.blocks(from, to, topics))
+		query := s.blocks(from, to, topics)
+		logs, failed := s.cfg.Chain.FilterLogs(ctx, query)
 		switch err = failed; {
 		case err != nil && (portion == 1 || ctx.Err() != nil):
 			return nil, err
@@ -70,6 +73,7 @@ func (s *Sender) search(ctx context.Context, topics [][]common.Hash, floor uint6
 			portion = max(portion/8, 1)
 			continue
 		}
+		logs = answering(query, logs)
 		for i := len(logs) - 1; i >= 0; i-- {
 			if receipt, ok := s.included(&logs[i]); ok && fits(receipt) {
 				return receipt, nil
@@ -100,7 +104,7 @@ func (s *Sender) blocks(from, to uint64, topics [][]common.Hash) ethereum.Filter
 // included reads the receipt out of the EntryPoint's log about an operation; false where it is another log.
 func (s *Sender) included(log *types.Log) (*Receipt, bool) {
 	event, err := contracts.DecodeUserOperationEvent(log)
-	if err != nil || log.Address != s.cfg.EntryPoint || log.Removed {
+	if err != nil || log.Address != s.cfg.EntryPoint {
 		return nil, false
 	}
 	return &Receipt{
@@ -119,14 +123,37 @@ func (s *Sender) included(log *types.Log) (*Receipt, bool) {
 	}, true
 }
 
-// inBlock returns the receipt of an operation as that block of the node's chain shows it, with its revert
-// data; an error matching [ErrNotFound] where it does not show the operation.
-func (s *Sender) inBlock(ctx context.Context, hash common.Hash, block uint64) (*Receipt, error) {
-	topics := [][]common.Hash{{contracts.UserOperationEventTopic, contracts.UserOperationRevertReasonTopic}, {hash}}
-	logs, err := s.cfg.Chain.FilterLogs(ctx, s.blocks(block, block, topics))
+// answering keeps the logs that the query asked for, in the order of the chain: what stands between us and
+// the node may leave parts of a query out, and a log that was not asked for must not pass for another
+// operation with the nonce.
+func answering(query ethereum.FilterQuery, logs []types.Log) []types.Log {
+	logs = slices.DeleteFunc(slices.Clone(logs), func(log types.Log) bool {
+		if log.Removed || log.BlockNumber < query.FromBlock.Uint64() || log.BlockNumber > query.ToBlock.Uint64() ||
+			len(query.Addresses) > 0 && !slices.Contains(query.Addresses, log.Address) || len(log.Topics) < len(query.Topics) {
+			return true
+		}
+		for i, any := range query.Topics {
+			if len(any) > 0 && !slices.Contains(any, log.Topics[i]) {
+				return true
+			}
+		}
+		return false
+	})
+	slices.SortStableFunc(logs, func(a, b types.Log) int {
+		return cmp.Or(cmp.Compare(a.BlockNumber, b.BlockNumber), cmp.Compare(a.Index, b.Index))
+	})
+	return logs
+}
+
+// inBlock returns the receipt of an operation as a block of the node's chain shows it, with its revert data
+// and those of its own logs that the query asks for: from the log that ended the operation before it, or the
+// validations, to its own. An error matching [ErrNotFound] says that the block does not show the operation.
+func (s *Sender) inBlock(ctx context.Context, hash common.Hash, query ethereum.FilterQuery) (*Receipt, error) {
+	logs, err := s.cfg.Chain.FilterLogs(ctx, query)
 	if err != nil {
 		return nil, err
 	}
+	logs = answering(query, logs)
 	var found *Receipt
 	for i := range logs {
 		if receipt, ok := s.included(&logs[i]); ok && receipt.UserOpHash == hash {
@@ -136,48 +163,55 @@ func (s *Sender) inBlock(ctx context.Context, hash common.Hash, block uint64) (*
 	if found == nil {
 		return nil, ErrNotFound
 	}
-	for i := range logs {
-		log := &logs[i]
-		if data, ok := found.revertDataOf(log); ok && log.TxHash == found.TransactionHash && !found.Success {
-			found.RevertData = data
-		}
-		found.Logs = append(found.Logs, log)
-	}
-	return found, nil
-}
-
-// complete adds what the search for an operation left out: its revert data, and all logs from the one that
-// ended the operation before it, or the validations, to its own.
-func (s *Sender) complete(ctx context.Context, found *Receipt) (*Receipt, error) {
-	receipt, err := s.inBlock(ctx, found.UserOpHash, found.BlockNumber)
-	if err != nil {
-		return nil, err
-	}
-	all := s.blocks(receipt.BlockNumber, receipt.BlockNumber, nil)
-	all.Addresses = nil
-	logs, err := s.cfg.Chain.FilterLogs(ctx, all)
-	if err != nil {
-		return nil, err
-	}
 	var own []*types.Log
 	for i := range logs {
 		log := &logs[i]
-		if log.TxHash != receipt.TransactionHash {
+		if log.TxHash != found.TransactionHash {
 			continue
 		}
 		own = append(own, log)
+		if data, ok := found.revertDataOf(log); ok && !found.Success {
+			found.RevertData = data
+		}
 		if log.Address != s.cfg.EntryPoint || len(log.Topics) == 0 {
 			continue
 		}
 		switch done, ok := s.included(log); {
-		case ok && done.UserOpHash == receipt.UserOpHash:
-			receipt.Logs = own
-			return receipt, nil
+		case ok && done.UserOpHash == hash:
+			found.Logs = own
+			return found, nil
 		case ok, log.Topics[0] == contracts.BeforeExecutionTopic:
 			own = nil
 		}
 	}
-	return receipt, nil
+	return found, nil
+}
+
+// wholeBlock is a question for all logs of a block.
+func (s *Sender) wholeBlock(number uint64) ethereum.FilterQuery {
+	query := s.blocks(number, number, nil)
+	query.Addresses = nil
+	return query
+}
+
+// mostNamed is how many contracts whose logs a bundler names are asked about.
+const mostNamed = 64
+
+// bearingOut is the question for what bears a bundler's receipt out: the EntryPoint's logs about the
+// operation, and the logs of the contracts that the receipt has logs of. What it says of logs is its word.
+// Why an operation failed is told by logs that it may not name.
+func (s *Sender) bearingOut(claim *Receipt) ethereum.FilterQuery {
+	if !claim.Success {
+		return s.wholeBlock(claim.BlockNumber)
+	}
+	about := [][]common.Hash{{contracts.UserOperationEventTopic, contracts.UserOperationRevertReasonTopic}, {claim.UserOpHash}}
+	query := s.blocks(claim.BlockNumber, claim.BlockNumber, about)
+	for _, log := range claim.Logs {
+		if !slices.Contains(query.Addresses, log.Address) && len(query.Addresses) < mostNamed {
+			query.Addresses, query.Topics = append(query.Addresses, log.Address), nil
+		}
+	}
+	return query
 }
 
 // contradicts returns an error matching [ErrUnconfirmed] if a receipt of the bundler names something else
@@ -195,7 +229,7 @@ func (s *Sender) contradicts(receipt *Receipt, hash common.Hash, op *Operation) 
 		return nil
 	case receipt.Sender != (common.Address{}) && receipt.Sender != op.Sender:
 		return wrong("sender", receipt.Sender, op.Sender)
-	case !receipt.Nonce.IsZero() && receipt.Nonce != op.Nonce:
+	case (receipt.nonceZero || !receipt.Nonce.IsZero()) && receipt.Nonce != op.Nonce:
 		return wrong("nonce", receipt.Nonce.Hex(), op.Nonce.Hex())
 	}
 	var paymaster common.Address
@@ -206,16 +240,4 @@ func (s *Sender) contradicts(receipt *Receipt, hash common.Hash, op *Operation) 
 		return wrong("paymaster", receipt.Paymaster, paymaster)
 	}
 	return nil
-}
-
-// bearOut returns what the chain shows, with what the bundler knows beside it of the same transaction: its
-// logs, and its words for a revert that has no data.
-func (r *Receipt) bearOut(claim *Receipt) *Receipt {
-	if len(claim.Logs) > 0 {
-		r.Logs = claim.Logs
-	}
-	if !r.Success {
-		r.Reason = claim.Reason
-	}
-	return r
 }

@@ -41,12 +41,13 @@ func ExampleSender() {
 	// Output: sent 0xca714676a6b58cf65664bbee54da9d499ca1f49466491a8dfc154339250b1c35
 }
 
-// The answer to a request got lost: the operation may be on its way, so no other one is signed for the same
-// purpose; the same bytes go out again.
+// The answers to a request got lost, each time: the operation may be on its way, so no other one is signed
+// for the same purpose; the same bytes go out again.
 func ExampleMayBeAccepted() {
 	ctx, signed := context.Background(), 0
 	bundler := newServices()
-	bundler.sendErrs = []error{errors.New("connection reset by peer")}
+	lost := errors.New("connection reset by peer")
+	bundler.sendErrs = []error{lost, lost, lost}
 	sender, err := userop.NewSender(userop.SenderConfig{ChainID: testChainID, EntryPoint: entryPoint, Bundler: bundler, Paymaster: bundler})
 	if err != nil {
 		fmt.Println(err)
@@ -65,5 +66,5 @@ func ExampleMayBeAccepted() {
 	fmt.Println("sent", len(bundler.sent), "times, signed", signed, "time:", pending.Hash() == failed.Hash)
 	// Output:
 	// may be accepted: send failed: connection reset by peer
-	// sent 2 times, signed 1 time: true
+	// sent 4 times, signed 1 time: true
 }

@@ -18,14 +18,15 @@ type Pending struct {
 	sender *Sender
 	hash   common.Hash
 	op     *Operation
-	// release ends the reservation of the nonce.
+	// release ends the reservation of the nonce, doubt says that it is open what became of the operation.
 	release func(used bool)
+	doubt   func()
 }
 
 // Watch returns the pending operation of a hash, to wait for one that another process sent. Of a hash alone
 // nothing but its inclusion can be known: see [Sender.WatchOperation].
 func (s *Sender) Watch(hash common.Hash) *Pending {
-	return &Pending{sender: s, hash: hash, release: func(bool) {}}
+	return &Pending{sender: s, hash: hash, release: func(bool) {}, doubt: func() {}}
 }
 
 // WatchOperation is [Sender.Watch] for who has the signed operation: what the bundler says is compared with
@@ -46,8 +47,16 @@ const (
 	firstPoll = 200 * time.Millisecond
 	lastPoll  = 2 * time.Second
 	// longestPoll bounds a question, with room for a bundler that is slow: one that is never answered, on a
-	// connection that died unnoticed, must not take the whole wait.
+	// connection that died unnoticed, must not take the whole wait. Where little time is left it has half of
+	// that, but not less than shortestTry.
 	longestPoll = 30 * time.Second
+	shortestTry = 3 * time.Second
+	// doubtfulAfter is how long a wait has been in vain for the bundler to have lost the operation, perhaps.
+	doubtfulAfter = 20 * time.Second
+	// A refusal ends a wait once it came so often in a row, over so long: what a gateway says in passing, as
+	// that a key is not valid or that there is nothing at a path, does not.
+	refusalsToEnd   = 5
+	refusalsAtLeast = 5 * time.Second
 	// The chain is asked what the bundler does not tell, less often each time.
 	firstLook = 4 * time.Second
 	lastLook  = 30 * time.Second
@@ -62,9 +71,11 @@ const (
 // What the bundler says is a claim. Its receipt is compared with the operation and, with a
 // [SenderConfig.Chain], confirmed at the node; what the node shows decides. A receipt that is not borne out
 // is asked for again. A bundler that gave the operation up, or does not know it, does not end the wait: the
-// chain is asked as well, and an operation that it shows will never be included is an [*EndedError]. Any
-// other end is a [*WaitError], which says what was heard last. Without a deadline in ctx,
-// [SenderConfig].WaitTimeout ends the wait.
+// chain is asked as well, and an operation that it shows will never be included is an [*EndedError]. No
+// answer that cannot be used ends it, and a refusal that will not pass by itself only where it came several
+// times in a row; a bundler that asks to stay away (Retry-After) is left alone so long. Any other end is a
+// [*WaitError], which says what was heard last. Without a deadline in ctx, [SenderConfig].WaitTimeout ends
+// the wait.
 func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -87,6 +98,9 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 			return nil, err
 		}
 		if !errors.Is(err, errGoOn) {
+			if time.Since(start) >= doubtfulAfter {
+				p.doubt()
+			}
 			return nil, &WaitError{Hash: p.hash, Waited: time.Since(start), Last: w.last, Chain: w.chainErr, Err: err}
 		}
 	}
@@ -105,17 +119,29 @@ type wait struct {
 	lookPause time.Duration
 	// floor is the block that the chain was searched to.
 	floor uint64
+	// quietUntil is until when the bundler asked to be left alone.
+	quietUntil time.Time
+	// refusal is what the bundler refused to answer with last, so often in a row and since when.
+	refusal      string
+	refusals     int
+	refusedSince time.Time
 }
 
 // poll asks the bundler, and the chain where it has to. told says that there is something to ask about, slow
 // that the wait has lasted a while.
 func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
-	receipt, err := w.receipt(ctx)
+	quiet := time.Now().Before(w.quietUntil)
+	receipt, err := (*Receipt)(nil), errGoOn
+	if !quiet {
+		receipt, err = w.receipt(ctx)
+		w.refused(err)
+	}
 	if err == nil {
 		err = w.sender.contradicts(receipt, w.hash, w.op)
 	}
-	look := slow || w.dropped
+	look := slow || quiet || w.dropped
 	switch {
+	case quiet:
 	case err == nil && w.sender.cfg.Chain == nil:
 		return receipt, nil
 	case err == nil:
@@ -134,7 +160,7 @@ func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
 		return nil, ctx.Err()
 	default:
 		w.last = err
-		if !permanent(err) {
+		if w.refusals < refusalsToEnd || time.Since(w.refusedSince) < refusalsAtLeast {
 			err = errGoOn
 		} else {
 			w.nextLook, look = time.Time{}, true // the last one
@@ -150,9 +176,25 @@ func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
 
 // receipt asks the bundler for the receipt once.
 func (w *wait) receipt(ctx context.Context) (*Receipt, error) {
-	ctx, cancel := context.WithTimeout(ctx, longestPoll)
+	ctx, cancel := oneTry(ctx, longestPoll)
 	defer cancel()
 	return w.sender.cfg.Bundler.UserOperationReceipt(ctx, w.hash)
+}
+
+// refused notes an answer of the bundler: whether it is a refusal, the same as before, and whether it asks to
+// be left alone.
+func (w *wait) refused(answer error) {
+	if delay := retryDelay(answer); delay > 0 {
+		w.quietUntil = time.Now().Add(delay)
+	}
+	switch {
+	case answer == nil || !permanent(answer):
+		w.refusals = 0
+	case w.refusals == 0 || answer.Error() != w.refusal:
+		w.refusal, w.refusals, w.refusedSince = answer.Error(), 1, time.Now()
+	default:
+		w.refusals++
+	}
 }
 
 // permanent reports whether asking again for a receipt is pointless.
@@ -163,19 +205,24 @@ func permanent(err error) bool {
 
 // confirm looks for the operation in the block that the bundler names.
 func (w *wait) confirm(ctx context.Context, claim *Receipt) (*Receipt, error) {
-	asking, cancel := context.WithTimeout(ctx, longestPoll)
+	asking, cancel := oneTry(ctx, longestPoll)
 	defer cancel()
-	shown, err := w.sender.inBlock(asking, w.hash, claim.BlockNumber)
-	switch {
-	case err == nil && claim.TransactionHash == shown.TransactionHash:
-		return shown.bearOut(claim), nil
-	case err == nil:
-		if shown, err = w.sender.complete(asking, shown); err == nil {
-			return shown, nil
+	shown, err := w.sender.inBlock(asking, w.hash, w.sender.bearingOut(claim))
+	if err == nil && (shown.TransactionHash != claim.TransactionHash || shown.Success != claim.Success) {
+		shown, err = w.sender.inBlock(asking, w.hash, w.sender.wholeBlock(shown.BlockNumber))
+	}
+	if err == nil {
+		if !shown.Success {
+			shown.Reason = claim.Reason // words for a revert that has no data
 		}
+		return shown, nil
 	}
 	if ctx.Err() == nil {
-		w.last = fmt.Errorf("%w: it claims the inclusion in transaction %s of block %d, which the node does not show", ErrUnconfirmed, claim.TransactionHash, claim.BlockNumber)
+		why := "which the node does not show"
+		if !errors.Is(err, ErrNotFound) {
+			why = "which cannot be looked up: the node has to answer eth_getLogs for that block"
+		}
+		w.last = fmt.Errorf("%w: it claims the inclusion in transaction %s of block %d, %s", ErrUnconfirmed, claim.TransactionHash, claim.BlockNumber, why)
 		w.note(err)
 	}
 	return nil, errGoOn
@@ -196,9 +243,12 @@ func (w *wait) askDropped(ctx context.Context) bool {
 		w.last = nil
 		return false
 	}
-	asking, cancel := context.WithTimeout(ctx, longestPoll)
+	asking, cancel := oneTry(ctx, longestPoll)
 	defer cancel()
 	dropped, err := bundler.UserOperationDropped(asking, w.hash)
+	if delay := retryDelay(err); delay > 0 {
+		w.quietUntil = time.Now().Add(delay)
+	}
 	switch {
 	case err != nil:
 		return false
@@ -214,11 +264,11 @@ func (w *wait) askDropped(ctx context.Context) bool {
 
 // look asks the chain what became of the operation.
 func (w *wait) look(ctx context.Context) (*Receipt, error) {
-	asking, cancel := context.WithTimeout(ctx, longestPoll)
+	asking, cancel := oneTry(ctx, longestPoll)
 	defer cancel()
 	receipt, err := w.onChain(asking)
 	if err == nil {
-		receipt, err = w.sender.complete(asking, receipt)
+		receipt, err = w.sender.inBlock(asking, w.hash, w.sender.wholeBlock(receipt.BlockNumber))
 	}
 	if _, ended := errors.AsType[*EndedError](err); err == nil || ended {
 		return receipt, err
@@ -262,6 +312,14 @@ func (s *Sender) revertError(receipt *Receipt) *RevertError {
 		e.Cause = s.cfg.Explain(receipt)
 	}
 	return e
+}
+
+// oneTry bounds one try of several, so that one that is never answered leaves time for another.
+func oneTry(ctx context.Context, longest time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		longest = min(longest, max(time.Until(deadline)/2, shortestTry))
+	}
+	return context.WithTimeout(ctx, longest)
 }
 
 // jitter spreads d by a tenth either way, so that many waits do not poll in step.

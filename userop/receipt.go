@@ -35,31 +35,36 @@ type Receipt struct {
 	// event; nil where there is none.
 	RevertData []byte
 
-	// Confirmed says that the node showed the inclusion, and that all fields but Logs and Reason are what the
-	// chain has. It is false for a receipt as a bundler gave it, which is the bundler's word alone.
+	// Confirmed says that the node showed the inclusion, and that all fields but Reason are what the chain
+	// has. It is false for a receipt as a bundler gave it, which is the bundler's word alone.
 	Confirmed bool
 
 	// TransactionHash, BlockHash and BlockNumber say where the bundle landed.
 	TransactionHash common.Hash
 	BlockHash       common.Hash
 	BlockNumber     uint64
-	// Logs are the logs of the operation itself, as far as the bundler tells them apart.
+	// Logs are the logs of the operation itself, as far as the bundler tells them apart. In a confirmed
+	// receipt they are the chain's: all of an operation that failed, or that the bundler did not tell right,
+	// and otherwise those of the contracts that the bundler's receipt has logs of.
 	Logs []*types.Log
+
+	// nonceZero says that the service named a Nonce of zero, instead of none.
+	nonceZero bool
 }
 
 // receiptJSON is the shape of eth_getUserOperationReceipt's answer in ERC-7769.
 type receiptJSON struct {
-	UserOpHash    common.Hash       `json:"userOpHash"`
-	EntryPoint    common.Address    `json:"entryPoint"`
-	Sender        common.Address    `json:"sender"`
-	Nonce         quantity.Quantity `json:"nonce"`
-	Paymaster     *common.Address   `json:"paymaster,omitempty"`
-	ActualGasCost quantity.Quantity `json:"actualGasCost"`
-	ActualGasUsed quantity.Quantity `json:"actualGasUsed"`
-	Success       bool              `json:"success"`
-	Reason        string            `json:"reason,omitempty"`
-	Logs          []*types.Log      `json:"logs"`
-	Receipt       inclusionJSON     `json:"receipt"`
+	UserOpHash    common.Hash        `json:"userOpHash"`
+	EntryPoint    common.Address     `json:"entryPoint"`
+	Sender        common.Address     `json:"sender"`
+	Nonce         *quantity.Quantity `json:"nonce,omitempty"`
+	Paymaster     *common.Address    `json:"paymaster,omitempty"`
+	ActualGasCost quantity.Quantity  `json:"actualGasCost"`
+	ActualGasUsed quantity.Quantity  `json:"actualGasUsed"`
+	Success       bool               `json:"success"`
+	Reason        string             `json:"reason,omitempty"`
+	Logs          []*types.Log       `json:"logs"`
+	Receipt       inclusionJSON      `json:"receipt"`
 }
 
 // MarshalJSON writes the receipt as a bundler answers eth_getUserOperationReceipt.
@@ -68,7 +73,6 @@ func (r Receipt) MarshalJSON() ([]byte, error) {
 		UserOpHash:    r.UserOpHash,
 		EntryPoint:    r.EntryPoint,
 		Sender:        r.Sender,
-		Nonce:         quantity.Quantity(r.Nonce),
 		ActualGasCost: quantity.Quantity(r.ActualGasCost),
 		ActualGasUsed: quantity.Quantity(r.ActualGasUsed),
 		Success:       r.Success,
@@ -78,6 +82,9 @@ func (r Receipt) MarshalJSON() ([]byte, error) {
 	}
 	if r.Paymaster != (common.Address{}) {
 		out.Paymaster = &r.Paymaster
+	}
+	if !r.Nonce.IsZero() || r.nonceZero || r.Sender != (common.Address{}) { // or else it was not told
+		out.Nonce = (*quantity.Quantity)(&r.Nonce)
 	}
 	if out.Reason == "" && r.RevertData != nil {
 		out.Reason = hexutil.Encode(r.RevertData)
@@ -118,6 +125,7 @@ func (r *Receipt) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("user operation receipt: %w", err)
 	}
 	read.setRevertData(nested.logs)
+	read.nonceZero = obj.Has("nonce") && read.Nonce.IsZero()
 	*r = read
 	return nil
 }

@@ -39,8 +39,11 @@ func ownInclusion(refusal error) suspicion {
 	return possible
 }
 
-// inTheWayWords are what bundlers say, without an AA code, of a nonce that is used or in use.
-var inTheWayWords = regexp.MustCompile(`(?i)\bnonce\b|\balready (known|exists?|present|in|used|sent|submitted|imported)\b|\bduplicate|\bunderpriced\b|\breplace`)
+// inTheWayWords are what bundlers, and the contracts' errors that they quote, say without an AA code of a
+// nonce that is used or in use. Names count as words: InvalidAccountNonce, ALREADY_EXISTS.
+var inTheWayWords = regexp.MustCompile(`(?i)nonce|already|duplicate|underpriced|replace|conflict|` +
+	`\b(known|same|another|other|existing|pending) (transaction|user ?op|operation)|` +
+	`\b(operation|user ?op) (is )?(exists|known|in (the )?(mem)?pool)\b`)
 
 func (e *AAError) ownInclusion() suspicion {
 	switch e.Code {
@@ -82,6 +85,28 @@ func (e *refusedError) Unwrap() []error { return []error{e.ended, e.refusal} }
 func (e *refusedError) MayBeDelivered() bool { return false }
 
 func (e *refusedError) Temporary() bool { return false }
+
+// retriedError is how the last of several tries failed, with what failed first: that tells more often than
+// not why.
+type retriedError struct{ last, first error }
+
+// afterFirst is the failure of several tries, which may have failed alike.
+func afterFirst(first, last error) error {
+	if first == nil || last == nil || first.Error() == last.Error() {
+		return last
+	}
+	return &retriedError{last, first}
+}
+
+func (e *retriedError) Error() string {
+	return fmt.Sprintf("%v (tried again after: %v)", e.last, e.first)
+}
+
+func (e *retriedError) Unwrap() []error { return []error{e.last, e.first} }
+
+func (e *retriedError) MayBeDelivered() bool { return mayBeDelivered(e.last) }
+
+func (e *retriedError) Temporary() bool { return temporary(e.last) }
 
 // heldBackError is an operation that its guard held back.
 type heldBackError struct {

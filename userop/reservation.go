@@ -20,6 +20,22 @@ type Reservation interface {
 	// Release ends the reservation: used if an operation with the nonce is on chain, not used if there will
 	// be none. It may come twice, and late.
 	Release(used bool)
+	// Doubt says that sending the committed operation failed in a way that leaves open whether it was
+	// accepted, or that it was waited for long and in vain. Its nonce stays its own.
+	Doubt(doubt Doubt)
+	// Doubts returns earlier operations of the account that are in doubt, each to one caller: it sends them
+	// again, before it makes its own operation.
+	Doubts() []Doubt
+}
+
+// Doubt is a signed operation that may have been accepted, and the guard that is asked before it is sent
+// again.
+type Doubt struct {
+	Operation *Operation
+	Guard     Guard
+	// Settled, if it is not nil, is told how sending it again ended: nil if it is accepted or on chain,
+	// otherwise an error that [MayBeAccepted] is to be asked about.
+	Settled func(err error)
 }
 
 // readNonce is the nonce of a draft that reserves none.
@@ -30,6 +46,10 @@ func (read readNonce) Nonce(ctx context.Context) (uint256.Int, error) { return r
 func (readNonce) Commit(*Operation, common.Hash) error { return nil }
 
 func (readNonce) Release(bool) {}
+
+func (readNonce) Doubt(Doubt) {}
+
+func (readNonce) Doubts() []Doubt { return nil }
 
 // heldNonce is the nonce of a draft on its way through the pipeline.
 type heldNonce struct {

@@ -21,6 +21,8 @@ type reserved struct {
 	refuse    error
 	nonceErr  error
 	committed common.Hash
+	doubt     userop.Doubt
+	doubts    []userop.Doubt
 }
 
 func (r *reserved) Nonce(context.Context) (uint256.Int, error) {
@@ -68,8 +70,8 @@ func TestReservation(t *testing.T) {
 			change: func(s *services, _ *reserved, _ *userop.Draft) { included(s, false) }, err: "but its call reverted"},
 		{name: "refused by the bundler", do: send, want: []string{"reserve", "nonce", "commit", "send", "release used=false"},
 			change: func(s *services, _ *reserved, _ *userop.Draft) { s.sendErrs = []error{verdict{}} }, err: "send: AA24 signature error"},
-		{name: "an answer got lost", do: send, want: []string{"reserve", "nonce", "commit", "send"},
-			change: func(s *services, _ *reserved, _ *userop.Draft) { s.sendErrs = []error{errNode} }, err: "send: node says no"},
+		{name: "an answer got lost", do: send, want: []string{"reserve", "nonce", "commit", "send", "send", "send", "receipt", "doubt"},
+			change: func(s *services, _ *reserved, _ *userop.Draft) { s.sendErrs = []error{errNode, errNode, errNode} }, err: "send: node says no"},
 		{name: "lost before sending", do: send, want: []string{"reserve", "nonce", "commit", "release used=false"},
 			change: func(_ *services, r *reserved, _ *userop.Draft) { r.refuse = errLost }, err: "sign: the lease is lost"},
 		{name: "not stored before sending", do: send, want: []string{"reserve", "nonce", "release used=false"},
@@ -122,6 +124,40 @@ func TestReservation(t *testing.T) {
 			}
 		})
 	}
+}
+
+func (r *reserved) Doubt(d userop.Doubt) { r.doubt = d; r.services.note("doubt") }
+
+func (r *reserved) Doubts() []userop.Doubt { return r.doubts }
+
+// An operation that is in doubt is sent again by the next one, the same bytes, after its own guard.
+func TestADoubtIsSettledByTheNext(t *testing.T) {
+	s := newServices()
+	lost := []error{errNode, errNode, errNode}
+	s.sendErrs = lost
+	r := &reserved{services: s}
+	guarded := 0
+	draft := newDraft(new(int))
+	draft.Nonce = nil
+	draft.Reserve = func(context.Context) (userop.Reservation, error) { return r, nil }
+	draft.Guard = func(context.Context, *userop.Operation) error { guarded++; return nil }
+	sending := newSender(t, s)
+	_, err := sending.Send(t.Context(), draft)
+	require.True(t, userop.MayBeAccepted(err))
+	require.Equal(t, 1, s.count("doubt"))
+	require.Equal(t, s.sent[0], r.doubt.Operation)
+	require.Equal(t, 3, guarded)
+
+	r.doubts, draft.Guard = []userop.Doubt{r.doubt}, nil
+	_, err = sending.Send(t.Context(), draft)
+	require.NoError(t, err)
+	require.Len(t, s.sent, 5)
+	require.Equal(t, s.sent[0], s.sent[3])
+	require.Equal(t, 4, guarded)
+
+	s.sent, s.sendErrs = nil, lost
+	_, err = sending.Send(t.Context(), draft)
+	require.NoError(t, err, "a doubt that stays one holds nothing back")
 }
 
 func TestADroppedOperationKeepsItsNonce(t *testing.T) {

@@ -9,8 +9,12 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// sendTries is how often the same signed bytes are handed to the bundler before giving up.
-const sendTries = 3
+const (
+	// sendTries is how often the same signed bytes are handed to the bundler before giving up.
+	sendTries = 3
+	// longestSend bounds a try, and the pause that a bundler may ask for where the caller's time has no end.
+	longestSend = 15 * time.Second
+)
 
 // send sends the signed operation. Its nonce is released when it is known what became of it.
 func (r *run) send(ctx context.Context) (*Pending, error) {
@@ -18,10 +22,33 @@ func (r *run) send(ctx context.Context) (*Pending, error) {
 	switch {
 	case err == nil:
 		pending.release = r.nonce.Release
+		pending.doubt = func() { r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard}) }
 	case !MayBeAccepted(err):
 		r.nonce.Release(errors.Is(err, ErrReplaced))
+	default:
+		r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard})
 	}
 	return pending, err
+}
+
+// settle sends earlier operations of the account again of which it is open whether they were accepted. One
+// that still is open after that is no reason to hold this one back: its nonce is its own.
+func (r *run) settle(ctx context.Context) {
+	doubts := r.nonce.Doubts()
+	if len(doubts) == 0 {
+		return
+	}
+	ctx, cancel := oneTry(ctx, longestSend)
+	defer cancel()
+	for _, doubt := range doubts {
+		_, err := r.sender.submit(ctx, doubt.Operation, true, doubt.Guard)
+		if doubt.Settled != nil {
+			doubt.Settled(err)
+		}
+		if err != nil {
+			r.sender.cfg.Logger.DebugContext(ctx, "user operation in doubt sent again", "sender", doubt.Operation.Sender, "error", err)
+		}
+	}
 }
 
 // Resend hands a signed operation to the bundler, again if the way there failed: an operation is signed once,
@@ -57,58 +84,78 @@ type Guard func(ctx context.Context, op *Operation) error
 // submit sends a signed operation; sentBefore says that it may have been sent already.
 func (s *Sender) submit(ctx context.Context, op *Operation, sentBefore bool, guard Guard) (*Pending, error) {
 	hash := s.hash(op)
-	answer, err := s.sendBytes(ctx, op, hash, sentBefore, guard)
-	if err == nil && answer != hash {
-		err = fmt.Errorf("%w: the bundler knows the operation as %s, its hash here is %s", ErrWrongChain, answer, hash)
-	}
-	if err != nil {
+	if err := s.sendBytes(ctx, op, hash, sentBefore, guard); err != nil {
 		return nil, &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Err: err}
 	}
 	s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash)
 	return s.WatchOperation(op), nil
 }
 
-// sendBytes tries to send, and returns the hash that the bundler knows the operation by. mayBeKnown says that
-// an earlier try may have reached the bundler.
-func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash, mayBeKnown bool, guard Guard) (common.Hash, error) {
+// sendBytes tries to send: again where the failure passes by itself, and where it is open whether the
+// operation was accepted, which the same bytes tell. mayBeKnown says that an earlier try may have reached the
+// bundler.
+func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash, mayBeKnown bool, guard Guard) error {
+	var first error
 	for try := 1; ; try++ {
 		if guard != nil {
 			if err := guard(ctx, op); err != nil {
-				return common.Hash{}, &heldBackError{err: err, sentBefore: mayBeKnown}
+				return &heldBackError{err: err, sentBefore: mayBeKnown}
 			}
 		}
-		answer, err := s.cfg.Bundler.SendUserOperation(ctx, op, s.cfg.EntryPoint)
+		trying, done := oneTry(ctx, longestSend)
+		answer, err := s.cfg.Bundler.SendUserOperation(trying, op, s.cfg.EntryPoint)
+		done()
+		if err == nil && answer != hash {
+			err = fmt.Errorf("%w: the bundler knows the operation as %s, its hash here is %s", ErrWrongChain, answer, hash)
+		}
 		if err == nil {
-			return answer, nil
+			return nil
 		}
-		if try == sendTries || !temporary(err) || guard == nil && !s.mayResend(op) || sleep(ctx, jitter(time.Duration(try)*firstPoll)) != nil {
-			if mayBeDelivered(err) {
-				return common.Hash{}, err
-			}
-			return s.judge(ctx, op, hash, err, mayBeKnown)
+		delivered := mayBeDelivered(err)
+		mayBeKnown = mayBeKnown || delivered
+		again := (delivered || temporary(err)) && (guard != nil || s.mayResend(op))
+		if try == sendTries || !again || pauseAfter(ctx, err, try) != nil {
+			return afterFirst(first, s.judge(ctx, op, hash, err, mayBeKnown))
 		}
-		mayBeKnown = mayBeKnown || mayBeDelivered(err)
+		if first == nil {
+			first = err
+		}
 		s.cfg.Logger.DebugContext(ctx, "sending user operation again", "sender", op.Sender, "try", try, "error", err)
 	}
 }
 
 // mayResend reports whether the operation is handed out again though no guard watches over it: one that needs
 // a guard may have lost it with a wrapper around its signer.
-func (s *Sender) mayResend(op *Operation) bool { return s.cfg.MayResend == nil || s.cfg.MayResend(op) == nil }
+func (s *Sender) mayResend(op *Operation) bool {
+	return s.cfg.MayResend == nil || s.cfg.MayResend(op) == nil
+}
 
-// judge judges a refusal, which may be about the operation's own inclusion: a try before it may have been
-// accepted, or a copy of the request that something between us and the bundler made. The receipt and the
-// chain are asked before anything is concluded. It returns the hash of an operation that was accepted.
-func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, refusal error, sentBefore bool) (common.Hash, error) {
-	likely := ownInclusion(refusal)
+// pauseAfter waits before the next try, at least as long as the service asks for. It is an error, at once,
+// where that is longer than there is time.
+func pauseAfter(ctx context.Context, failure error, try int) error {
+	pause := max(jitter(time.Duration(try)*firstPoll), retryDelay(failure))
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause || !ok && pause > longestSend {
+		return failure
+	}
+	return sleep(ctx, pause)
+}
+
+// judge judges how sending failed: a refusal, which may be about the operation's own inclusion, since a try
+// before it may have been accepted, or a copy of the request that something between us and the bundler made;
+// or an answer that leaves that open. The receipt and the chain are asked before anything is concluded. It
+// returns nil for an operation that was accepted.
+func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, failure error, sentBefore bool) error {
+	likely := ownInclusion(failure)
 	if likely == impossible && !sentBefore {
-		return common.Hash{}, refusal
+		return failure
 	}
 	ctx, cancel := context.WithTimeout(ctx, longestPoll)
 	defer cancel()
-	receipt, err := s.cfg.Bundler.UserOperationReceipt(ctx, hash)
+	asking, done := oneTry(ctx, longestPoll)
+	receipt, err := s.cfg.Bundler.UserOperationReceipt(asking, hash)
+	done()
 	if err == nil && s.contradicts(receipt, hash, op) == nil {
-		return hash, nil
+		return nil
 	}
 	open := ErrNotFound
 	if s.cfg.Chain != nil {
@@ -117,13 +164,13 @@ func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, ref
 	ended, over := errors.AsType[*EndedError](open)
 	switch {
 	case open == nil:
-		return hash, nil
+		return nil
 	case over:
-		return common.Hash{}, &refusedError{refusal: refusal, ended: ended}
-	case !sentBefore && likely != probable && errors.Is(open, ErrNotFound):
-		return common.Hash{}, refusal
+		return &refusedError{refusal: failure, ended: ended}
+	case !sentBefore && likely != probable && errors.Is(open, ErrNotFound), mayBeDelivered(failure):
+		return failure
 	case sentBefore:
-		return common.Hash{}, &uncertainError{refusal, "an earlier try may have been accepted: its answer got lost"}
+		return &uncertainError{failure, "an earlier try may have been accepted: its answer got lost"}
 	}
-	return common.Hash{}, &uncertainError{refusal, "it may be about this very operation, sent twice on its way: wait for it, or send the same bytes again"}
+	return &uncertainError{failure, "it may be about this very operation, sent twice on its way: wait for it, or send the same bytes again"}
 }

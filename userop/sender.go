@@ -83,6 +83,7 @@ func (s *Sender) Send(ctx context.Context, draft Draft) (*Pending, error) {
 		return nil, err
 	}
 	defer run.nonce.abandon()
+	run.settle(ctx)
 	err = run.prepare(ctx)
 	if err == nil {
 		err = run.sponsorOrEstimate(ctx)

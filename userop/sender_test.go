@@ -203,7 +203,7 @@ func TestWhatIsKnownAfterAFailedSend(t *testing.T) {
 		{"the bundler's verdict", []error{verdict{}}, false, false, 1},
 		{"never reached the bundler", []error{passing{}, passing{}, passing{}}, false, true, 3},
 		{"the answer got lost", []error{passing{true}, passing{true}, passing{true}}, true, false, 3},
-		{"an error that says nothing", []error{errNode}, true, false, 1},
+		{"an error that says nothing", []error{errNode, errNode, errNode}, true, false, 3},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -298,14 +298,23 @@ func TestWaitEnds(t *testing.T) {
 		_, err = sender.Watch(common.Hash{1}).Wait(t.Context())
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
-	t.Run("at an answer that will not change", func(t *testing.T) {
+	inTime(t, "at a refusal that does not change", func(t *testing.T) {
 		s := newServices()
 		s.receipts = []any{verdict{}}
+		start := time.Now()
 		_, err := newSender(t, s).Watch(common.Hash{1}).Wait(t.Context())
 		require.ErrorIs(t, err, verdict{})
 		require.ErrorContains(t, err, "it may still be included: AA24 signature error")
 		require.True(t, userop.MayBeAccepted(err))
-		require.Equal(t, 1, s.count("receipt"))
+		require.InDelta(t, 6, time.Since(start).Seconds(), 1.5, "once it came for some seconds")
+	})
+	inTime(t, "not at refusals in passing", func(t *testing.T) {
+		s := newServices()
+		found := &userop.Receipt{UserOpHash: common.Hash{1}, Success: true}
+		s.receipts = []any{verdict{}, verdict{}, verdict{}, verdict{}, errNode, verdict{}, refused("401"), refused("403"), refused("404"), refused("401"), verdict{}, found}
+		_, err := newSender(t, s).Watch(common.Hash{1}).Wait(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 12, s.count("receipt"))
 	})
 	t.Run("not at the receipt of another operation", func(t *testing.T) {
 		s := newServices()
@@ -372,6 +381,8 @@ func TestARefusalAfterALostAnswerMayBeTheOperationsOwnInclusion(t *testing.T) {
 		_, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
 		require.ErrorIs(t, err, errUsedUp)
 		require.ErrorContains(t, err, "an earlier try may have been accepted: its answer got lost")
+		require.ErrorContains(t, err, "(tried again after: 503 service unavailable)", "what failed first is not hidden")
+		require.ErrorIs(t, err, passing{delivered: true})
 		require.True(t, userop.MayBeAccepted(err))
 		require.False(t, userop.SafeToRetry(err))
 		require.Len(t, s.sent, 2)

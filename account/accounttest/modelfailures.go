@@ -32,7 +32,7 @@ func (b *ModelBundler) Fail(err error) {
 }
 
 // LoseAnswers has the answers to the next n operations get lost, whatever they are: whoever sent one learns
-// of HTTP status 504 only. A client sends three times before it gives up.
+// of HTTP status 504 only. A client sends three times, and then asks for the receipt and looks at the chain.
 func (b *ModelBundler) LoseAnswers(n int) {
 	b.model.mu.Lock()
 	defer b.model.mu.Unlock()
