@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/internal/filelock"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // reader is the data as a process has it that reads along. The data is open, and locked against changes, as
@@ -123,8 +124,11 @@ func (r *reader) view(ctx context.Context, read func(tx *bbolt.Tx) error) error 
 	return r.with(ctx, 0, func(db *bbolt.DB) error { return db.View(read) })
 }
 
-func (r *reader) hold(ctx context.Context, _ session.Ref, use func() error) error {
-	return r.with(ctx, 1, func(*bbolt.DB) error { return use() })
+func (r *reader) hold(ctx context.Context, ref session.Ref, use func() error) error {
+	if _, err := r.enter(ctx, 1); err != nil {
+		return err
+	}
+	return storekit.Hold(ctx, ref, func() error { return r.leave(1) }, use)
 }
 
 func (r *reader) update(context.Context, func(tx *bbolt.Tx) error) error { return ErrReadOnly }

@@ -17,6 +17,7 @@ import (
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/internal/durable"
 	"github.com/go-sesame/sesame/session/internal/filelock"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // writer is the data as the one process has it that may write.
@@ -172,11 +173,20 @@ func (w *writer) closeDB() error {
 }
 
 func (w *writer) hold(ctx context.Context, ref session.Ref, use func() error) error {
-	return w.refs.with(ctx, ref, shared, use)
+	unlock, err := w.refs.lock(ctx, ref, shared)
+	if err != nil {
+		return err
+	}
+	return storekit.Hold(ctx, ref, func() error { unlock(); return nil }, use)
 }
 
 func (w *writer) exclusive(ctx context.Context, ref session.Ref, use func() error) error {
-	return w.refs.with(ctx, ref, exclusive, use)
+	unlock, err := w.refs.lock(ctx, ref, exclusive)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return use()
 }
 
 // close lets another process write once nobody here holds sessions any more.

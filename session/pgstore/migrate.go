@@ -48,12 +48,14 @@ func (s *Store) migrate(ctx context.Context, steps fs.FS) error {
 		return s.fail(ctx, "check session schema", err)
 	}
 	if have < len(names) {
+		ctx, cancel := bounded(ctx, upgradeTime)
+		defer cancel()
 		err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 			have, err = upgrade(ctx, tx, steps, names)
 			return err
 		})
 		if err != nil {
-			return s.fail(ctx, "make session schema", err)
+			return s.fail(ctx, "make session schema", slow(ctx, err))
 		}
 	}
 	if have > len(names) {
@@ -64,6 +66,9 @@ func (s *Store) migrate(ctx context.Context, steps fs.FS) error {
 
 // schemaVersion returns 0 where there is no schema yet.
 func (s *Store) schemaVersion(ctx context.Context) (version int, err error) {
+	ctx, cancel := bounded(ctx, s.timeout)
+	defer cancel()
+	defer func() { err = slow(ctx, err) }()
 	var exists bool
 	if err := s.pool.QueryRow(ctx, `select to_regclass('sesame_schema') is not null`).Scan(&exists); err != nil || !exists {
 		return 0, err
