@@ -17,6 +17,7 @@ const (
 	// releaseTime bounds giving a held session back when the caller's context is over already.
 	releaseTime = 5 * time.Second
 
+	limitHold  = `select set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true)`
 	lockShared = `select pg_advisory_xact_lock_shared(sesame_lock(` + program + `, 'session', $1, $2))`
 )
 
@@ -77,8 +78,8 @@ func (s *Store) enter(ctx context.Context, doing string) (leave func(), err erro
 func lock(ctx, held context.Context, conn *pgxpool.Conn, ref session.Ref) (version uint64, err error) {
 	batch := new(pgx.Batch)
 	batch.Queue(beginWrite)
-	limitStatements(ctx, batch)
-	setLimit(batch, "idle_in_transaction_session_timeout", storekit.HoldTime(held))
+	deadline, _ := ctx.Deadline() // it is bounded
+	batch.Queue(limitHold, limitText(time.Until(deadline)), limitText(storekit.HoldTime(held)))
 	batch.Queue(lockShared, ref.ChainID, ref.Account[:])
 	queueVersion(batch, ref, &version) // a statement of its own, to see what the lock has waited for
 	err = conn.SendBatch(ctx, batch).Close()

@@ -77,17 +77,17 @@ func (s *Store) tries(ctx context.Context, begin string, queue func(*pgx.Batch))
 // tell it. Where it is, that comes a little sooner and says why.
 func limitStatements(ctx context.Context, batch *pgx.Batch) {
 	if deadline, ok := ctx.Deadline(); ok {
-		setLimit(batch, "statement_timeout", time.Until(deadline))
+		batch.Queue("select set_config('statement_timeout', $1, true)", limitText(time.Until(deadline)))
 	}
 }
 
 // grace is what the server waits longer than this process does.
 const grace = time.Second
 
-// setLimit sets one of the server's timeouts, which are in milliseconds of an int32, for the transaction.
-func setLimit(batch *pgx.Batch, name string, limit time.Duration) {
+// limitText writes one of the server's timeouts, which are in milliseconds of an int32.
+func limitText(limit time.Duration) string {
 	limit = min(max(limit, 0), 24*24*time.Hour) + grace
-	batch.Queue("select set_config($1, $2, true)", name, strconv.FormatInt(limit.Milliseconds(), 10))
+	return strconv.FormatInt(limit.Milliseconds(), 10)
 }
 
 // SQLSTATEs that are acted on.

@@ -38,7 +38,8 @@ func stoppableURL(t *testing.T) (string, *stoppable) {
 	require.NoError(t, err)
 	s := &stoppable{stopped: make(chan struct{})}
 	s.stop = sync.OnceFunc(func() { close(s.stopped) })
-	s.target = func() (net.Conn, error) { return net.Dial(pgconn.NetworkAddress(config.Host, config.Port)) }
+	network, address := pgconn.NetworkAddress(config.Host, config.Port)
+	s.target = func() (net.Conn, error) { return net.Dial(network, address) }
 	s.listener, err = net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s.ended.Add(1)
