@@ -51,7 +51,8 @@ type file interface {
 	close() error
 }
 
-// Open opens the store in dir for reading and writing, and makes it if there is none. Data of an earlier
+// Open opens the store in dir for reading and writing, and makes it if there never was one: where the data is
+// gone and other files of the store are not, and where it is damaged, the error matches [session.ErrDamaged]. Data of an earlier
 // format is brought to the one of now, forward only; processes of earlier programs that read along find no
 // sessions any more, and those of this one refuse data of a later format. Another process that has it open is
 // an error matching [ErrInUse], a directory or file that others can read is one with the command that helps,

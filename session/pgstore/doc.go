@@ -19,8 +19,8 @@
 // signs or makes a change has a connection to itself meanwhile: pool_max_conns less one is how many of a
 // process do at once.
 //
-// Operations end with their context, in the server too, and after [Config.Timeout] in any case. What the server could not serialize is tried again,
-// as nothing of it was done; nothing else is.
+// Operations end with their context, in the server too, and after [Config.Timeout] in any case. What the
+// server could not serialize is tried again, as nothing of it was done; nothing else is.
 //
 // # Schema
 //
