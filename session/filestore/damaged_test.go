@@ -116,8 +116,8 @@ func TestFlippedBytes(t *testing.T) {
 	require.Greater(t, found, flips/4)
 }
 
-// TestBytesFlippedInUse changes a byte while the store is open. A change of an account, the other accounts and
-// what is read afterwards are whole, or damaged.
+// TestBytesFlippedInUse changes a byte while the store is open. A change of an account, the other accounts
+// and what is read afterwards are whole, or damaged.
 func TestBytesFlippedInUse(t *testing.T) {
 	dir, data := smallStore(t)
 	path, ref := filepath.Join(dir, dataName), storefixture.Ref(storefixture.OtherChain, 1)

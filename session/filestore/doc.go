@@ -13,10 +13,11 @@
 //
 // # Damage
 //
-// Opening goes through all of the data, and every record has a checksum that is compared when it is read. What
-// is not as it was written, on a disk that failed or by another program, is an error matching
-// [session.ErrDamaged], and so are files that are deleted or replaced while the store is open: nothing is signed
-// or changed then. A store whose data is gone is not made anew. Checksums find damage, and nobody who means it.
+// Opening goes through all of the data, and every record has a checksum that is compared when it is read.
+// What is not as it was written, on a disk that failed or by another program, is an error matching
+// [session.ErrDamaged], and so are files that are deleted or replaced while the store is open: nothing is
+// signed or changed then. A store whose data is gone is not made anew. Checksums find damage, and nobody who
+// means it.
 //
 // # Processes
 //

@@ -89,8 +89,9 @@ func putWrappedKey(tx *bbolt.Tx, wrapped []byte) error {
 	return tx.Bucket(metaBucket).Put(sealKey, withSum(metaBucket, sealKey, wrapped))
 }
 
-// updateKeys changes the keys within one transaction that is given the data key. A Sealer may be a service that
-// hangs: nobody waits for it amid a transaction, and what was opened is compared with what the change sees.
+// updateKeys changes the keys within one transaction that is given the data key. A Sealer may be a service
+// that hangs: nobody waits for it amid a transaction, and what was opened is compared with what the change
+// sees.
 func (s *Store) updateKeys(ctx context.Context, change func(tx *bbolt.Tx, data *seal.KeyAEAD) error) error {
 	for range maxTries {
 		wrapped, err := s.wrappedKey(ctx)

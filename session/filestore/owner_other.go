@@ -13,7 +13,8 @@ import (
 // checkOwner does nothing: on Windows, the user's directories are the user's.
 func checkOwner(string, fs.FileInfo) error { return nil }
 
-// dirLock is a file beside the others, where a directory cannot be locked. Windows deletes no file that is open.
+// dirLock is a file beside the others, where a directory cannot be locked. Windows deletes no file that is
+// open.
 func dirLock(dir string) *flock.Flock { return flock.New(filepath.Join(dir, "directory.lock")) }
 
 // releaseFile closes a file that bbolt had locked.

@@ -12,7 +12,8 @@ import (
 // checkPages goes through the pages of a bbolt file without bbolt, which believes what they say: it follows
 // links in a circle until memory or stack end, which no program survives, takes the state of before the last
 // change where the page that names the last one is damaged, and writes over pages in use that a damaged list
-// calls free. What this lets pass is a tree, with every key where it is looked for, and every page in use once.
+// calls free. What this lets pass is a tree, with every key where it is looked for, and every page in use
+// once.
 func checkPages(file *os.File) error {
 	info, err := file.Stat()
 	if err != nil {

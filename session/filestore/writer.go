@@ -26,8 +26,8 @@ import (
 // it is open for reading most of the time, and for writing only during a change.
 type writer struct {
 	dir, path string
-	// whole and use are held by the process that may write: the directory's lock, and one of a file in it that
-	// other programs of this store know.
+	// whole and use are held by the process that may write: the directory's lock, and one of a file in it
+	// that other programs of this store know.
 	whole, use *flock.Flock
 	data       filelock.RW
 	refs       refLocks

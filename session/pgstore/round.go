@@ -22,8 +22,8 @@ const (
 // maxTries bounds how often a transaction is tried that the server could not serialize.
 const maxTries = 10
 
-// defaultTimeout bounds a round trip unless Config says otherwise; upgradeTime bounds the steps of the schema,
-// which may have many rows to go through.
+// defaultTimeout bounds a round trip unless Config says otherwise; upgradeTime bounds the steps of the
+// schema, which may have many rows to go through.
 const (
 	defaultTimeout = 10 * time.Second
 	upgradeTime    = 10 * time.Minute
@@ -38,8 +38,8 @@ func bounded(ctx context.Context, limit time.Duration) (context.Context, context
 	return context.WithTimeoutCause(ctx, limit, errSlow)
 }
 
-// slow says of an error that it is the end of a [bounded] context, or of the time to connect in, which may come
-// just before it, and not of the caller's.
+// slow says of an error that it is the end of a [bounded] context, or of the time to connect in, which may
+// come just before it, and not of the caller's.
 func slow(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	if mine := cause == nil || errors.Is(cause, errSlow); err != nil && mine && (cause != nil || errors.Is(err, context.DeadlineExceeded)) {

@@ -17,8 +17,8 @@ import (
 	"github.com/go-sesame/sesame/session/policy"
 )
 
-// stoppable stands before a server and can be stopped, as one is that gets SIGSTOP: connections stay, new ones
-// are taken by the kernel, and nothing is answered any more.
+// stoppable stands before a server and can be stopped, as one is that gets SIGSTOP: connections stay, new
+// ones are taken by the kernel, and nothing is answered any more.
 type stoppable struct {
 	listener net.Listener
 	target   func() (net.Conn, error)

@@ -12,8 +12,8 @@ import (
 // Hold calls fn while a store keeps changes of ref waiting, and has release let them through: when fn has
 // returned or, so that a signer which hangs holds up no revocation, when ctx's deadline is over or
 // [session.MaxHold] has passed. What fn returns after that does not count: the error matches
-// [context.DeadlineExceeded], unless fn has one of its own. An error of release means that ref was not held to
-// the end either. It is called once, and has returned when Hold does.
+// [context.DeadlineExceeded], unless fn has one of its own. An error of release means that ref was not held
+// to the end either. It is called once, and has returned when Hold does.
 func Hold(ctx context.Context, ref session.Ref, release, fn func() error) (err error) {
 	h := &hold{release: release}
 	limit := HoldTime(ctx)
