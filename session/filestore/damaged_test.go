@@ -28,9 +28,9 @@ func smallStore(t *testing.T) (dir string, data []byte) {
 	dir = testDir(t)
 	store, err := Open(dir, Config{Sealer: testSealer(t, 1)})
 	require.NoError(t, err)
-	require.NoError(t, storefixture.Write(t.Context(), store, 0))
 	_, err = store.LeaseLane(t.Context(), storefixture.Ref(storefixture.Chain, 1), "worker", time.Hour)
 	require.NoError(t, err)
+	require.NoError(t, storefixture.Write(t.Context(), store, 0)) // last, to see the state before it come back
 	require.NoError(t, store.Close())
 	data, err = os.ReadFile(filepath.Join(dir, dataName))
 	require.NoError(t, err)
@@ -45,6 +45,9 @@ func offsets(data []byte, n int) (at []int) {
 		if b != 0 {
 			filled = append(filled, i)
 		}
+	}
+	for i := range pageHead + metaSize { // which of two states is read
+		at = append(at, i, os.Getpagesize()+i)
 	}
 	for i := range n {
 		if i%4 == 0 {
@@ -114,6 +117,29 @@ func TestFlippedBytes(t *testing.T) {
 		require.NoError(t, store.Close())
 	}
 	require.Greater(t, found, flips/4)
+}
+
+// TestPagesInACircle has a page of a tree name itself as the one below: whoever follows that never comes back.
+func TestPagesInACircle(t *testing.T) {
+	dir := testDir(t)
+	store := testOpen(t, dir, nil)
+	_, err := store.Apply(t.Context(), testRef, 0, &session.Change{Put: manyLeaves(1000)})
+	require.NoError(t, err)
+	require.NoError(t, store.Close())
+	path, size, changed := filepath.Join(dir, dataName), os.Getpagesize(), 0
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for id := 2; id < len(data)/size; id++ {
+		page := data[id*size:]
+		if order.Uint64(page) == uint64(id) && order.Uint16(page[8:]) == branchPage {
+			order.PutUint64(page[pageHead+8:], uint64(id))
+			changed++
+		}
+	}
+	require.Positive(t, changed)
+	require.NoError(t, os.WriteFile(path, data, 0o600))
+	_, err = Open(dir, Config{})
+	require.ErrorIs(t, err, session.ErrDamaged)
 }
 
 // TestBytesFlippedInUse changes a byte while the store is open. A change of an account, the other accounts
