@@ -119,7 +119,8 @@ func TestFlippedBytes(t *testing.T) {
 	require.Greater(t, found, flips/4)
 }
 
-// TestPagesInACircle has a page of a tree name itself as the one below: whoever follows that never comes back.
+// TestPagesInACircle has a page of a tree name itself as the one below: whoever follows that never comes
+// back.
 func TestPagesInACircle(t *testing.T) {
 	dir := testDir(t)
 	store := testOpen(t, dir, nil)
