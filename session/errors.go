@@ -36,6 +36,9 @@ var (
 	ErrWrongKey = errors.New("wrong session key")
 	// ErrLaneLost means that a lane of the account's nonces is leased to somebody else, or to nobody.
 	ErrLaneLost = errors.New("lane lost")
+	// ErrDamaged means that a store's data is not what was written to it: nothing is signed or changed with
+	// it.
+	ErrDamaged = errors.New("session store is damaged")
 	// ErrClosed means that the store was closed.
 	ErrClosed = errors.New("session store is closed")
 )

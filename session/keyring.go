@@ -23,7 +23,8 @@ type Keyring interface {
 	// Keys returns the addresses of ref's keys, in no special order.
 	Keys(ctx context.Context, ref Ref) ([]common.Address, error)
 	// SignDigest signs with one of ref's keys, or returns an error matching [ErrNoKey]. The signature is 65
-	// bytes r ‖ s ‖ v.
+	// bytes r ‖ s ‖ v. A session asks while it holds the account in its store: ctx ends after [MaxHold] at
+	// the latest, and a signature that comes later is thrown away.
 	SignDigest(ctx context.Context, req SignRequest) ([]byte, error)
 	// RemoveKey forgets a key. A key that is not there is an error matching [ErrNoKey].
 	RemoveKey(ctx context.Context, ref Ref, key common.Address) error

@@ -191,6 +191,8 @@ func (s *Signer) signHeld(ctx context.Context, sess *Sessions, op *userop.Operat
 		if err != nil {
 			return err
 		}
+		ctx, cancel := context.WithTimeout(ctx, MaxHold)
+		defer cancel()
 		keySignature, err := sess.signMessage(ctx, grants[0].leaf.Key, op, hash)
 		if err != nil {
 			return err
@@ -198,7 +200,10 @@ func (s *Signer) signHeld(ctx context.Context, sess *Sessions, op *userop.Operat
 		signature = s.encode(grants, keySignature)
 		return nil
 	})
-	return signature, err
+	if err != nil {
+		return nil, err // also of a signature that came too late
+	}
+	return signature, nil
 }
 
 // signMessage asks the keyring for the key's EIP-191 signature of hash, and checks it unless the key is in

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -381,6 +382,39 @@ func TestSignEndsWithItsContext(t *testing.T) {
 	cancel()
 	_, err = signer.Sign(ctx, &userop.Operation{Sender: testRef.Account}, common.Hash{1})
 	require.True(t, errors.Is(err, context.Canceled))
+}
+
+// TestSignerThatHangs has a remote signer that knows no context answer too late: a revocation gets through
+// meanwhile, and the signature is thrown away.
+func TestSignerThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, store := fixed(t, testRef, testKey, []session.Leaf{plain("a", keyAddress(testKey))})
+		asked, answer := make(chan struct{}), make(chan struct{})
+		sess, err := session.Open(t.Context(), store, testRef, session.WithKeyring(liar{sign: func(r session.SignRequest) ([]byte, error) {
+			close(asked)
+			<-answer
+			return crypto.Sign(r.Digest[:], testKey)
+		}}))
+		require.NoError(t, err)
+		signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(0))
+		require.NoError(t, err)
+		var signature []byte
+		signed := make(chan error)
+		go func() {
+			var err error
+			signature, err = signer.Sign(t.Context(), &userop.Operation{Sender: testRef.Account}, common.Hash{1})
+			signed <- err
+		}()
+		<-asked
+		begin := time.Now()
+		require.NoError(t, sess.Suspend(t.Context(), "a"))
+		require.Equal(t, session.MaxHold, time.Since(begin))
+		close(answer)
+		err = <-signed
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.EqualError(t, err, "sessions of "+testRef.String()+" were not held to the end: the signer took longer than 10s: context deadline exceeded")
+		require.Nil(t, signature)
+	})
 }
 
 func BenchmarkSign(b *testing.B) {

@@ -48,6 +48,9 @@ type Store interface {
 	// fn has returned. Signing happens inside: once a revocation is committed, nothing is signed any more. It
 	// returns fn's error as it is.
 	//
+	// It holds until ctx's deadline and for [MaxHold] at most, so that a signer which hangs holds up no
+	// revocation. If fn returns nil after that, Hold returns an error, and what fn signed must not be used.
+	//
 	// Inside fn, do not call Hold or Apply, of this ref or another: a change that came in between waits for
 	// fn, what comes after a change may have to wait for it, and there may be room for so many at once only.
 	// The other methods, the keyring's among them, may be called.
@@ -56,6 +59,10 @@ type Store interface {
 	// matching [ErrConflict], and changes nothing, if it is not. A ref that was never stored has version 0.
 	Apply(ctx context.Context, ref Ref, version uint64, change *Change) (uint64, error)
 }
+
+// MaxHold is how long a [Store] holds an account's sessions at most, and how long a [Keyring] may take for a
+// signature.
+const MaxHold = 10 * time.Second
 
 // Lister finds leaves across accounts and chains, page by page. The stores of this module that keep several
 // accounts implement it beside [Store].

@@ -1,7 +1,6 @@
 package filestore
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -23,11 +22,7 @@ func apply(tx *bbolt.Tx, ref session.Ref, version uint64, change *session.Change
 	if have != version {
 		return storekit.ConflictError(ref, version, have)
 	}
-	b, err := tx.Bucket(accountsBucket).CreateBucketIfNotExists(refKey(ref))
-	if err != nil {
-		return err
-	}
-	w, err := newLeafWriter(b)
+	w, err := newLeafWriter(tx, ref)
 	if err != nil {
 		return err
 	}
@@ -41,34 +36,63 @@ func apply(tx *bbolt.Tx, ref session.Ref, version uint64, change *session.Change
 	if err != nil {
 		return err
 	}
-	return b.Put(headKey, append(binary.BigEndian.AppendUint64(nil, version+1), header...))
+	return w.putHead(head{version + 1, w.end, header})
 }
 
 // leafWriter changes the leaves of one account.
-type leafWriter struct{ leaves, ids *bbolt.Bucket }
+type leafWriter struct {
+	*sessions
+	end int // how many leaves there are
+}
 
-func newLeafWriter(b *bbolt.Bucket) (*leafWriter, error) {
-	leaves, err := b.CreateBucketIfNotExists(leavesBucket)
+func newLeafWriter(tx *bbolt.Tx, ref session.Ref) (*leafWriter, error) {
+	if s := sessionsOf(tx, ref); s != nil {
+		h, err := s.head()
+		if err != nil {
+			return nil, err
+		}
+		leaves := s.leaves()
+		if leaves == nil || s.ids() == nil || countOf(leaves) != h.leaves {
+			return nil, damaged("an account has not its %d leaves", h.leaves)
+		}
+		leaves.FillPercent = fillPercent
+		return &leafWriter{s, h.leaves}, nil
+	}
+	name := refKey(ref)
+	b, err := tx.Bucket(accountsBucket).CreateBucket(name)
 	if err != nil {
 		return nil, err
 	}
-	leaves.FillPercent = 0.9 // leaves are mostly appended
-	ids, err := b.CreateBucketIfNotExists(idsBucket)
-	return &leafWriter{leaves, ids}, err
+	leaves, err := b.CreateBucket(leavesBucket)
+	if err != nil {
+		return nil, err
+	}
+	leaves.FillPercent = fillPercent
+	if _, err := b.CreateBucket(idsBucket); err != nil {
+		return nil, err
+	}
+	return &leafWriter{&sessions{b, name}, 0}, count(tx, func(c *census) { c.accounts++ })
 }
+
+// fillPercent is high, as leaves are mostly appended.
+const fillPercent = 0.9
 
 // put replaces leaves by ID, and appends new ones.
 func (w *leafWriter) put(put []session.Leaf) error {
-	end := countOf(w.leaves)
 	for i := range put {
 		leaf := &put[i]
 		if len(leaf.ID) > bbolt.MaxKeySize {
 			return fmt.Errorf("%w: session ID of %d bytes, want at most %d", policy.ErrInvalid, len(leaf.ID), bbolt.MaxKeySize)
 		}
-		position := slices.Clone(w.ids.Get([]byte(leaf.ID)))
-		if position == nil {
-			position = positionKey(end)
-			end++
+		position, ok, err := w.position(leaf.ID)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			position = w.end
+			w.end++
+		} else if _, err := w.leaf(position); err != nil {
+			return err
 		}
 		if err := w.write(position, leaf.ID, encodeLeaf(leaf)); err != nil {
 			return err
@@ -77,47 +101,53 @@ func (w *leafWriter) put(put []session.Leaf) error {
 	return nil
 }
 
-func (w *leafWriter) write(position []byte, id string, record []byte) error {
-	if err := w.ids.Put([]byte(id), position); err != nil {
+func (w *leafWriter) write(position int, id string, record []byte) error {
+	key := positionKey(position)
+	if err := w.ids().Put([]byte(id), withSum(idsBucket, w.at([]byte(id)), key)); err != nil {
 		return err
 	}
-	return w.leaves.Put(position, record)
+	return w.leaves().Put(key, withSum(leavesBucket, w.at(key), record))
 }
 
 // delete forgets leaves and moves those behind them up. Usually these are few, as what is deleted was granted
 // last.
 func (w *leafWriter) delete(ids []string) error {
-	end := countOf(w.leaves)
-	gone, to := make(map[int]bool, len(ids)), end
+	gone, to := make(map[int]bool, len(ids)), w.end
 	for _, id := range ids {
-		position := w.ids.Get([]byte(id))
-		if position == nil {
+		i, ok, err := w.position(id)
+		if err != nil {
+			return err
+		}
+		if !ok {
 			return fmt.Errorf("%w: cannot delete leaf %q", session.ErrNoLeaf, id)
 		}
-		i := int(binary.BigEndian.Uint64(position))
 		gone[i], to = true, min(to, i)
-		if err := w.ids.Delete([]byte(id)); err != nil {
+		if err := w.ids().Delete([]byte(id)); err != nil {
 			return err
 		}
 	}
-	for from := to; from < end; from++ {
+	for from := to; from < w.end; from++ {
 		if gone[from] {
 			continue
 		}
-		record := slices.Clone(w.leaves.Get(positionKey(from)))
+		record, err := w.leaf(from)
+		if err != nil {
+			return err
+		}
 		leaf, err := decodeLeaf(record)
 		if err != nil {
 			return fmt.Errorf("leaf %d: %w", from, err)
 		}
-		if err := w.write(positionKey(to), leaf.ID, record); err != nil {
+		if err := w.write(to, leaf.ID, slices.Clone(record)); err != nil {
 			return err
 		}
 		to++
 	}
-	for ; to < end; to++ {
-		if err := w.leaves.Delete(positionKey(to)); err != nil {
+	for i := to; i < w.end; i++ {
+		if err := w.leaves().Delete(positionKey(i)); err != nil {
 			return err
 		}
 	}
+	w.end = to
 	return nil
 }

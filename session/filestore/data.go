@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -18,8 +20,9 @@ import (
 
 // The buckets:
 //
-//	meta                         "format" → 2; "seal" → the sealed data key
-//	accounts  chain ‖ account    "head" → version ‖ header
+//	meta                         "format" → 2; "seal" → the sealed data key; "census" → how many accounts, keys
+//	                             and lanes there are
+//	accounts  chain ‖ account    "head" → version ‖ number of leaves ‖ header
 //	                             leaves: position → leaf
 //	                             ids:    ID → position
 //	refs      what format 1 had instead of accounts; empty
@@ -27,7 +30,7 @@ import (
 //	lanes     chain ‖ account ‖ lane → end of its lease in Unix nanoseconds, 0 after a release ‖ holder;
 //	          not there before a lane was leased
 //
-// Numbers are big-endian, so that keys are in the order of a listing.
+// Numbers are big-endian, so that keys are in the order of a listing. Every record ends with a checksum.
 var (
 	metaBucket     = []byte("meta")
 	accountsBucket = []byte("accounts")
@@ -44,21 +47,56 @@ var (
 // lockTimeout bounds the wait for programs that have the file open without our locks.
 const lockTimeout = 5 * time.Second
 
-func openData(path string, readOnly bool, openFile func(string, int, os.FileMode) (*os.File, error)) (*bbolt.DB, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		ReadOnly:     readOnly,
-		Timeout:      lockTimeout,
-		FreelistType: bbolt.FreelistMapType,
-		NoStatistics: true,
-		OpenFile:     openFile,
+// How the data is opened.
+type mode int
+
+const (
+	toRead mode = iota
+	toWrite
+	toCreate
+)
+
+func openData(path string, how mode, openFile func(string, int, os.FileMode) (*os.File, error)) (*database, error) {
+	d := &database{path: path}
+	err := guard(path, func() (err error) {
+		d.DB, err = bbolt.Open(path, 0o600, &bbolt.Options{
+			ReadOnly:     how == toRead,
+			Timeout:      lockTimeout,
+			FreelistType: bbolt.FreelistMapType,
+			NoStatistics: true,
+			OpenFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {
+				if how != toCreate {
+					flag &^= os.O_CREATE
+				}
+				if d.file, err = openFile(name, flag, perm); err != nil || how == toCreate {
+					return d.file, err
+				}
+				if info, err := d.file.Stat(); err == nil && info.Size() == 0 { // bbolt would begin anew
+					return nil, errors.Join(damaged("%s is empty", path), d.file.Close())
+				}
+				return d.file, nil
+			},
+		})
+		return err
 	})
+	if d.DB == nil && d.file != nil {
+		_ = releaseFile(d.file) // if bbolt panicked
+	}
 	switch {
 	case err == nil:
-		return db, nil
+		return d, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, gone(path)
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("%w: another program has locked %s; close it there", ErrInUse, path)
+	case errors.Is(err, session.ErrDamaged):
+		return nil, err
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
 		return nil, damaged("%s: %v", path, err)
+	}
+	_, failed := errors.AsType[*fs.PathError](err)
+	if _, system := errors.AsType[syscall.Errno](err); !failed && !system {
+		return nil, damaged("%s: %v", path, err) // such as a size that cannot be
 	}
 	return nil, fmt.Errorf("open session data: %w", err)
 }
@@ -80,14 +118,44 @@ func parseRef(b []byte) (session.Ref, error) {
 func positionKey(i int) []byte { return binary.BigEndian.AppendUint64(nil, uint64(i)) }
 
 // sessions is the bucket of one account.
-type sessions struct{ *bbolt.Bucket }
+type sessions struct {
+	*bbolt.Bucket
+	ref []byte // its name
+}
 
 // sessionsOf returns nil for an account that was never stored.
 func sessionsOf(tx *bbolt.Tx, ref session.Ref) *sessions {
-	if b := tx.Bucket(accountsBucket).Bucket(refKey(ref)); b != nil {
-		return &sessions{b}
+	name := refKey(ref)
+	if b := tx.Bucket(accountsBucket).Bucket(name); b != nil {
+		return &sessions{b, name}
 	}
 	return nil
+}
+
+// head is what is stored of an account beside its leaves.
+type head struct {
+	version uint64
+	leaves  int
+	header  []byte // JSON
+}
+
+const headSize = 16
+
+func (s *sessions) head() (head, error) {
+	b, err := checked(headKey, s.ref, s.Get(headKey), "the version of an account")
+	if err == nil && len(b) < headSize {
+		err = damaged("an account without a version")
+	}
+	if err != nil {
+		return head{}, err
+	}
+	return head{binary.BigEndian.Uint64(b), int(binary.BigEndian.Uint64(b[8:])), b[headSize:]}, nil
+}
+
+func (s *sessions) putHead(h head) error {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, headSize+len(h.header)+sumSize), h.version)
+	b = append(binary.BigEndian.AppendUint64(b, uint64(h.leaves)), h.header...)
+	return s.Put(headKey, withSum(headKey, s.ref, b))
 }
 
 // version is 0 for an account that was never stored.
@@ -95,38 +163,73 @@ func (s *sessions) version() (uint64, error) {
 	if s == nil {
 		return 0, nil
 	}
-	head := s.Get(headKey)
-	if len(head) < 8 {
-		return 0, damaged("an account without a version")
-	}
-	return binary.BigEndian.Uint64(head), nil
+	h, err := s.head()
+	return h.version, err
 }
 
 func (s *sessions) load() (*session.State, error) {
-	version, err := s.version()
+	h, err := s.head()
 	if err != nil {
 		return nil, err
 	}
-	state := &session.State{Version: version, Leaves: make([]session.Leaf, countOf(s.leaves()))}
-	if err := json.Unmarshal(s.Get(headKey)[8:], &state.Header); err != nil {
+	leaves := s.leaves()
+	if leaves == nil || countOf(leaves) != h.leaves {
+		return nil, damaged("an account has not its %d leaves", h.leaves)
+	}
+	state := &session.State{Version: h.version, Leaves: make([]session.Leaf, h.leaves)}
+	if err := json.Unmarshal(h.header, &state.Header); err != nil {
 		return nil, damaged("header: %v", err)
 	}
+	n := 0
 	err = s.each(0, func(i int, leaf *session.Leaf) (bool, error) {
+		if n++; n > h.leaves {
+			return false, damaged("an account has more than its %d leaves", h.leaves)
+		}
 		state.Leaves[i] = *leaf
 		return true, nil
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case n != h.leaves:
+		return nil, damaged("leaf %d is missing", n)
 	}
 	return state, nil
 }
 
 func (s *sessions) leaves() *bbolt.Bucket { return s.Bucket.Bucket(leavesBucket) }
 
+func (s *sessions) ids() *bbolt.Bucket { return s.Bucket.Bucket(idsBucket) }
+
+// at is where in all accounts a leaf, or an ID, stands.
+func (s *sessions) at(key []byte) []byte { return append(s.ref[:len(s.ref):len(s.ref)], key...) }
+
+// position returns where the leaf with that ID stands.
+func (s *sessions) position(id string) (i int, ok bool, err error) {
+	stored := s.ids().Get([]byte(id))
+	if stored == nil {
+		return 0, false, nil
+	}
+	b, err := checked(idsBucket, s.at([]byte(id)), stored, "the position of leaf %q", id)
+	if err == nil && len(b) != 8 {
+		err = damaged("the position of leaf %q is none", id)
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	return int(binary.BigEndian.Uint64(b)), true, nil
+}
+
+// leaf returns the record of a leaf.
+func (s *sessions) leaf(i int) ([]byte, error) {
+	key := positionKey(i)
+	return checked(leavesBucket, s.at(key), s.leaves().Get(key), "leaf %d", i)
+}
+
 // countOf returns the number of leaves.
 func countOf(leaves *bbolt.Bucket) int {
 	last, _ := leaves.Cursor().Last()
-	if last == nil {
+	if len(last) != 8 {
 		return 0
 	}
 	return int(binary.BigEndian.Uint64(last)) + 1
@@ -134,11 +237,19 @@ func countOf(leaves *bbolt.Bucket) int {
 
 // each calls use with the leaves from that position on, until it returns false.
 func (s *sessions) each(from int, use func(i int, leaf *session.Leaf) (more bool, err error)) error {
-	cursor := s.leaves().Cursor()
+	leaves := s.leaves()
+	if leaves == nil {
+		return damaged("an account without leaves")
+	}
+	cursor := leaves.Cursor()
 	i := from
-	for key, record := cursor.Seek(positionKey(from)); key != nil; key, record = cursor.Next() {
+	for key, stored := cursor.Seek(positionKey(from)); key != nil; key, stored = cursor.Next() {
 		if !bytes.Equal(key, positionKey(i)) {
 			return damaged("leaf %d is missing", i)
+		}
+		record, err := checked(leavesBucket, s.at(key), stored, "leaf %d", i)
+		if err != nil {
+			return err
 		}
 		leaf, err := decodeLeaf(record)
 		if err != nil {

@@ -11,6 +11,14 @@
 // becomes current at once or not at all. A process killed at any moment, a full disk or a power cut leave the
 // state before or after a change. Adding a leaf writes the pages on its way, not the store.
 //
+// # Damage
+//
+// Opening goes through all of the data, and every record has a checksum that is compared when it is read.
+// What is not as it was written, on a disk that failed or by another program, is an error matching
+// [session.ErrDamaged], and so are files that are deleted or replaced while the store is open: nothing is
+// signed or changed then. A store whose data is gone is not made anew. Checksums find damage, and nobody who
+// means it.
+//
 // # Processes
 //
 // One process at a time may open a directory with [Open]; a second one gets an error that names the first.
@@ -31,6 +39,6 @@
 // [Store.Rotate] changes the data key and what seals it, and seals all keys anew, in a single change. In
 // memory, keys are opened when they first sign and wiped by [Store.Close].
 //
-// The directory has mode 0700, the files 0600. Looser ones are refused: they are not made tight in silence,
-// as whoever could read them may have done so.
+// The directory has mode 0700, the files 0600, and all belong to the user of the process. Others are refused:
+// they are not made tight in silence, as whoever could read them may have done so.
 package filestore

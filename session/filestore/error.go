@@ -3,6 +3,8 @@ package filestore
 import (
 	"errors"
 	"fmt"
+
+	"github.com/go-sesame/sesame/session"
 )
 
 var (
@@ -10,12 +12,15 @@ var (
 	ErrInUse = errors.New("session store is in use")
 	// ErrReadOnly means that the store was opened with [OpenReadOnly].
 	ErrReadOnly = errors.New("session store is open for reading only")
-	// ErrLooseMode means that others than the owner may read the store.
+	// ErrLooseMode means that others than the user of this process may read the store, or own it.
 	ErrLooseMode = errors.New("session store is open to others")
-	// ErrDamaged means that the data is not what this package wrote.
-	ErrDamaged = errors.New("session store is damaged")
 )
 
 func damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: %s; restore the file from a backup", ErrDamaged, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: %s; restore the file from a backup", session.ErrDamaged, fmt.Sprintf(format, args...))
+}
+
+// gone says that a file of the store is not there, or not the one any more that the store was opened with.
+func gone(path string) error {
+	return fmt.Errorf("%w: %s was deleted or replaced; close the store in all processes, put back what was there, and open it again", session.ErrDamaged, path)
 }

@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"errors"
@@ -46,15 +47,12 @@ func (s *Store) unlock(ctx context.Context) error {
 	if s.keys.sealer == nil {
 		return nil
 	}
-	missing := false
-	err := s.file.view(ctx, func(tx *bbolt.Tx) error {
-		if missing = tx.Bucket(metaBucket).Get(sealKey) == nil; missing {
-			return nil
-		}
-		_, err := s.keys.dataKey(tx)
+	stored, err := s.wrappedKey(ctx)
+	if err != nil {
 		return err
-	})
-	if err != nil || !missing {
+	}
+	if stored != nil {
+		_, err := s.keys.open(stored)
 		return err
 	}
 	wrapped, data, err := storekit.NewDataKey(s.keys.sealer(), dataKeyContext)
@@ -62,21 +60,73 @@ func (s *Store) unlock(ctx context.Context) error {
 		return err
 	}
 	defer data.Wipe()
-	err = s.file.update(ctx, func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(sealKey, wrapped) })
+	err = s.file.update(ctx, func(tx *bbolt.Tx) error { return putWrappedKey(tx, wrapped) })
 	if errors.Is(err, ErrReadOnly) {
 		return nil // no key was made yet
 	}
 	return err
 }
 
-// dataKey returns the data key that the transaction sees. It is opened again when another process changed it.
-func (k *keyring) dataKey(tx *bbolt.Tx) (*seal.KeyAEAD, error) {
+// wrappedKey returns the data key as it is stored, nil for none.
+func (s *Store) wrappedKey(ctx context.Context) (wrapped []byte, err error) {
+	err = s.file.view(ctx, func(tx *bbolt.Tx) error {
+		wrapped, err = wrappedKeyIn(tx)
+		return err
+	})
+	return wrapped, err
+}
+
+func wrappedKeyIn(tx *bbolt.Tx) ([]byte, error) {
+	stored := tx.Bucket(metaBucket).Get(sealKey)
+	if stored == nil {
+		return nil, nil
+	}
+	wrapped, err := checked(metaBucket, sealKey, stored, "the data key")
+	return slices.Clone(wrapped), err
+}
+
+func putWrappedKey(tx *bbolt.Tx, wrapped []byte) error {
+	return tx.Bucket(metaBucket).Put(sealKey, withSum(metaBucket, sealKey, wrapped))
+}
+
+// updateKeys changes the keys within one transaction that is given the data key. A Sealer may be a service
+// that hangs: nobody waits for it amid a transaction, and what was opened is compared with what the change
+// sees.
+func (s *Store) updateKeys(ctx context.Context, change func(tx *bbolt.Tx, data *seal.KeyAEAD) error) error {
+	for range maxTries {
+		wrapped, err := s.wrappedKey(ctx)
+		if err != nil {
+			return err
+		}
+		data, err := s.keys.open(wrapped)
+		if err != nil {
+			return err
+		}
+		err = s.file.update(ctx, func(tx *bbolt.Tx) error {
+			if now, err := wrappedKeyIn(tx); err != nil || !bytes.Equal(now, wrapped) {
+				return cmp.Or(err, errRotated)
+			}
+			return change(tx, data)
+		})
+		if !errors.Is(err, errRotated) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w %d times", session.ErrConflict, errRotated, maxTries)
+}
+
+// maxTries bounds how often a change of the keys begins anew because they were rotated.
+const maxTries = 10
+
+var errRotated = errors.New("the data key was rotated meanwhile")
+
+// open returns the data key that was stored as wrapped.
+func (k *keyring) open(wrapped []byte) (*seal.KeyAEAD, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.sealer == nil {
 		return nil, seal.ErrNoSealer
 	}
-	wrapped := tx.Bucket(metaBucket).Get(sealKey)
 	if k.data != nil && bytes.Equal(wrapped, k.wrapped) {
 		return k.data, nil
 	}
@@ -97,7 +147,7 @@ func (k *keyring) dataKey(tx *bbolt.Tx) (*seal.KeyAEAD, error) {
 }
 
 // key returns the key that sealed is, which stays open for the next signature.
-func (k *keyring) key(tx *bbolt.Tx, ref session.Ref, address common.Address, sealed []byte) (*seal.Key, error) {
+func (k *keyring) key(wrapped []byte, ref session.Ref, address common.Address, sealed []byte) (*seal.Key, error) {
 	row := string(rowKey(ref, address))
 	k.mu.Lock()
 	known, ok := k.opened[row]
@@ -105,7 +155,7 @@ func (k *keyring) key(tx *bbolt.Tx, ref session.Ref, address common.Address, sea
 	if ok && bytes.Equal(known.sealed, sealed) {
 		return known.key, nil
 	}
-	data, err := k.dataKey(tx)
+	data, err := k.open(wrapped)
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +174,15 @@ func (k *keyring) key(tx *bbolt.Tx, ref session.Ref, address common.Address, sea
 	}
 	k.opened[row] = openedKey{slices.Clone(sealed), key}
 	return key, nil
+}
+
+// use calls use with the key that sealed is.
+func (k *keyring) use(wrapped []byte, ref session.Ref, address common.Address, sealed []byte, use func(*seal.Key) error) error {
+	key, err := k.key(wrapped, ref, address, sealed)
+	if err != nil {
+		return err
+	}
+	return use(key)
 }
 
 // forget wipes a key that was removed.
@@ -167,18 +226,26 @@ func (s *Store) putKey(ctx context.Context, ref session.Ref, key *seal.Key) erro
 		return err
 	}
 	row := rowKey(ref, key.Address())
-	err := s.file.update(ctx, func(tx *bbolt.Tx) error {
-		data, err := s.keys.dataKey(tx)
-		if err != nil || tx.Bucket(keysBucket).Get(row) != nil {
+	err := s.updateKeys(ctx, func(tx *bbolt.Tx, data *seal.KeyAEAD) error {
+		keys := tx.Bucket(keysBucket)
+		if stored := keys.Get(row); stored != nil {
+			_, err := checkedKey(row, stored, ref, key.Address())
 			return err
 		}
 		sealed, err := key.Seal(data, seal.AssociatedData(ref.ChainID, ref.Account, key.Address()))
 		if err != nil {
 			return err
 		}
-		return tx.Bucket(keysBucket).Put(row, sealed)
+		if err := keys.Put(row, withSum(keysBucket, row, sealed)); err != nil {
+			return err
+		}
+		return count(tx, func(c *census) { c.keys++ })
 	})
 	return s.in(err)
+}
+
+func checkedKey(row, stored []byte, ref session.Ref, key common.Address) (sealed []byte, err error) {
+	return checked(keysBucket, row, stored, "the record of key %s of %s", key, ref)
 }
 
 // Keys implements [session.Keyring].
@@ -186,8 +253,12 @@ func (s *Store) Keys(ctx context.Context, ref session.Ref) (addresses []common.A
 	prefix := refKey(ref)
 	err = s.file.view(ctx, func(tx *bbolt.Tx) error {
 		cursor := tx.Bucket(keysBucket).Cursor()
-		for row, _ := cursor.Seek(prefix); bytes.HasPrefix(row, prefix); row, _ = cursor.Next() {
-			addresses = append(addresses, common.BytesToAddress(row[refSize:]))
+		for row, stored := cursor.Seek(prefix); bytes.HasPrefix(row, prefix); row, stored = cursor.Next() {
+			address := common.BytesToAddress(row[refSize:])
+			if _, err := checkedKey(row, stored, ref, address); err != nil {
+				return err
+			}
+			addresses = append(addresses, address)
 		}
 		return nil
 	})
@@ -214,17 +285,24 @@ func (s *Store) SealKey(ctx context.Context, ref session.Ref, key common.Address
 
 // useKey calls use with an opened key, which stays the store's.
 func (s *Store) useKey(ctx context.Context, ref session.Ref, address common.Address, use func(*seal.Key) error) error {
+	row := rowKey(ref, address)
+	var wrapped, sealed []byte
 	err := s.file.view(ctx, func(tx *bbolt.Tx) error {
-		sealed := tx.Bucket(keysBucket).Get(rowKey(ref, address))
-		if sealed == nil {
+		stored := tx.Bucket(keysBucket).Get(row)
+		if stored == nil {
 			return storekit.NoKeyError(ref, address)
 		}
-		key, err := s.keys.key(tx, ref, address, sealed)
+		key, err := checkedKey(row, stored, ref, address)
 		if err != nil {
 			return err
 		}
-		return use(key)
+		sealed = slices.Clone(key)
+		wrapped, err = wrappedKeyIn(tx)
+		return err
 	})
+	if err == nil {
+		err = s.keys.use(wrapped, ref, address, sealed, use)
+	}
 	if errors.Is(err, seal.ErrWiped) && s.closed.Load() {
 		err = session.ErrClosed
 	}
@@ -238,7 +316,10 @@ func (s *Store) RemoveKey(ctx context.Context, ref session.Ref, key common.Addre
 		if tx.Bucket(keysBucket).Get(row) == nil {
 			return storekit.NoKeyError(ref, key)
 		}
-		return tx.Bucket(keysBucket).Delete(row)
+		if err := tx.Bucket(keysBucket).Delete(row); err != nil {
+			return err
+		}
+		return count(tx, func(c *census) { c.keys-- })
 	})
 	if err != nil {
 		return s.in(err)

@@ -19,7 +19,7 @@ func (s *Store) LeaseLane(ctx context.Context, ref session.Ref, holder string, t
 	if err := storekit.CheckLease(ref, holder, ttl); err != nil {
 		return uint256.Int{}, err
 	}
-	err = s.changeLanes(ctx, func(lanes *bbolt.Bucket) error {
+	err = s.changeLanes(ctx, func(tx *bbolt.Tx, lanes *bbolt.Bucket) error {
 		now := time.Now()
 		lane, err := freeLane(lanes, ref, now)
 		if err != nil {
@@ -27,9 +27,12 @@ func (s *Store) LeaseLane(ctx context.Context, ref session.Ref, holder string, t
 		}
 		if lane == nil {
 			lane = laneKey(ref, storekit.NewLaneKey())
+			if err := count(tx, func(c *census) { c.lanes++ }); err != nil {
+				return err
+			}
 		}
 		key.SetBytes(lane[refSize:])
-		return lanes.Put(lane, lease(holder, now.Add(ttl).UnixNano()))
+		return lanes.Put(lane, withSum(lanesBucket, lane, lease(holder, now.Add(ttl).UnixNano())))
 	})
 	return key, s.in(err)
 }
@@ -49,18 +52,25 @@ func (s *Store) ReleaseLane(ctx context.Context, ref session.Ref, key uint256.In
 
 // changeLease changes a lease that is holder's.
 func (s *Store) changeLease(ctx context.Context, ref session.Ref, key uint256.Int, holder string, changed func() []byte) error {
-	err := s.changeLanes(ctx, func(lanes *bbolt.Bucket) error {
+	err := s.changeLanes(ctx, func(_ *bbolt.Tx, lanes *bbolt.Bucket) error {
 		lane := laneKey(ref, key)
-		record := lanes.Get(lane)
+		stored := lanes.Get(lane)
+		if stored == nil {
+			return storekit.LaneLostError(ref, key, holder)
+		}
+		record, err := checked(lanesBucket, lane, stored, "the record of lane %s of %s", key.Hex(), ref)
+		if err != nil {
+			return err
+		}
 		if len(record) <= endSize || string(record[endSize:]) != holder || key.BitLen() > 8*storekit.LaneKeySize {
 			return storekit.LaneLostError(ref, key, holder)
 		}
-		return lanes.Put(lane, changed())
+		return lanes.Put(lane, withSum(lanesBucket, lane, changed()))
 	})
 	return s.in(err)
 }
 
-func (s *Store) changeLanes(ctx context.Context, change func(lanes *bbolt.Bucket) error) error {
+func (s *Store) changeLanes(ctx context.Context, change func(tx *bbolt.Tx, lanes *bbolt.Bucket) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -69,7 +79,7 @@ func (s *Store) changeLanes(ctx context.Context, change func(lanes *bbolt.Bucket
 		if err != nil {
 			return err
 		}
-		return change(lanes)
+		return change(tx, lanes)
 	})
 }
 
@@ -77,7 +87,11 @@ func (s *Store) changeLanes(ctx context.Context, change func(lanes *bbolt.Bucket
 func freeLane(lanes *bbolt.Bucket, ref session.Ref, now time.Time) (free []byte, err error) {
 	var first int64
 	prefix, cursor := refKey(ref), lanes.Cursor()
-	for lane, record := cursor.Seek(prefix); bytes.HasPrefix(lane, prefix); lane, record = cursor.Next() {
+	for lane, stored := cursor.Seek(prefix); bytes.HasPrefix(lane, prefix); lane, stored = cursor.Next() {
+		record, err := checked(lanesBucket, lane, stored, "the record of a lane of %s", ref)
+		if err != nil {
+			return nil, err
+		}
 		if len(record) < endSize || len(lane) != refSize+storekit.LaneKeySize {
 			return nil, damaged("lane %x is leased until %x", lane, record)
 		}

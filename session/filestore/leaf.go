@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // A leaf is stored as a byte for the form, one for the status and one for InTree, the two times as varints,
@@ -49,6 +50,9 @@ func decodeLeaf(record []byte) (*session.Leaf, error) {
 	l.Function = string(d.take(d.uvarint()))
 	if d.failed || len(d.rest) > 0 {
 		return nil, damaged("a leaf of %d bytes that do not fit it", len(record))
+	}
+	if err := storekit.CheckStatus(l); err != nil {
+		return nil, damaged("%v", err)
 	}
 	return l, nil
 }

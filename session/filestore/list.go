@@ -51,11 +51,15 @@ func list(ctx context.Context, tx *bbolt.Tx, query *session.Query, from storekit
 }
 
 func listRef(tx *bbolt.Tx, query *session.Query, ref session.Ref, from storekit.Place, page *session.Page) (complete bool, err error) {
+	s := sessionsOf(tx, ref)
+	if s == nil {
+		return false, damaged("an account that is none")
+	}
 	start := 0
 	if ref == from.Ref {
 		start = from.Position
 	}
-	err = sessionsOf(tx, ref).each(start, func(i int, leaf *session.Leaf) (bool, error) {
+	err = s.each(start, func(i int, leaf *session.Leaf) (bool, error) {
 		complete = storekit.Collect(query, page, storekit.Place{Ref: ref, Position: i}, leaf)
 		return !complete, nil
 	})

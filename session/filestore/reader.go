@@ -5,12 +5,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/internal/filelock"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // reader is the data as a process has it that reads along. The data is open, and locked against changes, as
@@ -21,10 +23,14 @@ type reader struct {
 	path string
 	data filelock.RW
 
+	lock atomic.Pointer[os.FileInfo] // the file that the data is locked by
+
 	turn   *semaphore.Weighted // guards the fields below; waiting for it ends with the context
 	users  int                 // those at the data
 	holds  int                 // those of them that hold sessions
-	db     *bbolt.DB
+	db     *database
+	known  os.FileInfo // the data as it was seen last, and its last change
+	commit int
 	unlock func()
 	closed bool
 }
@@ -38,7 +44,7 @@ func newReader(dir string) *reader {
 }
 
 // with runs use with the data open, for so many holders.
-func (r *reader) with(ctx context.Context, holds int, use func(db *bbolt.DB) error) (err error) {
+func (r *reader) with(ctx context.Context, holds int, use func(db *database) error) (err error) {
 	db, err := r.enter(ctx, holds)
 	if err != nil {
 		return err
@@ -66,7 +72,7 @@ func (r *reader) awaitTurn(ctx context.Context, holds int) error {
 	return r.turn.Acquire(ctx, 1)
 }
 
-func (r *reader) enter(ctx context.Context, holds int) (*bbolt.DB, error) {
+func (r *reader) enter(ctx context.Context, holds int) (*database, error) {
 	if err := r.awaitTurn(ctx, holds); err != nil {
 		return nil, err
 	}
@@ -91,16 +97,76 @@ func (r *reader) enter(ctx context.Context, holds int) (*bbolt.DB, error) {
 	return r.db, nil
 }
 
-// open opens data that may have been brought to a later format since the last time.
-func (r *reader) open() (*bbolt.DB, error) {
-	db, err := openData(r.path, true, os.OpenFile)
+// open opens data that may have been changed, or brought to a later format, since the last time. All of it is
+// gone through the first time, and again if it is another file or changed without a commit; what a commit
+// changed, this meets where it reads.
+func (r *reader) open() (*database, error) {
+	info, err := os.Stat(r.path)
+	if err != nil {
+		return nil, gone(r.path)
+	}
+	lock, err := os.Stat(r.data.Path)
+	if err != nil {
+		return nil, gone(r.data.Path)
+	}
+	r.lock.Store(&lock)
+	if r.known == nil || !os.SameFile(r.known, info) {
+		return r.openChecked(info)
+	}
+	db, err := openData(r.path, toRead, os.OpenFile)
 	if err != nil {
 		return nil, err
 	}
-	if err := db.View(checkFormat); err != nil {
+	if sameData(r.known, info) {
+		return db, nil
+	}
+	commit, err := commitOf(db)
+	if err == nil && commit <= r.commit {
+		if err := db.Close(); err != nil {
+			return nil, err
+		}
+		return r.openChecked(info)
+	}
+	if err == nil {
+		err = db.View(checkFormat)
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	r.known, r.commit = info, commit
 	return db, nil
+}
+
+// openChecked is open for data that has to be gone through.
+func (r *reader) openChecked(info os.FileInfo) (*database, error) {
+	if err := checkData(r.path, os.OpenFile); err != nil {
+		return nil, err
+	}
+	db, err := openData(r.path, toRead, os.OpenFile)
+	if err != nil {
+		return nil, err
+	}
+	err = db.View(checkFormat)
+	commit, commitErr := commitOf(db)
+	if err := errors.Join(err, commitErr); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	r.known, r.commit = info, commit
+	return db, nil
+}
+
+// commitOf returns the number of the last change.
+func commitOf(db *database) (n int, err error) {
+	err = db.View(func(tx *bbolt.Tx) error {
+		n = tx.ID()
+		return nil
+	})
+	return n, err
+}
+
+// sameData reports whether a file is the one that it was, and nothing was written to it since.
+func sameData(was, is os.FileInfo) bool {
+	return os.SameFile(was, is) && was.Size() == is.Size() && was.ModTime().Equal(is.ModTime())
 }
 
 func (r *reader) leave(holds int) error {
@@ -120,11 +186,23 @@ func (r *reader) view(ctx context.Context, read func(tx *bbolt.Tx) error) error 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return r.with(ctx, 0, func(db *bbolt.DB) error { return db.View(read) })
+	return r.with(ctx, 0, func(db *database) error { return db.View(read) })
 }
 
-func (r *reader) hold(ctx context.Context, _ session.Ref, use func() error) error {
-	return r.with(ctx, 1, func(*bbolt.DB) error { return use() })
+func (r *reader) hold(ctx context.Context, ref session.Ref, use func() error) error {
+	if _, err := r.enter(ctx, 1); err != nil {
+		return err
+	}
+	return storekit.Hold(ctx, ref, r.leaveHold, use)
+}
+
+// leaveHold is leave for a holder, whom a writer does not see if the lock's file is another by now.
+func (r *reader) leaveHold() error {
+	info, err := os.Stat(r.data.Path)
+	if locked := r.lock.Load(); err != nil || !os.SameFile(info, *locked) {
+		err = gone(r.data.Path)
+	}
+	return errors.Join(err, r.leave(1))
 }
 
 func (r *reader) update(context.Context, func(tx *bbolt.Tx) error) error { return ErrReadOnly }

@@ -30,18 +30,20 @@ const (
 	exclusive = math.MaxInt64
 )
 
-// with runs use while it has so much of ref's lock.
-func (l *refLocks) with(ctx context.Context, ref session.Ref, share int64, use func() error) error {
+// lock waits for so much of ref's lock and returns how to release it.
+func (l *refLocks) lock(ctx context.Context, ref session.Ref, share int64) (unlock func(), err error) {
 	lock, err := l.enter(ref)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer l.leave(ref, lock)
 	if err := lock.all.Acquire(ctx, share); err != nil {
-		return err
+		l.leave(ref, lock)
+		return nil, err
 	}
-	defer lock.all.Release(share)
-	return use()
+	return func() {
+		lock.all.Release(share)
+		l.leave(ref, lock)
+	}, nil
 }
 
 func (l *refLocks) enter(ref session.Ref) (*refLock, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"go.etcd.io/bbolt"
 
+	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 	"github.com/go-sesame/sesame/session/storekit"
@@ -33,15 +34,11 @@ func (s *Store) Rotate(ctx context.Context, sealer seal.AEAD) error {
 	if err := s.keys.alsoOpenBy(sealer); err != nil {
 		return s.in(err)
 	}
-	err = s.file.update(ctx, func(tx *bbolt.Tx) error {
-		data, err := s.keys.dataKey(tx)
-		if err != nil {
-			return err
-		}
+	err = s.updateKeys(ctx, func(tx *bbolt.Tx, data *seal.KeyAEAD) error {
 		if err := resealAll(ctx, tx.Bucket(keysBucket), data, fresh); err != nil {
 			return err
 		}
-		return tx.Bucket(metaBucket).Put(sealKey, wrapped)
+		return putWrappedKey(tx, wrapped)
 	})
 	fresh.Wipe() // opened again when it is needed
 	if err != nil {
@@ -74,7 +71,7 @@ func (k *keyring) openBy(sealer seal.AEAD) {
 func resealAll(ctx context.Context, keys *bbolt.Bucket, from, to seal.AEAD) error {
 	type row struct{ name, sealed []byte }
 	var rows []row
-	err := keys.ForEach(func(name, sealed []byte) error {
+	err := keys.ForEach(func(name, stored []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -82,6 +79,10 @@ func resealAll(ctx context.Context, keys *bbolt.Bucket, from, to seal.AEAD) erro
 			return damaged("%x names no key", name)
 		}
 		chainID, account, address := binary.BigEndian.Uint64(name), common.BytesToAddress(name[8:refSize]), common.BytesToAddress(name[refSize:])
+		sealed, err := checkedKey(name, stored, session.Ref{ChainID: chainID, Account: account}, address)
+		if err != nil {
+			return err
+		}
 		fresh, err := seal.Reseal(sealed, seal.AssociatedData(chainID, account, address), from, to)
 		if err != nil {
 			return damaged("key %s of account %s on chain %d: %v", address, account, chainID, err)
@@ -93,7 +94,7 @@ func resealAll(ctx context.Context, keys *bbolt.Bucket, from, to seal.AEAD) erro
 		return err
 	}
 	for _, r := range rows { // not while they are iterated over
-		if err := keys.Put(r.name, r.sealed); err != nil {
+		if err := keys.Put(r.name, withSum(keysBucket, r.name, r.sealed)); err != nil {
 			return err
 		}
 	}

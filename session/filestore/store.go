@@ -51,11 +51,12 @@ type file interface {
 	close() error
 }
 
-// Open opens the store in dir for reading and writing, and makes it if there is none. Data of an earlier
-// format is brought to the one of now, forward only; processes of earlier programs that read along find no
-// sessions any more, and those of this one refuse data of a later format. Another process that has it open is
-// an error matching [ErrInUse], a directory or file that others can read is one with the command that helps,
-// and a Sealer that does not open the keys is one matching [seal.ErrOpen].
+// Open opens the store in dir for reading and writing, and makes it if there never was one: where the data is
+// gone and other files of the store are not, and where it is damaged, the error matches [session.ErrDamaged].
+// Data of an earlier format is brought to the one of now, forward only; processes of earlier programs that
+// read along find no sessions any more, and those of this one refuse data of a later format. Another process
+// that has it open is an error matching [ErrInUse], a directory or file that others can read is one with the
+// command that helps, and a Sealer that does not open the keys is one matching [seal.ErrOpen].
 func Open(dir string, config Config) (*Store, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("%w: open session store without a directory; Default opens that of the user", policy.ErrInvalid)

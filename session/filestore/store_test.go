@@ -97,7 +97,9 @@ func TestSealedKeysDoNotMove(t *testing.T) {
 	change(t, store, func(tx *bbolt.Tx) error {
 		keys := tx.Bucket(keysBucket)
 		sealed := bytes.Clone(keys.Get(rowKey(testRef, key)))
-		return errors.Join(keys.Put(rowKey(other, key), sealed), keys.Put(rowKey(testRef, victim), sealed))
+		sealed = sealed[:len(sealed)-sumSize] // a checksum keeps out nobody who means it
+		put := func(row []byte) error { return keys.Put(row, withSum(keysBucket, row, sealed)) }
+		return errors.Join(put(rowKey(other, key)), put(rowKey(testRef, victim)), count(tx, func(c *census) { c.keys++ }))
 	})
 
 	_, err = store.SignDigest(t.Context(), session.SignRequest{Ref: other, Key: key})
@@ -105,7 +107,7 @@ func TestSealedKeysDoNotMove(t *testing.T) {
 	require.ErrorIs(t, testSign(store, victim), seal.ErrOpen)
 	require.NoError(t, testSign(store, key))
 	err = store.Rotate(t.Context(), testSealer(t, 2))
-	require.ErrorIs(t, err, ErrDamaged, "a rotation does not pass over a key that it cannot open")
+	require.ErrorIs(t, err, session.ErrDamaged, "a rotation does not pass over a key that it cannot open")
 	require.NoError(t, testSign(store, key))
 }
 
@@ -355,7 +357,7 @@ func TestOpenFails(t *testing.T) {
 			require.NoError(t, os.Mkdir(dir, 0o700))
 			require.NoError(t, os.WriteFile(filepath.Join(dir, dataName), content, 0o600))
 			_, err := Open(dir, Config{})
-			require.ErrorIs(t, err, ErrDamaged)
+			require.ErrorIs(t, err, session.ErrDamaged)
 			require.EqualError(t, err, "open session store in "+dir+": session store is damaged: "+filepath.Join(dir, dataName)+": invalid database; restore the file from a backup")
 			_, err = Open(dir, Config{})
 			require.NotErrorIs(t, err, ErrInUse, "the lock is free again")
@@ -376,7 +378,7 @@ func TestCutFile(t *testing.T) {
 	require.NoError(t, store.Close())
 	require.NoError(t, os.Truncate(filepath.Join(dir, dataName), 1<<16))
 	_, err = Open(dir, Config{})
-	require.ErrorIs(t, err, ErrDamaged)
+	require.ErrorIs(t, err, session.ErrDamaged)
 	require.ErrorContains(t, err, "sessions.db has 65536 bytes, the data ")
 }
 
@@ -386,12 +388,24 @@ func TestDamagedData(t *testing.T) {
 		want   string
 	}{
 		"missing leaf": {func(tx *bbolt.Tx) error { return sessionsOf(tx, testRef).leaves().Delete(positionKey(1)) }, "session store is damaged: leaf 1 is missing; restore the file from a backup"},
-		"leaf form":    {func(tx *bbolt.Tx) error { return sessionsOf(tx, testRef).leaves().Put(positionKey(2), []byte{9}) }, "leaf 2: session store is damaged: a leaf of unknown form; restore the file from a backup"},
+		"leaf form": {func(tx *bbolt.Tx) error {
+			s := sessionsOf(tx, testRef)
+			return s.leaves().Put(positionKey(2), withSum(leavesBucket, s.at(positionKey(2)), []byte{9}))
+		}, "leaf 2: session store is damaged: a leaf of unknown form; restore the file from a backup"},
+		"moved leaf": {func(tx *bbolt.Tx) error {
+			leaves := sessionsOf(tx, testRef).leaves()
+			return leaves.Put(positionKey(2), bytes.Clone(leaves.Get(positionKey(1))))
+		}, "session store is damaged: leaf 2 was changed by something else than this program; restore the file from a backup"},
+		"last leaf": {func(tx *bbolt.Tx) error { return sessionsOf(tx, testRef).leaves().Delete(positionKey(2)) }, "session store is damaged: an account has not its 3 leaves; restore the file from a backup"},
 		"short leaf": {func(tx *bbolt.Tx) error {
-			return sessionsOf(tx, testRef).leaves().Put(positionKey(0), []byte{leafForm, 1, 1, 7})
+			s := sessionsOf(tx, testRef)
+			return s.leaves().Put(positionKey(0), withSum(leavesBucket, s.at(positionKey(0)), []byte{leafForm, 1, 1, 7}))
 		}, "leaf 0: session store is damaged: a leaf of 4 bytes that do not fit it; restore the file from a backup"},
-		"head":   {func(tx *bbolt.Tx) error { return sessionsOf(tx, testRef).Put(headKey, []byte{1}) }, "session store is damaged: an account without a version; restore the file from a backup"},
-		"header": {func(tx *bbolt.Tx) error { return sessionsOf(tx, testRef).Put(headKey, make([]byte, 9)) }, "session store is damaged: header: invalid character '\\x00' looking for beginning of value; restore the file from a backup"},
+		"head": {func(tx *bbolt.Tx) error { return sessionsOf(tx, testRef).Put(headKey, []byte{1}) }, "session store is damaged: the version of an account was changed by something else than this program; restore the file from a backup"},
+		"short head": {func(tx *bbolt.Tx) error {
+			return sessionsOf(tx, testRef).Put(headKey, withSum(headKey, refKey(testRef), []byte{1}))
+		}, "session store is damaged: an account without a version; restore the file from a backup"},
+		"header": {func(tx *bbolt.Tx) error { return sessionsOf(tx, testRef).putHead(head{1, 3, []byte{0}}) }, "session store is damaged: header: invalid character '\\x00' looking for beginning of value; restore the file from a backup"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := testDir(t)
@@ -400,7 +414,7 @@ func TestDamagedData(t *testing.T) {
 			require.NoError(t, err)
 			change(t, store, test.damage)
 			_, err = store.Load(t.Context(), testRef)
-			require.ErrorIs(t, err, ErrDamaged)
+			require.ErrorIs(t, err, session.ErrDamaged)
 			require.EqualError(t, err, "session store in "+dir+": "+test.want)
 		})
 	}
@@ -441,7 +455,7 @@ func FuzzLeaf(f *testing.F) {
 	f.Fuzz(func(t *testing.T, record []byte) {
 		leaf, err := decodeLeaf(record)
 		if err != nil {
-			require.ErrorIs(t, err, ErrDamaged)
+			require.ErrorIs(t, err, session.ErrDamaged)
 			return
 		}
 		again, err := decodeLeaf(encodeLeaf(leaf))

@@ -17,6 +17,7 @@ import (
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/internal/durable"
 	"github.com/go-sesame/sesame/session/internal/filelock"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // writer is the data as the one process has it that may write.
@@ -24,37 +25,74 @@ import (
 // bbolt locks its file for as long as a database is open, against all readers if it is open for writing. So
 // it is open for reading most of the time, and for writing only during a change.
 type writer struct {
-	dir  string
-	use  *flock.Flock
-	data filelock.RW
-	refs refLocks
+	dir, path string
+	// whole and use are held by the process that may write: the directory's lock, and one of a file in it
+	// that other programs of this store know.
+	whole, use *flock.Flock
+	data       filelock.RW
+	refs       refLocks
+	anchors    anchors
 	// openFile is os.OpenFile, but for tests that let it fail.
 	openFile func(string, int, os.FileMode) (*os.File, error)
 
 	mu     sync.RWMutex // held for reading while db is in use
-	db     *bbolt.DB    // open for reading; nil before the first use and after a change
+	db     *database    // open for reading; nil before the first use and after a change
+	known  os.FileInfo  // the data as it was when it was checked, or changed here, for the last time
 	closed bool
 }
 
 func openWriter(dir string) (*writer, error) {
 	w := &writer{
 		dir:      dir,
+		path:     filepath.Join(dir, dataName),
+		whole:    dirLock(dir),
 		use:      flock.New(filepath.Join(dir, useLockName)),
 		data:     filelock.RW{Path: filepath.Join(dir, dataLockName)},
 		openFile: os.OpenFile,
 	}
-	locked, err := w.use.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("lock session store: %w", err)
-	}
-	if !locked {
-		return nil, inUse(dir)
-	}
-	note := filepath.Join(dir, useNoteName)
-	if err := errors.Join(os.WriteFile(note, []byte(strconv.Itoa(os.Getpid())), 0o600), w.create()); err != nil {
-		return nil, errors.Join(fmt.Errorf("make session store: %w", err), w.use.Unlock())
+	if err := w.lock(); err != nil {
+		return nil, errors.Join(err, w.unlock())
 	}
 	return w, nil
+}
+
+// lock makes this process the one that may write, and the data if there is none. The other files come after
+// the data: where they are, there was some.
+func (w *writer) lock() error {
+	if err := tryLock(w.whole, w.dir); err != nil {
+		return err
+	}
+	if err := checkNew(w.dir); err != nil {
+		return fmt.Errorf("open session store in %s: %w", w.dir, err)
+	}
+	if err := w.create(); err != nil {
+		return fmt.Errorf("make session store: %w", err)
+	}
+	if err := tryLock(w.use, w.dir); err != nil {
+		return err
+	}
+	note := filepath.Join(w.dir, useNoteName)
+	if err := os.WriteFile(note, []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+		return fmt.Errorf("make session store: %w", err)
+	}
+	var err error
+	w.anchors, err = openAnchors(w.dir, w.path, w.use.Path(), w.data.Path, w.data.Path+filelock.GateSuffix)
+	return err
+}
+
+func tryLock(lock *flock.Flock, dir string) error {
+	locked, err := lock.TryLock()
+	switch {
+	case err != nil:
+		return fmt.Errorf("lock session store: %w", err)
+	case !locked:
+		return inUse(dir)
+	}
+	return nil
+}
+
+func (w *writer) unlock() error {
+	return errors.Join(w.anchors.close(), w.use.Unlock(), w.whole.Unlock())
 }
 
 // inUse says, as far as it can be known, which process uses the store.
@@ -74,29 +112,24 @@ func inUse(dir string) error {
 
 // create makes the data if there is none. It gets its name when it is complete.
 func (w *writer) create() error {
-	path := filepath.Join(w.dir, dataName)
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(w.path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	fresh := filepath.Join(w.dir, newName)
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	db, err := w.open(fresh, false)
+	db, err := openData(fresh, toCreate, w.openFile)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(db.Update(format), db.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(fresh, path); err != nil {
+	if err := os.Rename(fresh, w.path); err != nil {
 		return err
 	}
 	return durable.SyncDir(w.dir)
-}
-
-func (w *writer) open(path string, readOnly bool) (*bbolt.DB, error) {
-	return openData(path, readOnly, w.openFile)
 }
 
 func (w *writer) view(ctx context.Context, read func(tx *bbolt.Tx) error) error {
@@ -104,7 +137,7 @@ func (w *writer) view(ctx context.Context, read func(tx *bbolt.Tx) error) error 
 		return err
 	}
 	w.mu.RLock()
-	for w.db == nil {
+	for w.db == nil || !w.isKnown() {
 		w.mu.RUnlock()
 		if err := w.reopen(); err != nil {
 			return err
@@ -115,17 +148,66 @@ func (w *writer) view(ctx context.Context, read func(tx *bbolt.Tx) error) error 
 	return w.db.View(read)
 }
 
+// isKnown reports whether the data is the file, and as it was, that this process knows.
+func (w *writer) isKnown() bool {
+	info, err := os.Stat(w.path)
+	return err == nil && w.known != nil && sameData(w.known, info)
+}
+
 // reopen opens the data for reading, if it is not.
-func (w *writer) reopen() (err error) {
+func (w *writer) reopen() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed {
+	switch {
+	case w.closed:
 		return session.ErrClosed
+	case w.db != nil && w.isKnown():
+		return nil // another call was quicker
 	}
-	if w.db == nil {
-		w.db, err = w.open(filepath.Join(w.dir, dataName), true)
+	if err := w.closeDB(); err != nil {
+		return err
 	}
+	if err := w.check(); err != nil {
+		return err
+	}
+	db, err := openData(w.path, toRead, w.openFile)
+	w.db = db
 	return err
+}
+
+// check goes through data that something else than this process changed, or that it sees for the first time.
+func (w *writer) check() error {
+	if w.isKnown() {
+		return nil
+	}
+	info, err := os.Stat(w.path)
+	if err != nil || w.known != nil && !os.SameFile(info, w.known) {
+		return gone(w.path)
+	}
+	if err := checkData(w.path, w.openFile); err != nil {
+		return err
+	}
+	w.known = info
+	return nil
+}
+
+// checkData goes through all of the data: its pages first, as bbolt can read no damaged ones.
+func checkData(path string, openFile func(string, int, os.FileMode) (*os.File, error)) error {
+	file, err := openFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return fmt.Errorf("open session data: %w", err)
+	}
+	if err := errors.Join(checkPages(file), file.Close()); err != nil {
+		return err
+	}
+	db, err := openData(path, toRead, openFile)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(db.View(checkAll), db.Close()); !errors.Is(err, errOldFormat) {
+		return err
+	}
+	return nil // has no checksums
 }
 
 func (w *writer) update(ctx context.Context, change func(tx *bbolt.Tx) error) error {
@@ -142,21 +224,28 @@ func (w *writer) update(ctx context.Context, change func(tx *bbolt.Tx) error) er
 	if err := w.closeDB(); err != nil {
 		return err
 	}
-	db, err := w.open(filepath.Join(w.dir, dataName), false)
+	if err := cmp.Or(w.anchors.check(), w.check()); err != nil {
+		return err
+	}
+	db, err := openData(w.path, toWrite, w.openFile)
 	if err != nil {
 		return err
 	}
-	return cmp.Or(commit(db, change), db.Close())
+	err = cmp.Or(commit(db, change), db.Close())
+	if info, statErr := os.Stat(w.path); statErr == nil && os.SameFile(info, w.known) {
+		w.known = info
+	}
+	return err
 }
 
 // commit tells a change that was refused from one that could not be written.
-func commit(db *bbolt.DB, change func(tx *bbolt.Tx) error) error {
+func commit(db *database, change func(tx *bbolt.Tx) error) error {
 	var changeErr error
 	err := db.Update(func(tx *bbolt.Tx) error {
 		changeErr = change(tx)
 		return changeErr
 	})
-	if err != nil && changeErr == nil {
+	if err != nil && changeErr == nil && !errors.Is(err, session.ErrDamaged) {
 		return fmt.Errorf("write the change, which is stored wholly or not at all: %w", err)
 	}
 	return err
@@ -172,11 +261,20 @@ func (w *writer) closeDB() error {
 }
 
 func (w *writer) hold(ctx context.Context, ref session.Ref, use func() error) error {
-	return w.refs.with(ctx, ref, shared, use)
+	unlock, err := w.refs.lock(ctx, ref, shared)
+	if err != nil {
+		return err
+	}
+	return storekit.Hold(ctx, ref, func() error { unlock(); return nil }, use)
 }
 
 func (w *writer) exclusive(ctx context.Context, ref session.Ref, use func() error) error {
-	return w.refs.with(ctx, ref, exclusive, use)
+	unlock, err := w.refs.lock(ctx, ref, exclusive)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return use()
 }
 
 // close lets another process write once nobody here holds sessions any more.
@@ -185,5 +283,5 @@ func (w *writer) close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closed = true
-	return errors.Join(w.closeDB(), w.use.Unlock())
+	return errors.Join(w.closeDB(), w.unlock())
 }

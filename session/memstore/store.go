@@ -136,13 +136,17 @@ func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint6
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	defer s.users.Done()
 	entry := s.entry(ref)
 	if err := entry.lock.Acquire(ctx, shared); err != nil {
+		s.users.Done()
 		return err
 	}
-	defer entry.lock.Release(shared)
-	return fn(entry.state.Load().Version)
+	release := func() error {
+		entry.lock.Release(shared)
+		s.users.Done()
+		return nil
+	}
+	return storekit.Hold(ctx, ref, release, func() error { return fn(entry.state.Load().Version) })
 }
 
 // Apply implements [session.Store].

@@ -25,6 +25,8 @@ func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, chan
 		return 0, err
 	}
 	doing := "change sessions of " + ref.String()
+	ctx, cancel := bounded(ctx, s.lockTime)
+	defer cancel()
 	leave, err := s.enter(ctx, doing)
 	if err != nil {
 		return 0, err
@@ -37,7 +39,7 @@ func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, chan
 	var have uint64
 	var done bool
 	var missing []byte
-	err = s.round(ctx, beginWrite, func(batch *pgx.Batch) {
+	err = s.tries(ctx, beginWrite, func(batch *pgx.Batch) {
 		batch.Queue(callApply, arguments...).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&have, &done, &missing)
 		})

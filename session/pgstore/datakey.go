@@ -16,9 +16,9 @@ import (
 var dataKeyContext = []byte("sesame pgstore data key")
 
 const (
-	selectDataKey = `select id, sealed from sesame_data_keys order by id desc limit 1`
+	selectDataKey = `select d.id, d.sealed, ` + dataKeyIntact + ` from sesame_data_keys d order by id desc limit 1`
 	// Of several stores that open an empty database at once, one makes the first key.
-	insertFirst = `insert into sesame_data_keys (id, sealed) values (1, $1) on conflict do nothing`
+	insertFirst = `insert into sesame_data_keys (id, sealed, checksum) values (1, $1, sesame_data_key_sum(1, $1)) on conflict do nothing`
 )
 
 // keyring is what is in memory of the keys: opened data keys.
@@ -35,6 +35,10 @@ type keyring struct {
 type dataKey struct {
 	id     int64
 	sealed []byte
+}
+
+func (k dataKey) damaged() error {
+	return damagedRow(fmt.Sprintf("the row in sesame_data_keys of data key %d", k.id))
 }
 
 // open returns the data key, which the Sealer is asked for once.
@@ -139,7 +143,14 @@ func (s *Store) unlock(ctx context.Context) error {
 func (s *Store) currentDataKey(ctx context.Context) (key dataKey, err error) {
 	err = s.round(ctx, beginRead, func(batch *pgx.Batch) {
 		batch.Queue(selectDataKey).QueryRow(func(row pgx.Row) error {
-			return ignoreNoRows(row.Scan(&key.id, &key.sealed))
+			var intact bool
+			if err := row.Scan(&key.id, &key.sealed, &intact); err != nil {
+				return ignoreNoRows(err)
+			}
+			if !intact {
+				return key.damaged()
+			}
+			return nil
 		})
 	})
 	if err != nil {

@@ -14,12 +14,13 @@
 // While a session key signs, its account's sessions are held under a shared lock, and a change takes the same
 // lock alone: once a revocation is committed, no replica signs any more. The lock is an advisory one. It
 // writes nothing to disk, and signers that keep coming do not keep a revocation waiting. Only functions of
-// the schema take it: whoever changes sesame_sessions or sesame_leaves by hand calls sesame_apply. Whoever
+// the schema take it: whoever changes sesame_sessions or sesame_leaves by hand calls sesame_apply, and rows
+// changed in another way do not fit their checksums, which is an error matching [session.ErrDamaged]. Whoever
 // signs or makes a change has a connection to itself meanwhile: pool_max_conns less one is how many of a
 // process do at once.
 //
-// Operations end with their context, in the server too. What the server could not serialize is tried again,
-// as nothing of it was done; nothing else is.
+// Operations end with their context, in the server too, and after [Config.Timeout] in any case. What the
+// server could not serialize is tried again, as nothing of it was done; nothing else is.
 //
 // # Schema
 //

@@ -91,17 +91,17 @@ func TestServerEndsStatements(t *testing.T) {
 		end $$;
 		create trigger note before insert on sesame_leaves for each row execute function note()`)
 	_, err := store.Apply(t.Context(), testRef, 1, &session.Change{Put: newLeaves(1, 2)})
-	require.ErrorContains(t, err, "statement_timeout is 0 ")
+	require.Regexp(t, `statement_timeout is (22s|2[01]\d\d\dms) `, err.Error())
 
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
 	defer cancel()
 	_, err = store.Apply(ctx, testRef, 1, &session.Change{Put: newLeaves(1, 2)})
-	require.Regexp(t, `statement_timeout is (1801|1800|1799|1798)\d\d\dms `, err.Error())
+	require.Regexp(t, `statement_timeout is (8s|[67]\d\d\dms) `, err.Error())
 
 	ctx, cancel = context.WithTimeout(t.Context(), math.MaxInt64)
 	defer cancel()
 	_, err = store.Apply(ctx, testRef, 1, &session.Change{Put: newLeaves(1, 2)})
-	require.ErrorContains(t, err, "statement_timeout is 2073601s ")
+	require.Regexp(t, `statement_timeout is (22s|2[01]\d\d\dms) `, err.Error())
 }
 
 func TestBadInput(t *testing.T) {

@@ -16,6 +16,19 @@ import (
 // or changed with it.
 var ErrSchema = errors.New("session schema is newer than the program")
 
+// damagedData is the SQLSTATE with which the schema's functions refuse rows that do not fit their checksums.
+const damagedData = "SES02"
+
+// damaged says what of an account's data is not as it was written.
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: %s; restore the database from a backup", session.ErrDamaged, fmt.Sprintf(format, args...))
+}
+
+// damagedRow is damaged for a row that does not fit its checksum.
+func damagedRow(row string) error {
+	return damaged("%s was changed by something else than this program", row)
+}
+
 // refusedProgram is the SQLSTATE with which the schema's functions refuse a program that is behind it.
 const refusedProgram = "SES01"
 
@@ -46,8 +59,14 @@ func explain(doing string, config *pgx.ConnConfig, err error) error {
 	if config.Password != "" {
 		text = strings.ReplaceAll(text, config.Password, "xxxxx")
 	}
-	if text != err.Error() || refused != nil {
+	if late := errors.Is(err, errSlow); text != err.Error() || refused != nil {
 		err = &redacted{text, cause}
+		if late && refused != nil {
+			err = fmt.Errorf("%w: %w", errSlow, err)
+		}
+	}
+	if answer, ok := errors.AsType[*pgconn.PgError](err); ok && answer.Code == damagedData {
+		return fmt.Errorf("%s: %w", doing, damagedRow(answer.Message))
 	}
 	if code(err) == refusedProgram {
 		return fmt.Errorf("%s: %w: %w", doing, ErrSchema, err)

@@ -3,6 +3,7 @@ package pgstore
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/go-sesame/sesame/session/seal"
 )
@@ -12,6 +13,9 @@ var (
 	SelectListed = selectListed
 	Parse        = parse
 )
+
+// SetLockTime replaces the bound of what waits for an account's sessions.
+func (s *Store) SetLockTime(limit time.Duration) { s.lockTime = limit }
 
 // DataKeys returns the data keys that the store has in memory.
 func (s *Store) DataKeys() []*seal.KeyAEAD { return slices.Collect(maps.Values(s.keys.opened)) }

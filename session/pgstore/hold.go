@@ -10,23 +10,23 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 const (
-	// maxHold is how long an account's sessions are held for a caller whose context has no deadline.
-	maxHold = time.Minute
 	// releaseTime bounds giving a held session back when the caller's context is over already.
 	releaseTime = 5 * time.Second
 
+	limitHold  = `select set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true)`
 	lockShared = `select pg_advisory_xact_lock_shared(sesame_lock(` + program + `, 'session', $1, $2))`
 )
 
 // Hold implements [session.Store]. Several may hold an account's sessions at once; a change of them waits for
 // those that were there before it, and those that come after it wait for the change.
 //
-// The server takes the lock back if this process is not heard of until the context's deadline, or for a
-// minute where there is none, so that a machine that died holds up nobody for good. If the lock was lost in
-// this or another way before fn returned, Hold returns an error.
+// The server takes the lock back if this process is not heard of until a second after it should have given it
+// back, so that a machine that died holds up nobody for good. If the lock was lost in this or another way
+// before fn returned, Hold returns an error.
 //
 // The sessions of at most one account less than the pool has connections are held or changed at once; more
 // wait for their turn.
@@ -35,26 +35,32 @@ func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint6
 		return err
 	}
 	doing := "hold sessions of " + ref.String()
-	leave, err := s.enter(ctx, doing)
+	waiting, cancel := bounded(ctx, s.lockTime)
+	defer cancel()
+	leave, err := s.enter(waiting, doing)
 	if err != nil {
 		return err
 	}
-	defer leave()
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := s.pool.Acquire(waiting)
 	if err != nil {
-		return s.fail(ctx, doing, err)
+		leave()
+		return s.fail(ctx, doing, slow(waiting, err))
 	}
-	defer conn.Release() // drops the connection, and the lock with it, if fn panicked
-
-	version, err := lock(ctx, conn, ref)
+	version, err := lock(waiting, ctx, conn, ref)
 	if err != nil {
-		return s.fail(ctx, doing, err)
+		conn.Release() // drops the connection, which is amid a transaction
+		leave()
+		return s.fail(ctx, doing, slow(waiting, err))
 	}
-	fnErr := fn(version)
-	if err := unlock(ctx, conn); err != nil && fnErr == nil {
-		return s.fail(ctx, "sessions of "+ref.String()+" were not held to the end", err)
+	release := func() error {
+		defer leave()
+		defer conn.Release()
+		if err := unlock(ctx, conn); err != nil {
+			return explain("give the lock back", s.pool.Config().ConnConfig, err)
+		}
+		return nil
 	}
-	return fnErr
+	return storekit.Hold(ctx, ref, release, func() error { return fn(version) })
 }
 
 // enter waits until one more may hold or change sessions.
@@ -63,20 +69,17 @@ func (s *Store) enter(ctx context.Context, doing string) (leave func(), err erro
 	case s.waits <- struct{}{}:
 		return func() { <-s.waits }, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%s: waited for a free connection: %w", doing, ctx.Err())
+		return nil, fmt.Errorf("%s: waited for a free connection: %w", doing, slow(ctx, ctx.Err()))
 	}
 }
 
-// lock begins a transaction that holds ref and returns the version it holds.
-func lock(ctx context.Context, conn *pgxpool.Conn, ref session.Ref) (version uint64, err error) {
-	limit := maxHold
-	if deadline, ok := ctx.Deadline(); ok {
-		limit = time.Until(deadline)
-	}
+// lock begins a transaction that holds ref for a caller with the context held, and returns the version it
+// holds.
+func lock(ctx, held context.Context, conn *pgxpool.Conn, ref session.Ref) (version uint64, err error) {
 	batch := new(pgx.Batch)
 	batch.Queue(beginWrite)
-	limitStatements(ctx, batch)
-	setLimit(batch, "idle_in_transaction_session_timeout", limit)
+	deadline, _ := ctx.Deadline() // it is bounded
+	batch.Queue(limitHold, limitText(time.Until(deadline)), limitText(storekit.HoldTime(held)))
 	batch.Queue(lockShared, ref.ChainID, ref.Account[:])
 	queueVersion(batch, ref, &version) // a statement of its own, to see what the lock has waited for
 	err = conn.SendBatch(ctx, batch).Close()

@@ -16,13 +16,18 @@ import (
 
 const (
 	// No row is inserted if a rotation has made another data key the current one meanwhile.
-	insertKey = `insert into sesame_keys (chain_id, account, address, sealed, data_key) select $1, $2, $3, $4, $5
+	insertKey = `insert into sesame_keys (chain_id, account, address, sealed, data_key, checksum)
+			select $1, $2, $3, $4, $5, sesame_key_sum($1, $2, $3, $5, $4)
 		where not exists (select from sesame_data_keys where id > $5)
-		on conflict (chain_id, account, address) do update set sealed = excluded.sealed, data_key = excluded.data_key`
+		on conflict (chain_id, account, address) do update
+			set sealed = excluded.sealed, data_key = excluded.data_key, checksum = excluded.checksum`
+	// keyIntact and dataKeyIntact tell whether a row fits its checksum.
+	keyIntact     = `k.checksum = sesame_key_sum(k.chain_id, k.account, k.address, k.data_key, k.sealed)`
+	dataKeyIntact = `d.checksum = sesame_data_key_sum(d.id, d.sealed)`
 	// A key comes with what it was sealed by, in one snapshot, so that a rotation does not get in between.
-	selectKey = `select k.sealed, d.id, d.sealed from sesame_keys k join sesame_data_keys d on d.id = k.data_key
+	selectKey = `select k.sealed, ` + keyIntact + `, d.id, d.sealed, ` + dataKeyIntact + ` from sesame_keys k join sesame_data_keys d on d.id = k.data_key
 		where k.chain_id = $1 and k.account = $2 and k.address = $3`
-	selectKeys = `select address from sesame_keys where chain_id = $1 and account = $2`
+	selectKeys = `select k.address, ` + keyIntact + ` from sesame_keys k where chain_id = $1 and account = $2`
 	deleteKey  = `delete from sesame_keys where chain_id = $1 and account = $2 and address = $3`
 )
 
@@ -110,7 +115,11 @@ func (s *Store) Keys(ctx context.Context, ref session.Ref) (addresses []common.A
 
 func scanAddress(row pgx.CollectableRow) (common.Address, error) {
 	var raw []byte
-	err := row.Scan(&raw)
+	var intact bool
+	err := row.Scan(&raw, &intact)
+	if err == nil && !intact {
+		err = damagedRow(fmt.Sprintf("the row in sesame_keys of key %s", common.BytesToAddress(raw)))
+	}
 	return common.BytesToAddress(raw), err
 }
 
@@ -153,6 +162,17 @@ type keyRow struct {
 	by      dataKey
 }
 
+// check returns an error if the row, or that of its data key, does not fit its checksum.
+func (r *keyRow) check(intact, byIntact bool) error {
+	switch {
+	case !intact:
+		return damagedRow(fmt.Sprintf("the row in sesame_keys of key %s of %s", r.address, r.ref))
+	case !byIntact:
+		return r.by.damaged()
+	}
+	return nil
+}
+
 func (r *keyRow) associatedData() []byte {
 	return seal.AssociatedData(r.ref.ChainID, r.ref.Account, r.address)
 }
@@ -161,7 +181,11 @@ func (s *Store) readKey(ctx context.Context, ref session.Ref, address common.Add
 	r := &keyRow{ref: ref, address: address}
 	err := s.round(ctx, beginRead, func(batch *pgx.Batch) {
 		batch.Queue(selectKey, ref.ChainID, ref.Account[:], address[:]).QueryRow(func(row pgx.Row) error {
-			return ignoreNoRows(row.Scan(&r.sealed, &r.by.id, &r.by.sealed))
+			var intact, byIntact bool
+			if err := row.Scan(&r.sealed, &intact, &r.by.id, &r.by.sealed, &byIntact); err != nil {
+				return ignoreNoRows(err)
+			}
+			return r.check(intact, byIntact)
 		})
 	})
 	switch {

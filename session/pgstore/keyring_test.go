@@ -59,6 +59,9 @@ func TestMovedKeys(t *testing.T) {
 			_, err := store.NewKey(t.Context(), testRef)
 			require.NoError(t, err)
 			pgtest.Exec(t, url, move)
+			require.ErrorIs(t, store.Rotate(t.Context(), newSealer('a')), session.ErrDamaged)
+			// A checksum keeps out nobody who means it.
+			pgtest.Exec(t, url, `update sesame_keys set checksum = sesame_key_sum(chain_id, account, address, data_key, sealed)`)
 
 			for _, ref := range []session.Ref{testRef, {ChainID: 1, Account: testRef.Account}, {ChainID: testRef.ChainID, Account: common.HexToAddress("0x3333333333333333333333333333333333333333")}} {
 				keys, err := store.Keys(t.Context(), ref)
@@ -93,7 +96,9 @@ func TestImportRepairs(t *testing.T) {
 	address, err := store.ImportKey(t.Context(), testRef, key)
 	require.NoError(t, err)
 	pgtest.Exec(t, url, `update sesame_keys set sealed = '\x00'`)
-	require.ErrorIs(t, sign(t.Context(), store, address), seal.ErrOpen)
+	err = sign(t.Context(), store, address)
+	require.ErrorIs(t, err, session.ErrDamaged)
+	require.ErrorContains(t, err, "the row in sesame_keys of key "+address.Hex()+" of "+testRef.String()+" was changed by something else than this program")
 	_, err = store.ImportKey(t.Context(), testRef, key)
 	require.NoError(t, err)
 	require.NoError(t, sign(t.Context(), store, address))

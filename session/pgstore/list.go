@@ -55,7 +55,10 @@ func collectListed(rows pgx.Rows, query *session.Query, page *session.Page) erro
 			return err
 		}
 		at.Ref.Account = common.BytesToAddress(account)
-		leaf := row.take()
+		leaf, err := row.take(at)
+		if err != nil {
+			return fmt.Errorf("%s: %w", at.Ref, err)
+		}
 		if storekit.Collect(query, page, at, &leaf) {
 			break
 		}

@@ -14,13 +14,16 @@ import (
 )
 
 const (
-	selectVersion = `select version from sesame_sessions where chain_id = $1 and account = $2`
+	// sessionIntact tells whether a row fits its checksum.
+	sessionIntact = `checksum = sesame_session_sum(chain_id, account, version, leaves, root, tree_order,
+			pending_root, pending_op, pending_nonce, pending_add, pending_remove, pending_operation, pending_until)`
+	selectVersion = `select version, ` + sessionIntact + ` from sesame_sessions where chain_id = $1 and account = $2`
 
 	selectSession = `select version, root, tree_order, pending_root, pending_op, pending_nonce, pending_add, pending_remove,
-			pending_operation::text, pending_until
+			pending_operation::text, pending_until, leaves, ` + sessionIntact + `
 		from sesame_sessions where chain_id = $1 and account = $2`
 
-	selectLeaves = `select ` + leafColumns + ` from sesame_leaves where chain_id = $1 and account = $2 order by position`
+	selectLeaves = `select position, ` + leafColumns + ` from sesame_leaves where chain_id = $1 and account = $2 order by position`
 )
 
 // Load implements [session.Store]: one snapshot in one round trip.
@@ -29,13 +32,14 @@ func (s *Store) Load(ctx context.Context, ref session.Ref) (*session.State, erro
 		return nil, err
 	}
 	var state *session.State
+	var leaves int
 	err := s.round(ctx, beginRead, func(batch *pgx.Batch) {
 		state = new(session.State)
 		batch.Queue(selectSession, ref.ChainID, ref.Account[:]).QueryRow(func(row pgx.Row) error {
-			return ignoreNoRows(scanSession(row, state))
+			return ignoreNoRows(scanSession(row, state, &leaves))
 		})
 		batch.Queue(selectLeaves, ref.ChainID, ref.Account[:]).Query(func(rows pgx.Rows) (err error) {
-			state.Leaves, err = collectLeaves(rows)
+			state.Leaves, err = collectLeaves(rows, ref)
 			return err
 		})
 	})
@@ -43,7 +47,12 @@ func (s *Store) Load(ctx context.Context, ref session.Ref) (*session.State, erro
 	case err != nil:
 		return nil, s.fail(ctx, "load sessions of "+ref.String(), err)
 	case state.Version == 0:
+		if len(state.Leaves) > 0 {
+			return nil, fmt.Errorf("load sessions of %s: %w", ref, damaged("its row in sesame_sessions is missing"))
+		}
 		return nil, storekit.NotFoundError(ref)
+	case len(state.Leaves) != leaves:
+		return nil, fmt.Errorf("load sessions of %s: %w", ref, damaged("it has %d rows in sesame_leaves and should have %d", len(state.Leaves), leaves))
 	}
 	return state, nil
 }
@@ -64,7 +73,12 @@ func (s *Store) Version(ctx context.Context, ref session.Ref) (version uint64, e
 func queueVersion(batch *pgx.Batch, ref session.Ref, version *uint64) {
 	*version = 0
 	batch.Queue(selectVersion, ref.ChainID, ref.Account[:]).QueryRow(func(row pgx.Row) error {
-		return ignoreNoRows(row.Scan(version))
+		var intact bool
+		err := row.Scan(version, &intact)
+		if err == nil && !intact {
+			*version, err = 0, damagedRow("its row in sesame_sessions")
+		}
+		return ignoreNoRows(err)
 	})
 }
 
@@ -76,13 +90,17 @@ func ignoreNoRows(err error) error {
 }
 
 // scanSession reads a row of selectSession.
-func scanSession(row pgx.Row, state *session.State) error {
+func scanSession(row pgx.Row, state *session.State, leaves *int) error {
 	var root, pendingRoot, pendingOp, pendingNonce []byte
 	var order, add, remove [][]byte
 	var operation *string
 	var until uint64
-	if err := row.Scan(&state.Version, &root, &order, &pendingRoot, &pendingOp, &pendingNonce, &add, &remove, &operation, &until); err != nil {
+	var intact bool
+	if err := row.Scan(&state.Version, &root, &order, &pendingRoot, &pendingOp, &pendingNonce, &add, &remove, &operation, &until, leaves, &intact); err != nil {
 		return err
+	}
+	if !intact {
+		return damagedRow("its row in sesame_sessions")
 	}
 	state.Root = common.BytesToHash(root)
 	state.Order = stringsOf(order)
@@ -97,7 +115,7 @@ func scanSession(row pgx.Row, state *session.State) error {
 		state.Pending.Nonce.SetBytes(pendingNonce)
 		if operation != nil {
 			if err := json.Unmarshal([]byte(*operation), &state.Pending.Operation); err != nil {
-				return fmt.Errorf("pending operation: %w", err)
+				return damaged("pending operation: %v", err)
 			}
 		}
 	}

@@ -49,12 +49,14 @@ func (s *Store) migrate(ctx context.Context, steps fs.FS) error {
 		return s.fail(ctx, "check session schema", err)
 	}
 	if have < len(names) {
+		ctx, cancel := bounded(ctx, upgradeTime)
+		defer cancel()
 		err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 			have, err = upgrade(ctx, tx, steps, names)
 			return err
 		})
 		if err != nil {
-			return s.fail(ctx, "make session schema", err)
+			return s.fail(ctx, "make session schema", slow(ctx, err))
 		}
 	}
 	if have > len(names) {
@@ -66,6 +68,9 @@ func (s *Store) migrate(ctx context.Context, steps fs.FS) error {
 // schemaVersion returns 0 where there is no schema yet: the tables of another one that search_path names
 // after the first are not this store's.
 func (s *Store) schemaVersion(ctx context.Context) (version int, err error) {
+	ctx, cancel := bounded(ctx, s.timeout)
+	defer cancel()
+	defer func() { err = slow(ctx, err) }()
 	var exists bool
 	if err := s.pool.QueryRow(ctx, hasVersions).Scan(&exists); err != nil || !exists {
 		return 0, err

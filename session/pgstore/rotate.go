@@ -16,14 +16,16 @@ import (
 const rotationPage = 200
 
 const (
-	insertDataKey = `insert into sesame_data_keys (id, sealed)
-		select coalesce(max(id), 0) + 1, $1 from sesame_data_keys on conflict do nothing returning id`
+	insertDataKey = `insert into sesame_data_keys (id, sealed, checksum)
+		select coalesce(max(id), 0) + 1, $1, sesame_data_key_sum(coalesce(max(id), 0) + 1, $1) from sesame_data_keys
+		on conflict do nothing returning id`
 
-	selectOlder = `select k.chain_id, k.account, k.address, k.sealed, d.id, d.sealed
+	selectOlder = `select k.chain_id, k.account, k.address, k.sealed, ` + keyIntact + `, d.id, d.sealed, ` + dataKeyIntact + `
 		from sesame_keys k join sesame_data_keys d on d.id = k.data_key where k.data_key < $1 limit $2`
 
 	// Only what is still as it was read: a key may be removed or imported again meanwhile.
-	updateKeys = `update sesame_keys k set sealed = r.sealed, data_key = $1
+	updateKeys = `update sesame_keys k set sealed = r.sealed, data_key = $1,
+			checksum = sesame_key_sum(k.chain_id, k.account, k.address, $1, r.sealed)
 		from unnest($2::bigint[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[]) as r (chain_id, account, address, was, sealed)
 		where k.chain_id = r.chain_id and k.account = r.account and k.address = r.address and k.sealed = r.was`
 
@@ -116,9 +118,15 @@ func (s *Store) olderKeys(ctx context.Context, fresh dataKey) (rows []keyRow, er
 
 func scanKeyRow(row pgx.CollectableRow) (r keyRow, err error) {
 	var account, address []byte
-	err = row.Scan(&r.ref.ChainID, &account, &address, &r.sealed, &r.by.id, &r.by.sealed)
+	var intact, byIntact bool
+	if err := row.Scan(&r.ref.ChainID, &account, &address, &r.sealed, &intact, &r.by.id, &r.by.sealed, &byIntact); err != nil {
+		return r, err
+	}
 	r.ref.Account, r.address = common.BytesToAddress(account), common.BytesToAddress(address)
-	return r, err
+	if err := r.check(intact, byIntact); err != nil {
+		return r, fmt.Errorf("%w; or remove the key or import it again, and rotate again", err)
+	}
+	return r, nil
 }
 
 func (s *Store) reseal(ctx context.Context, rows []keyRow, fresh dataKey) error {

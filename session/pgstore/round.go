@@ -22,10 +22,43 @@ const (
 // maxTries bounds how often a transaction is tried that the server could not serialize.
 const maxTries = 10
 
+// defaultTimeout bounds a round trip unless Config says otherwise; upgradeTime bounds the steps of the
+// schema, which may have many rows to go through.
+const (
+	defaultTimeout = 10 * time.Second
+	upgradeTime    = 10 * time.Minute
+)
+
+// errSlow is why a context ended that is not the caller's.
+var errSlow = errors.New("the database did not answer in time; see whether it is up and can be reached, and what it waits for")
+
+// bounded is a context that ends in any case: a server that was stopped, or a host behind a network that lets
+// nothing through, answers nothing at all.
+func bounded(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, errSlow)
+}
+
+// slow says of an error that it is the end of a [bounded] context, or of the time to connect in, which may
+// come just before it, and not of the caller's.
+func slow(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if mine := cause == nil || errors.Is(cause, errSlow); err != nil && mine && (cause != nil || errors.Is(err, context.DeadlineExceeded)) {
+		return fmt.Errorf("%w: %w", errSlow, err)
+	}
+	return err
+}
+
 // round sends what queue puts into a batch: one transaction, in one round trip, tried again if the server
 // could not serialize it, as then nothing of it was done. Results are read by the functions set on the
 // batch's queries, in order.
-func (s *Store) round(ctx context.Context, begin string, queue func(*pgx.Batch)) (err error) {
+func (s *Store) round(ctx context.Context, begin string, queue func(*pgx.Batch)) error {
+	ctx, cancel := bounded(ctx, s.timeout)
+	defer cancel()
+	return s.tries(ctx, begin, queue)
+}
+
+// tries is round for a context that is bounded already.
+func (s *Store) tries(ctx context.Context, begin string, queue func(*pgx.Batch)) (err error) {
 	for range maxTries {
 		batch := new(pgx.Batch)
 		batch.Queue(begin)
@@ -34,7 +67,7 @@ func (s *Store) round(ctx context.Context, begin string, queue func(*pgx.Batch))
 		batch.Queue(commit)
 		err = s.pool.SendBatch(ctx, batch).Close()
 		if code(err) != serializationFailure {
-			return err
+			return slow(ctx, err)
 		}
 	}
 	return fmt.Errorf("tried %d times: %w", maxTries, err)
@@ -44,17 +77,17 @@ func (s *Store) round(ctx context.Context, begin string, queue func(*pgx.Batch))
 // tell it. Where it is, that comes a little sooner and says why.
 func limitStatements(ctx context.Context, batch *pgx.Batch) {
 	if deadline, ok := ctx.Deadline(); ok {
-		setLimit(batch, "statement_timeout", time.Until(deadline))
+		batch.Queue("select set_config('statement_timeout', $1, true)", limitText(time.Until(deadline)))
 	}
 }
 
 // grace is what the server waits longer than this process does.
 const grace = time.Second
 
-// setLimit sets one of the server's timeouts, which are in milliseconds of an int32, for the transaction.
-func setLimit(batch *pgx.Batch, name string, limit time.Duration) {
+// limitText writes one of the server's timeouts, which are in milliseconds of an int32.
+func limitText(limit time.Duration) string {
 	limit = min(max(limit, 0), 24*24*time.Hour) + grace
-	batch.Queue("select set_config($1, $2, true)", name, strconv.FormatInt(limit.Milliseconds(), 10))
+	return strconv.FormatInt(limit.Milliseconds(), 10)
 }
 
 // SQLSTATEs that are acted on.

@@ -1,11 +1,13 @@
 package pgstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"math"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -22,6 +24,9 @@ type Store struct {
 	pool   *pgxpool.Pool
 	owned  bool // pool is closed with the store
 	closed atomic.Bool
+	// timeout bounds each round trip, lockTime what waits for whoever holds or changes an account's sessions:
+	// the one that holds them, the server's grace for one that died, and the round trip itself.
+	timeout, lockTime time.Duration
 	// waits has room for as many as may hold an account's sessions, or wait to change them, at once: one less
 	// than the pool has connections, so that there always is one for what is done while they are held, such
 	// as reading a key. If all of them waited for whoever holds sessions, none would go on.
@@ -42,6 +47,10 @@ type Config struct {
 	// its methods of [session.Keyring] return errors matching [seal.ErrNoSealer]. It stays the caller's to
 	// wipe.
 	Sealer seal.AEAD
+	// Timeout bounds each round trip to the database, so that one which does not answer hangs nothing whose
+	// context has no deadline: 10 s by default. Making and opening a connection counts; what waits for an
+	// account's sessions while they are held may take [session.MaxHold] more.
+	Timeout time.Duration
 }
 
 // Open connects to the database that a URL or a key=value string names, as libpq takes them, brings its
@@ -60,6 +69,9 @@ func Open(ctx context.Context, connString string, config Config) (*Store, error)
 	}
 	if parsed.ConnConfig.ValidateConnect == nil {
 		parsed.ConnConfig.ValidateConnect = requirePrimary
+	}
+	if parsed.ConnConfig.ConnectTimeout == 0 { // who waits for it gives up earlier, but the pool goes on
+		parsed.ConnConfig.ConnectTimeout = cmp.Or(config.Timeout, defaultTimeout)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, parsed)
 	if err != nil {
@@ -82,11 +94,16 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error)
 	if connections < 2 {
 		return nil, fmt.Errorf("%w: open session store on a pool of one connection; set pool_max_conns to 2 or more: sessions are held on one while a key is read on another", policy.ErrInvalid)
 	}
-	s := &Store{
-		pool:  pool,
-		waits: make(chan struct{}, connections-1),
-		keys:  keyring{sealer: config.Sealer, rotating: make(chan struct{}, 1)},
+	if config.Timeout < 0 {
+		return nil, fmt.Errorf("%w: open session store with a timeout of %s", policy.ErrInvalid, config.Timeout)
 	}
+	s := &Store{
+		pool:    pool,
+		timeout: cmp.Or(config.Timeout, defaultTimeout),
+		waits:   make(chan struct{}, connections-1),
+		keys:    keyring{sealer: config.Sealer, rotating: make(chan struct{}, 1)},
+	}
+	s.lockTime = s.timeout + session.MaxHold + grace
 	if err := s.migrate(ctx, migrations); err != nil {
 		return nil, err
 	}

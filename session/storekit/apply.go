@@ -45,6 +45,16 @@ func Apply(s *session.State, c *session.Change) (*session.State, error) {
 	return next.Clone(), nil
 }
 
+// CheckStatus returns an error matching [policy.ErrInvalid] if a store cannot have stored a leaf with such a
+// status: to be asked of what is read.
+func CheckStatus(leaf *session.Leaf) error {
+	switch leaf.Status {
+	case session.StatusPending, session.StatusActive, session.StatusRevoked:
+		return nil
+	}
+	return fmt.Errorf("%w: a leaf is stored with %s", policy.ErrInvalid, leaf.Status)
+}
+
 // CheckChange returns an error matching [policy.ErrInvalid] if the change can be applied to no state at all.
 func CheckChange(c *session.Change) error {
 	seen := make(map[string]bool, len(c.Put)+len(c.Delete))

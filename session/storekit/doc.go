@@ -3,8 +3,8 @@
 // A store is a [session.Store]: four methods, of which Apply does the work. It checks the change
 // ([CheckChange]), compares the version ([ConflictError]) and makes the change durable. A store that keeps
 // whole states makes the next one with [Apply]; one that writes leaf by leaf does what Apply does to those
-// concerned. Load of what was never stored is [NotFoundError], and what is loaded, or was given to be stored,
-// shares no memory with the caller's.
+// concerned. Hold gives what it holds back in time by [Hold]. Load of what was never stored is
+// [NotFoundError], and what is loaded, or was given to be stored, shares no memory with the caller's.
 //
 // Beside that a store may be
 //

@@ -78,6 +78,32 @@ func (c *Config) testHold(t *testing.T) {
 	apply(t, store, ref, session.Change{Put: newLeaves(1, 2)}) // is free again
 }
 
+// testHungSigner holds the sessions for a signer that answers once they were changed: it keeps the change
+// waiting until its context's deadline, and what it signed does not count.
+func (c *Config) testHungSigner(t *testing.T) {
+	stores, ref := c.stores(t), c.ref(0)
+	apply(t, stores[0], ref, session.Change{Put: newLeaves(0, 1)})
+	const limit = 100 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	begin := time.Now()
+	err := stores[0].Hold(ctx, ref, func(version uint64) error {
+		_, err := stores[1].Apply(t.Context(), ref, version, &session.Change{Put: newLeaves(1, 2)})
+		return err
+	})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorContains(t, err, ref.String()+" were not held to the end")
+	require.GreaterOrEqual(t, time.Since(begin), limit*9/10, "the change waited")
+	require.Len(t, stateOf(t, stores[0], ref).Leaves, 2)
+
+	mine := errors.New("mine")
+	ctx, cancel = context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	err = stores[0].Hold(ctx, ref, func(uint64) error { <-ctx.Done(); return mine })
+	require.Same(t, mine, err, "its own error says more")
+	apply(t, stores[1], ref, session.Change{Put: newLeaves(2, 3)})
+}
+
 // testInsideHold does inside a hold what may be done there, though a change waits for its end.
 func (c *Config) testInsideHold(t *testing.T) {
 	stores, ref := c.stores(t), c.ref(0)

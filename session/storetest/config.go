@@ -40,6 +40,7 @@ func Run(t *testing.T, c Config) {
 	t.Run("compare and set", c.testCompareAndSet)
 	t.Run("hold", c.testHold)
 	t.Run("inside a hold", c.testInsideHold)
+	t.Run("signer that hangs", c.testHungSigner)
 	t.Run("hold against apply", c.testHoldAgainstApply)
 	t.Run("cancelled context", c.testCancelled)
 	t.Run("many leaves", c.testLarge)

@@ -99,12 +99,14 @@ func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint6
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	version, err := s.Version(ctx, ref)
-	if err != nil {
-		return err
-	}
-	return fn(version)
+	release := func() error { unlock(); return nil }
+	return storekit.Hold(ctx, ref, release, func() error {
+		version, err := s.Version(ctx, ref)
+		if err != nil {
+			return err
+		}
+		return fn(version)
+	})
 }
 
 // Apply implements [session.Store].

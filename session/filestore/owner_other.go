@@ -1,0 +1,21 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package filestore
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+)
+
+// checkOwner does nothing: on Windows, the user's directories are the user's.
+func checkOwner(string, fs.FileInfo) error { return nil }
+
+// dirLock is a file beside the others, where a directory cannot be locked. Windows deletes no file that is
+// open.
+func dirLock(dir string) *flock.Flock { return flock.New(filepath.Join(dir, "directory.lock")) }
+
+// releaseFile closes a file that bbolt had locked.
+func releaseFile(file *os.File) error { return file.Close() }
