@@ -226,7 +226,7 @@ const rollbackTimeout = 10 * time.Second
 
 // changeRoot sends calls and the new root as one operation.
 func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Sessions, plan *session.RootChange, calls []Call, s *settings) (*userop.Pending, error) {
-	draft, undo, err := o.rootDraft(sess, plan, calls, s)
+	draft, undo, err := o.rootDraft(ctx, sess, plan, calls, s)
 	if err != nil {
 		return nil, err
 	}
@@ -242,9 +242,9 @@ func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Sessions, p
 // the change back. Whether there is one is for the store to say: an error of Begin leaves it open, unless
 // another process was quicker. What is stored then is that one's change, even if it names the very same
 // operation, as it does where both decided the same.
-func (o *OwnedAccount) rootDraft(sess *session.Sessions, plan *session.RootChange, calls []Call, s *settings) (draft *userop.Draft, undo func(context.Context) error, err error) {
+func (o *OwnedAccount) rootDraft(ctx context.Context, sess *session.Sessions, plan *session.RootChange, calls []Call, s *settings) (draft *userop.Draft, undo func(context.Context) error, err error) {
 	calls = append(calls, Call{To: o.client.contracts.Session.Manager, Data: contracts.SetMerkleRoot(plan.Root())})
-	if draft, err = o.draft(calls, s); err != nil {
+	if draft, err = o.draft(ctx, calls, s); err != nil {
 		return nil, nil, err
 	}
 	var begun common.Hash

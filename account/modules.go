@@ -284,7 +284,7 @@ func (o *OwnedAccount) selfCall(data []byte) Call { return Call{To: o.address, D
 
 // sendCall sends a call that was planned.
 func (o *OwnedAccount) sendCall(ctx context.Context, call Call, s *settings) (*userop.Pending, error) {
-	draft, err := o.draft([]Call{call}, s)
+	draft, err := o.draft(ctx, []Call{call}, s)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func (o *OwnedAccount) Withdraw(ctx context.Context, withdrawals []Withdrawal, o
 	if err != nil {
 		return nil, fmt.Errorf("withdraw from account %s: %w", o.address, err)
 	}
-	draft, err := o.draft(calls, s)
+	draft, err := o.draft(ctx, calls, s)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +237,7 @@ func (o *OwnedAccount) estimateWithdrawal(ctx context.Context, withdrawals []Wit
 		}
 	}
 	calls := withdrawalCalls(trial)
-	draft, err := o.draft(calls, s)
+	draft, err := o.draft(ctx, calls, s)
 	var estimate *userop.Estimate
 	if err == nil {
 		estimate, err = o.client.sender.Estimate(ctx, *draft)

@@ -48,7 +48,7 @@ func (v *view) checkSigned(ref Ref, hash common.Hash) error {
 		if leaf.Hash() != hash {
 			continue
 		}
-		if err = leaf.checkRevoked(); err == nil {
+		if err = leaf.checkRevoked(ref); err == nil {
 			return nil
 		}
 	}
