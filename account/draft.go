@@ -182,6 +182,7 @@ func (c *Client) signWithSession(draft *userop.Draft, calls []Call, leaves []ses
 		draft.Signer = signer.Force()
 		return nil
 	}
+	draft.Renew = c.renewal(signer)
 	draft.Checks = append(draft.Checks,
 		func(ctx context.Context) error { return c.requireModules(ctx, draft.Sender, signer) },
 		c.sessionCheck(signer))

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -38,6 +39,20 @@ func (s *Sessions) CheckSigned(ctx context.Context, m policy.Modules, op *userop
 // CheckSigned is [Sessions.CheckSigned] for what the signer signed.
 func (s *Signer) CheckSigned(ctx context.Context, op *userop.Operation) error {
 	return s.Sessions().CheckSigned(ctx, s.modules, op)
+}
+
+// Outdated reports whether the signer would now prove its leaves in another way than the operation's
+// signature does, which may be the dummy one: the account's root is another one since.
+func (s *Signer) Outdated(op *userop.Operation) (bool, error) {
+	signed, err := contracts.DecodeSessionSignatures(op.Signature, s.modules.Manager, s.modules.Router)
+	if err != nil {
+		return false, fmt.Errorf("%w: operation of %s: %w", policy.ErrInvalid, op.Sender, err)
+	}
+	grants, err := s.grants()
+	if err != nil {
+		return false, err
+	}
+	return !slices.EqualFunc(signed, grants, func(a contracts.Authorization, g grant) bool { return slices.Equal(a.Proof, g.proof) }), nil
 }
 
 // checkSigned judges the leaves of that hash: it is enough if one of them was not revoked.

@@ -51,6 +51,9 @@ const (
 	StepSend     Step = "send"
 )
 
+// judges reports whether a service judges the operation with its signature in this step.
+func (s Step) judges() bool { return s == StepSponsor || s == StepEstimate || s == StepSend }
+
 // What services answer, beside their own kinds of errors.
 var (
 	// ErrWrongChain means that a service serves another chain, or not the EntryPoint, or does not say.

@@ -15,13 +15,49 @@ const sendTries = 3
 // send sends the signed operation. Its nonce is released when it is known what became of it.
 func (r *run) send(ctx context.Context) (*Pending, error) {
 	pending, err := r.sender.submit(ctx, r.op, false, r.draft.Guard)
-	switch {
-	case err == nil:
+	if err == nil {
 		pending.release = r.nonce.Release
-	case !MayBeAccepted(err):
-		r.nonce.Release(errors.Is(err, ErrReplaced))
 	}
 	return pending, err
+}
+
+// release ends the reservation of a nonce whose operation was committed and surely not accepted.
+func (r *run) release(err error) {
+	if r.nonce.committed && !MayBeAccepted(err) {
+		r.nonce.Release(errors.Is(err, ErrReplaced))
+	}
+}
+
+// renew makes the operation anew after a refusal, up to where it is priced, if its draft says that it may
+// pass then; err is what to tell where it does not.
+func (r *run) renew(ctx context.Context, err error) error {
+	failed, ok := errors.AsType[*Error](err)
+	if !ok || r.draft.Renew == nil || MayBeAccepted(err) || !failed.Step.judges() {
+		return err
+	}
+	// An operation that was given away is made anew with its own nonce, so that one of both can land at most,
+	// unless the chain shows that another one used it. One that was not takes the nonce that is next by now.
+	_, ended := errors.AsType[*EndedError](err)
+	again, why := r.draft.Renew(ctx, r.op, failed.Err)
+	if !again || r.renewed || (ended && r.draft.Nonce == nil) {
+		told := *failed
+		told.Err = why
+		return &told
+	}
+	r.sender.cfg.Logger.DebugContext(ctx, "user operation refused, made anew", "sender", r.op.Sender, "step", failed.Step, "refusal", failed.Err)
+	r.renewed = true
+	r.op = r.op.Clone() // the error has the refused one
+	if r.draft.Nonce != nil && (ended || failed.Step != StepSend) {
+		if r.op.Nonce, err = r.draft.Nonce(ctx); err != nil {
+			return r.failed(StepPrepare, err)
+		}
+	}
+	r.op.PaymasterAndData = nil
+	r.op.setGas(r.draft.Gas)
+	if r.op.Signature, err = r.draft.Signer.DummySignature(r.op); err != nil {
+		return r.failed(StepSign, err)
+	}
+	return nil
 }
 
 // Resend hands a signed operation to the bundler, again if the way there failed: an operation is signed once,
