@@ -102,15 +102,23 @@ func (s *sessions) version() (uint64, error) {
 	return binary.BigEndian.Uint64(head), nil
 }
 
+// head returns what is stored of an account beside its leaves.
+func (s *sessions) head() (version uint64, header session.Header, err error) {
+	if version, err = s.version(); err != nil {
+		return 0, header, err
+	}
+	if err := json.Unmarshal(s.Get(headKey)[8:], &header); err != nil {
+		return 0, header, damaged("header: %v", err)
+	}
+	return version, header, nil
+}
+
 func (s *sessions) load() (*session.State, error) {
-	version, err := s.version()
+	version, header, err := s.head()
 	if err != nil {
 		return nil, err
 	}
-	state := &session.State{Version: version, Leaves: make([]session.Leaf, countOf(s.leaves()))}
-	if err := json.Unmarshal(s.Get(headKey)[8:], &state.Header); err != nil {
-		return nil, damaged("header: %v", err)
-	}
+	state := &session.State{Version: version, Header: header, Leaves: make([]session.Leaf, countOf(s.leaves()))}
 	err = s.each(0, func(i int, leaf *session.Leaf) (bool, error) {
 		state.Leaves[i] = *leaf
 		return true, nil

@@ -9,8 +9,9 @@ import (
 
 // What tests look at from outside.
 var (
-	SelectListed = selectListed
-	Parse        = parse
+	SelectListed  = selectListed
+	SelectPending = selectPending
+	Parse         = parse
 )
 
 // DataKeys returns the data keys that the store has in memory.

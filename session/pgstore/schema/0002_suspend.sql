@@ -8,6 +8,9 @@ alter table sesame_sessions
 -- For listings of what was revoked here and still stands on chain.
 create index sesame_leaves_standing on sesame_leaves (chain_id, account, position) where status = 3 and in_tree;
 
+-- For listings of the accounts with a change that waits for the chain.
+create index sesame_sessions_pending on sesame_sessions (chain_id, account) where pending_root is not null;
+
 -- Programs of the first schema ask for their locks by this, and so does the sesame_apply that they call: they
 -- can neither sign nor change anything any more, and are told why.
 create or replace function sesame_lock(what text, for_chain bigint, for_account bytea) returns bigint
