@@ -57,8 +57,8 @@ type Store interface {
 	Apply(ctx context.Context, ref Ref, version uint64, change *Change) (uint64, error)
 }
 
-// Lister finds leaves, and changes that wait, across accounts and chains, page by page. The stores of this module that keep several
-// accounts implement it beside [Store].
+// Lister finds leaves, and changes that wait, across accounts and chains, page by page. The stores of this
+// module that keep several accounts implement it beside [Store].
 type Lister interface {
 	// List returns the leaves that fit query, ordered by chain, account and position. The order is stable:
 	// what is granted while paging comes later, or in its place if that was not passed yet.
