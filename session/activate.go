@@ -94,7 +94,7 @@ func (p *PendingRoot) over(blockTime uint64) bool { return p.Until != 0 && block
 
 // unsettled says what to do about an operation that may still land.
 func (p *PendingRoot) unsettled() error {
-	way := "have it sent again by Reconcile of account.Account, or have the owner use its nonce " + p.Nonce.Hex() + " for another operation (account.WithNonce), and Reconcile"
+	way := "have account.Account's Reconcile send it again, or have the owner use its nonce " + p.Nonce.Hex() + " for another operation (account.WithNonce), and Reconcile"
 	if p.Operation == nil {
 		way = "its bytes were not kept: have the owner use its nonce " + p.Nonce.Hex() + " for another operation (account.WithNonce), and Reconcile"
 	}

@@ -40,7 +40,7 @@ func Start(q *session.Query) (Place, error) {
 // [policy.ErrInvalid].
 func PageSize(limit int) (int, error) {
 	if limit < 0 || limit > MaxPage {
-		return 0, fmt.Errorf("%w: page of %d, want 1 to %d", policy.ErrInvalid, limit, MaxPage)
+		return 0, fmt.Errorf("%w: page of %d entries, want 1 to %d", policy.ErrInvalid, limit, MaxPage)
 	}
 	return cmp.Or(limit, DefaultPage), nil
 }
