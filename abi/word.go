@@ -171,11 +171,39 @@ func (p position) word() (Word, error) {
 	case p.typ.dynamic:
 		return Word{}, p.errDynamic()
 	case p.typ.kind == kindTuple:
-		return Word{}, fmt.Errorf("%s is a tuple: name a component, like %s.%s", p.path, p.path, fieldName(p.typ.fields, 0))
+		return Word{}, fmt.Errorf("%s is a tuple: name a component, like %s", p.path, p.example())
 	case p.typ.kind == kindArray:
-		return Word{}, fmt.Errorf("%s is an array: name an element, like %s[0]", p.path, p.path)
+		return Word{}, fmt.Errorf("%s is an array: name an element, like %s", p.path, p.example())
 	}
 	return Word{Path: p.path, Type: p.typ.String(), Offset: p.head, Canonical: p.canonical}, nil
+}
+
+// example is the path of a word of p's content; empty where none has a fixed place.
+func (p position) example() string {
+	if p.movesWith != "" {
+		return ""
+	}
+	var inside string
+	switch p.typ.kind {
+	case kindTuple:
+		for i := 0; i < len(p.typ.fields) && inside == ""; i++ {
+			if member, err := p.component(fieldName(p.typ.fields, i)); err == nil {
+				inside = member.example()
+			}
+		}
+	case kindSlice, kindArray:
+		if member, err := p.element("[0]"); err == nil {
+			inside = member.example()
+		}
+		if inside == "" && p.typ.kind == kindSlice {
+			return p.path + ".length"
+		}
+	case kindBytes, kindString:
+		return p.path + ".words[0]"
+	default:
+		return p.path
+	}
+	return inside
 }
 
 // offsetStep is the step from a dynamic value to its offset word. No name of a component has an @ in it.
@@ -191,16 +219,18 @@ func (p position) errDynamic() error {
 	if p.movesWith != "" {
 		return fmt.Errorf("%w, or name %s.%s, the word that says where it begins", p.errMoves(), p.path, offsetStep(p.typ))
 	}
-	var kind, words string
-	switch p.typ.kind {
+	kind, words := p.typ.String(), p.path+".length"
+	switch inside := p.example(); p.typ.kind {
 	case kindTuple:
-		kind, words = "tuple", fmt.Sprintf("a component, like %s.%s", p.path, fieldName(p.typ.fields, 0))
+		kind, words = "tuple", "a component, like "+inside
 	case kindArray:
-		kind, words = "array", fmt.Sprintf("an element, like %s[0]", p.path)
+		kind, words = "array", "an element, like "+inside
 	case kindSlice:
-		kind, words = "array", fmt.Sprintf("%s.length, or an element, like %s[0]", p.path, p.path)
+		if kind = "array"; inside != words {
+			words += ", or an element, like " + inside
+		}
 	default:
-		kind, words = p.typ.String(), fmt.Sprintf("%s.length, or a word of the content, like %s.words[0]", p.path, p.path)
+		words += ", or a word of the content, like " + inside
 	}
 	return fmt.Errorf("%s is a dynamic %s, which no single word holds: name %s; %s.%s is the word that says where it begins", p.path, kind, words, p.path, offsetStep(p.typ))
 }

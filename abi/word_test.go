@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,7 +104,7 @@ func TestWordRefuses(t *testing.T) {
 		{swap, "id.offset", `id is of type bytes32 and has no "offset"`},
 		{"f(string reason)", "reason", "reason is a dynamic string, which no single word holds: name reason.length, or a word of the content, like reason.words[0]; reason.offset is the word that says where it begins"},
 		{"f(uint8[] ids)", "ids", "ids is a dynamic array, which no single word holds: name ids.length, or an element, like ids[0]; ids.offset is the word that says where it begins"},
-		{"f(string[3] names)", "names", "names is a dynamic array, which no single word holds: name an element, like names[0]; names.offset is the word that says where it begins"},
+		{"f(string[3] names)", "names", "names is a dynamic array, which no single word holds: name an element, like names[0].words[0]; names.offset is the word that says where it begins"},
 		{"f(string[3] names)", "names[0]", "names[0] is a dynamic string, which no single word holds: name names[0].length, or a word of the content, like names[0].words[0]; names[0].offset is the word that says where it begins"},
 		{"f((bool b, string s) t)", "t", "t is a dynamic tuple, which no single word holds: name a component, like t.b; t.offset is the word that says where it begins"},
 		{"f((bool offset, string s) t)", "t", "t is a dynamic tuple, which no single word holds: name a component, like t.offset; t.@offset is the word that says where it begins"},
@@ -121,6 +122,40 @@ func TestWordRefuses(t *testing.T) {
 		require.EqualError(t, err, fmt.Sprintf("word %q of %s: %s", test.path, f.Signature(), test.problem))
 		require.Equal(t, strings.HasPrefix(test.problem, "it has no fixed place"), errors.Is(err, ErrNoFixedOffset))
 	}
+}
+
+// Every name that a refusal proposes is a word's, and every dynamic value has the offset word it is told of.
+func TestWordRefusesWithNamesOfWords(t *testing.T) {
+	named := regexp.MustCompile(`(?:name|like) (\S+?)[,;]|; (\S+) is the word`)
+	signatures := []string{
+		"f(string[] names)", "f(bytes[][] parts)", "f((string s)[] list)", "f(string[2][] pairs)", "f((uint8 a, string s)[] list)",
+		"f((uint8[2] pair, string s) t)", "f((string s, uint8 b) t)", "f(((string[] names) inner) t)", "f((string[] offset, uint8 b) t)",
+		"f((uint8[2] pair, (bool x, bool y)[2] grid) t)", "f((bytes words, string length) t)", "f(bytes[3][2] grid)", "f(((uint8,uint8)[2],string))",
+		"f(uint8[2][3] m)", "f((uint8 a)[2][] list)", "f(string offset, bytes length, uint8[] words)", "f(string)",
+	}
+	r := newRand()
+	for range 300 {
+		signatures = append(signatures, randomSignature(r))
+	}
+	refused := 0
+	for _, signature := range signatures {
+		f := MustParseFunction(signature)
+		for i := range f.inputs {
+			path := fieldName(f.inputs, i)
+			_, err := f.Word(path)
+			if err == nil {
+				continue
+			}
+			refused++
+			for _, found := range named.FindAllStringSubmatch(err.Error()+";", -1) {
+				name := found[1] + found[2]
+				w, err := f.Word(name)
+				require.NoError(t, err, "%s of %s", path, f)
+				require.Equal(t, name, w.Path)
+			}
+		}
+	}
+	require.Greater(t, refused, 200)
 }
 
 func TestWordAtFindsNothing(t *testing.T) {

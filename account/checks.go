@@ -72,7 +72,7 @@ func (c *Client) requireModules(ctx context.Context, account common.Address, sig
 		missing = append(missing, name+" "+module.Hex())
 	}
 	if missing != nil {
-		return fmt.Errorf("%w: %s on account %s; its owner enables what is missing with %s", ErrModuleNotEnabled, strings.Join(missing, " and "), account, grant)
+		return fmt.Errorf("%w: %s on account %s; its owner enables what is missing with %s, or with EnableModule", ErrModuleNotEnabled, strings.Join(missing, " and "), account, grant)
 	}
 	return nil
 }

@@ -49,11 +49,13 @@ type Config struct {
 	// Caps refuse operations that would cost more; [WithCaps] tightens them for one operation.
 	//
 	// What an account pays itself is bounded without them, so that no service can have it pay any price: the
-	// fees that a bundler or Fees proposes by three times what the node does, preVerificationGas by twice our
-	// own estimate. MaxFeePerGas and PreVerificationGas here replace the one or the other bound, also by a
-	// higher one. MaxCost bounds beside them, and is required where the chain reader proposes no fees.
-	// callGasLimit and verificationGasLimit need no bound: gas that is not used comes back, to the account's
-	// deposit.
+	// fees that a bundler or Fees proposes by three times what the node does, or a tip of 0.1 gwei above it,
+	// preVerificationGas by twice our own estimate. MaxFeePerGas and PreVerificationGas here replace the one
+	// or the other bound, also by a higher one. MaxCost bounds beside them. It is required where the chain
+	// reader proposes no fees, and bounds preVerificationGas alone where a chain that charges for data on L1
+	// does not tell how much.
+	// callGasLimit and verificationGasLimit have none: gas that is not used comes back, to the account's
+	// deposit, and no service can use it up. A contract that the account calls can; MaxCost bounds that.
 	Caps userop.Caps
 	// Freshness is how long what the chain says of the sessions' root and of enabled modules, and what fees
 	// were proposed, is taken from memory: 2 seconds by default, negative to ask each time.
@@ -77,6 +79,7 @@ type Client struct {
 	freshness time.Duration
 
 	paymasters, tokenOracles []common.Address
+	selfPaid                 bool // there is no paymaster
 
 	chainIDChecked atomic.Bool // the node said that it serves the chain
 	noL1Fees       atomic.Bool // the chain has no contract that says what it charges for data on L1
@@ -108,11 +111,12 @@ func NewClient(cfg Config) (*Client, error) {
 		chain:        cfg.Chain,
 		contracts:    contracts,
 		bundler:      cfg.Bundler,
-		caps:         cfg.Caps,
+		caps:         cloneCaps(cfg.Caps),
 		fees:         newFeeSource(&cfg),
 		freshness:    cfg.Freshness,
 		paymasters:   slices.Clone(cfg.Paymasters),
 		tokenOracles: slices.Clone(cfg.TokenOracles),
+		selfPaid:     cfg.Paymaster == nil,
 	}
 	c.sender, err = userop.NewSender(userop.SenderConfig{
 		ChainID:             cfg.ChainID,
@@ -132,6 +136,18 @@ func NewClient(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return c, nil
+}
+
+// cloneCaps are the caps as they are now, whatever becomes of the caller's numbers.
+func cloneCaps(caps userop.Caps) userop.Caps {
+	for _, field := range []**uint256.Int{
+		&caps.MaxFeePerGas, &caps.MaxCost, &caps.CallGasLimit, &caps.VerificationGasLimit, &caps.PreVerificationGas,
+	} {
+		if *field != nil {
+			*field = (*field).Clone()
+		}
+	}
+	return caps
 }
 
 // ChainID returns the chain the client is for.

@@ -19,8 +19,8 @@ const (
 	// feeMargin multiplies what the node proposes, which has twice the base fee in it already. Bundlers ask
 	// for 1.1 to 1.5 times the price they see, of a base fee that may have risen by an eighth a block since.
 	feeMargin = 3
-	// feeFloor, in wei, is allowed in any case: where the base fee is next to nothing, a bundler's smallest
-	// tip is a large multiple of it. At this price a million gas costs 0.0001 of the chain's currency.
+	// feeFloor, in wei, is allowed for a tip in any case: where the base fee is next to nothing, a bundler's
+	// smallest tip is a large multiple of it. With it a million gas costs 0.0001 of the chain's currency.
 	feeFloor = 100_000_000
 	// preVerificationMargin multiplies our estimate: bundlers add up to a half to theirs, and what a byte
 	// costs on L1 rises by an eighth a block there.
@@ -49,15 +49,15 @@ func (c *Client) boundSelfPaid(draft *userop.Draft, s *settings) {
 	if s.fees == (userop.Fees{}) {
 		draft.FeeSource = b
 	}
-	if !b.boundsPreVerification() || c.noL1Fees.Load() {
-		return
-	}
-	if s.nonce == nil && s.lanes == nil {
+	readsL1 := b.boundsPreVerification() && !c.noL1Fees.Load()
+	switch {
+	case !readsL1:
+	case s.nonce == nil && s.lanes == nil:
 		draft.Nonce = b.nonce
-	} else {
+	default:
 		draft.Checks = append(draft.Checks, b.readL1)
 	}
-	if draft.FeeSource == nil { // the base fee is needed for the price of a byte
+	if draft.FeeSource == nil && (readsL1 || b.boundsFees()) { // for the price of a byte on L1, too
 		draft.Checks = append(draft.Checks, func(ctx context.Context) error {
 			b.node, b.nodeErr = c.fees.node(ctx)
 			return nil
@@ -67,12 +67,13 @@ func (c *Client) boundSelfPaid(draft *userop.Draft, s *settings) {
 
 // boundsFees reports whether the fees are bounded here.
 func (b *costBound) boundsFees() bool {
-	return b.settings.fees == (userop.Fees{}) && b.client.caps.MaxFeePerGas == nil
+	return b.settings.callersCosts().fees == (userop.Fees{}) && b.client.caps.MaxFeePerGas == nil
 }
 
 // boundsPreVerification reports whether preVerificationGas is bounded here.
 func (b *costBound) boundsPreVerification() bool {
-	return b.settings.gas.PreVerificationGas.IsZero() && b.client.caps.PreVerificationGas == nil
+	gas := b.settings.callersCosts().gas
+	return gas.PreVerificationGas.IsZero() && b.client.caps.PreVerificationGas == nil
 }
 
 // Fees implements [userop.FeeSource]: the node is asked beside the service.
@@ -148,11 +149,18 @@ func (b *costBound) check(op *userop.Operation) error {
 	}
 	estimate := b.estimatePreVerification(op)
 	limit := scaled(scaled(estimate, preVerificationMargin, 1), 100+uint64(b.settings.margins.PreVerificationGas), 100)
-	if op.PreVerificationGas.Gt(limit) {
-		return fmt.Errorf("%w: preVerificationGas is %s gas, our own estimate is %s and %s the most that is let pass of a service's; if the bundler is right, allow it by Config.Caps.PreVerificationGas, or give it with WithGas",
-			userop.ErrCap, op.PreVerificationGas.Dec(), estimate.Dec(), limit.Dec())
+	if !op.PreVerificationGas.Gt(limit) {
+		return nil
 	}
-	return nil
+	reason, wayOut := "", "if the bundler is right, as where data on L1 is charged for by other rules than those of the OP stack and of Arbitrum, allow it by Config.Caps.PreVerificationGas, or give it with WithGas"
+	if b.l1.untold {
+		if b.client.caps.MaxCost != nil {
+			return nil // the estimate is not known, and the whole is bounded
+		}
+		reason, wayOut = " (the chain's contract did not tell what data costs on L1)", "Config.Caps.MaxCost, in wei, bounds an operation without that; or "+wayOut
+	}
+	return fmt.Errorf("%w: preVerificationGas is %s gas, our own estimate is %s%s and %s the most that is let pass of a service's; %s",
+		userop.ErrCap, op.PreVerificationGas.Dec(), estimate.Dec(), reason, limit.Dec(), wayOut)
 }
 
 // checkFees holds the fees against the node's.
@@ -161,20 +169,21 @@ func (b *costBound) checkFees(op *userop.Operation) error {
 		return b.withoutNode()
 	}
 	margins := &b.settings.margins
-	atLeast := func(limit *uint256.Int, margin uint) *uint256.Int {
-		if limit.LtUint64(feeFloor) {
-			limit.SetUint64(feeFloor)
-		}
-		return scaled(limit, 100+uint64(margin), 100)
+	fee := scaled(&b.node.MaxFeePerGas, feeMargin, 1)
+	if smallest, overflow := new(uint256.Int).AddOverflow(&b.node.MaxFeePerGas, uint256.NewInt(feeFloor)); !overflow && fee.Lt(smallest) {
+		fee = smallest // the base fee, and such a tip
 	}
-	fee := atLeast(scaled(&b.node.MaxFeePerGas, feeMargin, 1), margins.MaxFeePerGas)
+	fee = scaled(fee, 100+uint64(margins.MaxFeePerGas), 100)
 	// A node's tip is often next to nothing where bundlers ask for a real one: up to the price of gas, it is
 	// one among other fees.
 	tip := scaled(&b.node.MaxPriorityFeePerGas, feeMargin, 1)
 	if tip.Lt(&b.node.MaxFeePerGas) {
 		tip.Set(&b.node.MaxFeePerGas)
 	}
-	tip = atLeast(tip, margins.MaxPriorityFeePerGas)
+	if tip.LtUint64(feeFloor) {
+		tip.SetUint64(feeFloor)
+	}
+	tip = scaled(tip, 100+uint64(margins.MaxPriorityFeePerGas), 100)
 	for _, field := range []struct {
 		name                string
 		value, node, atMost *uint256.Int
@@ -197,7 +206,7 @@ func (b *costBound) withoutNode() error {
 	case b.client.caps.MaxCost != nil:
 		return nil
 	case errors.Is(b.nodeErr, userop.ErrNoFees):
-		return fmt.Errorf("%w: nothing bounds the fees that the account would pay: %w; name in Config.Caps.MaxCost what one operation may cost, in wei, or read the chain by a client that proposes fees, as *ethclient.Client does", userop.ErrCap, b.nodeErr)
+		return fmt.Errorf("%w: nothing bounds the fees that the account would pay: %w; name in Config.Caps.MaxCost what one operation may cost, in wei, or read the chain by a client that proposes fees, as *ethclient.Client does: a wrapper around one says what it wraps by a method Unwrap() account.Chain", userop.ErrCap, b.nodeErr)
 	}
 	return fmt.Errorf("%w: the node's fees, which bound those that the account would pay, are not known: %w; Config.Caps.MaxCost, in wei, bounds an operation without them", userop.ErrCap, b.nodeErr)
 }
@@ -258,14 +267,20 @@ func (b *costBound) estimatePreVerification(op *userop.Operation) *uint256.Int {
 }
 
 // gasPrice is what the operation pays for gas if it is included now: the base fee and its tip, as far as its
-// maximum goes.
+// maximum goes. Without the base fee a tip says nothing of the price: one of a wei would make it next to
+// nothing, and the gas for L1 any number.
 func (b *costBound) gasPrice(op *userop.Operation) *uint256.Int {
-	price := new(uint256.Int)
-	if b.nodeErr == nil {
-		price.Sub(&b.node.MaxFeePerGas, &b.node.MaxPriorityFeePerGas)
-		price.Rsh(price, 1) // the node proposes twice the base fee, and a tip
+	price, known := new(uint256.Int), b.nodeErr == nil
+	switch node := &b.node; {
+	case !known:
+	case node.MaxFeePerGas.Eq(&node.MaxPriorityFeePerGas): // the node says the sum only
+		price.Set(&node.MaxFeePerGas)
+	default: // it proposes twice the base fee, and a tip
+		price.Rsh(price.Sub(&node.MaxFeePerGas, &node.MaxPriorityFeePerGas), 1)
+		_, overflow := price.AddOverflow(price, &op.MaxPriorityFeePerGas)
+		known = !overflow
 	}
-	if _, overflow := price.AddOverflow(price, &op.MaxPriorityFeePerGas); overflow || price.IsZero() || price.Gt(&op.MaxFeePerGas) {
+	if !known || price.IsZero() || price.Gt(&op.MaxFeePerGas) {
 		return price.Set(&op.MaxFeePerGas)
 	}
 	return price

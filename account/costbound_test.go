@@ -167,6 +167,7 @@ type l1Chain struct {
 	*ethclient.Client
 	oracle   func(size int) uint64 // wei; nil for no such contract
 	arbitrum []uint64              // words of getPricesInWei; nil for no such contract
+	fails    bool                  // the oracle reverts
 	reads    *atomic.Int32         // how many were asked for
 }
 
@@ -188,6 +189,7 @@ func (c l1Chain) CallContract(ctx context.Context, call ethereum.CallMsg, block 
 		case reads[i].To == contracts.GasPriceOracleAddress && c.oracle != nil:
 			size := int(new(big.Int).SetBytes(reads[i].Data[36:68]).Uint64())
 			results[i].HasCode, results[i].OK, results[i].Data = true, true, abiword.AppendUint64(nil, c.oracle(size))
+			results[i].OK = !c.fails
 			c.reads.Add(1)
 		case reads[i].To == contracts.ArbGasInfoAddress && c.arbitrum != nil:
 			var words []byte

@@ -29,7 +29,7 @@ var (
 	ErrNoSigner = errors.New("no signer")
 	// ErrFunds means that the account holds too little.
 	ErrFunds = errors.New("insufficient funds")
-	// ErrFundsAtRisk means that the account holds funds which anybody could burn after the operation.
+	// ErrFundsAtRisk means that after the operation anybody could burn or take what the account holds.
 	ErrFundsAtRisk = errors.New("funds would be at anybody's mercy")
 	// ErrAllowance means that the token paymaster may not take its fee.
 	ErrAllowance = errors.New("insufficient allowance")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
@@ -126,13 +127,17 @@ func (d tokenDecimals) correct(ctx context.Context, chain Chain, quotes []userop
 	return nil
 }
 
-// setDecimals makes a quote one for that many decimals: the same amount as it is written, rounded up.
+// setDecimals makes a quote one for that many decimals: the same amount as it is written, rounded up. One
+// that was rounded to too few digits is refused: of a token whose unit is dear, one more is a fortune.
 func setDecimals(q *userop.FeeQuote, decimals uint8) error {
 	few, many := min(decimals, q.Decimals), max(decimals, q.Decimals)
 	power := new(uint256.Int).Exp(uint256.NewInt(10), uint256.NewInt(uint64(many-few)))
 	fee, overflow := new(uint256.Int).MulOverflow(&q.MaxFee, power)
 	if decimals < q.Decimals {
 		fee, overflow = dividedUp(&q.MaxFee, power), false
+	}
+	if decimals > q.Decimals && q.MaxFee.LtUint64(leastDigits) {
+		return fmt.Errorf("%w: the quote in token %s is for %d decimals, the token has %d: rounded up to %s units of the former, what is asked for cannot be told; the service has to know the token's decimals", ErrNotAsQuoted, q.Token, q.Decimals, decimals, q.MaxFee.Dec())
 	}
 	if overflow || many > maxDecimals {
 		return fmt.Errorf("%w: the quote in token %s is for %d decimals, the token has %d", ErrNotAsQuoted, q.Token, q.Decimals, decimals)
@@ -141,8 +146,12 @@ func setDecimals(q *userop.FeeQuote, decimals uint8) error {
 	return nil
 }
 
-// maxDecimals is what 256 bits hold.
-const maxDecimals = 77
+const (
+	// maxDecimals is what 256 bits hold.
+	maxDecimals = 77
+	// leastDigits is a fee, in a quote's own units, of which the rounding is a thousandth.
+	leastDigits = 1000
+)
 
 // decodeDecimals reads a token's answer to decimals, which ERC-20 leaves open.
 func decodeDecimals(r *contracts.ReadResult) (decimals uint8, ok bool) {
@@ -187,28 +196,67 @@ type TokenFee struct {
 	Amount uint256.Int
 }
 
-// TokenFee returns what the token paymaster took for an operation, as it logged it; false where it was not
-// paid, or the bundler's receipt has no logs.
+// TokenFee returns what the token paymaster took for an operation, as its logs tell or, where it could take
+// its fee only after the calls were undone, the token's; false where it took nothing, or the bundler's
+// receipt does not have those logs.
 func (c *Client) TokenFee(receipt *userop.Receipt) (TokenFee, bool) {
-	for _, log := range receipt.Logs {
+	fee, _, taken := c.tokenFee(receipt)
+	return fee, taken
+}
+
+// tokenFee is [Client.TokenFee]. Late says that the fee was taken after the calls were undone.
+func (c *Client) tokenFee(receipt *userop.Receipt) (fee TokenFee, late, taken bool) {
+	logs := c.logsOf(receipt)
+	for _, log := range logs {
 		if log.Address != c.contracts.TokenPaymaster {
 			continue
 		}
 		paid, err := contracts.DecodeTokenPaymasterOperation(log)
 		if err == nil && paid.UserOpHash == receipt.UserOpHash {
-			return TokenFee{Token: paid.Token, Amount: paid.Charge}, true
+			return TokenFee{Token: paid.Token, Amount: paid.Charge}, false, true
 		}
 	}
-	return TokenFee{}, false
+	if receipt.Success || receipt.Paymaster != c.contracts.TokenPaymaster {
+		return TokenFee{}, false, false
+	}
+	// The paymaster logs nothing then. The calls' own transfers are undone, and logged neither.
+	for _, log := range logs {
+		moved, err := contracts.DecodeTokenTransfer(log)
+		if err == nil && moved.From == receipt.Sender && moved.To == receipt.Paymaster {
+			return TokenFee{Token: log.Address, Amount: moved.Amount}, true, true
+		}
+	}
+	return TokenFee{}, false, false
 }
 
-// explainFailure tells of a fee that the token paymaster could not take: then the operation was included and
-// its calls undone, and they have no revert reason.
+// logsOf are the logs of an operation itself: a bundler may tell those of its whole bundle, in which the same
+// account can have other operations.
+func (c *Client) logsOf(receipt *userop.Receipt) []*types.Log {
+	first := 0
+	for i, log := range receipt.Logs {
+		if log.Address != c.contracts.EntryPoint || len(log.Topics) == 0 {
+			continue
+		}
+		switch log.Topics[0] {
+		case contracts.BeforeExecutionTopic:
+			first = i + 1
+		case contracts.UserOperationEventTopic: // which ends an operation
+			if len(log.Topics) > 1 && log.Topics[1] == receipt.UserOpHash {
+				return receipt.Logs[first:i]
+			}
+			first = i + 1
+		}
+	}
+	return receipt.Logs[first:]
+}
+
+// explainFailure tells of a fee that the token paymaster could not take after the calls: then the operation
+// was included and its calls undone, and they have no revert reason.
 func (c *Client) explainFailure(receipt *userop.Receipt) error {
 	if len(receipt.RevertData) > 0 {
 		return nil // the call itself failed
 	}
-	for _, log := range receipt.Logs {
+	for _, log := range c.logsOf(receipt) {
 		if log.Address != c.contracts.TokenPaymaster {
 			continue
 		}
@@ -217,6 +265,10 @@ func (c *Client) explainFailure(receipt *userop.Receipt) error {
 			return fmt.Errorf("%w: token paymaster %s could not take its fee of %s of token %s from account %s, so that the calls were undone",
 				ErrFunds, log.Address, due.Charge.Dec(), due.Token, due.Account)
 		}
+	}
+	if fee, late, taken := c.tokenFee(receipt); taken && late {
+		return fmt.Errorf("%w: after the calls, which left too little of the token or of its allowance, token paymaster %s could not take its fee, so that they were undone; it took %s of token %s from account %s then",
+			ErrFunds, receipt.Paymaster, fee.Amount.Dec(), fee.Token, receipt.Sender)
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ type noFees struct{}
 
 // Fees implements [userop.FeeSource].
 func (noFees) Fees(context.Context) (userop.Fees, error) {
-	return userop.Fees{}, fmt.Errorf("%w: neither the bundler nor the chain reader proposes fees; give them with WithFees", userop.ErrNoFees)
+	return userop.Fees{}, userop.ErrNoFees
 }
 
 // Fees implements [userop.FeeSource].
@@ -74,8 +74,11 @@ func (f *feeSource) standsIn(err error) bool {
 
 // keep remembers what was proposed.
 func (f *feeSource) keep(asked time.Time, fees userop.Fees, err error) (userop.Fees, error) {
-	if err == nil {
+	switch {
+	case err == nil:
 		f.last.Store(&proposal{fees: fees, at: asked})
+	case f.fallsBack && f.chain == nil && errors.Is(err, userop.ErrNoFees):
+		err = fmt.Errorf("%w: neither the bundler nor the chain reader proposes fees; give them with WithFees, or have a wrapper around one that does say what it wraps, by a method Unwrap() userop.Bundler or Unwrap() account.Chain", err)
 	}
 	return fees, err
 }

@@ -30,4 +30,4 @@ func (s ownerSigner) Format(f fmt.State, _ rune) {
 }
 
 // Format writes what it is whatever the verb.
-func (s handoverSigner) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "owner's signer") }
+func (s *handoverSigner) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "owner's signer") }

@@ -63,8 +63,14 @@ func (o *OwnedAccount) planSetup(ctx context.Context, setupContract common.Addre
 	if err != nil {
 		return Call{}, err
 	}
-	made, err := contracts.DecodeAddress(results[0].Data)
-	if err == nil && results[0].OK && made != setupContract { // whatever was set up, that one is enabled
+	answer := results[0].Data
+	if !results[0].OK && g.owner(setupContract).HasCode { // it may be for accounts only, or for this one
+		if answer, err = o.setUpAs(ctx, setupContract, setupData); err != nil {
+			return Call{}, err
+		}
+	}
+	made, err := contracts.DecodeAddress(answer)
+	if err == nil && made != setupContract { // whatever was set up, that one is enabled
 		if _, err := o.planEnable(ctx, made, s); err != nil {
 			return Call{}, fmt.Errorf("module %s: %w", made, err)
 		}
@@ -72,6 +78,20 @@ func (o *OwnedAccount) planSetup(ctx context.Context, setupContract common.Addre
 		return Call{}, err
 	}
 	return o.selfCall(contracts.SetupAndEnableModule(setupContract, setupData)), nil
+}
+
+// setUpAs is what the setup answers the account itself, nothing where it reverts.
+func (o *OwnedAccount) setUpAs(ctx context.Context, setupContract common.Address, setupData []byte) ([]byte, error) {
+	msg := callMsg(setupContract, setupData)
+	msg.From = o.address
+	answer, err := o.client.chain.CallContract(ctx, msg, nil)
+	if err == nil {
+		return answer, nil
+	}
+	if _, reverted := revertOf(err); reverted {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("try its setup as account %s: %w", o.address, withoutURL(err))
 }
 
 // planSessionModules returns the calls that enable what a grant needs and is not enabled yet.
@@ -104,29 +124,39 @@ func (o *OwnedAccount) planSessionModules(ctx context.Context, s *settings) ([]C
 // admit refuses a module that is dangerous whoever enables it: without code, or the router beside funds.
 func (g *moduleGate) admit(module common.Address) error {
 	client, risk := g.account.client, g.settings.has(routerDespiteFunds)
-	isRouter := module == client.contracts.Session.Router
 	switch {
+	case module == contracts.Deployed().OlderRouter:
+		return fmt.Errorf("%w: it is the older batched session router, which asks whatever session key manager a signature names: anybody could act for account %s through it; sessions of several calls go through %s", ErrFundsAtRisk, g.account.address, client.contracts.Session.Router)
 	case !g.owner(module).HasCode:
 		return fmt.Errorf("%w: there is no contract at that address on chain %d; whoever deploys one there would own the account", policy.ErrInvalid, client.chainID)
 	case g.stateErr != nil:
 		return g.stateErr
-	case isRouter && !risk:
+	case client.isRouter(module) && !risk:
 		return g.checkFunds()
 	}
 	return nil
 }
+
+// routers are the batched session routers that an account may listen to: the client's, and those of public
+// chains. All let pass an empty batch under anybody's signature.
+func (c *Client) routers() []common.Address {
+	known := contracts.Deployed()
+	return []common.Address{c.contracts.Session.Router, known.BatchedSessionRouter, known.OlderRouter}
+}
+
+func (c *Client) isRouter(module common.Address) bool { return slices.Contains(c.routers(), module) }
 
 // checkFunds refuses to enable the router on an account with funds that anybody could burn then.
 func (g *moduleGate) checkFunds() error {
 	if g.state.Balance.IsZero() && g.state.Deposit.IsZero() {
 		return nil
 	}
-	return fmt.Errorf("%w: account %s holds %s wei, and %s wei at the EntryPoint, which anybody can burn as gas while the batched session router is enabled; withdraw them, leave the router off, or risk them with RouterDespiteFunds", ErrFundsAtRisk, g.account.address, g.state.Balance.Dec(), g.state.Deposit.Dec())
+	return fmt.Errorf("%w: account %s holds %s wei, and %s wei at the EntryPoint, which anybody can burn as gas while the batched session router is enabled; withdraw them in a sponsored operation (Withdraw, of the deposit with the EntryPoint as Token), leave the router off, or risk them with RouterDespiteFunds", ErrFundsAtRisk, g.account.address, g.state.Balance.Dec(), g.state.Deposit.Dec())
 }
 
 // checkRouterOption refuses the option for the router where it is another module that is enabled.
 func (o *OwnedAccount) checkRouterOption(module common.Address, s *settings) error {
-	if s.has(routerDespiteFunds) && module != o.client.contracts.Session.Router {
+	if s.has(routerDespiteFunds) && !o.client.isRouter(module) {
 		return fmt.Errorf("%w: %s for a module that is not the batched session router", ErrConfig, routerDespiteFunds)
 	}
 	return nil

@@ -118,7 +118,11 @@ func (o *OwnedAccount) revoke(ctx context.Context, sess *session.Sessions, ids [
 	}
 	s, err := newSettings(opts, append(takes, replaceRoot)...)
 	if stopErr := stop(); stopErr != nil { // also with options that are wrong
-		return nil, errors.Join(stopErr, err)
+		err = errors.Join(stopErr, err)
+		if errors.Is(stopErr, session.ErrNoLeaf) && slices.ContainsFunc(sess.Leaves(), among(ids)) {
+			err = standing(sess, ids, err) // the others were stopped
+		}
+		return nil, err
 	}
 	var tx *userop.Pending
 	if err == nil {
@@ -134,15 +138,24 @@ func (o *OwnedAccount) revoke(ctx context.Context, sess *session.Sessions, ids [
 // further: what is to be done about those that still stand on chain, or will by a change that waits for it.
 func standing(sess *session.Sessions, ids []string, err error) error {
 	const stopped = "the sessions are stopped here and never sign again, but still stand on chain until the owner's revocation lands"
-	if sess.Pending() != nil {
-		return fmt.Errorf("%w; %s: once the change that waits for the chain is settled, call Revoke again for those that do", err, stopped)
+	again := "Revoke again"
+	if len(ids) == 0 {
+		again = "RevokeAll again" // which disables the router, too
 	}
-	for _, leaf := range sess.Leaves() {
-		if leaf.InTree && (len(ids) == 0 || slices.Contains(ids, leaf.ID)) {
-			return fmt.Errorf("%w; %s: call Revoke again", err, stopped)
-		}
+	leaves := slices.DeleteFunc(sess.Leaves(), func(leaf session.Leaf) bool { return !among(ids)(leaf) })
+	switch {
+	case sess.Pending() != nil:
+		return fmt.Errorf("%w; %s: once the change that waits for the chain is settled, call %s for those that do", err, stopped, again)
+	case len(leaves) == 0 && len(ids) > 0: // the store has them, and could not be read again
+	case !slices.ContainsFunc(leaves, func(leaf session.Leaf) bool { return leaf.InTree }):
+		return err
 	}
-	return err
+	return fmt.Errorf("%w; %s: call %s", err, stopped, again)
+}
+
+// among reports which leaves have one of those IDs; all do for none.
+func among(ids []string) func(session.Leaf) bool {
+	return func(leaf session.Leaf) bool { return len(ids) == 0 || slices.Contains(ids, leaf.ID) }
 }
 
 // Restore puts sessions back that another backend's root left out, after [session.Sessions.Adopt] of its
@@ -168,6 +181,9 @@ type rootDecision func(*session.Sessions) (*session.RootChange, error)
 
 // owns returns an error unless the sessions are the account's.
 func (o *OwnedAccount) owns(sess *session.Sessions) error {
+	if sess == nil {
+		return fmt.Errorf("%w: no sessions of %s; open them with session.Open", ErrConfig, o.Ref())
+	}
 	if sess.Ref() != o.Ref() {
 		return fmt.Errorf("%w: sessions of %s are not those of %s", ErrConfig, sess.Ref(), o.Ref())
 	}
@@ -217,11 +233,11 @@ func (o *OwnedAccount) planRouterOff(ctx context.Context, s *settings) ([]Call, 
 	if err != nil || !state.RouterEnabled {
 		return nil, err
 	}
-	call, err := o.disableCall(state, o.client.contracts.Session.Router)
+	calls, err := o.disableRouters(state)
 	if err != nil {
 		return nil, fmt.Errorf("disable the batched session router, which %s leaves: %w", keepRouter, err)
 	}
-	return []Call{call}, nil
+	return calls, nil
 }
 
 // prepareRoot compares the root on chain with the store's, beside planning the calls that change modules.

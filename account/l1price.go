@@ -18,6 +18,8 @@ type l1Price struct {
 	size int
 	// perTransaction and perByte are what Arbitrum's chains tell, with their price of gas.
 	perTransaction, perByte, perGas uint256.Int
+	// untold says that the chain has such a contract, which told no price.
+	untold bool
 	// at is when it was asked.
 	at time.Time
 }
@@ -41,23 +43,25 @@ func (b *costBound) l1Reads() []contracts.Read {
 	}
 }
 
-// useL1 takes over what the chain's contract answered. One that answers with something else than a price is
-// none that we know: then nothing is added to the bound.
+// useL1 takes over what the chain's contract answered. Where that is something else than a price, nothing is
+// added to the bound.
 func (b *costBound) useL1(results []contracts.ReadResult) {
 	op, arbitrum := &results[0], &results[1]
 	if !op.HasCode && !arbitrum.HasCode {
 		b.client.noL1Fees.Store(true) // a chain does not become one that charges for L1
 		return
 	}
+	b.l1.untold = true
 	if op.HasCode && op.OK {
 		if fee, err := contracts.DecodeUint256(op.Data); err == nil {
-			b.l1.fee = fee
+			b.l1.fee, b.l1.untold = fee, false
 		}
 	}
 	if arbitrum.HasCode && arbitrum.OK {
 		if prices, err := contracts.DecodeArbitrumPrices(arbitrum.Data); err == nil {
 			const unitsPerByte = 16
 			b.l1.perTransaction, b.l1.perGas = prices.PerTransaction, prices.PerGas
+			b.l1.untold = false
 			b.l1.perByte = *scaled(&prices.PerCalldataUnit, unitsPerByte, 1)
 		}
 	}

@@ -194,6 +194,42 @@ func TestSessionsOfAnAccountThatHoldsMoney(t *testing.T) {
 	require.Equal(t, policy.SeverityDanger, findings[0].Severity)
 }
 
+// What the chain says of the contracts that sessions may call is found outside of a grant, too, which it is
+// no reason to refuse.
+func TestLintOfAnAccount(t *testing.T) {
+	w := newWorld(t)
+	for _, deployed := range []bool{false, true} {
+		if deployed {
+			w.grant(t, []policy.Policy{w.nftPolicy()})
+			w.fund(t, 2)
+		}
+		leaves := []session.Leaf{w.activeLeaf(t, "mint", w.nftPolicy()), w.activeLeaf(t, "nothing", w.allow(stranger, "harmless()"))}
+		client, chain := w.counted(t)
+		findings, err := client.Account(w.user.Address()).Lint(t.Context(), leaves)
+		require.NoError(t, err)
+		require.Equal(t, int32(1), chain.calls.Load())
+		require.Equal(t, "nothing: warning: there is no contract at "+stranger.Hex()+" on this chain: a call succeeds and does nothing, until somebody deploys one there (no-code)", findings[0].String())
+		require.Equal(t, deployed, len(findings) == 2 && findings[1].Code == policy.FindingGas, "%v", findings)
+	}
+}
+
+// Where there is no paymaster the account pays, whatever it holds now.
+func TestSessionsOfAnAccountThatPaysItself(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.activeLeaf(t, "mint", w.nftPolicy())
+	require.NotContains(t, leaf.DescribeWith(w.user.LintConfig(nil)), "gas")
+	config := w.config
+	config.Paymaster = nil
+	client, err := account.NewClient(config)
+	require.NoError(t, err)
+	known := client.Account(w.user.Address()).LintConfig(nil)
+	require.Contains(t, leaf.DescribeWith(known), "; and spend the account's balance and deposit as gas, which no module looks at")
+	findings := session.Lint([]session.Leaf{leaf}, known)
+	require.Len(t, findings, 1)
+	require.Equal(t, policy.FindingGas, findings[0].Code)
+	require.Equal(t, policy.SeverityWarning, findings[0].Severity)
+}
+
 func ExampleAllowDanger() {
 	w := exampleWorld()
 	defer w.close()
@@ -214,4 +250,18 @@ func ExampleAllowDanger() {
 	// Output:
 	// grant a session: refused as a danger: withdraw: it may call 0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789, which guards the account (calls-guard); nothing was signed, and AllowDanger with the codes grants it all the same
 	// <nil>
+}
+
+// The modules that an owner's handle signs through are guards, also before the account listens to them.
+func TestModulesOfTheOwnerAreGuards(t *testing.T) {
+	w := newWorld(t)
+	own := w.client.ECDSAModule(account.KeyOwner(w.ownerKey))
+	own.Address = w.chain.Contracts.Target
+	for _, option := range []account.OwnedOption{account.DefaultModule(own), account.ActiveModule(own)} {
+		owner := w.client.OwnedAccount(account.KeyOwner(w.ownerKey), option)
+		_, _, err := owner.Grant(t.Context(), w.store, []policy.Policy{w.allow(own.Address, "store(uint256 number)")}, account.Sponsored())
+		var danger *policy.DangerError
+		require.ErrorAs(t, err, &danger)
+		require.Equal(t, policy.FindingGuard, danger.Findings[0].Code)
+	}
 }

@@ -45,7 +45,7 @@ func ownershipModule(module common.Address, owner Owner) Module {
 	return Module{
 		Address: module,
 		Setup:   contracts.InitForSmartAccount(owner.Address()),
-		Signer:  ownerSigner{owner: owner, module: module},
+		Signer:  ownerSigner{owner: &owner, module: module},
 	}
 }
 
@@ -53,7 +53,7 @@ func ownershipModule(module common.Address, owner Owner) Module {
 // the account, since no other is enabled by then, and through the active module from then on.
 type handoverSigner struct{ initial, active userop.Signer }
 
-func (s handoverSigner) signer(op *userop.Operation) userop.Signer {
+func (s *handoverSigner) signer(op *userop.Operation) userop.Signer {
 	if len(op.InitCode) > 0 {
 		return s.initial
 	}
@@ -61,12 +61,12 @@ func (s handoverSigner) signer(op *userop.Operation) userop.Signer {
 }
 
 // DummySignature implements [userop.Signer].
-func (s handoverSigner) DummySignature(op *userop.Operation) ([]byte, error) {
+func (s *handoverSigner) DummySignature(op *userop.Operation) ([]byte, error) {
 	return s.signer(op).DummySignature(op)
 }
 
 // Sign implements [userop.Signer].
-func (s handoverSigner) Sign(ctx context.Context, op *userop.Operation, hash common.Hash) ([]byte, error) {
+func (s *handoverSigner) Sign(ctx context.Context, op *userop.Operation, hash common.Hash) ([]byte, error) {
 	return s.signer(op).Sign(ctx, op, hash)
 }
 
@@ -78,7 +78,7 @@ func (m *Module) check(role string) error {
 	case m.Signer == nil:
 		return fmt.Errorf("%w: %s module %s without a signer", ErrConfig, role, m.Address)
 	}
-	if s, ok := ability.Find[ownerSigner](m.Signer); ok && s.owner.Address() == (common.Address{}) {
+	if s, ok := ability.Find[ownerSigner](m.Signer); ok && (*s.owner).Address() == (common.Address{}) {
 		return fmt.Errorf("%w: the owner has no key", ErrNoSigner)
 	}
 	return nil
@@ -155,8 +155,10 @@ func (a *Account) decodeModules(ctx context.Context, r contracts.ReadResult, pag
 // the account has to register at first wants [OwnedAccount.SetupAndEnableModule].
 //
 // Before anything is signed it is refused to enable a module twice, one without code on this chain, an
-// ownership module at which nobody or someone else owns the account, and the batched session router on an
-// account that holds what anybody could burn then; see [ForBatches].
+// ownership module at which nobody or someone else owns the account, the batched session router on an account
+// that holds what anybody could burn then (see [ForBatches]), and the older of the two routers on public
+// chains, through which anybody could act for the account. Calls of the account to itself that
+// [OwnedAccount.Send] is given are the caller's own: nothing judges them.
 func (o *OwnedAccount) EnableModule(ctx context.Context, module common.Address, opts ...Option) (*userop.Pending, error) {
 	s, err := newSettings(opts, routerDespiteFunds)
 	if err != nil {
@@ -204,11 +206,49 @@ func (o *OwnedAccount) DisableModule(ctx context.Context, module common.Address,
 	return o.sendCall(ctx, call, s)
 }
 
-// DisableRouter is [OwnedAccount.DisableModule] for the batched session router: from then on sessions make
-// one call in an operation, and nobody can burn the account's funds by an empty batch; see [ForBatches]. Of
-// an account whose router is not enabled the error matches [ErrModuleNotEnabled].
+// DisableRouter is [OwnedAccount.DisableModule] for the batched session router, and for the others that
+// [State].RouterEnabled tells about: from then on sessions make one call in an operation, and nobody can burn
+// the account's funds by an empty batch; see [ForBatches]. Of an account that has none enabled the error
+// matches [ErrModuleNotEnabled].
 func (o *OwnedAccount) DisableRouter(ctx context.Context, opts ...Option) (*userop.Pending, error) {
-	return o.DisableModule(ctx, o.client.contracts.Session.Router, opts...)
+	s, err := newSettings(opts)
+	if err != nil {
+		return nil, fmt.Errorf("disable the batched session router: %w", err)
+	}
+	state, _, err := o.expectedState(ctx)
+	var calls []Call
+	if err == nil {
+		calls, err = o.disableRouters(state)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("disable the batched session router: %w", err)
+	}
+	draft, err := o.draft(ctx, calls, s)
+	if err != nil {
+		return nil, err
+	}
+	return o.client.sender.Send(ctx, *draft)
+}
+
+// disableRouters are the calls that disable every batched session router.
+func (o *OwnedAccount) disableRouters(state *State) (calls []Call, err error) {
+	if !state.RouterEnabled {
+		_, err = o.disableCall(state, o.client.contracts.Session.Router)
+		return nil, err
+	}
+	left := *state // as each call leaves it
+	for _, module := range state.Modules {
+		if !o.client.isRouter(module) {
+			continue
+		}
+		call, err := o.disableCall(&left, module)
+		if err != nil {
+			return nil, err
+		}
+		calls = append(calls, call)
+		left.Modules = slices.DeleteFunc(slices.Clone(left.Modules), func(m common.Address) bool { return m == module })
+	}
+	return calls, nil
 }
 
 func (o *OwnedAccount) planDisable(ctx context.Context, module common.Address) (Call, error) {
@@ -230,7 +270,7 @@ func (o *OwnedAccount) disableCall(state *State, module common.Address) (Call, e
 		return Call{}, fmt.Errorf("%w: account %s has modules %v", ErrModuleNotEnabled, o.address, state.Modules)
 	case len(state.Modules) == 1:
 		return Call{}, fmt.Errorf("%w: it is the last module of account %s", ErrLockout, o.address)
-	case !o.canSignWithout(state, module):
+	case !o.client.isRouter(module) && !o.canSignWithout(state, module): // nobody owns an account through a router
 		return Call{}, fmt.Errorf("%w: it is the only one through which %s owns account %s; enable another ownership module first", ErrLockout, o.owner.Address(), o.address)
 	case at > 0:
 		prev = state.Modules[at-1]

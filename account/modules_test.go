@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -182,6 +183,12 @@ func TestSetupThatGivesTheAccountAwayIsRefused(t *testing.T) {
 		require.ErrorIs(t, err, tt.is)
 		require.EqualError(t, err, "set up module "+setup.Hex()+": module "+tt.module.Hex()+": "+tt.want)
 	}
+	// One that answers the account alone is asked as the account.
+	user := w.owner.Address()
+	private := slices.Concat([]byte{0x33, 0x73}, user[:], []byte{0x14, 0x60, 0x1f, 0x57, 0x60, 0, 0x60, 0, 0xfd, 0x5b, 0x73}, stranger[:], []byte{0x60, 0, 0x52, 0x60, 0x20, 0x60, 0, 0xf3})
+	_, err = w.owner.SetupAndEnableModule(t.Context(), deployCode(t, w.chain, private), nil, sponsored)
+	require.ErrorIs(t, err, policy.ErrInvalid)
+	require.ErrorContains(t, err, "there is no contract at that address")
 	done(t)(w.owner.SetupAndEnableModule(t.Context(), namesModule(t, w, at.Session.Manager), nil, sponsored))
 	require.Equal(t, []common.Address{at.Session.Manager, at.ECDSA}, w.modules(t))
 }

@@ -43,7 +43,24 @@ type settings struct {
 	margins       userop.Margins
 	caps          *userop.Caps
 	overrides     userop.StateOverride
-	errs          []error
+	// given, where it is set, are the fees and gas limits of the caller: those above are partly what services
+	// proposed, and bounded like that.
+	given *costs
+	errs  []error
+}
+
+// costs are the fees and gas limits that a caller gave.
+type costs struct {
+	fees userop.Fees
+	gas  userop.Gas
+}
+
+// callersCosts are the fees and gas limits that are the caller's own word.
+func (s *settings) callersCosts() costs {
+	if s.given != nil {
+		return *s.given
+	}
+	return costs{fees: s.fees, gas: s.gas}
 }
 
 // WithSession acts with a session leaf: one for a single call, or one for each call of a batch in their
@@ -107,9 +124,11 @@ func AsBatch() Option { return func(s *settings) { s.batch = true } }
 // The deployed router has a hole: it lets pass an empty batch under anybody's signature, and the account pays
 // its gas. While it is enabled, anybody can burn all that the account holds of the chain's own currency and
 // as a deposit at the EntryPoint, also when every session is revoked; what arrives later is no safer. Tokens
+// that a token paymaster is still allowed to take ([ApproveUnlimited]) can be spent in the same way, others
 // are not touched. A grant with ForBatches is for accounts whose operations are sponsored: for one that holds
-// either it is refused with an error matching [ErrFundsAtRisk], unless [RouterDespiteFunds] asks for it.
-// [OwnedAccount.DisableRouter] closes the hole, and so does [OwnedAccount.RevokeAll].
+// balance or deposit it is refused with an error matching [ErrFundsAtRisk], unless [RouterDespiteFunds] asks
+// for it; the allowances are for the caller to know. [OwnedAccount.DisableRouter] closes the hole, and so
+// does [OwnedAccount.RevokeAll].
 func ForBatches() Option { return special(forBatches, "a grant") }
 
 // RouterDespiteFunds goes with [ForBatches], or with enabling the batched session router as a module: it is

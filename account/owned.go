@@ -75,7 +75,7 @@ func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
 		account.active = *o.active
 	}
 	if signer, ok := ability.Find[ownerSigner](account.active.Signer); ok {
-		account.owner = signer.owner // who may be another one than at the default module
+		account.owner = *signer.owner // who may be another one than at the default module
 	}
 	if o.address != nil {
 		account.Account = Account{client: c, address: *o.address}
@@ -109,7 +109,7 @@ func (o *OwnedAccount) Signer() userop.Signer {
 	if o.active.Address == o.initial.Address {
 		return o.active.Signer
 	}
-	return handoverSigner{initial: o.initial.Signer, active: o.active.Signer}
+	return &handoverSigner{initial: o.initial.Signer, active: o.active.Signer}
 }
 
 // Send makes the account do calls in one operation, signed by the owner unless an option names another

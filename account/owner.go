@@ -71,11 +71,11 @@ type Keystore interface {
 // KeystoreOwner is an owner whose key lies encrypted in a keystore of go-ethereum. Its account has to be
 // unlocked before it signs; the owner itself knows no passphrase.
 func KeystoreOwner(store Keystore, account accounts.Account) Owner {
-	return keystoreOwner{store: store, account: account}
+	return keystoreOwner{store: &store, account: account}
 }
 
 type keystoreOwner struct {
-	store   Keystore
+	store   *Keystore // which printers do not follow
 	account accounts.Account
 }
 
@@ -87,16 +87,19 @@ func (o keystoreOwner) SignMessage(ctx context.Context, message []byte) ([]byte,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	sig, err := o.store.SignHash(o.account, accounts.TextHash(message))
+	sig, err := (*o.store).SignHash(o.account, accounts.TextHash(message))
 	if err != nil {
 		return nil, fmt.Errorf("keystore account %s: %w", o.account.Address, err)
 	}
 	return sig, nil
 }
 
+// Format writes the owner's address whatever the verb: the keystore is the caller's.
+func (o keystoreOwner) Format(f fmt.State, _ rune) { fmt.Fprint(f, "owner "+o.Address().Hex()) }
+
 // ownerSigner signs as the owner, for the ECDSA or the multichain ownership module. It is a [MessageSigner].
 type ownerSigner struct {
-	owner  Owner
+	owner  *Owner // which printers do not follow, whatever the verb
 	module common.Address
 }
 
@@ -127,7 +130,7 @@ func (s ownerSigner) SignPossibleOperation(ctx context.Context, hash common.Hash
 }
 
 func (s ownerSigner) signMessage(ctx context.Context, message []byte) ([]byte, error) {
-	sig, err := ownerSignature(ctx, s.owner, message)
+	sig, err := ownerSignature(ctx, *s.owner, message)
 	if err != nil {
 		return nil, err
 	}
@@ -152,8 +155,9 @@ func ownerSignature(ctx context.Context, owner Owner, message []byte) ([]byte, e
 // ECDSA and multichain, at which it is the owner's, so that none is left behind. The address stays: the new
 // owner finds the account with [AtAddress], and this handle can do nothing more for it.
 //
-// Sessions outlive the transfer; revoke those that should not, before it. The zero address, the owner itself,
-// the account, and addresses with code are refused before anything is signed.
+// Sessions outlive the transfer, and so does the batched session router; revoke those that should not, before
+// it ([OwnedAccount.RevokeAll] disables the router as well). The zero address, the owner itself, the account,
+// and addresses with code are refused before anything is signed.
 func (o *OwnedAccount) TransferOwnership(ctx context.Context, to common.Address, opts ...Option) (*userop.Pending, error) {
 	calls, err := o.planTransfer(ctx, to)
 	if err != nil {

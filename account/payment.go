@@ -27,7 +27,9 @@ import (
 //
 // A paymaster that asks an oracle on chain can find any rate there, whatever it answered with: then the
 // allowance alone bounds the fee. It must not be above MaxFee ([ApproveExact] makes it so where there was
-// less), or else the oracle be one of [Config].TokenOracles.
+// less), or else the oracle be one of [Config].TokenOracles. A little of any fee, for 45,000 gas, follows the
+// price that the bundler's own transaction pays, for which the operation's MaxFeePerGas is no bound: there,
+// too, the allowance is.
 func PayWith(quote userop.FeeQuote) Option {
 	return func(s *settings) {
 		s.require(s.quote == nil, "PayWith twice")
@@ -202,7 +204,7 @@ func (p *tokenPayment) accept(op *userop.Operation) error {
 	if err != nil {
 		return p.acceptUndecoded(err)
 	}
-	fee, err := terms.Fee(costAtLimits(op))
+	fee, err := terms.Fee(chargedAtLimits(op))
 	switch {
 	case terms.Token != p.quote.Token:
 		return fmt.Errorf("%w: the paymaster takes token %s, the quote is for %s", ErrNotAsQuoted, terms.Token, p.token())
@@ -210,7 +212,7 @@ func (p *tokenPayment) accept(op *userop.Operation) error {
 		return fmt.Errorf("%w: verificationGasLimit is %s gas, the token paymaster wants more than %d to take its fee; leave it to the service, or raise it with WithGas or WithMargins",
 			ErrConfig, op.VerificationGasLimit.Dec(), contracts.TokenPaymasterVerificationGas)
 	case terms.Source != contracts.PriceQuoted && !p.allowanceBounds() && !slices.Contains(p.client.tokenOracles, terms.Oracle):
-		return fmt.Errorf("%w: nothing bounds the fee: the paymaster asks oracle %s for the price, and is allowed to take %s of %s where the quote's MaxFee is %s; have the owner lower the allowance and pay with ApproveExact, or name the oracle in Config.TokenOracles if it is to be trusted",
+		return fmt.Errorf("%w: nothing bounds the fee: the paymaster asks oracle %s for the price, and is allowed to take %s of %s where the quote's MaxFee is %s; have the owner lower the allowance and pay with ApproveExact, or name the oracle in Config.TokenOracles if it is to be trusted; a quote whose MaxFee was raised to what is allowed bounds it by that",
 			ErrNotAsQuoted, terms.Oracle, p.allowed.Dec(), p.token(), p.quote.MaxFee.Dec())
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrNotAsQuoted, err)
@@ -232,10 +234,10 @@ func (p *tokenPayment) acceptUndecoded(err error) error {
 // for.
 func (p *tokenPayment) allowanceBounds() bool { return !p.allowed.Gt(&p.quote.MaxFee) }
 
-// costAtLimits is what an operation costs that uses up its gas limits, in wei. Numbers beyond 256 bits
-// saturate.
-func costAtLimits(op *userop.Operation) *uint256.Int {
-	wei := new(uint256.Int)
+// chargedAtLimits is what the token paymaster charges for, in wei, of an operation that uses up its limits.
+// Numbers beyond 256 bits saturate.
+func chargedAtLimits(op *userop.Operation) *uint256.Int {
+	wei := uint256.NewInt(contracts.TokenPaymasterOverhead)
 	for _, limit := range []*uint256.Int{&op.CallGasLimit, &op.VerificationGasLimit, &op.PreVerificationGas} {
 		if _, overflow := wei.AddOverflow(wei, limit); overflow {
 			return wei.SetAllOne()
@@ -278,7 +280,8 @@ func ApproveUpTo(limit *uint256.Int, leaf ...session.LeafRef) Option {
 }
 
 // ApproveUnlimited is [ApproveExact] with an allowance that is never used up: the token paymaster can take
-// all that the account has of the token, now and later.
+// all that the account has of the token, now and later, and anybody can have it do so while the batched
+// session router is enabled; see [ForBatches].
 func ApproveUnlimited(leaf ...session.LeafRef) Option {
 	return approve("ApproveUnlimited", new(uint256.Int).SetAllOne(), leaf)
 }

@@ -158,3 +158,33 @@ func TestAFeeThatCouldNotBeTakenIsNamed(t *testing.T) {
 	receipt.RevertData = []byte{1}
 	require.NoError(t, account.ExplainFailure(client, receipt), "the call itself failed")
 }
+
+// A fee of half a token, rounded up to whole ones, is twice as much; of a tenth of a cent it is a fortune.
+func TestAQuoteRoundedToTooFewDecimalsIsRefused(t *testing.T) {
+	w := newWorld(t)
+	token := w.chain.Contracts.Token6
+	calls := []account.Call{w.mint(t, w.user.Address())}
+	for _, decimals := range []uint8{0, 2} {
+		config := w.config
+		config.Paymaster = roundingPaymaster{w.config.Paymaster.(*paymaster.Client), decimals}
+		_, err := newClient(t, config).OwnedAccount(w.owner.Owner()).FeeQuotes(t.Context(), calls, []common.Address{token})
+		require.ErrorIs(t, err, account.ErrNotAsQuoted)
+		require.ErrorContains(t, err, "the token has 6: rounded up to ")
+	}
+}
+
+// roundingPaymaster quotes in so many decimals, rounded up.
+type roundingPaymaster struct {
+	*paymaster.Client
+	decimals uint8
+}
+
+func (p roundingPaymaster) FeeQuotes(ctx context.Context, op *userop.Operation, req userop.QuoteRequest) (userop.FeeQuotes, error) {
+	quotes, err := p.Client.FeeQuotes(ctx, op, req)
+	for i := range quotes.Quotes {
+		q := &quotes.Quotes[i]
+		*q = misread(*q, p.decimals)
+		q.MaxFee.AddUint64(&q.MaxFee, 1)
+	}
+	return quotes, err
+}

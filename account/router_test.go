@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -30,13 +31,18 @@ func (w *world) emptyBatch(t *testing.T, key *ecdsa.PrivateKey) *userop.Operatio
 		CallGasLimit: *uint256.NewInt(100_000), VerificationGasLimit: *uint256.NewInt(400_000), PreVerificationGas: *uint256.NewInt(91_000_000),
 		MaxFeePerGas: *uint256.NewInt(100e9), MaxPriorityFeePerGas: *uint256.NewInt(100e9),
 	}
+	w.signEmptyBatch(t, op, key)
+	return op
+}
+
+func (w *world) signEmptyBatch(t *testing.T, op *userop.Operation, key *ecdsa.PrivateKey) {
+	t.Helper()
 	at := w.client.Contracts()
 	hash := op.Hash(at.EntryPoint, w.client.ChainID())
 	sig, err := crypto.Sign(accounts.TextHash(hash[:]), key)
 	require.NoError(t, err)
 	sig[64] += 27
 	op.Signature = contracts.WrapSignature(contracts.BatchSignature(at.Session.Manager, nil, sig), at.Session.Router)
-	return op
 }
 
 // bundle has a bundler of somebody's own include an operation, and keep the fees.
@@ -59,7 +65,7 @@ func TestTheRouterLetsAnybodyBurnTheAccountsFunds(t *testing.T) {
 	state, err := w.user.State(t.Context())
 	require.NoError(t, err)
 	require.True(t, state.RouterEnabled)
-	require.Equal(t, []string{"The batched session router is enabled: whether or not there are sessions, anybody can burn the account's balance and its deposit as gas; " +
+	require.Equal(t, []string{"The batched session router is enabled: whether or not there are sessions, anybody can burn the account's balance and its deposit as gas, and tokens that a token paymaster may take; " +
 		"it holds 10000000000000000000 wei, and 0 wei at the EntryPoint. DisableRouter ends it, and so does RevokeAll."}, state.Warnings())
 
 	tx, err := w.owner.RevokeAll(t.Context(), sess, account.KeepRouter(), account.Sponsored())
@@ -103,7 +109,7 @@ func TestTheRouterIsNotEnabledBesideFunds(t *testing.T) {
 			refused := func(err error) {
 				t.Helper()
 				require.ErrorIs(t, err, account.ErrFundsAtRisk)
-				require.ErrorContains(t, err, "which anybody can burn as gas while the batched session router is enabled; withdraw them, leave the router off, or risk them with RouterDespiteFunds")
+				require.ErrorContains(t, err, "which anybody can burn as gas while the batched session router is enabled; withdraw them in a sponsored operation (Withdraw, of the deposit with the EntryPoint as Token), leave the router off, or risk them with RouterDespiteFunds")
 			}
 			refused(grant(account.ForBatches()))
 			_, err := session.Open(t.Context(), w.store, w.owner.Ref())
@@ -268,11 +274,11 @@ func TestABatchNeedsManagerAndRouter(t *testing.T) {
 	manager, router := "session key manager "+at.Session.Manager.Hex(), "batched session router "+at.Session.Router.Hex()
 	on := " on account " + w.owner.Address().Hex() + "; its owner enables what is missing with a grant"
 	done(t)(w.owner.DisableModule(t.Context(), at.Session.Manager, account.Sponsored()))
-	missing(manager + on)
+	missing(manager + on + ", or with EnableModule")
 	done(t)(w.owner.DisableRouter(t.Context(), account.Sponsored()))
-	missing(manager + " and " + router + on + " with ForBatches")
+	missing(manager + " and " + router + on + " with ForBatches, or with EnableModule")
 	done(t)(w.owner.EnableModule(t.Context(), at.Session.Manager, account.Sponsored()))
-	missing(router + on + " with ForBatches")
+	missing(router + on + " with ForBatches, or with EnableModule")
 }
 
 func ExampleOwnedAccount_DisableRouter() {
@@ -308,6 +314,109 @@ func ExampleOwnedAccount_DisableRouter() {
 	state, err = w.owner.State(w.ctx)
 	fmt.Println("enabled:", state.RouterEnabled, err)
 	// Output:
-	// The batched session router is enabled: whether or not there are sessions, anybody can burn the account's balance and its deposit as gas; it holds neither now, and what arrives can be burnt. DisableRouter ends it, and so does RevokeAll.
+	// The batched session router is enabled: whether or not there are sessions, anybody can burn the account's balance and its deposit as gas, and tokens that a token paymaster may take; it holds neither now, and what arrives can be burnt. DisableRouter ends it, and so does RevokeAll.
 	// enabled: false <nil>
+}
+
+// Whichever router an account listens to, and whichever the client is for, the hole is the same.
+func TestEveryRouterIsARouter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	at, sponsored := w.client.Contracts(), account.Sponsored()
+	older := common.HexToAddress("0x000008dA71757C0E1D83CE56c823e25Aa49bC058")
+	owner := w.clientWith(t, account.Contracts{Session: policy.Modules{Router: w.chain.Contracts.Target}}).OwnedAccount(w.owner.Owner())
+	w.fund(t, 1)
+	_, err := owner.EnableModule(t.Context(), at.Session.Router, sponsored)
+	require.ErrorIs(t, err, account.ErrFundsAtRisk, "the public chains' router, of a client for another")
+	for _, opt := range []account.Option{sponsored, account.RouterDespiteFunds()} {
+		_, err = owner.EnableModule(t.Context(), older, sponsored, opt)
+		require.ErrorIs(t, err, account.ErrFundsAtRisk)
+		require.ErrorContains(t, err, "it is the older batched session router, which asks whatever session key manager a signature names")
+	}
+	done(t)(owner.EnableModule(t.Context(), at.Session.Router, sponsored, account.RouterDespiteFunds()))
+
+	open := func() {
+		t.Helper()
+		enable := account.Call{To: owner.Address(), Data: pack(t, "enableModule(address)", older)} // as another SDK may have
+		done(t)(owner.Send(t.Context(), []account.Call{enable}, sponsored))
+		state, err := owner.State(t.Context())
+		require.NoError(t, err)
+		require.True(t, state.RouterEnabled)
+		require.True(t, owner.LintConfig(state).RouterEnabled)
+		require.Len(t, state.Warnings(), 2)
+		require.Contains(t, state.Warnings()[1], "anybody can act for the account through it")
+	}
+	closed := func() {
+		t.Helper()
+		state, err := owner.State(t.Context())
+		require.NoError(t, err)
+		require.False(t, state.RouterEnabled)
+		require.Empty(t, state.Warnings())
+		require.Equal(t, []common.Address{at.ECDSA}, state.Modules)
+	}
+	open()
+	done(t)(owner.DisableRouter(t.Context(), sponsored))
+	closed()
+	open()
+	sess, err := session.OpenOrNew(t.Context(), w.store, owner.Ref())
+	require.NoError(t, err)
+	tx, err := owner.RevokeAll(t.Context(), sess, sponsored) // of no session at all
+	require.NoError(t, err)
+	require.NoError(t, activate(t.Context(), sess.On(w.client), tx))
+	closed()
+}
+
+// An account whose owner is none of the library's ownership modules loses nothing with the router.
+func TestTheRouterIsDisabledWhoeverOwnsTheAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.grant(t, []policy.Policy{w.nftPolicy()}, account.ForBatches())
+	// The owner signs through an option, so that the account's handle knows of no owner.
+	module := account.Module{Address: stranger, Signer: struct{ userop.Signer }{w.owner.Signer()}}
+	anyone := w.client.OwnedAccount(nil, account.AtAddress(w.owner.Address()), account.ActiveModule(module))
+	done(t)(anyone.DisableRouter(t.Context(), account.WithSigner(w.owner.Signer()), account.Sponsored()))
+	require.NotContains(t, w.modules(t), w.client.Contracts().Session.Router)
+}
+
+// Tokens are taken as well, under an allowance that outlasts the operation it was for.
+func TestTheRouterLetsAnybodySpendWhatATokenPaymasterMayTake(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	thief, err := crypto.GenerateKey()
+	require.NoError(t, err)
+	w.grant(t, []policy.Policy{w.nftPolicy()}, account.ForBatches())
+	token := w.chain.Contracts.Token6
+	w.giveTokens(t, token, 100_000_000)
+	w.pay(t, token, []account.Call{w.mint(t, stranger)}, account.ApproveUnlimited())
+	left := w.balance(t, token, w.owner.Address())
+
+	op := w.emptyBatch(t, thief)
+	op.PreVerificationGas.SetUint64(1_000_000)
+	op.MaxFeePerGas.SetUint64(5e9)
+	op.MaxPriorityFeePerGas.SetUint64(5e9)
+	sponsorship, err := paymaster.New(w.paymaster.URL()).SponsorUserOperation(t.Context(), op, userop.SponsorRequest{
+		EntryPoint: w.client.Contracts().EntryPoint, ChainID: w.client.ChainID(), FeeToken: &token,
+	})
+	require.NoError(t, err)
+	op.PaymasterAndData = sponsorship.PaymasterAndData
+	w.signEmptyBatch(t, op, thief)
+	require.NoError(t, w.bundle(t, op))
+	require.Less(t, w.balance(t, token, w.owner.Address()), left)
+}
+
+// A RevokeAll that got no further than the store is to be called again as what it is, or the router stays.
+func TestARevokeAllThatFailsSaysWhatDisablesTheRouter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	sess := w.grant(t, []policy.Policy{w.nftPolicy()}, account.ForBatches())
+	config := w.config
+	config.Bundler = deadBundler{}
+	client, err := account.NewClient(config)
+	require.NoError(t, err)
+	_, err = client.OwnedAccount(w.owner.Owner()).RevokeAll(t.Context(), sess, account.Sponsored())
+	require.ErrorContains(t, err, "until the owner's revocation lands: call RevokeAll again")
+	tx, err := w.owner.RevokeAll(t.Context(), sess, account.Sponsored())
+	require.NoError(t, err)
+	require.NoError(t, activate(t.Context(), sess.On(w.client), tx))
+	require.NotContains(t, w.modules(t), w.client.Contracts().Session.Router)
 }

@@ -27,9 +27,10 @@ type State struct {
 	Modules []common.Address
 	// Owners are the owners at the enabled ownership modules, ECDSA before multichain.
 	Owners []Ownership
-	// RouterEnabled reports whether the batched session router is among them. While it is, anybody can burn
-	// Balance and Deposit, and what arrives later, as gas of empty batches: see [ForBatches]. What to do
-	// about it is in Warnings.
+	// RouterEnabled reports whether a batched session router is among them: the client's, or one of those on
+	// public chains. While it is, anybody can burn Balance and Deposit, and what arrives later, as gas of
+	// empty batches, and spend the tokens that a token paymaster may take: see [ForBatches]. What to do about
+	// it is in Warnings.
 	RouterEnabled bool
 	// SessionRoot is the Merkle root of the account's sessions, zero for none.
 	SessionRoot common.Hash
@@ -51,7 +52,11 @@ func (s *State) Warnings() []string {
 	if !s.Balance.IsZero() || !s.Deposit.IsZero() {
 		held = fmt.Sprintf("it holds %s wei, and %s wei at the EntryPoint", s.Balance.Dec(), s.Deposit.Dec())
 	}
-	return []string{"The batched session router is enabled: whether or not there are sessions, anybody can burn the account's balance and its deposit as gas; " + held + ". DisableRouter ends it, and so does RevokeAll."}
+	warnings := []string{"The batched session router is enabled: whether or not there are sessions, anybody can burn the account's balance and its deposit as gas, and tokens that a token paymaster may take; " + held + ". DisableRouter ends it, and so does RevokeAll."}
+	if older := contracts.Deployed().OlderRouter; s.Enabled(older) {
+		warnings = append(warnings, "The older batched session router "+older.Hex()+" is enabled: it asks whatever session key manager a signature names, and anybody can act for the account through it, its tokens included. DisableRouter ends it, and so does RevokeAll.")
+	}
+	return warnings
 }
 
 // OwnerAt returns the owner at an ownership module, false if the module is not enabled or has none.
@@ -114,7 +119,7 @@ func (a *Account) decodeState(ctx context.Context, results []contracts.ReadResul
 	if s.Modules, err = a.decodeModules(ctx, results[0], modulesPage); err != nil {
 		return nil, err
 	}
-	s.RouterEnabled = s.Enabled(a.client.contracts.Session.Router)
+	s.RouterEnabled = slices.ContainsFunc(s.Modules, a.client.isRouter)
 	for i, module := range []common.Address{a.client.contracts.ECDSA, a.client.contracts.Multichain} {
 		if !s.Enabled(module) {
 			continue

@@ -177,3 +177,35 @@ func TestAGrantWhoseSponsorshipIsOverIsUndone(t *testing.T) {
 	_, err = w.client.Sender().Resend(t.Context(), kept)
 	require.ErrorContains(t, err, "AA32", "and the contracts agree")
 }
+
+// TestARevocationThatStoppedSomeSaysSo has it fail for an ID that there is not, and in a store that fits its
+// leaves no more, of which only an older reading is at hand.
+func TestARevocationThatStoppedSomeSaysSo(t *testing.T) {
+	w := newWorld(t)
+	w.grant(t, []policy.Policy{session.Named("first", w.nftPolicy())})
+	stale, err := session.Open(t.Context(), w.store, w.user.Ref())
+	require.NoError(t, err)
+	sess := w.grant(t, []policy.Policy{session.Named("second", w.tokenPolicy())})
+
+	_, err = w.owner.RevokeEach(t.Context(), sess, []string{"first", "typo"}, account.Sponsored())
+	require.ErrorIs(t, err, session.ErrNoLeaf)
+	require.ErrorContains(t, err, `cannot suspend "typo" of `+w.user.Ref().String()+`; it has "first", "second"; the others are suspended`+stillStands+"call Revoke again")
+	_, err = w.owner.Revoke(t.Context(), sess, "typo", account.Sponsored())
+	require.ErrorIs(t, err, session.ErrNoLeaf)
+	require.NotContains(t, err.Error(), stillStands, "nothing was")
+	_, err = w.owner.Revoke(t.Context(), nil, "first")
+	require.ErrorIs(t, err, account.ErrConfig)
+
+	state, err := w.store.Load(t.Context(), w.user.Ref())
+	require.NoError(t, err)
+	spoilt := state.Leaves[0].Clone()
+	spoilt.Data = append(spoilt.Data, 1)
+	_, err = w.store.Apply(t.Context(), w.user.Ref(), state.Version, &session.Change{Header: state.Header, Put: []session.Leaf{spoilt}})
+	require.NoError(t, err)
+	_, err = w.owner.Revoke(t.Context(), stale, "second", account.Sponsored())
+	require.ErrorIs(t, err, session.ErrRootMismatch)
+	require.ErrorContains(t, err, stillStands+"call Revoke again")
+	state, err = w.store.Load(t.Context(), w.user.Ref())
+	require.NoError(t, err)
+	require.Equal(t, session.StatusRevoked, state.Leaves[1].Status)
+}

@@ -18,7 +18,8 @@ import (
 
 // Withdrawal is what leaves the account in an [OwnedAccount.Withdraw].
 type Withdrawal struct {
-	// Token is the token's contract, zero for the chain's own currency.
+	// Token is the token's contract, zero for the chain's own currency. The EntryPoint stands for the
+	// account's deposit there.
 	Token common.Address
 	To    common.Address
 	// Amount is in the smallest unit: wei for the chain's own currency.
@@ -30,7 +31,8 @@ type Withdrawal struct {
 
 // Withdraw sends tokens and the chain's own currency away, in one operation. All of the currency leaves as
 // much behind as the operation may cost, unless a paymaster pays for certain ([SponsoredOrSelf] is not
-// certain); what it did not cost in the end lies as a deposit at the EntryPoint. All of nothing is left out.
+// certain); what it did not cost in the end lies as a deposit at the EntryPoint. The deposit itself leaves by
+// operations that a paymaster pays for only. All of nothing is left out.
 //
 // The account's funds are compared with what is to leave before anything is signed; too little is an error
 // matching [ErrFunds].
@@ -56,6 +58,11 @@ func (o *OwnedAccount) planWithdrawal(ctx context.Context, withdrawals []Withdra
 	if err := o.checkWithdrawals(withdrawals); err != nil {
 		return nil, nil, err
 	}
+	selfPaid := !s.sponsored && s.quote == nil
+	isDeposit := func(w Withdrawal) bool { return w.Token == o.client.contracts.EntryPoint }
+	if selfPaid && slices.ContainsFunc(withdrawals, isDeposit) {
+		return nil, nil, fmt.Errorf("%w: the deposit at the EntryPoint is what the account's own operations are paid from, and what is left of their prefund goes back there; withdraw it with Sponsored or PayWith", ErrConfig)
+	}
 	held, err := o.readHoldings(ctx, withdrawals)
 	if err != nil {
 		return nil, nil, err
@@ -69,8 +76,7 @@ func (o *OwnedAccount) planWithdrawal(ctx context.Context, withdrawals []Withdra
 	if err := held.fillAmounts(withdrawals, isToken); err != nil {
 		return nil, nil, err
 	}
-	selfPaid, native := !s.sponsored && s.quote == nil, slices.ContainsFunc(withdrawals, isNative)
-	if selfPaid && native && !held.left[common.Address{}].IsZero() {
+	if selfPaid && slices.ContainsFunc(withdrawals, isNative) && !held.left[common.Address{}].IsZero() {
 		estimate, err := o.estimateWithdrawal(ctx, withdrawals, s)
 		if err != nil {
 			return nil, nil, err
@@ -78,14 +84,14 @@ func (o *OwnedAccount) planWithdrawal(ctx context.Context, withdrawals []Withdra
 		if err := held.setAsidePrefund(estimate); err != nil {
 			return nil, nil, err
 		}
-		bounded := *s
-		bounded.gas, bounded.fees = estimate.Gas, estimate.Fees
-		s = &bounded
+		fixed, given := *s, s.callersCosts()
+		fixed.gas, fixed.fees, fixed.given = estimate.Gas, estimate.Fees, &given
+		s = &fixed
 	}
 	if err := held.fillAmounts(withdrawals, isNative); err != nil {
 		return nil, nil, err
 	}
-	calls := withdrawalCalls(withdrawals)
+	calls := o.withdrawalCalls(withdrawals)
 	if len(calls) == 0 {
 		return nil, nil, fmt.Errorf("%w: there is nothing of what is to be withdrawn", ErrFunds)
 	}
@@ -118,16 +124,19 @@ func (o *OwnedAccount) checkWithdrawal(w *Withdrawal, all map[common.Address]boo
 	case !w.All && w.Amount.IsZero():
 		return errors.New("of an amount of zero; All is asked for by name")
 	case w.All && all[w.Token]:
-		return fmt.Errorf("of all that is left of %s, twice", assetName(w.Token))
+		return fmt.Errorf("of all that is left of %s, twice", o.assetName(w.Token))
 	}
 	all[w.Token] = all[w.Token] || w.All
 	return nil
 }
 
 // assetName is how errors call what is withdrawn.
-func assetName(token common.Address) string {
-	if token == (common.Address{}) {
+func (o *OwnedAccount) assetName(token common.Address) string {
+	switch token {
+	case common.Address{}:
 		return "the chain's own currency"
+	case o.client.contracts.EntryPoint:
+		return "the deposit at the EntryPoint"
 	}
 	return "token " + token.Hex()
 }
@@ -136,11 +145,12 @@ func assetName(token common.Address) string {
 type holdings struct {
 	left    map[common.Address]*uint256.Int
 	deposit uint256.Int
+	name    func(asset common.Address) string
 }
 
 // readHoldings reads them in one request.
 func (o *OwnedAccount) readHoldings(ctx context.Context, withdrawals []Withdrawal) (*holdings, error) {
-	h := &holdings{left: map[common.Address]*uint256.Int{{}: nil}}
+	h := &holdings{left: map[common.Address]*uint256.Int{{}: nil}, name: o.assetName}
 	reads := []contracts.Read{{To: o.address}, {To: o.client.contracts.EntryPoint, Data: contracts.BalanceOf(o.address)}}
 	var tokens []common.Address
 	for i := range withdrawals {
@@ -175,7 +185,7 @@ func (h *holdings) setAside(asset common.Address, amount *uint256.Int, what stri
 	case left == nil:
 		return nil
 	case left.Lt(amount):
-		return fmt.Errorf("%w: %s of %s are left for %s of %s", ErrFunds, left.Dec(), assetName(asset), what, amount.Dec())
+		return fmt.Errorf("%w: %s of %s are left for %s of %s", ErrFunds, left.Dec(), h.name(asset), what, amount.Dec())
 	}
 	left.Sub(left, amount)
 	return nil
@@ -213,13 +223,15 @@ func isNative(w Withdrawal) bool { return w.Token == (common.Address{}) }
 func isToken(w Withdrawal) bool { return !isNative(w) }
 
 // withdrawalCalls are the calls of those withdrawals that are of anything.
-func withdrawalCalls(withdrawals []Withdrawal) []Call {
+func (o *OwnedAccount) withdrawalCalls(withdrawals []Withdrawal) []Call {
 	var calls []Call
 	for i := range withdrawals {
 		switch w := &withdrawals[i]; {
 		case w.Amount.IsZero():
 		case isNative(*w):
 			calls = append(calls, Call{To: w.To, Value: w.Amount})
+		case w.Token == o.client.contracts.EntryPoint:
+			calls = append(calls, Call{To: w.Token, Data: contracts.WithdrawTo(w.To, w.Amount)})
 		default:
 			calls = append(calls, Call{To: w.Token, Data: contracts.Transfer(w.To, w.Amount)})
 		}
@@ -236,25 +248,26 @@ func (o *OwnedAccount) estimateWithdrawal(ctx context.Context, withdrawals []Wit
 			trial[i].Amount.SetOne()
 		}
 	}
-	calls := withdrawalCalls(trial)
+	calls := o.withdrawalCalls(trial)
 	draft, err := o.draft(ctx, calls, s)
-	var estimate *userop.Estimate
+	var op *userop.Operation
 	if err == nil {
-		estimate, err = o.client.sender.Estimate(ctx, *draft)
+		op, err = o.client.sender.BuildUnsigned(ctx, *draft) // an estimate would not be held to any bound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("estimate the gas to leave behind: %w", err)
 	}
+	estimate := op.Estimate()
 	if !s.gas.PreVerificationGas.IsZero() {
 		return estimate, nil
 	}
 	const amountGas = abi.WordSize * (params.TxDataNonZeroGasEIP2028 - params.TxDataZeroGas)
-	op := userop.Operation{
+	fixed := userop.Operation{
 		CallGasLimit:         estimate.Gas.CallGasLimit,
 		VerificationGasLimit: estimate.Gas.VerificationGasLimit,
 		MaxFeePerGas:         estimate.Fees.MaxFeePerGas,
 		MaxPriorityFeePerGas: estimate.Fees.MaxPriorityFeePerGas,
 	}
-	op.PreVerificationGas.AddUint64(&estimate.Gas.PreVerificationGas, uint64(len(calls))*amountGas)
-	return op.Estimate(), nil
+	fixed.PreVerificationGas.AddUint64(&estimate.Gas.PreVerificationGas, uint64(len(calls))*amountGas)
+	return fixed.Estimate(), nil
 }

@@ -226,3 +226,32 @@ func ExampleOwnedAccount_Withdraw() {
 	// Output:
 	// 1.5 DEMO6 <nil>
 }
+
+// What the prefund of an operation left behind is in the router's way, and comes out again.
+func TestWithdrawTheDepositBeforeTheRouterIsEnabled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	entryPoint := w.client.Contracts().EntryPoint
+	w.fund(t, 1)
+	done(t)(w.owner.Deploy(t.Context()))
+	before, err := w.user.State(t.Context())
+	require.NoError(t, err)
+	require.False(t, before.Deposit.IsZero())
+	_, _, err = w.owner.Grant(t.Context(), w.store, []policy.Policy{w.nftPolicy()}, account.ForBatches(), account.Sponsored())
+	require.ErrorIs(t, err, account.ErrFundsAtRisk)
+
+	all := []account.Withdrawal{{To: stranger, All: true}, {Token: entryPoint, To: stranger, All: true}}
+	for _, opts := range [][]account.Option{nil, {account.SponsoredOrSelf()}} { // which would leave a deposit again
+		_, err = w.owner.Withdraw(t.Context(), all, opts...)
+		require.ErrorIs(t, err, account.ErrConfig)
+		require.ErrorContains(t, err, "withdraw it with Sponsored or PayWith")
+	}
+	tooMuch := account.Withdrawal{Token: entryPoint, To: stranger, Amount: *uint256.NewInt(1e18)}
+	_, err = w.owner.Withdraw(t.Context(), []account.Withdrawal{tooMuch}, account.Sponsored())
+	require.ErrorIs(t, err, account.ErrFunds)
+	require.ErrorContains(t, err, before.Deposit.Dec()+" of the deposit at the EntryPoint are left for withdrawal 0")
+
+	done(t)(w.owner.Withdraw(t.Context(), all, account.Sponsored()))
+	require.Equal(t, new(uint256.Int).Add(&before.Balance, &before.Deposit), w.holds(t, stranger))
+	w.grant(t, []policy.Policy{w.nftPolicy()}, account.ForBatches())
+}

@@ -52,7 +52,9 @@ var (
 
 	gasTank = regexp.MustCompile(`\bgas.?tank\b|\btop.?up\b|\bbuy(ing)? (more )?(gas )?credits\b` +
 		`|\b(insufficient|not enough|no|out of|too little|low)( \w+){0,3} (credits?|(pimlico|sponsor(ship)?|paymaster|prepaid|deposit)('s)? (balance|funds|deposit))\b` +
-		`|\b(paymaster|sponsor(ship)?|prepaid)('s)? (balance|funds|deposit|account)\b.{0,30}\b(low|insufficient|not enough|empty|exhausted|depleted)\b|\bcredits?\b.{0,20}\b(exhausted|depleted|used up)\b`)
+		`|\b(paymaster|sponsor(ship)?|prepaid)('s)? (wallet )?(balance|funds|deposit|account)\b.{0,30}\b(low|insufficient|not enough|empty|exhausted|depleted)\b` +
+		`|\bpaymaster( \w+){0,2}( out of| no( more)?| insufficient| not( have)? enough|n't have enough) (funds|money|balance|deposit)\b` +
+		`|\b(insufficient|not enough|no) (funds|money|balance|deposit) (in|on|of|for|at) (the )?(paymaster|sponsor)\b|\bcredits?\b.{0,20}\b(exhausted|depleted|used up)\b`)
 	noLimit = regexp.MustCompile(`gas ?limit|fee ?per ?gas|priority ?fee|\bgas ?price|\bpayload|\bbytes\b|\bnonce\b|\bpreverificationgas`)
 	limit   = regexp.MustCompile(`\b(limits?|quota|max(imum)?|budget|cap|count)\b`)
 	reached = regexp.MustCompile(`\breach|\bexceed|\bexhaust|\bused up|\bspent\b|\bhit\b|\bover\b|\bdeplet|\breject|\bdenied\b`)
@@ -61,7 +63,7 @@ var (
 	ofUser  = regexp.MustCompile(`\b(user|account|wallet|sender|spender|address|individual)('s)?\b`)
 	ofAll   = regexp.MustCompile(`\b(all|every|across) (users|accounts|wallets)|\b(global|team|org|organi[sz]ation)\b`)
 	balance = regexp.MustCompile(`\b(insufficient|not enough|too little|low)( \w+){0,4} (balance|funds|allowance|approval)\b|\b(balance|allowance|funds)\b.{0,20}\b(too low|insufficient|not enough)\b|\bexceeds (the )?(balance|allowance)\b`)
-	policy  = regexp.MustCompile(`\bpolic(y|ies)\b|\b(allow|white|block|deny|black)[ -]?list|\bsmart contract data not found|\b(not|isn't|won't|cannot|can't|never)( be)? (allowed|permitted|eligible|sponsor)|\bineligible\b` +
+	policy  = regexp.MustCompile(`\bpolic(y|ies)\b|\bwebhook( \w+){0,2} (denied|rejected|refused|declined)\b|\b(allow|white|block|deny|black)[ -]?list|\bsmart contract data not found|\b(not|isn't|won't|cannot|can't|never)( be)? (allowed|permitted|eligible|sponsor)|\bineligible\b` +
 		`|\b(sponsorship|sponsor|sponsoring|request|operation)( \w+){0,3} (denied|rejected|refused|declined|disapproved|not approved)\b|\b(denied|declin|refus|reject)\w*( to)? sponsor`)
 )
 

@@ -91,6 +91,13 @@ func TestKindsOfRefusals(t *testing.T) {
 		{-32000, "Insufficient USDC balance of the sender", paymaster.ErrBalance},
 		{-32000, "token allowance too low", paymaster.ErrBalance},
 
+		{-32000, "insufficient funds in paymaster account", paymaster.ErrGasTank},
+		{-32000, "Sponsor wallet balance is too low", paymaster.ErrGasTank},
+		{-32000, "paymaster is out of funds", paymaster.ErrGasTank},
+		{-32000, "verifying paymaster does not have enough deposit", paymaster.ErrGasTank},
+		{-32000, "the paymaster doesn't have enough funds", paymaster.ErrGasTank},
+		{-32000, "Webhook denied the user operation", paymaster.ErrPolicy},
+		{-32000, "the webhook could not be reached", nil},
 		{-32005, "policy rate: no more", nil},
 		{-32000, "Rate limit exceeded for this policy", nil},
 		{-32000, "monthly request limit reached", nil},
@@ -175,4 +182,13 @@ func TestRefusalText(t *testing.T) {
 	require.EqualError(t, &paymaster.Error{Method: "pm_getPaymasterData", Code: -32602, Message: "Policy max count exceeded."},
 		"paymaster: pm_getPaymasterData: Policy max count exceeded. (code -32602): raise the limit for all accounts at the service, wait for its next period, or have the account pay")
 	require.NotErrorIs(t, &paymaster.Error{Message: "hello"}, nil)
+}
+
+// Nothing is what a service of the standard's methods sponsors when it answers null.
+func TestNullIsNoSponsorship(t *testing.T) {
+	for _, service := range servicesAnswering(t, http.StatusOK, `{"jsonrpc":"2.0","id":1,"result":null}`)[1:] {
+		_, err := service.SponsorUserOperation(t.Context(), &userop.Operation{}, userop.SponsorRequest{})
+		require.ErrorIs(t, err, userop.ErrNotSponsored)
+		require.ErrorContains(t, err, "check that one of the service's policies covers this call")
+	}
 }

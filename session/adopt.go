@@ -33,8 +33,10 @@ func (o Option) apply(i *importing) { i.opts = append(i.opts, o) }
 
 // Import stores a document's sessions for an account that the store knows nothing of, or the same of. Leaves
 // are pending until the account's root on chain was seen to be the document's: they can be used with a client
-// at once, and [Sessions.Reconcile] makes them active. A store that has other sessions of the account is an
-// error matching [ErrConflict]; see [Sessions.Adopt].
+// at once, and [Sessions.Reconcile] makes them active. Of a store that has the same sessions, those that the
+// document has as revoked are suspended. One that has other sessions of the account is an error matching
+// [ErrConflict]; see [Sessions.Adopt]. One with a change that waits for the chain is one matching
+// [ErrPending].
 func Import(ctx context.Context, store Store, d *Document, opts ...ImportOption) (*Sessions, error) {
 	var in importing
 	for _, opt := range opts {
@@ -48,20 +50,40 @@ func Import(ctx context.Context, store Store, d *Document, opts ...ImportOption)
 		return nil, err
 	}
 	state := sess.view.Load().state
-	if len(state.Leaves) > 0 && (state.Root != d.Root || state.Pending != nil) {
+	if err := sess.settled(state); err != nil {
+		return nil, fmt.Errorf("import session document: %w", err)
+	}
+	if len(state.Leaves) > 0 && state.Root != d.Root {
 		return nil, fmt.Errorf("%w: the store has %d other sessions of %s; adopt the document if the chain shows its root", ErrConflict, len(state.Leaves), d.Ref())
 	}
 	// Keys first: a crash in between leaves a key without a leaf, never the other way round.
 	if err := sess.importKeys(ctx, d, in.aead); err != nil {
 		return nil, fmt.Errorf("import session document: %w", err)
 	}
+	change := d.change(state, StatusPending)
 	if len(state.Leaves) > 0 {
-		return sess, nil
+		err = sess.suspendRevoked(ctx, change)
+	} else {
+		err = sess.apply(ctx, state.Version, change)
 	}
-	if err := sess.apply(ctx, d.change(state, StatusPending)); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("import session document: %w", err)
 	}
 	return sess, nil
+}
+
+// suspendRevoked suspends what the change has as revoked.
+func (s *Sessions) suspendRevoked(ctx context.Context, c *Change) error {
+	var ids []string
+	for i := range c.Put {
+		if c.Put[i].Status == StatusRevoked {
+			ids = append(ids, c.Put[i].ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return s.suspend(ctx, ids)
 }
 
 func (s *Sessions) importKeys(ctx context.Context, d *Document, aead seal.AEAD) error {
@@ -202,21 +224,29 @@ func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 		return err
 	}
 	state := s.view.Load().state
-	if state.Pending != nil {
-		return fmt.Errorf("%w: %s has a change that waits for operation %s; call Reconcile first", ErrPending, s.ref, state.Pending.OpHash)
+	if err := s.settled(state); err != nil {
+		return fmt.Errorf("adopt session document: %w", err)
 	}
-	if err := s.apply(ctx, d.change(state, StatusActive)); err != nil {
+	if err := s.apply(ctx, state.Version, d.change(state, StatusActive)); err != nil {
 		return fmt.Errorf("adopt session document: %w", err)
 	}
 	return s.confirm(root)
+}
+
+// settled returns an error matching [ErrPending] if a change waits for the chain: a document is of none.
+func (s *Sessions) settled(state *State) error {
+	if state.Pending == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s has a change that waits for operation %s; call Reconcile first", ErrPending, s.ref, state.Pending.OpHash)
 }
 
 // PlanRestore decides on a root with the leaves that are in force but were left out of the account's tree, as
 // after [Sessions.Adopt]; no ID means all of them. What another backend's document has as revoked is not in
 // force.
 func (s *Sessions) PlanRestore(ids ...string) (*RootChange, error) {
-	state, now := s.view.Load().state, s.now()
-	wanted := set(ids)
+	v, now := s.view.Load(), s.now()
+	state, wanted := v.state, set(ids)
 	var restore []Leaf
 	for i := range state.Leaves {
 		leaf := &state.Leaves[i]
@@ -240,12 +270,12 @@ func (s *Sessions) PlanRestore(ids ...string) (*RootChange, error) {
 	if len(restore) == 0 {
 		return nil, fmt.Errorf("%w: no session of %s is left out of the tree", ErrNoLeaf, s.ref)
 	}
-	return s.plan(restore, nil)
+	return s.plan(v, restore, nil)
 }
 
-// apply changes the store from the version of the view.
-func (s *Sessions) apply(ctx context.Context, c *Change) error {
-	if _, err := s.store.Apply(ctx, s.ref, s.view.Load().state.Version, c); err != nil {
+// apply makes a change that was decided on that version of the store.
+func (s *Sessions) apply(ctx context.Context, version uint64, c *Change) error {
+	if _, err := s.store.Apply(ctx, s.ref, version, c); err != nil {
 		return err
 	}
 	return s.Refresh(ctx)

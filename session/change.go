@@ -23,20 +23,21 @@ type RootChange struct {
 }
 
 // PlanGrant decides on a root with a leaf for each policy added. Leaves that are revoked or expired leave the
-// tree with it. Nothing is stored yet.
+// tree with it. Nothing is stored yet. Policies are taken as they are: [Lint] of [RootChange.Added], with
+// [policy.CheckDanger], refuses what a grant of package account would.
 func (s *Sessions) PlanGrant(m policy.Modules, policies ...policy.Policy) (*RootChange, error) {
 	if len(policies) == 0 {
 		return nil, fmt.Errorf("%w: grant a session without a policy", policy.ErrInvalid)
 	}
-	added := make([]Leaf, 0, len(policies))
+	v, added := s.view.Load(), make([]Leaf, 0, len(policies))
 	for n, p := range policies {
-		leaf, err := s.newLeaf(m, p, added)
+		leaf, err := s.newLeaf(v, m, p, added)
 		if err != nil {
 			return nil, fmt.Errorf("policy %d: %w", n, err)
 		}
 		added = append(added, leaf)
 	}
-	return s.plan(added, nil)
+	return s.plan(v, added, nil)
 }
 
 // PlanRevoke decides on a root without the leaves of those IDs, those that [Sessions.Suspend] stopped before
@@ -55,15 +56,14 @@ func (s *Sessions) PlanRevoke(ids ...string) (*RootChange, error) {
 		}
 		revoke[i] = true
 	}
-	if err := s.worthRevoking(revoke); err != nil {
+	if err := s.worthRevoking(v.state, revoke); err != nil {
 		return nil, err
 	}
-	return s.plan(nil, revoke)
+	return s.plan(v, nil, revoke)
 }
 
 // worthRevoking returns an error if nothing is left to do for those leaves.
-func (s *Sessions) worthRevoking(revoke map[int]bool) error {
-	state := s.view.Load().state
+func (s *Sessions) worthRevoking(state *State, revoke map[int]bool) error {
 	for i := range revoke {
 		if leaf := &state.Leaves[i]; leaf.InTree || leaf.Status != StatusRevoked || state.Pending != nil {
 			return nil
@@ -74,17 +74,19 @@ func (s *Sessions) worthRevoking(revoke map[int]bool) error {
 
 // PlanRevokeAll decides on the root zero, which revokes every session of the account.
 func (s *Sessions) PlanRevokeAll() (*RootChange, error) {
-	revoke := make(map[int]bool, s.Len())
-	for i := range s.Len() {
+	v := s.view.Load()
+	revoke := make(map[int]bool, len(v.state.Leaves))
+	for i := range v.state.Leaves {
 		revoke[i] = true
 	}
-	return s.plan(nil, revoke)
+	return s.plan(v, nil, revoke)
 }
 
 // plan puts the next root together: the leaves of the tree that are in force and not to be revoked, by
-// position, and the added ones.
-func (s *Sessions) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) {
-	state, now := s.view.Load().state, s.now()
+// position, and the added ones. All of it was decided on v: a later view may have other leaves at those
+// positions and IDs, and with its version the store would take the change.
+func (s *Sessions) plan(v *view, added []Leaf, revoke map[int]bool) (*RootChange, error) {
+	state, now := v.state, s.now()
 	if state.Pending != nil {
 		return nil, fmt.Errorf("%w: a change of the session root of %s waits for operation %s; call Reconcile to settle it", ErrPending, s.ref, state.Pending.OpHash)
 	}
@@ -106,21 +108,8 @@ func (s *Sessions) plan(added []Leaf, revoke map[int]bool) (*RootChange, error) 
 		pending.Add = append(pending.Add, added[i].ID)
 	}
 	change.Put = append(change.Put, added...)
-	if err := validateAll(change.Put); err != nil {
-		return nil, err
-	}
 	pending.Root = state.with(added).treeAfter(pending).Root()
 	return &RootChange{sessions: s, version: state.Version, change: change}, nil
-}
-
-// validateAll returns an error if one of the leaves cannot stand in a tree or a store.
-func validateAll(leaves []Leaf) error {
-	for i := range leaves {
-		if err := leaves[i].Validate(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // with returns the state with leaves appended whose IDs it does not have. It shares memory with s.
@@ -140,7 +129,7 @@ func (s *State) with(added []Leaf) *State {
 }
 
 // newLeaf turns a policy into a leaf with an ID of its own.
-func (s *Sessions) newLeaf(m policy.Modules, p policy.Policy, added []Leaf) (Leaf, error) {
+func (s *Sessions) newLeaf(v *view, m policy.Modules, p policy.Policy, added []Leaf) (Leaf, error) {
 	id, p := nameOf(p)
 	if p == nil {
 		return Leaf{}, fmt.Errorf("%w: it is nil", policy.ErrInvalid)
@@ -155,7 +144,10 @@ func (s *Sessions) newLeaf(m policy.Modules, p policy.Policy, added []Leaf) (Lea
 			return Leaf{}, err
 		}
 	}
-	if _, taken := s.view.Load().byID[leaf.ID]; taken {
+	if err := leaf.Validate(); err != nil {
+		return Leaf{}, err
+	}
+	if _, taken := v.byID[leaf.ID]; taken {
 		return Leaf{}, fmt.Errorf("%w: session ID %q is taken", policy.ErrInvalid, leaf.ID)
 	}
 	for i := range added {

@@ -506,7 +506,7 @@ func TestOpenRefusesAStoreThatWasChangedFromOutside(t *testing.T) {
 	require.NoError(t, err)
 	_, err = session.Open(t.Context(), store, testRef)
 	require.ErrorIs(t, err, session.ErrRootMismatch)
-	require.ErrorContains(t, err, "the store was changed from outside; restore it from a backup")
+	require.ErrorContains(t, err, "the store was changed from outside; restore it from a backup, and suspend again what was stopped since")
 }
 
 // TestActivateTakesNoBundlersWord has a wait end with an error of whatever kind: the chain alone decides.

@@ -37,8 +37,11 @@
 // # How a key is stopped
 //
 // [Sessions.Suspend] stores a tombstone, and needs nothing but the store for it: from then on no process that
-// shares the store signs with the session, for good. On chain the leaf still stands ([Leaf.Standing]):
-// whoever has the key elsewhere can use it until the owner's revocation lands. An account.OwnedAccount's
-// Revoke does both, the tombstone first; where it gets no further, [Query].Standing finds what is left to
-// revoke.
+// shares the store signs with the session, for good. Where the sessions do not open, [Suspend] does it. On
+// chain the leaf still stands ([Leaf.Standing]): whoever has the key elsewhere can use it until the owner's
+// revocation lands. An account.OwnedAccount's Revoke does both, the tombstone first; where it gets no
+// further, [Query].Standing finds what is left to revoke.
+//
+// A backup has no tombstone that is younger. Restore one while no program runs on the store, which tells
+// versions apart by their number alone, and suspend again what was stopped since.
 package session

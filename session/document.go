@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/merkle"
+	"github.com/go-sesame/sesame/session/internal/line"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
 )
@@ -61,8 +62,15 @@ func (s *Sessions) Export() (*Document, error) {
 		return nil, fmt.Errorf("%w: export of %s; call Activate or Reconcile first", ErrPending, s.ref)
 	}
 	d := &Document{Version: documentVersion, ChainID: s.ref.ChainID, Account: s.ref.Account, Root: state.Root}
+	taken := make(map[string]bool)
 	for _, i := range state.treeOrder() {
-		d.Leaves = append(d.Leaves, state.Leaves[i].Clone())
+		leaf := state.Leaves[i].Clone()
+		leaf.ID = line.Text(leaf.ID) // that of a leaf from before may be one that no document has
+		for taken[leaf.ID] {
+			leaf.ID += "'"
+		}
+		taken[leaf.ID] = true
+		d.Leaves = append(d.Leaves, leaf)
 	}
 	d.Revoked = state.revoked(s.now())
 	return d, nil

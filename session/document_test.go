@@ -2,6 +2,8 @@ package session_test
 
 import (
 	"encoding/json"
+	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/userop"
 )
 
 func testAEAD(t *testing.T) seal.AEAD {
@@ -283,4 +286,41 @@ func TestAdoptTakesTombstonesOfTheTreeOver(t *testing.T) {
 	require.NoError(t, ours.Adopt(t.Context(), handOver(t, theirs)))
 	require.ErrorIs(t, trySign(t, ours, "a"), session.ErrRevoked)
 	require.NoError(t, trySign(t, ours, "b"))
+}
+
+// TestADocumentOfTheFirstForm reads one that the program wrote which had no suspension yet.
+func TestADocumentOfTheFirstForm(t *testing.T) {
+	text, err := os.ReadFile("testdata/document1.json")
+	require.NoError(t, err)
+	document, err := session.ParseDocument(text)
+	require.NoError(t, err)
+	require.Len(t, document.Revoked, 1)
+	chain := &ledger{root: document.Root}
+	sess, err := session.Import(t.Context(), memstore.New(), document, session.WithSealedKeys(testAEAD(t)), session.WithChain(chain))
+	require.NoError(t, err)
+	require.NoError(t, sess.Reconcile(t.Context()))
+	require.Equal(t, map[string]session.Status{
+		"paying": session.StatusActive, "minting": session.StatusActive, "stopped": session.StatusRevoked,
+	}, statuses(sess))
+	for _, leaf := range sess.Leaves() {
+		signer, err := session.NewSigner(policy.Modules{}, sess.ByID(leaf.ID))
+		require.NoError(t, err)
+		_, err = signer.Sign(t.Context(), &userop.Operation{Sender: document.Account}, common.Hash{1})
+		require.Equal(t, leaf.ID == "stopped", errors.Is(err, session.ErrRevoked), "%s: %v", leaf.ID, err)
+	}
+}
+
+// TestImportWaitsForTheChain has an account without sessions revoke all, as to close its router.
+func TestImportWaitsForTheChain(t *testing.T) {
+	from, _ := granted(t, &ledger{}, "a")
+	sess, store := opened(t, &ledger{})
+	change, err := sess.PlanRevokeAll()
+	require.NoError(t, err)
+	begin(t, change, 1)
+	pending := sess.Pending()
+	_, err = session.Import(t.Context(), store, handOver(t, from))
+	require.ErrorIs(t, err, session.ErrPending)
+	require.ErrorContains(t, err, "has a change that waits for operation "+pending.OpHash.Hex()+"; call Reconcile first")
+	require.NoError(t, sess.Refresh(t.Context()))
+	require.Equal(t, pending, sess.Pending())
 }

@@ -73,12 +73,12 @@ func (m *RootMismatch) Error() string {
 	case m.Chain != nil:
 		fmt.Fprintf(&b, "the chain has %s, the store has %s: another service changed the account's sessions; Adopt its document, or set another root with account.ReplaceRoot, which cancels what is under this one", *m.Chain, m.Stored)
 	case m.Pending:
-		fmt.Fprintf(&b, "the leaves of the pending change hash to %s, the store names %s: the store was changed from outside; restore it from a backup", m.Leaves, m.Stored)
+		fmt.Fprintf(&b, "the leaves of the pending change hash to %s, the store names %s: the store was changed from outside; restore it from a backup, and suspend again what was stopped since", m.Leaves, m.Stored)
 	default:
-		fmt.Fprintf(&b, "the stored leaves hash to %s, the store names %s: the store was changed from outside; restore it from a backup", m.Leaves, m.Stored)
+		fmt.Fprintf(&b, "the stored leaves hash to %s, the store names %s: the store was changed from outside; restore it from a backup, and suspend again what was stopped since", m.Leaves, m.Stored)
 	}
 	if len(m.Lost) > 0 {
-		fmt.Fprintf(&b, "; sessions that cannot be proven: %s", strings.Join(m.Lost, ", "))
+		fmt.Fprintf(&b, "; sessions that cannot be proven: %s", strings.Join(idTexts(m.Lost), ", "))
 	}
 	return b.String()
 }

@@ -3,6 +3,8 @@ package session
 import (
 	"fmt"
 	"io"
+
+	"github.com/go-sesame/sesame/session/internal/line"
 )
 
 // A store, a keyring or a chain of the caller's may have a secret in it: what has them within reach says what
@@ -20,7 +22,7 @@ func (r LeafRef) Format(f fmt.State, _ rune) {
 		_, _ = io.WriteString(f, "no session")
 		return
 	}
-	_, _ = io.WriteString(f, "session "+idText(r.id)+" of "+r.sessions.ref.String())
+	_, _ = io.WriteString(f, "session "+line.Text(r.id)+" of "+r.sessions.ref.String())
 }
 
 // Format writes what it is whatever the verb.

@@ -3,40 +3,33 @@ package session
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/go-sesame/sesame/session/internal/line"
 	"github.com/go-sesame/sesame/session/policy"
 )
+
+var errNoID = fmt.Errorf("%w: leaf without an ID", policy.ErrInvalid)
 
 // checkID returns an error matching [policy.ErrInvalid] unless the ID of a leaf is one line of text: it is in
 // errors and logs.
 func checkID(id string) error {
 	switch {
 	case id == "":
-		return fmt.Errorf("%w: leaf without an ID", policy.ErrInvalid)
-	case !isLine(id):
+		return errNoID
+	case !line.Is(id):
 		return fmt.Errorf("%w: session ID %+q is not one line of text; leave control characters out", policy.ErrInvalid, id)
 	}
 	return nil
 }
 
-// isLine reports whether text is UTF-8 without anything that moves a cursor, ends a line or turns its
-// direction.
-func isLine(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
-		return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
-	})
-}
-
-// idText is an ID for an error; one that a store should not have taken stands between quotes.
-func idText(id string) string {
-	if isLine(id) {
-		return id
+// idTexts are IDs for an error; each that a store should not have taken stands between quotes.
+func idTexts(ids []string) []string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = line.Text(id)
 	}
-	return strconv.QuoteToASCII(id)
+	return texts
 }
 
 // maxNamed bounds how many IDs an error lists.

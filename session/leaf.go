@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/session/internal/line"
 	"github.com/go-sesame/sesame/session/internal/moment"
 	"github.com/go-sesame/sesame/session/policy"
 )
@@ -119,12 +120,21 @@ func (l *Leaf) checkEnd(now time.Time) error {
 	return nil
 }
 
-// Validate returns an error if the leaf cannot stand in a tree or a store.
+// Validate returns an error if the leaf cannot be a new one in a tree or a store: its ID is one line of text,
+// and the rest is as [Leaf.ValidateStored] has it.
 func (l *Leaf) Validate() error {
 	if err := checkID(l.ID); err != nil {
 		return err
 	}
+	return l.ValidateStored()
+}
+
+// ValidateStored returns an error if the leaf cannot stand in a tree or a store that has it already. Its ID
+// may be any but none: what an ID may not be any more must not keep the leaf from being revoked.
+func (l *Leaf) ValidateStored() error {
 	switch {
+	case l.ID == "":
+		return errNoID
 	case l.ValidUntil > policy.MaxTime || l.ValidAfter > policy.MaxTime:
 		return fmt.Errorf("%w: %s has a time beyond uint48 seconds", policy.ErrInvalid, l.name())
 	case l.Module == (common.Address{}):
@@ -149,7 +159,7 @@ func (l *Leaf) name() string {
 	if l.ID == "" {
 		return "session leaf of key " + l.Key.Hex()
 	}
-	return "session " + idText(l.ID)
+	return "session " + line.Text(l.ID)
 }
 
 // Status is where a leaf stands in its life.
@@ -218,7 +228,7 @@ func (l Leaf) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads what MarshalJSON writes. It refuses fields that are unknown, given twice or in other
-// letter case, and leaves that are not valid.
+// letter case, and leaves that cannot stand in a store.
 func (l *Leaf) UnmarshalJSON(text []byte) error {
 	var read leafJSON
 	if err := jsonobject.Strict(text, &read); err != nil {
@@ -230,7 +240,7 @@ func (l *Leaf) UnmarshalJSON(text []byte) error {
 			ValidUntil: read.ValidUntil, ValidAfter: read.ValidAfter, Module: read.Module, Data: read.Data, Function: read.Function,
 		},
 	}
-	if err := leaf.Validate(); err != nil {
+	if err := leaf.ValidateStored(); err != nil {
 		return err
 	}
 	*l = leaf

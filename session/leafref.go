@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/session/internal/line"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -61,7 +62,7 @@ func (s *Sessions) only(what string, fits func(*Leaf) bool) LeafRef {
 	case 1:
 		return LeafRef{sessions: s, id: found[0]}
 	}
-	return LeafRef{err: fmt.Errorf("%w: %v of %s have %s; choose one by ID", ErrAmbiguous, found, s.ref, what)}
+	return LeafRef{err: fmt.Errorf("%w: %v of %s have %s; choose one by ID", ErrAmbiguous, idTexts(found), s.ref, what)}
 }
 
 // WithCallData adds call-specific data, which the batched session router hands to the leaf's validation
@@ -91,7 +92,7 @@ func (r LeafRef) resolve() (*view, int, error) {
 	v := r.sessions.view.Load()
 	i, ok := v.byID[r.id]
 	if !ok {
-		return nil, 0, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, idText(r.id), r.sessions.ref)
+		return nil, 0, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, line.Text(r.id), r.sessions.ref)
 	}
 	return v, i, nil
 }
@@ -209,9 +210,9 @@ func (s *Sessions) chooseOnly(allowed [][]*Leaf, keys []common.Address) ([]LeafR
 		if len(leaves) > 1 {
 			ids := make([]string, len(leaves))
 			for i, leaf := range leaves {
-				ids[i] = idText(leaf.ID)
+				ids[i] = leaf.ID
 			}
-			return nil, fmt.Errorf("%w: %v of %s allow call %d; choose by ID, or let Find choose", ErrAmbiguous, ids, s.ref, n)
+			return nil, fmt.Errorf("%w: %v of %s allow call %d; choose by ID, or let Find choose", ErrAmbiguous, idTexts(ids), s.ref, n)
 		}
 		refs[n] = LeafRef{sessions: s, id: leaves[0].ID}
 	}

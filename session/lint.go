@@ -3,6 +3,7 @@ package session
 import (
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/session/internal/line"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -21,7 +22,7 @@ func Lint(leaves []Leaf, c policy.LintConfig) []policy.Finding {
 	findings := policy.Lint(c, policies...)
 	for n := range findings {
 		if at := findings[n].Leaf; at != policy.NoLeaf {
-			findings[n].Session = leaves[at].ID
+			findings[n].Session = line.Text(leaves[at].ID)
 		}
 	}
 	return findings

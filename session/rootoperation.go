@@ -5,6 +5,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -37,7 +38,7 @@ func (s *Sessions) checkOperation(op *userop.Operation, hash, root common.Hash) 
 		return fmt.Errorf("%w: an operation of %s does not set the session root of %s", policy.ErrInvalid, op.Sender, s.ref)
 	}
 	if is := op.Hash(d.EntryPoint, s.ref.ChainID); is != hash {
-		return fmt.Errorf("%w: the operation is not %s but %s, at EntryPoint %s on chain %d", policy.ErrInvalid, hash, is, d.EntryPoint, s.ref.ChainID)
+		return fmt.Errorf("%w: the operation is not %s but %s, at EntryPoint %s on chain %d%s", policy.ErrInvalid, hash, is, d.EntryPoint, s.ref.ChainID, s.otherContracts())
 	}
 	calls, err := contracts.DecodeExecute(op.CallData)
 	if err != nil {
@@ -45,6 +46,10 @@ func (s *Sessions) checkOperation(op *userop.Operation, hash, root common.Hash) 
 	}
 	sets := false
 	for n, call := range calls {
+		// To a module of its own the account would do what the module says, such as setting a root.
+		if call.To == op.Sender && len(call.Data) > 0 && !contracts.IsModuleChange(call.Data) {
+			return fmt.Errorf("%w: call %d of operation %s calls the account itself with %s, which may set another root; beside a root only modules are enabled and disabled there, send it on its own", policy.ErrInvalid, n, hash, abiword.Describe(call.Data))
+		}
 		if call.To != d.SessionKeyManager || !contracts.IsSetMerkleRoot(call.Data) {
 			continue
 		}
@@ -54,9 +59,17 @@ func (s *Sessions) checkOperation(op *userop.Operation, hash, root common.Hash) 
 		sets = true
 	}
 	if !sets {
-		return fmt.Errorf("%w: operation %s does not call setMerkleRoot of session key manager %s, the change is to root %s", policy.ErrInvalid, hash, d.SessionKeyManager, root)
+		return fmt.Errorf("%w: operation %s does not call setMerkleRoot of session key manager %s, the change is to root %s%s", policy.ErrInvalid, hash, d.SessionKeyManager, root, s.otherContracts())
 	}
 	return nil
+}
+
+// otherContracts says what to do where the contracts are not the well-known ones.
+func (s *Sessions) otherContracts() string {
+	if s.chain != nil {
+		return ""
+	}
+	return "; for contracts of your own give the sessions their chain, with WithChain or On"
 }
 
 // rootIn is what calldata has where a root should be, as far as that is of use in an error.

@@ -10,6 +10,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/signature"
+	"github.com/go-sesame/sesame/session/internal/line"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -129,7 +130,7 @@ func (l *Leaf) checkKey(m policy.Modules) error {
 // violation says in a [*policy.Violation] whose policy it is.
 func (l *Leaf) violation(err error) error {
 	if v, ok := errors.AsType[*policy.Violation](err); ok {
-		v.Session = l.ID
+		v.Session = line.Text(l.ID)
 	}
 	return err
 }
@@ -235,7 +236,7 @@ func (s *Signer) grantsIn(v *view) ([]grant, error) {
 	for n, ref := range s.leaves {
 		i, ok := v.byID[ref.id]
 		if !ok {
-			return nil, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, idText(ref.id), s.Sessions().ref)
+			return nil, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, line.Text(ref.id), s.Sessions().ref)
 		}
 		leaf := &v.state.Leaves[i]
 		tree, err := s.treeFor(v, i, leaf)

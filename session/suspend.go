@@ -32,6 +32,17 @@ func (s *Sessions) Suspend(ctx context.Context, ids ...string) error {
 	return s.suspend(ctx, ids)
 }
 
+// Suspend is [Sessions.Suspend] for who has no sessions open, as where [Open] finds that the store does not
+// fit its leaves, or where its chain does not answer.
+func Suspend(ctx context.Context, store Store, ref Ref, ids ...string) error {
+	s, err := newSessions(store, ref, nil)
+	if err != nil {
+		return err
+	}
+	s.view.Store(emptyView())
+	return s.Suspend(ctx, ids...)
+}
+
 // SuspendAll is [Sessions.Suspend] for every session that the store has at that moment, if there is any.
 func (s *Sessions) SuspendAll(ctx context.Context) error {
 	err := s.suspend(ctx, nil)
@@ -93,5 +104,9 @@ func (s *Sessions) missing(state *State, ids []string) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: cannot suspend %s of %s, which has %s", ErrNoLeaf, strings.Join(unknown, ", "), s.ref, state.idList())
+	others := ""
+	if len(unknown) < len(ids) {
+		others = "; the others are suspended"
+	}
+	return fmt.Errorf("%w: cannot suspend %s of %s, which has %s%s", ErrNoLeaf, strings.Join(unknown, ", "), s.ref, state.idList(), others)
 }

@@ -88,7 +88,7 @@ func TestSuspendSaysWhatItCannot(t *testing.T) {
 	require.ErrorIs(t, sess.Suspend(t.Context()), policy.ErrInvalid)
 	err := sess.Suspend(t.Context(), "a", "x", "y")
 	require.ErrorIs(t, err, session.ErrNoLeaf)
-	require.EqualError(t, err, `no such session leaf: cannot suspend "x", "y" of `+testRef.String()+`, which has "a", "b"`)
+	require.EqualError(t, err, `no such session leaf: cannot suspend "x", "y" of `+testRef.String()+`, which has "a", "b"; the others are suspended`)
 	require.ErrorIs(t, forceSign(sess, "a"), session.ErrRevoked, "the others are suspended all the same")
 	version, err := store.Version(t.Context(), testRef)
 	require.NoError(t, err)
@@ -115,6 +115,16 @@ func TestSuspendInAStoreThatDoesNotFitItsLeaves(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, session.StatusRevoked, state.Leaves[1].Status)
 	require.ErrorIs(t, trySign(t, sess, "b"), session.ErrRootMismatch)
+
+	_, err = session.Open(t.Context(), store, testRef)
+	require.ErrorIs(t, err, session.ErrRootMismatch)
+	require.NoError(t, session.Suspend(t.Context(), store, testRef, "a"), "nor is it to be opened for that")
+	state, err = store.Load(t.Context(), testRef)
+	require.NoError(t, err)
+	require.Equal(t, session.StatusRevoked, state.Leaves[0].Status)
+	require.ErrorIs(t, session.Suspend(t.Context(), store, testRef), policy.ErrInvalid)
+	require.ErrorIs(t, session.Suspend(t.Context(), nil, testRef, "a"), policy.ErrInvalid)
+	require.ErrorIs(t, session.Suspend(t.Context(), memstore.New(), testRef, "a"), session.ErrNotFound)
 }
 
 func TestARevokedLeafSaysWhetherItStands(t *testing.T) {
@@ -171,12 +181,20 @@ func TestBeginComparesTheOperation(t *testing.T) {
 		"another root last": {func(op *userop.Operation) {
 			batch(call(manager, contracts.SetMerkleRoot(root)), call(manager, contracts.SetMerkleRoot(common.Hash{7})))(op)
 		}, "call 1 of operation"},
+		"without a module": {func(op *userop.Operation) {
+			batch(call(testRef.Account, contracts.DisableModule(contracts.SentinelModule, manager)), call(manager, contracts.SetMerkleRoot(root)), call(testRef.Account, nil))(op)
+		}, ""},
+		"another root through itself": {func(op *userop.Operation) {
+			viaModule, err := abi.MustParseFunction("function execTransactionFromModule(address to, uint256 value, bytes data, uint8 operation)").Pack(manager, uint64(0), contracts.SetMerkleRoot(common.Hash{7}), uint64(0))
+			require.NoError(t, err)
+			batch(call(manager, contracts.SetMerkleRoot(root)), call(testRef.Account, contracts.EnableModule(testRef.Account)), call(testRef.Account, viaModule))(op)
+		}, "calls the account itself with"},
 		"two roots": {func(op *userop.Operation) {
 			batch(call(manager, contracts.SetMerkleRoot(common.Hash{7})), call(manager, contracts.SetMerkleRoot(root)))(op)
 		}, "call 0 of operation"},
 		"a cut root":      {func(op *userop.Operation) { batch(call(manager, contracts.SetMerkleRoot(root)[:35]))(op) }, "call 0 of operation"},
 		"no root":         {batch(call(manager, nil)), "does not call setMerkleRoot of session key manager"},
-		"another manager": {func(op *userop.Operation) { batch(call(testRef.Account, contracts.SetMerkleRoot(root)))(op) }, "does not call setMerkleRoot of session key manager"},
+		"another manager": {func(op *userop.Operation) { batch(call(common.Address{9}, contracts.SetMerkleRoot(root)))(op) }, "does not call setMerkleRoot of session key manager"},
 		"no calls":        {func(op *userop.Operation) { op.CallData = nil }, "not a call of execute or executeBatch"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -207,6 +225,19 @@ func TestBeginComparesTheOperation(t *testing.T) {
 	require.ErrorIs(t, change.Begin(t.Context(), nil, common.Hash{1}), policy.ErrInvalid)
 	elsewhere := op.Hash(contracts.Deployed().EntryPoint, testRef.ChainID+1)
 	require.ErrorContains(t, change.Begin(t.Context(), op, elsewhere), "the operation is not "+elsewhere.Hex()+" but "+hashOf(op).Hex())
+}
+
+// TestBeginKnowsTheContractsOfItsChain has one begin without a chain to ask.
+func TestBeginKnowsTheContractsOfItsChain(t *testing.T) {
+	ref := session.Ref{ChainID: 88888, Account: testRef.Account}
+	sess, err := session.OpenOrNew(t.Context(), memstore.New(), ref)
+	require.NoError(t, err)
+	change, err := sess.PlanGrant(policy.Modules{}, policyOf("a"))
+	require.NoError(t, err)
+	op := carrying(change.Root(), 1)
+	err = change.Begin(t.Context(), op, op.Hash(contracts.Deployed().EntryPoint, ref.ChainID))
+	require.ErrorContains(t, err, "at EntryPoint 0x00000061FEfce24A79343c27127435286BB7A4E1 on chain 88888; for contracts of your own give the sessions their chain, with WithChain or On")
+	require.NoError(t, change.Begin(t.Context(), op, op.Hash(contracts.DeployedOn(ref.ChainID).EntryPoint, ref.ChainID)))
 }
 
 // TestAWindowThatIsOverEndsAChange has the operation's end pass by the time of a block, and not by any clock.

@@ -380,4 +380,12 @@ func TestWhatMustNotBeResent(t *testing.T) {
 	_, err = sending.Resend(t.Context(), new(userop.Operation))
 	require.ErrorIs(t, err, errNode)
 	require.Empty(t, s.sent)
+
+	s.sendErrs = []error{passing{delivered: true}, passing{delivered: true}, passing{delivered: true}}
+	draft := newDraft(new(int)) // whose guard got lost, as with a wrapper around its signer
+	draft.Sponsored = false
+	_, err = sending.Send(t.Context(), draft)
+	require.ErrorIs(t, err, passing{delivered: true})
+	require.True(t, userop.MayBeAccepted(err))
+	require.Len(t, s.sent, 1)
 }

@@ -3,6 +3,7 @@ package userop
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -71,7 +72,11 @@ type FeeQuote struct {
 func (s *Sender) FeeQuotes(ctx context.Context, draft Draft, tokens ...common.Address) (FeeQuotes, error) {
 	quoter, ok := ability.Find[FeeQuoter](s.cfg.Paymaster)
 	if !ok {
-		return FeeQuotes{}, &Error{Step: StepCheck, Sender: draft.Sender, Err: errors.New("no paymaster that quotes fees in tokens is configured")}
+		err := errors.New("no paymaster that quotes fees in tokens is configured")
+		if s.cfg.Paymaster != nil {
+			err = fmt.Errorf("%w: %T does not, and a wrapper around one that does says what it wraps by a method Unwrap() userop.Paymaster", err, s.cfg.Paymaster)
+		}
+		return FeeQuotes{}, &Error{Step: StepCheck, Sender: draft.Sender, Err: err}
 	}
 	run, err := s.check(ctx, &draft)
 	if err != nil {

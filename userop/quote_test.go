@@ -102,7 +102,7 @@ func TestFeeQuotesFail(t *testing.T) {
 	_, err = q.sender(t).FeeQuotes(t.Context(), userop.Draft{Sender: sender})
 	require.EqualError(t, err, fmt.Sprintf("user operation of %s: check: no call data", sender))
 	_, err = newSender(t, q.services).FeeQuotes(t.Context(), newDraft(&signed))
-	require.EqualError(t, err, fmt.Sprintf("user operation of %s: check: no paymaster that quotes fees in tokens is configured", sender))
+	require.EqualError(t, err, fmt.Sprintf("user operation of %s: check: no paymaster that quotes fees in tokens is configured: *userop_test.services does not, and a wrapper around one that does says what it wraps by a method Unwrap() userop.Paymaster", sender))
 
 	draft := newDraft(&signed)
 	draft.Nonce = func(context.Context) (uint256.Int, error) { return uint256.Int{}, errNode }

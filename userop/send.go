@@ -117,7 +117,7 @@ func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash,
 		if err == nil {
 			return answer, nil
 		}
-		if try == sendTries || !temporary(err) || sleep(ctx, jitter(time.Duration(try)*firstPoll)) != nil {
+		if try == sendTries || !temporary(err) || guard == nil && !s.mayResend(op) || sleep(ctx, jitter(time.Duration(try)*firstPoll)) != nil {
 			if mayBeDelivered(err) {
 				return common.Hash{}, err
 			}
@@ -126,6 +126,12 @@ func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash,
 		mayBeKnown = mayBeKnown || mayBeDelivered(err)
 		s.cfg.Logger.DebugContext(ctx, "sending user operation again", "sender", op.Sender, "try", try, "error", err)
 	}
+}
+
+// mayResend reports whether the operation is handed out again though no guard watches over it: one that needs
+// a guard may have lost it with a wrapper around its signer.
+func (s *Sender) mayResend(op *Operation) bool {
+	return s.cfg.MayResend == nil || s.cfg.MayResend(op) == nil
 }
 
 // judge judges a refusal, which may be about the operation's own inclusion: a try before it may have been

@@ -33,8 +33,8 @@ type SenderConfig struct {
 	// end or none that can be read. Once the Chain shows a later block with the nonce unused, it has ended.
 	// Nil knows no ends.
 	Until func(op *Operation) uint64
-	// MayResend returns an error for a signed operation that [Sender.Resend] is not to hand out. Nil lets all
-	// pass.
+	// MayResend returns an error for a signed operation that [Sender.Resend] is not to hand out, and that
+	// [Sender.Send] tries once if its draft has no guard. Nil lets all pass.
 	MayResend func(op *Operation) error
 	// Explain returns why an operation that was included failed, where its receipt tells more than what the
 	// call reverted with; nil where it does not. It becomes the [RevertError]'s Cause.

@@ -135,7 +135,9 @@ func inspect(ctx context.Context, out io.Writer, store session.Store, ref sessio
 	if err != nil {
 		return err
 	}
+	leaves, now := sess.Leaves(), time.Now()
 	config := policy.LintConfig{Account: ref.Account}
+	findings := session.Lint(leaves, config)
 	if client != nil {
 		user := client.Account(ref.Account)
 		state, err := user.State(ctx)
@@ -143,9 +145,10 @@ func inspect(ctx context.Context, out io.Writer, store session.Store, ref sessio
 			return keyless(err)
 		}
 		config = user.LintConfig(state)
+		if findings, err = user.Lint(ctx, leaves); err != nil {
+			return keyless(err)
+		}
 	}
-	leaves, now := sess.Leaves(), time.Now()
-	findings := session.Lint(leaves, config)
 	fmt.Fprintf(out, "%s: %d sessions\n", ref, len(leaves))
 	for i := range leaves {
 		leaf := &leaves[i]

@@ -66,6 +66,7 @@ func TestBuildersAgreeWithSignatures(t *testing.T) {
 			{GetNonce(a, key), EntryPoint(), "getNonce", []any{a, key}},
 			{IncrementNonce(key), EntryPoint(), "incrementNonce", []any{key}},
 			{DepositTo(a), EntryPoint(), "depositTo", []any{a}},
+			{WithdrawTo(a, value), EntryPoint(), "withdrawTo", []any{a, value}},
 			{DepositFor(a), VerifyingPaymaster(), "depositFor", []any{a}},
 			{GetBalance(a), VerifyingPaymaster(), "getBalance", []any{a}},
 			{BalanceOf(a), EntryPoint(), "balanceOf", []any{a}},

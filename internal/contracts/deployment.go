@@ -18,6 +18,8 @@ type Deployment struct {
 	ECDSA, Multichain common.Address
 	// SessionKeyManager keeps a root per account, and BatchedSessionRouter validates batches.
 	SessionKeyManager, BatchedSessionRouter common.Address
+	// OlderRouter is the batched session router before that one.
+	OlderRouter common.Address
 	// ABISessionModule and ERC20SessionModule are the session validation modules.
 	ABISessionModule, ERC20SessionModule common.Address
 	// VerifyingPaymaster pays for operations that its signer approved, TokenPaymaster takes tokens for it.
@@ -48,6 +50,7 @@ func Deployed() Deployment {
 		Multichain:           common.HexToAddress("0x000000824dc138db84FD9109fc154bdad332Aa8E"),
 		SessionKeyManager:    common.HexToAddress("0x000002FbFfedd9B33F4E7156F2DE8D48945E7489"),
 		BatchedSessionRouter: common.HexToAddress("0x00000D09967410f8C76752A104c9848b57ebba55"),
+		OlderRouter:          common.HexToAddress("0x000008dA71757C0E1D83CE56c823e25Aa49bC058"),
 		ABISessionModule:     common.HexToAddress("0x000006bC2eCdAe38113929293d241Cf252D91861"),
 		ERC20SessionModule:   common.HexToAddress("0x000000D50C68705bd6897B2d17c7de32FB519fDA"),
 		VerifyingPaymaster:   common.HexToAddress("0x00000f79B7FaF42EEBAdbA19aCc07cD08Af44789"),
@@ -76,6 +79,7 @@ func Guards() []common.Address {
 	d := Deployed()
 	return []common.Address{
 		d.EntryPoint, DeployedOn(chilizMainnet).EntryPoint, d.VerifyingPaymaster,
-		d.ECDSA, d.Multichain, d.SessionKeyManager, d.BatchedSessionRouter, d.ABISessionModule, d.ERC20SessionModule,
+		d.ECDSA, d.Multichain, d.SessionKeyManager, d.BatchedSessionRouter, d.OlderRouter,
+		d.ABISessionModule, d.ERC20SessionModule,
 	}
 }

@@ -62,6 +62,7 @@ var (
 	selectorIncrementNonce     = newSelector(0x0bd28e3b)
 	selectorBalanceOf          = newSelector(0x70a08231)
 	selectorDepositTo          = newSelector(0xb760faf9)
+	selectorWithdrawTo         = newSelector(0x205c2878)
 )
 
 // HandleOps returns the calldata with which a bundler executes operations:
@@ -127,6 +128,12 @@ func IncrementNonce(key uint256.Int) []byte {
 // EntryPoint.
 func DepositTo(account common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorDepositTo, abiword.Size), account)
+}
+
+// WithdrawTo returns the calldata of withdrawTo(address,uint256): that much of the caller's deposit at the
+// EntryPoint goes to the address.
+func WithdrawTo(to common.Address, amount uint256.Int) []byte {
+	return abiword.AppendUint256(abiword.AppendAddress(newCall(selectorWithdrawTo, 2*abiword.Size), to), &amount)
 }
 
 // First topics of the EntryPoint's logs.

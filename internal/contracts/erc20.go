@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/abiword"
@@ -28,6 +29,27 @@ event Transfer(address indexed from, address indexed to, uint256 value)
 event Approval(address indexed owner, address indexed spender, uint256 value)
 `)
 })
+
+// TransferTopic is the first topic of the log about tokens that moved. That of ERC-721 has it too, with one
+// more.
+var TransferTopic = common.HexToHash("0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
+
+// TokenTransfer is what a token logs when some of it moves.
+type TokenTransfer struct {
+	From, To common.Address
+	// Amount is in the token's smallest unit.
+	Amount uint256.Int
+}
+
+// DecodeTokenTransfer reads an ERC-20 token's Transfer. See [abi.Event.Decode] for the errors, and for what
+// the caller has to check.
+func DecodeTokenTransfer(log *types.Log) (TokenTransfer, error) {
+	v, err := erc20().events[TransferTopic].Decode(log)
+	if err != nil {
+		return TokenTransfer{}, err
+	}
+	return TokenTransfer{From: v[0].(common.Address), To: v[1].(common.Address), Amount: toUint256(v[2])}, nil
+}
 
 var (
 	selectorTransfer  = newSelector(0xa9059cbb)

@@ -44,11 +44,16 @@ func TestKnownEvents(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, OwnershipTransferred{sender, paymaster, alice}, owner)
 
+	moved, err := DecodeTokenTransfer(&types.Log{Topics: append([]common.Hash{TransferTopic}, topics(common.Hash{}, sender, paymaster)[2:]...), Data: words("7")})
+	require.NoError(t, err)
+	require.Equal(t, TokenTransfer{sender, paymaster, *uint256.NewInt(7)}, moved)
+
 	other := &types.Log{Topics: []common.Hash{hash}}
 	for name, decode := range map[string]func() error{
 		"UserOperationEvent":        func() error { _, err := DecodeUserOperationEvent(other); return err },
 		"UserOperationRevertReason": func() error { _, err := DecodeUserOperationRevertReason(other); return err },
 		"AccountDeployed":           func() error { _, err := DecodeAccountDeployed(other); return err },
+		"Transfer":                  func() error { _, err := DecodeTokenTransfer(other); return err },
 		"EnabledModule":             func() error { _, err := DecodeEnabledModule(other); return err },
 		"DisabledModule":            func() error { _, err := DecodeDisabledModule(other); return err },
 		"OwnershipTransferred":      func() error { _, err := DecodeOwnershipTransferred(other); return err },

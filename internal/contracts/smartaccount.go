@@ -250,6 +250,13 @@ func DisableModule(prev, module common.Address) []byte {
 	return abiword.AppendAddress(abiword.AppendAddress(newCall(selectorDisableModule, 2*abiword.Size), prev), module)
 }
 
+// IsModuleChange reports whether callData, in a call of the account to itself, enables or disables a module,
+// whatever comes after its selector.
+func IsModuleChange(callData []byte) bool {
+	return bytes.HasPrefix(callData, selectorEnableModule[:]) || bytes.HasPrefix(callData, selectorDisableModule[:]) ||
+		bytes.HasPrefix(callData, selectorSetupAndEnableModule[:])
+}
+
 // IsModuleEnabled returns the calldata of isModuleEnabled(address). [DecodeBool] reads the result.
 func IsModuleEnabled(module common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorIsModuleEnabled, abiword.Size), module)

@@ -75,6 +75,10 @@ func DecodeTokenPaymentDue(log *types.Log) (TokenPaymentDue, error) {
 // paymaster to take its fee within the same limit.
 const TokenPaymasterVerificationGas = 45_000
 
+// TokenPaymasterOverhead is the gas that the token paymaster charges for beside what the EntryPoint counts,
+// at the price that the bundler's transaction pays.
+const TokenPaymasterOverhead = 45_000
+
 // PriceQuoted is the [TokenPaymasterData].Source of a final rate.
 const PriceQuoted = 0
 

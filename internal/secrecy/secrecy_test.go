@@ -246,7 +246,12 @@ type (
 		userop.Paymaster
 		url string
 	}
-	ownOwner struct{ key string }
+	ownOwner    struct{ key string }
+	ownKeystore struct{ key string }
+	ownSigner   struct {
+		userop.Signer
+		key string
+	}
 )
 
 func (a ownAEAD) Encrypt(plaintext, _ []byte) ([]byte, error) { return bytes.Clone(plaintext), nil }
@@ -256,6 +261,10 @@ func (a ownAEAD) Decrypt(sealed, _ []byte) ([]byte, error) { return bytes.Clone(
 func (ownOwner) Address() common.Address { return testRef.Account }
 
 func (ownOwner) SignMessage(context.Context, []byte) ([]byte, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (ownKeystore) SignHash(accounts.Account, []byte) ([]byte, error) {
 	return nil, errors.ErrUnsupported
 }
 
@@ -300,6 +309,12 @@ func addOnesOwn(t *testing.T, all map[string]any) {
 	all["own services in a userop.Pending"] = asked{client.Sender().Watch(common.Hash{1})}
 	all["own owner in an account.OwnedAccount"] = asked{owned}
 	all["own owner in an account.Option"] = asked{account.WithSigner(owned.Signer())}
+	all["own keystore in an account.Owner"] = asked{account.KeystoreOwner(ownKeystore{string(apiKey)}, accounts.Account{})}
+	other := account.Module{Address: testRef.Account, Signer: ownSigner{key: string(apiKey)}}
+	all["own signer in a userop.Signer"] = asked{client.OwnedAccount(account.KeyOwner(ownerKey), account.ActiveModule(other)).Signer()}
+	all["own owner in an account.Module"] = asked{client.ECDSAModule(ownOwner{string(apiKey)})}
+	all["own owner in a userop.Signer"] = asked{owned.Signer()}
+	all["own owner in a userop.Draft"] = asked{userop.Draft{Signer: owned.Signer()}}
 	all["own owner in an account.OwnedOption"] = asked{account.DefaultModule(client.ECDSAModule(ownOwner{string(apiKey)}))}
 }
 

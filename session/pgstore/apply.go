@@ -50,7 +50,7 @@ func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, chan
 	case have != version:
 		return 0, storekit.ConflictError(ref, version, have)
 	}
-	return 0, fmt.Errorf("%w: cannot delete leaf %s of %s", session.ErrNoLeaf, missing, ref)
+	return 0, fmt.Errorf("%w: cannot delete leaf %q of %s", session.ErrNoLeaf, missing, ref)
 }
 
 // applyArguments are the arguments of sesame_apply. A version beyond bigint turns negative, which no version

@@ -32,6 +32,7 @@ const (
 		name       text not null,
 		applied_at timestamptz not null default now()
 	)`
+	hasVersions           = `select to_regclass(quote_ident(current_schema()) || '.sesame_schema') is not null`
 	selectVersionOfSchema = `select coalesce(max(version), 0) from sesame_schema`
 	insertStep            = `insert into sesame_schema (version, name) values ($1, $2)`
 )
@@ -62,10 +63,11 @@ func (s *Store) migrate(ctx context.Context, steps fs.FS) error {
 	return nil
 }
 
-// schemaVersion returns 0 where there is no schema yet.
+// schemaVersion returns 0 where there is no schema yet: the tables of another one that search_path names
+// after the first are not this store's.
 func (s *Store) schemaVersion(ctx context.Context) (version int, err error) {
 	var exists bool
-	if err := s.pool.QueryRow(ctx, `select to_regclass('sesame_schema') is not null`).Scan(&exists); err != nil || !exists {
+	if err := s.pool.QueryRow(ctx, hasVersions).Scan(&exists); err != nil || !exists {
 		return 0, err
 	}
 	return version, s.pool.QueryRow(ctx, selectVersionOfSchema).Scan(&version)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -57,6 +58,28 @@ func TestOpenAgainChangesNothing(t *testing.T) {
 	have, err := again.Load(t.Context(), testRef)
 	require.NoError(t, err)
 	require.Equal(t, want, have)
+}
+
+// TestFirstSchema opens stores in two schemas that search_path names: the tables are those of the first,
+// whatever the second has.
+func TestFirstSchema(t *testing.T) {
+	url := server.URL(t)
+	theirs := stored(t, url)
+	schema := query(t, url, `select current_schema()`)
+	mine := "Mine of " + schema
+	pgtest.Exec(t, url, `create schema "`+mine+`"`)
+	both := pgtest.With(url, "search_path", `"`+mine+`",`+schema)
+	for range 2 {
+		_, err := open(t, both).Load(t.Context(), testRef)
+		require.ErrorIs(t, err, session.ErrNotFound)
+		require.Equal(t, "2", query(t, both, `select count(*)::text from pg_tables where tablename = 'sesame_schema' and schemaname in ($1, $2)`, mine, schema))
+	}
+	ours := stored(t, both)
+	_, err := ours.Apply(t.Context(), testRef, 1, &session.Change{Header: session.Header{Root: common.Hash{1}}})
+	require.NoError(t, err)
+	state, err := theirs.Load(t.Context(), testRef)
+	require.NoError(t, err)
+	require.Equal(t, uint64(1), state.Version, "the other store is left alone")
 }
 
 func TestNewerSchema(t *testing.T) {

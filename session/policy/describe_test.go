@@ -157,14 +157,14 @@ func TestARuleOnADynamicArgument(t *testing.T) {
 			}
 		}
 	}
-	// What forbids it: a text of two bytes, which are others than these.
+	// What allows one proposal alone: a text of two bytes, which are these.
 	p.Rules = []policy.Rule{
 		policy.Arg("proposalId.offset", policy.Equal, 64), policy.Arg("proposalId.length", policy.Equal, 2),
-		policy.Arg("proposalId.words[0]", policy.NotEqual, common.Hash{'4', '2'}),
+		policy.Arg("proposalId.words[0]", policy.Equal, common.Hash{'4', '2'}),
 	}
 	leaf, err := p.Compile(policy.Modules{})
 	require.NoError(t, err)
-	for id, ok := range map[string]bool{"41": true, "42": false, "421": false} {
+	for id, ok := range map[string]bool{"41": false, "42": true, "421": false} {
 		data, err := abi.Pack(p.Function, id, 1)
 		require.NoError(t, err)
 		err = policy.CheckCall(policy.Modules{}, &leaf, abi.Call{To: policyNFT, Data: data})
@@ -172,12 +172,27 @@ func TestARuleOnADynamicArgument(t *testing.T) {
 	}
 	require.Empty(t, policy.Lint(policy.LintConfig{}, &leaf))
 
+	// No rule forbids one text: contracts do not look at what fills its last word up, which the rule sees.
+	p.Rules[2].Condition = policy.NotEqual
+	leaf, err = p.Compile(policy.Modules{})
+	require.NoError(t, err)
+	forbidden, err := abi.Pack(p.Function, "42", 1)
+	require.NoError(t, err)
+	require.Error(t, policy.CheckCall(policy.Modules{}, &leaf, abi.Call{To: policyNFT, Data: forbidden}))
+	forbidden[len(forbidden)-1] = 1
+	require.NoError(t, policy.CheckCall(policy.Modules{}, &leaf, abi.Call{To: policyNFT, Data: forbidden}))
+	require.Len(t, policy.LintCall(policy.Modules{}, &leaf, abi.Call{To: policyNFT, Data: forbidden}), 1)
+	findings := policy.Lint(policy.LintConfig{}, &leaf)
+	require.Len(t, findings, 1)
+	require.Equal(t, policy.FindingLayout, findings[0].Code)
+	require.Equal(t, policy.SeverityWarning, findings[0].Severity)
+
 	// A leaf from elsewhere that has the old rule is called what it is.
 	p.Rules = []policy.Rule{policy.WordRule(0, policy.NotEqual, common.Hash{31: 42})}
 	leaf, err = p.Compile(policy.Modules{})
 	require.NoError(t, err)
 	require.Contains(t, leaf.Describe(policy.Modules{}), " with the offset of proposalId ≠ 42, ")
-	findings := policy.Lint(policy.LintConfig{}, &leaf)
+	findings = policy.Lint(policy.LintConfig{}, &leaf)
 	require.Len(t, findings, 1)
 	require.Equal(t, policy.FindingOffset, findings[0].Code)
 	require.Equal(t, policy.SeverityWarning, findings[0].Severity)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/go-sesame/sesame/session/internal/line"
 )
 
 // Finding is something about a policy, or about the account whose keys it is for, that the account's owner
@@ -34,7 +36,7 @@ func (f Finding) String() string {
 func (f Finding) name() string {
 	switch {
 	case f.Session != "":
-		return f.Session
+		return line.Text(f.Session)
 	case f.Leaf == NoLeaf:
 		return "account"
 	}

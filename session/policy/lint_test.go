@@ -27,6 +27,10 @@ func TestLint(t *testing.T) {
 		return with(func(p *policy.ABI) { p.Function, p.Rules = function, rules })
 	}
 	word := common.Hash{31: 1}
+	lengthRule := func(c policy.Condition, length int) policy.Rule { return policy.Arg("data.length", c, length) }
+	run := func(rules ...policy.Rule) policy.Policy {
+		return call("run(bytes data)", append([]policy.Rule{policy.Arg("data.offset", policy.Equal, 32)}, rules...)...)
+	}
 	const layout = "rule 0: data.length is at offset 64 in the standard encoding only; a caller may encode otherwise, as long as no rule says where data begins"
 	tests := []struct {
 		name   string
@@ -148,7 +152,15 @@ func TestLint(t *testing.T) {
 			[]string{"leaf 0: warning: rule 2: legs[0].to is one of as many as a caller likes, and the rule says nothing of the others, as long as no rule limits legs.length (layout)"}},
 		{"the only element", call("pay((address to, uint256 amount)[] legs)", policy.Arg("legs.offset", policy.Equal, 32), policy.Arg("legs.length", policy.LessThanOrEqual, 1), policy.Arg("legs[0].to", policy.Equal, policyTo)), nil, nil},
 		{"an element of a fixed array", call("pay(address[2] to)", policy.Arg("to[0]", policy.Equal, policyTo)), nil, nil},
-		{"the beginning of bytes", call("run(bytes data)", policy.Arg("data.offset", policy.Equal, 32), policy.Arg("data.words[0]", policy.Equal, word)), nil, nil},
+		{"words of bytes", run(lengthRule(policy.GreaterThanOrEqual, 64), policy.Arg("data.words[0]", policy.Equal, word), policy.Arg("data.words[1]", policy.NotEqual, word)), nil, nil},
+		{"words of bytes, more than", run(lengthRule(policy.GreaterThan, 31), policy.Arg("data.words[0]", policy.NotEqual, word)), nil, nil},
+		{"words of bytes of one length", run(lengthRule(policy.Equal, 33), policy.Arg("data.words[0]", policy.NotEqual, word), policy.Arg("data.words[1]", policy.LessThan, word)), nil, nil},
+		{"bytes behind the end", run(lengthRule(policy.Equal, 33), policy.Arg("data.words[1]", policy.NotEqual, word)), nil,
+			[]string{"leaf 0: warning: rule 2: data.words[1] ends behind data, and what a caller puts behind the end of data passes ≠ without changing it; such a rule holds of whole words only (layout)"}},
+		{"words of bytes of any length", run(lengthRule(policy.LessThanOrEqual, 64), policy.Arg("data.words[0]", policy.Equal, word)), nil,
+			[]string{"leaf 0: warning: rule 2: data.words[0] counts only as far as data is long, which is up to the caller as long as no rule says that data.length = one number (layout)"}},
+		{"words of bytes that may be one short", run(lengthRule(policy.GreaterThan, 30), policy.Arg("data.words[0]", policy.Equal, word)), nil,
+			[]string{"leaf 0: warning: rule 2: data.words[0] counts only as far as data is long, which is up to the caller as long as no rule says that data.length = one number (layout)"}},
 		{"behind a dynamic argument", call("run(bytes a, bytes[] b)", policy.WordRule(32, policy.Equal, word), policy.WordRule(64, policy.Equal, word), policy.WordRule(0, policy.Equal, common.Hash{31: 64}), policy.WordRule(96, policy.Equal, word)), nil, nil},
 		{"offset within a word", mintPolicy(), func(l *policy.Compiled) { l.Data[63] = 5 },
 			[]string{"leaf 0: warning: rule 0: offset 5 is within a word; it takes the end of one argument and the beginning of the next (layout)"}},
@@ -219,9 +231,9 @@ func TestLintOfTheAccount(t *testing.T) {
 		some   = "the account's balance and deposit"
 		five   = "the account's balance and deposit of 5 wei"
 		gas    = "account: warning: no module looks at fees or gas: each key can spend %s as gas of operations that the account pays for, whatever its value limit says (spends-gas)"
-		router = "account: %s: it listens to the batched session router, which takes an empty batch under any signature: anybody can spend %s as gas, with no session at all; disable the router, or keep neither balance nor deposit there (open-router)"
+		router = "account: %s: it listens to the batched session router, which takes an empty batch under any signature: anybody can spend %s as gas, and tokens that a token paymaster may take, with no session at all; disable the router, or keep neither balance nor deposit there (open-router)"
 		spends = "; and spend %s as gas, which no module looks at"
-		opens  = "; through the batched session router anybody can spend %s as gas"
+		opens  = "; through the batched session router anybody can spend %s as gas, and tokens that a token paymaster may take"
 	)
 	for name, tt := range map[string]struct {
 		config   policy.LintConfig

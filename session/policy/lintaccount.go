@@ -14,7 +14,7 @@ func (l *linter) lintAccount(keyed bool) {
 		if funded {
 			severity = SeverityDanger
 		}
-		l.add(FindingRouter, severity, "it listens to the batched session router, which takes an empty batch under any signature: anybody can spend %s as gas, with no session at all; disable the router, or keep neither balance nor deposit there", l.funds())
+		l.add(FindingRouter, severity, "it listens to the batched session router, which takes an empty batch under any signature: anybody can spend %s as gas, and tokens that a token paymaster may take, with no session at all; disable the router, or keep neither balance nor deposit there", l.funds())
 	}
 	if keyed && (l.SelfPaid || funded) {
 		l.add(FindingGas, SeverityWarning, "no module looks at fees or gas: each key can spend %s as gas of operations that the account pays for, whatever its value limit says", l.funds())
@@ -45,7 +45,7 @@ func (c LintConfig) Describe(p *Compiled) string {
 		fmt.Fprintf(&b, "; and spend %s as gas, which no module looks at", c.funds())
 	}
 	if c.RouterEnabled {
-		fmt.Fprintf(&b, "; through the batched session router anybody can spend %s as gas", c.funds())
+		fmt.Fprintf(&b, "; through the batched session router anybody can spend %s as gas, and tokens that a token paymaster may take", c.funds())
 	}
 	return b.String()
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -42,6 +43,8 @@ func (l *linter) lintRule(i int, rule Rule, rules []Rule, f *abi.Function) {
 		l.addRule(i, FindingLayout, SeverityWarning, "%s is at offset %d in the standard encoding only; a caller may encode otherwise, as long as no rule says where %s begins", at.Name(), rule.Offset, free)
 	} else if array := firstFreeLength(rules, f, at.Path); array != "" {
 		l.addRule(i, FindingLayout, SeverityWarning, "%s is one of as many as a caller likes, and the rule says nothing of the others, as long as no rule limits %s.length", at.Name(), array)
+	} else {
+		l.lintContent(i, rule, rules, f, at)
 	}
 	if rule.Condition.isOrdering() && isSigned(at.Type) {
 		l.addRule(i, FindingSigned, SeverityWarning, "%s is %s, and the contract compares unsigned: negative numbers are the largest", at.Path, at.Type)
@@ -61,6 +64,44 @@ func (l *linter) lintOffset(i int, rule Rule, at abi.Word) {
 	case at.Begins != 0 && rule.Word != standard:
 		l.addRule(i, FindingOffset, SeverityWarning, "it compares the offset of %s, where its content begins, and in the standard encoding that is %d: only a call that is encoded otherwise passes, with any value", value, at.Begins)
 	}
+}
+
+// lintContent judges a rule on a word of a string or bytes, of which only as much counts as the length says:
+// contracts do not look at what a caller puts behind the end.
+func (l *linter) lintContent(i int, rule Rule, rules []Rule, f *abi.Function, at abi.Word) {
+	path, _, ok := strings.Cut(at.Path, ".words[")
+	length, err := f.Word(path + ".length")
+	if !ok || err != nil || length.Type != abi.TypeLength {
+		return
+	}
+	end := at.Offset - length.Offset // of the word, in bytes of the content
+	switch fixed, reaches := contentLength(rules, length.Offset, end); {
+	case reaches, fixed && !rule.Condition.passesHighBits():
+	case fixed:
+		l.addRule(i, FindingLayout, SeverityWarning, "%s ends behind %s, and what a caller puts behind the end of %s passes %s without changing it; such a rule holds of whole words only", at.Name(), path, path, rule.Condition)
+	default:
+		l.addRule(i, FindingLayout, SeverityWarning, "%s counts only as far as %s is long, which is up to the caller as long as no rule says that %s.length = one number", at.Name(), path, path)
+	}
+}
+
+// contentLength reports whether a rule fixes the length at offset, and whether one leaves only lengths that
+// reach to end.
+func contentLength(rules []Rule, offset, end uint64) (fixed, reaches bool) {
+	last := common.Hash(uint256.NewInt(end - 1).Bytes32())
+	for _, rule := range rules {
+		if rule.Offset != offset {
+			continue
+		}
+		switch longer := bytes.Compare(rule.Word[:], last[:]); rule.Condition {
+		case Equal:
+			fixed, reaches = true, reaches || longer > 0
+		case GreaterThan:
+			reaches = reaches || longer >= 0
+		case GreaterThanOrEqual:
+			reaches = reaches || longer > 0
+		}
+	}
+	return fixed, reaches
 }
 
 // isNarrow reports whether values of the type leave bits of their word zero.

@@ -19,7 +19,9 @@ import (
 // array, string or bytes is where the standard encoding puts it, and a caller of the contract may encode
 // otherwise: Arg("data.offset", Equal, …) on every offset on the way pins it down. A caller can also set bits
 // that an address, a bool or a small integer does not have: that gets a call past [NotEqual], [GreaterThan]
-// and [GreaterThanOrEqual], and contracts of old compilers ignore such bits. [Lint] warns of such rules.
+// and [GreaterThanOrEqual], and contracts of old compilers ignore such bits. What fills the last word of a
+// string or bytes up is the caller's as well, and ignored by all contracts: a text can be allowed, by its
+// length and its words, and none be forbidden. [Lint] warns of such rules.
 type Rule struct {
 	// Path names the word as [abi.Function.Word] does, such as "to" or "order.amount". It is empty in a raw
 	// rule.

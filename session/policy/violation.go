@@ -3,6 +3,8 @@ package policy
 import (
 	"fmt"
 	"strings"
+
+	"github.com/go-sesame/sesame/session/internal/line"
 )
 
 // NoRule is the Rule of a [Violation] that is not about one of the policy's rules.
@@ -37,7 +39,7 @@ func (v *Violation) Error() string {
 	if v.Session == "" {
 		b.WriteString("session leaf: ")
 	} else {
-		b.WriteString("session " + v.Session + ": ")
+		b.WriteString("session " + line.Text(v.Session) + ": ")
 	}
 	switch {
 	case v.Rule != NoRule && v.Arg != "":

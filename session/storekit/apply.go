@@ -50,7 +50,7 @@ func CheckChange(c *session.Change) error {
 	seen := make(map[string]bool, len(c.Put)+len(c.Delete))
 	for i := range c.Put {
 		leaf := &c.Put[i]
-		if err := leaf.Validate(); err != nil {
+		if err := leaf.ValidateStored(); err != nil {
 			return err
 		}
 		if seen[leaf.ID] {

@@ -37,6 +37,7 @@ func (c *Config) testSuspend(t *testing.T) {
 		leaves[i].Key, leaves[i].ValidAfter = key, 0
 	}
 	leaves[next].Status, leaves[next].InTree = session.StatusPending, false
+	leaves[5].ID, leaves[6].ID = "granted before\nIDs were \x1b[1mone\u202e line", "\x00" // which must not keep them
 	_, root := treeOf(leaves[:next]...)
 	_, pendingRoot := treeOf(leaves[1:]...)
 	header := session.Header{Root: root, Pending: &session.PendingRoot{

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/go-sesame/sesame/session/internal/line"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -36,7 +37,7 @@ func (f Finding) String() string {
 		b.WriteString(f.Entry)
 	}
 	if f.Session != "" {
-		fmt.Fprintf(&b, " (session %s)", f.Session)
+		fmt.Fprintf(&b, " (session %s)", line.Text(f.Session))
 	}
 	if b.Len() == 0 {
 		b.WriteString(f.Path)

@@ -267,3 +267,8 @@ func TestDataFindings(t *testing.T) {
 		})
 	}
 }
+
+func TestAFindingPrintsItsSessionAsOneLine(t *testing.T) {
+	f := Finding{Finding: policy.Finding{Session: "a\x1b[2J", Severity: policy.SeverityNote, Message: "it is odd", Code: "test"}, Entry: "leafNodes[0]"}
+	require.Equal(t, `leafNodes[0] (session "a\x1b[2J"): note: it is odd (test)`, f.String())
+}

@@ -46,7 +46,7 @@ func parseNode(place string, raw object, now time.Time) (*node, []*FormatError) 
 		}
 		n.leaf.Function = extension.Function
 	}
-	if err := n.leaf.Validate(); len(r.bad) == 0 && err != nil {
+	if err := n.leaf.ValidateStored(); len(r.bad) == 0 && err != nil {
 		r.fail("", err.Error())
 	}
 	for i, bad := range r.bad {

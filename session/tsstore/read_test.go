@@ -271,9 +271,14 @@ func TestRefusesWhatJSONCannotKeep(t *testing.T) {
 	store := writeSessions(t, testFile(t, ""))
 	version, err := store.Version(t.Context(), testRef)
 	require.NoError(t, err)
-	leaf := session.Leaf{ID: "a", Status: session.StatusActive, Key: testRef.Account, Compiled: policy.Compiled{Module: testRef.Account, Function: "\xff"}}
-	_, err = store.Apply(t.Context(), testRef, version, &session.Change{Put: []session.Leaf{leaf}})
-	require.EqualError(t, err, `invalid input: the function of session a is not text, and JSON could not keep it`)
+	for want, leaf := range map[string]session.Leaf{
+		`invalid input: the function of session "a" is not text, and JSON could not keep it`: {ID: "a", Compiled: policy.Compiled{Function: "\xff"}},
+		`invalid input: the ID of session "\xff" is not text, and JSON could not keep it`:    {ID: "\xff"},
+	} {
+		leaf.Status, leaf.Key, leaf.Module = session.StatusActive, testRef.Account, testRef.Account
+		_, err = store.Apply(t.Context(), testRef, version, &session.Change{Put: []session.Leaf{leaf}})
+		require.EqualError(t, err, want)
+	}
 }
 
 func TestFileTooLarge(t *testing.T) {

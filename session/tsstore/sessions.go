@@ -255,8 +255,10 @@ func (f *sessions) apply(change *session.Change) error {
 	put := make(map[string]bool, len(change.Put))
 	for i := range change.Put {
 		leaf := &change.Put[i]
-		if !utf8.ValidString(leaf.Function) {
-			return fmt.Errorf("%w: the function of session %s is not text, and JSON could not keep it", policy.ErrInvalid, leaf.ID)
+		for what, text := range map[string]string{"ID": leaf.ID, "function": leaf.Function} {
+			if !utf8.ValidString(text) {
+				return fmt.Errorf("%w: the %s of session %+q is not text, and JSON could not keep it", policy.ErrInvalid, what, leaf.ID)
+			}
 		}
 		put[leaf.ID] = true
 	}
