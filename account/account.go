@@ -95,7 +95,7 @@ func (a *Account) NonceUsed(ctx context.Context, nonce *uint256.Int) (bool, erro
 //
 // Errors of the pipeline are a [*userop.Error]; see [userop.MayBeAccepted] before sending again.
 func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {
-	draft, err := a.newDraft(calls, opts)
+	draft, err := a.newDraft(ctx, calls, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*user
 
 // Build makes and signs the operation that [Account.Send] would send.
 func (a *Account) Build(ctx context.Context, calls []Call, opts ...Option) (*userop.Operation, error) {
-	draft, err := a.newDraft(calls, opts)
+	draft, err := a.newDraft(ctx, calls, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (a *Account) Build(ctx context.Context, calls []Call, opts ...Option) (*use
 // Estimate returns what the operation that [Account.Send] would send may cost, in gas and in wei by part.
 // Nothing is signed or sent; with [Sponsored] the paymaster is asked as it would be for sending.
 func (a *Account) Estimate(ctx context.Context, calls []Call, opts ...Option) (*userop.Estimate, error) {
-	draft, err := a.newDraft(calls, opts)
+	draft, err := a.newDraft(ctx, calls, opts)
 	if err != nil {
 		return nil, err
 	}

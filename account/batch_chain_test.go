@@ -66,7 +66,7 @@ func TestBatch(t *testing.T) {
 		require.Equal(t, uint64(3), w.nfts(t))
 	})
 	t.Run("found by preflight", func(t *testing.T) {
-		_, err := w.send(t, calls, account.WithLeafOf(sess))
+		_, err := w.send(t, calls, account.WithOnlyLeafOf(sess))
 		require.ErrorIs(t, err, session.ErrAmbiguous, "token and short both allow the second call")
 		require.ErrorContains(t, err, "[token short]")
 		_, err = w.send(t, calls[:1], account.WithLeafOf(sess))

@@ -15,18 +15,24 @@ import (
 )
 
 // newDraft is the draft of an operation that makes the calls, as the options have it.
-func (a *Account) newDraft(calls []Call, opts []Option) (*userop.Draft, error) {
+func (a *Account) newDraft(ctx context.Context, calls []Call, opts []Option) (*userop.Draft, error) {
 	s, err := newSettings(opts)
 	if err != nil {
 		return nil, err
 	}
-	return a.draft(calls, s)
+	return a.draft(ctx, calls, s)
 }
 
-// draft is [Account.newDraft] with the options put together.
-func (a *Account) draft(calls []Call, s *settings) (*userop.Draft, error) {
+// draft is [Account.newDraft] with the options put together. Where a leaf is to be found, the store is read
+// again before if it changed; nothing else is read here.
+func (a *Account) draft(ctx context.Context, calls []Call, s *settings) (*userop.Draft, error) {
 	if !s.namesSigner() {
 		return nil, fmt.Errorf("%w for account %s, which is known by address only: choose a leaf with WithSession, or have it chosen with WithLeafOf", ErrNoSigner, a.address)
+	}
+	if s.leafOf != nil {
+		if err := s.leafOf.Refresh(ctx); err != nil {
+			return nil, fmt.Errorf("read session store again: %w", err)
+		}
 	}
 	draft, err := a.client.draft(a.address, calls, s)
 	if err != nil {
@@ -77,12 +83,9 @@ func (c *Client) draftWithApproval(address common.Address, approval, calls []Cal
 
 // draftCalls is the draft of an operation that makes the calls.
 func (c *Client) draftCalls(address common.Address, calls []Call, s *settings) (*userop.Draft, error) {
-	leaves := s.leaves
-	if s.leafOf != nil {
-		var err error
-		if leaves, err = s.leafOf.Find(c.contracts.Session, calls...); err != nil {
-			return nil, err
-		}
+	leaves, err := s.findLeaves(c.contracts.Session, calls)
+	if err != nil {
+		return nil, err
 	}
 	asBatch := s.batch || len(calls) > 1
 	draft := c.baseDraft(address, encodeCalls(calls, asBatch), s)
@@ -176,6 +179,7 @@ func (c *Client) signWithSession(draft *userop.Draft, calls []Call, leaves []ses
 		draft.Signer = signer.Force()
 		return nil
 	}
+	draft.Renew = c.renewal(signer)
 	draft.Checks = append(draft.Checks,
 		func(ctx context.Context) error { return c.requireModules(ctx, draft.Sender, signer) },
 		c.sessionCheck(signer))

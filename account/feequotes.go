@@ -39,13 +39,13 @@ func (o *OwnedAccount) FeeQuotes(ctx context.Context, calls []Call, tokens []com
 }
 
 // draftFunc makes a draft of calls: as an account, or as its owner.
-type draftFunc func(calls []Call, s *settings) (*userop.Draft, error)
+type draftFunc func(ctx context.Context, calls []Call, s *settings) (*userop.Draft, error)
 
 func (c *Client) feeQuotes(ctx context.Context, account common.Address, draft draftFunc, calls []Call, tokens []common.Address, s *settings) (userop.FeeQuotes, error) {
 	ask := func(approval []Call) (userop.FeeQuotes, error) {
 		asked := *s
 		asked.forQuote, asked.approvalCalls = true, approval
-		d, err := draft(calls, &asked)
+		d, err := draft(ctx, calls, &asked)
 		if err != nil {
 			return userop.FeeQuotes{}, err
 		}

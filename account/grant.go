@@ -29,7 +29,8 @@ import (
 // ones that are there; call Activate on the returned sessions to wait for the chain. If the operation surely
 // was not accepted, the store is as it was before. A root on chain that the store does not know is an error
 // matching [session.ErrRootMismatch], since replacing it would cancel the sessions under it; [ReplaceRoot]
-// does so all the same.
+// does so all the same. A change that waits for the chain is settled first where the chain shows what became
+// of it; while it may still land, the error matches [session.ErrPending].
 func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies []policy.Policy, opts ...Option) (*session.Sessions, *userop.Pending, error) {
 	s, err := newSettings(opts, forBatches, routerDespiteFunds, replaceRoot, allowDanger)
 	if err != nil {
@@ -56,6 +57,9 @@ func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, polic
 		return nil, nil, nil, err
 	}
 	sess = sess.On(o.client)
+	if err := settlePending(ctx, sess); err != nil {
+		return nil, nil, nil, err
+	}
 	plan, err := sess.PlanGrant(o.client.contracts.Session, policies...)
 	if err != nil {
 		return nil, nil, nil, err
@@ -76,8 +80,9 @@ func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, polic
 // that. Call Activate on the sessions once the operation was sent.
 //
 // An error says whether the session was stopped. If it was, its leaf still stands on chain until a revocation
-// lands: call Revoke again, which then only sends that. While another change of the account's root waits for
-// the chain the error matches [session.ErrPending]; settle that with [session.Sessions.Reconcile] first.
+// lands: call Revoke again, which then only sends that. Another change of the account's root that waits for
+// the chain is settled first where the chain shows what became of it; while it may still land, the error
+// matches [session.ErrPending].
 func (o *OwnedAccount) Revoke(ctx context.Context, sess *session.Sessions, id string, opts ...Option) (*userop.Pending, error) {
 	return o.RevokeEach(ctx, sess, []string{id}, opts...)
 }
@@ -188,7 +193,11 @@ func (o *OwnedAccount) owns(sess *session.Sessions) error {
 // setRoot sends the root that decide makes of the sessions as they are now, after the calls of modules.
 func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, decide rootDecision, modules modulePlan, s *settings) (*userop.Pending, error) {
 	sess = sess.On(o.client)
-	if err := sess.Refresh(ctx); err != nil {
+	err := sess.Refresh(ctx)
+	if err == nil {
+		err = settlePending(ctx, sess)
+	}
+	if err != nil {
 		return nil, err
 	}
 	plan, err := decide(sess)
@@ -200,6 +209,16 @@ func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, deci
 		return nil, err
 	}
 	return o.changeRoot(ctx, sess, plan, calls, s)
+}
+
+// settlePending settles a change that waits for the chain where the chain shows what became of it: the
+// process that began it may have ended since. One that may still land is an error matching
+// [session.ErrPending].
+func settlePending(ctx context.Context, sess *session.Sessions) error {
+	if sess.Pending() == nil {
+		return nil
+	}
+	return sess.Reconcile(ctx)
 }
 
 // modulePlan returns the calls that change the account's modules together with its root.
@@ -242,7 +261,7 @@ const rollbackTimeout = 10 * time.Second
 
 // changeRoot sends calls and the new root as one operation.
 func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Sessions, plan *session.RootChange, calls []Call, s *settings) (*userop.Pending, error) {
-	draft, undo, err := o.rootDraft(sess, plan, calls, s)
+	draft, undo, err := o.rootDraft(ctx, sess, plan, calls, s)
 	if err != nil {
 		return nil, err
 	}
@@ -258,9 +277,9 @@ func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Sessions, p
 // the change back. Whether there is one is for the store to say: an error of Begin leaves it open, unless
 // another process was quicker. What is stored then is that one's change, even if it names the very same
 // operation, as it does where both decided the same.
-func (o *OwnedAccount) rootDraft(sess *session.Sessions, plan *session.RootChange, calls []Call, s *settings) (draft *userop.Draft, undo func(context.Context) error, err error) {
+func (o *OwnedAccount) rootDraft(ctx context.Context, sess *session.Sessions, plan *session.RootChange, calls []Call, s *settings) (draft *userop.Draft, undo func(context.Context) error, err error) {
 	calls = append(calls, Call{To: o.client.contracts.Session.Manager, Data: contracts.SetMerkleRoot(plan.Root())})
-	if draft, err = o.draft(calls, s); err != nil {
+	if draft, err = o.draft(ctx, calls, s); err != nil {
 		return nil, nil, err
 	}
 	var begun common.Hash

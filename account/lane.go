@@ -122,7 +122,9 @@ func (r *reservation) Commit(op *userop.Operation, hash common.Hash) error {
 	defer p.mu.Unlock()
 	r.hash, r.until, r.committedAt = hash, p.lanes.client.contracts.operationEnd(op), time.Now()
 	r.askedAt = r.committedAt
-	p.inFlight = append(p.inFlight, r)
+	if !slices.Contains(p.inFlight, r) {
+		p.inFlight = append(p.inFlight, r)
+	}
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/internal/contracts"
-	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -247,7 +247,12 @@ func TestOwnerThatSignsWithAnotherKeyIsRefused(t *testing.T) {
 	owner := w.client.OwnedAccount(forger{account.KeyOwner(w.ownerKey)})
 	_, err := sendOwned(t, owner, []account.Call{w.mint(t, stranger)})
 	require.ErrorIs(t, err, account.ErrWrongOwner)
-	require.ErrorIs(t, err, session.ErrWrongKey)
+
+	_, _, err = w.client.OwnedAccount(forger{account.KeyOwner(w.ownerKey)}).Grant(t.Context(), w.store, []policy.Policy{w.nftPolicy()}, account.Sponsored())
+	require.ErrorContains(t, err, "wrong owner: signature of owner "+stranger.Hex()+": "+w.owner.Owner().Address().Hex()+" signed, not "+stranger.Hex()+"; have the wallet sign with that account")
+	for _, word := range []string{"keyring", "session key"} {
+		require.NotContains(t, err.Error(), word)
+	}
 }
 
 func ExampleActiveModule() {

@@ -223,7 +223,7 @@ func (o *OwnedAccount) DisableRouter(ctx context.Context, opts ...Option) (*user
 	if err != nil {
 		return nil, fmt.Errorf("disable the batched session router: %w", err)
 	}
-	draft, err := o.draft(calls, s)
+	draft, err := o.draft(ctx, calls, s)
 	if err != nil {
 		return nil, err
 	}
@@ -324,7 +324,7 @@ func (o *OwnedAccount) selfCall(data []byte) Call { return Call{To: o.address, D
 
 // sendCall sends a call that was planned.
 func (o *OwnedAccount) sendCall(ctx context.Context, call Call, s *settings) (*userop.Pending, error) {
-	draft, err := o.draft([]Call{call}, s)
+	draft, err := o.draft(ctx, []Call{call}, s)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ type Option func(*settings)
 type settings struct {
 	leaves        []session.LeafRef
 	leafOf        *session.Sessions
+	onlyLeaf      bool // of leafOf there is to be nothing to choose
 	signer        userop.Signer
 	sponsored     bool
 	orSelf        bool
@@ -72,12 +73,20 @@ func WithSession(leaves ...session.LeafRef) Option {
 	}
 }
 
-// WithLeafOf acts with the leaf, or one for each call, whose policy allows it: the only one that does, or an
-// error matching [session.ErrAmbiguous] or [session.ErrNoLeaf].
-func WithLeafOf(sess *session.Sessions) Option {
+// WithLeafOf acts with the leaf, or one for each call, whose policy allows it, as the store is then: of
+// several the one that lasts longest (see [session.Sessions.Find]). None is an error matching
+// [session.ErrNoLeaf].
+func WithLeafOf(sess *session.Sessions) Option { return leafOf("WithLeafOf", sess, false) }
+
+// WithOnlyLeafOf is [WithLeafOf] where there is nothing to choose: several leaves that allow a call are an
+// error matching [session.ErrAmbiguous].
+func WithOnlyLeafOf(sess *session.Sessions) Option { return leafOf("WithOnlyLeafOf", sess, true) }
+
+func leafOf(option string, sess *session.Sessions, only bool) Option {
 	return func(s *settings) {
-		s.require(sess != nil, "WithLeafOf without sessions")
-		s.leafOf = sess
+		s.require(sess != nil, option+" without sessions")
+		s.require(s.leafOf == nil, option+" beside other sessions to find a leaf in; use one")
+		s.leafOf, s.onlyLeaf = sess, only
 	}
 }
 
@@ -231,7 +240,7 @@ func newSettings(opts []Option, takes ...string) (*settings, error) {
 	for _, o := range s.special {
 		s.require(slices.Contains(takes, o.name), o.name+" does not apply here: it is for "+o.place)
 	}
-	s.require(atMostOne(s.leaves != nil, s.leafOf != nil, s.signer != nil), "WithSession, WithLeafOf and WithSigner each name who signs; use one")
+	s.require(atMostOne(s.leaves != nil, s.leafOf != nil, s.signer != nil), "WithSession, WithLeafOf, WithOnlyLeafOf and WithSigner each name who signs; use one")
 	s.require(atMostOne(s.nonce != nil, s.lane != nil, s.lanes != nil), "WithNonce, WithLane and InLane each choose the nonce; use one")
 	if s.lane != nil && s.lane.BitLen() > lanekey.Bits {
 		s.errs = append(s.errs, fmt.Errorf("lane key has %d bits, at most %d fit", s.lane.BitLen(), lanekey.Bits))
@@ -253,6 +262,18 @@ func (s *settings) require(ok bool, complaint string) {
 // namesSigner reports whether an option chooses who signs.
 func (s *settings) namesSigner() bool {
 	return s.leaves != nil || s.leafOf != nil || s.signer != nil
+}
+
+// findLeaves returns the leaves that are to sign the calls: those given, those found, or none. The store was
+// read before.
+func (s *settings) findLeaves(m policy.Modules, calls []Call) ([]session.LeafRef, error) {
+	switch {
+	case s.leafOf == nil:
+		return s.leaves, nil
+	case s.onlyLeaf:
+		return s.leafOf.FindOnly(m, calls...)
+	}
+	return s.leafOf.Find(m, calls...)
 }
 
 // atMostOne reports whether not two of the choices were made.

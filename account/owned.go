@@ -115,7 +115,7 @@ func (o *OwnedAccount) Signer() userop.Signer {
 // Send makes the account do calls in one operation, signed by the owner unless an option names another
 // signer. An account without code is deployed with it.
 func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {
-	draft, err := o.newDraft(calls, opts)
+	draft, err := o.newDraft(ctx, calls, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (
 
 // Build makes and signs the operation that [OwnedAccount.Send] would send.
 func (o *OwnedAccount) Build(ctx context.Context, calls []Call, opts ...Option) (*userop.Operation, error) {
-	draft, err := o.newDraft(calls, opts)
+	draft, err := o.newDraft(ctx, calls, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (o *OwnedAccount) Build(ctx context.Context, calls []Call, opts ...Option) 
 // Estimate is [Account.Estimate] for what [OwnedAccount.Send] would send, the deployment included where it is
 // still to come.
 func (o *OwnedAccount) Estimate(ctx context.Context, calls []Call, opts ...Option) (*userop.Estimate, error) {
-	draft, err := o.newDraft(calls, opts)
+	draft, err := o.newDraft(ctx, calls, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -201,18 +201,18 @@ func (o *OwnedAccount) CheckAddress(ctx context.Context) error {
 }
 
 // newDraft is the draft of an operation that makes the calls, as the options have it.
-func (o *OwnedAccount) newDraft(calls []Call, opts []Option) (*userop.Draft, error) {
+func (o *OwnedAccount) newDraft(ctx context.Context, calls []Call, opts []Option) (*userop.Draft, error) {
 	s, err := newSettings(opts)
 	if err != nil {
 		return nil, err
 	}
-	return o.draft(calls, s)
+	return o.draft(ctx, calls, s)
 }
 
 // draft is [OwnedAccount.newDraft] with the options put together.
-func (o *OwnedAccount) draft(calls []Call, s *settings) (*userop.Draft, error) {
+func (o *OwnedAccount) draft(ctx context.Context, calls []Call, s *settings) (*userop.Draft, error) {
 	if s.namesSigner() {
-		return o.Account.draft(calls, s)
+		return o.Account.draft(ctx, calls, s)
 	}
 	s, err := o.signedByOwner(s)
 	if err != nil {

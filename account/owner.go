@@ -12,7 +12,6 @@ import (
 
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/signature"
-	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -147,7 +146,7 @@ func ownerSignature(ctx context.Context, owner Owner, message []byte) ([]byte, e
 	}
 	sig, err = signature.Normalize(sig, messageHash(message), owner.Address())
 	if err != nil {
-		return nil, fmt.Errorf("%w: signature of owner %s: %w: %w", ErrWrongOwner, owner.Address(), session.ErrWrongKey, err)
+		return nil, fmt.Errorf("%w: signature of owner %s: %w; have the wallet sign with that account", ErrWrongOwner, owner.Address(), err)
 	}
 	return sig, nil
 }

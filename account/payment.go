@@ -53,6 +53,7 @@ type tokenPayment struct {
 	settings *settings
 	quote    *userop.FeeQuote
 	signer   *deferredSigner
+	renew    func(ctx context.Context, op *userop.Operation, refusal error) (bool, error) // of the composed operation
 	// allowed is what the paymaster may take in the end, read in the operation's first step.
 	allowed *uint256.Int
 }
@@ -75,6 +76,12 @@ func (c *Client) payWithToken(draft *userop.Draft, calls []Call, s *settings) er
 	case s.approval != nil:
 		p.signer = &deferredSigner{draft.Signer}
 		draft.Signer, draft.Compose = p.signer, p.compose
+		draft.Renew = func(ctx context.Context, op *userop.Operation, refusal error) (bool, error) {
+			if p.renew == nil {
+				return false, refusal
+			}
+			return p.renew(ctx, op, refusal)
+		}
 	default:
 		draft.Checks = append(draft.Checks, p.checkFunds)
 	}
@@ -172,7 +179,7 @@ func (p *tokenPayment) compose(ctx context.Context) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	}
-	p.signer.Signer = draft.Signer
+	p.signer.Signer, p.renew = draft.Signer, draft.Renew
 	if len(approval) == 0 {
 		return draft.CallData, nil
 	}

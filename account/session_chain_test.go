@@ -97,9 +97,9 @@ func TestRefusals(t *testing.T) {
 		{name: "short calldata", leaf: "minting", call: account.Call{To: mine.To, Data: mine.Data[:20]},
 			local: "rule 0 (to)", chain: "AA23 reverted"},
 		{name: "expired", leaf: "expired", call: mine, is: session.ErrExpired,
-			local: "session is expired: session expired ended at ", chain: "AA22 expired or not due"},
+			local: "session is expired: session expired of " + w.user.Ref().String() + " ended at ", chain: "AA22 expired or not due"},
 		{name: "not yet valid", leaf: "early", call: mine, is: session.ErrNotYetValid,
-			local: "session is not yet valid: session early starts at ", chain: "AA22 expired or not due"},
+			local: "session is not yet valid: session early of " + w.user.Ref().String() + " starts at ", chain: "AA22 expired or not due"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

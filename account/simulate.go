@@ -22,7 +22,7 @@ import (
 // simulation, without sending it: see [Client.Simulate]. Limits that are not given with [WithGas] are
 // estimated before, and an operation that fails then is the service's error.
 func (a *Account) Simulate(ctx context.Context, calls []Call, opts ...Option) error {
-	draft, err := a.newDraft(calls, opts)
+	draft, err := a.newDraft(ctx, calls, opts)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (a *Account) Simulate(ctx context.Context, calls []Call, opts ...Option) er
 
 // Simulate is [Account.Simulate] for what [OwnedAccount.Send] would send.
 func (o *OwnedAccount) Simulate(ctx context.Context, calls []Call, opts ...Option) error {
-	draft, err := o.newDraft(calls, opts)
+	draft, err := o.newDraft(ctx, calls, opts)
 	if err != nil {
 		return err
 	}

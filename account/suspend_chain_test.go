@@ -102,6 +102,7 @@ func TestARevocationBesideAGrantThatIsUnderWay(t *testing.T) {
 	second := w.nftPolicy()
 	second.Window = policy.Forever()
 	w.grant(t, []policy.Policy{session.Named("first", w.nftPolicy())})
+	w.bundler.Pause()
 	sess, grant, err := w.owner.Grant(t.Context(), w.store, []policy.Policy{session.Named("second", second), session.Named("token", w.tokenPolicy())}, account.Sponsored())
 	require.NoError(t, err)
 	pending := sess.Pending()
@@ -110,9 +111,11 @@ func TestARevocationBesideAGrantThatIsUnderWay(t *testing.T) {
 
 	_, err = w.owner.RevokeEach(t.Context(), sess, []string{"first", "second"}, account.Sponsored())
 	require.ErrorIs(t, err, session.ErrPending)
-	require.ErrorContains(t, err, "waits for operation "+pending.OpHash.Hex()+"; call Reconcile to settle it"+stillStands+"once the change that waits for the chain is settled, call Revoke again for those that do")
+	require.ErrorContains(t, err, "operation "+pending.OpHash.Hex()+" has not landed yet, and may")
+	require.ErrorContains(t, err, stillStands+"once the change that waits for the chain is settled, call Revoke again for those that do")
 	require.Equal(t, pending, sess.Pending())
 
+	w.bundler.Resume()
 	require.NoError(t, activate(t.Context(), sess, grant))
 	call := []account.Call{w.mint(t, w.user.Address())}
 	for _, id := range []string{"first", "second"} {
@@ -131,12 +134,14 @@ func TestARevocationBesideAGrantThatIsUnderWay(t *testing.T) {
 	_, err = w.send(t, []account.Call{w.mintTokens(t, 1)}, account.WithSession(sess.ByID("token")))
 	require.NoError(t, err)
 
+	w.bundler.Pause()
 	_, grant, err = w.owner.Grant(t.Context(), w.store, []policy.Policy{session.Named("third", second)}, account.Sponsored())
 	require.NoError(t, err)
 	require.NoError(t, sess.Refresh(t.Context()))
 	_, err = w.owner.RevokeAll(t.Context(), sess, account.Sponsored())
 	require.ErrorIs(t, err, session.ErrPending)
 	require.ErrorContains(t, err, stillStands)
+	w.bundler.Resume()
 	require.NoError(t, activate(t.Context(), sess, grant))
 	for _, leaf := range sess.Leaves() {
 		require.Equal(t, session.StatusRevoked, leaf.Status, leaf.ID)

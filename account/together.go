@@ -36,7 +36,7 @@ func SendTogether(ctx context.Context, legs ...Leg) ([]*userop.Pending, error) {
 		if drafts[i], err = newLegDraft(leg.Account, leg.Window, leg.Options); err != nil {
 			return err
 		}
-		drafts[i].draft, err = leg.Account.draft(leg.Calls, drafts[i].settings)
+		drafts[i].draft, err = leg.Account.draft(ctx, leg.Calls, drafts[i].settings)
 		return err
 	})
 	if err != nil {
@@ -81,7 +81,7 @@ func GrantTogether(ctx context.Context, store session.Store, legs ...GrantLeg) (
 			return fmt.Errorf("grant a session: %w", err)
 		}
 		granted[i].Sessions = sess
-		draft.draft, draft.undo, err = leg.Account.rootDraft(sess, plan, calls, draft.settings)
+		draft.draft, draft.undo, err = leg.Account.rootDraft(ctx, sess, plan, calls, draft.settings)
 		return err
 	})
 	if err != nil {

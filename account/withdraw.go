@@ -45,7 +45,7 @@ func (o *OwnedAccount) Withdraw(ctx context.Context, withdrawals []Withdrawal, o
 	if err != nil {
 		return nil, fmt.Errorf("withdraw from account %s: %w", o.address, err)
 	}
-	draft, err := o.draft(calls, s)
+	draft, err := o.draft(ctx, calls, s)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +249,7 @@ func (o *OwnedAccount) estimateWithdrawal(ctx context.Context, withdrawals []Wit
 		}
 	}
 	calls := o.withdrawalCalls(trial)
-	draft, err := o.draft(calls, s)
+	draft, err := o.draft(ctx, calls, s)
 	var op *userop.Operation
 	if err == nil {
 		op, err = o.client.sender.BuildUnsigned(ctx, *draft) // an estimate would not be held to any bound

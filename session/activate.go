@@ -94,7 +94,7 @@ func (p *PendingRoot) over(blockTime uint64) bool { return p.Until != 0 && block
 
 // unsettled says what to do about an operation that may still land.
 func (p *PendingRoot) unsettled() error {
-	way := "send it again as it is, or have the owner use its nonce " + p.Nonce.Hex() + " for another operation (account.WithNonce), and Reconcile"
+	way := "have account.Account's Reconcile send it again, or have the owner use its nonce " + p.Nonce.Hex() + " for another operation (account.WithNonce), and Reconcile"
 	if p.Operation == nil {
 		way = "its bytes were not kept: have the owner use its nonce " + p.Nonce.Hex() + " for another operation (account.WithNonce), and Reconcile"
 	}
@@ -220,7 +220,8 @@ func (s *State) undone() *Change {
 //
 // Nothing else ends a change, neither a bundler's word nor this machine's clock. One whose operation never
 // lands is ended on chain: the owner uses its nonce for another operation, such as a transfer of nothing to
-// itself (account.WithNonce with [PendingRoot].Nonce), and Reconcile undoes it.
+// itself (account.WithNonce with [PendingRoot].Nonce), and Reconcile undoes it. Nothing is sent here:
+// account.Account's Reconcile sends the stored operation again.
 //
 // The sessions need [WithChain].
 func (s *Sessions) Reconcile(ctx context.Context) error {

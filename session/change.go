@@ -52,7 +52,7 @@ func (s *Sessions) PlanRevoke(ids ...string) (*RootChange, error) {
 	for _, id := range ids {
 		i, ok := v.byID[id]
 		if !ok {
-			return nil, fmt.Errorf("%w: cannot revoke %q of %s", ErrNoLeaf, id, s.ref)
+			return nil, fmt.Errorf("%w: cannot revoke %q of %s, which has %s", ErrNoLeaf, id, s.ref, v.state.idList())
 		}
 		revoke[i] = true
 	}

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -200,4 +201,34 @@ func TestANodeThatLagsBehindUndoesNothing(t *testing.T) {
 	require.NoError(t, sess.Reconcile(t.Context()))
 	require.Nil(t, sess.Pending())
 	require.Equal(t, map[string]session.Status{"a": session.StatusActive}, statuses(sess))
+}
+
+// readOnly is a store that takes no change.
+type readOnly struct{ *memstore.Store }
+
+func (readOnly) Apply(context.Context, session.Ref, uint64, *session.Change) (uint64, error) {
+	return 0, errors.New("read-only")
+}
+
+// TestConfirmSettlesWhatTheChainShows has the granter's process end once its operation was included.
+func TestConfirmSettlesWhatTheChainShows(t *testing.T) {
+	chain := &ledger{}
+	_, store := granted(t, chain, "a")
+	granter, err := session.Open(t.Context(), store, testRef)
+	require.NoError(t, err)
+	chain.root = begun(t, granter.On(chain), 2, "b").Root()
+
+	reader, err := session.Open(t.Context(), readOnly{store}, testRef)
+	require.NoError(t, err)
+	require.NoError(t, reader.Confirm(t.Context(), chain, 0))
+	require.NotNil(t, reader.Pending())
+	require.NoError(t, reader.Refresh(t.Context()))
+
+	sess, err := session.Open(t.Context(), store, testRef)
+	require.NoError(t, err)
+	require.NoError(t, sess.Confirm(t.Context(), chain, 0))
+	require.Nil(t, sess.Pending())
+	require.Equal(t, chain.root, sess.Root())
+	require.NoError(t, trySign(t, sess, "b"))
+	require.NoError(t, trySign(t, reader.On(chain), "a"))
 }

@@ -29,8 +29,10 @@
 // phases: a [RootChange] is stored as pending with its signed operation before it is sent, and it becomes
 // final when the chain shows its root ([Sessions.Activate]). After a crash, [Sessions.Reconcile] decides by
 // the chain, and by nothing else: its root, the operation's nonce, and the end of the operation's window by
-// the time of a block. A root on chain that the store does not know is a [*RootMismatch]; [Sessions.Adopt]
-// and [Sessions.PlanRestore] settle it with another service's [Document].
+// the time of a block; account.Account's Reconcile sends the stored operation again besides, and its client's
+// ReconcileAll does so for a whole store ([Lister].ListPending). A root on chain that the store does not know
+// is a [*RootMismatch]; [Sessions.Adopt] and [Sessions.PlanRestore] settle it with another service's
+// [Document].
 //
 // # How a key is stopped
 //

@@ -2,6 +2,8 @@ package session
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/go-sesame/sesame/session/internal/line"
 	"github.com/go-sesame/sesame/session/policy"
@@ -28,4 +30,23 @@ func idTexts(ids []string) []string {
 		texts[i] = line.Text(id)
 	}
 	return texts
+}
+
+// maxNamed bounds how many IDs an error lists.
+const maxNamed = 20
+
+// idList says for an error which leaves there are: the newest, if they are many.
+func (s *State) idList() string {
+	if len(s.Leaves) == 0 {
+		return "none"
+	}
+	var ids []string
+	for i := len(s.Leaves) - 1; i >= 0 && len(ids) < maxNamed; i-- {
+		ids = append(ids, fmt.Sprintf("%q", s.Leaves[i].ID))
+	}
+	slices.Reverse(ids)
+	if rest := len(s.Leaves) - len(ids); rest > 0 {
+		ids = append(ids, fmt.Sprintf("and %d more", rest))
+	}
+	return strings.Join(ids, ", ")
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -48,6 +49,14 @@ func (l *Leaf) StatusAt(now time.Time) Status {
 	return l.Status
 }
 
+// end returns the last second in which the leaf is in force.
+func (l *Leaf) end() uint64 {
+	if l.ValidUntil == 0 {
+		return math.MaxUint64
+	}
+	return l.ValidUntil
+}
+
 // Standing reports whether the leaf was revoked here, and signs no more, but still stands in the account's
 // root on chain: as long as the owner's revocation did not land, whoever has the key elsewhere can use it.
 func (l *Leaf) Standing() bool { return l.Status == StatusRevoked && l.InTree }
@@ -79,26 +88,26 @@ func (l *Leaf) describe(allows string) string {
 	return allows
 }
 
-// checkRevoked returns an error matching [ErrRevoked] if the leaf was revoked, which says whether it still
-// stands on chain.
-func (l *Leaf) checkRevoked() error {
+// checkRevoked returns an error matching [ErrRevoked] if the leaf of that account was revoked, which says
+// whether it still stands on chain.
+func (l *Leaf) checkRevoked(of Ref) error {
 	switch {
 	case l.Standing():
-		return fmt.Errorf("%w: %s; %s", ErrRevoked, l.name(), stands)
+		return fmt.Errorf("%w: %s of %s; %s", ErrRevoked, l.name(), of, stands)
 	case l.Status == StatusRevoked:
-		return fmt.Errorf("%w: %s; %s", ErrRevoked, l.name(), standsNot)
+		return fmt.Errorf("%w: %s of %s; %s", ErrRevoked, l.name(), of, standsNot)
 	}
 	return nil
 }
 
-// checkTime returns an error matching [ErrExpired] or [ErrNotYetValid] if the leaf is outside its window at
-// that moment. The EntryPoint takes both ends as inside.
-func (l *Leaf) checkTime(now time.Time) error {
+// checkTime returns an error matching [ErrExpired] or [ErrNotYetValid] if the leaf of that account is outside
+// its window at that moment. The EntryPoint takes both ends as inside.
+func (l *Leaf) checkTime(of Ref, now time.Time) error {
 	switch s := now.Unix(); {
 	case l.ValidUntil != 0 && s > int64(l.ValidUntil):
-		return fmt.Errorf("%w: %s ended at %s; grant a new session", ErrExpired, l.name(), moment.Format(l.ValidUntil))
+		return fmt.Errorf("%w: %s of %s ended at %s; grant a new session", ErrExpired, l.name(), of, moment.Format(l.ValidUntil))
 	case s < int64(l.ValidAfter):
-		return fmt.Errorf("%w: %s starts at %s", ErrNotYetValid, l.name(), moment.Format(l.ValidAfter))
+		return fmt.Errorf("%w: %s of %s starts at %s", ErrNotYetValid, l.name(), of, moment.Format(l.ValidAfter))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,7 +35,7 @@ func (s *Sessions) Leaf(i int) LeafRef {
 // ByID chooses the leaf with that ID.
 func (s *Sessions) ByID(id string) LeafRef {
 	if _, ok := s.view.Load().byID[id]; !ok {
-		return LeafRef{err: fmt.Errorf("%w: %q of %s", ErrNoLeaf, id, s.ref)}
+		return LeafRef{err: fmt.Errorf("%w: %q of %s, which has %s", ErrNoLeaf, id, s.ref, s.view.Load().state.idList())}
 	}
 	return LeafRef{sessions: s, id: id}
 }
@@ -96,32 +97,52 @@ func (r LeafRef) resolve() (*view, int, error) {
 	return v, i, nil
 }
 
-// Find chooses, for each call, the one leaf in force whose policy allows it, all of one key. Several ways to
-// choose are an error matching [ErrAmbiguous], none is one matching [ErrNoLeaf]; both say for which call. A
-// leaf outside the account's tree, such as one that is being granted, is chosen only where those in the tree
-// do not do. Leaves of modules that cannot be judged locally are not found.
+// Find chooses, for each call, the leaf in force whose policy allows it, all of one key: of several the one
+// that lasts longest and, of those that end together, the one granted last. So a session that was renewed
+// before its end is followed by the new one. Where several keys may do all calls, the key whose leaves last
+// longest does. [Sessions.FindOnly] chooses nothing by itself.
+//
+// None is an error matching [ErrNoLeaf], which says for which call. A leaf outside the account's tree, such
+// as one that is being granted, is chosen only where those in the tree do not do. Leaves of modules that
+// cannot be judged locally are not found.
 func (s *Sessions) Find(m policy.Modules, calls ...abi.Call) ([]LeafRef, error) {
+	return s.findBy(m, calls, s.chooseLongest)
+}
+
+// FindOnly is [Sessions.Find] where there is nothing to choose: several ways are an error matching
+// [ErrAmbiguous] that lists the leaves by ID.
+func (s *Sessions) FindOnly(m policy.Modules, calls ...abi.Call) ([]LeafRef, error) {
+	return s.findBy(m, calls, s.chooseOnly)
+}
+
+// findBy is Find with the way to choose among the leaves, listed by call, that allow it.
+func (s *Sessions) findBy(m policy.Modules, calls []abi.Call, choose func(allowed [][]*Leaf, keys []common.Address) ([]LeafRef, error)) ([]LeafRef, error) {
 	if len(calls) == 0 {
 		return nil, fmt.Errorf("%w: find session leaves for no call", policy.ErrInvalid)
 	}
 	m = m.WithDefaults()
 	v := s.view.Load()
-	refs, err := s.find(m, v, calls, v.current().has)
+	allowed, keys, err := s.find(m, v, calls, v.current().has)
 	if errors.Is(err, ErrNoLeaf) {
 		// A leaf that waits for its operation says so when it is used.
-		if waiting, err := s.find(m, v, calls, func(int) bool { return true }); err == nil {
-			return waiting, nil
+		waiting, keysWaiting, errWaiting := s.find(m, v, calls, func(int) bool { return true })
+		if errWaiting == nil {
+			allowed, keys, err = waiting, keysWaiting, nil
 		}
 	}
-	return refs, err
+	if err != nil {
+		return nil, err
+	}
+	return choose(allowed, keys)
 }
 
-// find chooses among the leaves that are eligible, by position.
-func (s *Sessions) find(m policy.Modules, v *view, calls []abi.Call, eligible func(int) bool) ([]LeafRef, error) {
+// find returns, for each call, the leaves in force that allow it, in the order they were granted, and the
+// keys that have one for every call. Only leaves that are eligible, by position, are looked at.
+func (s *Sessions) find(m policy.Modules, v *view, calls []abi.Call, eligible func(int) bool) ([][]*Leaf, []common.Address, error) {
 	now, allowed := s.now(), make([][]*Leaf, len(calls))
 	for i := range v.state.Leaves {
 		leaf := &v.state.Leaves[i]
-		if !eligible(i) || leaf.Status == StatusRevoked || leaf.checkTime(now) != nil || (leaf.Module != m.ABI && leaf.Module != m.ERC20) {
+		if !eligible(i) || leaf.Status == StatusRevoked || leaf.checkTime(s.ref, now) != nil || (leaf.Module != m.ABI && leaf.Module != m.ERC20) {
 			continue
 		}
 		for n := range calls {
@@ -132,45 +153,80 @@ func (s *Sessions) find(m policy.Modules, v *view, calls []abi.Call, eligible fu
 	}
 	for n, leaves := range allowed {
 		if len(leaves) == 0 {
-			return nil, fmt.Errorf("%w: no session in force of %s allows call %d, to %s", ErrNoLeaf, s.ref, n, calls[n].To)
+			return nil, nil, fmt.Errorf("%w: no session in force of %s allows call %d, to %s", ErrNoLeaf, s.ref, n, calls[n].To)
 		}
 	}
-	return s.choose(allowed)
-}
-
-// choose picks the key that has a leaf for every call, and its leaves.
-func (s *Sessions) choose(allowed [][]*Leaf) ([]LeafRef, error) {
 	var keys []common.Address
 	for _, leaf := range allowed[0] {
 		if !slices.Contains(keys, leaf.Key) && slices.IndexFunc(allowed, func(leaves []*Leaf) bool { return len(ofKey(leaves, leaf.Key)) == 0 }) < 0 {
 			keys = append(keys, leaf.Key)
 		}
 	}
-	switch {
-	case len(keys) == 0:
-		return nil, fmt.Errorf("%w: no one key of %s may do all %d calls; send them apart", ErrNoLeaf, s.ref, len(allowed))
-	case len(keys) > 1:
-		return nil, fmt.Errorf("%w: keys %v of %s may do the calls; choose leaves by ID", ErrAmbiguous, keys, s.ref)
+	if len(keys) == 0 {
+		return nil, nil, fmt.Errorf("%w: no one key of %s may do all %d calls; send them apart", ErrNoLeaf, s.ref, len(allowed))
 	}
-	refs := make([]LeafRef, len(allowed))
-	for n := range allowed {
-		leaves := ofKey(allowed[n], keys[0])
-		if len(leaves) > 1 {
-			return nil, fmt.Errorf("%w: %v of %s allow call %d; choose one by ID", ErrAmbiguous, idTexts(leaves), s.ref, n)
+	return allowed, keys, nil
+}
+
+// chooseLongest takes the key whose leaves last longest, and of its leaves those that do.
+func (s *Sessions) chooseLongest(allowed [][]*Leaf, keys []common.Address) ([]LeafRef, error) {
+	order := s.view.Load().byID
+	// later reports whether b is to be taken rather than a.
+	later := func(a, b *Leaf) bool {
+		if ends := cmp.Compare(a.end(), b.end()); ends != 0 {
+			return ends < 0
 		}
-		refs[n] = s.ByID(leaves[0])
+		return order[a.ID] < order[b.ID]
+	}
+	var refs []LeafRef
+	var first *Leaf // the one of the chosen that ends first
+	for _, key := range keys {
+		chosen, ends := make([]LeafRef, len(allowed)), (*Leaf)(nil)
+		for n := range allowed {
+			leaves := ofKey(allowed[n], key)
+			best := leaves[0]
+			for _, leaf := range leaves[1:] {
+				if later(best, leaf) {
+					best = leaf
+				}
+			}
+			if ends == nil || later(best, ends) {
+				ends = best
+			}
+			chosen[n] = LeafRef{sessions: s, id: best.ID}
+		}
+		if first == nil || later(first, ends) {
+			refs, first = chosen, ends
+		}
 	}
 	return refs, nil
 }
 
-// ofKey returns the IDs of the leaves that belong to key.
-func ofKey(leaves []*Leaf, key common.Address) (ids []string) {
+// chooseOnly takes what there is to take, if it is one leaf for each call.
+func (s *Sessions) chooseOnly(allowed [][]*Leaf, keys []common.Address) ([]LeafRef, error) {
+	refs := make([]LeafRef, len(allowed))
+	for n, leaves := range allowed {
+		leaves = slices.DeleteFunc(slices.Clone(leaves), func(leaf *Leaf) bool { return !slices.Contains(keys, leaf.Key) })
+		if len(leaves) > 1 {
+			ids := make([]string, len(leaves))
+			for i, leaf := range leaves {
+				ids[i] = leaf.ID
+			}
+			return nil, fmt.Errorf("%w: %v of %s allow call %d; choose by ID, or let Find choose", ErrAmbiguous, idTexts(ids), s.ref, n)
+		}
+		refs[n] = LeafRef{sessions: s, id: leaves[0].ID}
+	}
+	return refs, nil
+}
+
+// ofKey returns the leaves that belong to key.
+func ofKey(leaves []*Leaf, key common.Address) (of []*Leaf) {
 	for _, leaf := range leaves {
 		if leaf.Key == key {
-			ids = append(ids, leaf.ID)
+			of = append(of, leaf)
 		}
 	}
-	return ids
+	return of
 }
 
 // ByTarget chooses the only leaf in force of a [policy.ABI] for that contract and function selector, or of a

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -40,6 +41,20 @@ func (s *Signer) CheckSigned(ctx context.Context, op *userop.Operation) error {
 	return s.Sessions().CheckSigned(ctx, s.modules, op)
 }
 
+// Outdated reports whether the signer would now prove its leaves in another way than the operation's
+// signature does, which may be the dummy one: the account's root is another one since.
+func (s *Signer) Outdated(op *userop.Operation) (bool, error) {
+	signed, err := contracts.DecodeSessionSignatures(op.Signature, s.modules.Manager, s.modules.Router)
+	if err != nil {
+		return false, fmt.Errorf("%w: operation of %s: %w", policy.ErrInvalid, op.Sender, err)
+	}
+	grants, err := s.grants()
+	if err != nil {
+		return false, err
+	}
+	return !slices.EqualFunc(signed, grants, func(a contracts.Authorization, g grant) bool { return slices.Equal(a.Proof, g.proof) }), nil
+}
+
 // checkSigned judges the leaves of that hash: it is enough if one of them was not revoked.
 func (v *view) checkSigned(ref Ref, hash common.Hash) error {
 	err := fmt.Errorf("%w: %s has no leaf %s, which signed the operation", ErrNoLeaf, ref, hash)
@@ -48,7 +63,7 @@ func (v *view) checkSigned(ref Ref, hash common.Hash) error {
 		if leaf.Hash() != hash {
 			continue
 		}
-		if err = leaf.checkRevoked(); err == nil {
+		if err = leaf.checkRevoked(ref); err == nil {
 			return nil
 		}
 	}

@@ -210,19 +210,32 @@ func (s *Sessions) version() uint64 { return s.view.Load().state.Version }
 
 // Confirm compares the root on chain with the stored one. An answer younger than maxAge is taken from memory,
 // unless the store has changed to another root since. A root that is neither the stored nor the pending one
-// is a [*RootMismatch].
+// is a [*RootMismatch]. The pending change, once the chain shows its root, is made final, whoever began it.
 func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duration) error {
 	v := s.view.Load()
 	if v.onChain != nil && time.Since(v.onChain.at) < maxAge && v.treeOf(v.onChain.root) != nil {
 		return nil
 	}
-	return s.compare(ctx, func() error {
+	err := s.compare(ctx, func() error {
 		root, err := chain.SessionRoot(ctx, s.ref.Account)
 		if err != nil {
 			return fmt.Errorf("read session root of %s: %w", s.ref, err)
 		}
 		return s.confirm(root)
 	})
+	if err == nil {
+		s.settleSeen(ctx)
+	}
+	return err
+}
+
+// settleSeen makes the pending change final if the chain showed its root. A store that cannot be written to,
+// such as one that was opened to be read, is no reason not to sign under that root: then it stays for
+// somebody else.
+func (s *Sessions) settleSeen(ctx context.Context) {
+	if v := s.view.Load(); v.pending != nil && v.confirmed(v.pending) {
+		_ = s.land(ctx, s.Pending())
+	}
 }
 
 // compare calls read, which compares with the chain, and again if the mismatch may be that another process

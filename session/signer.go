@@ -137,10 +137,11 @@ func (l *Leaf) violation(err error) error {
 
 // checkLeaf judges what a leaf says of itself; a forced signer leaves its window to the chain.
 func (s *Signer) checkLeaf(leaf *Leaf) error {
-	if err := leaf.checkRevoked(); err != nil || s.force {
+	sess := s.Sessions()
+	if err := leaf.checkRevoked(sess.ref); err != nil || s.force {
 		return err
 	}
-	return leaf.checkTime(s.Sessions().now())
+	return leaf.checkTime(sess.ref, sess.now())
 }
 
 // DummySignature implements [userop.Signer]: the leaf and proof of the real signature with a key signature
@@ -220,7 +221,7 @@ func (s *Sessions) signMessage(ctx context.Context, key common.Address, op *user
 		sig, err = signature.Normalize(sig, digest, key)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrWrongKey, err)
+		return nil, fmt.Errorf("%w: signature of the keyring: %w", ErrWrongKey, err)
 	}
 	return sig, nil
 }

@@ -161,7 +161,7 @@ func TestLeafChoices(t *testing.T) {
 		{name: "negative index", choose: func() session.LeafRef { return sess.Leaf(-1) }, is: session.ErrNoLeaf,
 			text: "no such session leaf: leaf -1 of account 0x1111111111111111111111111111111111111111 on chain 80002; it has leaves 0 to 2"},
 		{name: "unknown ID", choose: func() session.LeafRef { return sess.ByID("x") }, is: session.ErrNoLeaf,
-			text: `no such session leaf: "x" of account 0x1111111111111111111111111111111111111111 on chain 80002`},
+			text: `no such session leaf: "x" of account 0x1111111111111111111111111111111111111111 on chain 80002, which has "a", "b", "gone"`},
 		{name: "zero value", choose: func() session.LeafRef { return session.LeafRef{} }, is: session.ErrNoLeaf,
 			text: "no such session leaf: a LeafRef is made by Sessions.Leaf, ByID or ByKey"},
 	}
@@ -286,8 +286,8 @@ func TestSignRefusals(t *testing.T) {
 		is       error
 		sender   common.Address
 	}{
-		{id: "old", is: session.ErrExpired, text: "session is expired: session old ended at 2026-11-01T11:59:59Z; grant a new session"},
-		{id: "young", is: session.ErrNotYetValid, text: "session is not yet valid: session young starts at 2026-11-01T12:00:01Z"},
+		{id: "old", is: session.ErrExpired, text: "session is expired: session old of " + testRef.String() + " ended at 2026-11-01T11:59:59Z; grant a new session"},
+		{id: "young", is: session.ErrNotYetValid, text: "session is not yet valid: session young of " + testRef.String() + " starts at 2026-11-01T12:00:01Z"},
 		{id: "pending", is: session.ErrPending, text: "session is pending: session pending was not seen in the account's root on chain yet; wait for its operation and call Activate, or Reconcile after a crash"},
 		{id: "foreign", is: session.ErrNoKey, text: "sign with session key 0x0000000000000000000000000000000000000099: session key missing: no key 0x0000000000000000000000000000000000000099 for account 0x1111111111111111111111111111111111111111 on chain 80002; import it into the keyring or grant a session to a key it holds"},
 		{id: "good", sender: common.HexToAddress("0x3"), is: policy.ErrInvalid, text: "invalid input: operation of 0x0000000000000000000000000000000000000003 with a session of account 0x1111111111111111111111111111111111111111 on chain 80002"},
@@ -325,8 +325,8 @@ func TestKeyringIsNotTrusted(t *testing.T) {
 		name, text string
 		sign       func(session.SignRequest) ([]byte, error)
 	}{
-		{"other key", "the keyring signed with", func(r session.SignRequest) ([]byte, error) { return crypto.Sign(r.Digest[:], stranger) }},
-		{"other digest", "the keyring signed with", func(r session.SignRequest) ([]byte, error) { return crypto.Sign(r.UserOpHash[:], testKey) }},
+		{"other key", " signed, not ", func(r session.SignRequest) ([]byte, error) { return crypto.Sign(r.Digest[:], stranger) }},
+		{"other digest", " signed, not ", func(r session.SignRequest) ([]byte, error) { return crypto.Sign(r.UserOpHash[:], testKey) }},
 		{"short", "signature has 64 bytes, want 65", func(session.SignRequest) ([]byte, error) { return make([]byte, 64), nil }},
 		{"zero", "recovers no key", func(session.SignRequest) ([]byte, error) { return make([]byte, 65), nil }},
 	}

@@ -64,12 +64,16 @@ type Store interface {
 // signature.
 const MaxHold = 10 * time.Second
 
-// Lister finds leaves across accounts and chains, page by page. The stores of this module that keep several
-// accounts implement it beside [Store].
+// Lister finds leaves, and changes that wait, across accounts and chains, page by page. The stores of this
+// module that keep several accounts implement it beside [Store].
 type Lister interface {
 	// List returns the leaves that fit query, ordered by chain, account and position. The order is stable:
 	// what is granted while paging comes later, or in its place if that was not passed yet.
 	List(ctx context.Context, query Query) (Page, error)
+	// ListPending returns the accounts with a change of their root that waits for the chain
+	// ([Header].Pending), ordered by chain and account: those that come after that one, or all after the zero
+	// Ref, and no more than limit, which is 100 for 0 and up to 1000. Fewer than limit are the last ones.
+	ListPending(ctx context.Context, after Ref, limit int) ([]Ref, error)
 }
 
 // Query says which leaves to list. Zero fields ask for nothing, so that the zero Query lists all.

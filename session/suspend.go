@@ -89,21 +89,11 @@ func (s *State) suspended(ids []string) *Change {
 	return c
 }
 
-// maxNamed bounds how many IDs an error lists.
-const maxNamed = 20
-
 // missing returns an error matching [ErrNoLeaf] for the IDs that the state does not have.
 func (s *Sessions) missing(state *State, ids []string) error {
 	known := make(map[string]bool, len(state.Leaves))
-	var has []string
 	for i := range state.Leaves {
 		known[state.Leaves[i].ID] = true
-		if i < maxNamed {
-			has = append(has, fmt.Sprintf("%q", state.Leaves[i].ID))
-		}
-	}
-	if rest := len(state.Leaves) - len(has); rest > 0 {
-		has = append(has, fmt.Sprintf("and %d more", rest))
 	}
 	var unknown []string
 	for _, id := range ids {
@@ -111,15 +101,12 @@ func (s *Sessions) missing(state *State, ids []string) error {
 			unknown = append(unknown, fmt.Sprintf("%q", id))
 		}
 	}
-	switch {
-	case len(unknown) == 0:
+	if len(unknown) == 0 {
 		return nil
-	case len(state.Leaves) == 0:
-		return fmt.Errorf("%w: cannot suspend %s of %s, which has none", ErrNoLeaf, strings.Join(unknown, ", "), s.ref)
 	}
 	others := ""
 	if len(unknown) < len(ids) {
 		others = "; the others are suspended"
 	}
-	return fmt.Errorf("%w: cannot suspend %s of %s; it has %s%s", ErrNoLeaf, strings.Join(unknown, ", "), s.ref, strings.Join(has, ", "), others)
+	return fmt.Errorf("%w: cannot suspend %s of %s, which has %s%s", ErrNoLeaf, strings.Join(unknown, ", "), s.ref, state.idList(), others)
 }

@@ -62,11 +62,17 @@ type Draft struct {
 	// Accept has the last word on an operation that is complete but for its signature; an error of it stops
 	// the operation.
 	Accept func(op *Operation) error
-	// BeforeSend runs once, after signing and before anything is sent; an error of it stops the operation.
-	// hash is the userOpHash.
+	// BeforeSend runs after signing and before anything is sent; an error of it stops the operation. hash is
+	// the userOpHash.
 	BeforeSend func(ctx context.Context, op *Operation, hash common.Hash) error
 	// Guard is asked before each try to send the signed operation, the first one included.
 	Guard Guard
+	// Renew, when set, is asked about a refusal of an operation that the services judged with its signature,
+	// the dummy one included, and that surely was not accepted. again says that the signer would now sign
+	// something else, which may pass: the operation is priced, signed and sent once more, with its nonce
+	// unless the chain shows that another one used it. If it is not, because again is false or it was
+	// already, why is told instead of the refusal, which it wraps.
+	Renew func(ctx context.Context, op *Operation, refusal error) (again bool, why error)
 }
 
 // Margins are percentages added to proposed values, rounded up: 20 makes 100 into 120.

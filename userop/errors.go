@@ -51,6 +51,9 @@ const (
 	StepSend     Step = "send"
 )
 
+// judges reports whether a service judges the operation with its signature in this step.
+func (s Step) judges() bool { return s == StepSponsor || s == StepEstimate || s == StepSend }
+
 // What services answer, beside their own kinds of errors.
 var (
 	// ErrWrongChain means that a service serves another chain, or not the EntryPoint, or does not say.
@@ -98,15 +101,18 @@ func (e *RevertError) Error() string {
 		e.Receipt.UserOpHash, e.Receipt.Sender, e.Receipt.TransactionHash, e.Reason())
 }
 
-// Reason returns the revert reason in words: the contract's own where it is known.
+// Reason returns the revert reason in words: the contract's own where it is known. A call that runs out of
+// gas leaves none, as few contracts do.
 func (e *RevertError) Reason() string {
-	if e.Cause != nil {
+	switch {
+	case e.Cause != nil:
 		return e.Cause.Error()
-	}
-	if len(e.Receipt.RevertData) == 0 && e.Receipt.Reason != "" {
+	case len(e.Receipt.RevertData) > 0:
+		return e.Revert.String()
+	case e.Receipt.Reason != "" && e.Receipt.Reason != "0x":
 		return oneLine(e.Receipt.Reason)
 	}
-	return e.Revert.String()
+	return "it ran out of call gas, or its contract reverts without telling why; estimate callGasLimit, or raise it"
 }
 
 // Unwrap returns the decoded reason, and the cause if there is one.

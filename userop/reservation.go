@@ -12,10 +12,13 @@ import (
 // and releases it when it knows what became of it; a reservation whose operation nobody waits for is
 // committed and never released.
 type Reservation interface {
-	// Nonce returns the nonce. It is called once at most, beside the other reads of the first step.
+	// Nonce returns the nonce. It is called beside the other reads of the first step, and again for an
+	// operation that takes the place of one that was refused (see [Draft].Renew): where the nonce was read
+	// rather than made the operation's own, that is the next one by then.
 	Nonce(ctx context.Context) (uint256.Int, error)
 	// Commit says that the signed operation, whose userOpHash is hash, is about to be sent: from now on it
-	// may land. An error means that the nonce is not the operation's own any more, and nothing is sent.
+	// may land. An error means that the nonce is not the operation's own any more, and nothing is sent. It
+	// comes again for the operation that takes the place of one that was refused; see [Draft].Renew.
 	Commit(op *Operation, hash common.Hash) error
 	// Release ends the reservation: used if an operation with the nonce is on chain, not used if there will
 	// be none. It may come twice, and late.

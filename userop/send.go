@@ -19,13 +19,10 @@ const (
 // send sends the signed operation. Its nonce is released when it is known what became of it.
 func (r *run) send(ctx context.Context) (*Pending, error) {
 	pending, err := r.sender.submit(ctx, r.op, false, r.draft.Guard)
-	switch {
-	case err == nil:
+	if err == nil {
 		pending.release = r.nonce.Release
 		pending.doubt = func() { r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard}) }
-	case !MayBeAccepted(err):
-		r.nonce.Release(errors.Is(err, ErrReplaced))
-	default:
+	} else if MayBeAccepted(err) {
 		r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard})
 	}
 	return pending, err
@@ -49,6 +46,47 @@ func (r *run) settle(ctx context.Context) {
 			r.sender.cfg.Logger.DebugContext(ctx, "user operation in doubt sent again", "sender", doubt.Operation.Sender, "error", err)
 		}
 	}
+}
+
+// release ends the reservation of a nonce whose operation was committed and surely not accepted.
+func (r *run) release(err error) {
+	if r.nonce.committed && !MayBeAccepted(err) {
+		r.nonce.Release(errors.Is(err, ErrReplaced))
+	}
+}
+
+// renew makes the operation anew after a refusal, up to where it is priced, if its draft says that it may
+// pass then; err is what to tell where it does not.
+func (r *run) renew(ctx context.Context, err error) error {
+	failed, ok := errors.AsType[*Error](err)
+	if !ok || r.draft.Renew == nil || MayBeAccepted(err) || !failed.Step.judges() {
+		return err
+	}
+	// An operation that was given away is made anew with its own nonce, so that one of both can land at most,
+	// unless the chain shows that another one used it. One that was not takes the nonce that is next by now.
+	_, ended := errors.AsType[*EndedError](err)
+	again, why := r.draft.Renew(ctx, r.op, failed.Err)
+	nonce := r.op.Nonce
+	if again = again && !r.renewed; again && (ended || failed.Step != StepSend) {
+		if nonce, err = r.nonce.Nonce(ctx); err != nil {
+			return r.failed(StepPrepare, err)
+		}
+	}
+	if !again || ended && nonce == r.op.Nonce { // a nonce that is the draft's own
+		told := *failed
+		told.Err = why
+		return &told
+	}
+	r.sender.cfg.Logger.DebugContext(ctx, "user operation refused, made anew", "sender", r.op.Sender, "step", failed.Step, "refusal", failed.Err)
+	r.renewed = true
+	r.op = r.op.Clone() // the error has the refused one
+	r.op.Nonce = nonce
+	r.op.PaymasterAndData = nil
+	r.op.setGas(r.draft.Gas)
+	if r.op.Signature, err = r.draft.Signer.DummySignature(r.op); err != nil {
+		return r.failed(StepSign, err)
+	}
+	return nil
 }
 
 // Resend hands a signed operation to the bundler, again if the way there failed: an operation is signed once,

@@ -85,16 +85,22 @@ func (s *Sender) Send(ctx context.Context, draft Draft) (*Pending, error) {
 	defer run.nonce.abandon()
 	run.settle(ctx)
 	err = run.prepare(ctx)
-	if err == nil {
+	for err == nil {
 		err = run.sponsorOrEstimate(ctx)
+		if err == nil {
+			err = run.sign(ctx)
+		}
+		if err == nil {
+			pending, refused := run.send(ctx)
+			if refused == nil {
+				return pending, nil
+			}
+			err = refused
+		}
+		err = run.renew(ctx, err)
 	}
-	if err == nil {
-		err = run.sign(ctx)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return run.send(ctx)
+	run.release(err)
+	return nil, err
 }
 
 // Build makes and signs an operation without sending it. A nonce of [Draft.Reserve] is committed by that.
@@ -105,11 +111,7 @@ func (s *Sender) Build(ctx context.Context, draft Draft) (*Operation, error) {
 		return nil, err
 	}
 	defer run.nonce.abandon()
-	err = run.prepare(ctx)
-	if err == nil {
-		err = run.sponsorOrEstimate(ctx)
-	}
-	if err == nil {
+	if err = run.price(ctx); err == nil {
 		err = run.sign(ctx)
 	}
 	if err != nil {
@@ -126,14 +128,23 @@ func (s *Sender) BuildUnsigned(ctx context.Context, draft Draft) (*Operation, er
 		return nil, err
 	}
 	defer run.nonce.abandon()
-	err = run.prepare(ctx)
-	if err == nil {
-		err = run.sponsorOrEstimate(ctx)
-	}
-	if err != nil {
+	if err = run.price(ctx); err != nil {
 		return nil, err
 	}
 	return run.op, nil
+}
+
+// price makes the operation complete but for its signature.
+func (r *run) price(ctx context.Context) error {
+	err := r.prepare(ctx)
+	for err == nil {
+		refused := r.sponsorOrEstimate(ctx)
+		if refused == nil {
+			return nil
+		}
+		err = r.renew(ctx, refused)
+	}
+	return err
 }
 
 // run is one draft on its way through the pipeline. Its methods are the steps, in their order: [Sender.check]
@@ -143,6 +154,8 @@ type run struct {
 	draft  *Draft
 	nonce  heldNonce
 	op     *Operation
+	// renewed says that the operation is on its way for the second time.
+	renewed bool
 }
 
 // failed is the error of a step before the operation was sent: it is not part of the error.

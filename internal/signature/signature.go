@@ -26,7 +26,7 @@ func Normalize(sig []byte, digest common.Hash, key common.Address) ([]byte, erro
 		return nil, fmt.Errorf("signature recovers no key: %w", err)
 	}
 	if signer := crypto.PubkeyToAddress(*pub); signer != key {
-		return nil, fmt.Errorf("the keyring signed with %s, the session wants %s", signer, key)
+		return nil, fmt.Errorf("%s signed, not %s", signer, key)
 	}
 	sig[64] += 27
 	return sig, nil

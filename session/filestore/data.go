@@ -167,6 +167,14 @@ func (s *sessions) version() (uint64, error) {
 	return h.version, err
 }
 
+// decode reads the header.
+func (h *head) decode() (header session.Header, err error) {
+	if err := json.Unmarshal(h.header, &header); err != nil {
+		return header, damaged("header: %v", err)
+	}
+	return header, nil
+}
+
 func (s *sessions) load() (*session.State, error) {
 	h, err := s.head()
 	if err != nil {
@@ -177,8 +185,8 @@ func (s *sessions) load() (*session.State, error) {
 		return nil, damaged("an account has not its %d leaves", h.leaves)
 	}
 	state := &session.State{Version: h.version, Leaves: make([]session.Leaf, h.leaves)}
-	if err := json.Unmarshal(h.header, &state.Header); err != nil {
-		return nil, damaged("header: %v", err)
+	if state.Header, err = h.decode(); err != nil {
+		return nil, err
 	}
 	n := 0
 	err = s.each(0, func(i int, leaf *session.Leaf) (bool, error) {

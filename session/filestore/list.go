@@ -65,3 +65,40 @@ func listRef(tx *bbolt.Tx, query *session.Query, ref session.Ref, from storekit.
 	})
 	return complete, err
 }
+
+// ListPending implements [session.Lister]. It reads what is stored of all accounts that come after that one,
+// without their leaves.
+func (s *Store) ListPending(ctx context.Context, after session.Ref, limit int) (refs []session.Ref, err error) {
+	if limit, err = storekit.PageSize(limit); err != nil {
+		return nil, err
+	}
+	err = s.file.view(ctx, func(tx *bbolt.Tx) error {
+		refs = nil
+		cursor := tx.Bucket(accountsBucket).Cursor()
+		for key, _ := cursor.Seek(refKey(after)); key != nil && len(refs) < limit; key, _ = cursor.Next() {
+			ref, err := parseRef(key)
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				return err
+			}
+			h, err := sessionsOf(tx, ref).head()
+			if err != nil {
+				return err
+			}
+			header, err := h.decode()
+			if err != nil {
+				return err
+			}
+			if ref != after && header.Pending != nil {
+				refs = append(refs, ref)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, s.in(err)
+	}
+	return refs, nil
+}

@@ -204,6 +204,20 @@ func (s *Store) List(ctx context.Context, query session.Query) (page session.Pag
 	return page, nil
 }
 
+// ListPending implements [session.Lister].
+func (s *Store) ListPending(ctx context.Context, after session.Ref, limit int) (refs []session.Ref, err error) {
+	limit, err = storekit.PageSize(limit)
+	if err = errors.Join(s.check(ctx), err); err != nil {
+		return nil, err
+	}
+	for _, ref := range s.refsFrom(after) {
+		if ref != after && len(refs) < limit && s.entry(ref).state.Load().Pending != nil {
+			refs = append(refs, ref)
+		}
+	}
+	return refs, nil
+}
+
 // refsFrom returns the refs from that one on, in order.
 func (s *Store) refsFrom(from session.Ref) []session.Ref {
 	s.mu.Lock()

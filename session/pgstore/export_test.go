@@ -10,8 +10,9 @@ import (
 
 // What tests look at from outside.
 var (
-	SelectListed = selectListed
-	Parse        = parse
+	SelectListed  = selectListed
+	SelectPending = selectPending
+	Parse         = parse
 )
 
 // SetLockTime replaces the bound of what waits for an account's sessions.

@@ -135,3 +135,36 @@ func ceilSeconds(t time.Time) int64 {
 	}
 	return t.Unix()
 }
+
+const selectPending = `select chain_id, account from sesame_sessions
+	where pending_root is not null and (chain_id, account) > ($1, $2) order by chain_id, account limit $3`
+
+// ListPending implements [session.Lister] by an index of the changes that wait.
+func (s *Store) ListPending(ctx context.Context, after session.Ref, limit int) (refs []session.Ref, err error) {
+	if err := s.checkOpen(ctx); err != nil {
+		return nil, err
+	}
+	limit, err = storekit.PageSize(limit)
+	if err = errors.Join(err, checkChain(after.ChainID)); err != nil {
+		return nil, err
+	}
+	err = s.round(ctx, beginRead, func(batch *pgx.Batch) {
+		refs = nil
+		batch.Queue(selectPending, after.ChainID, after.Account[:], limit).Query(func(rows pgx.Rows) error {
+			var ref session.Ref
+			var account pgtype.DriverBytes
+			for rows.Next() {
+				if err := rows.Scan(&ref.ChainID, &account); err != nil {
+					return err
+				}
+				ref.Account = common.BytesToAddress(account)
+				refs = append(refs, ref)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, s.fail(ctx, "list pending changes", err)
+	}
+	return refs, nil
+}

@@ -90,6 +90,21 @@ func TestListPlans(t *testing.T) {
 	}
 }
 
+// TestListPendingPlan has one account of a hundred wait: the page is read from the index of those.
+func TestListPendingPlan(t *testing.T) {
+	url := server.URL(t)
+	open(t, url)
+	pgtest.Exec(t, url, `insert into sesame_sessions (chain_id, account, version, leaves, root, pending_root, pending_op, pending_nonce)
+		select 1, decode(lpad(to_hex(n), 40, '0'), 'hex'), 1, 0, zero, w, w, w
+		from (select n, decode(repeat('00', 32), 'hex') as zero, case when n % 100 = 0 then decode(repeat('11', 32), 'hex') end as w
+			from generate_series(1, 20000) as n) as made`)
+	pgtest.Exec(t, url, `analyze sesame_sessions`)
+	plan := explained(t, url, pgstore.SelectPending, 1, make([]byte, 20), 20)
+	require.Contains(t, plan, "sesame_sessions_pending", plan)
+	require.NotContains(t, plan, "Seq Scan", plan)
+	require.NotContains(t, plan, "Sort", plan)
+}
+
 // nextCursor pages so many pages of the most leaves on.
 func nextCursor(t *testing.T, store *pgstore.Store, pages int) (cursor string) {
 	t.Helper()
@@ -107,6 +122,11 @@ func explain(t *testing.T, url string, query session.Query) string {
 	from, err := storekit.Start(&query)
 	require.NoError(t, err)
 	sql, arguments := pgstore.SelectListed(&query, from)
+	return explained(t, url, sql, arguments...)
+}
+
+func explained(t *testing.T, url, sql string, arguments ...any) string {
+	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, conn.Close(t.Context())) }()

@@ -13,7 +13,7 @@
 //     there is [NoKeyError]. If keys sign in the store's process it says so as a [session.LocalKeyring]; if
 //     they sign elsewhere, [CheckSignature] tells in its tests whether contracts take what comes back.
 //   - a [session.Lister]: [Start] says where a page begins, and [Collect], or [CollectState] for a whole
-//     account, fills it, in the order of [Place.Compare].
+//     account, fills it, in the order of [Place.Compare]; [PageSize] and [CompareRefs] do for ListPending.
 //   - a [session.LaneLeaser]: [CheckLease], [NewLaneKey] and [LaneLostError].
 //   - an [io.Closer], after which every method returns an error matching [session.ErrClosed].
 //

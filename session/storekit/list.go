@@ -24,15 +24,25 @@ const (
 // Start returns the place that the page begins at, the zero Place for the first page, or an error matching
 // [policy.ErrInvalid] if q cannot be answered.
 func Start(q *session.Query) (Place, error) {
+	if _, err := PageSize(q.Limit); err != nil {
+		return Place{}, err
+	}
 	switch {
-	case q.Limit < 0 || q.Limit > MaxPage:
-		return Place{}, fmt.Errorf("%w: page of %d leaves, want 1 to %d", policy.ErrInvalid, q.Limit, MaxPage)
 	case q.Status > session.StatusExpired:
 		return Place{}, fmt.Errorf("%w: cannot list sessions of %s", policy.ErrInvalid, q.Status)
 	case q.Standing && q.Status != 0 && q.Status != session.StatusRevoked:
 		return Place{}, fmt.Errorf("%w: cannot list sessions that are revoked but still stand on chain and %s at once", policy.ErrInvalid, q.Status)
 	}
 	return parsePlace(q.Cursor)
+}
+
+// PageSize returns how many entries a page holds that was asked for with that limit, or an error matching
+// [policy.ErrInvalid].
+func PageSize(limit int) (int, error) {
+	if limit < 0 || limit > MaxPage {
+		return 0, fmt.Errorf("%w: page of %d entries, want 1 to %d", policy.ErrInvalid, limit, MaxPage)
+	}
+	return cmp.Or(limit, DefaultPage), nil
 }
 
 // Collect adds the leaf to page if it fits q and reports whether the page is complete; stores call it leaf by

@@ -56,8 +56,8 @@ func TestQuery(t *testing.T) {
 
 func TestRefusedQueries(t *testing.T) {
 	for want, query := range map[string]session.Query{
-		"invalid input: page of -1 leaves, want 1 to 1000":                    {Limit: -1},
-		"invalid input: page of 1001 leaves, want 1 to 1000":                  {Limit: 1001},
+		"invalid input: page of -1 entries, want 1 to 1000":                   {Limit: -1},
+		"invalid input: page of 1001 entries, want 1 to 1000":                 {Limit: 1001},
 		"invalid input: cannot list sessions of status 9":                     {Status: 9},
 		`invalid input: cursor "?" is not one that a listing returned`:        {Cursor: "?"},
 		`invalid input: cursor "AAAAAAAA" is not one that a listing returned`: {Cursor: "AAAAAAAA"},

@@ -216,5 +216,7 @@ func (c *Config) testCancelled(t *testing.T) {
 	if lister, ok := store.(session.Lister); ok {
 		_, err = lister.List(ctx, session.Query{})
 		require.ErrorIs(t, err, context.Canceled)
+		_, err = lister.ListPending(ctx, session.Ref{}, 0)
+		require.ErrorIs(t, err, context.Canceled)
 	}
 }

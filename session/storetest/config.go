@@ -48,6 +48,7 @@ func Run(t *testing.T, c Config) {
 	t.Run("keyring", c.testKeyring)
 	t.Run("suspend", c.testSuspend)
 	t.Run("list", c.testList)
+	t.Run("list pending", c.testListPending)
 	t.Run("lanes", c.testLanes)
 	t.Run("close", c.testClose)
 }

@@ -69,6 +69,8 @@ func checkClosed(t *testing.T, store session.Store, closer io.Closer, ref sessio
 	if lister, ok := store.(session.Lister); ok {
 		_, err = lister.List(t.Context(), session.Query{})
 		require.ErrorIs(t, err, session.ErrClosed)
+		_, err = lister.ListPending(t.Context(), session.Ref{}, 0)
+		require.ErrorIs(t, err, session.ErrClosed)
 	}
 	if lanes, ok := store.(session.LaneLeaser); ok {
 		_, err = lanes.LeaseLane(t.Context(), ref, "a", long)

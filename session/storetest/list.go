@@ -53,6 +53,54 @@ func (c *Config) testList(t *testing.T) {
 	t.Run("refused", func(t *testing.T) { requireRefused(t, lister) })
 }
 
+// testListPending pages through the accounts with a change that waits, among those without one.
+func (c *Config) testListPending(t *testing.T) {
+	store := c.Open(t)
+	lister, ok := store.(session.Lister)
+	if !ok {
+		return
+	}
+	none, err := lister.ListPending(t.Context(), session.Ref{}, 0)
+	require.NoError(t, err)
+	require.Empty(t, none)
+
+	var waiting []session.Ref
+	for n := range 7 {
+		ref := c.ref(6 - n)
+		if n == 3 && c.ChainID == 0 {
+			ref.ChainID++
+		}
+		change := session.Change{Put: newLeaves(n, n+2)}
+		if n%3 != 1 {
+			change.Header.Pending = &session.PendingRoot{Root: common.HexToHash("0x03"), OpHash: common.HexToHash("0x04"), Operation: newOperation()}
+			waiting = append(waiting, ref)
+		}
+		apply(t, store, ref, change)
+	}
+	slices.SortFunc(waiting, storekit.CompareRefs)
+	for _, limit := range []int{0, 1, 2, storekit.MaxPage} {
+		var have []session.Ref
+		for after := (session.Ref{}); ; after = have[len(have)-1] {
+			page, err := lister.ListPending(t.Context(), after, limit)
+			require.NoError(t, err)
+			have = append(have, page...)
+			if len(page) == 0 || limit == 0 {
+				break
+			}
+			require.LessOrEqual(t, len(page), limit)
+		}
+		require.Equal(t, waiting, have, limit)
+	}
+	apply(t, store, waiting[0], session.Change{})
+	rest, err := lister.ListPending(t.Context(), session.Ref{}, 0)
+	require.NoError(t, err)
+	require.Equal(t, waiting[1:], rest)
+	for _, limit := range []int{-1, storekit.MaxPage + 1} {
+		_, err := lister.ListPending(t.Context(), session.Ref{}, limit)
+		require.ErrorIs(t, err, policy.ErrInvalid)
+	}
+}
+
 // fill stores leaves of all sorts in several accounts, and chains if there are any, and returns them in the
 // order of a listing.
 func (c *Config) fill(t *testing.T, store session.Store) (all []session.Listed) {

@@ -41,6 +41,34 @@ func (s *Store) List(ctx context.Context, query session.Query) (page session.Pag
 	return page, nil
 }
 
+// ListPending implements [session.Lister]. It reads the files of all accounts that come after that one.
+func (s *Store) ListPending(ctx context.Context, after session.Ref, limit int) (pending []session.Ref, err error) {
+	if limit, err = storekit.PageSize(limit); err != nil {
+		return nil, err
+	}
+	refs, err := s.refs()
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range refs {
+		if storekit.CompareRefs(ref, after) <= 0 {
+			continue
+		}
+		if len(pending) == limit {
+			break
+		}
+		state, err := s.Load(ctx, ref)
+		switch {
+		case errors.Is(err, session.ErrNotFound):
+		case err != nil:
+			return nil, err
+		case state.Pending != nil:
+			pending = append(pending, ref)
+		}
+	}
+	return pending, nil
+}
+
 // refs returns the accounts that have a file of sessions, in order.
 func (s *Store) refs() ([]session.Ref, error) {
 	names, err := s.names()

@@ -8,6 +8,9 @@ alter table sesame_sessions
 -- For listings of what was revoked here and still stands on chain.
 create index sesame_leaves_standing on sesame_leaves (chain_id, account, position) where status = 3 and in_tree;
 
+-- For listings of the accounts with a change that waits for the chain.
+create index sesame_sessions_pending on sesame_sessions (chain_id, account) where pending_root is not null;
+
 -- Checksums of the rows, to which whoever changes one by hand, or a disk that forgets, does not hold. Each binds
 -- the whole row, its place in the key included, so that no row passes for another. They are no secret: they
 -- find damage, and nobody who means it.
