@@ -102,11 +102,11 @@ func TestASessionWhoseIDNoOneMayChooseAnyMore(t *testing.T) {
 	require.NoError(t, trySign(t, sess, id), "it keeps its ID here")
 
 	require.NoError(t, sess.Suspend(t.Context(), id))
-	require.EqualError(t, trySign(t, sess, id), "session is revoked: session "+quoted+"; it still stands on chain until its owner's revocation lands")
+	require.EqualError(t, trySign(t, sess, id), "session is revoked: session "+quoted+" of "+sess.Ref().String()+"; it still stands on chain until its owner's revocation lands")
 	revoke, err := sess.PlanRevoke(id)
 	require.NoError(t, err)
 	begin(t, revoke, 3)
 	chain.root = revoke.Root()
 	require.NoError(t, sess.Reconcile(t.Context()))
-	require.EqualError(t, trySign(t, sess, id), "session is revoked: session "+quoted+"; it does not stand on chain")
+	require.EqualError(t, trySign(t, sess, id), "session is revoked: session "+quoted+" of "+sess.Ref().String()+"; it does not stand on chain")
 }
