@@ -189,7 +189,7 @@ func TestARevocationThatStoppedSomeSaysSo(t *testing.T) {
 
 	_, err = w.owner.RevokeEach(t.Context(), sess, []string{"first", "typo"}, account.Sponsored())
 	require.ErrorIs(t, err, session.ErrNoLeaf)
-	require.ErrorContains(t, err, `cannot suspend "typo" of `+w.user.Ref().String()+`; it has "first", "second"; the others are suspended`+stillStands+"call Revoke again")
+	require.ErrorContains(t, err, `cannot suspend "typo" of `+w.user.Ref().String()+`, which has "first", "second"; the others are suspended`+stillStands+"call Revoke again")
 	_, err = w.owner.Revoke(t.Context(), sess, "typo", account.Sponsored())
 	require.ErrorIs(t, err, session.ErrNoLeaf)
 	require.NotContains(t, err.Error(), stillStands, "nothing was")

@@ -94,8 +94,8 @@ func TestListPlans(t *testing.T) {
 func TestListPendingPlan(t *testing.T) {
 	url := server.URL(t)
 	open(t, url)
-	pgtest.Exec(t, url, `insert into sesame_sessions (chain_id, account, version, leaves, root, pending_root, pending_op, pending_nonce)
-		select 1, decode(lpad(to_hex(n), 40, '0'), 'hex'), 1, 0, zero, w, w, w
+	pgtest.Exec(t, url, `insert into sesame_sessions (chain_id, account, version, leaves, root, pending_root, pending_op, pending_nonce, checksum)
+		select 1, decode(lpad(to_hex(n), 40, '0'), 'hex'), 1, 0, zero, w, w, w, ''
 		from (select n, decode(repeat('00', 32), 'hex') as zero, case when n % 100 = 0 then decode(repeat('11', 32), 'hex') end as w
 			from generate_series(1, 20000) as n) as made`)
 	pgtest.Exec(t, url, `analyze sesame_sessions`)
