@@ -15,6 +15,9 @@ import (
 )
 
 func TestDiskFull(t *testing.T) {
+	if !smalldisk.Alone(t) {
+		return
+	}
 	dir := testDir(t)
 	store := testOpen(t, dir, testSealer(t, 1))
 	key, err := store.NewKey(t.Context(), testRef)

@@ -12,6 +12,9 @@ import (
 )
 
 func TestDiskFull(t *testing.T) {
+	if !smalldisk.Alone(t) {
+		return
+	}
 	store := writeSessions(t, testFile(t, "", testNode(0, active, nil)))
 	key, err := store.NewKey(t.Context(), testRef)
 	require.NoError(t, err)
