@@ -88,7 +88,7 @@ func TestRowsChangedByHand(t *testing.T) {
 			}
 		}
 	}
-	require.NoError(t, storefixture.Require(t.Context(), store, 0))
+	require.NoError(t, storefixture.Require(t.Context(), store, storefixture.Form, 0))
 }
 
 // requireDamage wants an error if a row is not what it was.
@@ -106,7 +106,7 @@ func requireDamage(t *testing.T, conn *pgx.Conn, table string, err error, statem
 
 func requireExactOrDamaged(t *testing.T, store *pgstore.Store, statement string) {
 	t.Helper()
-	for _, account := range storefixture.Accounts() {
+	for _, account := range storefixture.Accounts(storefixture.Form) {
 		state, err := store.Load(t.Context(), account.Ref)
 		_, versionErr := store.Version(t.Context(), account.Ref)
 		if err != nil {

@@ -74,11 +74,11 @@ func fixture(t *testing.T, name string) (url string, held, free uint256.Int) {
 
 // TestFixtures opens what the stores of all schemas wrote.
 func TestFixtures(t *testing.T) {
-	for _, name := range []string{"schema1.sql"} {
+	for name, form := range map[string]int{"schema1.sql": 1, "schema2.sql": 2} {
 		t.Run(name, func(t *testing.T) {
 			url, held, free := fixture(t, name)
 			store := openFixture(t, url)
-			require.NoError(t, storefixture.Require(t.Context(), store, 0))
+			require.NoError(t, storefixture.Require(t.Context(), store, form, 0))
 			ref := storefixture.Ref(storefixture.Chain, 1)
 			leased, err := store.LeaseLane(t.Context(), ref, laneReleaser, time.Hour)
 			require.NoError(t, err)

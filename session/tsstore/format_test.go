@@ -47,13 +47,13 @@ func copyFiles(t *testing.T, from, to string) {
 
 // TestFixtures opens what the stores of all formats wrote.
 func TestFixtures(t *testing.T) {
-	for _, name := range []string{"format1"} {
+	for name, form := range map[string]int{"format1": 1, "format2": 2} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			copyFiles(t, filepath.Join("testdata", name), dir)
 			store, err := tsstore.OpenPlaintext(dir, storefixture.Chain)
 			require.NoError(t, err)
-			require.NoError(t, storefixture.Require(t.Context(), store, storefixture.Chain))
+			require.NoError(t, storefixture.Require(t.Context(), store, form, storefixture.Chain))
 		})
 	}
 }
