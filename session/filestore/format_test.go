@@ -16,7 +16,7 @@ import (
 )
 
 // writeFixture has [TestWriteFixture] keep what the store of today writes: go test ./session/filestore -run
-// WriteFixture -fixture testdata/format2.
+// WriteFixture -fixture testdata/format3.
 var writeFixture = flag.String("fixture", "", "directory to write a fixture of today's format to")
 
 // The holders of the fixture's lanes; the second released its own.

@@ -25,6 +25,7 @@ var mutations = map[string][]string{
 		"pending_nonce = set_byte(pending_nonce, 31, 255 - get_byte(pending_nonce, 31))", "pending_add = array['x'::bytea]", "pending_add = pending_remove, pending_remove = pending_add",
 		"pending_remove = array['x'::bytea]", "pending_operation = '{}'", "pending_operation = null", "pending_until = pending_until + 1",
 		"pending_root = null, pending_op = null, pending_nonce = null, pending_add = null, pending_remove = null, pending_operation = null, pending_until = 0",
+		"landed = null", "landed = '{}'", "landed = pending_operation, pending_operation = landed",
 		"checksum = set_byte(checksum, 0, 255 - get_byte(checksum, 0))",
 	},
 	"sesame_leaves": {

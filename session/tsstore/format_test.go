@@ -16,7 +16,7 @@ import (
 )
 
 // writeFixture has [TestWriteFixture] keep what the store of today writes: go test ./session/tsstore -run
-// WriteFixture -fixture testdata/format2.
+// WriteFixture -fixture testdata/format3.
 var writeFixture = flag.String("fixture", "", "directory to write a fixture of today's format to")
 
 func TestWriteFixture(t *testing.T) {
@@ -107,7 +107,7 @@ func TestANewerFormIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	ref := storefixture.Ref(storefixture.Chain, 1)
 	path := filepath.Join(dir, "0x000000000000000000000000000000000acc0001_sessions.json")
-	require.NoError(t, os.WriteFile(path, []byte(`{"merkleRoot": "", "leafNodes": [], "sesame": {"format": 3, "chainID": {"id": 80002}}}`), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte(`{"merkleRoot": "", "leafNodes": [], "sesame": {"format": 4, "chainID": {"id": 80002}}}`), 0o600))
 	_, err = store.Load(t.Context(), ref)
-	require.ErrorContains(t, err, "sesame: has form 3, this program knows up to 2; update the program")
+	require.ErrorContains(t, err, "sesame: has form 4, this program knows up to 3; update the program")
 }

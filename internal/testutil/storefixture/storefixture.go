@@ -3,7 +3,7 @@
 // has to find what [Require] asks for.
 //
 // What a store keeps has grown, and its fixtures with it: those of form 1 know changes that wait for the
-// chain without their operation, those of form 2 with it.
+// chain without their operation, those of form 2 with it, those of form 3 the last change that landed.
 package storefixture
 
 import (
@@ -30,7 +30,7 @@ const (
 )
 
 // Form is the form of what stores keep today.
-const Form = 2
+const Form = 3
 
 // Passphrase opens the keys.
 const Passphrase = "a passphrase for fixtures only"
@@ -88,6 +88,9 @@ func Accounts(form int) []Account {
 	if form >= 2 {
 		accounts = append(accounts, resending())
 	}
+	if form >= 3 {
+		accounts = append(accounts, landed())
+	}
 	return accounts
 }
 
@@ -140,6 +143,24 @@ func resending() Account {
 	return Account{Ref: Ref(Chain, 3), Keys: []int{4}, State: session.State{
 		Header: session.Header{Root: rootOf(stays, leaves), Pending: pendingOf("revocation", rootOf(stays), nil, []string{"leaves"})},
 		Leaves: []session.Leaf{stays, leaves},
+	}}
+}
+
+// landed has a revocation that waits on top of a grant that landed, which ended the order of an adopted tree.
+func landed() Account {
+	old, older := leaf("old", 5, session.StatusActive, true), leaf("older", 5, session.StatusActive, true)
+	left, added := leaf("left", 5, session.StatusRevoked, false), leaf("added", 5, session.StatusRevoked, true)
+	root := rootOf(old, older, added)
+	return Account{Ref: Ref(Chain, 4), Keys: []int{5}, State: session.State{
+		Header: session.Header{
+			Root:    root,
+			Pending: pendingOf("revocation", rootOf(old, older), nil, []string{"added"}),
+			Landed: &session.LandedRoot{
+				Before: rootOf(left, older, old), Order: []string{"left", "older", "old"}, Activated: []string{"added"},
+				Change: *pendingOf("grant", root, []string{"added"}, []string{"left"}),
+			},
+		},
+		Leaves: []session.Leaf{old, older, left, added},
 	}}
 }
 
