@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
-	"github.com/go-sesame/sesame/userop"
 )
 
 // Reconcile finishes the change of the account's session root that a crash or an unfinished wait left open.
