@@ -261,7 +261,11 @@ func (s *Sessions) reconcile(ctx context.Context) error {
 		}
 		return s.settleBy(ctx, pending, seen)
 	}
-	err := s.compareRoot(ctx, s.chain)
+	root, err := s.chain.SessionRoot(ctx, s.ref.Account)
+	if err != nil {
+		return fmt.Errorf("reconcile %s: %w", s.ref, err)
+	}
+	err = s.compareRoot(ctx, s.chain, root)
 	if mismatch, ok := errors.AsType[*RootMismatch](err); ok && mismatch.TakenBack != (common.Hash{}) {
 		return s.reopen(ctx, mismatch)
 	}

@@ -220,7 +220,13 @@ func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duratio
 	if v.onChain != nil && time.Since(v.onChain.at) < maxAge && v.treeOf(v.onChain.root) != nil {
 		return nil
 	}
-	err := s.compare(ctx, func() error { return s.compareRoot(ctx, chain) })
+	err := s.compare(ctx, func() error {
+		root, err := chain.SessionRoot(ctx, s.ref.Account)
+		if err != nil {
+			return fmt.Errorf("read session root of %s: %w", s.ref, err)
+		}
+		return s.compareRoot(ctx, chain, root)
+	})
 	if err == nil {
 		s.settleSeen(ctx)
 	}
