@@ -21,6 +21,9 @@ type Pending struct {
 	// release ends the reservation of the nonce, doubt says that it is open what became of the operation.
 	release func(used bool)
 	doubt   func()
+	// before is the operation that this one was made anew of, with the same nonce, after a bundler refused it;
+	// nil for none. That was the bundler's word: either of both may land.
+	before *Pending
 }
 
 // Watch returns the pending operation of a hash, to wait for one that another process sent. Of a hash alone
@@ -94,6 +97,9 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 			}
 		}
 		if ended, ok := errors.AsType[*EndedError](err); ok {
+			if p.before != nil && ended.By == p.before.hash {
+				return p.before.Wait(ctx)
+			}
 			p.release(ended.By != common.Hash{})
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -14,18 +15,32 @@ const (
 	sendTries = 3
 	// longestSend bounds a try, and the pause that a bundler may ask for where the caller's time has no end.
 	longestSend = 15 * time.Second
+	// Sending earlier operations again takes longestSettle at most, and no more than this part of the caller's
+	// time: the operation at hand is what it waits for. So many are sent at once.
+	longestSettle = 5 * time.Second
+	settleShare   = 4
+	settleAtOnce  = 4
 )
 
 // send sends the signed operation. Its nonce is released when it is known what became of it.
 func (r *run) send(ctx context.Context) (*Pending, error) {
 	pending, err := r.sender.submit(ctx, r.op, false, r.draft.Guard)
 	if err == nil {
-		pending.release = r.nonce.Release
-		pending.doubt = func() { r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard}) }
+		r.watch(pending)
+		if r.refused != nil {
+			pending.before = r.sender.WatchOperation(r.refused)
+			r.watch(pending.before)
+		}
 	} else if MayBeAccepted(err) {
 		r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard})
 	}
 	return pending, err
+}
+
+// watch has what becomes of the operation end the reservation of the nonce.
+func (r *run) watch(pending *Pending) {
+	pending.release = r.nonce.Release
+	pending.doubt = func() { r.nonce.Doubt(Doubt{Operation: pending.op, Guard: r.draft.Guard}) }
 }
 
 // settle sends earlier operations of the account again of which it is open whether they were accepted. One
@@ -35,17 +50,58 @@ func (r *run) settle(ctx context.Context) {
 	if len(doubts) == 0 {
 		return
 	}
-	ctx, cancel := oneTry(ctx, longestSend)
-	defer cancel()
-	for _, doubt := range doubts {
-		_, err := r.sender.submit(ctx, doubt.Operation, true, doubt.Guard)
-		if doubt.Settled != nil {
-			doubt.Settled(err)
-		}
-		if err != nil {
-			r.sender.cfg.Logger.DebugContext(ctx, "user operation in doubt sent again", "sender", doubt.Operation.Sender, "error", err)
-		}
+	within := longestSettle
+	if deadline, ok := ctx.Deadline(); ok {
+		within = min(within, time.Until(deadline)/settleShare)
 	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(settleAtOnce)
+	for _, doubt := range doubts {
+		group.Go(func() error {
+			err := r.sender.settle(ctx, doubt)
+			if doubt.Settled != nil {
+				doubt.Settled(err)
+			}
+			if err != nil {
+				r.sender.cfg.Logger.DebugContext(ctx, "user operation in doubt sent again", "sender", doubt.Operation.Sender, "error", err)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // what failed is told to each doubt
+}
+
+// settle sends one operation again, unless it needs a guard and lost it.
+func (s *Sender) settle(ctx context.Context, doubt Doubt) error {
+	if doubt.Guard == nil && !s.mayResend(doubt.Operation) {
+		held := &heldBackError{err: errors.New("it needs a guard, and has none"), sentBefore: true}
+		return &Error{Step: StepSend, Sender: doubt.Operation.Sender, Hash: s.hash(doubt.Operation), Operation: doubt.Operation, Err: held}
+	}
+	_, err := s.submit(ctx, doubt.Operation, true, doubt.Guard)
+	return err
+}
+
+// landed returns the operation that was given away and refused before this one was made anew, if the chain
+// shows that it is the one of both that landed; nil otherwise. The refusal was a claim.
+func (r *run) landed(ctx context.Context, err error) *Pending {
+	if r.refused == nil || MayBeAccepted(err) {
+		return nil
+	}
+	hash := r.sender.hash(r.refused)
+	ended, ok := errors.AsType[*EndedError](err)
+	if ok = ok && ended.By == hash; !ok {
+		ctx, cancel := oneTry(ctx, longestPoll)
+		defer cancel()
+		ok = r.sender.seen(ctx, r.refused, hash) == nil
+	}
+	if !ok {
+		return nil
+	}
+	pending := r.sender.WatchOperation(r.refused)
+	r.watch(pending)
+	return pending
 }
 
 // release ends the reservation of a nonce whose operation was committed and surely not accepted.
@@ -75,10 +131,16 @@ func (r *run) renew(ctx context.Context, err error) error {
 	if !again || ended && nonce == r.op.Nonce { // a nonce that is the draft's own
 		told := *failed
 		told.Err = why
+		if MayBeAccepted(&told) {
+			r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard})
+		}
 		return &told
 	}
 	r.sender.cfg.Logger.DebugContext(ctx, "user operation refused, made anew", "sender", r.op.Sender, "step", failed.Step, "refusal", failed.Err)
-	r.renewed = true
+	r.renewed, r.refusal = true, failed.Err
+	if failed.Step == StepSend && !ended {
+		r.refused = r.op
+	}
 	r.op = r.op.Clone() // the error has the refused one
 	r.op.Nonce = nonce
 	r.op.PaymasterAndData = nil
@@ -137,7 +199,7 @@ func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash,
 	for try := 1; ; try++ {
 		if guard != nil {
 			if err := guard(ctx, op); err != nil {
-				return &heldBackError{err: err, sentBefore: mayBeKnown}
+				return afterFirst(first, &heldBackError{err: err, sentBefore: mayBeKnown})
 			}
 		}
 		trying, done := oneTry(ctx, longestSend)
@@ -189,16 +251,7 @@ func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, fai
 	}
 	ctx, cancel := context.WithTimeout(ctx, longestPoll)
 	defer cancel()
-	asking, done := oneTry(ctx, longestPoll)
-	receipt, err := s.cfg.Bundler.UserOperationReceipt(asking, hash)
-	done()
-	if err == nil && s.contradicts(receipt, hash, op) == nil {
-		return nil
-	}
-	open := ErrNotFound
-	if s.cfg.Chain != nil {
-		_, open = s.fate(ctx, op, hash, 0)
-	}
+	open := s.seen(ctx, op, hash)
 	ended, over := errors.AsType[*EndedError](open)
 	switch {
 	case open == nil:
@@ -211,4 +264,20 @@ func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, fai
 		return &uncertainError{failure, "an earlier try may have been accepted: its answer got lost"}
 	}
 	return &uncertainError{failure, "it may be about this very operation, sent twice on its way: wait for it, or send the same bytes again"}
+}
+
+// seen tells what receipt and chain show of an operation: nil for one that is included, or else what
+// [Sender.fate] says.
+func (s *Sender) seen(ctx context.Context, op *Operation, hash common.Hash) error {
+	asking, done := oneTry(ctx, longestPoll)
+	receipt, err := s.cfg.Bundler.UserOperationReceipt(asking, hash)
+	done()
+	if err == nil && s.contradicts(receipt, hash, op) == nil {
+		return nil
+	}
+	if s.cfg.Chain == nil {
+		return ErrNotFound
+	}
+	_, err = s.fate(ctx, op, hash, 0)
+	return err
 }
