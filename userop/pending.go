@@ -37,6 +37,10 @@ func (s *Sender) Watch(hash common.Hash) *Pending {
 func (s *Sender) WatchOperation(op *Operation) *Pending {
 	pending := s.Watch(s.hash(op))
 	pending.op = op
+	if before := s.twins.of(pending.hash); before != nil {
+		pending.before = s.Watch(s.hash(before))
+		pending.before.op = before
+	}
 	return pending
 }
 

@@ -115,7 +115,6 @@ func TestEitherOfBothMayLand(t *testing.T) {
 				change(s)
 			}))
 			require.NoError(t, err)
-			require.Equal(t, first, tx.Hash())
 			receipt, err := tx.Wait(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, first, receipt.UserOpHash)
@@ -144,6 +143,23 @@ func TestEitherOfBothMayLand(t *testing.T) {
 			require.Equal(t, "release used", events[len(events)-1])
 		})
 	}
+	inTime(t, "the second is in doubt, and sent again", func(t *testing.T) {
+		s, n := newServices(), new(node)
+		s.sendErrs = []error{verdict{}, errNode, errNode, errNode, refused("AA25 invalid account nonce")}
+		var first common.Hash
+		sending := confirmed(t, s, n)
+		_, err := sending.Send(t.Context(), renewed(s, n, func(hash common.Hash) { first = hash }))
+		require.True(t, userop.MayBeAccepted(err))
+		var failed *userop.Error
+		require.ErrorAs(t, err, &failed)
+		require.NotEqual(t, first, failed.Hash)
+		n.include(first, 7, true)
+		tx, err := sending.Resend(t.Context(), failed.Operation)
+		require.NoError(t, err)
+		receipt, err := tx.Wait(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, first, receipt.UserOpHash)
+	})
 	inTime(t, "neither", func(t *testing.T) {
 		s, n := newServices(), new(node)
 		s.sendErrs = []error{verdict{}}

@@ -27,10 +27,6 @@ func (r *run) send(ctx context.Context) (*Pending, error) {
 	pending, err := r.sender.submit(ctx, r.op, false, r.draft.Guard)
 	if err == nil {
 		r.watch(pending)
-		if r.refused != nil {
-			pending.before = r.sender.WatchOperation(r.refused)
-			r.watch(pending.before)
-		}
 	} else if MayBeAccepted(err) {
 		r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard})
 	}
@@ -41,6 +37,9 @@ func (r *run) send(ctx context.Context) (*Pending, error) {
 func (r *run) watch(pending *Pending) {
 	pending.release = r.nonce.Release
 	pending.doubt = func() { r.nonce.Doubt(Doubt{Operation: pending.op, Guard: r.draft.Guard}) }
+	if pending.before != nil {
+		r.watch(pending.before)
+	}
 }
 
 // settle sends earlier operations of the account again of which it is open whether they were accepted. One
@@ -83,20 +82,15 @@ func (s *Sender) settle(ctx context.Context, doubt Doubt) error {
 	return err
 }
 
-// landed returns the operation that was given away and refused before this one was made anew, if the chain
-// shows that it is the one of both that landed; nil otherwise. The refusal was a claim.
+// landed returns the operation that was given away and refused before this one was made anew, if it landed all
+// the same; nil otherwise. The refusal was a claim.
 func (r *run) landed(ctx context.Context, err error) *Pending {
 	if r.refused == nil || MayBeAccepted(err) {
 		return nil
 	}
-	hash := r.sender.hash(r.refused)
-	ended, ok := errors.AsType[*EndedError](err)
-	if ok = ok && ended.By == hash; !ok {
-		ctx, cancel := oneTry(ctx, longestPoll)
-		defer cancel()
-		ok = r.sender.seen(ctx, r.refused, hash) == nil
-	}
-	if !ok {
+	asking, done := oneTry(ctx, longestPoll)
+	defer done()
+	if r.sender.seen(asking, r.refused, r.sender.hash(r.refused)) != nil {
 		return nil
 	}
 	pending := r.sender.WatchOperation(r.refused)
@@ -125,7 +119,7 @@ func (r *run) renew(ctx context.Context, err error) error {
 	nonce := r.op.Nonce
 	if again = again && !r.renewed; again && (ended || failed.Step != StepSend) {
 		if nonce, err = r.nonce.Nonce(ctx); err != nil {
-			return r.failed(StepPrepare, err)
+			return r.failed(StepPrepare, afterFirst(failed.Err, err))
 		}
 	}
 	if !again || ended && nonce == r.op.Nonce { // a nonce that is the draft's own
@@ -253,8 +247,8 @@ func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, fai
 	defer cancel()
 	open := s.seen(ctx, op, hash)
 	ended, over := errors.AsType[*EndedError](open)
-	switch {
-	case open == nil:
+	switch before := s.twins.of(hash); {
+	case open == nil, over && before != nil && ended.By == s.hash(before):
 		return nil
 	case over:
 		return &refusedError{refusal: failure, ended: ended}

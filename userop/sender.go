@@ -51,6 +51,7 @@ type Sender struct {
 	cfg SenderConfig
 	// identified is set once the bundler said that it serves the chain and the EntryPoint.
 	identified atomic.Bool
+	twins      twins
 }
 
 // NewSender returns a sender. It does no I/O.
@@ -209,6 +210,9 @@ func (r *run) sign(ctx context.Context) error {
 	r.op.Signature = signature
 	hash := r.sender.hash(r.op)
 	r.sender.cfg.Logger.DebugContext(ctx, "user operation signed", "sender", r.op.Sender, "hash", hash)
+	if r.refused != nil && r.sender.hash(r.refused) != hash {
+		r.sender.twins.note(hash, r.refused)
+	}
 	if r.draft.BeforeSend != nil {
 		err = r.draft.BeforeSend(ctx, r.op, hash)
 	}
