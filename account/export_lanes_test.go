@@ -26,3 +26,8 @@ func (c *Client) ReserveNext(ctx context.Context, account common.Address) (usero
 	next := func(ctx context.Context) (uint256.Int, error) { return c.Account(account).Nonce(ctx, nil) }
 	return c.nonceReader(account, nil, next)(ctx)
 }
+
+// ReserveGiven reserves a nonce of the caller's own.
+func (c *Client) ReserveGiven(ctx context.Context, account common.Address, nonce uint256.Int) (userop.Reservation, error) {
+	return c.nonceGiven(account, &nonce)(ctx)
+}

@@ -120,6 +120,23 @@ func TestEitherOfBothMayLand(t *testing.T) {
 			require.Equal(t, first, receipt.UserOpHash)
 		})
 	}
+	inTime(t, "before its signer moved on", func(t *testing.T) {
+		for _, again := range []bool{true, false} {
+			s, n := newServices(), new(node)
+			s.sendErrs = []error{verdict{}, verdict{}}
+			draft := newDraft(new(int))
+			draft.Renew = func(_ context.Context, op *userop.Operation, refusal error) (bool, error) {
+				if s.sponsorship.PaymasterAndData = append(sponsor.Bytes(), 9); !again || len(s.sent) == 2 {
+					n.include(op.Hash(entryPoint, testChainID), 7, true)
+				}
+				return again, refusal
+			}
+			tx, err := confirmed(t, s, n).Send(t.Context(), draft)
+			require.NoError(t, err)
+			_, err = tx.Wait(t.Context())
+			require.NoError(t, err)
+		}
+	})
 	for _, success := range []bool{true, false} {
 		inTime(t, "the second waits", func(t *testing.T) {
 			s, n := newServices(), new(node)

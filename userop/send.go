@@ -82,20 +82,28 @@ func (s *Sender) settle(ctx context.Context, doubt Doubt) error {
 	return err
 }
 
-// landed returns the operation that was given away and refused before this one was made anew, if it landed all
-// the same; nil otherwise. The refusal was a claim.
+// landed returns an operation of the run that was given away and refused, if it landed all the same; nil for
+// none. Its refusal was a claim, and one whose signer moved on may have landed just before that: the chain is
+// asked once more before it is told that none was accepted.
 func (r *run) landed(ctx context.Context, err error) *Pending {
-	if r.refused == nil || MayBeAccepted(err) {
+	if r.draft.Renew == nil || MayBeAccepted(err) {
 		return nil
+	}
+	given := []*Operation{r.refused}
+	_, ended := errors.AsType[*EndedError](err)
+	if failed, ok := errors.AsType[*Error](err); ok && failed.Step == StepSend && !ended {
+		given = append(given, failed.Operation)
 	}
 	asking, done := oneTry(ctx, longestPoll)
 	defer done()
-	if r.sender.seen(asking, r.refused, r.sender.hash(r.refused)) != nil {
-		return nil
+	for _, op := range given {
+		if op != nil && r.sender.seen(asking, op, r.sender.hash(op)) == nil {
+			pending := r.sender.WatchOperation(op)
+			r.watch(pending)
+			return pending
+		}
 	}
-	pending := r.sender.WatchOperation(r.refused)
-	r.watch(pending)
-	return pending
+	return nil
 }
 
 // release ends the reservation of a nonce whose operation was committed and surely not accepted.
