@@ -26,8 +26,8 @@ type doubt struct {
 	since time.Time
 	// alone says that the lane was made for the operation: no other one comes there.
 	alone bool
-	// rests says that it need not be sent again: the bundler has it, or the caller replaces it. asked says that
-	// somebody sends it again just now.
+	// rests says that it need not be sent again: the bundler has it, or the caller replaces it. asked says
+	// that somebody sends it again just now.
 	rests, asked bool
 }
 

@@ -183,8 +183,8 @@ func (r *reservation) Doubt(in userop.Doubt) {
 	}
 }
 
-// Doubts returns the operations whose lanes were given up while they were in doubt. One that still is after it
-// was sent again is for the next caller.
+// Doubts returns the operations whose lanes were given up while they were in doubt. One that still is after
+// it was sent again is for the next caller.
 func (r *reservation) Doubts() []userop.Doubt {
 	p := r.pool
 	p.mu.Lock()

@@ -153,9 +153,9 @@ func (w *whims) renew(_ context.Context, op *userop.Operation, refused error) (b
 	return true, refused
 }
 
-// purpose is one thing to be done, by a caller that does as the documentation says: what may have been accepted
-// is waited for or sent again as it is, what stays in doubt is replaced by its own nonce, and only what surely
-// was not accepted is made anew.
+// purpose is one thing to be done, by a caller that does as the documentation says: what may have been
+// accepted is waited for or sent again as it is, what stays in doubt is replaced by its own nonce, and only
+// what surely was not accepted is made anew.
 type purpose struct {
 	client *account.Client
 	draft  userop.Draft

@@ -71,9 +71,9 @@ type Draft struct {
 	// the dummy one included, and that surely was not accepted. again says that the signer would now sign
 	// something else, which may pass: the operation is priced, signed and sent once more, with its nonce
 	// unless the chain shows that another one used it. If it is not, because again is false or it was
-	// already, why is told instead of the refusal, which it wraps: an error whose MayBeDelivered is true leaves
-	// the refused operation in doubt. Both have one nonce, and where the refused one lands after all, as the
-	// chain shows it, that is success: the [Pending]'s Wait returns its receipt.
+	// already, why is told instead of the refusal, which it wraps: an error whose MayBeDelivered is true
+	// leaves the refused operation in doubt. Both have one nonce, and where the refused one lands after all,
+	// as the chain shows it, that is success: the [Pending]'s Wait returns its receipt.
 	Renew func(ctx context.Context, op *Operation, refusal error) (again bool, why error)
 }
 

@@ -21,8 +21,8 @@ type Pending struct {
 	// release ends the reservation of the nonce, doubt says that it is open what became of the operation.
 	release func(used bool)
 	doubt   func()
-	// before is the operation that this one was made anew of, with the same nonce, after a bundler refused it;
-	// nil for none. That was the bundler's word: either of both may land.
+	// before is the operation that this one was made anew of, with the same nonce, after a bundler refused
+	// it; nil for none. That was the bundler's word: either of both may land.
 	before *Pending
 }
 

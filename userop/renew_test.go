@@ -85,8 +85,8 @@ func TestRenewedOnce(t *testing.T) {
 	})
 }
 
-// TestEitherOfBothMayLand has a bundler refuse what it includes all the same: the operation that was made anew
-// has its nonce, and whichever of both lands is the one that was to be sent.
+// TestEitherOfBothMayLand has a bundler refuse what it includes all the same: the operation that was made
+// anew has its nonce, and whichever of both lands is the one that was to be sent.
 func TestEitherOfBothMayLand(t *testing.T) {
 	// renewed is a draft whose second operation is another one, and what is known of the first.
 	renewed := func(s *services, n *node, meanwhile func(first common.Hash)) userop.Draft {

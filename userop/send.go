@@ -15,8 +15,8 @@ const (
 	sendTries = 3
 	// longestSend bounds a try, and the pause that a bundler may ask for where the caller's time has no end.
 	longestSend = 15 * time.Second
-	// Sending earlier operations again takes longestSettle at most, and no more than this part of the caller's
-	// time: the operation at hand is what it waits for. So many are sent at once.
+	// Sending earlier operations again takes longestSettle at most, and no more than this part of the
+	// caller's time: the operation at hand is what it waits for. So many are sent at once.
 	longestSettle = 5 * time.Second
 	settleShare   = 4
 	settleAtOnce  = 4
@@ -59,7 +59,10 @@ func (r *run) settle(ctx context.Context) {
 	group.SetLimit(settleAtOnce)
 	for _, doubt := range doubts {
 		group.Go(func() error {
-			err := r.sender.settle(ctx, doubt)
+			err := r.sender.unguarded(doubt)
+			if err == nil {
+				_, err = r.sender.submit(ctx, doubt.Operation, true, doubt.Guard)
+			}
 			if doubt.Settled != nil {
 				doubt.Settled(err)
 			}
@@ -72,14 +75,13 @@ func (r *run) settle(ctx context.Context) {
 	_ = group.Wait() // what failed is told to each doubt
 }
 
-// settle sends one operation again, unless it needs a guard and lost it.
-func (s *Sender) settle(ctx context.Context, doubt Doubt) error {
-	if doubt.Guard == nil && !s.mayResend(doubt.Operation) {
-		held := &heldBackError{err: errors.New("it needs a guard, and has none"), sentBefore: true}
-		return &Error{Step: StepSend, Sender: doubt.Operation.Sender, Hash: s.hash(doubt.Operation), Operation: doubt.Operation, Err: held}
+// unguarded returns an error for an operation in doubt that needs a guard and lost it: it is not sent again.
+func (s *Sender) unguarded(doubt Doubt) error {
+	if doubt.Guard != nil || s.mayResend(doubt.Operation) {
+		return nil
 	}
-	_, err := s.submit(ctx, doubt.Operation, true, doubt.Guard)
-	return err
+	held := &heldBackError{err: errors.New("it needs a guard, and has none"), sentBefore: true}
+	return &Error{Step: StepSend, Sender: doubt.Operation.Sender, Hash: s.hash(doubt.Operation), Operation: doubt.Operation, Err: held}
 }
 
 // landed returns an operation of the run that was given away and refused, if it landed all the same; nil for

@@ -9,8 +9,8 @@ import (
 // mostTwins is how many operations are remembered that were made anew of another one.
 const mostTwins = 1024
 
-// twins are the operations that were made anew after a bundler refused another one, which has their nonce. The
-// refusal is the bundler's word: whichever of both lands is the one that was to be sent.
+// twins are the operations that were made anew after a bundler refused another one, which has their nonce.
+// The refusal is the bundler's word: whichever of both lands is the one that was to be sent.
 type twins struct {
 	mu     sync.Mutex
 	before map[common.Hash]*Operation // by the userOpHash of the later one
