@@ -61,7 +61,8 @@ func (r *run) settle(ctx context.Context) {
 		group.Go(func() error {
 			err := r.sender.unguarded(doubt)
 			if err == nil {
-				_, err = r.sender.submit(ctx, doubt.Operation, true, doubt.Guard)
+				hash := r.sender.hash(doubt.Operation)
+				err = sendError(doubt.Operation, hash, r.sender.sendBytes(ctx, doubt.Operation, hash, true, doubt.Guard))
 			}
 			if doubt.Settled != nil {
 				doubt.Settled(err)
@@ -81,7 +82,7 @@ func (s *Sender) unguarded(doubt Doubt) error {
 		return nil
 	}
 	held := &heldBackError{err: errors.New("it needs a guard, and has none"), sentBefore: true}
-	return &Error{Step: StepSend, Sender: doubt.Operation.Sender, Hash: s.hash(doubt.Operation), Operation: doubt.Operation, Err: held}
+	return sendError(doubt.Operation, s.hash(doubt.Operation), held)
 }
 
 // landed returns an operation of the run that was given away and refused, if it landed all the same; nil for
@@ -96,10 +97,8 @@ func (r *run) landed(ctx context.Context, err error) *Pending {
 	if failed, ok := errors.AsType[*Error](err); ok && failed.Step == StepSend && !ended {
 		given = append(given, failed.Operation)
 	}
-	asking, done := oneTry(ctx, longestPoll)
-	defer done()
 	for _, op := range given {
-		if op != nil && r.sender.seen(asking, op, r.sender.hash(op)) == nil {
+		if op != nil && r.sender.judge(ctx, op, r.sender.hash(op), err, true) == nil {
 			pending := r.sender.WatchOperation(op)
 			r.watch(pending)
 			return pending
@@ -189,10 +188,18 @@ type Guard func(ctx context.Context, op *Operation) error
 func (s *Sender) submit(ctx context.Context, op *Operation, sentBefore bool, guard Guard) (*Pending, error) {
 	hash := s.hash(op)
 	if err := s.sendBytes(ctx, op, hash, sentBefore, guard); err != nil {
-		return nil, &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Err: err}
+		return nil, sendError(op, hash, err)
 	}
 	s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash)
 	return s.WatchOperation(op), nil
+}
+
+// sendError is the error of an operation that was signed and could not be sent, nil for none.
+func sendError(op *Operation, hash common.Hash, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Err: err}
 }
 
 // sendBytes tries to send: again where the failure passes by itself, and where it is open whether the
@@ -255,7 +262,16 @@ func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, fai
 	}
 	ctx, cancel := context.WithTimeout(ctx, longestPoll)
 	defer cancel()
-	open := s.seen(ctx, op, hash)
+	asking, done := oneTry(ctx, longestPoll)
+	receipt, err := s.cfg.Bundler.UserOperationReceipt(asking, hash)
+	done()
+	if err == nil && s.contradicts(receipt, hash, op) == nil {
+		return nil
+	}
+	open := ErrNotFound
+	if s.cfg.Chain != nil {
+		_, open = s.fate(ctx, op, hash, 0)
+	}
 	ended, over := errors.AsType[*EndedError](open)
 	switch before := s.twins.of(hash); {
 	case open == nil, over && before != nil && ended.By == s.hash(before):
@@ -268,20 +284,4 @@ func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, fai
 		return &uncertainError{failure, "an earlier try may have been accepted: its answer got lost"}
 	}
 	return &uncertainError{failure, "it may be about this very operation, sent twice on its way: wait for it, or send the same bytes again"}
-}
-
-// seen tells what receipt and chain show of an operation: nil for one that is included, or else what
-// [Sender.fate] says.
-func (s *Sender) seen(ctx context.Context, op *Operation, hash common.Hash) error {
-	asking, done := oneTry(ctx, longestPoll)
-	receipt, err := s.cfg.Bundler.UserOperationReceipt(asking, hash)
-	done()
-	if err == nil && s.contradicts(receipt, hash, op) == nil {
-		return nil
-	}
-	if s.cfg.Chain == nil {
-		return ErrNotFound
-	}
-	_, err = s.fate(ctx, op, hash, 0)
-	return err
 }
