@@ -22,15 +22,20 @@ type doubts struct {
 
 type doubt struct {
 	userop.Doubt
+	of    userop.Reservation // whose operation it is
 	since time.Time
-	known bool // the bundler has it: it need not be sent again
+	// alone says that the lane was made for the operation: no other one comes there.
+	alone bool
+	// rests says that it need not be sent again: the bundler has it, or the caller replaces it. asked says
+	// that somebody sends it again just now.
+	rests, asked bool
 }
 
 // forgottenAfter is how long a doubt is remembered that no operation of its account settles.
 const forgottenAfter = 24 * time.Hour
 
 // add remembers a doubt.
-func (d *doubts) add(in userop.Doubt) {
+func (d *doubts) add(in *doubt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for account, all := range d.open {
@@ -40,14 +45,15 @@ func (d *doubts) add(in userop.Doubt) {
 			}
 		}
 	}
-	account, nonce := in.Operation.Sender, in.Operation.Nonce
+	account := in.Operation.Sender
 	if d.open == nil {
 		d.open = make(map[common.Address]map[uint256.Int]*doubt)
 	}
 	if d.open[account] == nil {
 		d.open[account] = make(map[uint256.Int]*doubt)
 	}
-	d.open[account][nonce] = &doubt{Doubt: in, since: time.Now()}
+	in.since = time.Now()
+	d.open[account][in.Operation.Nonce] = in
 }
 
 func (d *doubts) remove(account common.Address, nonce *uint256.Int) {
@@ -56,41 +62,64 @@ func (d *doubts) remove(account common.Address, nonce *uint256.Int) {
 	}
 }
 
-// of returns the account's operations that are to be sent again.
+// of returns the account's operations that are to be sent again, each to one caller at a time.
 func (d *doubts) of(account common.Address) (all []userop.Doubt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for nonce, open := range d.open[account] {
-		if open.known {
+	for _, open := range d.open[account] {
+		if open.rests || open.asked {
 			continue
 		}
+		open.asked = true
 		again := open.Doubt
-		again.Settled = func(err error) { d.settled(account, &nonce, err) }
+		again.Settled = func(err error) { d.settled(open, err) }
 		all = append(all, again)
 	}
 	return all
 }
 
 // settled notes what became of sending an operation again.
-func (d *doubts) settled(account common.Address, nonce *uint256.Int, err error) {
+func (d *doubts) settled(open *doubt, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if open := d.open[account][*nonce]; open != nil && err == nil {
-		open.known = true
-	} else if !userop.MayBeAccepted(err) {
+	open.asked = false
+	account, nonce := open.Operation.Sender, &open.Operation.Nonce
+	switch {
+	case err == nil:
+		open.rests = true
+	case !userop.MayBeAccepted(err) && d.open[account][*nonce] == open:
 		d.remove(account, nonce)
 	}
 }
 
+// ended forgets the doubt about a reservation's operation: the chain has ended it.
+func (d *doubts) ended(of userop.Reservation, op *userop.Operation) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if open := d.open[op.Sender][op.Nonce]; open != nil && open.of == of {
+		d.remove(op.Sender, &op.Nonce)
+	}
+}
+
+// replace notes that the caller sends op instead of the one in doubt that has its nonce: that one is not sent
+// again by anybody else, and no third one gets the nonce.
+func (d *doubts) replace(op *userop.Operation) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if open := d.open[op.Sender][op.Nonce]; open != nil {
+		open.rests = true
+	}
+}
+
 // holds returns the operation in doubt that the next nonce of a lane belongs to, nil for none. Those before
-// it in the lane have been settled by the chain, and what the bundler has in other lanes stands in nobody's
-// way.
+// it in the lane have been settled by the chain, and what the bundler has in lanes of its own stands in
+// nobody's way.
 func (d *doubts) holds(account common.Address, next *uint256.Int) *userop.Operation {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for nonce, open := range d.open[account] {
 		sameLane := new(uint256.Int).Rsh(&nonce, 64).Eq(new(uint256.Int).Rsh(next, 64))
-		if sameLane && nonce.Lt(next) || !sameLane && open.known {
+		if sameLane && nonce.Lt(next) || !sameLane && open.rests && open.alone {
 			d.remove(account, &nonce)
 		}
 	}
@@ -107,12 +136,14 @@ type readNonce struct {
 	account common.Address
 	lane    *uint256.Int // that the caller chose, nil for none
 	read    func(context.Context) (uint256.Int, error)
+	alone   bool              // it is the first nonce of a lane made for it
+	op      *userop.Operation // nil until committed
 }
 
 // nonceReader is a draft's Reserve that takes the next nonce of a lane, which read reads.
 func (c *Client) nonceReader(account common.Address, lane *uint256.Int, read func(context.Context) (uint256.Int, error)) func(context.Context) (userop.Reservation, error) {
 	return func(context.Context) (userop.Reservation, error) {
-		return &readNonce{c, account, lane, read}, nil
+		return &readNonce{client: c, account: account, lane: lane, read: read}, nil
 	}
 }
 
@@ -122,27 +153,61 @@ func (r *readNonce) Nonce(ctx context.Context) (uint256.Int, error) {
 	if err != nil {
 		return uint256.Int{}, err
 	}
+	r.alone = false
 	switch held := r.client.doubts.holds(r.account, &next); {
 	case held == nil:
 		return next, nil
 	case r.lane != nil:
 		return uint256.Int{}, &heldNonceError{held, held.Hash(r.client.contracts.EntryPoint, r.client.chainID)}
 	}
+	r.alone = true
 	key := lanekey.New()
 	return *key.Lsh(&key, 64), nil
 }
 
 // Commit implements [userop.Reservation].
-func (*readNonce) Commit(*userop.Operation, common.Hash) error { return nil }
+func (r *readNonce) Commit(op *userop.Operation, _ common.Hash) error {
+	r.op = op
+	return nil
+}
 
 // Release implements [userop.Reservation].
-func (*readNonce) Release(bool) {}
+func (r *readNonce) Release(bool) {
+	if r.op != nil {
+		r.client.doubts.ended(r, r.op)
+	}
+}
 
 // Doubt implements [userop.Reservation].
-func (r *readNonce) Doubt(doubt userop.Doubt) { r.client.doubts.add(doubt) }
+func (r *readNonce) Doubt(in userop.Doubt) {
+	r.client.doubts.add(&doubt{Doubt: in, of: r, alone: r.alone})
+}
 
 // Doubts implements [userop.Reservation].
 func (r *readNonce) Doubts() []userop.Doubt { return r.client.doubts.of(r.account) }
+
+// givenNonce is a nonce that the caller gave, which may be that of an operation in doubt: the caller replaces
+// that one. It implements [userop.Reservation].
+type givenNonce struct{ readNonce }
+
+// nonceGiven is a draft's Reserve for a nonce of the caller's own.
+func (c *Client) nonceGiven(account common.Address, nonce *uint256.Int) func(context.Context) (userop.Reservation, error) {
+	return func(context.Context) (userop.Reservation, error) {
+		return &givenNonce{readNonce{client: c, account: account, read: func(context.Context) (uint256.Int, error) { return *nonce, nil }}}, nil
+	}
+}
+
+// Nonce returns the nonce that was given.
+func (g *givenNonce) Nonce(ctx context.Context) (uint256.Int, error) { return g.read(ctx) }
+
+// Doubts implements [userop.Reservation]. What the caller replaces is not sent again before.
+func (*givenNonce) Doubts() []userop.Doubt { return nil }
+
+// Commit implements [userop.Reservation].
+func (g *givenNonce) Commit(op *userop.Operation, hash common.Hash) error {
+	g.client.doubts.replace(op)
+	return g.readNonce.Commit(op, hash)
+}
 
 // heldNonceError is a lane whose next nonce belongs to an operation in doubt.
 type heldNonceError struct {

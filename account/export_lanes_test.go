@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/userop"
 )
@@ -18,4 +19,15 @@ func (l *Lanes) Accounts() int {
 // Reserve waits for a lane of the account.
 func (l *Lanes) Reserve(ctx context.Context, account common.Address) (userop.Reservation, error) {
 	return l.reserver(l.client, account)(ctx)
+}
+
+// ReserveNext reserves the next nonce of the account's default lane.
+func (c *Client) ReserveNext(ctx context.Context, account common.Address) (userop.Reservation, error) {
+	next := func(ctx context.Context) (uint256.Int, error) { return c.Account(account).Nonce(ctx, nil) }
+	return c.nonceReader(account, nil, next)(ctx)
+}
+
+// ReserveGiven reserves a nonce of the caller's own.
+func (c *Client) ReserveGiven(ctx context.Context, account common.Address, nonce uint256.Int) (userop.Reservation, error) {
+	return c.nonceGiven(account, &nonce)(ctx)
 }

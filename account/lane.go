@@ -91,12 +91,16 @@ type reservation struct {
 	committedAt time.Time
 	askedAt     time.Time // when the bundler was last asked about it, or else committedAt
 	ended       bool
+	passedOn    bool          // the lane is another operation's, or free; else the nonce stays its own
 	doubt       *userop.Doubt // whether the bundler has it is open
 }
 
 // Nonce returns the lane's next nonce; it is read only where it is not known. A lane that the chain has counted
 // back in a reorg becomes another one: what used the nonces may land again.
 func (r *reservation) Nonce(ctx context.Context) (uint256.Int, error) {
+	if err := r.held(); err != nil {
+		return uint256.Int{}, err
+	}
 	l := r.lane
 	if err := r.pool.ensureLease(ctx, l); err != nil {
 		return uint256.Int{}, fmt.Errorf("lease a lane of %s: %w", r.pool.ref, err)
@@ -116,18 +120,34 @@ func (r *reservation) Nonce(ctx context.Context) (uint256.Int, error) {
 	return r.nonce, nil
 }
 
+// held returns an error if the lane is not the reservation's own any more: another took it while an operation
+// that had been sent was made anew.
+func (r *reservation) held() error {
+	r.pool.mu.Lock()
+	defer r.pool.mu.Unlock()
+	if r.passedOn {
+		return errPassedOn
+	}
+	return nil
+}
+
+var errPassedOn = fmt.Errorf("%w: another operation took it while this one was made anew; send it again", session.ErrLaneLost)
+
 // Commit notes that the operation is in flight, unless the lane may be leased to somebody else before it has
 // landed.
 func (r *reservation) Commit(op *userop.Operation, hash common.Hash) error {
 	p := r.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.passedOn {
+		return errPassedOn
+	}
 	if left := r.lane.leaseLeft(); p.lanes.leaser != nil && left < p.lanes.patience {
 		return fmt.Errorf("%w: the lease of lane %s ends in %s, making the operation took too long; send it again", session.ErrLaneLost, r.lane.key.Hex(), left.Round(time.Millisecond))
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	r.hash, r.until, r.committedAt = hash, p.lanes.client.contracts.operationEnd(op), time.Now()
 	r.askedAt = r.committedAt
-	if !slices.Contains(p.inFlight, r) {
+	if !r.ended && !slices.Contains(p.inFlight, r) {
 		p.inFlight = append(p.inFlight, r)
 	}
 	return nil
@@ -146,6 +166,7 @@ func (r *reservation) Release(used bool) {
 	if !r.finish() {
 		return
 	}
+	r.passedOn = true
 	r.lane.known = false
 	if len(p.waiting) > 0 {
 		p.give(r.lane)
@@ -156,19 +177,37 @@ func (r *reservation) Release(used bool) {
 
 // Doubt notes that it is open whether the bundler has the operation: whoever needs a lane next gets another
 // one in place of its lane, and sends it again.
-func (r *reservation) Doubt(doubt userop.Doubt) {
+func (r *reservation) Doubt(in userop.Doubt) {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
-	r.doubt = &doubt
+	switch {
+	case !r.ended:
+		r.doubt = &in
+	case !r.passedOn: // its lane was given up before
+		r.pool.keepDoubt(&doubt{Doubt: in, since: time.Now()})
+	}
 }
 
-// Doubts returns the operations whose lanes were given up while they were in doubt.
+// Doubts returns the operations whose lanes were given up while they were in doubt. One that still is after
+// it was sent again is for the next caller.
 func (r *reservation) Doubts() []userop.Doubt {
 	p := r.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	doubts := p.doubts
+	given := p.doubts
 	p.doubts = nil
+	doubts := make([]userop.Doubt, len(given))
+	for i, d := range given {
+		doubts[i] = d.Doubt
+		doubts[i].Settled = func(err error) {
+			if err == nil || !userop.MayBeAccepted(err) {
+				return
+			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.keepDoubt(d)
+		}
+	}
 	return doubts
 }
 
@@ -177,6 +216,7 @@ func (r *reservation) landed(next *uint256.Int) {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
 	if r.finish() {
+		r.passedOn = true
 		r.lane.next, r.lane.known = *next, true
 		r.pool.give(r.lane)
 	}

@@ -24,8 +24,8 @@ type lanePool struct {
 	made     int        // lanes, free or not
 	free     []*lane    // the last one is taken first: one in use already is cheaper than a fresh one
 	inFlight []*reservation
-	waiting  []*waiter      // in order
-	doubts   []userop.Doubt // operations to be sent again, whose lanes were given up
+	waiting  []*waiter // in order
+	doubts   []*doubt  // operations to be sent again, whose lanes were given up
 	used     time.Time
 	pollErr  error // of the last poll
 
@@ -281,12 +281,25 @@ func (p *lanePool) replaceDoubt() bool {
 	defer p.mu.Unlock()
 	for _, r := range p.inFlight {
 		if r.doubt != nil && r.finish() {
-			p.doubts = append(p.doubts, *r.doubt)
+			p.keepDoubt(&doubt{Doubt: *r.doubt, since: time.Now()})
 			p.give(p.lanes.newLane())
 			return true
 		}
 	}
 	return false
+}
+
+// mostDoubts is how many operations in doubt an account's lanes remember.
+const mostDoubts = 64
+
+// keepDoubt keeps an operation to be sent again, as long as that makes sense.
+func (p *lanePool) keepDoubt(d *doubt) {
+	if time.Since(d.since) > forgottenAfter {
+		return
+	}
+	if p.doubts = append(p.doubts, d); len(p.doubts) > mostDoubts {
+		p.doubts = p.doubts[1:]
+	}
 }
 
 // replace gives the lane up for a new one: the bundler says that it dropped the operation, which may land all

@@ -458,7 +458,6 @@ func (w *laneWorld) lose(t *testing.T, user *account.Account, lanes *account.Lan
 }
 
 func TestALaneInDoubtIsSettledByWhoeverNeedsIt(t *testing.T) {
-	hashOf := func(op *userop.Operation) common.Hash { return op.Hash(contracts.Deployed().EntryPoint, 80002) }
 	for _, arrives := range []bool{false, true} {
 		t.Run(fmt.Sprintf("arrived %t", arrives), func(t *testing.T) {
 			inLanes(t, account.LanesConfig{Size: 4}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {

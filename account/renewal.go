@@ -38,9 +38,9 @@ func (c *Client) renewal(signer *session.Signer) func(context.Context, *userop.O
 		case err != nil, !outdated && !notApproved:
 			return false, refusal
 		case outdated:
-			return true, &rootMovedError{refusal, "the account's session root changed while the operation was made, and again while it was made anew; send it once more"}
+			return true, &rootMovedError{refusal, "the account's session root changed while the operation was made, and again while it was made anew; send it once more", false}
 		}
-		return false, &rootMovedError{refusal, "the node shows the session's root, the service's does not or not yet; send it once more"}
+		return false, &rootMovedError{refusal, "the node shows the session's root, the service's does not or not yet: what it refuses may pass later", true}
 	}
 }
 
@@ -54,16 +54,18 @@ func refusedSignature(refusal error) bool {
 	return ok && (aa.Code == "AA23" || aa.Code == "AA24")
 }
 
-// rootMovedError is a refusal for a root that is another one by now. The operation was not accepted.
+// rootMovedError is a refusal for a root that is another one by now, or that the service does not see.
 type rootMovedError struct {
 	refusal error
 	why     string
+	// valid says that the operation fits the root that the chain shows: once it was given away, it may land.
+	valid bool
 }
 
 func (e *rootMovedError) Error() string { return fmt.Sprintf("%s (%v)", e.why, e.refusal) }
 
 func (e *rootMovedError) Unwrap() error { return e.refusal }
 
-func (e *rootMovedError) MayBeDelivered() bool { return false }
+func (e *rootMovedError) MayBeDelivered() bool { return e.valid }
 
 func (e *rootMovedError) Temporary() bool { return true }

@@ -173,6 +173,52 @@ func TestARootThatChangesUnderASend(t *testing.T) {
 	})
 }
 
+// denying is a bundler that takes an operation and says that its session is not approved.
+type denying struct {
+	userop.Bundler
+	denies bool
+}
+
+func (d *denying) Unwrap() userop.Bundler { return d.Bundler }
+
+func (d *denying) SendUserOperation(ctx context.Context, op *userop.Operation, entryPoint common.Address) (common.Hash, error) {
+	hash, err := d.Bundler.SendUserOperation(ctx, op, entryPoint)
+	if err == nil && d.denies {
+		d.denies = false
+		return common.Hash{}, refusal("AA23 reverted: SessionNotApproved")
+	}
+	return hash, err
+}
+
+// TestARefusalThatTheRootDoesNotBearOut has the node show the root that the operation fits: once it was given
+// away it may land, whatever the service says.
+func TestARefusalThatTheRootDoesNotBearOut(t *testing.T) {
+	w := newWorld(t)
+	w.grant(t, []policy.Policy{w.nftPolicy()})
+	config, lying := w.config, &denying{Bundler: w.config.Bundler}
+	config.Bundler = lying
+	client, err := account.NewClient(config)
+	require.NoError(t, err)
+	user := client.Account(w.user.Address())
+	sess, err := session.Open(t.Context(), w.store, w.user.Ref())
+	require.NoError(t, err)
+	mint := []account.Call{w.mint(t, w.user.Address())}
+	w.bundler.Pause()
+	lying.denies = true
+	_, err = user.Send(t.Context(), mint, account.WithLeafOf(sess), account.Sponsored())
+	require.ErrorContains(t, err, "the node shows the session's root, the service's does not or not yet: what it refuses may pass later")
+	require.True(t, userop.MayBeAccepted(err))
+	require.False(t, userop.SafeToRetry(err))
+	var failed *userop.Error
+	require.ErrorAs(t, err, &failed)
+	w.bundler.Resume()
+	tx, err := user.Resend(t.Context(), sess, failed.Operation)
+	require.NoError(t, err)
+	_, err = tx.Wait(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, uint64(1), w.nfts(t))
+}
+
 // TestAChangeThatLandedIsSettledByWhoComesNext has the process of a grant or a revocation end before it saw
 // its operation land.
 func TestAChangeThatLandedIsSettledByWhoComesNext(t *testing.T) {

@@ -63,7 +63,7 @@ type Draft struct {
 	// the operation.
 	Accept func(op *Operation) error
 	// BeforeSend runs after signing and before anything is sent; an error of it stops the operation. hash is
-	// the userOpHash.
+	// the userOpHash. It runs again for an operation that was made anew: see Renew.
 	BeforeSend func(ctx context.Context, op *Operation, hash common.Hash) error
 	// Guard is asked before each try to send the signed operation, the first one included.
 	Guard Guard
@@ -71,7 +71,9 @@ type Draft struct {
 	// the dummy one included, and that surely was not accepted. again says that the signer would now sign
 	// something else, which may pass: the operation is priced, signed and sent once more, with its nonce
 	// unless the chain shows that another one used it. If it is not, because again is false or it was
-	// already, why is told instead of the refusal, which it wraps.
+	// already, why is told instead of the refusal, which it wraps: an error whose MayBeDelivered is true
+	// leaves the refused operation in doubt. Both have one nonce, and where the refused one lands after all,
+	// as the chain shows it, that is success: the [Pending]'s Wait returns its receipt.
 	Renew func(ctx context.Context, op *Operation, refusal error) (again bool, why error)
 }
 

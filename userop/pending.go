@@ -22,6 +22,9 @@ type Pending struct {
 	release func(used bool)
 	doubt   func()
 	guard   Guard // of sending it again
+	// before is the operation that this one was made anew of, with the same nonce, after a bundler refused
+	// it; nil for none. That was the bundler's word: either of both may land.
+	before *Pending
 }
 
 // Watch returns the pending operation of a hash, to wait for one that another process sent. Of a hash alone
@@ -35,6 +38,10 @@ func (s *Sender) Watch(hash common.Hash) *Pending {
 func (s *Sender) WatchOperation(op *Operation) *Pending {
 	pending := s.Watch(s.hash(op))
 	pending.op = op
+	if before := s.twins.of(pending.hash); before != nil {
+		pending.before = s.Watch(s.hash(before))
+		pending.before.op = before
+	}
 	return pending
 }
 
@@ -105,6 +112,9 @@ func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error
 			}
 		}
 		if ended, ok := errors.AsType[*EndedError](err); ok {
+			if p.before != nil && ended.By == p.before.hash {
+				return p.before.Wait(ctx, opts...)
+			}
 			if replaced := ended.By != (common.Hash{}); replaced || confirmations >= p.sender.cfg.Confirmations {
 				p.release(replaced)
 			}

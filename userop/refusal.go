@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 // suspicion is how far a refusal may come from the operation's own inclusion, or from its being in the
@@ -90,9 +91,9 @@ func (e *refusedError) Temporary() bool { return false }
 // not why.
 type retriedError struct{ last, first error }
 
-// afterFirst is the failure of several tries, which may have failed alike.
+// afterFirst is the failure of several tries, which may have failed alike; the last may tell of the first.
 func afterFirst(first, last error) error {
-	if first == nil || last == nil || first.Error() == last.Error() {
+	if first == nil || last == nil || strings.Contains(last.Error(), first.Error()) {
 		return last
 	}
 	return &retriedError{last, first}

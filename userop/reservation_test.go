@@ -175,3 +175,79 @@ func TestADroppedOperationKeepsItsNonce(t *testing.T) {
 		require.Zero(t, bundler.count("release used=false")+bundler.count("release used=true"))
 	})
 }
+
+// An operation that needs a guard and has none may be that of a session that was revoked since.
+func TestADoubtWithoutItsGuardIsNotSentAgain(t *testing.T) {
+	s := newServices()
+	s.sendErrs = []error{errNode, errNode, errNode}
+	r := &reserved{services: s}
+	draft := newDraft(new(int))
+	draft.Nonce = nil
+	draft.Reserve = func(context.Context) (userop.Reservation, error) { return r, nil }
+	sending, err := userop.NewSender(userop.SenderConfig{
+		ChainID: testChainID, EntryPoint: entryPoint, Bundler: s, Paymaster: s, MayResend: func(*userop.Operation) error { return errNode },
+	})
+	require.NoError(t, err)
+	_, err = sending.Send(t.Context(), draft)
+	require.True(t, userop.MayBeAccepted(err))
+	require.Len(t, s.sent, 1)
+
+	settled := error(nil)
+	r.doubt.Settled = func(err error) { settled = err }
+	r.doubts, s.sendErrs = []userop.Doubt{r.doubt}, nil
+	draft.CallData = []byte{9}
+	_, err = sending.Send(t.Context(), draft)
+	require.NoError(t, err)
+	require.Len(t, s.sent, 2)
+	require.NotEqual(t, s.sent[0].CallData, s.sent[1].CallData)
+	require.ErrorContains(t, settled, "not sent again: it needs a guard, and has none")
+	require.True(t, userop.MayBeAccepted(settled))
+}
+
+// slow is a bundler that does not answer for some operations.
+type slow struct {
+	*services
+	silent func(*userop.Operation) bool
+}
+
+func (b slow) SendUserOperation(ctx context.Context, op *userop.Operation, at common.Address) (common.Hash, error) {
+	if b.silent(op) {
+		<-ctx.Done()
+		return common.Hash{}, ctx.Err()
+	}
+	return b.services.SendUserOperation(ctx, op, at)
+}
+
+// However many doubts there are, and however little time: they take a part of it.
+func TestDoubtsLeaveTimeForTheOperationAtHand(t *testing.T) {
+	for left, most := range map[time.Duration]time.Duration{2 * time.Second: time.Second, 10 * time.Second: 3 * time.Second, 0: 6 * time.Second} {
+		inTime(t, left.String(), func(t *testing.T) {
+			b := slow{newServices(), func(op *userop.Operation) bool { return op.Nonce.Uint64() != 7 }}
+			r, told := &reserved{services: b.services}, 0
+			for n := range 10 {
+				r.doubts = append(r.doubts, userop.Doubt{
+					Operation: &userop.Operation{Sender: sender, Nonce: *uint256.NewInt(uint64(100 + n))},
+					Settled: func(err error) {
+						b.mu.Lock()
+						defer b.mu.Unlock()
+						require.True(t, userop.MayBeAccepted(err))
+						told++
+					},
+				})
+			}
+			draft := unsponsored()
+			draft.Nonce = nil
+			draft.Reserve = func(context.Context) (userop.Reservation, error) { return r, nil }
+			ctx, start := t.Context(), time.Now()
+			if left > 0 {
+				within, cancel := context.WithTimeout(ctx, left)
+				defer cancel()
+				ctx = within
+			}
+			_, err := asking(t, b, new(node)).Send(ctx, draft)
+			require.NoError(t, err)
+			require.Less(t, time.Since(start), most)
+			require.Equal(t, 10, told)
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -14,18 +15,31 @@ const (
 	sendTries = 3
 	// longestSend bounds a try, and the pause that a bundler may ask for where the caller's time has no end.
 	longestSend = 15 * time.Second
+	// Sending earlier operations again takes longestSettle at most, and no more than this part of the
+	// caller's time: the operation at hand is what it waits for. So many are sent at once.
+	longestSettle = 5 * time.Second
+	settleShare   = 4
+	settleAtOnce  = 4
 )
 
 // send sends the signed operation. Its nonce is released when it is known what became of it.
 func (r *run) send(ctx context.Context) (*Pending, error) {
 	pending, err := r.sender.submit(ctx, r.op, false, r.draft.Guard)
 	if err == nil {
-		pending.release = r.nonce.Release
-		pending.doubt = func() { r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard}) }
+		r.watch(pending)
 	} else if MayBeAccepted(err) {
 		r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard})
 	}
 	return pending, err
+}
+
+// watch has what becomes of the operation end the reservation of the nonce.
+func (r *run) watch(pending *Pending) {
+	pending.release = r.nonce.Release
+	pending.doubt = func() { r.nonce.Doubt(Doubt{Operation: pending.op, Guard: r.draft.Guard}) }
+	if pending.before != nil {
+		r.watch(pending.before)
+	}
 }
 
 // settle sends earlier operations of the account again of which it is open whether they were accepted. One
@@ -35,17 +49,62 @@ func (r *run) settle(ctx context.Context) {
 	if len(doubts) == 0 {
 		return
 	}
-	ctx, cancel := oneTry(ctx, longestSend)
+	within := longestSettle
+	if deadline, ok := ctx.Deadline(); ok {
+		within = min(within, time.Until(deadline)/settleShare)
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(settleAtOnce)
 	for _, doubt := range doubts {
-		_, err := r.sender.submit(ctx, doubt.Operation, true, doubt.Guard)
-		if doubt.Settled != nil {
-			doubt.Settled(err)
-		}
-		if err != nil {
-			r.sender.cfg.Logger.DebugContext(ctx, "user operation in doubt sent again", "sender", doubt.Operation.Sender, "error", err)
+		group.Go(func() error {
+			err := r.sender.unguarded(doubt)
+			if err == nil {
+				hash := r.sender.hash(doubt.Operation)
+				err = sendError(doubt.Operation, hash, r.sender.sendBytes(ctx, doubt.Operation, hash, true, doubt.Guard))
+			}
+			if doubt.Settled != nil {
+				doubt.Settled(err)
+			}
+			if err != nil {
+				r.sender.cfg.Logger.DebugContext(ctx, "user operation in doubt sent again", "sender", doubt.Operation.Sender, "error", err)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // what failed is told to each doubt
+}
+
+// unguarded returns an error for an operation in doubt that needs a guard and lost it: it is not sent again.
+func (s *Sender) unguarded(doubt Doubt) error {
+	if doubt.Guard != nil || s.mayResend(doubt.Operation) {
+		return nil
+	}
+	held := &heldBackError{err: errors.New("it needs a guard, and has none"), sentBefore: true}
+	return sendError(doubt.Operation, s.hash(doubt.Operation), held)
+}
+
+// landed returns an operation of the run that was given away and refused, if it landed all the same; nil for
+// none. Its refusal was a claim, and one whose signer moved on may have landed just before that: the chain is
+// asked once more before it is told that none was accepted.
+func (r *run) landed(ctx context.Context, err error) *Pending {
+	if r.draft.Renew == nil || MayBeAccepted(err) {
+		return nil
+	}
+	given := []*Operation{r.refused}
+	_, ended := errors.AsType[*EndedError](err)
+	if failed, ok := errors.AsType[*Error](err); ok && failed.Step == StepSend && !ended {
+		given = append(given, failed.Operation)
+	}
+	for _, op := range given {
+		if op != nil && r.sender.judge(ctx, op, r.sender.hash(op), err, true) == nil {
+			pending := r.sender.WatchOperation(op)
+			r.watch(pending)
+			return pending
 		}
 	}
+	return nil
 }
 
 // release ends the reservation of a nonce whose operation was committed and surely not accepted.
@@ -69,16 +128,22 @@ func (r *run) renew(ctx context.Context, err error) error {
 	nonce := r.op.Nonce
 	if again = again && !r.renewed; again && (ended || failed.Step != StepSend) {
 		if nonce, err = r.nonce.Nonce(ctx); err != nil {
-			return r.failed(StepPrepare, err)
+			return r.failed(StepPrepare, afterFirst(failed.Err, err))
 		}
 	}
 	if !again || ended && nonce == r.op.Nonce { // a nonce that is the draft's own
 		told := *failed
 		told.Err = why
+		if MayBeAccepted(&told) {
+			r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard})
+		}
 		return &told
 	}
 	r.sender.cfg.Logger.DebugContext(ctx, "user operation refused, made anew", "sender", r.op.Sender, "step", failed.Step, "refusal", failed.Err)
-	r.renewed = true
+	r.renewed, r.refusal = true, failed.Err
+	if failed.Step == StepSend && !ended {
+		r.refused = r.op
+	}
 	r.op = r.op.Clone() // the error has the refused one
 	r.op.Nonce = nonce
 	r.op.PaymasterAndData = nil
@@ -123,12 +188,20 @@ type Guard func(ctx context.Context, op *Operation) error
 func (s *Sender) submit(ctx context.Context, op *Operation, sentBefore bool, guard Guard) (*Pending, error) {
 	hash := s.hash(op)
 	if err := s.sendBytes(ctx, op, hash, sentBefore, guard); err != nil {
-		return nil, &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Err: err}
+		return nil, sendError(op, hash, err)
 	}
 	s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash)
 	pending := s.WatchOperation(op)
 	pending.guard = guard
 	return pending, nil
+}
+
+// sendError is the error of an operation that was signed and could not be sent, nil for none.
+func sendError(op *Operation, hash common.Hash, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Err: err}
 }
 
 // sendBytes tries to send: again where the failure passes by itself, and where it is open whether the
@@ -139,7 +212,7 @@ func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash,
 	for try := 1; ; try++ {
 		if guard != nil {
 			if err := guard(ctx, op); err != nil {
-				return &heldBackError{err: err, sentBefore: mayBeKnown}
+				return afterFirst(first, &heldBackError{err: err, sentBefore: mayBeKnown})
 			}
 		}
 		trying, done := oneTry(ctx, longestSend)
@@ -202,8 +275,8 @@ func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, fai
 		_, open = s.fate(ctx, op, hash, s.cfg.Confirmations)
 	}
 	ended, over := errors.AsType[*EndedError](open)
-	switch {
-	case open == nil:
+	switch before := s.twins.of(hash); {
+	case open == nil, over && before != nil && ended.By == s.hash(before):
 		return nil
 	case over:
 		return &refusedError{refusal: failure, ended: ended}

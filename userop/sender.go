@@ -56,6 +56,7 @@ type Sender struct {
 	cfg SenderConfig
 	// identified is set once the bundler said that it serves the chain and the EntryPoint.
 	identified atomic.Bool
+	twins      twins
 }
 
 // NewSender returns a sender. It does no I/O.
@@ -107,8 +108,11 @@ func (s *Sender) Send(ctx context.Context, draft Draft) (*Pending, error) {
 		}
 		err = run.renew(ctx, err)
 	}
+	if pending := run.landed(ctx, err); pending != nil {
+		return pending, nil
+	}
 	run.release(err)
-	return nil, err
+	return nil, run.withRefusal(err)
 }
 
 // Build makes and signs an operation without sending it. A nonce of [Draft.Reserve] is committed by that.
@@ -152,7 +156,7 @@ func (r *run) price(ctx context.Context) error {
 		}
 		err = r.renew(ctx, refused)
 	}
-	return err
+	return r.withRefusal(err)
 }
 
 // run is one draft on its way through the pipeline. Its methods are the steps, in their order: [Sender.check]
@@ -162,13 +166,27 @@ type run struct {
 	draft  *Draft
 	nonce  heldNonce
 	op     *Operation
-	// renewed says that the operation is on its way for the second time.
+	// renewed says that the operation is on its way for the second time, after refusal. refused is the one
+	// before where that was given away, with the same nonce; nil where it was not.
 	renewed bool
+	refusal error
+	refused *Operation
 }
 
 // failed is the error of a step before the operation was sent: it is not part of the error.
 func (r *run) failed(step Step, err error) error {
 	return &Error{Step: step, Sender: r.draft.Sender, Err: err}
+}
+
+// withRefusal is the error of an operation with why it was made anew, if it was.
+func (r *run) withRefusal(err error) error {
+	failed, ok := errors.AsType[*Error](err)
+	if !ok || r.refusal == nil {
+		return err
+	}
+	told := *failed
+	told.Err = afterFirst(r.refusal, failed.Err)
+	return &told
 }
 
 // check judges the draft, and reserves its nonce if it is to be reserved.
@@ -200,6 +218,9 @@ func (r *run) sign(ctx context.Context) error {
 	r.op.Signature = signature
 	hash := r.sender.hash(r.op)
 	r.sender.cfg.Logger.DebugContext(ctx, "user operation signed", "sender", r.op.Sender, "hash", hash)
+	if r.refused != nil && r.sender.hash(r.refused) != hash {
+		r.sender.twins.note(hash, r.refused)
+	}
 	if r.draft.BeforeSend != nil {
 		err = r.draft.BeforeSend(ctx, r.op, hash)
 	}

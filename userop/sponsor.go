@@ -18,14 +18,16 @@ func (r *run) sponsorOrEstimate(ctx context.Context) error {
 	} else {
 		err = r.estimate(ctx)
 	}
+	var unsponsored error
 	if r.draft.OrSelf && errors.Is(err, ErrNotSponsored) {
+		unsponsored = err
 		r.sender.cfg.Logger.DebugContext(ctx, "user operation not sponsored, its account pays", "sender", r.op.Sender, "reason", err)
 		r.op.PaymasterAndData = nil
 		r.op.setGas(r.draft.Gas)
 		step, err = StepEstimate, r.estimate(ctx)
 	}
 	if err != nil {
-		return r.failed(step, err)
+		return r.failed(step, afterFirst(unsponsored, err))
 	}
 	err = r.draft.Caps.check(r.op)
 	if err == nil && len(r.op.PaymasterAndData) == 0 {
@@ -35,7 +37,7 @@ func (r *run) sponsorOrEstimate(ctx context.Context) error {
 		err = r.draft.Accept(r.op)
 	}
 	if err != nil {
-		return r.failed(StepCheck, err)
+		return r.failed(StepCheck, afterFirst(unsponsored, err))
 	}
 	return nil
 }

@@ -26,6 +26,22 @@ type answer struct {
 	Error  json.RawMessage `json:"error"`
 }
 
+// parseAnswer reads an answer, also one that came as the only one of a batch.
+func parseAnswer(body []byte) (ans answer, err error) {
+	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
+		err = json.Unmarshal(body, &ans)
+		return ans, err
+	}
+	var batch []answer
+	if err = json.Unmarshal(body, &batch); err == nil && len(batch) != 1 {
+		err = errors.New("not one answer")
+	}
+	if err != nil {
+		return ans, err
+	}
+	return batch[0], nil
+}
+
 // decode reads the answer to a request. The service's own error counts whatever the HTTP status is.
 func (c *Client) decode(method string, resp *http.Response, body []byte) (json.RawMessage, error) {
 	fail := func(cause error) (json.RawMessage, error) {
@@ -37,8 +53,7 @@ func (c *Client) decode(method string, resp *http.Response, body []byte) (json.R
 		return nil, failed
 	}
 	refused := resp.StatusCode < 200 || resp.StatusCode > 299
-	var ans answer
-	err := json.Unmarshal(body, &ans)
+	ans, err := parseAnswer(body)
 	switch {
 	case resp.StatusCode >= 300 && resp.StatusCode <= 399:
 		return fail(fmt.Errorf("redirects are not followed; use the final URL%s", c.location(resp)))
@@ -50,7 +65,7 @@ func (c *Client) decode(method string, resp *http.Response, body []byte) (json.R
 		return fail(nil)
 	case len(bytes.TrimSpace(body)) == 0:
 		return fail(errors.New("the answer is empty"))
-	case bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")):
+	case err != nil && bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")):
 		return fail(errors.New("the answer is a batch, one answer was expected"))
 	case err != nil:
 		return fail(errors.New("the answer is not JSON-RPC; is this the service's URL?"))

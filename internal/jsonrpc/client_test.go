@@ -78,6 +78,7 @@ func TestUnusableAnswers(t *testing.T) {
 		{"empty", `: the answer is empty`, true, true},
 		{"empty_502", `: HTTP 502 Bad Gateway`, true, true},
 		{"batch", `: the answer is a batch, one answer was expected: "[{\"jsonrpc\":\"2.0\",\"id\":`, true, true},
+		{"batch_of_none", `: the answer is a batch, one answer was expected: "[]"`, true, true},
 		{"number", `: the answer is not JSON-RPC; is this the service's URL?: "7"`, true, true},
 		{"cut", `: the answer is not JSON-RPC; is this the service's URL?: "{\"jsonrpc\":\"2.0\",\"id\":`, true, true},
 		{"neither", `: the answer has neither a result nor an error: "{\"jsonrpc\":\"2.0\",\"id\":`, true, true},
@@ -104,6 +105,17 @@ func TestUnusableAnswers(t *testing.T) {
 			require.EqualValues(t, 2e9, got.RetryAfter)
 		}
 	}
+}
+
+// One request has one answer, also where a service wraps it up as the only one of a batch.
+func TestABatchOfOne(t *testing.T) {
+	c := newClient(t, jsonrpc.Config{URL: jsonrpctest.Play(t, "testdata/batch.jsonl").URL})
+	var result string
+	require.NoError(t, call(t.Context(), c, &result, "batch_of_one"))
+	require.Equal(t, "0x1", result)
+	var refused *jsonrpc.Error
+	require.ErrorAs(t, call(t.Context(), c, &result, "batch_refused"), &refused)
+	require.Equal(t, -32500, refused.Code)
 }
 
 func TestAnswersAreBounded(t *testing.T) {
