@@ -60,7 +60,7 @@ const (
 	Status429 Kind = "status-429"
 	// Status429Date: the same, with the moment as an HTTP date.
 	Status429Date Kind = "status-429-date"
-	// Status401, Status403, Status404: the service never gets the request, which a gateway refuses in passing.
+	// Status401, Status403, Status404: the service never gets the request; a gateway refuses it in passing.
 	Status401 Kind = "status-401"
 	Status403 Kind = "status-403"
 	Status404 Kind = "status-404"

@@ -140,7 +140,7 @@ func (p *Proxy) check() error {
 // 404.
 func (p *Proxy) URL() string { return "http://" + p.door.addr + "/v2/" + p.secret }
 
-// Secret is the key in the URL, which must be in no error and no log. Pages and refusals of gateways quote it.
+// Secret is the key in the URL, which must be in no error and no log. What gateways say quotes it.
 func (p *Proxy) Secret() string { return p.secret }
 
 // Calm ends the faults, or begins them again. A calm proxy forwards faithfully; faults that were begun go on.
