@@ -11,7 +11,7 @@ import (
 )
 
 // BombSize is what a [GzipBomb] unpacks to, in bytes.
-const BombSize = 32 << 20
+const BombSize = 16 << 20
 
 const (
 	endlessPiece = 32 << 10

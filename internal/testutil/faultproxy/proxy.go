@@ -12,6 +12,7 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,8 @@ type Config struct {
 	// PerMille is how many of a thousand requests meet a fault, of those that it makes sense for: a kind that
 	// changes receipts counts among the requests for receipts. Nil is [Default].
 	PerMille map[Kind]int
+	// Methods are the only ones whose requests meet faults, a batch by its first; nil is all.
+	Methods []string
 	// Log is told every fault that was done, from many goroutines at once; nil for silence.
 	Log func(Event)
 }
@@ -243,8 +246,8 @@ func (p *Proxy) choose(x *exchange) (fault, bool) {
 	_, _ = io.WriteString(name, method)
 	x.rand = mathrand.New(mathrand.NewPCG(p.cfg.Seed^name.Sum64(), n))
 	drawn := x.rand.IntN(1000)
-	if p.calm.Load() {
-		return fault{}, false
+	if p.calm.Load() || p.cfg.Methods != nil && !slices.Contains(p.cfg.Methods, x.method()) {
+		return p.stillNull(x)
 	}
 	for _, f := range p.faults {
 		if f.applies != nil && !f.applies(x) {

@@ -25,7 +25,7 @@ const (
 		"0x2200000000000000000000000000000000000000000000000000000000000000",
 		"0x3300000000000000000000000000000000000000000000000000000000000000"
 	chainID    = 80002
-	paymaster  = "0x00000f79b7faf42eebadba19acc07cd08af44789"
+	sponsor    = "0x00000f79b7faf42eebadba19acc07cd08af44789"
 	entryPoint = "0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789"
 )
 
@@ -93,7 +93,7 @@ func (s *service) result(r request) string {
 	case "eth_getTransactionReceipt":
 		return `{"blockNumber":"0x64"}`
 	case "pm_sponsorUserOperation":
-		return `{"paymasterAndData":"` + paymaster + `0102030400","callGasLimit":"1"}`
+		return `{"paymasterAndData":"` + sponsor + `0102030400","callGasLimit":"1"}`
 	}
 	return `"?"`
 }
@@ -344,7 +344,7 @@ var onTheWire = map[faultproxy.Kind]struct {
 		w.says(200, "result.callGasLimit", "1")
 	}},
 	faultproxy.SpoiltSponsorship: {role: faultproxy.Paymaster, ask: ask("pm_sponsorUserOperation", "{}"), want: func(w *wire) {
-		w.says(200, "result.paymasterAndData", paymaster+"0102020400")
+		w.says(200, "result.paymasterAndData", sponsor+"0102020400")
 	}},
 }
 
