@@ -156,8 +156,9 @@ func (u *user) minted() uint64 {
 	return balance.Uint64()
 }
 
-// One fault in a send and a wait: the operation lands, and is told to have, or what is told can be matched and
-// is true; and once the services are healthy it lands by asking again. Never twice, and no key is in an error.
+// One fault in a send and a wait: the operation lands, and is told to have, or what is told can be matched
+// and is true; and once the services are healthy it lands by asking again. Never twice, and no key is in an
+// error.
 func TestEveryKindAgainstOurClients(t *testing.T) {
 	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
 	var group errgroup.Group

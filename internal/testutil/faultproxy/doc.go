@@ -7,6 +7,6 @@
 //	client := bundler.New(proxy.URL())
 //
 // Which requests meet which fault follows from the seed: it is drawn for the n-th request of a method, so
-// that what goes on beside does not change it. A lie is what a malicious service could tell: the service behind
-// the proxy, and with it the chain, stays honest.
+// that what goes on beside does not change it. A lie is what a malicious service could tell: the service
+// behind the proxy, and with it the chain, stays honest.
 package faultproxy
