@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -108,21 +107,19 @@ func (x *exchange) endless(*answer) {
 // pack makes the bomb.
 func pack() []byte {
 	const head, tail = `{"jsonrpc":"2.0","id":1,"result":"0x`, `"}`
+	piece := bytes.Repeat([]byte("0"), endlessPiece)
 	return zip(func(to io.Writer) {
 		_, _ = io.WriteString(to, head)
-		_, _ = io.CopyN(to, zeros{}, BombSize-int64(len(head)+len(tail)))
+		for left := BombSize - len(head) - len(tail); left > 0; left -= len(piece) {
+			_, _ = to.Write(piece[:min(left, len(piece))])
+		}
 		_, _ = io.WriteString(to, tail)
 	})
 }
 
-// zeros are digits.
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { return copy(p, strings.Repeat("0", len(p))), nil }
-
 func zip(write func(io.Writer)) []byte {
 	var packed bytes.Buffer
-	to := gzip.NewWriter(&packed)
+	to, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed) // a level that there is
 	write(to)
 	_ = to.Close() // into memory
 	return packed.Bytes()
