@@ -18,7 +18,6 @@ import (
 type Client struct {
 	rpc     *jsonrpc.Client
 	options options
-	chainID atomic.Uint64 // 0 until the bundler said it
 	price   discovery
 	status  discovery
 	tip     absence      // of rundler_maxPriorityFeePerGas
@@ -65,11 +64,9 @@ func (c *Client) String() string { return c.rpc.String() }
 // GoString is [Client.String], so that %#v shows no key either.
 func (c *Client) GoString() string { return c.String() }
 
-// ChainID returns the chain the bundler serves (eth_chainId). It is asked for once.
+// ChainID returns the chain the bundler serves (eth_chainId). It is asked for each time: an answer that was
+// wrong in passing is not kept. A [userop.Sender] asks until the answer is right, and not again.
 func (c *Client) ChainID(ctx context.Context) (uint64, error) {
-	if id := c.chainID.Load(); id != 0 {
-		return id, nil
-	}
 	var answer quantity.Quantity
 	if err := c.read(ctx, &answer, "eth_chainId"); err != nil {
 		return 0, err
@@ -78,7 +75,6 @@ func (c *Client) ChainID(ctx context.Context) (uint64, error) {
 	if err != nil || id == 0 {
 		return 0, fmt.Errorf("bundler: eth_chainId: %s is no chain ID", answer)
 	}
-	c.chainID.Store(id)
 	return id, nil
 }
 

@@ -59,7 +59,7 @@ func TestAlreadyKnownIsSuccess(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, operation().Hash(entryPoint, chainID), hash)
 	}
-	require.Len(t, server.Methods(), 5, "the chain ID is asked for once")
+	require.Len(t, server.Methods(), 8, "with the chain ID, for the hash")
 }
 
 func TestAlreadyKnownOnAnUnknownChain(t *testing.T) {

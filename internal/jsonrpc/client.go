@@ -25,7 +25,7 @@ type Config struct {
 	// are never followed.
 	HTTPClient *http.Client
 	// Timeout bounds a call, tries included, whose context has no deadline, and every single try; one that
-	// can be repeated has half of it. 30 seconds by default.
+	// can be repeated has half of it, and at most half of the time that is left. 30 seconds by default.
 	Timeout time.Duration
 	// MaxResponse bounds an answer in bytes; 4 MiB by default.
 	MaxResponse int64
@@ -120,7 +120,7 @@ type Request struct {
 // repeatable request is tried again where the failure may pass by itself, after a pause that honours
 // Retry-After, and within the time that ctx has left. What failed at first is then told beside what failed at
 // last ([RetriedError]). Each try has a deadline of its own: one that hangs on a dead connection leaves time
-// for the next.
+// for the next, half of what the caller has left.
 func (c *Client) Do(ctx context.Context, r Request) error {
 	tryTimeout := c.timeout
 	if r.Repeatable {
@@ -135,7 +135,11 @@ func (c *Client) Do(ctx context.Context, r Request) error {
 	for try := 1; ; try++ {
 		start := time.Now()
 		var raw json.RawMessage
-		trying, done := c.within(ctx, tryTimeout)
+		within := tryTimeout
+		if deadline, ok := ctx.Deadline(); ok && r.Repeatable && try < maxTries {
+			within = min(within, max(time.Until(deadline)/2, shortestTry).Round(10*time.Millisecond))
+		}
+		trying, done := c.within(ctx, within)
 		exchange, err := c.newExchange(trying, r.Method, r.Params)
 		if err == nil {
 			raw, err = exchange.result(c.http.Do(exchange.request))

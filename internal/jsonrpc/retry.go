@@ -12,6 +12,8 @@ import (
 const (
 	maxTries   = 3
 	firstPause = 200 * time.Millisecond
+	// shortestTry is what a try has, as far as there is so much, where half of the time left is less.
+	shortestTry = 3 * time.Second
 )
 
 // pause waits before the next try. It is false, at once, where another try is pointless or would come too

@@ -81,7 +81,7 @@ func TestARepeatableRequestIsTriedAgain(t *testing.T) {
 		{"as late as it is asked to", []any{scripted{status: 429, header: http.Header{"Retry-After": {"3"}}}, fine}, 2, "", 3 * time.Second, 3 * time.Second},
 		{"not where it is asked to stay away too long", []any{scripted{status: 429, header: http.Header{"Retry-After": {"60"}}}}, 1, "bundler https://host.example: m: HTTP 429 Too Many Requests; ask less often", 0, 0},
 		{"after a try that hangs", []any{nil, fine}, 2, "", 15100 * time.Millisecond, 15200 * time.Millisecond},
-		{"not after the default timeout", []any{nil}, 2, "bundler https://host.example: m: no answer within 30s: context deadline exceeded" +
+		{"not after the default timeout", []any{nil}, 3, "bundler https://host.example: m: no answer within 30s: context deadline exceeded" +
 			" (tried again after: bundler https://host.example: m: no answer within 15s: context deadline exceeded)", 30 * time.Second, 30 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -100,6 +100,29 @@ func TestARepeatableRequestIsTriedAgain(t *testing.T) {
 				require.GreaterOrEqual(t, time.Since(start), c.least)
 				require.LessOrEqual(t, time.Since(start), c.atMost)
 			})
+		})
+	}
+}
+
+// However short a caller's time is, a try that hangs leaves some of it for the next.
+func TestATryThatHangsLeavesTimeForTheNext(t *testing.T) {
+	for _, c := range []struct {
+		hang          int
+		within, lasts time.Duration
+	}{
+		{1, 10 * time.Second, 5 * time.Second},
+		{2, 10 * time.Second, 8 * time.Second}, // the second has three seconds at least
+		{1, 4 * time.Second, 3 * time.Second},
+		{1, time.Minute, 15 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			client, script := scriptedClient(append(make([]any, c.hang), fine)...)
+			ctx, cancel := context.WithTimeout(t.Context(), c.within)
+			defer cancel()
+			start := time.Now()
+			require.NoError(t, read(ctx, client, new(string), "m"))
+			require.Equal(t, c.hang+1, script.tries)
+			require.InDelta(t, c.lasts.Seconds(), time.Since(start).Seconds(), 0.7, "with the pauses")
 		})
 	}
 }
