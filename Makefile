@@ -4,7 +4,7 @@ CONTRACTS  := ./account/accounttest/contracts
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test contracts postgres lint bench fuzz clean
+.PHONY: help demo test soak contracts postgres lint bench fuzz clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ demo: contracts ## Grant and use a session on the in-process chain, end to end
 
 test: contracts postgres ## Run all tests with the race detector, on the real contracts and PostgreSQL too
 	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 $(GO) run ./internal/testutil/pgtest/with .ci/modules $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
+
+soak: contracts postgres ## Send for a minute through services that fail, from processes that are killed, and count on chain; SOAK='-sends 5000 -v' for more
+	@$(GO) run ./internal/testutil/soak $(SOAK)
 
 contracts: ## Install and compile the contracts, if they changed
 	@$(GO) run $(CONTRACTS)

@@ -1,0 +1,339 @@
+package main
+
+import (
+	"context"
+	crand "crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/internal/testutil/faultproxy"
+	"github.com/go-sesame/sesame/session/seal"
+)
+
+const (
+	// patience is the deadline of a send.
+	patience = 25 * time.Second
+	// changeEvery is how often a process changes what is granted.
+	changeEvery = 3 * time.Second
+	// settlingTime is what is left of the time for what is open to end.
+	settlingTime = 25 * time.Second
+	replicas     = 3
+
+	// How often, on average, something happens beside what the proxies do.
+	fileKillEvery      = 10 * time.Second
+	replicaKillEvery   = 20 * time.Second // each of them
+	databaseCrashEvery = 30 * time.Second
+	mempoolLostEvery   = 45 * time.Second
+	deepestReorg       = 2
+)
+
+// run is one soak.
+type run struct {
+	*options
+	out     io.Writer
+	dir     string // of all that the workers write
+	dice    *rand.Rand
+	world   *world
+	wallet  *wallet
+	secrets secrets
+	db      *database
+	slots   []*slot
+	users   map[common.Address]bool
+	closes  []func() error
+	began   time.Time
+	calm    time.Time
+
+	mu       sync.Mutex
+	problems []problem
+}
+
+// soak is a whole soak. The error says how many things are wrong; what they are is printed.
+func soak(ctx context.Context, o *options, out io.Writer) (err error) {
+	r := &run{options: o, out: out, dice: rand.New(rand.NewPCG(o.seed, 1)), users: make(map[common.Address]bool), began: time.Now()}
+	_, _ = fmt.Fprintf(out, "seed %d\n", o.seed)
+	defer func() {
+		slices.Reverse(r.closes)
+		for _, end := range r.closes {
+			err = errors.Join(err, end())
+		}
+	}()
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	if err := r.live(ctx); err != nil {
+		return err
+	}
+	return r.report(ctx)
+}
+
+// prepare starts everything but the workers.
+func (r *run) prepare(ctx context.Context) (err error) {
+	if r.dir = r.keep; r.dir == "" {
+		if r.dir, err = os.MkdirTemp("", "sesame-soak-"); err != nil {
+			return err
+		}
+		r.closes = append(r.closes, func() error { return os.RemoveAll(r.dir) })
+	}
+	if err := os.MkdirAll(filepath.Join(r.dir, "said"), 0o700); err != nil {
+		return err
+	}
+	parts := []string{"memory", "file", "postgres"}
+	if r.store != "" {
+		parts = []string{r.store}
+	}
+	if r.wallet, err = startWallet(r.options.users*len(parts), &r.secrets); err != nil {
+		return err
+	}
+	r.closes = append(r.closes, r.wallet.close)
+	if r.world, err = newWorld(r.seed); err != nil {
+		return err
+	}
+	r.closes = append(r.closes, r.world.close)
+	for role, proxy := range r.world.proxies {
+		r.secrets.add("the key in the URL of the "+string(role), proxy.Secret())
+	}
+	if slices.Contains(parts, "postgres") {
+		if r.db, err = startDatabase(ctx, &r.secrets); err != nil {
+			return err
+		}
+		r.closes = append(r.closes, r.db.stop)
+	}
+	owners := make([]common.Address, 0, len(r.wallet.owners))
+	for owner := range r.wallet.owners {
+		owners = append(owners, owner)
+	}
+	if err := r.meet(owners); err != nil {
+		return err
+	}
+	for i, part := range parts {
+		if err := r.assign(part, owners[i*r.options.users:(i+1)*r.options.users], len(parts)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// meet learns the addresses of the owners' accounts.
+func (r *run) meet(owners []common.Address) error {
+	client, err := account.NewClient(account.Config{ChainID: r.world.chain.ChainID(), Chain: r.world.chain.Client(), Bundler: bundler.New(r.world.between.server.URL)})
+	if err != nil {
+		return err
+	}
+	for _, owner := range owners {
+		r.users[client.OwnedAccount(remoteOwner{address: owner}).Address()] = true
+	}
+	return nil
+}
+
+// assign makes the slots of one part.
+func (r *run) assign(part string, owners []common.Address, parts int) error {
+	key := make([]byte, seal.KeySize)
+	_, _ = crand.Read(key)
+	r.secrets.addKey("the data key of "+part, key)
+	homes, way, place := 1, r.way, filepath.Join(r.dir, "store")
+	if way == "" {
+		way = "build"
+	}
+	switch part {
+	case "memory":
+		if r.way == "" {
+			way = "send"
+		}
+	case "file":
+		if err := os.MkdirAll(place, 0o700); err != nil {
+			return err
+		}
+	case "postgres":
+		homes, place = replicas, r.db.url
+	}
+	for home := range homes {
+		number := len(r.slots) + 1
+		ledger := filepath.Join(r.dir, "said", fmt.Sprintf("slot-%d.ledger", number))
+		r.slots = append(r.slots, &slot{
+			dir:      filepath.Join(r.dir, "said"),
+			follower: follower{path: ledger},
+			assignment: assignment{
+				Part: part, Slot: number, Home: home, Homes: homes, Owners: owners,
+				ChainID: r.world.chain.ChainID(), Token: r.world.chain.Contracts.Token,
+				RPC:       r.world.proxies[faultproxy.Node].URL(),
+				Bundler:   r.world.proxies[faultproxy.Bundler].URL(),
+				Paymaster: r.world.proxies[faultproxy.Paymaster].URL(),
+				Wallet:    r.wallet.server.URL,
+				Store:     place, DataKey: key, Ledger: ledger, Way: way, Seed: r.seed,
+				Workers:  (r.workers + homes - 1) / homes,
+				Quota:    (r.sends + parts*homes - 1) / (parts * homes),
+				Patience: patience, ChangeInterval: changeEvery,
+			},
+		})
+	}
+	return nil
+}
+
+// live has the workers work, and disturbs them for as long as they begin jobs.
+func (r *run) live(parent context.Context) error {
+	workers, ctx := errgroup.WithContext(parent)
+	for _, s := range r.slots {
+		workers.Go(func() error { return s.run(ctx) })
+	}
+	disturbing, calm := context.WithCancel(ctx)
+	defer calm()
+	disturbance, disturbing := errgroup.WithContext(disturbing)
+	r.disturb(disturbing, disturbance)
+	var clock errgroup.Group
+	ticking, halt := context.WithCancel(context.WithoutCancel(ctx))
+	defer halt()
+	clock.Go(func() error { return r.world.tick(ticking) })
+
+	watchErr := r.watch(disturbing)
+	calm()
+	err := disturbance.Wait()
+	r.world.calm()
+	r.calm = time.Now()
+	for _, s := range r.slots {
+		s.stop()
+	}
+	r.say("calm")
+	if failed := workers.Wait(); failed != nil {
+		r.mu.Lock()
+		r.problems = append(r.problems, problem{what: "died", text: failed.Error()})
+		r.mu.Unlock()
+	}
+	halt()
+	return errors.Join(watchErr, err, clock.Wait(), parent.Err())
+}
+
+// disturb starts what disturbs the workers, beside the faults of the services.
+func (r *run) disturb(ctx context.Context, group *errgroup.Group) {
+	often := func(every time.Duration, do func() error) {
+		dice := rand.New(rand.NewPCG(r.seed, r.dice.Uint64()))
+		group.Go(func() error { return nowAndThen(ctx, dice, every, do) })
+	}
+	for _, s := range r.slots {
+		switch s.Part {
+		case "file":
+			often(fileKillEvery, s.kill)
+		case "postgres":
+			often(replicaKillEvery, s.kill)
+		}
+	}
+	often(mempoolLostEvery, r.world.loseMempool)
+	if r.reorgs > 0 {
+		depths := rand.New(rand.NewPCG(r.seed, 2))
+		often(r.reorgs, func() error { return r.world.reorg(ctx, 1+depths.Uint64N(deepestReorg)) })
+	}
+	if r.db != nil {
+		often(databaseCrashEvery, func() error { return r.db.crash(ctx) })
+	}
+}
+
+// watch returns when no more jobs are to be begun.
+func (r *run) watch(ctx context.Context) error {
+	end := time.After(max(r.length-settlingTime, r.length/2))
+	if r.sends > 0 {
+		end = nil
+	}
+	for said := time.Now(); ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-end:
+			return nil
+		case <-time.After(500 * time.Millisecond):
+		}
+		if err := r.read(); err != nil {
+			return err
+		}
+		if r.sends > 0 && r.spent() {
+			return nil
+		}
+		if time.Since(said) > 5*time.Second {
+			said = time.Now()
+			r.progress()
+		}
+	}
+}
+
+// read reads what the ledgers have that is new.
+func (r *run) read() error {
+	for _, s := range r.slots {
+		if _, err := s.follower.read(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spent reports whether every slot has begun its share of jobs.
+func (r *run) spent() bool {
+	return !slices.ContainsFunc(r.slots, func(s *slot) bool {
+		return !slices.ContainsFunc(s.follower.all, func(e event) bool { return e.Kind == spent })
+	})
+}
+
+func (r *run) say(format string, args ...any) {
+	if r.verbose {
+		_, _ = fmt.Fprintf(r.out, "%5.0f s  %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
+	}
+}
+
+func (r *run) progress() {
+	if !r.verbose {
+		return
+	}
+	count := make(map[kind]int)
+	for _, s := range r.slots {
+		for i := range s.follower.all {
+			count[s.follower.all[i].Kind]++
+		}
+	}
+	r.say("%d begun, %d landed, %d reverted, %d in doubt, %d refused, %d waited, %d tombstones, %d notes",
+		count[began], count[landed], count[reverted], count[doubtful], count[refused], count[waiting], count[suspended], count[noted])
+}
+
+// report checks everything, and prints the figures and what is wrong.
+func (r *run) report(ctx context.Context) error {
+	if err := r.read(); err != nil {
+		return err
+	}
+	e := &evidence{users: r.users, calm: r.calm}
+	for _, s := range r.slots {
+		e.events = append(e.events, s.follower.all...)
+	}
+	var err error
+	if e.chain, err = readEffects(ctx, r.world.chain.Client(), r.world.chain.Contracts); err != nil {
+		return err
+	}
+	f, problems := check(e)
+	problems = append(r.problems, problems...)
+	searched, leaks, err := r.secrets.search(filepath.Join(r.dir, "said"))
+	if err != nil {
+		return err
+	}
+	problems = append(problems, leaks...)
+	for role, proxy := range r.world.proxies {
+		if n := proxy.FollowedRedirects(); n > 0 {
+			problems = append(problems, problem{what: "redirected", text: fmt.Sprintf("%d redirects of the %s were followed", n, role)})
+		}
+	}
+	problems = append(problems, checkVitals(e.events)...)
+	for _, p := range problems {
+		_, _ = fmt.Fprintln(r.out, p)
+	}
+	r.print(e, &f, searched)
+	if len(problems) > 0 {
+		return fmt.Errorf("%d things are wrong; again with -seed %d", len(problems), r.seed)
+	}
+	return nil
+}
