@@ -8,14 +8,15 @@ import (
 	"github.com/go-sesame/sesame/userop/outbox"
 )
 
-// Recorder is a [session.Store] that is an [outbox.Outbox] as well, and changes an account's sessions together
-// with recording the operation that this change waits for: both are stored, or neither is. A crash between the
-// two would leave a change that nobody sends, or a send of which the sessions know nothing.
+// Recorder is a [session.Store] that has an [outbox.Outbox] beside the sessions, and changes those of an account
+// together with recording the operation that this change waits for: both are stored, or neither is. A crash
+// between the two would leave a change that nobody sends, or a send of which the sessions know nothing.
 type Recorder interface {
 	session.Store
-	outbox.Outbox
-	// ApplyRecording is [session.Store].Apply and [outbox.Outbox].Record in one, of one account on one chain.
-	// It fails with the errors of both.
+	// Outbox returns the store's outbox, always the same. It is closed with the store.
+	Outbox() outbox.Outbox
+	// ApplyRecording is Apply, and Record of the store's outbox, in one, for one account on one chain. It fails
+	// with the errors of both.
 	ApplyRecording(ctx context.Context, ref session.Ref, version uint64, change *session.Change, recording outbox.Recording) (uint64, *outbox.Entry, error)
 }
 

@@ -16,7 +16,7 @@
 // was lost to another process while its holder slept changes nothing on chain, as both send the same bytes,
 // and the entry's version keeps the sleeper from overwriting what was written since.
 //
-// [NewMemory] makes one for tests. The stores of packages pgstore, filestore and memstore are outboxes beside
-// the sessions they keep. Package outboxtest has the suite that all of them pass, for those who write another;
+// [NewMemory] makes one for tests. The stores of packages pgstore, filestore and memstore have one beside the
+// sessions they keep. Package outboxtest has the suite that all of them pass, for those who write another;
 // a [Row] has the rules.
 package outbox
