@@ -17,6 +17,6 @@
 // and the entry's version keeps the sleeper from overwriting what was written since.
 //
 // [NewMemory] makes one for tests. The stores of packages pgstore, filestore and memstore have one beside the
-// sessions they keep. Package outboxtest has the suite that all of them pass, for those who write another;
-// a [Row] has the rules.
+// sessions they keep. Who writes another finds the rules in [Row], and the suite that all of them pass in
+// package session/storetest.
 package outbox

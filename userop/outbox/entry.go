@@ -15,40 +15,42 @@ import (
 // Entry is one send with all that was written down of it.
 type Entry struct {
 	// ID is the entry's number in its store. It is never another one's, also after the entry is gone.
-	ID uint64
+	ID uint64 `json:"id"`
 	// Version counts the entry's changes from 1. A renewed or released lease is none, one that was claimed is.
-	Version uint64
+	Version uint64 `json:"version"`
 	Send
 	// Nonce is that of every attempt.
-	Nonce uint256.Int
+	Nonce uint256.Int `json:"-"`
 	// Attempts are the signed operations, the oldest first: one at least.
-	Attempts []Attempt
+	Attempts []Attempt `json:"attempts"`
 	// State is open until Outcome is what became of it.
-	State   State
-	Outcome Outcome
+	State   State   `json:"state"`
+	Outcome Outcome `json:"outcome,omitzero"`
 	// Given says that bytes of the entry may have been given to a service, whoever asks. While it is false,
 	// who recorded the entry knows.
-	Given bool
+	Given bool `json:"given,omitempty"`
 	// Reported says that who was to be told of the outcome was.
-	Reported bool
+	Reported bool `json:"reported,omitempty"`
 	// Holder has the entry until LeaseUntil; empty and zero after a release.
-	Holder     string
-	LeaseUntil time.Time
+	Holder     string    `json:"holder,omitempty"`
+	LeaseUntil time.Time `json:"leaseUntil,omitzero"`
 	// CreatedAt, UpdatedAt and EndedAt are when the entry was recorded, changed last, and settled; the last is
 	// zero while it is open.
-	CreatedAt, UpdatedAt, EndedAt time.Time
+	CreatedAt time.Time `json:"createdAt"`
+	UpdatedAt time.Time `json:"updatedAt"`
+	EndedAt   time.Time `json:"endedAt,omitzero"`
 }
 
 // Attempt is one signed operation of an entry.
 type Attempt struct {
-	Operation *userop.Operation
+	Operation *userop.Operation `json:"operation"`
 	// Hash is the operation's userOpHash.
-	Hash common.Hash
+	Hash common.Hash `json:"hash"`
 	// Until is the last second, by the chain's time, in which the operation can be included; 0 where none is
 	// known.
-	Until uint64
+	Until uint64 `json:"until,omitempty"`
 	// At is when it was written down; the store sets it.
-	At time.Time
+	At time.Time `json:"at"`
 }
 
 // State says how far an entry is.

@@ -21,6 +21,7 @@ type Memory struct {
 	mu      sync.Mutex // guards the fields below
 	last    uint64     // the ID given last
 	entries map[uint64]*Entry
+	closed  error
 
 	listeners Listeners
 }
@@ -76,7 +77,17 @@ func locked[T any](ctx context.Context, m *Memory, do func() (T, error)) (result
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.closed != nil {
+		return result, m.closed
+	}
 	return do()
+}
+
+// Close has every method return that error from now on, but for Listen, which goes on until its context ends.
+func (m *Memory) Close(cause error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = cause
 }
 
 // checkFree returns an error if the key or the nonce is another entry's.
@@ -213,8 +224,9 @@ func (m *Memory) Renew(ctx context.Context, lease Lease, ids ...uint64) ([]uint6
 		return nil, err
 	}
 	return locked(ctx, m, func() (held []uint64, err error) {
+		now := m.now()
 		for _, id := range ids {
-			if e, ok := m.entries[id]; ok && (Row{e, m.now()}).Renew(lease) {
+			if e, ok := m.entries[id]; ok && !slices.Contains(held, id) && (Row{e, now}).Renew(lease) {
 				held = append(held, id)
 			}
 		}

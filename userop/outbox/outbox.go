@@ -76,15 +76,16 @@ type Listener interface {
 
 // Send is what is sent, as its caller asked for it. It never changes.
 type Send struct {
-	ChainID    uint64
-	Account    common.Address
-	EntryPoint common.Address
+	ChainID    uint64         `json:"chainId"`
+	Account    common.Address `json:"account"`
+	EntryPoint common.Address `json:"entryPoint"`
 	// Key is the caller's name of the send, of one account on one chain: printable UTF-8 of up to [MaxKey]
 	// bytes.
-	Key string
+	Key string `json:"key"`
 	// Kind and Asked are what was asked for under the key, to be compared where it is used again: a word, and
 	// a description of up to [MaxAsked] bytes in which equal things are equal.
-	Kind, Asked string
+	Kind  string `json:"kind"`
+	Asked string `json:"asked,omitempty"`
 }
 
 // Recording is what [Outbox.Record] writes down.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/userop"
@@ -13,28 +14,29 @@ import (
 
 // Outcome is what became of an entry, by what the chain showed. State says which fields it has.
 type Outcome struct {
-	State State
+	State State `json:"state"`
 
 	// Hash is the operation that was included, in Transaction of the block.
-	Hash        common.Hash
-	Transaction common.Hash
-	BlockHash   common.Hash
-	BlockNumber uint64
+	Hash        common.Hash `json:"hash,omitzero"`
+	Transaction common.Hash `json:"transaction,omitzero"`
+	BlockHash   common.Hash `json:"blockHash,omitzero"`
+	BlockNumber uint64      `json:"blockNumber,omitempty"`
 	// Paymaster is zero where the account paid itself. Cost is what its payer paid, in wei, for GasUsed.
-	Paymaster common.Address
-	Cost      uint256.Int
-	GasUsed   uint256.Int
+	Paymaster common.Address `json:"paymaster,omitzero"`
+	Cost      uint256.Int    `json:"cost,omitzero"`
+	GasUsed   uint256.Int    `json:"gasUsed,omitzero"`
 	// RevertData is what a reverted call returned, and Reason a bundler's words for it, up to [MaxRevertData]
 	// bytes of each.
-	RevertData []byte
-	Reason     string
+	RevertData hexutil.Bytes `json:"revertData,omitempty"`
+	Reason     string        `json:"reason,omitempty"`
 
 	// By is the userOpHash of the operation that used the nonce of one that ended, in Transaction; zero where
 	// its time was over.
-	By common.Hash
+	By common.Hash `json:"by,omitzero"`
 	// Until is the last second in which one could have been included, and BlockTime that of a later block at
 	// which the nonce was unused; zero where it was used by another one.
-	Until, BlockTime uint64
+	Until     uint64 `json:"until,omitempty"`
+	BlockTime uint64 `json:"blockTime,omitempty"`
 }
 
 // MaxRevertData bounds what is kept of a revert.
