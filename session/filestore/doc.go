@@ -28,9 +28,9 @@
 //
 // # Outbox
 //
-// [Store.Outbox] keeps sends that happen once, beside the sessions. It belongs to the process that has the store
-// open for writing, which goes on with what it recorded when it starts again, after a crash too; the others can
-// look things up.
+// [Store.Outbox] keeps sends that happen once, beside the sessions. It belongs to the process that has the
+// store open for writing, which goes on with what it recorded when it starts again, after a crash too; the
+// others can look things up.
 //
 // # Formats
 //

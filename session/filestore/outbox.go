@@ -26,9 +26,9 @@ var (
 	_ outbox.Listener = (*box)(nil)
 )
 
-// Outbox implements [storekit.Recorder]. It belongs to the one process that has the store open for writing, which
-// finds all that it recorded when it starts again. One that opened it to read can look things up; what changes
-// anything is an error matching [ErrReadOnly] there.
+// Outbox implements [storekit.Recorder]. It belongs to the one process that has the store open for writing,
+// which finds all that it recorded when it starts again. One that opened it to read can look things up; what
+// changes anything is an error matching [ErrReadOnly] there.
 func (s *Store) Outbox() outbox.Outbox { return s.box }
 
 func (b *box) view(ctx context.Context, read func(*sends) error) error {

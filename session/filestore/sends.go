@@ -250,14 +250,11 @@ func (s *sends) newestFirst(before uint64, use func(*outbox.Entry) (more bool)) 
 	if before == 0 {
 		before = math.MaxUint64
 	}
-	cursor := s.entries.Cursor()
-	name, stored := cursor.Seek(number(before))
-	if name == nil {
-		name, stored = cursor.Last()
-	} else {
-		name, stored = cursor.Prev()
+	cursor, earlier := s.entries.Cursor(), (*bbolt.Cursor).Prev
+	if name, _ := cursor.Seek(number(before)); name == nil {
+		earlier = (*bbolt.Cursor).Last
 	}
-	for ; name != nil; name, stored = cursor.Prev() {
+	for name, stored := earlier(cursor); name != nil; name, stored = cursor.Prev() {
 		e, err := s.decode(name, stored)
 		if err != nil {
 			return err

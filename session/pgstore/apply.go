@@ -21,8 +21,8 @@ func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, chan
 	return s.apply(ctx, ref, version, change, func(*pgx.Batch) {})
 }
 
-// apply is Apply with what else is to be done in the same transaction. Whether the change was made, that is told
-// by the setting sesame.applied; an error of it undoes the change.
+// apply is Apply with what else is to be done in the same transaction. Whether the change was made, that is
+// told by the setting sesame.applied; an error of it undoes the change.
 func (s *Store) apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change, with func(*pgx.Batch)) (uint64, error) {
 	if err := s.check(ctx, ref); err != nil {
 		return 0, err

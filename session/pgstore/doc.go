@@ -35,10 +35,11 @@
 //
 // # Outbox
 //
-// [Store.Outbox] keeps sends that happen once, in the same database: the key is unique there, whatever process
-// records it, entries are claimed past those that another process is about to have (SKIP LOCKED), and who
-// listens is told of what is due (LISTEN, NOTIFY). [Store.ApplyRecording] changes sessions and records the send
-// that carries the change out in one transaction. A row that does not fit its checksum is claimed by nobody.
+// [Store.Outbox] keeps sends that happen once, in the same database: the key is unique there, whatever
+// process records it, entries are claimed past those that another process is about to have (SKIP LOCKED), and
+// who listens is told of what is due (LISTEN, NOTIFY). [Store.ApplyRecording] changes sessions and records
+// the send that carries the change out in one transaction. A row that does not fit its checksum is claimed by
+// nobody.
 //
 // # Keys
 //

@@ -86,8 +86,8 @@ const (
 		) delete from sesame_outbox o using over where o.id = over.id`
 )
 
-// sends is the outbox of a store. Each method is one round trip, but for the steps of one entry, which are two:
-// one reads it, and one writes it if nobody else did meanwhile.
+// sends is the outbox of a store. Each method is one round trip, but for the steps of one entry, which are
+// two: one reads it, and one writes it if nobody else did meanwhile.
 type sends struct{ store *Store }
 
 var (
@@ -95,8 +95,8 @@ var (
 	_ outbox.Listener = (*sends)(nil)
 )
 
-// Outbox implements [storekit.Recorder]: any number of processes may record, and claim, in one database. It is
-// an [outbox.Listener] by LISTEN and NOTIFY, on a connection of its own.
+// Outbox implements [storekit.Recorder]: any number of processes may record, and claim, in one database. It
+// is an [outbox.Listener] by LISTEN and NOTIFY, on a connection of its own.
 func (s *Store) Outbox() outbox.Outbox { return s.sends }
 
 func (b *sends) read(ctx context.Context, doing string, queue func(*pgx.Batch)) error {

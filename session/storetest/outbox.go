@@ -23,8 +23,8 @@ type OutboxConfig struct {
 	// Reopen ends the use of an outbox that Open returned and opens its data again, as after a restart. Leave
 	// it nil for one that forgets.
 	Reopen func(t *testing.T, box outbox.Outbox) outbox.Outbox
-	// Join opens the data of an outbox that stays in use once more, as a second process does. Leave it nil for
-	// one that belongs to one process.
+	// Join opens the data of an outbox that stays in use once more, as a second process does. Leave it nil
+	// for one that belongs to one process.
 	Join func(t *testing.T, box outbox.Outbox) outbox.Outbox
 }
 

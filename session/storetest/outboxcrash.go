@@ -21,9 +21,10 @@ type OutboxCrashConfig struct {
 	Kills int
 }
 
-// CrashOutbox starts the running test again as a process of its own that records sends, adds operations to them,
-// settles and frees them, kills it at a random moment, and requires that every step it saw committed is there,
-// and that none is half done; then from the start. Call it first thing in a test function that does nothing else.
+// CrashOutbox starts the running test again as a process of its own that records sends, adds operations to
+// them, settles and frees them, kills it at a random moment, and requires that every step it saw committed is
+// there, and that none is half done; then from the start. Call it first thing in a test function that does
+// nothing else.
 func CrashOutbox(t *testing.T, c OutboxCrashConfig) {
 	t.Helper()
 	if dir := os.Getenv(crashDir); dir != "" {
@@ -50,8 +51,8 @@ const stages = 4
 
 func isFreed(send int) bool { return send%5 == 4 }
 
-// atLeast returns the step that is seen in the outbox at least once that one was committed: a send that is freed
-// may be so before anybody looks.
+// atLeast returns the step that is seen in the outbox at least once that one was committed: a send that is
+// freed may be so before anybody looks.
 func atLeast(step int) int {
 	if send := step / stages; isFreed(send) {
 		return send*stages - 1

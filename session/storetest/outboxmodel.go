@@ -12,8 +12,8 @@ import (
 	"github.com/go-sesame/sesame/userop/outbox"
 )
 
-// testOutboxModel takes random steps with the outbox and with a [outbox.Memory], and compares what they say and
-// have.
+// testOutboxModel takes random steps with the outbox and with a [outbox.Memory], and compares what they say
+// and have.
 func (c *OutboxConfig) testOutboxModel(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

@@ -156,8 +156,8 @@ func (e *Entry) checkOutcome(o *Outcome) error {
 	return nil
 }
 
-// ValidateStored returns an error matching [ErrInvalid] unless e is an entry as a store can have written it: to
-// be asked of what was read.
+// ValidateStored returns an error matching [ErrInvalid] unless e is an entry as a store can have written it:
+// to be asked of what was read.
 func (e *Entry) ValidateStored() error {
 	if err := e.Send.Validate(); err != nil {
 		return err

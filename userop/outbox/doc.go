@@ -12,9 +12,9 @@
 //	       └── ended      none will be: the nonce was used by another one, or their time is over
 //
 // Who sends holds the entry's lease. Entries whose lease ran out, and settled ones that nobody was told of,
-// are handed to whoever asks ([Outbox.Claim]). A lease is about who works, not about what may happen: one that
-// was lost to another process while its holder slept changes nothing on chain, as both send the same bytes,
-// and the entry's version keeps the sleeper from overwriting what was written since.
+// are handed to whoever asks ([Outbox.Claim]). A lease is about who works, not about what may happen: one
+// that was lost to another process while its holder slept changes nothing on chain, as both send the same
+// bytes, and the entry's version keeps the sleeper from overwriting what was written since.
 //
 // [NewMemory] makes one for tests. The stores of packages pgstore, filestore and memstore have one beside the
 // sessions they keep. Who writes another finds the rules in [Row], and the suite that all of them pass in

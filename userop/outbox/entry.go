@@ -16,7 +16,8 @@ import (
 type Entry struct {
 	// ID is the entry's number in its store. It is never another one's, also after the entry is gone.
 	ID uint64 `json:"id"`
-	// Version counts the entry's changes from 1. A renewed or released lease is none, one that was claimed is.
+	// Version counts the entry's changes from 1. A renewed or released lease is none, one that was claimed
+	// is.
 	Version uint64 `json:"version"`
 	Send
 	// Nonce is that of every attempt.
@@ -34,8 +35,8 @@ type Entry struct {
 	// Holder has the entry until LeaseUntil; empty and zero after a release.
 	Holder     string    `json:"holder,omitempty"`
 	LeaseUntil time.Time `json:"leaseUntil,omitzero"`
-	// CreatedAt, UpdatedAt and EndedAt are when the entry was recorded, changed last, and settled; the last is
-	// zero while it is open.
+	// CreatedAt, UpdatedAt and EndedAt are when the entry was recorded, changed last, and settled; the last
+	// is zero while it is open.
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
 	EndedAt   time.Time `json:"endedAt,omitzero"`

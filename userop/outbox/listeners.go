@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Listeners are those that listen to a store of one process: its part of a [Listener]. The zero value is ready
-// to use.
+// Listeners are those that listen to a store of one process: its part of a [Listener]. The zero value is
+// ready to use.
 type Listeners struct {
 	mu  sync.Mutex
 	all map[chan struct{}]struct{}

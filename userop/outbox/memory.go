@@ -12,8 +12,8 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// Memory is an [Outbox] that forgets everything with the process: for tests and experiments. The zero value is
-// ready to use. It tells what is due ([Listener]).
+// Memory is an [Outbox] that forgets everything with the process: for tests and experiments. The zero value
+// is ready to use. It tells what is due ([Listener]).
 type Memory struct {
 	// Now is the clock, [time.Now] where it is nil. It is not to be changed while the outbox is used.
 	Now func() time.Time

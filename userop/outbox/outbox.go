@@ -20,8 +20,8 @@ type Outbox interface {
 	// A key that its account used already on that chain is a [*TakenError] matching [ErrExists], and a nonce
 	// that another open entry of the account has is one matching [ErrNonceTaken]; both have that entry.
 	Record(ctx context.Context, recording Recording) (*Entry, error)
-	// Find returns the entry of a key, and the nonces that the account's open entries have, in one round trip.
-	// A key that is free is an error matching [ErrNotFound], and the nonces are there with it.
+	// Find returns the entry of a key, and the nonces that the account's open entries have, in one round
+	// trip. A key that is free is an error matching [ErrNotFound], and the nonces are there with it.
 	Find(ctx context.Context, chainID uint64, account common.Address, key string) (Found, error)
 	// FindHash returns the newest entry one of whose operations has that userOpHash.
 	FindHash(ctx context.Context, hash common.Hash) (*Entry, error)
@@ -40,12 +40,12 @@ type Outbox interface {
 	Free(ctx context.Context, id, version uint64) error
 
 	// Claim leases entries that nobody has: open ones, and settled ones to be reported. Those whose lease
-	// ended first come first, and no more than limit, which is 100 for 0 and up to 1000. Of several that claim
-	// at once, each gets others. Entries that are damaged are passed over; what could be claimed is returned
-	// beside the error that names one of them.
+	// ended first come first, and no more than limit, which is 100 for 0 and up to 1000. Of several that
+	// claim at once, each gets others. Entries that are damaged are passed over; what could be claimed is
+	// returned beside the error that names one of them.
 	Claim(ctx context.Context, lease Lease, limit int) ([]*Entry, error)
-	// Take is Claim for one entry, at that version. While somebody else's lease of it lasts, the error matches
-	// [ErrLeased].
+	// Take is Claim for one entry, at that version. While somebody else's lease of it lasts, the error
+	// matches [ErrLeased].
 	Take(ctx context.Context, id, version uint64, lease Lease) (*Entry, error)
 	// Renew makes leases last the lease's time from now, those that ended but that nobody else got among
 	// them, and returns the IDs of the entries that its holder has. No version changes.
@@ -53,15 +53,15 @@ type Outbox interface {
 	// Release ends the holder's leases of those entries, which can be claimed at once then. What the holder
 	// does not have is let be.
 	Release(ctx context.Context, holder string, ids ...uint64) error
-	// MarkReported writes down that a settled entry's outcome was reported: it is not claimed any more. Marked
-	// again, nothing changes. An open entry is an error matching [ErrConflict].
+	// MarkReported writes down that a settled entry's outcome was reported: it is not claimed any more.
+	// Marked again, nothing changes. An open entry is an error matching [ErrConflict].
 	MarkReported(ctx context.Context, id uint64) error
 
 	// List returns the entries that fit query, the newest first.
 	List(ctx context.Context, query Query) ([]*Entry, error)
 	// Sweep deletes entries that ended longer ago than that and were reported, the oldest first, and no more
-	// than limit, which is 1000 for 0. It returns how many; fewer than limit were the last ones. An entry that
-	// is open, or whose outcome nobody was told, stays.
+	// than limit, which is 1000 for 0. It returns how many; fewer than limit were the last ones. An entry
+	// that is open, or whose outcome nobody was told, stays.
 	Sweep(ctx context.Context, kept time.Duration, limit int) (int, error)
 }
 
@@ -69,8 +69,8 @@ type Outbox interface {
 // time. That a lease ran out it does not tell.
 type Listener interface {
 	// Listen calls due, at first too, whenever entries may have come to be claimed: they were released, or
-	// settled without a lease. It returns with ctx, or with an error if it cannot listen any more. What became
-	// due in between is told once.
+	// settled without a lease. It returns with ctx, or with an error if it cannot listen any more. What
+	// became due in between is told once.
 	Listen(ctx context.Context, due func()) error
 }
 

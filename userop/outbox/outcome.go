@@ -42,8 +42,8 @@ type Outcome struct {
 // MaxRevertData bounds what is kept of a revert.
 const MaxRevertData = 16 << 10
 
-// Included returns the outcome of an operation that was included. A receipt that the node did not confirm is an
-// error matching [ErrInvalid]: it is a bundler's word, and an outcome stays.
+// Included returns the outcome of an operation that was included. A receipt that the node did not confirm is
+// an error matching [ErrInvalid]: it is a bundler's word, and an outcome stays.
 func Included(receipt *userop.Receipt) (Outcome, error) {
 	if !receipt.Confirmed {
 		return Outcome{}, fmt.Errorf("%w: the receipt of %s is the bundler's word alone", ErrInvalid, receipt.UserOpHash)

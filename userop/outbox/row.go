@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Row is an entry as a store changes it at a moment of its clock. Its methods are the steps of an entry's life,
-// so that all stores judge them by the same rules; who uses an outbox does not need it. A step that fails
-// changes nothing.
+// Row is an entry as a store changes it at a moment of its clock. Its methods are the steps of an entry's
+// life, so that all stores judge them by the same rules; who uses an outbox does not need it. A step that
+// fails changes nothing.
 type Row struct {
 	*Entry
 	Now time.Time
