@@ -11,6 +11,7 @@ import (
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/storetest"
+	"github.com/go-sesame/sesame/userop/outbox"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -18,6 +19,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestConformance(t *testing.T) {
 	storetest.Run(t, storetest.Config{
 		Open: func(*testing.T) session.Store { return memstore.New() },
+	})
+}
+
+func TestOutbox(t *testing.T) {
+	storetest.RunOutbox(t, storetest.OutboxConfig{
+		Open: func(*testing.T) outbox.Outbox { return memstore.New().Outbox() },
 	})
 }
 

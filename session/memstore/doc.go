@@ -4,6 +4,8 @@
 //	store := memstore.New()
 //	key, err := store.NewKey(ctx, ref)
 //
+// It has an outbox beside the sessions ([Store.Outbox]), which forgets as well.
+//
 // It does all that the stores on disk do ([session.FullStore]), and is the one to read first for whoever
 // writes another; package storekit has what that takes.
 package memstore

@@ -15,12 +15,14 @@ import (
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/seal"
 	"github.com/go-sesame/sesame/session/storekit"
+	"github.com/go-sesame/sesame/userop/outbox"
 )
 
 // Store is a [session.FullStore] that forgets everything with the process, and hands keys out
 // ([session.KeySealer]). The zero value is ready to use. It is safe for concurrent use.
 type Store struct {
-	users sync.WaitGroup // those that hold or change sessions
+	users  sync.WaitGroup // those that hold or change sessions
+	outbox outbox.Memory
 
 	mu      sync.Mutex // guards the fields below
 	entries map[session.Ref]*entry
@@ -34,6 +36,7 @@ var (
 	_ session.FullStore    = (*Store)(nil)
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
+	_ storekit.Recorder    = (*Store)(nil)
 )
 
 // entry is what is stored of one account. It has a lock of its own, so that holding one account stops no
@@ -75,6 +78,7 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	s.outbox.Close(session.ErrClosed)
 	for _, keys := range s.keys {
 		for _, key := range keys {
 			key.Wipe()
@@ -151,6 +155,11 @@ func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint6
 
 // Apply implements [session.Store].
 func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change) (uint64, error) {
+	return s.apply(ctx, ref, version, change, func(commit func() error) error { return commit() })
+}
+
+// apply is Apply, where with commits the change, or returns why it did not.
+func (s *Store) apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change, with func(commit func() error) error) (uint64, error) {
 	if err := s.enter(ctx); err != nil {
 		return 0, err
 	}
@@ -171,7 +180,9 @@ func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, chan
 	if err != nil {
 		return 0, err
 	}
-	entry.state.Store(next)
+	if err := with(func() error { entry.state.Store(next); return nil }); err != nil {
+		return 0, err
+	}
 	return next.Version, nil
 }
 

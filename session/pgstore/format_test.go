@@ -167,7 +167,7 @@ func TestAProgramOfTheSecondSchemaStops(t *testing.T) {
 	require.NoError(t, sess.Suspend(t.Context(), "a"))
 	for statement, arguments := range statements {
 		_, err := old.Exec(t.Context(), statement, arguments...)
-		require.EqualError(t, err, "ERROR: it is version 3, the program knows up to 2; update the program (SQLSTATE SES01)")
+		require.EqualError(t, err, "ERROR: it is version 4, the program knows up to 2; update the program (SQLSTATE SES01)")
 	}
 	_, err = store.Load(t.Context(), spoilt)
 	require.ErrorIs(t, err, session.ErrDamaged)
@@ -188,21 +188,25 @@ func openFixture(t *testing.T, url string) *pgstore.Store {
 func TestThisProgramStopsAtTheNextSchema(t *testing.T) {
 	url := server.URL(t)
 	store := stored(t, url)
-	function, err := os.ReadFile("schema/0003_landed.sql")
+	function, err := os.ReadFile("schema/0004_outbox.sql")
 	require.NoError(t, err)
 	_, after, found := strings.Cut(string(function), "create or replace function sesame_lock(program integer")
 	require.True(t, found)
 	body, _, found := strings.Cut(after, "$$;")
 	require.True(t, found)
-	body = strings.NewReplacer("program <> 3", "program <> 4", "is version 3", "is version 4").Replace(body)
+	body = strings.NewReplacer("program <> 4", "program <> 5", "is version 4", "is version 5").Replace(body)
 	pgtest.Exec(t, url, "create or replace function sesame_lock(program integer"+body+"$$;")
 
-	const refused = "session schema is newer than the program: ERROR: it is version 4, the program knows up to 3; update the program (SQLSTATE SES01)"
+	const refused = "session schema is newer than the program: ERROR: it is version 5, the program knows up to 4; update the program (SQLSTATE SES01)"
 	err = store.Hold(t.Context(), testRef, func(uint64) error { t.Error("held"); return nil })
 	require.ErrorIs(t, err, pgstore.ErrSchema)
 	require.EqualError(t, err, "hold sessions of "+testRef.String()+": "+refused)
 	_, err = store.Apply(t.Context(), testRef, 1, &session.Change{})
 	require.EqualError(t, err, "change sessions of "+testRef.String()+": "+refused)
 	_, err = store.LeaseLane(t.Context(), testRef, "a", time.Minute)
+	require.ErrorIs(t, err, pgstore.ErrSchema)
+	_, err = store.Outbox().Record(t.Context(), sendOf("a", 7))
+	require.ErrorIs(t, err, pgstore.ErrSchema)
+	_, err = store.Outbox().Claim(t.Context(), sendOf("a", 7).Lease, 0)
 	require.ErrorIs(t, err, pgstore.ErrSchema)
 }

@@ -50,6 +50,7 @@ func Run(t *testing.T, c Config) {
 	t.Run("list", c.testList)
 	t.Run("list pending", c.testListPending)
 	t.Run("lanes", c.testLanes)
+	t.Run("recorder", c.testRecorder)
 	t.Run("close", c.testClose)
 }
 
