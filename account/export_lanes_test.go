@@ -17,5 +17,5 @@ func (l *Lanes) Accounts() int {
 
 // Reserve waits for a lane of the account.
 func (l *Lanes) Reserve(ctx context.Context, account common.Address) (userop.Reservation, error) {
-	return l.reserver(l.client, account)(ctx)
+	return l.reserver(l.client, account, nil)(ctx)
 }

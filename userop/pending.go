@@ -21,6 +21,38 @@ type Pending struct {
 	// release ends the reservation of the nonce, doubt says that it is open what became of the operation.
 	release func(used bool)
 	doubt   func()
+	// settle is told how the chain ended it; nil where nobody asked.
+	settle Settle
+	// known is how the chain ended it, where that is known already.
+	known *Outcome
+}
+
+// Outcome is how the chain ended an operation: one that was included has a Receipt, one that never will be is
+// Ended. One of the two is there.
+type Outcome struct {
+	Receipt *Receipt
+	Ended   *EndedError
+}
+
+// Settle is told how the chain ended an operation, before [Pending.Wait] returns that. It may be called again
+// with the same outcome, and may return another one, as that of an operation which was signed for the same
+// purpose and the same nonce. An error says that it is open how the purpose ends: the wait ends with it.
+type Settle func(ctx context.Context, outcome Outcome) (Outcome, error)
+
+// Settling returns the pending operation with a function that each Wait tells how the chain ended it. It
+// stands in for one that was there.
+func (p *Pending) Settling(settle Settle) *Pending {
+	with := *p
+	with.settle = settle
+	return &with
+}
+
+// Settled returns the pending operation of one that the chain has ended, as an earlier Wait told: Wait returns
+// that at once.
+func (s *Sender) Settled(op *Operation, outcome Outcome) *Pending {
+	pending := s.WatchOperation(op)
+	pending.known = &outcome
+	return pending
 }
 
 // Watch returns the pending operation of a hash, to wait for one that another process sent. Of a hash alone
@@ -77,6 +109,9 @@ const (
 // [*WaitError], which says what was heard last. Without a deadline in ctx, [SenderConfig].WaitTimeout ends
 // the wait.
 func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
+	if p.known != nil {
+		return p.outcome(ctx, *p.known, 0)
+	}
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, p.sender.cfg.WaitTimeout)
@@ -90,12 +125,11 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 		if err == nil {
 			var receipt *Receipt
 			if receipt, err = w.poll(ctx, told, pause == lastPoll); err == nil {
-				return p.outcome(receipt)
+				return p.outcome(ctx, Outcome{Receipt: receipt}, time.Since(start))
 			}
 		}
 		if ended, ok := errors.AsType[*EndedError](err); ok {
-			p.release(ended.By != common.Hash{})
-			return nil, err
+			return p.outcome(ctx, Outcome{Ended: ended}, time.Since(start))
 		}
 		if !errors.Is(err, errGoOn) {
 			if time.Since(start) >= doubtfulAfter {
@@ -297,12 +331,22 @@ func (w *wait) onChain(ctx context.Context) (*Receipt, error) {
 	return receipt, err
 }
 
-func (p *Pending) outcome(receipt *Receipt) (*Receipt, error) {
-	p.release(true)
-	if !receipt.Success {
-		return receipt, p.sender.revertError(receipt)
+// outcome is what a Wait returns of it.
+func (p *Pending) outcome(ctx context.Context, is Outcome, waited time.Duration) (*Receipt, error) {
+	p.release(is.Receipt != nil || is.Ended.By != common.Hash{})
+	if p.settle != nil {
+		var err error
+		if is, err = p.settle(ctx, is); err != nil {
+			return nil, &WaitError{Hash: p.hash, Waited: waited, Err: err}
+		}
 	}
-	return receipt, nil
+	switch {
+	case is.Ended != nil:
+		return nil, is.Ended
+	case !is.Receipt.Success:
+		return is.Receipt, p.sender.revertError(is.Receipt)
+	}
+	return is.Receipt, nil
 }
 
 // revertError is the error of an operation that was included and failed.

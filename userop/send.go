@@ -106,6 +106,20 @@ func (s *Sender) Resend(ctx context.Context, op *Operation) (*Pending, error) {
 	return s.ResendGuarded(ctx, op, nil)
 }
 
+// SendSigned hands a signed operation to the bundler that was never sent before, such as one of [Sender.Build]
+// that the caller has written down since. It is tried, and told about, as by [Sender.Send]; an operation that
+// may have been sent already is for [Sender.Resend]. The guard may be nil; one that
+// [SenderConfig.MayResend] refuses is not sent without.
+func (s *Sender) SendSigned(ctx context.Context, op *Operation, guard Guard) (*Pending, error) {
+	if op == nil {
+		return nil, &Error{Step: StepCheck, Err: errors.New("no operation to send")}
+	}
+	if guard == nil && !s.mayResend(op) {
+		return nil, &Error{Step: StepCheck, Sender: op.Sender, Err: s.cfg.MayResend(op)}
+	}
+	return s.submit(ctx, op, false, guard)
+}
+
 // ResendGuarded is [Sender.Resend] with a guard that is asked before each time the operation is handed to the
 // bundler, as [Draft].Guard is; it stands in for [SenderConfig.MayResend].
 func (s *Sender) ResendGuarded(ctx context.Context, op *Operation, guard Guard) (*Pending, error) {
@@ -122,17 +136,19 @@ type Guard func(ctx context.Context, op *Operation) error
 // submit sends a signed operation; sentBefore says that it may have been sent already.
 func (s *Sender) submit(ctx context.Context, op *Operation, sentBefore bool, guard Guard) (*Pending, error) {
 	hash := s.hash(op)
-	if err := s.sendBytes(ctx, op, hash, sentBefore, guard); err != nil {
-		return nil, &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Err: err}
+	failed := &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Given: sentBefore}
+	if failed.Err = s.sendBytes(ctx, failed, guard); failed.Err != nil {
+		return nil, failed
 	}
 	s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash)
 	return s.WatchOperation(op), nil
 }
 
 // sendBytes tries to send: again where the failure passes by itself, and where it is open whether the
-// operation was accepted, which the same bytes tell. mayBeKnown says that an earlier try may have reached the
-// bundler.
-func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash, mayBeKnown bool, guard Guard) error {
+// operation was accepted, which the same bytes tell. It notes in failed, which is told if it returns an error,
+// what became of the operation; Given there says at first that an earlier try may have reached the bundler.
+func (s *Sender) sendBytes(ctx context.Context, failed *Error, guard Guard) error {
+	op, hash, mayBeKnown := failed.Operation, failed.Hash, failed.Given
 	var first error
 	for try := 1; ; try++ {
 		if guard != nil {
@@ -149,10 +165,12 @@ func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash,
 		if err == nil {
 			return nil
 		}
+		failed.Given = failed.Given || !unsent(err)
 		delivered := mayBeDelivered(err)
 		mayBeKnown = mayBeKnown || delivered
 		again := (delivered || temporary(err)) && (guard != nil || s.mayResend(op))
 		if try == sendTries || !again || pauseAfter(ctx, err, try) != nil {
+			failed.Refused = !delivered && !temporary(err) && !unsent(err) && ownInclusion(err) != probable
 			return afterFirst(first, s.judge(ctx, op, hash, err, mayBeKnown))
 		}
 		if first == nil {
