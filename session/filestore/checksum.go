@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -100,7 +101,7 @@ func checkRecords(tx *bbolt.Tx) error {
 	if wrapped := tx.Bucket(metaBucket).Get(sealKey); wrapped != nil || have.keys > 0 {
 		_, err = checked(metaBucket, sealKey, wrapped, "the data key")
 	}
-	return err
+	return cmp.Or(err, checkSends(tx))
 }
 
 func checkFlat(tx *bbolt.Tx, bucket []byte, what string) (n uint64, err error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/go-sesame/sesame/session/filestore"
 	"github.com/go-sesame/sesame/session/seal"
 	"github.com/go-sesame/sesame/session/storetest"
+	"github.com/go-sesame/sesame/userop/outbox"
 )
 
 var rotations atomic.Int64 // of this process
@@ -50,6 +51,23 @@ func TestConformance(t *testing.T) {
 		Reopen: func(t *testing.T, store session.Store) session.Store {
 			require.NoError(t, store.(*filestore.Store).Close())
 			return open(t, dirs[store])
+		},
+	})
+}
+
+func TestOutbox(t *testing.T) {
+	dirs, stores := make(map[outbox.Outbox]string), make(map[outbox.Outbox]*filestore.Store)
+	openAt := func(t *testing.T, dir string) outbox.Outbox {
+		store := open(t, dir)
+		box := store.Outbox()
+		dirs[box], stores[box] = dir, store
+		return box
+	}
+	storetest.RunOutbox(t, storetest.OutboxConfig{
+		Open: func(t *testing.T) outbox.Outbox { return openAt(t, filepath.Join(t.TempDir(), "store")) },
+		Reopen: func(t *testing.T, box outbox.Outbox) outbox.Outbox {
+			require.NoError(t, stores[box].Close())
+			return openAt(t, dirs[box])
 		},
 	})
 }

@@ -30,6 +30,7 @@ type Store struct {
 	dir    string
 	file   file
 	keys   keyring
+	box    *box
 	closed atomic.Bool
 }
 
@@ -37,6 +38,7 @@ var (
 	_ session.FullStore    = (*Store)(nil)
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
+	_ storekit.Recorder    = (*Store)(nil)
 )
 
 // file is the data of a store as one process may use it.
@@ -97,6 +99,7 @@ func Default(config Config) (*Store, error) {
 
 func open(dir string, f file, config Config) (*Store, error) {
 	s := &Store{dir: dir, file: f, keys: keyring{sealer: hide(config.Sealer), rotating: semaphore.NewWeighted(1)}}
+	s.box = &box{store: s}
 	err := upgrade(context.Background(), s.file)
 	if err == nil {
 		err = s.unlock(context.Background())

@@ -11,13 +11,19 @@ import (
 	"github.com/go-sesame/sesame/session/storekit"
 )
 
-const callApply = `select have, done, missing from sesame_apply(` + program + `,
+const callApply = `select have, done, missing, set_config('sesame.applied', done::text, true) from sesame_apply(` + program + `,
 	$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::json, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`
 
 // Apply implements [session.Store]: one statement in one round trip, whose function compares the version
 // (sesame_apply, in the schema). After an error of the connection, the change may be stored or not: read the
 // version.
 func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change) (uint64, error) {
+	return s.apply(ctx, ref, version, change, func(*pgx.Batch) {})
+}
+
+// apply is Apply with what else is to be done in the same transaction. Whether the change was made, that is told
+// by the setting sesame.applied; an error of it undoes the change.
+func (s *Store) apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change, with func(*pgx.Batch)) (uint64, error) {
 	if err := s.check(ctx, ref); err != nil {
 		return 0, err
 	}
@@ -39,10 +45,12 @@ func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, chan
 	var have uint64
 	var done bool
 	var missing []byte
+	var applied string
 	err = s.tries(ctx, beginWrite, func(batch *pgx.Batch) {
 		batch.Queue(callApply, arguments...).QueryRow(func(row pgx.Row) error {
-			return row.Scan(&have, &done, &missing)
+			return row.Scan(&have, &done, &missing, &applied)
 		})
+		with(batch)
 	})
 	switch {
 	case err != nil:

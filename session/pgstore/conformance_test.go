@@ -12,6 +12,7 @@ import (
 	"github.com/go-sesame/sesame/session/pgstore"
 	"github.com/go-sesame/sesame/session/seal"
 	"github.com/go-sesame/sesame/session/storetest"
+	"github.com/go-sesame/sesame/userop/outbox"
 )
 
 // newSealer returns a Sealer with a key of its own for each letter.
@@ -46,6 +47,42 @@ func TestConformanceSettings(t *testing.T) {
 	} {
 		t.Run(settings["default_query_exec_mode"], func(t *testing.T) { conform(t, 1000, settings) })
 	}
+}
+
+func TestOutbox(t *testing.T) { conformOutbox(t, nil) }
+
+func TestOutboxSettings(t *testing.T) {
+	for _, settings := range []map[string]string{
+		{"default_query_exec_mode": "exec", "default_transaction_isolation": "serializable", "pool_max_conns": "2"},
+		{"default_query_exec_mode": "simple_protocol", "default_transaction_isolation": "repeatable read", "timezone": "Asia/Kathmandu", "datestyle": "German"},
+	} {
+		t.Run(settings["default_query_exec_mode"], func(t *testing.T) { conformOutbox(t, settings) })
+	}
+}
+
+func conformOutbox(t *testing.T, settings map[string]string) {
+	stores := make(map[outbox.Outbox]*pgstore.Store)
+	urls := make(map[outbox.Outbox]string)
+	openAt := func(t *testing.T, url string) outbox.Outbox {
+		store := open(t, url)
+		box := store.Outbox()
+		stores[box], urls[box] = store, url
+		return box
+	}
+	storetest.RunOutbox(t, storetest.OutboxConfig{
+		Open: func(t *testing.T) outbox.Outbox {
+			url := server.URL(t)
+			for name, value := range settings {
+				url = pgtest.With(url, name, value)
+			}
+			return openAt(t, url)
+		},
+		Reopen: func(t *testing.T, box outbox.Outbox) outbox.Outbox {
+			require.NoError(t, stores[box].Close())
+			return openAt(t, urls[box])
+		},
+		Join: func(t *testing.T, box outbox.Outbox) outbox.Outbox { return openAt(t, urls[box]) },
+	})
 }
 
 func conform(t *testing.T, leaves int, settings map[string]string) {

@@ -86,6 +86,8 @@ func (c *conditions) place(argument any) string {
 	return fmt.Sprintf("$%d", len(c.arguments))
 }
 
+func (c *conditions) where() string { return strings.Join(c.parts, " and ") }
+
 // selectListed asks for one leaf more than the page holds, which tells whether there is another page. A
 // condition that is not asked for is not there, so that each kind of query is planned for itself.
 func selectListed(query *session.Query, from storekit.Place) (sql string, arguments []any) {
@@ -110,7 +112,7 @@ func selectListed(query *session.Query, from storekit.Place) (sql string, argume
 	if !query.ExpiresAfter.IsZero() {
 		c.add("(valid_until = 0 or valid_until > %)", query.ExpiresAfter.Unix())
 	}
-	sql = "select chain_id, account, position, " + leafColumns + " from sesame_leaves where " + strings.Join(c.parts, " and ") +
+	sql = "select chain_id, account, position, " + leafColumns + " from sesame_leaves where " + c.where() +
 		" order by chain_id, account, position limit " + c.place(query.Limit+1)
 	return sql, c.arguments
 }

@@ -94,6 +94,7 @@ func limitText(limit time.Duration) string {
 const (
 	serializationFailure = "40001"
 	foreignKeyViolation  = "23503"
+	uniqueViolation      = "23505"
 )
 
 // code returns the SQLSTATE of the server's answer, empty for another error.

@@ -14,6 +14,7 @@ import (
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/storekit"
 )
 
 // Store keeps sessions and sealed session keys in a PostgreSQL database. It is a [session.FullStore] whose
@@ -32,13 +33,15 @@ type Store struct {
 	// as reading a key. If all of them waited for whoever holds sessions, none would go on.
 	waits chan struct{}
 
-	keys keyring
+	keys  keyring
+	sends *sends
 }
 
 var (
 	_ session.FullStore    = (*Store)(nil)
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
+	_ storekit.Recorder    = (*Store)(nil)
 )
 
 // Config says how a store is opened.
@@ -103,6 +106,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error)
 		waits:   make(chan struct{}, connections-1),
 		keys:    keyring{sealer: config.Sealer, rotating: make(chan struct{}, 1)},
 	}
+	s.sends = &sends{s}
 	s.lockTime = s.timeout + session.MaxHold + grace
 	if err := s.migrate(ctx, migrations); err != nil {
 		return nil, err

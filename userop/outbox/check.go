@@ -60,10 +60,11 @@ func (l *Lease) Validate() error {
 	if l.TTL <= 0 || l.TTL > MaxTTL {
 		return invalid("a lease of %s; it lasts more than nothing and %s at most", l.TTL, MaxTTL)
 	}
-	return checkHolder(l.Holder)
+	return CheckHolder(l.Holder)
 }
 
-func checkHolder(name string) error { return checkName("holder", name, MaxKey) }
+// CheckHolder returns an error matching [ErrInvalid] for a name that no holder of a lease can have.
+func CheckHolder(name string) error { return checkName("holder", name, MaxKey) }
 
 // Validate returns an error matching [ErrInvalid] for what cannot be recorded.
 func (r *Recording) Validate() error {

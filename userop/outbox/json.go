@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"github.com/go-sesame/sesame/internal/quantity"
 )
 
 // MarshalText writes the state in a word.
@@ -21,6 +23,33 @@ func (s *State) UnmarshalText(text []byte) error {
 		return invalid("no state is called %+q", text)
 	}
 	*s = State(i + 1)
+	return nil
+}
+
+// bareOutcome is an outcome without its methods.
+type bareOutcome Outcome
+
+// outcomeJSON is an outcome with its numbers as JSON-RPC has them.
+type outcomeJSON struct {
+	*bareOutcome
+	Cost    quantity.Quantity `json:"cost,omitzero"`
+	GasUsed quantity.Quantity `json:"gasUsed,omitzero"`
+}
+
+// MarshalJSON writes the outcome without what is zero; numbers of wei and gas are 0x-hex.
+func (o Outcome) MarshalJSON() ([]byte, error) {
+	return json.Marshal(outcomeJSON{(*bareOutcome)(&o), quantity.Quantity(o.Cost), quantity.Quantity(o.GasUsed)})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (o *Outcome) UnmarshalJSON(data []byte) error {
+	var read Outcome
+	shape := outcomeJSON{bareOutcome: (*bareOutcome)(&read)}
+	if err := json.Unmarshal(data, &shape); err != nil {
+		return fmt.Errorf("outcome: %w", err)
+	}
+	read.Cost, read.GasUsed = *shape.Cost.Int(), *shape.GasUsed.Int()
+	*o = read
 	return nil
 }
 

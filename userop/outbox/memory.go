@@ -236,7 +236,7 @@ func (m *Memory) Renew(ctx context.Context, lease Lease, ids ...uint64) ([]uint6
 
 // Release implements [Outbox].
 func (m *Memory) Release(ctx context.Context, holder string, ids ...uint64) error {
-	if err := checkHolder(holder); err != nil {
+	if err := CheckHolder(holder); err != nil {
 		return err
 	}
 	_, err := locked(ctx, m, func() (any, error) {

@@ -23,8 +23,8 @@ type Outcome struct {
 	BlockNumber uint64      `json:"blockNumber,omitempty"`
 	// Paymaster is zero where the account paid itself. Cost is what its payer paid, in wei, for GasUsed.
 	Paymaster common.Address `json:"paymaster,omitzero"`
-	Cost      uint256.Int    `json:"cost,omitzero"`
-	GasUsed   uint256.Int    `json:"gasUsed,omitzero"`
+	Cost      uint256.Int    `json:"-"`
+	GasUsed   uint256.Int    `json:"-"`
 	// RevertData is what a reverted call returned, and Reason a bundler's words for it, up to [MaxRevertData]
 	// bytes of each.
 	RevertData hexutil.Bytes `json:"revertData,omitempty"`
