@@ -369,3 +369,69 @@ func TestRunGoesOn(t *testing.T) {
 	require.NoError(t, activate(t.Context(), again, tx))
 	require.Len(t, again.Leaves(), 2)
 }
+
+// A table of the caller's own: the bytes are there before any service has them, or nothing is sent.
+func TestBeforeSend(t *testing.T) {
+	w, door := onceWorld(t, nil)
+	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
+	handed := len(door.handed())
+	calls := []account.Call{w.mint(t, w.owner.Address())}
+	full := errors.New("the table is full")
+	var kept *userop.Operation
+	var keptHash common.Hash
+	send := func(failure error, opts ...account.Option) (*userop.Pending, error) {
+		return w.user.Send(t.Context(), calls, append(opts, account.WithLeafOf(sess), account.Sponsored(),
+			account.BeforeSend(func(_ context.Context, op *userop.Operation, hash common.Hash) error {
+				require.Len(t, door.handed(), handed)
+				kept, keptHash = op.Clone(), hash
+				return failure
+			}))...)
+	}
+	for _, opts := range [][]account.Option{nil, {account.Once("k")}} {
+		_, err := send(full, opts...)
+		require.ErrorIs(t, err, full)
+		require.False(t, userop.MayBeAccepted(err))
+		require.Nil(t, w.entry(t, "k"))
+	}
+	require.Len(t, door.handed(), handed)
+	tx, err := send(nil)
+	require.NoError(t, err)
+	require.Equal(t, tx.Hash(), keptHash)
+	require.Equal(t, tx.Operation().Signature, kept.Signature)
+	_, err = tx.Wait(t.Context())
+	require.NoError(t, err)
+
+	_, err = w.user.Build(t.Context(), calls, account.WithLeafOf(sess), account.Sponsored(),
+		account.BeforeSend(func(context.Context, *userop.Operation, common.Hash) error { return nil }))
+	require.ErrorIs(t, err, account.ErrConfig)
+}
+
+// What was built and is sent for the first time is not told as what may be known already.
+func TestSendSigned(t *testing.T) {
+	w, door := onceWorld(t, nil)
+	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
+	op, err := w.user.Build(t.Context(), []account.Call{w.mint(t, w.owner.Address())}, account.WithLeafOf(sess), account.Sponsored())
+	require.NoError(t, err)
+	door.set(func(context.Context, *userop.Operation, func() (common.Hash, error)) (common.Hash, error) {
+		return common.Hash{}, errFeeTooLow
+	})
+	_, err = w.user.SendSigned(t.Context(), sess, op)
+	require.ErrorIs(t, err, error(errFeeTooLow))
+	require.False(t, userop.MayBeAccepted(err), "%v", err)
+	require.NotContains(t, err.Error(), "earlier try")
+	_, err = w.user.Resend(t.Context(), sess, op)
+	require.True(t, userop.MayBeAccepted(err), "%v", err)
+
+	_, err = w.user.SendSigned(t.Context(), nil, op)
+	require.ErrorIs(t, err, account.ErrConfig, "its sessions are to be asked")
+	door.set(nil)
+	tx, err := w.user.SendSigned(t.Context(), sess, op)
+	require.NoError(t, err)
+	_, err = tx.Wait(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, uint64(1), w.nfts(t))
+
+	require.NoError(t, sess.Suspend(t.Context(), sess.Leaves()[0].ID))
+	_, err = w.user.SendSigned(t.Context(), sess, op)
+	require.ErrorIs(t, err, session.ErrRevoked)
+}
