@@ -72,6 +72,21 @@ func TestOutbox(t *testing.T) {
 	})
 }
 
+func TestOutboxCrash(t *testing.T) {
+	stores := make(map[outbox.Outbox]*filestore.Store)
+	storetest.CrashOutbox(t, storetest.OutboxCrashConfig{
+		Open: func(dir string) (outbox.Outbox, error) {
+			store, err := filestore.Open(dir, filestore.Config{})
+			if err != nil {
+				return nil, err
+			}
+			stores[store.Outbox()] = store
+			return store.Outbox(), nil
+		},
+		Close: func(box outbox.Outbox) error { return stores[box].Close() },
+	})
+}
+
 func TestCrash(t *testing.T) {
 	storetest.Crash(t, storetest.CrashConfig{
 		ChainID: 80002,

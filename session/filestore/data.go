@@ -29,6 +29,7 @@ import (
 //	keys      chain ‖ account ‖ address → sealed key
 //	lanes     chain ‖ account ‖ lane → end of its lease in Unix nanoseconds, 0 after a release ‖ holder;
 //	          not there before a lane was leased
+//	sends, finds, and "sends" in meta: the outbox; see there
 //
 // Numbers are big-endian, so that keys are in the order of a listing. Every record ends with a checksum.
 var (

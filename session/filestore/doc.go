@@ -26,6 +26,12 @@
 // committed. A reader that holds sessions, for a signature, keeps changes waiting until it is done, and
 // whoever wants to hold some next waits for the change; readers wait for the few milliseconds of a commit.
 //
+// # Outbox
+//
+// [Store.Outbox] keeps sends that happen once, beside the sessions. It belongs to the process that has the store
+// open for writing, which goes on with what it recorded when it starts again, after a crash too; the others can
+// look things up.
+//
 // # Formats
 //
 // [Open] brings data of an earlier format to the one of now, in one change and forward only. A program of the

@@ -33,6 +33,13 @@
 // PostgreSQL 13 or newer is needed. A pooler such as PgBouncer may stand in between in transaction mode, if
 // default_query_exec_mode=exec is in the connection string.
 //
+// # Outbox
+//
+// [Store.Outbox] keeps sends that happen once, in the same database: the key is unique there, whatever process
+// records it, entries are claimed past those that another process is about to have (SKIP LOCKED), and who
+// listens is told of what is due (LISTEN, NOTIFY). [Store.ApplyRecording] changes sessions and records the send
+// that carries the change out in one transaction. A row that does not fit its checksum is claimed by nobody.
+//
 // # Keys
 //
 // Keys are stored sealed under a data key, each bound to its chain, account and address. The data key is

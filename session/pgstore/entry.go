@@ -17,12 +17,12 @@ func scanEntry(row pgx.Row) (outbox.Row, error) {
 	var account, entryPoint, key, kind, asked, nonce, holder []byte
 	var attempts string
 	var outcome *string
-	var ended, lease *time.Time
+	var created, updated, now int64
+	var ended, lease *int64
 	var state int16
-	var now time.Time
 	var intact bool
 	if err := row.Scan(&e.ID, &e.Version, &e.ChainID, &account, &entryPoint, &key, &kind, &asked, &nonce, &attempts, &state,
-		&outcome, &e.Given, &e.Reported, &e.CreatedAt, &e.UpdatedAt, &ended, &holder, &lease, &now, &intact); err != nil {
+		&outcome, &e.Given, &e.Reported, &holder, &created, &updated, &ended, &lease, &now, &intact); err != nil {
 		return outbox.Row{}, err
 	}
 	name := fmt.Sprintf("row %d of sesame_outbox", e.ID)
@@ -33,13 +33,8 @@ func scanEntry(row pgx.Row) (outbox.Row, error) {
 	e.Key, e.Kind, e.Asked, e.Holder = string(key), string(kind), string(asked), string(holder)
 	e.Nonce.SetBytes(nonce)
 	e.State = outbox.State(state)
-	e.CreatedAt, e.UpdatedAt = e.CreatedAt.UTC(), e.UpdatedAt.UTC()
-	if ended != nil {
-		e.EndedAt = ended.UTC()
-	}
-	if lease != nil {
-		e.LeaseUntil = lease.UTC()
-	}
+	e.CreatedAt, e.UpdatedAt = moment(&created), moment(&updated)
+	e.EndedAt, e.LeaseUntil = moment(ended), moment(lease)
 	if err := json.Unmarshal([]byte(attempts), &e.Attempts); err != nil {
 		return outbox.Row{}, damaged("%s: %v", name, err)
 	}
@@ -51,7 +46,15 @@ func scanEntry(row pgx.Row) (outbox.Row, error) {
 	if err := e.ValidateStored(); err != nil {
 		return outbox.Row{}, damaged("%s: %v", name, err)
 	}
-	return outbox.Row{Entry: e, Now: now}, nil
+	return outbox.Row{Entry: e, Now: moment(&now)}, nil
+}
+
+// moment returns a time in microseconds, zero for null.
+func moment(micros *int64) time.Time {
+	if micros == nil {
+		return time.Time{}
+	}
+	return time.UnixMicro(*micros).UTC()
 }
 
 // collectEntries reads all rows.

@@ -141,21 +141,25 @@ func openFixture(t *testing.T, url string) *pgstore.Store {
 func TestThisProgramStopsAtTheNextSchema(t *testing.T) {
 	url := server.URL(t)
 	store := stored(t, url)
-	function, err := os.ReadFile("schema/0002_suspend.sql")
+	function, err := os.ReadFile("schema/0003_outbox.sql")
 	require.NoError(t, err)
-	_, after, found := strings.Cut(string(function), "create function sesame_lock(program integer")
+	_, after, found := strings.Cut(string(function), "create or replace function sesame_lock(program integer")
 	require.True(t, found)
 	body, _, found := strings.Cut(after, "$$;")
 	require.True(t, found)
-	body = strings.NewReplacer("program <> 2", "program <> 3", "is version 2", "is version 3").Replace(body)
+	body = strings.NewReplacer("program <> 3", "program <> 4", "is version 3", "is version 4").Replace(body)
 	pgtest.Exec(t, url, "create or replace function sesame_lock(program integer"+body+"$$;")
 
-	const refused = "session schema is newer than the program: ERROR: it is version 3, the program knows up to 2; update the program (SQLSTATE SES01)"
+	const refused = "session schema is newer than the program: ERROR: it is version 4, the program knows up to 3; update the program (SQLSTATE SES01)"
 	err = store.Hold(t.Context(), testRef, func(uint64) error { t.Error("held"); return nil })
 	require.ErrorIs(t, err, pgstore.ErrSchema)
 	require.EqualError(t, err, "hold sessions of "+testRef.String()+": "+refused)
 	_, err = store.Apply(t.Context(), testRef, 1, &session.Change{})
 	require.EqualError(t, err, "change sessions of "+testRef.String()+": "+refused)
 	_, err = store.LeaseLane(t.Context(), testRef, "a", time.Minute)
+	require.ErrorIs(t, err, pgstore.ErrSchema)
+	_, err = store.Outbox().Record(t.Context(), sendOf("a", 7))
+	require.ErrorIs(t, err, pgstore.ErrSchema)
+	_, err = store.Outbox().Claim(t.Context(), sendOf("a", 7).Lease, 0)
 	require.ErrorIs(t, err, pgstore.ErrSchema)
 }

@@ -21,9 +21,12 @@ const (
 
 	entryIntact = `o.checksum = sesame_outbox_sum(o.id, o.version, o.chain_id, o.account, o.entry_point, o.key, o.kind, o.asked,
 			o.nonce, o.hashes, o.attempts, o.state, o.outcome, o.given, o.reported, o.created_at, o.updated_at, o.ended_at)`
+	// Times are in Unix microseconds, whatever the form is that a database writes them in.
 	entryColumns = `o.id, o.version, o.chain_id, o.account, o.entry_point, o.key, o.kind, o.asked, o.nonce, o.attempts::text, o.state,
-			o.outcome::text, o.given, o.reported, o.created_at, o.updated_at, o.ended_at, o.holder, nullif(o.lease_until, '-infinity'),
-			now(), ` + entryIntact
+			o.outcome::text, o.given, o.reported, o.holder,
+			(extract(epoch from o.created_at) * 1000000)::bigint, (extract(epoch from o.updated_at) * 1000000)::bigint,
+			(extract(epoch from o.ended_at) * 1000000)::bigint, (extract(epoch from nullif(o.lease_until, '-infinity')) * 1000000)::bigint,
+			(extract(epoch from now()) * 1000000)::bigint, ` + entryIntact
 	selectEntries = `select ` + entryColumns + ` from sesame_outbox o where `
 	selectByID    = selectEntries + `o.id = $1`
 	selectByKey   = selectEntries + `o.chain_id = $1 and o.account = $2 and o.key = $3`
@@ -140,8 +143,11 @@ func (b *sends) Record(ctx context.Context, recording outbox.Recording) (*outbox
 		err := b.write(ctx, "record send", func(batch *pgx.Batch) {
 			queueOne(batch, &row, insertEntry+"true"+returningEntry, arguments...)
 		})
-		if code(err) != uniqueViolation {
-			return row.Entry, err
+		switch {
+		case err == nil:
+			return row.Entry, nil
+		case code(err) != uniqueViolation:
+			return nil, err
 		}
 		if err := b.taken(ctx, &recording); err != nil {
 			return nil, err
@@ -183,8 +189,11 @@ func (s *Store) ApplyRecording(ctx context.Context, ref session.Ref, version uin
 		version, err := s.apply(ctx, ref, version, change, func(batch *pgx.Batch) {
 			queueOne(batch, &row, insertEntry+`current_setting('sesame.applied', true) = 'true'`+returningEntry, arguments...)
 		})
-		if code(err) != uniqueViolation {
-			return version, row.Entry, err
+		switch {
+		case err == nil:
+			return version, row.Entry, nil
+		case code(err) != uniqueViolation:
+			return 0, nil, err
 		}
 		if err := s.sends.taken(ctx, &recording); err != nil {
 			return 0, nil, err
@@ -224,10 +233,13 @@ func (b *sends) Find(ctx context.Context, chainID uint64, account common.Address
 func (b *sends) FindHash(ctx context.Context, hash common.Hash) (*outbox.Entry, error) {
 	var row outbox.Row
 	err := b.read(ctx, "find send", func(batch *pgx.Batch) { queueOne(batch, &row, selectByHash, hash[:]) })
-	if err == nil && row.Entry == nil {
-		err = outbox.UnknownHashError(hash)
+	switch {
+	case err != nil:
+		return nil, err
+	case row.Entry == nil:
+		return nil, outbox.UnknownHashError(hash)
 	}
-	return row.Entry, err
+	return row.Entry, nil
 }
 
 // step reads an entry, has it changed, and writes it. Where somebody else was quicker, it does so again: the
@@ -243,11 +255,15 @@ func (b *sends) step(ctx context.Context, doing string, id uint64, change func(o
 		}
 		before := *row.Entry
 		write, err := change(row)
-		if err != nil || !write {
-			return row.Entry, err
+		written := !write
+		if err == nil && write {
+			written, err = b.put(ctx, doing, row.Entry, &before)
 		}
-		if written, err := b.put(ctx, doing, row.Entry, &before); err != nil || written {
-			return row.Entry, err
+		switch {
+		case err != nil:
+			return nil, err
+		case written:
+			return row.Entry, nil
 		}
 	}
 	return nil, fmt.Errorf("%s: %w, %d times", doing, outbox.ErrConflict, maxTries)

@@ -15,13 +15,16 @@
 //   - a [session.Lister]: [Start] says where a page begins, and [Collect], or [CollectState] for a whole
 //     account, fills it, in the order of [Place.Compare]; [PageSize] and [CompareRefs] do for ListPending.
 //   - a [session.LaneLeaser]: [CheckLease], [NewLaneKey] and [LaneLostError].
+//   - a [Recorder], with an outbox beside the sessions: [CheckRecording], and the rules in [outbox.Row].
 //   - an [io.Closer], after which every method returns an error matching [session.ErrClosed].
 //
 // One that is all of it is a [session.FullStore], as those of packages memstore, filestore and pgstore are:
 // they are worth reading in this order. Run [storetest.Run] on yours, and [storetest.Crash] if it is to
-// survive one.
+// survive one; an outbox has [storetest.RunOutbox] and [storetest.CrashOutbox].
 //
 // [storetest.Run]: https://pkg.go.dev/github.com/go-sesame/sesame/session/storetest#Run
 // [storetest.Crash]: https://pkg.go.dev/github.com/go-sesame/sesame/session/storetest#Crash
+// [storetest.RunOutbox]: https://pkg.go.dev/github.com/go-sesame/sesame/session/storetest#RunOutbox
+// [storetest.CrashOutbox]: https://pkg.go.dev/github.com/go-sesame/sesame/session/storetest#CrashOutbox
 // [io.Closer]: https://pkg.go.dev/io#Closer
 package storekit
