@@ -115,7 +115,7 @@ func pausing(ctx context.Context, d time.Duration) bool {
 func (r *runner) claim(ctx context.Context, group *errgroup.Group) error {
 	for pause := claimPause; ; {
 		if room := r.room(); room > 0 {
-			entries, err := r.box.Claim(ctx, r.lease, room)
+			entries, err := r.box.Claim(ctx, r.client.chainID, r.lease, room)
 			r.begin(len(entries))
 			for _, e := range entries {
 				group.Go(func() error {
