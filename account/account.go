@@ -95,11 +95,13 @@ func (a *Account) NonceUsed(ctx context.Context, nonce *uint256.Int) (bool, erro
 //
 // Errors of the pipeline are a [*userop.Error]; see [userop.MayBeAccepted] before sending again.
 func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {
-	draft, err := a.newDraft(ctx, calls, opts)
+	s, err := sendSettings(opts)
 	if err != nil {
 		return nil, err
 	}
-	return a.client.sender.Send(ctx, *draft)
+	return a.client.sendDraft(ctx, a.address, s, kindSend, askedCalls(calls), func(ctx context.Context) (*userop.Draft, error) {
+		return a.draft(ctx, calls, s)
+	})
 }
 
 // Build makes and signs the operation that [Account.Send] would send.

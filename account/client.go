@@ -59,6 +59,18 @@ type Config struct {
 	// callGasLimit and verificationGasLimit have none: gas that is not used comes back, to the account's
 	// deposit, and no service can use it up. A contract that the account calls can; MaxCost bounds that.
 	Caps userop.Caps
+	// Outbox is where sends with a key are written down ([Once]): a store of packages pgstore or filestore,
+	// which keeps the sessions, too. Without one Once is an error.
+	Outbox Outbox
+	// Report is told how each send with a key ended, by [Client.Run] alone: again until it returns nil, and
+	// never after that, unless the process ends before that is written down. Nil is told nothing.
+	Report func(ctx context.Context, report Report) error
+	// Lease is how long a send with a key is left to the process that works on it, 30 seconds by default, up
+	// to 24 hours. After it [Client.Run] goes on with it, here or elsewhere, which sends nothing twice.
+	Lease time.Duration
+	// Keep is how long a key is kept after its send has ended, 30 days by default, negative for ever. One that
+	// is open is always kept.
+	Keep time.Duration
 	// Freshness is how long what the chain says of the sessions' root and of enabled modules, and what fees
 	// were proposed, is taken from memory: 2 seconds by default, negative to ask each time.
 	Freshness time.Duration
@@ -88,6 +100,12 @@ type Client struct {
 	freshness time.Duration
 	// confirmations is what Config has, at least 1.
 	confirmations uint64
+
+	writes  writer
+	reports func(context.Context, Report) error
+	keep    time.Duration
+	log     *slog.Logger
+	running atomic.Bool // Run is
 
 	paymasters, tokenOracles []common.Address
 	selfPaid                 bool // there is no paymaster
@@ -133,6 +151,9 @@ func NewClient(cfg Config) (*Client, error) {
 		tokenOracles: slices.Clone(cfg.TokenOracles),
 		selfPaid:     cfg.Paymaster == nil,
 	}
+	if err := c.writeDown(&cfg); err != nil {
+		return nil, err
+	}
 	c.sender, err = userop.NewSender(userop.SenderConfig{
 		ChainID:             cfg.ChainID,
 		EntryPoint:          contracts.EntryPoint,
@@ -143,6 +164,7 @@ func NewClient(cfg Config) (*Client, error) {
 		Chain:               evidence{cfg.Chain, &contracts},
 		Until:               contracts.operationEnd,
 		MayResend:           contracts.mayResend,
+		BearsOut:            c.bearsOut,
 		Explain:             c.explainFailure,
 		Confirmations:       cfg.Confirmations,
 		WaitTimeout:         cfg.WaitTimeout,

@@ -53,7 +53,7 @@ func (c *Client) boundSelfPaid(draft *userop.Draft, s *settings) {
 	switch {
 	case !readsL1:
 	case s.nonce == nil && s.lanes == nil:
-		draft.Reserve = c.nonceReader(draft.Sender, s.lane, b.nonce)
+		draft.Reserve = c.nonceReader(draft.Sender, s.lane, s.taken, b.nonce)
 	default:
 		draft.Checks = append(draft.Checks, b.readL1)
 	}

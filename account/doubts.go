@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/lanekey"
 	"github.com/go-sesame/sesame/userop"
+	"github.com/go-sesame/sesame/userop/outbox"
 )
 
 // doubts are the operations outside of [Lanes] that may have been accepted although sending them failed. The
@@ -134,16 +136,17 @@ func (d *doubts) holds(account common.Address, next *uint256.Int) *userop.Operat
 type readNonce struct {
 	client  *Client
 	account common.Address
-	lane    *uint256.Int // that the caller chose, nil for none
+	lane    *uint256.Int  // that the caller chose, nil for none
+	taken   []uint256.Int // nonces that are others'
 	read    func(context.Context) (uint256.Int, error)
 	alone   bool              // it is the first nonce of a lane made for it
 	op      *userop.Operation // nil until committed
 }
 
 // nonceReader is a draft's Reserve that takes the next nonce of a lane, which read reads.
-func (c *Client) nonceReader(account common.Address, lane *uint256.Int, read func(context.Context) (uint256.Int, error)) func(context.Context) (userop.Reservation, error) {
+func (c *Client) nonceReader(account common.Address, lane *uint256.Int, taken []uint256.Int, read func(context.Context) (uint256.Int, error)) func(context.Context) (userop.Reservation, error) {
 	return func(context.Context) (userop.Reservation, error) {
-		return &readNonce{client: c, account: account, lane: lane, read: read}, nil
+		return &readNonce{client: c, account: account, lane: lane, taken: taken, read: read}, nil
 	}
 }
 
@@ -154,9 +157,12 @@ func (r *readNonce) Nonce(ctx context.Context) (uint256.Int, error) {
 		return uint256.Int{}, err
 	}
 	r.alone = false
-	switch held := r.client.doubts.holds(r.account, &next); {
-	case held == nil:
+	held := r.client.doubts.holds(r.account, &next)
+	switch taken := slices.Contains(r.taken, next); {
+	case held == nil && !taken:
 		return next, nil
+	case r.lane != nil && held == nil:
+		return uint256.Int{}, fmt.Errorf("%w: nonce %s of %s; wait for that one, or choose another lane", outbox.ErrNonceTaken, next.Hex(), r.account)
 	case r.lane != nil:
 		return uint256.Int{}, &heldNonceError{held, held.Hash(r.client.contracts.EntryPoint, r.client.chainID)}
 	}

@@ -117,14 +117,15 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 		Overrides:        s.overrides,
 		Checks:           []func(context.Context) error{c.checkChainID},
 		Accept:           c.checkSponsor,
+		BeforeSend:       s.beforeSend,
 	}
 	switch {
 	case s.lanes != nil:
-		draft.Reserve = s.lanes.reserver(c, address)
+		draft.Reserve = s.lanes.reserver(c, address, s.taken)
 	case s.nonce != nil:
 		draft.Reserve = c.nonceGiven(address, s.nonce)
 	default:
-		draft.Reserve = c.nonceReader(address, s.lane, func(ctx context.Context) (uint256.Int, error) {
+		draft.Reserve = c.nonceReader(address, s.lane, s.taken, func(ctx context.Context) (uint256.Int, error) {
 			return c.Account(address).Nonce(ctx, s.lane)
 		})
 	}

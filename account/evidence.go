@@ -81,17 +81,41 @@ func (c *Contracts) mayResend(op *userop.Operation) error {
 	return nil
 }
 
+// SendSigned hands an operation that [Account.Build] made to the bundler for the first time, as a caller does
+// who has written it down in between: what fails is told as by [Account.Send], and not as of one that may be
+// known already, which [Account.Resend] is for. Before each try the store of the sessions that signed it is
+// asked as there; of one that the owner signed the sessions may be nil.
+func (a *Account) SendSigned(ctx context.Context, sess *session.Sessions, op *userop.Operation) (*userop.Pending, error) {
+	if sess == nil && op != nil && op.Sender == a.address {
+		return a.client.sender.SendSigned(ctx, op, nil)
+	}
+	guard, err := a.guardSigned(sess, op)
+	if err != nil {
+		return nil, err
+	}
+	return a.client.sender.SendSigned(ctx, op, guard)
+}
+
 // Resend hands an operation that session keys signed to the bundler again, as [userop.Sender.Resend] does for
 // one that the owner signed. Before each try the store of the sessions is asked, as it is then, whether those
 // that signed were revoked: that is an error matching [session.ErrRevoked], and the operation is not sent.
 func (a *Account) Resend(ctx context.Context, sess *session.Sessions, op *userop.Operation) (*userop.Pending, error) {
-	if op == nil {
-		return a.client.sender.ResendGuarded(ctx, nil, nil)
+	guard, err := a.guardSigned(sess, op)
+	if err != nil {
+		return nil, err
 	}
-	if sess == nil || sess.Ref() != a.Ref() || op.Sender != a.address {
-		return nil, fmt.Errorf("%w: an operation of %s is sent again with its own account and the sessions of its own store, not with those of %s", ErrConfig, op.Sender, a.Ref())
+	return a.client.sender.ResendGuarded(ctx, op, guard)
+}
+
+// guardSigned is the guard of an operation that sessions signed; nil for no operation.
+func (a *Account) guardSigned(sess *session.Sessions, op *userop.Operation) (userop.Guard, error) {
+	switch {
+	case op == nil:
+		return nil, nil
+	case sess == nil || sess.Ref() != a.Ref() || op.Sender != a.address:
+		return nil, fmt.Errorf("%w: an operation of %s is sent with its own account and the sessions of its own store, not with those of %s", ErrConfig, op.Sender, a.Ref())
 	}
-	return a.client.sender.ResendGuarded(ctx, op, func(ctx context.Context, op *userop.Operation) error {
+	return func(ctx context.Context, op *userop.Operation) error {
 		return sess.CheckSigned(ctx, a.client.contracts.Session, op)
-	})
+	}, nil
 }

@@ -18,13 +18,13 @@ func (l *Lanes) Accounts() int {
 
 // Reserve waits for a lane of the account.
 func (l *Lanes) Reserve(ctx context.Context, account common.Address) (userop.Reservation, error) {
-	return l.reserver(l.client, account)(ctx)
+	return l.reserver(l.client, account, nil)(ctx)
 }
 
 // ReserveNext reserves the next nonce of the account's default lane.
 func (c *Client) ReserveNext(ctx context.Context, account common.Address) (userop.Reservation, error) {
 	next := func(ctx context.Context) (uint256.Int, error) { return c.Account(account).Nonce(ctx, nil) }
-	return c.nonceReader(account, nil, next)(ctx)
+	return c.nonceReader(account, nil, nil, next)(ctx)
 }
 
 // ReserveGiven reserves a nonce of the caller's own.

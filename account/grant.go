@@ -33,15 +33,21 @@ import (
 // of it; while it may still land, the error matches [session.ErrPending]. So does that of a change which had
 // landed and which the chain took back: [Account.Reconcile] sends it again.
 func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies []policy.Policy, opts ...Option) (*session.Sessions, *userop.Pending, error) {
-	s, err := newSettings(opts, forBatches, routerDespiteFunds, replaceRoot, allowDanger)
+	s, err := sendSettings(opts, forBatches, routerDespiteFunds, replaceRoot, allowDanger)
 	if err != nil {
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
 	}
-	sess, plan, calls, err := o.planGrant(ctx, store, policies, s)
-	if err != nil {
-		return nil, nil, fmt.Errorf("grant a session: %w", err)
+	var asked []string
+	if s.key != "" {
+		asked, err = askedPolicies(o.client.contracts.Session, policies)
 	}
-	tx, err := o.changeRoot(ctx, sess, plan, calls, s)
+	var sess *session.Sessions
+	var tx *userop.Pending
+	if err == nil {
+		sess, tx, err = o.sendRoot(ctx, store, s, kindGrant, asked, func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error) {
+			return o.planGrant(ctx, store, policies, s)
+		})
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
 	}
@@ -119,7 +125,7 @@ func (o *OwnedAccount) revoke(ctx context.Context, sess *session.Sessions, ids [
 	if err := o.owns(sess); err != nil {
 		return nil, err
 	}
-	s, err := newSettings(opts, append(takes, replaceRoot)...)
+	s, err := sendSettings(opts, append(takes, replaceRoot)...)
 	if stopErr := stop(); stopErr != nil { // also with options that are wrong
 		err = errors.Join(stopErr, err)
 		if errors.Is(stopErr, session.ErrNoLeaf) && slices.ContainsFunc(sess.Leaves(), among(ids)) {
@@ -129,7 +135,7 @@ func (o *OwnedAccount) revoke(ctx context.Context, sess *session.Sessions, ids [
 	}
 	var tx *userop.Pending
 	if err == nil {
-		tx, err = o.setRoot(ctx, sess, decide, modules, s)
+		tx, err = o.setRoot(ctx, sess, kindRevoke, ids, decide, modules, s)
 	}
 	if err != nil {
 		err = standing(sess, ids, err)
@@ -165,14 +171,14 @@ func among(ids []string) func(session.Leaf) bool {
 // document; no ID means all of them. What that backend revoked is left out as well, and would be granted
 // again: name the IDs unless it revoked none. Call Activate on the sessions as after a grant.
 func (o *OwnedAccount) Restore(ctx context.Context, sess *session.Sessions, ids []string, opts ...Option) (*userop.Pending, error) {
-	s, err := newSettings(opts, replaceRoot)
+	s, err := sendSettings(opts, replaceRoot)
 	if err == nil {
 		err = o.owns(sess)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("restore sessions: %w", err)
 	}
-	tx, err := o.setRoot(ctx, sess, func(sess *session.Sessions) (*session.RootChange, error) { return sess.PlanRestore(ids...) }, nil, s)
+	tx, err := o.setRoot(ctx, sess, kindRestore, ids, func(sess *session.Sessions) (*session.RootChange, error) { return sess.PlanRestore(ids...) }, nil, s)
 	if err != nil {
 		return nil, fmt.Errorf("restore sessions: %w", err)
 	}
@@ -194,24 +200,24 @@ func (o *OwnedAccount) owns(sess *session.Sessions) error {
 }
 
 // setRoot sends the root that decide makes of the sessions as they are now, after the calls of modules.
-func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, decide rootDecision, modules modulePlan, s *settings) (*userop.Pending, error) {
+func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, kind string, ids []string, decide rootDecision, modules modulePlan, s *settings) (*userop.Pending, error) {
 	sess = sess.On(o.client)
-	if err := sess.Refresh(ctx); err != nil {
-		return nil, err
-	}
-	var plan *session.RootChange
-	var calls []Call
-	err := onSettled(ctx, sess, func() (err error) {
-		if plan, err = decide(sess); err != nil {
-			return err
+	_, tx, err := o.sendRoot(ctx, sess.Store(), s, kind, askedIDs(ids), func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error) {
+		if err := sess.Refresh(ctx); err != nil {
+			return nil, nil, nil, err
 		}
-		calls, err = o.prepareRoot(ctx, sess, s, modules)
-		return err
+		var plan *session.RootChange
+		var calls []Call
+		err := onSettled(ctx, sess, func() (err error) {
+			if plan, err = decide(sess); err != nil {
+				return err
+			}
+			calls, err = o.prepareRoot(ctx, sess, s, modules)
+			return err
+		})
+		return sess, plan, calls, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return o.changeRoot(ctx, sess, plan, calls, s)
+	return tx, err
 }
 
 // onSettled calls plan once the account's changes are settled: one that waits for the chain, where the chain
@@ -273,10 +279,11 @@ const rollbackTimeout = 10 * time.Second
 
 // changeRoot sends calls and the new root as one operation.
 func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Sessions, plan *session.RootChange, calls []Call, s *settings) (*userop.Pending, error) {
-	draft, undo, err := o.rootDraft(ctx, sess, plan, calls, s)
+	draft, err := o.rootDraft(ctx, plan, calls, s)
 	if err != nil {
 		return nil, err
 	}
+	undo := beginBefore(draft, sess, plan)
 	tx, err := o.client.sender.Send(ctx, *draft)
 	if err != nil && !userop.MayBeAccepted(err) {
 		err = errors.Join(err, undo(ctx))
@@ -284,36 +291,47 @@ func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Sessions, p
 	return tx, err
 }
 
-// rootDraft is the draft of an operation that makes the calls and sets the new root. The store is changed in
-// between signing and sending, so that a crash leaves a pending change that names its operation; undo takes
-// the change back. Whether there is one is for the store to say: an error of Begin leaves it open, unless
-// another process was quicker. What is stored then is that one's change, even if it names the very same
-// operation, as it does where both decided the same.
-func (o *OwnedAccount) rootDraft(ctx context.Context, sess *session.Sessions, plan *session.RootChange, calls []Call, s *settings) (draft *userop.Draft, undo func(context.Context) error, err error) {
-	calls = append(calls, Call{To: o.client.contracts.Session.Manager, Data: contracts.SetMerkleRoot(plan.Root())})
-	if draft, err = o.draft(ctx, calls, s); err != nil {
-		return nil, nil, err
-	}
+// rootDraft is the draft of an operation that makes the calls and sets the new root.
+func (o *OwnedAccount) rootDraft(ctx context.Context, plan *session.RootChange, calls []Call, s *settings) (*userop.Draft, error) {
+	return o.draft(ctx, append(calls, Call{To: o.client.contracts.Session.Manager, Data: contracts.SetMerkleRoot(plan.Root())}), s)
+}
+
+// beginBefore has the store changed in between signing and sending what the draft makes, so that a crash
+// leaves a pending change that names its operation; undo takes the change back.
+func beginBefore(draft *userop.Draft, sess *session.Sessions, plan *session.RootChange) (undo func(context.Context) error) {
 	var begun common.Hash
+	hook := draft.BeforeSend
 	draft.BeforeSend = func(ctx context.Context, op *userop.Operation, hash common.Hash) error {
+		if hook != nil {
+			if err := hook(ctx, op, hash); err != nil {
+				return err
+			}
+		}
 		err := plan.Begin(ctx, op, hash)
 		if !errors.Is(err, session.ErrConflict) {
 			begun = hash
 		}
 		return err
 	}
-	return draft, func(ctx context.Context) error {
+	return func(ctx context.Context) error {
 		if begun == (common.Hash{}) {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-		if err := sess.Refresh(ctx); err != nil {
-			return err
-		}
-		if pending := sess.Pending(); pending == nil || pending.OpHash != begun {
-			return nil
-		}
-		return plan.Rollback(ctx)
-	}, nil
+		return undoChange(ctx, sess, plan, begun)
+	}
+}
+
+// undoChange takes a change back that was begun for that operation. Whether there is one is for the store to
+// say: an error of Begin leaves it open, unless another process was quicker. What is stored then is that one's
+// change, even if it names the very same operation, as it does where both decided the same.
+func undoChange(ctx context.Context, sess *session.Sessions, plan *session.RootChange, begun common.Hash) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	if err := sess.Refresh(ctx); err != nil {
+		return err
+	}
+	if pending := sess.Pending(); pending == nil || pending.OpHash != begun {
+		return nil
+	}
+	return plan.Rollback(ctx)
 }

@@ -84,6 +84,7 @@ type reservation struct {
 	pool  *lanePool
 	lane  *lane
 	nonce uint256.Int
+	taken []uint256.Int // nonces that are others'
 
 	// The pool's lock guards what follows.
 	hash        common.Hash // zero until committed
@@ -98,6 +99,17 @@ type reservation struct {
 // Nonce returns the lane's next nonce; it is read only where it is not known. A lane that the chain has
 // counted back in a reorg becomes another one: what used the nonces may land again.
 func (r *reservation) Nonce(ctx context.Context) (uint256.Int, error) {
+	for range len(r.taken) {
+		nonce, err := r.next(ctx)
+		if err != nil || !slices.Contains(r.taken, nonce) {
+			return nonce, err
+		}
+		*r.lane = *r.pool.lanes.newLane() // the lease, if there is one, runs out
+	}
+	return r.next(ctx)
+}
+
+func (r *reservation) next(ctx context.Context) (uint256.Int, error) {
 	if err := r.held(); err != nil {
 		return uint256.Int{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/internal/lanekey"
@@ -115,8 +116,9 @@ func (l *Lanes) closePools() map[common.Address]*lanePool {
 	return pools
 }
 
-// reserver is a draft's Reserve: it waits for a free lane of the account.
-func (l *Lanes) reserver(c *Client, account common.Address) func(context.Context) (userop.Reservation, error) {
+// reserver is a draft's Reserve: it waits for a free lane of the account, whose next nonce is none of those
+// taken.
+func (l *Lanes) reserver(c *Client, account common.Address, taken []uint256.Int) func(context.Context) (userop.Reservation, error) {
 	return func(ctx context.Context) (userop.Reservation, error) {
 		if l.client != c {
 			return nil, fmt.Errorf("%w: InLane with the lanes of another client", ErrConfig)
@@ -129,7 +131,7 @@ func (l *Lanes) reserver(c *Client, account common.Address) func(context.Context
 		if err != nil {
 			return nil, fmt.Errorf("lane of account %s: %w", account, err)
 		}
-		return &reservation{pool: pool, lane: lane}, nil
+		return &reservation{pool: pool, lane: lane, taken: taken}, nil
 	}
 }
 

@@ -160,15 +160,17 @@ func (a *Account) decodeModules(ctx context.Context, r contracts.ReadResult, pag
 // chains, through which anybody could act for the account. Calls of the account to itself that
 // [OwnedAccount.Send] is given are the caller's own: nothing judges them.
 func (o *OwnedAccount) EnableModule(ctx context.Context, module common.Address, opts ...Option) (*userop.Pending, error) {
-	s, err := newSettings(opts, routerDespiteFunds)
+	s, err := sendSettings(opts, routerDespiteFunds)
 	if err != nil {
 		return nil, fmt.Errorf("enable module %s: %w", module, err)
 	}
-	call, err := o.planEnable(ctx, module, s)
-	if err != nil {
-		return nil, fmt.Errorf("enable module %s: %w", module, err)
-	}
-	return o.sendCall(ctx, call, s)
+	return o.sendCall(ctx, s, kindEnableModule, askedModule(module, nil), func(ctx context.Context) (Call, error) {
+		call, err := o.planEnable(ctx, module, s)
+		if err != nil {
+			return Call{}, fmt.Errorf("enable module %s: %w", module, err)
+		}
+		return call, nil
+	})
 }
 
 // SetupAndEnableModule has the account call setupContract with setupData and lets it listen to the module
@@ -178,15 +180,17 @@ func (o *OwnedAccount) EnableModule(ctx context.Context, module common.Address, 
 // Before anything is signed it is refused as for [OwnedAccount.EnableModule], and to register somebody else
 // as owner at an ownership module.
 func (o *OwnedAccount) SetupAndEnableModule(ctx context.Context, setupContract common.Address, setupData []byte, opts ...Option) (*userop.Pending, error) {
-	s, err := newSettings(opts, routerDespiteFunds)
+	s, err := sendSettings(opts, routerDespiteFunds)
 	if err != nil {
 		return nil, fmt.Errorf("set up module %s: %w", setupContract, err)
 	}
-	call, err := o.planSetup(ctx, setupContract, setupData, s)
-	if err != nil {
-		return nil, fmt.Errorf("set up module %s: %w", setupContract, err)
-	}
-	return o.sendCall(ctx, call, s)
+	return o.sendCall(ctx, s, kindSetupModule, askedModule(setupContract, setupData), func(ctx context.Context) (Call, error) {
+		call, err := o.planSetup(ctx, setupContract, setupData, s)
+		if err != nil {
+			return Call{}, fmt.Errorf("set up module %s: %w", setupContract, err)
+		}
+		return call, nil
+	})
 }
 
 // DisableModule stops the account from listening to a validation module, in one operation of the owner. The
@@ -195,15 +199,17 @@ func (o *OwnedAccount) SetupAndEnableModule(ctx context.Context, setupContract c
 // Before anything is signed it is refused, with an error matching [ErrLockout], to disable the last module,
 // or the last one through which the owner can act.
 func (o *OwnedAccount) DisableModule(ctx context.Context, module common.Address, opts ...Option) (*userop.Pending, error) {
-	s, err := newSettings(opts)
+	s, err := sendSettings(opts)
 	if err != nil {
 		return nil, fmt.Errorf("disable module %s: %w", module, err)
 	}
-	call, err := o.planDisable(ctx, module)
-	if err != nil {
-		return nil, fmt.Errorf("disable module %s: %w", module, err)
-	}
-	return o.sendCall(ctx, call, s)
+	return o.sendCall(ctx, s, kindDisableModule, askedModule(module, nil), func(ctx context.Context) (Call, error) {
+		call, err := o.planDisable(ctx, module)
+		if err != nil {
+			return Call{}, fmt.Errorf("disable module %s: %w", module, err)
+		}
+		return call, nil
+	})
 }
 
 // DisableRouter is [OwnedAccount.DisableModule] for the batched session router, and for the others that
@@ -211,23 +217,21 @@ func (o *OwnedAccount) DisableModule(ctx context.Context, module common.Address,
 // the account's funds by an empty batch; see [ForBatches]. Of an account that has none enabled the error
 // matches [ErrModuleNotEnabled].
 func (o *OwnedAccount) DisableRouter(ctx context.Context, opts ...Option) (*userop.Pending, error) {
-	s, err := newSettings(opts)
+	s, err := sendSettings(opts)
 	if err != nil {
 		return nil, fmt.Errorf("disable the batched session router: %w", err)
 	}
-	state, _, err := o.expectedState(ctx)
-	var calls []Call
-	if err == nil {
-		calls, err = o.disableRouters(state)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("disable the batched session router: %w", err)
-	}
-	draft, err := o.draft(ctx, calls, s)
-	if err != nil {
-		return nil, err
-	}
-	return o.client.sender.Send(ctx, *draft)
+	return o.sendCalls(ctx, s, kindDisableRouter, nil, func(ctx context.Context) ([]Call, *settings, error) {
+		state, _, err := o.expectedState(ctx)
+		var calls []Call
+		if err == nil {
+			calls, err = o.disableRouters(state)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("disable the batched session router: %w", err)
+		}
+		return calls, s, nil
+	})
 }
 
 // disableRouters are the calls that disable every batched session router.
@@ -322,11 +326,10 @@ func (o *OwnedAccount) ownerRead(module common.Address) contracts.Read {
 // selfCall is a call of the account to itself, which is how its modules are changed.
 func (o *OwnedAccount) selfCall(data []byte) Call { return Call{To: o.address, Data: data} }
 
-// sendCall sends a call that was planned.
-func (o *OwnedAccount) sendCall(ctx context.Context, call Call, s *settings) (*userop.Pending, error) {
-	draft, err := o.draft(ctx, []Call{call}, s)
-	if err != nil {
-		return nil, err
-	}
-	return o.client.sender.Send(ctx, *draft)
+// sendCall sends the call that is planned; see [OwnedAccount.sendCalls].
+func (o *OwnedAccount) sendCall(ctx context.Context, s *settings, kind string, asked []string, plan func(context.Context) (Call, error)) (*userop.Pending, error) {
+	return o.sendCalls(ctx, s, kind, asked, func(ctx context.Context) ([]Call, *settings, error) {
+		call, err := plan(ctx)
+		return []Call{call}, s, err
+	})
 }

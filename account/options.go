@@ -1,16 +1,19 @@
 package account
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/lanekey"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
+	"github.com/go-sesame/sesame/userop/outbox"
 )
 
 // Option changes how one operation is made. Options that contradict each other are an error matching
@@ -35,7 +38,10 @@ type settings struct {
 	unchecked     bool
 	dangers       []policy.FindingCode // that a grant may have
 	special       []specialOption
+	key           string // of Once
+	beforeSend    func(ctx context.Context, op *userop.Operation, hash common.Hash) error
 	nonce         *uint256.Int
+	taken         []uint256.Int // nonces that are others', as an outbox has it
 	lane          *uint256.Int
 	lanes         *Lanes
 	fees          userop.Fees
@@ -160,6 +166,42 @@ func AllowDanger(codes ...policy.FindingCode) Option {
 	}
 }
 
+// Once makes the send happen at most once under the key: an idempotency key of the caller's, such as the number
+// of an order, which belongs to the account on its chain. It needs [Config].Outbox.
+//
+// What was signed is written down before any service gets it. The same key again, in any process that shares
+// the outbox, sends nothing new: it returns the operation that was sent, which is waited for as ever, or how
+// the chain ended it. For other calls it is an error matching [ErrKeyReused]. After an error send again under
+// the same key, as often as it takes: what was given to a service keeps the key and its nonce, a refusal being
+// that service's word, so that what is signed anew under the key has the same nonce and one of them can land
+// at most. What was given to none frees the key, and the error says so.
+//
+// A key is kept for as long as its send is open, and for [Config].Keep after its end. What the chain shows to
+// have ended without landing ([userop.ErrReplaced], [userop.ErrExpired]) stays so under its key: another try
+// takes another key. [Client.Run] goes on with what a process left behind.
+func Once(key string) Option {
+	return func(s *settings) {
+		if err := outbox.CheckKey(key); err != nil {
+			s.errs = append(s.errs, fmt.Errorf("Once: %w", err))
+		}
+		s.require(s.key == "" || s.key == key, "Once with two keys")
+		s.key = key
+		special(once, "a send of one operation")(s)
+	}
+}
+
+// BeforeSend has the signed operation and its userOpHash given to a function before anything is sent, such as
+// one that writes them into a table of the caller's. If it fails, nothing is. It may be called again in one
+// send, for an operation that takes the place of one that was refused.
+func BeforeSend(hook func(ctx context.Context, op *userop.Operation, hash common.Hash) error) Option {
+	return func(s *settings) {
+		s.require(hook != nil, "BeforeSend without a function")
+		s.require(s.beforeSend == nil, "BeforeSend twice")
+		s.beforeSend = hook
+		special(beforeSend, "a send")(s)
+	}
+}
+
 // WithNonce uses this nonce, 0 included, instead of reading it. An operation gets the nonce of another one,
 // which it replaces, by this alone: while sending one has failed and left open whether it was accepted, the
 // client gives its nonce to no other.
@@ -212,6 +254,8 @@ const (
 	keepRouter         = "KeepRouter"
 	replaceRoot        = "ReplaceRoot"
 	allowDanger        = "AllowDanger"
+	once               = "Once"
+	beforeSend         = "BeforeSend"
 )
 
 // specialOption is an option that only some calls take.
@@ -228,6 +272,11 @@ func special(name, place string) Option {
 // has reports whether a special option was given.
 func (s *settings) has(name string) bool {
 	return slices.ContainsFunc(s.special, func(o specialOption) bool { return o.name == name })
+}
+
+// sendSettings are [newSettings] of a call that sends one operation.
+func sendSettings(opts []Option, takes ...string) (*settings, error) {
+	return newSettings(opts, append(takes, once, beforeSend)...)
 }
 
 // newSettings puts the options together, and returns an error for those that contradict each other, or that

@@ -115,11 +115,11 @@ func (o *OwnedAccount) Signer() userop.Signer {
 // Send makes the account do calls in one operation, signed by the owner unless an option names another
 // signer. An account without code is deployed with it.
 func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {
-	draft, err := o.newDraft(ctx, calls, opts)
+	s, err := sendSettings(opts)
 	if err != nil {
 		return nil, err
 	}
-	return o.client.sender.Send(ctx, *draft)
+	return o.sendCalls(ctx, s, kindSend, askedCalls(calls), func(context.Context) ([]Call, *settings, error) { return calls, s, nil })
 }
 
 // Build makes and signs the operation that [OwnedAccount.Send] would send.
@@ -144,25 +144,39 @@ func (o *OwnedAccount) Estimate(ctx context.Context, calls []Call, opts ...Optio
 // Deploy deploys the account with an operation that does nothing else. There is no need to: the account's
 // first operation deploys it too, for less. An account that has code is an error matching [ErrDeployed].
 func (o *OwnedAccount) Deploy(ctx context.Context, opts ...Option) (*userop.Pending, error) {
-	draft, err := o.deployDraft(ctx, opts)
+	s, err := sendSettings(opts)
 	if err != nil {
 		return nil, fmt.Errorf("deploy account %s: %w", o.address, err)
 	}
-	return o.client.sender.Send(ctx, *draft)
+	return o.client.sendDraft(ctx, o.address, s, kindDeploy, nil, func(ctx context.Context) (*userop.Draft, error) {
+		draft, err := o.deployDraft(ctx, s)
+		if err != nil {
+			return nil, fmt.Errorf("deploy account %s: %w", o.address, err)
+		}
+		return draft, nil
+	})
 }
 
-func (o *OwnedAccount) deployDraft(ctx context.Context, opts []Option) (*userop.Draft, error) {
-	s, err := newSettings(opts)
-	if err != nil {
-		return nil, err
-	}
+// sendCalls sends the calls that are planned: once, where the settings have a key.
+func (o *OwnedAccount) sendCalls(ctx context.Context, s *settings, kind string, asked []string, plan func(context.Context) ([]Call, *settings, error)) (*userop.Pending, error) {
+	return o.client.sendDraft(ctx, o.address, s, kind, asked, func(ctx context.Context) (*userop.Draft, error) {
+		calls, planned, err := plan(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return o.draft(ctx, calls, planned)
+	})
+}
+
+func (o *OwnedAccount) deployDraft(ctx context.Context, s *settings) (*userop.Draft, error) {
 	if s.namesSigner() {
 		return nil, fmt.Errorf("%w: the owner deploys the account, through the module that decided its address", ErrConfig)
 	}
 	if s.quote != nil || s.approval != nil {
 		return nil, fmt.Errorf("%w: an account without code can allow nobody to take tokens; pay in them for a first operation that has the approval", ErrConfig)
 	}
-	if s, err = o.signedByOwner(s); err != nil {
+	s, err := o.signedByOwner(s)
+	if err != nil {
 		return nil, err
 	}
 	initCode, err := o.initCodeIfNeeded(ctx)

@@ -68,6 +68,15 @@ func (c *Client) Simulate(ctx context.Context, op *userop.Operation) error {
 	return nil
 }
 
+// bearsOut reports whether the chain would refuse a signed operation now, or make its calls in vain.
+func (c *Client) bearsOut(ctx context.Context, op *userop.Operation) (bool, error) {
+	err := c.Simulate(ctx, op)
+	if _, refused := errors.AsType[*SimulationError](err); refused {
+		return true, nil
+	}
+	return false, err
+}
+
 func (c *Client) hash(op *userop.Operation) common.Hash {
 	return op.Hash(c.contracts.EntryPoint, c.chainID)
 }

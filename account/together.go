@@ -81,7 +81,10 @@ func GrantTogether(ctx context.Context, store session.Store, legs ...GrantLeg) (
 			return fmt.Errorf("grant a session: %w", err)
 		}
 		granted[i].Sessions = sess
-		draft.draft, draft.undo, err = leg.Account.rootDraft(ctx, sess, plan, calls, draft.settings)
+		draft.draft, err = leg.Account.rootDraft(ctx, plan, calls, draft.settings)
+		if err == nil {
+			draft.undo = beginBefore(draft.draft, sess, plan)
+		}
 		return err
 	})
 	if err != nil {
@@ -145,7 +148,7 @@ func newLegDraft(a *OwnedAccount, window policy.Window, opts []Option, takes ...
 	if a == nil {
 		return leg, fmt.Errorf("%w: leg without an account", ErrConfig)
 	}
-	s, err := newSettings(opts, takes...)
+	s, err := newSettings(opts, append(takes, beforeSend)...)
 	if err != nil {
 		return leg, err
 	}

@@ -37,19 +37,17 @@ type Withdrawal struct {
 // The account's funds are compared with what is to leave before anything is signed; too little is an error
 // matching [ErrFunds].
 func (o *OwnedAccount) Withdraw(ctx context.Context, withdrawals []Withdrawal, opts ...Option) (*userop.Pending, error) {
-	s, err := newSettings(opts)
+	s, err := sendSettings(opts)
 	if err != nil {
 		return nil, fmt.Errorf("withdraw from account %s: %w", o.address, err)
 	}
-	calls, s, err := o.planWithdrawal(ctx, withdrawals, s)
-	if err != nil {
-		return nil, fmt.Errorf("withdraw from account %s: %w", o.address, err)
-	}
-	draft, err := o.draft(ctx, calls, s)
-	if err != nil {
-		return nil, err
-	}
-	return o.client.sender.Send(ctx, *draft)
+	return o.sendCalls(ctx, s, kindWithdraw, askedWithdrawals(withdrawals), func(ctx context.Context) ([]Call, *settings, error) {
+		calls, planned, err := o.planWithdrawal(ctx, withdrawals, s)
+		if err != nil {
+			return nil, nil, fmt.Errorf("withdraw from account %s: %w", o.address, err)
+		}
+		return calls, planned, nil
+	})
 }
 
 // planWithdrawal returns the calls, and the settings with which their operation costs no more than is left

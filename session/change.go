@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -193,16 +194,62 @@ func (c *RootChange) Added() []Leaf {
 // What the operation is compared with are the contracts of the sessions' chain (see [WithChain]), the
 // well-known ones where they have none.
 func (c *RootChange) Begin(ctx context.Context, op *userop.Operation, opHash common.Hash) error {
-	if err := c.sessions.checkOperation(op, opHash, c.Root()); err != nil {
-		return fmt.Errorf("store pending session root: %w", err)
+	return c.BeginBy(ctx, op, opHash, func(ctx context.Context, ref Ref, version uint64, change *Change) error {
+		_, err := c.sessions.store.Apply(ctx, ref, version, change)
+		return err
+	})
+}
+
+// BeginBy is [RootChange.Begin] with an apply of the caller's: what the store's Apply does, and something else
+// in the same transaction.
+func (c *RootChange) BeginBy(ctx context.Context, op *userop.Operation, opHash common.Hash, apply func(ctx context.Context, ref Ref, version uint64, change *Change) error) error {
+	err := c.sessions.checkOperation(op, opHash, c.Root())
+	if err == nil {
+		c.change.Header.Pending.carriedBy(op, opHash, c.sessions.endOf(op))
+		err = apply(ctx, c.sessions.ref, c.version, &c.change)
 	}
-	pending := c.change.Header.Pending
-	pending.OpHash, pending.Nonce = opHash, op.Nonce
-	pending.Operation, pending.Until = op.Clone(), c.sessions.endOf(op)
-	if _, err := c.sessions.store.Apply(ctx, c.sessions.ref, c.version, &c.change); err != nil {
+	if err != nil {
 		return fmt.Errorf("store pending session root: %w", err)
 	}
 	return c.sessions.Refresh(ctx)
+}
+
+// carriedBy names the operation that carries the change out.
+func (p *PendingRoot) carriedBy(op *userop.Operation, hash common.Hash, until uint64) {
+	p.OpHash, p.Nonce, p.Operation, p.Until = hash, op.Nonce, op.Clone(), until
+}
+
+// CarryBy stores another operation for the change that waits, which sets the same root with the same nonce, so
+// that one of the two can land at most: such as one with higher fees. Nothing must be sent if it fails. An
+// operation of another nonce, or that does not carry the change out (see [RootChange.Begin]), is an error
+// matching [policy.ErrInvalid]; where no change waits, or waits no more, the error matches [ErrConflict].
+func (s *Sessions) CarryBy(ctx context.Context, op *userop.Operation, opHash common.Hash) error {
+	for range maxRetries {
+		state, err := s.store.Load(ctx, s.ref)
+		if err != nil {
+			return err
+		}
+		switch pending := state.Pending; {
+		case pending == nil:
+			return fmt.Errorf("%w: no change of the session root of %s waits for the chain", ErrConflict, s.ref)
+		case op != nil && pending.Nonce != op.Nonce:
+			return fmt.Errorf("%w: the change of the session root of %s waits for an operation of nonce %s, not %s: both could land", policy.ErrInvalid, s.ref, pending.Nonce.Hex(), op.Nonce.Hex())
+		}
+		if err := s.checkOperation(op, opHash, state.Pending.Root); err != nil {
+			return err
+		}
+		change := &Change{Header: state.Header.clone()}
+		change.Header.Pending.carriedBy(op, opHash, s.endOf(op))
+		_, err = s.store.Apply(ctx, s.ref, state.Version, change)
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("store pending session root: %w", err)
+		}
+		return s.Refresh(ctx)
+	}
+	return fmt.Errorf("%w: it changed %d times while storing an operation of %s", ErrConflict, maxRetries, s.ref)
 }
 
 // Rollback undoes a change whose operation was surely not accepted: added leaves are forgotten. Revoked
@@ -223,6 +270,12 @@ func Named(id string, p policy.Policy) policy.Policy { return named{Policy: p, i
 
 // String says what the policy itself says.
 func (n named) String() string { return fmt.Sprint(n.Policy) }
+
+// NameOf returns the ID that [Named] chose for the session of a policy, empty where none did.
+func NameOf(p policy.Policy) string {
+	id, _ := nameOf(p)
+	return id
+}
 
 // nameOf returns the ID chosen for a policy, empty for none, and the policy itself.
 func nameOf(p policy.Policy) (id string, bare policy.Policy) {

@@ -118,6 +118,9 @@ func newSessions(store Store, ref Ref, opts []Option) (*Sessions, error) {
 	return s, nil
 }
 
+// Store returns the store that the sessions are kept in.
+func (s *Sessions) Store() Store { return s.store }
+
 // load reads the store and, beside it, the chain.
 func (s *Sessions) load(ctx context.Context) error {
 	var root common.Hash

@@ -35,6 +35,12 @@ func mayBeDelivered(err error) bool {
 	return !errors.As(err, &judged) || judged.MayBeDelivered()
 }
 
+// unsent reports whether a request surely reached nobody; an error that cannot tell leaves that open.
+func unsent(err error) bool {
+	var judged interface{ Unsent() bool }
+	return errors.As(err, &judged) && judged.Unsent()
+}
+
 func temporary(err error) bool {
 	var judged interface{ Temporary() bool }
 	return errors.As(err, &judged) && judged.Temporary()

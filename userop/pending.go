@@ -25,6 +25,38 @@ type Pending struct {
 	// before is the operation that this one was made anew of, with the same nonce, after a bundler refused
 	// it; nil for none. That was the bundler's word: either of both may land.
 	before *Pending
+	// settle is told how the chain ended it; nil where nobody asked.
+	settle Settle
+	// known is how the chain ended it, where that is known already.
+	known *Outcome
+}
+
+// Outcome is how the chain ended an operation: one that was included has a Receipt, one that never will be is
+// Ended. One of the two is there.
+type Outcome struct {
+	Receipt *Receipt
+	Ended   *EndedError
+}
+
+// Settle is told how the chain ended an operation, before [Pending.Wait] returns that. It may be called again
+// with the same outcome, and may return another one, as that of an operation which was signed for the same
+// purpose and the same nonce. An error says that it is open how the purpose ends: the wait ends with it.
+type Settle func(ctx context.Context, outcome Outcome) (Outcome, error)
+
+// Settling returns the pending operation with a function that each Wait tells how the chain ended it. It
+// stands in for one that was there.
+func (p *Pending) Settling(settle Settle) *Pending {
+	with := *p
+	with.settle = settle
+	return &with
+}
+
+// Settled returns the pending operation of one that the chain has ended, as an earlier Wait told: Wait returns
+// that at once.
+func (s *Sender) Settled(op *Operation, outcome Outcome) *Pending {
+	pending := s.WatchOperation(op)
+	pending.known = &outcome
+	return pending
 }
 
 // Watch returns the pending operation of a hash, to wait for one that another process sent. Of a hash alone
@@ -91,6 +123,9 @@ const (
 // no block; who waits for the [Pending] of an operation that needs a guard has that asked before. The chain
 // has ended an operation only once a reorg of fewer blocks cannot undo that either.
 func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error) {
+	if p.known != nil {
+		return p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations)
+	}
 	confirmations, err := p.sender.confirmations(opts)
 	if err != nil {
 		return nil, &WaitError{Hash: p.hash, Err: err}
@@ -108,17 +143,18 @@ func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error
 		if err == nil {
 			var receipt *Receipt
 			if receipt, err = w.poll(ctx, told, pause >= lastPoll); err == nil {
-				return p.outcome(receipt)
+				return p.outcome(ctx, Outcome{Receipt: receipt}, time.Since(start), confirmations)
 			}
 		}
 		if ended, ok := errors.AsType[*EndedError](err); ok {
 			if p.before != nil && ended.By == p.before.hash {
-				return p.before.Wait(ctx, opts...)
+				receipt, err := p.before.Wait(ctx, opts...)
+				if receipt == nil {
+					return nil, err
+				}
+				return p.outcome(ctx, Outcome{Receipt: receipt}, time.Since(start), confirmations)
 			}
-			if replaced := ended.By != (common.Hash{}); replaced || confirmations >= p.sender.cfg.Confirmations {
-				p.release(replaced)
-			}
-			return nil, err
+			return p.outcome(ctx, Outcome{Ended: ended}, time.Since(start), confirmations)
 		}
 		if !errors.Is(err, errGoOn) {
 			if time.Since(start) >= doubtfulAfter && !w.seen.counting() {
@@ -340,12 +376,26 @@ func (w *wait) onChain(ctx context.Context) (*Receipt, error) {
 	return receipt, err
 }
 
-func (p *Pending) outcome(receipt *Receipt) (*Receipt, error) {
-	p.release(true)
-	if !receipt.Success {
-		return receipt, p.sender.revertError(receipt)
+// outcome is what a Wait returns of how the chain ended the operation. One that waited for fewer confirmations
+// than the sender's does not settle it.
+func (p *Pending) outcome(ctx context.Context, is Outcome, waited time.Duration, confirmations uint64) (*Receipt, error) {
+	final := confirmations >= p.sender.cfg.Confirmations
+	if used := is.Receipt != nil || is.Ended.By != (common.Hash{}); used || final {
+		p.release(used)
 	}
-	return receipt, nil
+	if p.settle != nil && final {
+		var err error
+		if is, err = p.settle(ctx, is); err != nil {
+			return nil, &WaitError{Hash: p.hash, Waited: waited, Err: err}
+		}
+	}
+	switch {
+	case is.Ended != nil:
+		return nil, is.Ended
+	case !is.Receipt.Success:
+		return is.Receipt, p.sender.revertError(is.Receipt)
+	}
+	return is.Receipt, nil
 }
 
 // revertError is the error of an operation that was included and failed.

@@ -62,7 +62,7 @@ func (r *run) settle(ctx context.Context) {
 			err := r.sender.unguarded(doubt)
 			if err == nil {
 				hash := r.sender.hash(doubt.Operation)
-				err = sendError(doubt.Operation, hash, r.sender.sendBytes(ctx, doubt.Operation, hash, true, doubt.Guard))
+				err = r.sender.handOver(ctx, doubt.Operation, hash, true, doubt.Guard)
 			}
 			if doubt.Settled != nil {
 				doubt.Settled(err)
@@ -98,7 +98,7 @@ func (r *run) landed(ctx context.Context, err error) *Pending {
 		given = append(given, failed.Operation)
 	}
 	for _, op := range given {
-		if op != nil && r.sender.judge(ctx, op, r.sender.hash(op), err, true) == nil {
+		if op != nil && r.sender.judge(ctx, op, r.sender.hash(op), err, true, true) == nil {
 			pending := r.sender.WatchOperation(op)
 			r.watch(pending)
 			return pending
@@ -171,6 +171,20 @@ func (s *Sender) Resend(ctx context.Context, op *Operation) (*Pending, error) {
 	return s.ResendGuarded(ctx, op, nil)
 }
 
+// SendSigned hands a signed operation to the bundler that was never sent before, such as one of [Sender.Build]
+// that the caller has written down since. It is tried, and told about, as by [Sender.Send]; an operation that
+// may have been sent already is for [Sender.Resend]. The guard may be nil; one that
+// [SenderConfig.MayResend] refuses is not sent without.
+func (s *Sender) SendSigned(ctx context.Context, op *Operation, guard Guard) (*Pending, error) {
+	if op == nil {
+		return nil, &Error{Step: StepCheck, Err: errors.New("no operation to send")}
+	}
+	if guard == nil && !s.mayResend(op) {
+		return nil, &Error{Step: StepCheck, Sender: op.Sender, Err: s.cfg.MayResend(op)}
+	}
+	return s.submit(ctx, op, false, guard)
+}
+
 // ResendGuarded is [Sender.Resend] with a guard that is asked before each time the operation is handed to the
 // bundler, as [Draft].Guard is; it stands in for [SenderConfig.MayResend].
 func (s *Sender) ResendGuarded(ctx context.Context, op *Operation, guard Guard) (*Pending, error) {
@@ -187,8 +201,8 @@ type Guard func(ctx context.Context, op *Operation) error
 // submit sends a signed operation; sentBefore says that it may have been sent already.
 func (s *Sender) submit(ctx context.Context, op *Operation, sentBefore bool, guard Guard) (*Pending, error) {
 	hash := s.hash(op)
-	if err := s.sendBytes(ctx, op, hash, sentBefore, guard); err != nil {
-		return nil, sendError(op, hash, err)
+	if err := s.handOver(ctx, op, hash, sentBefore, guard); err != nil {
+		return nil, err
 	}
 	s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash)
 	pending := s.WatchOperation(op)
@@ -201,18 +215,21 @@ func sendError(op *Operation, hash common.Hash, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Err: err}
+	return &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Given: true, Err: err}
 }
 
-// sendBytes tries to send: again where the failure passes by itself, and where it is open whether the
-// operation was accepted, which the same bytes tell. mayBeKnown says that an earlier try may have reached the
-// bundler.
-func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash, mayBeKnown bool, guard Guard) error {
+// handOver hands a signed operation to the bundler: again where the failure passes by itself, where it is open
+// whether the operation was accepted, which the same bytes tell, and where the chain does not bear a refusal
+// out. sentBefore says that an earlier try may have reached the bundler. The error is an [*Error].
+func (s *Sender) handOver(ctx context.Context, op *Operation, hash common.Hash, sentBefore bool, guard Guard) error {
+	failed := &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Given: sentBefore}
+	mayBeKnown := sentBefore
 	var first error
 	for try := 1; ; try++ {
 		if guard != nil {
 			if err := guard(ctx, op); err != nil {
-				return afterFirst(first, &heldBackError{err: err, sentBefore: mayBeKnown})
+				failed.Err = afterFirst(first, &heldBackError{err: err, sentBefore: mayBeKnown})
+				return failed
 			}
 		}
 		trying, done := oneTry(ctx, longestSend)
@@ -226,15 +243,36 @@ func (s *Sender) sendBytes(ctx context.Context, op *Operation, hash common.Hash,
 		}
 		delivered := mayBeDelivered(err)
 		mayBeKnown = mayBeKnown || delivered
-		again := (delivered || temporary(err)) && (guard != nil || s.mayResend(op))
+		failed.Given = failed.Given || !unsent(err)
+		failed.Refused = !delivered && !temporary(err) && !unsent(err) && ownInclusion(err) != probable
+		again := delivered || temporary(err)
+		if failed.Refused && !mayBeKnown && try == 1 {
+			again = !s.bearsOut(ctx, op)
+		}
+		again = again && (guard != nil || s.mayResend(op))
 		if try == sendTries || !again || pauseAfter(ctx, err, try) != nil {
-			return afterFirst(first, s.judge(ctx, op, hash, err, mayBeKnown))
+			if failed.Err = afterFirst(first, s.judge(ctx, op, hash, err, mayBeKnown, failed.Given)); failed.Err == nil {
+				return nil
+			}
+			return failed
 		}
 		if first == nil {
 			first = err
 		}
 		s.cfg.Logger.DebugContext(ctx, "sending user operation again", "sender", op.Sender, "try", try, "error", err)
 	}
+}
+
+// bearsOut reports whether a refusal can be believed: the chain, too, would refuse the operation now, or there
+// is none to ask.
+func (s *Sender) bearsOut(ctx context.Context, op *Operation) bool {
+	if s.cfg.BearsOut == nil {
+		return true
+	}
+	ctx, cancel := oneTry(ctx, longestPoll)
+	defer cancel()
+	refused, err := s.cfg.BearsOut(ctx, op)
+	return err == nil && refused
 }
 
 // mayResend reports whether the operation is handed out again though no guard watches over it: one that needs
@@ -255,11 +293,11 @@ func pauseAfter(ctx context.Context, failure error, try int) error {
 
 // judge judges how sending failed: a refusal, which may be about the operation's own inclusion, since a try
 // before it may have been accepted, or a copy of the request that something between us and the bundler made;
-// or an answer that leaves that open. The receipt and the chain are asked before anything is concluded. It
-// returns nil for an operation that was accepted.
-func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, failure error, sentBefore bool) error {
+// or an answer that leaves that open. What a bundler was given may land whatever it said: the receipt and the
+// chain are asked before anything is concluded. It returns nil for an operation that was accepted.
+func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, failure error, sentBefore, given bool) error {
 	likely := ownInclusion(failure)
-	if likely == impossible && !sentBefore {
+	if likely == impossible && !sentBefore && (!given || s.cfg.BearsOut == nil) {
 		return failure
 	}
 	ctx, cancel := context.WithTimeout(ctx, longestPoll)
@@ -280,10 +318,15 @@ func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, fai
 		return nil
 	case over:
 		return &refusedError{refusal: failure, ended: ended}
-	case !sentBefore && likely != probable && errors.Is(open, ErrNotFound), mayBeDelivered(failure):
+	case mayBeDelivered(failure):
 		return failure
 	case sentBefore:
 		return &uncertainError{failure, "an earlier try may have been accepted: its answer got lost"}
+	case likely != probable && errors.Is(open, ErrNotFound):
+		if s.bearsOut(ctx, op) {
+			return failure
+		}
+		return &uncertainError{failure, "which is the bundler's word alone, the node finds nothing wrong with it: send the same bytes again, or another operation with this nonce"}
 	}
 	return &uncertainError{failure, "it may be about this very operation, sent twice on its way: wait for it, or send the same bytes again"}
 }

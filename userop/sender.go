@@ -41,6 +41,10 @@ type SenderConfig struct {
 	// MayResend returns an error for a signed operation that [Sender.Resend] is not to hand out, and that
 	// [Sender.Send] tries once if its draft has no guard. Nil lets all pass.
 	MayResend func(op *Operation) error
+	// BearsOut reports whether the chain, too, would refuse a signed operation as it is now. A bundler that
+	// was given one and says that it refuses it is asked once more where the chain does not bear that out;
+	// after that it stays open whether the operation was accepted ([MayBeAccepted]). Nil believes refusals.
+	BearsOut func(ctx context.Context, op *Operation) (bool, error)
 	// Explain returns why an operation that was included failed, where its receipt tells more than what the
 	// call reverted with; nil where it does not. It becomes the [RevertError]'s Cause.
 	Explain func(receipt *Receipt) error

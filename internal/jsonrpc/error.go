@@ -120,6 +120,9 @@ func (e *TransportError) Temporary() bool {
 // they can tell.
 func (e *TransportError) RetryDelay() time.Duration { return e.RetryAfter }
 
+// Unsent reports whether the request surely reached nobody.
+func (e *TransportError) Unsent() bool { return e.unsent }
+
 // MayBeDelivered reports whether the service may have received and executed the request.
 func (e *TransportError) MayBeDelivered() bool {
 	// A gateway that reports an error may have passed the request on; a redirect or a client error is a

@@ -16,7 +16,7 @@ import (
 //
 //	2  accounts are kept in a bucket of another name, a pending change has its operation and its end, and
 //	   records have checksums and are counted
-//	3  an account has the last change that landed
+//	3  an account has the last change that landed, and sends are written down beside the accounts
 const formatNow = 3
 
 // upgrades are the steps from each format to the next.
@@ -122,7 +122,8 @@ func upgradeAll(tx *bbolt.Tx) error {
 	return putFormat(tx)
 }
 
-// upgrade2 turns format 2 into 3, which only has more to say of an account.
+// upgrade2 turns format 2 into 3, which only has more to say of an account, and buckets that the first send
+// makes.
 func upgrade2(*bbolt.Tx) error { return nil }
 
 // upgrade1 turns format 1 into 2.

@@ -252,14 +252,14 @@ func (s *sends) delete(e *outbox.Entry) error {
 }
 
 // Claim implements [outbox.Outbox]. Where nothing is due, nothing is written.
-func (b *box) Claim(ctx context.Context, lease outbox.Lease, limit int) (claimed []*outbox.Entry, err error) {
+func (b *box) Claim(ctx context.Context, chainID uint64, lease outbox.Lease, limit int) (claimed []*outbox.Entry, err error) {
 	limit, err = outbox.Limit(limit, 100)
 	if err := cmp.Or(lease.Validate(), err); err != nil {
 		return nil, err
 	}
 	any := false
 	if err := b.view(ctx, func(s *sends) error {
-		due, err := s.due(1)
+		due, err := s.due(chainID, 1)
 		any = len(due) > 0
 		return err
 	}); err != nil {
@@ -270,7 +270,7 @@ func (b *box) Claim(ctx context.Context, lease outbox.Lease, limit int) (claimed
 	}
 	err = b.update(ctx, func(s *sends) error {
 		now := time.Now()
-		if claimed, err = s.due(limit); err != nil {
+		if claimed, err = s.due(chainID, limit); err != nil {
 			return err
 		}
 		for _, e := range claimed {
@@ -288,14 +288,16 @@ func (b *box) Claim(ctx context.Context, lease outbox.Lease, limit int) (claimed
 	return claimed, nil
 }
 
-// due returns the entries that can be claimed, in turn.
-func (s *sends) due(limit int) (due []*outbox.Entry, err error) {
+// due returns the entries of a chain, of all chains for 0, that can be claimed, in turn.
+func (s *sends) due(chainID uint64, limit int) (due []*outbox.Entry, err error) {
 	now := time.Now()
 	err = s.each([]byte{byLease}, func(e *outbox.Entry) bool {
 		if len(due) == limit || !(outbox.Row{Entry: e, Now: now}).Due() {
 			return false
 		}
-		due = append(due, e)
+		if chainID == 0 || chainID == e.ChainID {
+			due = append(due, e)
+		}
 		return true
 	})
 	return due, err

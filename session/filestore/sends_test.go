@@ -127,7 +127,7 @@ func TestOutboxOfAReader(t *testing.T) {
 	_, errs["AddAttempt"] = box.AddAttempt(t.Context(), entry.ID, 1, sendOf("b", 7).Attempt, lease)
 	_, errs["Settle"] = box.Settle(t.Context(), entry.ID, 1, landedOf(entry), lease)
 	errs["Free"] = box.Free(t.Context(), entry.ID, 1)
-	_, errs["Claim"] = box.Claim(t.Context(), lease, 0)
+	_, errs["Claim"] = box.Claim(t.Context(), 0, lease, 0)
 	_, errs["Take"] = box.Take(t.Context(), entry.ID, 1, lease)
 	_, errs["Renew"] = box.Renew(t.Context(), lease, entry.ID)
 	errs["Release"] = box.Release(t.Context(), "worker 1", entry.ID)

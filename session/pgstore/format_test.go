@@ -207,6 +207,6 @@ func TestThisProgramStopsAtTheNextSchema(t *testing.T) {
 	require.ErrorIs(t, err, pgstore.ErrSchema)
 	_, err = store.Outbox().Record(t.Context(), sendOf("a", 7))
 	require.ErrorIs(t, err, pgstore.ErrSchema)
-	_, err = store.Outbox().Claim(t.Context(), sendOf("a", 7).Lease, 0)
+	_, err = store.Outbox().Claim(t.Context(), 0, sendOf("a", 7).Lease, 0)
 	require.ErrorIs(t, err, pgstore.ErrSchema)
 }

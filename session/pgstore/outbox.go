@@ -60,7 +60,7 @@ const (
 	claimEntries = `with due as (
 			select o.id, row_number() over (order by o.lease_until, o.id) as turn from (
 				select * from sesame_outbox o where (o.state = 1 or not o.reported) and o.lease_until <= now() and ` + entryIntact + `
-				order by o.lease_until, o.id limit $3 for update skip locked
+				and ($4::bigint = 0 or o.chain_id = $4) order by o.lease_until, o.id limit $3 for update skip locked
 			) as o
 		), claimed as (
 			update sesame_outbox o set version = o.version + 1, given = true, updated_at = now(), holder = $1, lease_until = now() + $2::interval,
@@ -348,7 +348,7 @@ func (b *sends) exec(ctx context.Context, doing, sql string, arguments ...any) (
 }
 
 // Claim implements [outbox.Outbox]. Several that claim at once pass over what another one is about to have.
-func (b *sends) Claim(ctx context.Context, lease outbox.Lease, limit int) (claimed []*outbox.Entry, err error) {
+func (b *sends) Claim(ctx context.Context, chainID uint64, lease outbox.Lease, limit int) (claimed []*outbox.Entry, err error) {
 	if err := lease.Validate(); err != nil {
 		return nil, err
 	}
@@ -357,7 +357,7 @@ func (b *sends) Claim(ctx context.Context, lease outbox.Lease, limit int) (claim
 	}
 	var wrong uint64
 	err = b.write(ctx, "claim sends", func(batch *pgx.Batch) {
-		batch.Queue(claimEntries, []byte(lease.Holder), lease.TTL, limit).Query(collectEntries(&claimed))
+		batch.Queue(claimEntries, []byte(lease.Holder), lease.TTL, limit, int64(chainID)).Query(collectEntries(&claimed))
 		wrong = 0
 		batch.Queue(damagedDue).QueryRow(func(row pgx.Row) error { return ignoreNoRows(row.Scan(&wrong)) })
 	})

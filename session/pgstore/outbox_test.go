@@ -149,7 +149,7 @@ func TestDamagedSends(t *testing.T) {
 			require.ErrorIs(t, box.MarkReported(t.Context(), entry.ID), session.ErrDamaged)
 			_, err = box.Settle(t.Context(), entry.ID, settled.Version, landedOf(entry), outbox.Lease{})
 			require.ErrorIs(t, err, session.ErrDamaged)
-			claimed, err := box.Claim(t.Context(), outbox.Lease{Holder: "worker 2", TTL: time.Minute}, 0)
+			claimed, err := box.Claim(t.Context(), 0, outbox.Lease{Holder: "worker 2", TTL: time.Minute}, 0)
 			require.Len(t, claimed, 1, "the others can be")
 			require.Equal(t, "b", claimed[0].Key)
 			if mutation != "reported = not reported" { // which is nobody's to claim

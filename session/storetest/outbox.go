@@ -445,7 +445,7 @@ func (c *OutboxConfig) testFree(t *testing.T) {
 	over := recording("b", 8)
 	over.Lease = overLease
 	taken := record(t, boxes[0], over)
-	claimed, err := boxes[1].Claim(t.Context(), ourLease, 0)
+	claimed, err := boxes[1].Claim(t.Context(), 0, ourLease, 0)
 	require.NoError(t, err)
 	require.Len(t, claimed, 1)
 	settled := settle(t, boxes[0], record(t, boxes[0], recording("c", 9)), landed(attempt(9, 0).Hash))
@@ -576,7 +576,7 @@ func outboxErrors(ctx context.Context, box outbox.Outbox, e *outbox.Entry) map[s
 	_, errs["AddAttempt"] = box.AddAttempt(ctx, e.ID, 1, attempt(e.Nonce.Uint64(), 1), longLease)
 	_, errs["Settle"] = box.Settle(ctx, e.ID, 1, landed(e.Attempts[0].Hash), outbox.Lease{})
 	errs["Free"] = box.Free(ctx, e.ID, 1)
-	_, errs["Claim"] = box.Claim(ctx, longLease, 0)
+	_, errs["Claim"] = box.Claim(ctx, 0, longLease, 0)
 	_, errs["Take"] = box.Take(ctx, e.ID, 1, longLease)
 	_, errs["Renew"] = box.Renew(ctx, longLease, e.ID)
 	errs["Release"] = box.Release(ctx, holder, e.ID)

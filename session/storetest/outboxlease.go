@@ -23,7 +23,7 @@ func isOneOf(err error, targets ...error) bool {
 
 func claim(t *testing.T, box outbox.Outbox, lease outbox.Lease, limit int) []*outbox.Entry {
 	t.Helper()
-	claimed, err := box.Claim(t.Context(), lease, limit)
+	claimed, err := box.Claim(t.Context(), 0, lease, limit)
 	require.NoError(t, err)
 	return claimed
 }
@@ -52,7 +52,11 @@ func (c *OutboxConfig) testClaim(t *testing.T) {
 	held := record(t, boxes[0], recording("held", 1))
 	entries := recordOver(t, boxes[0], "a", "b", "c", "d")
 
-	first := claim(t, boxes[1], ourLease, 2)
+	elsewhere, err := boxes[1].Claim(t.Context(), entries[0].ChainID+1, ourLease, 0)
+	require.NoError(t, err)
+	require.Empty(t, elsewhere, "of another chain")
+	first, err := boxes[1].Claim(t.Context(), entries[0].ChainID, ourLease, 2)
+	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b"}, keysOf(first), "those that wait longest")
 	want := entries[0].Clone()
 	want.Version, want.Given, want.Holder = 2, true, otherHolder
@@ -62,7 +66,7 @@ func (c *OutboxConfig) testClaim(t *testing.T) {
 	require.Equal(t, []string{"c", "d"}, keysOf(claim(t, boxes[1], ourLease, 0)), "again, as nobody has them")
 	require.Empty(t, claim(t, boxes[1], ourLease, 0))
 
-	_, err := boxes[0].AddAttempt(t.Context(), first[0].ID, 1, attempt(7, 1), longLease)
+	_, err = boxes[0].AddAttempt(t.Context(), first[0].ID, 1, attempt(7, 1), longLease)
 	require.ErrorIs(t, err, outbox.ErrConflict, "who had it before overwrites nothing")
 
 	settle(t, boxes[0], held, landed(held.Attempts[0].Hash))
@@ -72,11 +76,11 @@ func (c *OutboxConfig) testClaim(t *testing.T) {
 	require.Equal(t, []string{"held"}, keysOf(claim(t, boxes[1], ourLease, 0)), "to be reported; the other one is leased")
 
 	for _, limit := range []int{-1, 1001} {
-		_, err := boxes[0].Claim(t.Context(), longLease, limit)
+		_, err := boxes[0].Claim(t.Context(), 0, longLease, limit)
 		require.ErrorIs(t, err, outbox.ErrInvalid)
 	}
 	for _, lease := range []outbox.Lease{{}, {Holder: holder}, {TTL: long}, {Holder: "a\n", TTL: long}, {Holder: holder, TTL: -1}, {Holder: holder, TTL: outbox.MaxTTL + 1}} {
-		_, err := boxes[0].Claim(t.Context(), lease, 0)
+		_, err := boxes[0].Claim(t.Context(), 0, lease, 0)
 		require.ErrorIs(t, err, outbox.ErrInvalid)
 	}
 }
@@ -95,7 +99,7 @@ func (c *OutboxConfig) testClaimAtOnce(t *testing.T) {
 	for n := range workers {
 		group.Go(func() error {
 			for {
-				claimed, err := boxes[n%len(boxes)].Claim(t.Context(), outbox.Lease{Holder: fmt.Sprint(n), TTL: long}, 3)
+				claimed, err := boxes[n%len(boxes)].Claim(t.Context(), 0, outbox.Lease{Holder: fmt.Sprint(n), TTL: long}, 3)
 				if err != nil {
 					return err
 				}

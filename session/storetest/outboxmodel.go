@@ -129,7 +129,7 @@ func (m *outboxModel) choose(t *testing.T) outboxStep {
 	case 8:
 		limit := m.random.IntN(4)
 		return func(box outbox.Outbox, _ func(uint64) uint64) ([]*outbox.Entry, error) {
-			return box.Claim(ctx, lease, limit)
+			return box.Claim(ctx, 0, lease, limit)
 		}
 	case 9:
 		if m.random.IntN(2) == 0 {

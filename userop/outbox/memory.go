@@ -191,7 +191,7 @@ func (m *Memory) Free(ctx context.Context, id, version uint64) error {
 }
 
 // Claim implements [Outbox].
-func (m *Memory) Claim(ctx context.Context, lease Lease, limit int) ([]*Entry, error) {
+func (m *Memory) Claim(ctx context.Context, chainID uint64, lease Lease, limit int) ([]*Entry, error) {
 	limit, err := Limit(limit, 100)
 	if err := cmp.Or(lease.Validate(), err); err != nil {
 		return nil, err
@@ -200,7 +200,7 @@ func (m *Memory) Claim(ctx context.Context, lease Lease, limit int) ([]*Entry, e
 		now := m.now()
 		var due []*Entry
 		for _, e := range m.entries {
-			if (Row{e, now}).Due() {
+			if (chainID == 0 || e.ChainID == chainID) && (Row{e, now}).Due() {
 				due = append(due, e)
 			}
 		}

@@ -1,0 +1,325 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/internal/ability"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
+	"github.com/go-sesame/sesame/userop/outbox"
+)
+
+// keyed is one send under a key; see [Once].
+type keyed struct {
+	*writer
+	ref  session.Ref
+	send outbox.Send
+	s    *settings
+	// draft makes the draft of the first operation under the key, and again that of one more with the same
+	// nonce.
+	draft func(context.Context) (*userop.Draft, error)
+	again func(context.Context, *outbox.Entry) (*userop.Draft, error)
+	// root is the change of the session root that the send makes, nil for none.
+	root *rootSend
+
+	entry *outbox.Entry
+	// unsure says that it is open whether the entry was written down.
+	unsure bool
+}
+
+// once makes a send with a key of one whose draft is made as said. It returns nil where there is no key.
+func (c *Client) once(account common.Address, s *settings, kind string, asked []string, draft func(context.Context) (*userop.Draft, error)) (*keyed, error) {
+	if s.key == "" {
+		return nil, nil
+	}
+	if c.writes.store == nil {
+		return nil, fmt.Errorf("%w: Once without Config.Outbox, where sends are written down; the stores of packages pgstore and filestore have one", ErrConfig)
+	}
+	return &keyed{
+		writer: &c.writes,
+		ref:    session.Ref{ChainID: c.chainID, Account: account},
+		send: outbox.Send{
+			ChainID: c.chainID, Account: account, EntryPoint: c.contracts.EntryPoint,
+			Key: s.key, Kind: kind, Asked: describeAsked(asked),
+		},
+		s:     s,
+		draft: draft,
+		again: func(ctx context.Context, _ *outbox.Entry) (*userop.Draft, error) { return draft(ctx) },
+	}, nil
+}
+
+// sendDraft sends the draft that is made: once, where the settings have a key.
+func (c *Client) sendDraft(ctx context.Context, account common.Address, s *settings, kind string, asked []string, draft func(context.Context) (*userop.Draft, error)) (*userop.Pending, error) {
+	k, err := c.once(account, s, kind, asked, draft)
+	if err != nil {
+		return nil, err
+	}
+	if k != nil {
+		return k.sendOnce(ctx)
+	}
+	made, err := draft(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.sender.Send(ctx, *made)
+}
+
+// sendOnce sends under the key, or goes on with what was sent under it.
+func (k *keyed) sendOnce(ctx context.Context) (tx *userop.Pending, err error) {
+	for try := 1; ; try++ {
+		found, missing := k.box.Find(ctx, k.send.ChainID, k.send.Account, k.send.Key)
+		k.s.taken = found.Nonces
+		switch k.entry, k.unsure = found.Entry, false; {
+		case missing == nil:
+			tx, err = k.goOn(ctx)
+		case errors.Is(missing, outbox.ErrNotFound):
+			tx, err = k.sendFirst(ctx)
+		default:
+			return nil, fmt.Errorf("look for key %q of %s: %w", k.send.Key, k.ref, missing)
+		}
+		if !k.overtaken(err) || try == maxOnceTries {
+			return tx, err
+		}
+	}
+}
+
+// overtaken reports whether another process was quicker, so that looking again tells more. Nothing was sent.
+func (k *keyed) overtaken(err error) bool {
+	return errors.Is(err, outbox.ErrExists) || errors.Is(err, outbox.ErrConflict) ||
+		errors.Is(err, outbox.ErrNonceTaken) && k.s.nonce == nil ||
+		k.root != nil && k.entry == nil && (errors.Is(err, session.ErrConflict) || errors.Is(err, session.ErrPending))
+}
+
+// sendFirst sends the first operation under the key.
+func (k *keyed) sendFirst(ctx context.Context) (*userop.Pending, error) {
+	draft, err := k.draft(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return k.run(ctx, draft)
+}
+
+// goOn goes on with what was sent under the key: it is resent as it was signed, and where a service refuses it
+// as it is, or its time is over, it is signed anew for the same nonce.
+func (k *keyed) goOn(ctx context.Context) (*userop.Pending, error) {
+	e := k.entry
+	if difference := differs(&e.Send, &k.send); difference != "" {
+		return nil, &KeyReusedError{Ref: k.ref, Key: e.Key, Difference: difference}
+	}
+	if e.State != outbox.StateOpen {
+		return k.pending(e), nil
+	}
+	tx, err := k.client.sender.ResendGuarded(ctx, e.Latest().Operation, k.guard(e))
+	if err == nil {
+		return k.settling(tx, e), nil
+	}
+	failed, _ := errors.AsType[*userop.Error](err)
+	ended, over := errors.AsType[*userop.EndedError](err)
+	switch {
+	case over && ended.By != common.Hash{}:
+		return k.ended(ctx, ended)
+	case !over && (failed == nil || !failed.Refused):
+		return nil, k.kept(err)
+	}
+	asked := *k.s
+	defer func() { *k.s = asked }()
+	k.s.nonce, k.s.lane, k.s.lanes = e.Nonce.Clone(), nil, nil
+	draft, again := k.again(ctx, e)
+	if again != nil {
+		return nil, k.kept(errors.Join(err, again))
+	}
+	return k.run(ctx, draft)
+}
+
+// ended writes down that the chain ended an operation, and returns the pending operation of the entry.
+func (k *keyed) ended(ctx context.Context, ended *userop.EndedError) (*userop.Pending, error) {
+	is, err := k.settle(ctx, k.entry, userop.Outcome{Ended: ended})
+	if err != nil {
+		return nil, k.kept(err)
+	}
+	op := k.entry.Latest().Operation
+	if is.Receipt != nil {
+		if included := k.entry.Attempt(is.Receipt.UserOpHash); included != nil {
+			op = included.Operation
+		}
+	}
+	return k.client.sender.Settled(op, is), nil
+}
+
+// run sends what the draft makes, written down before.
+func (k *keyed) run(ctx context.Context, draft *userop.Draft) (*userop.Pending, error) {
+	if signer, ok := ability.Find[*session.Signer](draft.Signer); ok {
+		if err := k.writer.keeps(signer.Sessions().Store(), "acts with"); err != nil {
+			return nil, err
+		}
+	}
+	nonce := new(keyedNonce)
+	if reserve := draft.Reserve; reserve != nil {
+		draft.Reserve = func(ctx context.Context) (userop.Reservation, error) {
+			var err error
+			nonce.Reservation, err = reserve(ctx)
+			return nonce, err
+		}
+	}
+	hook := draft.BeforeSend
+	draft.BeforeSend = func(ctx context.Context, op *userop.Operation, hash common.Hash) error {
+		if hook != nil {
+			if err := hook(ctx, op, hash); err != nil {
+				return err
+			}
+		}
+		return k.write(ctx, op, hash)
+	}
+	if renew := draft.Renew; renew != nil {
+		draft.Renew = func(ctx context.Context, op *userop.Operation, refusal error) (bool, error) {
+			if errors.Is(refusal, userop.ErrReplaced) && k.entry != nil {
+				return false, refusal // another nonce would be another send
+			}
+			return renew(ctx, op, refusal)
+		}
+	}
+	tx, err := k.client.sender.Send(ctx, *draft)
+	if err == nil {
+		nonce.settled(true)
+		return k.settling(tx, k.entry), nil
+	}
+	tx, err = k.failed(ctx, err)
+	nonce.settled(k.entry == nil)
+	if k.entry != nil && k.entry.State == outbox.StateOpen {
+		nonce.keep(userop.Doubt{Operation: k.entry.Latest().Operation, Guard: k.guard(k.entry)})
+	}
+	return tx, err
+}
+
+// write writes a signed operation down before it is sent.
+func (k *keyed) write(ctx context.Context, op *userop.Operation, hash common.Hash) (err error) {
+	attempt := outbox.Attempt{Operation: op, Hash: hash, Until: k.client.contracts.operationEnd(op)}
+	if k.entry == nil {
+		recording := outbox.Recording{Send: k.send, Attempt: attempt, Lease: k.lease}
+		k.unsure = true
+		if k.root == nil {
+			k.entry, err = k.box.Record(ctx, recording)
+		} else {
+			k.entry, err = k.root.begin(ctx, k.store, recording)
+		}
+		switch taken, known := errors.AsType[*outbox.TakenError](err); {
+		case err == nil, known, errors.Is(err, outbox.ErrInvalid), errors.Is(err, session.ErrConflict):
+			k.unsure = false
+		case taken == nil: // nobody knows
+		}
+		return err
+	}
+	if known := k.entry.Attempt(hash); known == nil || !slices.Equal(known.Operation.Signature, op.Signature) {
+		next, err := k.box.AddAttempt(ctx, k.entry.ID, k.entry.Version, attempt, k.lease)
+		if err != nil {
+			return err
+		}
+		k.entry = next
+	}
+	if changesRoot(k.entry.Kind) {
+		return carryBy(ctx, k.store, k.client, k.ref, op, hash)
+	}
+	return nil
+}
+
+// failed judges how a send failed: what was given to no service is as if it had never been. It leaves no entry
+// behind then; otherwise the key keeps it, and the error says so.
+func (k *keyed) failed(ctx context.Context, err error) (*userop.Pending, error) {
+	if k.entry == nil && !k.unsure || k.overtaken(err) {
+		return nil, err
+	}
+	if k.entry == nil {
+		return nil, k.kept(err)
+	}
+	if ended, over := errors.AsType[*userop.EndedError](err); over {
+		return k.ended(ctx, ended)
+	}
+	failed, ok := errors.AsType[*userop.Error](err)
+	if !ok || failed.Given || k.entry.Given || len(k.entry.Attempts) > 1 {
+		return nil, k.kept(err)
+	}
+	detached, cancel := afterwards(ctx)
+	defer cancel()
+	if free := k.box.Free(detached, k.entry.ID, k.entry.Version); free != nil {
+		return nil, k.kept(errors.Join(err, free))
+	}
+	k.entry = nil
+	err = fmt.Errorf("%w; nothing was given to a service, and key %q is free again", err, k.send.Key)
+	if k.root != nil {
+		err = errors.Join(err, k.root.undo(detached))
+	}
+	return nil, err
+}
+
+// kept is the error of a send whose key keeps what was signed under it.
+func (k *keyed) kept(err error) error {
+	failed := &userop.Error{Step: userop.StepSend, Sender: k.ref.Account, Given: true, Err: &keptError{key: k.send.Key, entry: k.entry, err: err}}
+	if was, ok := errors.AsType[*userop.Error](err); ok {
+		failed.Hash, failed.Operation = was.Hash, was.Operation
+	}
+	if k.entry != nil {
+		failed.Hash, failed.Operation = k.entry.Latest().Hash, k.entry.Latest().Operation
+	}
+	return failed
+}
+
+// keptError is a failure that leaves open what becomes of what was signed under a key.
+type keptError struct {
+	key   string
+	entry *outbox.Entry // nil where it is open whether it was written down
+	err   error
+}
+
+func (e *keptError) Error() string {
+	if e.entry == nil {
+		return fmt.Sprintf("%v; whether key %q was written down is open: send under it again, or let Run go on", e.err, e.key)
+	}
+	return fmt.Sprintf("%v; key %q keeps nonce %s, so that nothing is sent twice: send under it again, or let Run go on", e.err, e.key, e.entry.Nonce.Hex())
+}
+
+func (e *keptError) Unwrap() error { return e.err }
+
+// MayBeDelivered reports true: what a service said of it is a claim.
+func (e *keptError) MayBeDelivered() bool { return true }
+
+// Temporary reports false: see MayBeDelivered.
+func (e *keptError) Temporary() bool { return false }
+
+// keyedNonce is the nonce of a send under a key. While it is being sent nothing is released: a refusal is the
+// word of a service.
+type keyedNonce struct {
+	userop.Reservation // nil where the nonce is the key's already
+	sent               bool
+	released, used     bool
+}
+
+// Release implements [userop.Reservation].
+func (n *keyedNonce) Release(used bool) {
+	if !n.sent {
+		n.released, n.used = true, n.used || used
+		return
+	}
+	if n.Reservation != nil {
+		n.Reservation.Release(used)
+	}
+}
+
+// settled ends the time of sending. What was released in it is, if release says so.
+func (n *keyedNonce) settled(release bool) {
+	n.sent = true
+	if release && n.released {
+		n.Release(n.used)
+	}
+}
+
+// keep leaves the nonce to the operation that it was given to.
+func (n *keyedNonce) keep(doubt userop.Doubt) {
+	if n.released && n.Reservation != nil {
+		n.Doubt(doubt)
+	}
+}

@@ -1,0 +1,236 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/lanekey"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
+	"github.com/go-sesame/sesame/userop/outbox"
+)
+
+// Outbox is a store of sessions that writes sends down beside them, in one transaction where a send changes
+// the sessions. The stores of packages pgstore, filestore and memstore are such.
+type Outbox interface {
+	session.Store
+	// Outbox returns where the sends are written down.
+	Outbox() outbox.Outbox
+	// ApplyRecording is Apply, and Record of the Outbox, in one: both are stored, or neither is.
+	ApplyRecording(ctx context.Context, ref session.Ref, version uint64, change *session.Change, recording outbox.Recording) (uint64, *outbox.Entry, error)
+}
+
+const (
+	defaultLease = 30 * time.Second
+	defaultKept  = 30 * 24 * time.Hour
+	// bookkeeping bounds what is written down after the caller's context has ended.
+	bookkeeping = 10 * time.Second
+	// maxOnceTries bounds how often something begins anew because another process was quicker.
+	maxOnceTries = 5
+)
+
+// writer writes a client's sends down, and what became of them.
+type writer struct {
+	client *Client
+	store  Outbox // nil where nothing is written down
+	box    outbox.Outbox
+	// lease is the client's, of an entry that it works on.
+	lease outbox.Lease
+}
+
+// writeDown makes what the configuration says of the outbox.
+func (c *Client) writeDown(cfg *Config) error {
+	c.reports, c.keep, c.log = cfg.Report, cfg.Keep, cfg.Logger
+	if c.keep == 0 {
+		c.keep = defaultKept
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Outbox == nil {
+		if cfg.Report != nil || cfg.Lease != 0 || cfg.Keep != 0 {
+			return fmt.Errorf("%w: Report, Lease and Keep are for sends that are written down; set Config.Outbox, too", ErrConfig)
+		}
+		return nil
+	}
+	if cfg.Lease == 0 {
+		cfg.Lease = defaultLease
+	}
+	holder := lanekey.New() // as good a random name as any
+	c.writes = writer{client: c, store: cfg.Outbox, box: cfg.Outbox.Outbox(), lease: outbox.Lease{Holder: holder.Hex(), TTL: cfg.Lease}}
+	if err := c.writes.lease.Validate(); err != nil {
+		return fmt.Errorf("%w: Config.Lease: %w", ErrConfig, err)
+	}
+	return nil
+}
+
+// keeps returns an error unless sessions are kept in the store that has the outbox. Who goes on with a send asks
+// that store alone whether they were revoked.
+func (w *writer) keeps(store session.Store, what string) error {
+	if !reflect.TypeOf(store).Comparable() || store != session.Store(w.store) {
+		return fmt.Errorf("%w: Once %s sessions of another store than Config.Outbox, which has to say later whether they were revoked; keep both in one", ErrConfig, what)
+	}
+	return nil
+}
+
+// afterwards is a context for what is written down whatever became of the caller's.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), bookkeeping)
+}
+
+// pending is the pending operation of an entry: of the newest one while it is open, of the one that was
+// included where one was.
+func (w *writer) pending(e *outbox.Entry) *userop.Pending {
+	op := e.Latest().Operation
+	if included := e.Attempt(e.Outcome.Hash); included != nil {
+		op = included.Operation
+	}
+	if e.State == outbox.StateOpen {
+		return w.settling(w.client.sender.WatchOperation(op), e)
+	}
+	return w.client.sender.Settled(op, ending(e))
+}
+
+// ending is how the chain ended a settled entry.
+func ending(e *outbox.Entry) userop.Outcome {
+	return userop.Outcome{Receipt: e.Receipt(), Ended: e.Ended()}
+}
+
+// settling has what becomes of an entry's operation written down.
+func (w *writer) settling(tx *userop.Pending, e *outbox.Entry) *userop.Pending {
+	return tx.Settling(func(ctx context.Context, is userop.Outcome) (userop.Outcome, error) {
+		return w.settle(ctx, e, is)
+	})
+}
+
+// settle writes down how the chain ended one of the entry's operations, and returns how it ended the entry:
+// the nonce may have been used by another operation of the same entry, which another process may have signed.
+// It is an error where that cannot be told; that a fact could not be written down is none, since it stays one.
+func (w *writer) settle(ctx context.Context, e *outbox.Entry, is userop.Outcome) (userop.Outcome, error) {
+	for range maxOnceTries {
+		fact, err := outcomeOf(is)
+		if err == nil {
+			err = w.writeOutcome(ctx, e, fact)
+		}
+		switch {
+		case err == nil, errors.Is(err, outbox.ErrNotFound): // swept since
+			return is, nil
+		case !errors.Is(err, outbox.ErrSettled) && is.Receipt != nil:
+			w.client.log.DebugContext(ctx, "outcome not written down", "entry", e, "error", err)
+			return is, nil
+		}
+		if e, err = w.reread(ctx, e); err != nil {
+			return userop.Outcome{}, fmt.Errorf("what else was signed under key %q cannot be told: %w", e.Key, err)
+		}
+		if e.State != outbox.StateOpen {
+			return ending(e), nil
+		}
+		if is, err = w.followUp(ctx, e, is); err != nil {
+			return userop.Outcome{}, err
+		}
+	}
+	return userop.Outcome{}, fmt.Errorf("%w: it changed %d times while writing down what became of key %q", outbox.ErrConflict, maxOnceTries, e.Key)
+}
+
+func outcomeOf(is userop.Outcome) (outbox.Outcome, error) {
+	if is.Receipt == nil {
+		return outbox.Ended(is.Ended), nil
+	}
+	return outbox.Included(is.Receipt)
+}
+
+func (w *writer) writeOutcome(ctx context.Context, e *outbox.Entry, fact outbox.Outcome) error {
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
+	_, err := w.box.Settle(ctx, e.ID, e.Version, fact, outbox.Lease{})
+	return err
+}
+
+// reread reads an entry again. With an error it returns the old one.
+func (w *writer) reread(ctx context.Context, e *outbox.Entry) (*outbox.Entry, error) {
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
+	found, err := w.box.Find(ctx, e.ChainID, e.Account, e.Key)
+	switch {
+	case err != nil:
+		return e, err
+	case found.Entry.ID != e.ID:
+		return e, fmt.Errorf("%w: its entry is another one by now", outbox.ErrConflict)
+	}
+	return found.Entry, nil
+}
+
+// followUp follows the operation of an open entry by which another one of it ended, or that has time left.
+func (w *writer) followUp(ctx context.Context, e *outbox.Entry, is userop.Outcome) (userop.Outcome, error) {
+	if is.Ended == nil {
+		return is, nil
+	}
+	next := e.Attempt(is.Ended.By)
+	if last := e.Until(); is.Ended.By == (common.Hash{}) && (last == 0 || is.Ended.BlockTime <= last) {
+		next = lasting(e)
+	}
+	if next == nil || next.Hash == is.Ended.Hash {
+		return is, nil
+	}
+	var ended *userop.EndedError
+	receipt, err := w.client.sender.WatchOperation(next.Operation).Wait(ctx)
+	switch {
+	case receipt != nil:
+		return userop.Outcome{Receipt: receipt}, nil
+	case errors.As(err, &ended):
+		return userop.Outcome{Ended: ended}, nil
+	}
+	return userop.Outcome{}, err
+}
+
+// lasting returns the operation of an entry that can be included longest.
+func lasting(e *outbox.Entry) *outbox.Attempt {
+	longest := e.Latest()
+	for i := range e.Attempts {
+		if a := &e.Attempts[i]; longest.Until != 0 && (a.Until == 0 || a.Until > longest.Until) {
+			longest = a
+		}
+	}
+	return longest
+}
+
+// guard is asked before the entry's operations are handed out again: what a session key signed is for the
+// sessions' store to judge, as it is then, and so is what changes the sessions' root.
+func (w *writer) guard(e *outbox.Entry) userop.Guard {
+	ref := session.Ref{ChainID: e.ChainID, Account: e.Account}
+	if changesRoot(e.Kind) {
+		return func(ctx context.Context, op *userop.Operation) error { return w.checkRootChange(ctx, ref, op) }
+	}
+	switch m := w.client.contracts.Session; contracts.SignatureModule(e.Latest().Operation.Signature) {
+	case m.Manager, m.Router:
+		return func(ctx context.Context, op *userop.Operation) error {
+			sess, err := session.Open(ctx, w.store, ref)
+			if err != nil {
+				return err
+			}
+			return sess.CheckSigned(ctx, m, op)
+		}
+	}
+	return nil
+}
+
+// checkRootChange returns an error unless the sessions wait for that very operation: one that they do not know
+// would set a root that nobody can prove anything with.
+func (w *writer) checkRootChange(ctx context.Context, ref session.Ref, op *userop.Operation) error {
+	state, err := w.store.Load(ctx, ref)
+	if err != nil {
+		return err
+	}
+	hash := w.client.hash(op)
+	if state.Pending == nil || state.Pending.OpHash != hash {
+		return fmt.Errorf("%w: the sessions of %s do not wait for operation %s", session.ErrConflict, ref, hash)
+	}
+	return nil
+}

@@ -1,0 +1,287 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/userop"
+	"github.com/go-sesame/sesame/userop/outbox"
+)
+
+// Report is how a send with a key ended; see [Config].Report.
+type Report struct {
+	Ref session.Ref
+	// Key is that of [Once].
+	Key string
+	// Hash is the userOpHash of the operation that was included or, where none was, of the last one signed.
+	Hash common.Hash
+	// Receipt is that of the operation that was included, nil where none was. It has no logs.
+	Receipt *userop.Receipt
+	// Err is nil for an operation whose calls succeeded, a [*userop.RevertError] for one whose calls reverted,
+	// and a [*userop.EndedError] where the chain shows that none will ever be included.
+	Err error
+}
+
+const (
+	// runAtOnce is how many sends one process goes on with at once.
+	runAtOnce = 32
+	// claimPause is how long Run waits to look again for sends whose lease ran out, unless it is told of some;
+	// after a failure it waits longer each time, up to longestClaimPause.
+	claimPause        = 2 * time.Second
+	longestClaimPause = 30 * time.Second
+	// sweepPause is how often keys are swept, sweepPortion how many an outbox sweeps at once.
+	sweepPause   = time.Hour
+	sweepPortion = 1000
+)
+
+// Run goes on with the sends of [Once] that nobody works on any more, of the client's chain: those that a
+// crash left behind, in whichever process, and those of which nobody waits for the end. It sends the same
+// bytes again, waits, writes down how the chain ended them, settles the sessions that they changed, and tells
+// [Config].Report of each end. It signs nothing. It runs until ctx ends, and returns ctx's error; failures of
+// services and of the outbox it outlasts. One per process; a second one at the same time is an error.
+func (c *Client) Run(ctx context.Context) error {
+	if c.writes.store == nil {
+		return fmt.Errorf("%w: Run without Config.Outbox, where sends are written down", ErrConfig)
+	}
+	if !c.running.CompareAndSwap(false, true) {
+		return fmt.Errorf("%w: Run runs already in this process", ErrConfig)
+	}
+	defer c.running.Store(false)
+	r := newRunner(&c.writes)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.listen(ctx) })
+	group.Go(func() error { return r.claim(ctx, group) })
+	group.Go(func() error { return r.sweep(ctx) })
+	return group.Wait()
+}
+
+// runner is one Run.
+type runner struct {
+	*writer
+	due chan struct{} // there may be something to claim
+
+	mu       sync.Mutex
+	working  int             // on so many sends
+	reported map[uint64]bool // entries whose end was reported, and not yet marked so
+}
+
+func newRunner(w *writer) *runner {
+	return &runner{writer: w, due: make(chan struct{}, 1), reported: make(map[uint64]bool)}
+}
+
+func (r *runner) wake() {
+	select {
+	case r.due <- struct{}{}:
+	default: // is told already
+	}
+}
+
+// listen has the outbox tell what is due, where it can.
+func (r *runner) listen(ctx context.Context) error {
+	listener, ok := r.box.(outbox.Listener)
+	for pause := claimPause; ok; pause = min(2*pause, longestClaimPause) {
+		err := listener.Listen(ctx, r.wake)
+		if ctx.Err() != nil {
+			break
+		}
+		r.client.log.DebugContext(ctx, "the outbox does not tell what is due", "error", err)
+		if !pausing(ctx, pause) {
+			break
+		}
+	}
+	return nil
+}
+
+// pausing waits for d, and reports whether ctx goes on.
+func pausing(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// claim takes what is due and works on it, until ctx ends.
+func (r *runner) claim(ctx context.Context, group *errgroup.Group) error {
+	for pause := claimPause; ; {
+		if room := r.room(); room > 0 {
+			entries, err := r.box.Claim(ctx, r.client.chainID, r.lease, room)
+			r.begin(len(entries))
+			for _, e := range entries {
+				group.Go(func() error {
+					defer r.end()
+					r.work(ctx, e)
+					return nil
+				})
+			}
+			pause = claimPause
+			if err != nil && ctx.Err() == nil {
+				r.client.log.DebugContext(ctx, "claim sends", "error", err)
+				pause = min(2*pause, longestClaimPause)
+			}
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		case <-r.due:
+			timer.Stop()
+		}
+	}
+}
+
+// room returns for how many sends there is room beside those that are worked on.
+func (r *runner) room() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return runAtOnce - r.working
+}
+
+func (r *runner) begin(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.working += n
+}
+
+// end ends the work on one send. Where there was no room for more, there is now.
+func (r *runner) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.working == runAtOnce {
+		r.wake()
+	}
+	r.working--
+}
+
+// work does what is due of an entry: it goes on with one that is open, and reports one that has ended.
+func (r *runner) work(ctx context.Context, e *outbox.Entry) {
+	if e.State == outbox.StateOpen {
+		r.goOn(ctx, e)
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var renewing sync.WaitGroup
+	renewing.Go(func() { r.renew(ctx, e.ID) })
+	err := r.report(ctx, e)
+	cancel()
+	renewing.Wait()
+	if err != nil {
+		r.client.log.DebugContext(ctx, "end of a send not reported yet", "entry", e, "error", err)
+	}
+}
+
+// goOn resends an entry's newest operation and waits for a while. Its end is written down by that, and then
+// claimed by whoever reports it; what is open after it is claimed again when the lease has run out.
+func (r *runner) goOn(ctx context.Context, e *outbox.Entry) {
+	ctx, cancel := context.WithTimeout(ctx, r.lease.TTL*2/3)
+	defer cancel()
+	_, err := r.client.sender.ResendGuarded(ctx, e.Latest().Operation, r.guard(e))
+	if ended, over := errors.AsType[*userop.EndedError](err); over {
+		_, err = r.settle(ctx, e, userop.Outcome{Ended: ended})
+	} else {
+		var waited error
+		_, waited = r.pending(e).Wait(ctx)
+		err = errors.Join(err, waited)
+	}
+	if err != nil {
+		r.client.log.DebugContext(ctx, "went on with a send", "entry", e, "error", err)
+	}
+}
+
+// renew makes the lease of an entry last until ctx ends.
+func (r *runner) renew(ctx context.Context, id uint64) {
+	for pausing(ctx, r.lease.TTL/3) {
+		if _, err := r.box.Renew(ctx, r.lease, id); err != nil && ctx.Err() == nil {
+			r.client.log.DebugContext(ctx, "renew the lease of a send", "error", err)
+		}
+	}
+}
+
+// report settles the sessions that a send changed, and tells of its end.
+func (r *runner) report(ctx context.Context, e *outbox.Entry) error {
+	if changesRoot(e.Kind) {
+		if err := r.settleSessions(ctx, e); err != nil {
+			return err
+		}
+	}
+	if tell := r.client.reports; tell != nil && !r.wasReported(e.ID) {
+		if err := tell(ctx, r.reportOf(ctx, e)); err != nil {
+			return err
+		}
+		r.setReported(e.ID, true)
+	}
+	detached, cancel := afterwards(ctx)
+	defer cancel()
+	err := r.box.MarkReported(detached, e.ID)
+	if err == nil {
+		r.setReported(e.ID, false)
+	}
+	return err
+}
+
+// settleSessions settles the change of the sessions that a send was to make. That it cannot be settled by what
+// the chain shows, because another change came since, is no error here.
+func (r *runner) settleSessions(ctx context.Context, e *outbox.Entry) error {
+	sess, err := session.Open(ctx, r.store, session.Ref{ChainID: e.ChainID, Account: e.Account})
+	if err == nil {
+		err = sess.On(r.client).Reconcile(ctx)
+	}
+	if errors.Is(err, session.ErrPending) || errors.Is(err, session.ErrRootMismatch) || errors.Is(err, session.ErrNotFound) {
+		r.client.log.DebugContext(ctx, "sessions are not settled", "entry", e, "error", err)
+		return nil
+	}
+	return err
+}
+
+// reportOf is what is told of an entry that has ended.
+func (r *runner) reportOf(ctx context.Context, e *outbox.Entry) Report {
+	report := Report{Ref: session.Ref{ChainID: e.ChainID, Account: e.Account}, Key: e.Key, Hash: e.Latest().Hash}
+	report.Receipt, report.Err = r.pending(e).Wait(ctx)
+	if report.Receipt != nil {
+		report.Hash = report.Receipt.UserOpHash
+	}
+	return report
+}
+
+func (r *runner) wasReported(id uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.reported[id]
+}
+
+func (r *runner) setReported(id uint64, is bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if is {
+		r.reported[id] = true
+	} else {
+		delete(r.reported, id)
+	}
+}
+
+// sweep forgets keys whose sends have ended long ago, now and then.
+func (r *runner) sweep(ctx context.Context) error {
+	for r.client.keep >= 0 {
+		n, err := r.box.Sweep(ctx, r.client.keep, 0)
+		if err != nil && ctx.Err() == nil {
+			r.client.log.DebugContext(ctx, "sweep sends", "error", err)
+		}
+		if n < sweepPortion && !pausing(ctx, sweepPause) || ctx.Err() != nil {
+			break
+		}
+	}
+	return nil
+}
