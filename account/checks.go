@@ -141,6 +141,9 @@ func (c *Client) sessionCheck(signer *session.Signer) func(context.Context) erro
 		if err == nil {
 			return signer.Check()
 		}
+		if takenBack(err) { // and the account perhaps, which the change deployed
+			return err
+		}
 		// An account without code has no root either; its absence is the better reason.
 		account := c.Account(sess.Ref().Account)
 		if deployed, unknown := account.Deployed(ctx); unknown == nil && !deployed {

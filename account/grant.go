@@ -30,7 +30,8 @@ import (
 // was not accepted, the store is as it was before. A root on chain that the store does not know is an error
 // matching [session.ErrRootMismatch], since replacing it would cancel the sessions under it; [ReplaceRoot]
 // does so all the same. A change that waits for the chain is settled first where the chain shows what became
-// of it; while it may still land, the error matches [session.ErrPending].
+// of it; while it may still land, the error matches [session.ErrPending]. So does that of a change which had
+// landed and which the chain took back: [Account.Reconcile] sends it again.
 func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies []policy.Policy, opts ...Option) (*session.Sessions, *userop.Pending, error) {
 	s, err := newSettings(opts, forBatches, routerDespiteFunds, replaceRoot, allowDanger)
 	if err != nil {
@@ -57,20 +58,21 @@ func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, polic
 		return nil, nil, nil, err
 	}
 	sess = sess.On(o.client)
-	if err := settlePending(ctx, sess); err != nil {
-		return nil, nil, nil, err
-	}
-	plan, err := sess.PlanGrant(o.client.contracts.Session, policies...)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	var lint errgroup.Group
-	lint.Go(func() error { return o.lintGrant(ctx, plan.Added(), s.dangers) })
-	calls, err := o.prepareRoot(ctx, sess, s, o.planSessionModules)
-	lintErr := lint.Wait()
-	if _, danger := errors.AsType[*policy.DangerError](lintErr); danger || err == nil {
-		err = lintErr
-	}
+	var plan *session.RootChange
+	var calls []Call
+	err = onSettled(ctx, sess, func() error {
+		if plan, err = sess.PlanGrant(o.client.contracts.Session, policies...); err != nil {
+			return err
+		}
+		var lint errgroup.Group
+		lint.Go(func() error { return o.lintGrant(ctx, plan.Added(), s.dangers) })
+		calls, err = o.prepareRoot(ctx, sess, s, o.planSessionModules)
+		lintErr := lint.Wait()
+		if _, danger := errors.AsType[*policy.DangerError](lintErr); danger || err == nil {
+			err = lintErr
+		}
+		return err
+	})
 	return sess, plan, calls, err
 }
 
@@ -82,7 +84,8 @@ func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, polic
 // An error says whether the session was stopped. If it was, its leaf still stands on chain until a revocation
 // lands: call Revoke again, which then only sends that. Another change of the account's root that waits for
 // the chain is settled first where the chain shows what became of it; while it may still land, the error
-// matches [session.ErrPending].
+// matches [session.ErrPending]. So does that of a change which had landed and which the chain took back, as
+// the grant itself may be: [Account.Reconcile] sends it again.
 func (o *OwnedAccount) Revoke(ctx context.Context, sess *session.Sessions, id string, opts ...Option) (*userop.Pending, error) {
 	return o.RevokeEach(ctx, sess, []string{id}, opts...)
 }
@@ -193,32 +196,41 @@ func (o *OwnedAccount) owns(sess *session.Sessions) error {
 // setRoot sends the root that decide makes of the sessions as they are now, after the calls of modules.
 func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, decide rootDecision, modules modulePlan, s *settings) (*userop.Pending, error) {
 	sess = sess.On(o.client)
-	err := sess.Refresh(ctx)
-	if err == nil {
-		err = settlePending(ctx, sess)
-	}
-	if err != nil {
+	if err := sess.Refresh(ctx); err != nil {
 		return nil, err
 	}
-	plan, err := decide(sess)
-	if err != nil {
-		return nil, err
-	}
-	calls, err := o.prepareRoot(ctx, sess, s, modules)
+	var plan *session.RootChange
+	var calls []Call
+	err := onSettled(ctx, sess, func() (err error) {
+		if plan, err = decide(sess); err != nil {
+			return err
+		}
+		calls, err = o.prepareRoot(ctx, sess, s, modules)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	return o.changeRoot(ctx, sess, plan, calls, s)
 }
 
-// settlePending settles a change that waits for the chain where the chain shows what became of it: the
-// process that began it may have ended since. One that may still land is an error matching
-// [session.ErrPending].
-func settlePending(ctx context.Context, sess *session.Sessions) error {
-	if sess.Pending() == nil {
-		return nil
+// onSettled calls plan once the account's changes are settled: one that waits for the chain, where the chain
+// shows what became of it, as the process that began it may have ended since; and the last one, where plan
+// finds that the chain took it back. One that may still land is an error matching [session.ErrPending].
+func onSettled(ctx context.Context, sess *session.Sessions, plan func() error) error {
+	if sess.Pending() != nil {
+		if err := sess.Reconcile(ctx); err != nil {
+			return err
+		}
 	}
-	return sess.Reconcile(ctx)
+	err := plan()
+	if !takenBack(err) {
+		return err
+	}
+	if err := sess.Reconcile(ctx); err != nil {
+		return err
+	}
+	return plan()
 }
 
 // modulePlan returns the calls that change the account's modules together with its root.

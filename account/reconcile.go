@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/session"
@@ -16,6 +17,10 @@ import (
 // that, an operation that may still land is sent again as it was signed, which needs no owner, and waited
 // for: until ctx ends, or for [Config].WaitTimeout. What is open after that is an error matching
 // [session.ErrPending], which says that it was sent again.
+//
+// A change that had landed and that the chain took back, as a reorganisation of it does, is found by this
+// too, made pending again, and sent as it was signed. Call it for an account whose sends say so
+// ([session.RootMismatch].TakenBack), and for one whose grant or revocation was in a block that is gone.
 //
 // An account without such a change has its root compared with the chain's; one that is not stored is an error
 // matching [session.ErrNotFound]. A process that is about to send the same operation is not disturbed.
@@ -32,23 +37,56 @@ func (a *Account) Reconcile(ctx context.Context, store session.Store) error {
 
 func (a *Account) reconcile(ctx context.Context, sess *session.Sessions) error {
 	err := sess.Reconcile(ctx)
+	if below := sess.Landed(); takenBack(err) && below != nil && below.Change.Operation != nil {
+		err = a.landAgain(ctx, sess, &below.Change, err)
+	}
 	pending := sess.Pending()
 	if !errors.Is(err, session.ErrPending) || pending == nil || pending.Operation == nil {
 		return err
 	}
-	if is := a.client.hash(pending.Operation); is != pending.OpHash {
-		return fmt.Errorf("%w: the store keeps operation %s for %s; %w", policy.ErrInvalid, is, pending.OpHash, err)
+	if wrong := a.checkKept(pending); wrong != nil {
+		return fmt.Errorf("%w; %w", wrong, err)
 	}
-	tx, err := a.client.sender.Resend(ctx, pending.Operation)
-	if err == nil {
-		_, err = sess.Activate(ctx, tx)
+	tx, again := a.client.sender.Resend(ctx, pending.Operation)
+	if again == nil {
+		_, again = sess.Activate(ctx, tx)
 	} else if settled := sess.Reconcile(ctx); settled == nil { // it was on chain, or can never be, by now
-		err = nil
+		again = nil
 	}
-	if err == nil || sess.Pending() == nil {
+	if again == nil || sess.Pending() == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: operation %s was sent again, and is not seen to have landed: %w", session.ErrPending, pending.OpHash, err)
+	return fmt.Errorf("%w: operation %s was sent again, and is not seen to have landed: %w", session.ErrPending, pending.OpHash, again)
+}
+
+// landAgain sends the change again that the chain took back below the one that waits, and reconciles anew.
+func (a *Account) landAgain(ctx context.Context, sess *session.Sessions, below *session.PendingRoot, mismatch error) error {
+	if wrong := a.checkKept(below); wrong != nil {
+		return fmt.Errorf("%w; %w", wrong, mismatch)
+	}
+	tx, again := a.client.sender.Resend(ctx, below.Operation)
+	if again == nil {
+		_, again = tx.Wait(ctx)
+	}
+	err := sess.Reconcile(ctx)
+	if takenBack(err) && again != nil {
+		return fmt.Errorf("%w; operation %s was sent again, and is not seen to have landed: %w", mismatch, below.OpHash, again)
+	}
+	return err
+}
+
+// checkKept returns an error if what the store keeps is not the operation of the change.
+func (a *Account) checkKept(change *session.PendingRoot) error {
+	if is := a.client.hash(change.Operation); is != change.OpHash {
+		return fmt.Errorf("%w: the store keeps operation %s for %s", policy.ErrInvalid, is, change.OpHash)
+	}
+	return nil
+}
+
+// takenBack reports whether the chain went back to the root before the last change that landed.
+func takenBack(err error) bool {
+	mismatch, ok := errors.AsType[*session.RootMismatch](err)
+	return ok && mismatch.TakenBack != (common.Hash{})
 }
 
 // How many accounts [Client.ReconcileAll] lists and has on their way at once.
@@ -60,6 +98,9 @@ const (
 // ReconcileAll is [Account.Reconcile] for every account of the store, on the client's chain, whose root has a
 // change that waits: what a program does when it starts, or now and then, with a context that ends. The error
 // joins those of the accounts that stay open; each names its account.
+//
+// A change that landed and that the chain took back since is seen on chain only, not in the store: it is for
+// [Account.Reconcile] of that account to find.
 //
 // Sessions that were revoked here while nobody sent a revocation are not among them, since that takes the
 // owner's signature: [session.Query].Standing lists those.

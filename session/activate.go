@@ -20,8 +20,13 @@ type Operation interface {
 	Wait(ctx context.Context) (*userop.Receipt, error)
 }
 
-// rootPause is how long Activate waits before it asks a node again that lags behind the bundler's.
-const rootPause = 100 * time.Millisecond
+const (
+	// rootPause is how long Activate waits before it asks a node again that lags behind the bundler's.
+	rootPause = 100 * time.Millisecond
+	// rootWait is how long it does so where its context has no deadline: the chain may have gone back since,
+	// and the receipt be one of before.
+	rootWait = time.Minute
+)
 
 // Activate waits for the operation that changes the session root, makes the change final once the receipt is
 // successful and the chain shows the new root, and returns the receipt, which is there whenever the error is
@@ -78,9 +83,12 @@ func (s *Sessions) settleFailed(ctx context.Context, pending *PendingRoot) error
 // settleBy settles the change by what the chain shows, or returns an error matching [ErrPending] if its
 // operation may still land.
 func (s *Sessions) settleBy(ctx context.Context, pending *PendingRoot, seen OnChain) error {
+	below := s.view.Load().state.takenBack(seen.Root)
 	switch {
-	case seen.Root == pending.Root:
+	case seen.Root == pending.Root && (below == nil || seen.NonceUsed):
 		return s.land(ctx, pending)
+	case below != nil:
+		return s.settleAbove(ctx, pending, seen, below)
 	case seen.Root != s.Root():
 		return newRootMismatch(s.ref, s.view.Load().state, seen.Root)
 	case seen.NonceUsed || pending.over(seen.BlockTime):
@@ -105,10 +113,15 @@ func (p *PendingRoot) unsettled() error {
 }
 
 // awaitRoot reads the chain's root until it is the pending one, or until another process has settled the
-// change and perhaps made the next. A node that still shows the root of before is asked again until ctx ends;
-// any other root is a mismatch.
+// change and perhaps made the next. A node that still shows a root of before is asked again until ctx ends, or
+// for rootWait; any other root is a mismatch.
 func (s *Sessions) awaitRoot(ctx context.Context, pending *PendingRoot) error {
-	before := s.Root()
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, rootWait)
+		defer cancel()
+	}
+	before := s.view.Load().state
 	for {
 		root, err := s.chain.SessionRoot(ctx, s.ref.Account)
 		if err != nil {
@@ -123,7 +136,7 @@ func (s *Sessions) awaitRoot(ctx context.Context, pending *PendingRoot) error {
 		switch {
 		case !pending.same(s.Pending()):
 			return nil
-		case root != before:
+		case root != before.Root && before.takenBack(root) == nil:
 			return newRootMismatch(s.ref, s.view.Load().state, root)
 		}
 		select {
@@ -174,8 +187,9 @@ func (s *Sessions) settle(ctx context.Context, pending *PendingRoot, end func(*S
 
 // landed is the change that makes the pending root the stored one.
 func (s *State) landed() *Change {
-	enters, leaves := set(s.Pending.Add), set(s.Pending.Remove)
-	c := &Change{Header: Header{Root: s.Pending.Root}}
+	enters, leaves, before := set(s.Pending.Add), set(s.Pending.Remove), s.Header.clone()
+	landed := &LandedRoot{Before: before.Root, Order: before.Order, Change: *before.Pending}
+	c := &Change{Header: Header{Root: before.Pending.Root, Landed: landed}}
 	for i := range s.Leaves {
 		l := s.Leaves[i].Clone()
 		switch {
@@ -183,6 +197,7 @@ func (s *State) landed() *Change {
 			l.InTree = true
 			if l.Status == StatusPending {
 				l.Status = StatusActive
+				landed.Activated = append(landed.Activated, l.ID)
 			}
 		case leaves[l.ID]:
 			l.InTree = false
@@ -216,12 +231,16 @@ func (s *State) undone() *Change {
 //   - the chain shows the stored root, and the operation's nonce is used up or its window over by the time of
 //     the block: it failed, and the change is undone;
 //   - the chain shows the stored root, and the operation may still land: an error matching [ErrPending];
+//   - the chain shows the root from before the last change that landed, whose operation's nonce is free there:
+//     the chain took it back. The change is made pending again, as it was, and settled as above. What was
+//     revoked stays revoked. A change that waits on top of it is settled first;
 //   - any other root: a [*RootMismatch], and the store stays as it is.
 //
 // Nothing else ends a change, neither a bundler's word nor this machine's clock. One whose operation never
 // lands is ended on chain: the owner uses its nonce for another operation, such as a transfer of nothing to
 // itself (account.WithNonce with [PendingRoot].Nonce), and Reconcile undoes it. Nothing is sent here:
-// account.Account's Reconcile sends the stored operation again.
+// account.Account's Reconcile sends the stored operation again. A node that lags behind does no harm: a change
+// that was made pending for its sake is final again once the chain shows its root, to whoever looks next.
 //
 // The sessions need [WithChain].
 func (s *Sessions) Reconcile(ctx context.Context) error {
@@ -242,14 +261,14 @@ func (s *Sessions) reconcile(ctx context.Context) error {
 		}
 		return s.settleBy(ctx, pending, seen)
 	}
-	root, err := s.chain.SessionRoot(ctx, s.ref.Account)
-	if err != nil {
-		return fmt.Errorf("reconcile %s: %w", s.ref, err)
+	err := s.compareRoot(ctx, s.chain)
+	if mismatch, ok := errors.AsType[*RootMismatch](err); ok && mismatch.TakenBack != (common.Hash{}) {
+		return s.reopen(ctx, mismatch)
 	}
-	if err := s.confirm(root); err != nil {
+	if err != nil {
 		return err
 	}
-	return s.activateInTree(ctx, root)
+	return s.activateInTree(ctx, s.view.Load().onChain.root)
 }
 
 // activateInTree makes leaves active that another SDK wrote as pending and whose root the chain shows.

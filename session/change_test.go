@@ -262,7 +262,7 @@ func TestReconcile(t *testing.T) {
 			l.onNonce = func(l *ledger) { l.root, l.next = pending, 6 }
 		}, want: map[string]session.Status{"a": session.StatusActive}, settled: true},
 		{name: "someone else's root", chain: func(l *ledger, _ common.Hash) { l.root, l.next = common.Hash{9}, 6 },
-			is: session.ErrRootMismatch, text: "the chain has 0x0900000000000000000000000000000000000000000000000000000000000000, the store has 0x0000000000000000000000000000000000000000000000000000000000000000: another service changed the account's sessions; Adopt its document, or set another root with account.ReplaceRoot",
+			is: session.ErrRootMismatch, text: "the chain has 0x0900000000000000000000000000000000000000000000000000000000000000, the store has 0x0000000000000000000000000000000000000000000000000000000000000000: another service changed the account's sessions, or the chain went back by more than one change; Adopt that service's document, or set another root with account.ReplaceRoot",
 			want: map[string]session.Status{"a": session.StatusPending}},
 		{name: "the node is out of reach", chain: func(l *ledger, _ common.Hash) { l.err = errors.New("connection refused") },
 			text: "reconcile account 0x1111111111111111111111111111111111111111 on chain 80002: connection refused",

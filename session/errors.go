@@ -52,6 +52,9 @@ type RootMismatch struct {
 	Chain *common.Hash
 	// Pending says that the difference is within the change that waits for the chain.
 	Pending bool
+	// TakenBack is the operation of the last change that landed, where Chain is the root from before it and
+	// its nonce is free there: the chain went back, or the node lags behind. Zero otherwise.
+	TakenBack common.Hash
 	// Lost are the IDs of stored leaves that the root on chain does not vouch for.
 	Lost []string
 }
@@ -71,10 +74,12 @@ func (m *RootMismatch) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v of %s: ", ErrRootMismatch, m.Ref)
 	switch {
+	case m.TakenBack != (common.Hash{}):
+		fmt.Fprintf(&b, "the chain went back to the root before the last change, or its node lags behind: it has %s, and operation %s, which set %s, is not there; call account.Account's Reconcile, which sends that again", *m.Chain, m.TakenBack, m.Stored)
 	case m.Chain != nil && *m.Chain == (common.Hash{}):
-		fmt.Fprintf(&b, "the chain has no root, the store has %s: the grant never landed, or all sessions were revoked elsewhere; grant again with account.ReplaceRoot", m.Stored)
+		fmt.Fprintf(&b, "the chain has no root, the store has %s: the grant never landed, all sessions were revoked elsewhere, or the chain went back by more than one change; grant again with account.ReplaceRoot", m.Stored)
 	case m.Chain != nil:
-		fmt.Fprintf(&b, "the chain has %s, the store has %s: another service changed the account's sessions; Adopt its document, or set another root with account.ReplaceRoot, which cancels what is under this one", *m.Chain, m.Stored)
+		fmt.Fprintf(&b, "the chain has %s, the store has %s: another service changed the account's sessions, or the chain went back by more than one change; Adopt that service's document, or set another root with account.ReplaceRoot, which cancels what is under this one", *m.Chain, m.Stored)
 	case m.Pending:
 		fmt.Fprintf(&b, "the leaves of the pending change hash to %s, the store names %s: the store was changed from outside; restore it from a backup, and suspend again what was stopped since", m.Leaves, m.Stored)
 	default:

@@ -158,6 +158,9 @@ func (s *Sessions) Root() common.Hash { return s.view.Load().state.Root }
 // Pending returns the change of the root that waits for the chain, nil for none.
 func (s *Sessions) Pending() *PendingRoot { return s.view.Load().state.Header.clone().Pending }
 
+// Landed returns the last change of the root that landed, nil where none is known.
+func (s *Sessions) Landed() *LandedRoot { return s.view.Load().state.Landed.clone() }
+
 // Len returns the number of leaves, revoked and expired ones included.
 func (s *Sessions) Len() int { return len(s.view.Load().state.Leaves) }
 
@@ -210,30 +213,25 @@ func (s *Sessions) version() uint64 { return s.view.Load().state.Version }
 
 // Confirm compares the root on chain with the stored one. An answer younger than maxAge is taken from memory,
 // unless the store has changed to another root since. A root that is neither the stored nor the pending one
-// is a [*RootMismatch]. The pending change, once the chain shows its root, is made final, whoever began it.
+// is a [*RootMismatch], also where the chain took the last change back; [Sessions.Reconcile] settles that. The
+// pending change, once the chain shows its root, is made final, whoever began it.
 func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duration) error {
 	v := s.view.Load()
 	if v.onChain != nil && time.Since(v.onChain.at) < maxAge && v.treeOf(v.onChain.root) != nil {
 		return nil
 	}
-	err := s.compare(ctx, func() error {
-		root, err := chain.SessionRoot(ctx, s.ref.Account)
-		if err != nil {
-			return fmt.Errorf("read session root of %s: %w", s.ref, err)
-		}
-		return s.confirm(root)
-	})
+	err := s.compare(ctx, func() error { return s.compareRoot(ctx, chain) })
 	if err == nil {
 		s.settleSeen(ctx)
 	}
 	return err
 }
 
-// settleSeen makes the pending change final if the chain showed its root. A store that cannot be written to,
-// such as one that was opened to be read, is no reason not to sign under that root: then it stays for
-// somebody else.
+// settleSeen makes the pending change final if the chain showed its root, and not because it went back to
+// that. A store that cannot be written to, such as one that was opened to be read, is no reason not to sign
+// under that root: then it stays for somebody else.
 func (s *Sessions) settleSeen(ctx context.Context) {
-	if v := s.view.Load(); v.pending != nil && v.confirmed(v.pending) {
+	if v := s.view.Load(); v.pending != nil && v.confirmed(v.pending) && v.state.takenBack(v.pending.Root()) == nil {
 		_ = s.land(ctx, s.Pending())
 	}
 }

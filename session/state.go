@@ -26,6 +26,22 @@ type Header struct {
 	Order []string `json:"order,omitempty"`
 	// Pending is the change of the root that was sent and not yet seen on chain, nil for none.
 	Pending *PendingRoot `json:"pending,omitempty"`
+	// Landed is the last change of the root that landed, nil where none is known: to go back by, where the
+	// chain takes it out again.
+	Landed *LandedRoot `json:"landed,omitempty"`
+}
+
+// LandedRoot is a change that landed, with what it takes to make it pending again. One is kept, until the
+// next lands or another root is adopted: how long a chain may still take a block back is for nobody here to
+// say, and a later change of the root makes the one before it part of the past.
+type LandedRoot struct {
+	// Before is the root that it replaced, and Order the [Header].Order of that one's tree.
+	Before common.Hash `json:"before"`
+	Order  []string    `json:"order,omitempty"`
+	// Activated are the IDs of the leaves that it made active: those of Change.Add that were new with it.
+	Activated []string `json:"activated,omitempty"`
+	// Change is the change as it was pending.
+	Change PendingRoot `json:"change"`
 }
 
 // PendingRoot is a change of the root on its way to the chain.
@@ -72,13 +88,29 @@ func (s *State) Clone() *State {
 func (h Header) clone() Header {
 	h.Order = append([]string(nil), h.Order...)
 	if h.Pending != nil {
-		pending := *h.Pending
-		pending.Add = append([]string(nil), pending.Add...)
-		pending.Remove = append([]string(nil), pending.Remove...)
-		if pending.Operation != nil {
-			pending.Operation = pending.Operation.Clone()
-		}
-		h.Pending = &pending
+		h.Pending = new(h.Pending.clone())
 	}
+	h.Landed = h.Landed.clone()
 	return h
+}
+
+// clone returns a copy that shares no memory with p.
+func (p PendingRoot) clone() PendingRoot {
+	p.Add = append([]string(nil), p.Add...)
+	p.Remove = append([]string(nil), p.Remove...)
+	if p.Operation != nil {
+		p.Operation = p.Operation.Clone()
+	}
+	return p
+}
+
+// clone returns a copy that shares no memory with l, nil for nil.
+func (l *LandedRoot) clone() *LandedRoot {
+	if l == nil {
+		return nil
+	}
+	clone := LandedRoot{Before: l.Before, Change: l.Change.clone()}
+	clone.Order = append(clone.Order, l.Order...)
+	clone.Activated = append(clone.Activated, l.Activated...)
+	return &clone
 }

@@ -34,12 +34,11 @@ type stage struct {
 
 func newStage(t *testing.T, vendor bundlertest.Vendor) *stage {
 	chain := NewChain(t, ChainConfig{})
-	s := &stage{
-		t:         t,
-		chain:     chain,
-		bundler:   NewBundler(t, BundlerConfig{Chain: chain, Vendor: vendor}),
-		paymaster: NewPaymaster(t, PaymasterConfig{Chain: chain}),
-	}
+	return newStageOn(t, chain, NewBundler(t, BundlerConfig{Chain: chain, Vendor: vendor}))
+}
+
+func newStageOn(t *testing.T, chain *Chain, bundler *Bundler) *stage {
+	s := &stage{t: t, chain: chain, bundler: bundler, paymaster: NewPaymaster(t, PaymasterConfig{Chain: chain})}
 	s.toBundler = dial(t, s.bundler.URL())
 	s.toPayer = dial(t, s.paymaster.URL())
 	return s

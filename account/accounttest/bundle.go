@@ -53,6 +53,8 @@ func (b *Bundler) gather(ctx context.Context) {
 
 // bundle sends the operations in one transaction, without those that would fail in it.
 func (b *Bundler) bundle(ctx context.Context, entries []*pooledOp) {
+	b.chain.rewinding.RLock()
+	defer b.chain.rewinding.RUnlock()
 	entries, err := b.sieve(ctx, entries)
 	if err == nil && len(entries) > 0 {
 		err = b.submit(ctx, entries)

@@ -21,6 +21,9 @@ type BundlerConfig struct {
 	// BundleInterval is how long a bundle waits for more operations after its first one; 5 ms when zero. It
 	// waits longer, up to twenty times that, while further operations are being validated.
 	BundleInterval time.Duration
+	// LosesReorged has the bundler forget the operations of a bundle that [Chain.Reorg] took out of the chain,
+	// as if it had never had them. By default they wait in its mempool again, and get into its next bundle.
+	LosesReorged bool
 	// Logger gets what is nobody's answer; nil for none.
 	Logger *slog.Logger
 
@@ -39,6 +42,7 @@ type Bundler struct {
 	interval time.Duration
 	logger   *slog.Logger
 	pool     *mempool
+	forgets  bool     // operations of lost blocks
 	receipts sync.Map // of bundles: transaction hash → *types.Receipt
 	service  *rpcService
 
@@ -63,6 +67,7 @@ func StartBundler(cfg BundlerConfig) (*Bundler, error) {
 		interval:  cfg.BundleInterval,
 		logger:    cfg.Logger,
 		pool:      newMempool(),
+		forgets:   cfg.LosesReorged,
 		stop:      stop,
 	}
 	if err := b.start(ctx, cfg.Vendor, cfg.port); err != nil {
@@ -85,10 +90,14 @@ func (b *Bundler) start(ctx context.Context, vendor bundlertest.Vendor, port int
 	if err := b.chain.Fund(ctx, crypto.PubkeyToAddress(b.executor.PublicKey), ether(1_000_000)); err != nil {
 		return err
 	}
+	if err := b.chain.settled(ctx); err != nil {
+		return err
+	}
 	var err error
 	if b.service, err = startService(bundlerAPIs(b, vendor), port); err != nil {
 		return err
 	}
+	b.chain.follow(b)
 	b.stopped.Go(func() { b.run(ctx) })
 	return nil
 }
@@ -119,6 +128,7 @@ func (b *Bundler) Resume() { b.pool.pause(false) }
 // Close stops the bundler. Operations that are not in a bundle yet are lost.
 func (b *Bundler) Close() error {
 	err := b.service.close()
+	b.chain.unfollow(b)
 	b.stop()
 	b.stopped.Wait()
 	return err

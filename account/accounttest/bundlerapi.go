@@ -76,6 +76,8 @@ type knownOp struct {
 }
 
 func (api bundlerAPI) GetUserOperationByHash(ctx context.Context, hash common.Hash) (*knownOp, error) {
+	api.b.chain.rewinding.RLock()
+	defer api.b.chain.rewinding.RUnlock()
 	entry, ok := api.b.pool.get(hash)
 	if !ok || entry.state == opDropped {
 		return nil, nil // JSON null, as the method has it

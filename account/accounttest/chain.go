@@ -50,10 +50,16 @@ type Chain struct {
 	faucet  faucet
 	port    int
 
-	mu     sync.Mutex // guards what follows
-	node   *node.Node
-	server *localhttp.Server
-	closed bool
+	// rewinding is held for reading by what must not have a reorg in the middle of it.
+	rewinding sync.RWMutex
+
+	mu        sync.Mutex // guards what follows
+	node      *node.Node
+	server    *localhttp.Server
+	closed    bool
+	floor     uint64    // blocks up to it stay
+	lostUntil time.Time // of the newest block that was lost
+	services  map[*Bundler]struct{}
 }
 
 // StartChain starts a chain; the caller closes it. The error matches [ErrNoContracts] when the compiled
@@ -118,6 +124,11 @@ func (c *Chain) NextTime(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+	c.mu.Lock()
+	if c.lostUntil.After(last) {
+		last = c.lostUntil
+	}
+	c.mu.Unlock()
 	if now := time.Now().Truncate(time.Second); now.After(last) {
 		return now, nil
 	}

@@ -100,7 +100,10 @@ func (d *Devnet) fundOwner(ctx context.Context) error {
 	if err := d.Chain.Fund(ctx, owner.Address(), ether(100)); err != nil {
 		return err
 	}
-	return d.Chain.Fund(ctx, d.Client.OwnedAccount(owner).Address(), ether(100))
+	if err := d.Chain.Fund(ctx, d.Client.OwnedAccount(owner).Address(), ether(100)); err != nil {
+		return err
+	}
+	return d.Chain.settled(ctx)
 }
 
 // NewOwner returns the account of a new owner, with a hundred ether; it is not deployed yet.

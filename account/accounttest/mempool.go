@@ -44,8 +44,10 @@ type mempool struct {
 	known   map[common.Hash]*pooledOp
 	lanes   map[lane]*pooledOp // waiting and submitted ones
 	waiting []*pooledOp
-	bundles int
-	paused  bool
+	// contents are the operations of each bundle that was included.
+	contents map[common.Hash][]*pooledOp
+	bundles  int
+	paused   bool
 
 	arriving int           // operations being validated
 	wake     chan struct{} // has an element when an operation came in
@@ -53,9 +55,10 @@ type mempool struct {
 
 func newMempool() *mempool {
 	return &mempool{
-		known: make(map[common.Hash]*pooledOp),
-		lanes: make(map[lane]*pooledOp),
-		wake:  make(chan struct{}, 1),
+		known:    make(map[common.Hash]*pooledOp),
+		lanes:    make(map[lane]*pooledOp),
+		contents: make(map[common.Hash][]*pooledOp),
+		wake:     make(chan struct{}, 1),
 	}
 }
 
@@ -220,9 +223,35 @@ func (m *mempool) include(entries []*pooledOp, txHash common.Hash) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.bundles++
+	m.contents[txHash] = entries
 	for _, entry := range entries {
 		entry.state, entry.txHash = opIncluded, txHash
 		delete(m.lanes, lane{entry.op.Sender, entry.op.Nonce})
+	}
+}
+
+// undo has the operations of bundles that were lost wait again, before all others and in the order in which
+// they were included; or it forgets them.
+func (m *mempool) undo(bundles []common.Hash, forget bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var back []*pooledOp
+	for _, txHash := range bundles {
+		for _, entry := range m.contents[txHash] {
+			key := lane{entry.op.Sender, entry.op.Nonce}
+			if forget || m.lanes[key] != nil {
+				delete(m.known, entry.hash)
+				continue
+			}
+			entry.state, entry.txHash = opWaiting, common.Hash{}
+			m.lanes[key] = entry
+			back = append(back, entry)
+		}
+		delete(m.contents, txHash)
+	}
+	m.waiting = append(back, m.waiting...)
+	if len(back) > 0 {
+		m.signal()
 	}
 }
 

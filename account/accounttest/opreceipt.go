@@ -33,6 +33,8 @@ type opReceipt struct {
 // the method has it, and until the mempool knows of a bundle's block: who has a receipt finds nothing in the
 // way of what comes next.
 func (b *Bundler) receipt(ctx context.Context, hash common.Hash) (*opReceipt, error) {
+	b.chain.rewinding.RLock()
+	defer b.chain.rewinding.RUnlock()
 	if entry, ok := b.pool.get(hash); ok && entry.state == opSubmitted {
 		return nil, nil
 	}
@@ -69,7 +71,8 @@ func (b *Bundler) receipt(ctx context.Context, hash common.Hash) (*opReceipt, er
 	}, nil
 }
 
-// bundleReceipt reads a bundle's receipt once, however many operations are in it: blocks are final here.
+// bundleReceipt reads a bundle's receipt once, however many operations are in it. A reorg
+// forgets those that it undid.
 func (b *Bundler) bundleReceipt(ctx context.Context, txHash common.Hash) (*types.Receipt, error) {
 	if receipt, ok := b.receipts.Load(txHash); ok {
 		return receipt.(*types.Receipt), nil

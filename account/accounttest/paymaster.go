@@ -105,6 +105,9 @@ func (p *Paymaster) start(deposit *big.Int, port int) error {
 		if _, err := p.estimator.chain.SendTx(context.Background(), at.EntryPoint, deposit, contracts.DepositTo(at.TokenPaymaster)); err != nil {
 			return fmt.Errorf("deposit for the token paymaster: %w", err)
 		}
+		if err := p.estimator.chain.settled(context.Background()); err != nil {
+			return err
+		}
 	}
 	var err error
 	p.service, err = startService(map[string]any{"pm": &paymasterAPI{p}}, port)

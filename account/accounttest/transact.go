@@ -23,6 +23,8 @@ type faucet struct{ mu sync.Mutex }
 func (c *Chain) SendTx(ctx context.Context, to common.Address, value *big.Int, data []byte) (*types.Receipt, error) {
 	c.faucet.mu.Lock()
 	defer c.faucet.mu.Unlock()
+	c.rewinding.RLock()
+	defer c.rewinding.RUnlock()
 	from := crypto.PubkeyToAddress(Faucet().PublicKey)
 	gas, err := c.client.EstimateGas(ctx, ethereum.CallMsg{From: from, To: &to, Value: value, Data: data})
 	if err != nil {
@@ -52,7 +54,7 @@ func (c *Chain) Fund(ctx context.Context, addr common.Address, wei *big.Int) err
 }
 
 // transact sends a transaction of key's account and makes blocks until it is in one. Transactions of one key
-// must not be made at the same time.
+// must not be made at the same time, nor the chain be reorganised meanwhile.
 func (c *Chain) transact(ctx context.Context, key *ecdsa.PrivateKey, to common.Address, value *big.Int, data []byte, gas uint64) (*types.Receipt, error) {
 	tx, err := c.signTx(ctx, key, to, value, data, gas)
 	if err != nil {

@@ -76,7 +76,9 @@ func flipped(data []byte, at, n int) []byte {
 // requireWhole wants all that the store holds to be as it was written, or an error that says it is damaged.
 func requireWhole(t *testing.T, store *Store, at any) (damaged bool) {
 	t.Helper()
-	for _, account := range storefixture.Accounts() {
+	leaves := 0
+	for _, account := range storefixture.Accounts(storefixture.Form) {
+		leaves += len(account.State.Leaves)
 		state, err := store.Load(t.Context(), account.Ref)
 		if err != nil {
 			require.ErrorIs(t, err, session.ErrDamaged, at)
@@ -87,8 +89,8 @@ func requireWhole(t *testing.T, store *Store, at any) (damaged bool) {
 	}
 	page, err := store.List(t.Context(), session.Query{})
 	if err == nil {
-		require.Len(t, page.Items, 10, at)
-		err = storefixture.Require(t.Context(), store, 0)
+		require.Len(t, page.Items, leaves, at)
+		err = storefixture.Require(t.Context(), store, storefixture.Form, 0)
 	}
 	if err != nil {
 		require.ErrorContains(t, err, session.ErrDamaged.Error(), at)

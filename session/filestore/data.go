@@ -20,7 +20,7 @@ import (
 
 // The buckets:
 //
-//	meta                         "format" → 2; "seal" → the sealed data key; "census" → how many accounts, keys
+//	meta                         "format" → 3; "seal" → the sealed data key; "census" → how many accounts, keys
 //	                             and lanes there are
 //	accounts  chain ‖ account    "head" → version ‖ number of leaves ‖ header
 //	                             leaves: position → leaf

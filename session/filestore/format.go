@@ -16,7 +16,11 @@ import (
 //
 //	2  accounts are kept in a bucket of another name, a pending change has its operation and its end, and
 //	   records have checksums and are counted
-const formatNow = 2
+//	3  an account has the last change that landed
+const formatNow = 3
+
+// upgrades are the steps from each format to the next.
+var upgrades = [formatNow - 1]func(tx *bbolt.Tx) error{upgrade1, upgrade2}
 
 // refsBucket is where format 1 had the accounts. It stays, empty: a program of that format that reads along
 // finds no sessions any more to sign with, and refuses to open the data anew.
@@ -36,44 +40,57 @@ func putFormat(tx *bbolt.Tx) error {
 	return tx.Bucket(metaBucket).Put(formatKey, withSum(metaBucket, formatKey, []byte{formatNow}))
 }
 
-// errOldFormat means that the data is of an earlier format.
-var errOldFormat = errors.New("the data has an earlier format")
+// oldFormatError means that the data is of an earlier format.
+type oldFormatError struct{ format int }
+
+func (e *oldFormatError) Error() string {
+	return fmt.Sprintf("the data has an earlier format, %d: open it once with Open, which brings it to format %d", e.format, formatNow)
+}
 
 // checkFormat looks whether the data is a session store's of the format of now, and all there.
 func checkFormat(tx *bbolt.Tx) error {
+	format, err := formatOf(tx)
+	if err == nil && format < formatNow {
+		err = &oldFormatError{format}
+	}
+	return err
+}
+
+// formatOf returns the format of a session store's data, which is not beyond that of now.
+func formatOf(tx *bbolt.Tx) (int, error) {
 	info, err := os.Stat(tx.DB().Path())
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if have, want := info.Size(), tx.Size(); have < want {
-		return damaged("%s has %d bytes, the data %d", tx.DB().Path(), have, want)
+		return 0, damaged("%s has %d bytes, the data %d", tx.DB().Path(), have, want)
 	}
 	meta := tx.Bucket(metaBucket)
 	if meta == nil || tx.Bucket(refsBucket) == nil || tx.Bucket(keysBucket) == nil {
-		return damaged("the file has not the parts of a session store")
+		return 0, damaged("the file has not the parts of a session store")
 	}
 	stored := meta.Get(formatKey)
 	if bytes.Equal(stored, []byte{1}) {
-		return fmt.Errorf("%w, 1: open it once with Open, which brings it to format %d", errOldFormat, formatNow)
+		return 1, nil
 	}
 	if len(stored) != 1 || stored[0] <= formatNow {
 		if stored, err = checked(metaBucket, formatKey, stored, "the format"); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	switch {
-	case !bytes.Equal(stored, []byte{formatNow}):
-		return fmt.Errorf("the data has format %x, this program knows up to %d; update the program", stored, formatNow)
-	case tx.Bucket(accountsBucket) == nil:
-		return damaged("the file has not the parts of a session store")
+	case len(stored) != 1 || stored[0] > formatNow:
+		return 0, fmt.Errorf("the data has format %x, this program knows up to %d; update the program", stored, formatNow)
+	case stored[0] < 2 || tx.Bucket(accountsBucket) == nil:
+		return 0, damaged("the file has not the parts of a session store")
 	}
-	return nil
+	return int(stored[0]), nil
 }
 
-// checkAll looks whether the data is as it was written, unless it is of an earlier format, which has no
-// checksums.
+// checkAll looks whether the data is as it was written. The first format has no checksums that would tell.
 func checkAll(tx *bbolt.Tx) error {
-	if err := checkFormat(tx); err != nil {
+	format, err := formatOf(tx)
+	if err != nil || format == 1 {
 		return err
 	}
 	return checkRecords(tx)
@@ -82,14 +99,31 @@ func checkAll(tx *bbolt.Tx) error {
 // upgrade brings the data to the format of now, in one change and forward only.
 func upgrade(ctx context.Context, f file) error {
 	err := f.view(ctx, checkFormat)
-	if !errors.Is(err, errOldFormat) {
+	if _, old := errors.AsType[*oldFormatError](err); !old {
 		return err
 	}
-	if updated := f.update(ctx, upgrade1); !errors.Is(updated, ErrReadOnly) {
+	if updated := f.update(ctx, upgradeAll); !errors.Is(updated, ErrReadOnly) {
 		return updated
 	}
 	return err
 }
+
+// upgradeAll takes the steps that are still to be taken.
+func upgradeAll(tx *bbolt.Tx) error {
+	format, err := formatOf(tx)
+	if err != nil {
+		return err
+	}
+	for _, step := range upgrades[format-1:] {
+		if err := step(tx); err != nil {
+			return fmt.Errorf("bring the data to format %d: %w", formatNow, err)
+		}
+	}
+	return putFormat(tx)
+}
+
+// upgrade2 turns format 2 into 3, which only has more to say of an account.
+func upgrade2(*bbolt.Tx) error { return nil }
 
 // upgrade1 turns format 1 into 2.
 func upgrade1(tx *bbolt.Tx) error {
@@ -108,10 +142,10 @@ func upgrade1(tx *bbolt.Tx) error {
 	c := census{accounts: uint64(len(names))}
 	for _, name := range names {
 		if err := refs.MoveBucket(name, accounts); err != nil {
-			return fmt.Errorf("bring the data to format 2: %w", err)
+			return err
 		}
 		if err := upgradeAccount1(&sessions{accounts.Bucket(name), name}); err != nil {
-			return fmt.Errorf("bring the data to format 2: account %x: %w", name, err)
+			return fmt.Errorf("account %x: %w", name, err)
 		}
 	}
 	if c.keys, err = addSums(tx.Bucket(keysBucket), keysBucket, nil); err != nil {
@@ -125,7 +159,7 @@ func upgrade1(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	return errors.Join(c.put(tx), putFormat(tx))
+	return c.put(tx)
 }
 
 // upgradeAccount1 counts the leaves of an account of format 1, and gives its records their checksums.

@@ -204,10 +204,7 @@ func checkData(path string, openFile func(string, int, os.FileMode) (*os.File, e
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(db.View(checkAll), db.Close()); !errors.Is(err, errOldFormat) {
-		return err
-	}
-	return nil // has no checksums
+	return errors.Join(db.View(checkAll), db.Close())
 }
 
 func (w *writer) update(ctx context.Context, change func(tx *bbolt.Tx) error) error {

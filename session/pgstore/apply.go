@@ -12,7 +12,7 @@ import (
 )
 
 const callApply = `select have, done, missing from sesame_apply(` + program + `,
-	$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::json, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`
+	$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::json, $12, $13::text::json, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`
 
 // Apply implements [session.Store]: one statement in one round trip, whose function compares the version
 // (sesame_apply, in the schema). After an error of the connection, the change may be stored or not: read the
@@ -76,9 +76,13 @@ func applyArguments(ref session.Ref, version uint64, change *session.Change) ([]
 			operation = new(string(text))
 		}
 	}
+	landed, err := encodeLanded(header.Landed)
+	if err != nil {
+		return nil, err
+	}
 	return []any{
 		ref.ChainID, ref.Account[:], int64(version),
-		header.Root[:], bytesOf(header.Order), root, op, nonce, add, remove, operation, until,
+		header.Root[:], bytesOf(header.Order), root, op, nonce, add, remove, operation, until, landed,
 		put.id, put.status, put.inTree, put.until, put.after, put.module, put.key, put.data, put.function,
 		append([][]byte{}, bytesOf(change.Delete)...), // not null
 	}, nil

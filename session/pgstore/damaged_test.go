@@ -25,6 +25,7 @@ var mutations = map[string][]string{
 		"pending_nonce = set_byte(pending_nonce, 31, 255 - get_byte(pending_nonce, 31))", "pending_add = array['x'::bytea]", "pending_add = pending_remove, pending_remove = pending_add",
 		"pending_remove = array['x'::bytea]", "pending_operation = '{}'", "pending_operation = null", "pending_until = pending_until + 1",
 		"pending_root = null, pending_op = null, pending_nonce = null, pending_add = null, pending_remove = null, pending_operation = null, pending_until = 0",
+		"landed = null", "landed = '{}'", "landed = pending_operation, pending_operation = landed",
 		"checksum = set_byte(checksum, 0, 255 - get_byte(checksum, 0))",
 	},
 	"sesame_leaves": {
@@ -88,7 +89,7 @@ func TestRowsChangedByHand(t *testing.T) {
 			}
 		}
 	}
-	require.NoError(t, storefixture.Require(t.Context(), store, 0))
+	require.NoError(t, storefixture.Require(t.Context(), store, storefixture.Form, 0))
 }
 
 // requireDamage wants an error if a row is not what it was.
@@ -106,7 +107,7 @@ func requireDamage(t *testing.T, conn *pgx.Conn, table string, err error, statem
 
 func requireExactOrDamaged(t *testing.T, store *pgstore.Store, statement string) {
 	t.Helper()
-	for _, account := range storefixture.Accounts() {
+	for _, account := range storefixture.Accounts(storefixture.Form) {
 		state, err := store.Load(t.Context(), account.Ref)
 		_, versionErr := store.Version(t.Context(), account.Ref)
 		if err != nil {

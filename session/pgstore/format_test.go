@@ -2,6 +2,7 @@ package pgstore_test
 
 import (
 	"context"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"os"
@@ -23,7 +24,7 @@ import (
 )
 
 // writeFixture has [TestWriteFixture] keep what the store of today writes: go test ./session/pgstore -run
-// WriteFixture -fixture testdata/schema2.sql. It takes pg_dump.
+// WriteFixture -fixture testdata/schema3.sql. It takes pg_dump.
 var writeFixture = flag.String("fixture", "", "file to write a dump of today's schema to")
 
 // The holders of the fixture's lanes; the second released its own.
@@ -74,11 +75,11 @@ func fixture(t *testing.T, name string) (url string, held, free uint256.Int) {
 
 // TestFixtures opens what the stores of all schemas wrote.
 func TestFixtures(t *testing.T) {
-	for _, name := range []string{"schema1.sql"} {
+	for name, form := range map[string]int{"schema1.sql": 1, "schema2.sql": 2} {
 		t.Run(name, func(t *testing.T) {
 			url, held, free := fixture(t, name)
 			store := openFixture(t, url)
-			require.NoError(t, storefixture.Require(t.Context(), store, 0))
+			require.NoError(t, storefixture.Require(t.Context(), store, form, 0))
 			ref := storefixture.Ref(storefixture.Chain, 1)
 			leased, err := store.LeaseLane(t.Context(), ref, laneReleaser, time.Hour)
 			require.NoError(t, err)
@@ -126,6 +127,52 @@ func TestAProgramOfTheFirstSchemaStops(t *testing.T) {
 	}
 }
 
+// What a program of the second schema says to the server to read a version, to hold sessions and to change
+// them, as it was released.
+const (
+	lockOfSchema2  = `select pg_advisory_xact_lock_shared(sesame_lock(2, 'session', $1, $2))`
+	lanesOfSchema2 = `select pg_advisory_xact_lock(sesame_lock(2, 'lanes', $1, $2))`
+	readOfSchema2  = `select version, checksum = sesame_session_sum(chain_id, account, version, leaves, root, tree_order,
+			pending_root, pending_op, pending_nonce, pending_add, pending_remove, pending_operation, pending_until)
+		from sesame_sessions where chain_id = $1 and account = $2`
+	applyOfSchema2 = `select have, done, missing from sesame_apply(2,
+	$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::json, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`
+)
+
+// TestAProgramOfTheSecondSchemaStops has one run on while another process brings the schema up to date and
+// suspends a session. Rows that were changed by hand before stay what they are.
+func TestAProgramOfTheSecondSchemaStops(t *testing.T) {
+	url, _, _ := fixture(t, "schema2.sql")
+	ref, spoilt := storefixture.Ref(storefixture.OtherChain, 1), storefixture.Ref(storefixture.Chain, 2)
+	pgtest.Exec(t, url, `update sesame_sessions set version = version + 1 where account = '\x`+hex.EncodeToString(spoilt.Account[:])+`'`)
+	old, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer func() { _ = old.Close(context.Background()) }()
+	none := [][]byte{}
+	statements := map[string][]any{
+		lockOfSchema2:  {ref.ChainID, ref.Account[:]},
+		lanesOfSchema2: {ref.ChainID, ref.Account[:]},
+		readOfSchema2:  {ref.ChainID, ref.Account[:]},
+		applyOfSchema2: {ref.ChainID, ref.Account[:], int64(77), make([]byte, 32), nil, nil, nil, nil, nil, nil, nil, 0,
+			none, []int16{}, []bool{}, []int64{}, []int64{}, none, none, none, none, none},
+	}
+	for statement, arguments := range statements { // prepared and cached as a program has them
+		_, err := old.Exec(t.Context(), statement, arguments...)
+		require.NoError(t, err)
+	}
+
+	store := openFixture(t, url)
+	sess, err := session.Open(t.Context(), store, ref)
+	require.NoError(t, err)
+	require.NoError(t, sess.Suspend(t.Context(), "a"))
+	for statement, arguments := range statements {
+		_, err := old.Exec(t.Context(), statement, arguments...)
+		require.EqualError(t, err, "ERROR: it is version 3, the program knows up to 2; update the program (SQLSTATE SES01)")
+	}
+	_, err = store.Load(t.Context(), spoilt)
+	require.ErrorIs(t, err, session.ErrDamaged)
+}
+
 // openFixture opens the fixtures' store.
 func openFixture(t *testing.T, url string) *pgstore.Store {
 	t.Helper()
@@ -141,16 +188,16 @@ func openFixture(t *testing.T, url string) *pgstore.Store {
 func TestThisProgramStopsAtTheNextSchema(t *testing.T) {
 	url := server.URL(t)
 	store := stored(t, url)
-	function, err := os.ReadFile("schema/0002_suspend.sql")
+	function, err := os.ReadFile("schema/0003_landed.sql")
 	require.NoError(t, err)
-	_, after, found := strings.Cut(string(function), "create function sesame_lock(program integer")
+	_, after, found := strings.Cut(string(function), "create or replace function sesame_lock(program integer")
 	require.True(t, found)
 	body, _, found := strings.Cut(after, "$$;")
 	require.True(t, found)
-	body = strings.NewReplacer("program <> 2", "program <> 3", "is version 2", "is version 3").Replace(body)
+	body = strings.NewReplacer("program <> 3", "program <> 4", "is version 3", "is version 4").Replace(body)
 	pgtest.Exec(t, url, "create or replace function sesame_lock(program integer"+body+"$$;")
 
-	const refused = "session schema is newer than the program: ERROR: it is version 3, the program knows up to 2; update the program (SQLSTATE SES01)"
+	const refused = "session schema is newer than the program: ERROR: it is version 4, the program knows up to 3; update the program (SQLSTATE SES01)"
 	err = store.Hold(t.Context(), testRef, func(uint64) error { t.Error("held"); return nil })
 	require.ErrorIs(t, err, pgstore.ErrSchema)
 	require.EqualError(t, err, "hold sessions of "+testRef.String()+": "+refused)

@@ -16,11 +16,11 @@ import (
 const (
 	// sessionIntact tells whether a row fits its checksum.
 	sessionIntact = `checksum = sesame_session_sum(chain_id, account, version, leaves, root, tree_order,
-			pending_root, pending_op, pending_nonce, pending_add, pending_remove, pending_operation, pending_until)`
+			pending_root, pending_op, pending_nonce, pending_add, pending_remove, pending_operation, pending_until, landed)`
 	selectVersion = `select version, ` + sessionIntact + ` from sesame_sessions where chain_id = $1 and account = $2`
 
 	selectSession = `select version, root, tree_order, pending_root, pending_op, pending_nonce, pending_add, pending_remove,
-			pending_operation::text, pending_until, leaves, ` + sessionIntact + `
+			pending_operation::text, pending_until, landed::text, leaves, ` + sessionIntact + `
 		from sesame_sessions where chain_id = $1 and account = $2`
 
 	selectLeaves = `select position, ` + leafColumns + ` from sesame_leaves where chain_id = $1 and account = $2 order by position`
@@ -93,10 +93,10 @@ func ignoreNoRows(err error) error {
 func scanSession(row pgx.Row, state *session.State, leaves *int) error {
 	var root, pendingRoot, pendingOp, pendingNonce []byte
 	var order, add, remove [][]byte
-	var operation *string
+	var operation, landed *string
 	var until uint64
 	var intact bool
-	if err := row.Scan(&state.Version, &root, &order, &pendingRoot, &pendingOp, &pendingNonce, &add, &remove, &operation, &until, leaves, &intact); err != nil {
+	if err := row.Scan(&state.Version, &root, &order, &pendingRoot, &pendingOp, &pendingNonce, &add, &remove, &operation, &until, &landed, leaves, &intact); err != nil {
 		return err
 	}
 	if !intact {
@@ -119,7 +119,9 @@ func scanSession(row pgx.Row, state *session.State, leaves *int) error {
 			}
 		}
 	}
-	return nil
+	var err error
+	state.Landed, err = decodeLanded(landed)
+	return err
 }
 
 func stringsOf(list [][]byte) []string {

@@ -177,7 +177,10 @@ func (c *Config) testEveryField(t *testing.T) {
 		Add:       []string{"a", "b"},
 		Remove:    []string{"c"},
 	}
+	landed := &session.LandedRoot{Before: common.HexToHash("0x06"), Order: []string{"d", "e"}, Activated: []string{"f"}, Change: *pending}
+	landed.Change.Add, landed.Change.Remove = []string{"f", "g\x00\"é\u2028"}, []string{"d"}
 	requireFilled(t, *pending)
+	requireFilled(t, *landed)
 	requireFilled(t, *pending.Operation)
 	full := newLeaf(1)
 	full.Function = `function f(string "é<&>")`
@@ -189,11 +192,19 @@ func (c *Config) testEveryField(t *testing.T) {
 	empty := newLeaf(3)
 	empty.ValidUntil, empty.ValidAfter, empty.Data = 0, 0, nil
 
-	header := session.Header{Root: common.HexToHash("0x02"), Order: []string{empty.ID, full.ID}, Pending: pending}
+	header := session.Header{Root: common.HexToHash("0x02"), Order: []string{empty.ID, full.ID}, Pending: pending, Landed: landed}
 	requireFilled(t, header)
 	want := session.Change{Header: header, Put: []session.Leaf{full, extreme, empty}}
 	have := apply(t, store, ref, want)
 	requireSame(t, &session.State{Header: want.Header, Leaves: want.Put}, have)
+
+	_, err := store.Apply(t.Context(), ref, have.Version+1, &session.Change{})
+	require.ErrorIs(t, err, session.ErrConflict)
+	requireSame(t, have, load(t, store, ref, have.Version))
+	header.Pending = nil
+	requireSame(t, &session.State{Header: header, Leaves: want.Put}, apply(t, store, ref, session.Change{Header: header}))
+	header.Landed = nil
+	requireSame(t, &session.State{Header: header, Leaves: want.Put}, apply(t, store, ref, session.Change{Header: header}))
 }
 
 // requireFilled sees to it that a field that is new in the struct is tested too.
@@ -251,13 +262,23 @@ func (c *Config) testNoSharedMemory(t *testing.T) {
 	leaf := newLeaf(0)
 	pending := &session.PendingRoot{Root: common.HexToHash("0x05"), Operation: newOperation(), Add: []string{leaf.ID}}
 	order := []string{leaf.ID}
-	state := apply(t, store, ref, session.Change{Header: session.Header{Order: order, Pending: pending}, Put: []session.Leaf{leaf}})
+	landed := &session.LandedRoot{Order: []string{leaf.ID}, Activated: []string{leaf.ID}, Change: *pending}
+	landed.Change.Operation, landed.Change.Add, landed.Change.Remove = newOperation(), []string{leaf.ID}, []string{"gone"}
+	state := apply(t, store, ref, session.Change{Header: session.Header{Order: order, Pending: pending, Landed: landed}, Put: []session.Leaf{leaf}})
 	want := state.Clone()
 
 	leaf.Data[0] ^= 0xff
 	pending.Add[0], order[0] = "changed by the caller", "changed by the caller"
 	pending.Operation.Signature[0] ^= 0xff
+	spoil := func(l *session.LandedRoot) {
+		for _, ids := range [][]string{l.Order, l.Activated, l.Change.Add, l.Change.Remove} {
+			ids[0] = "changed by the caller"
+		}
+		l.Change.Operation.Signature[0] ^= 0xff
+	}
+	spoil(landed)
 	require.Equal(t, want, load(t, store, ref, want.Version), "what Apply was given")
+	spoil(state.Landed)
 	state.Leaves[0].Data[1] ^= 0xff
 	state.Leaves[0].ID = "changed by the caller"
 	state.Pending.Operation.Signature[0] ^= 0xff

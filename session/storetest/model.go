@@ -98,6 +98,9 @@ func randomHeader(random *rand.Rand) (h session.Header) {
 			h.Pending.Add = append(h.Pending.Add, fmt.Sprint("added-", random.IntN(10)))
 		}
 	}
+	if random.IntN(2) == 0 {
+		h.Landed = &session.LandedRoot{Before: common.BigToHash(bigInt(random.IntN(1000))), Change: session.PendingRoot{Root: h.Root, Add: []string{"added"}}}
+	}
 	return h
 }
 

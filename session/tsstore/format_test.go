@@ -16,7 +16,7 @@ import (
 )
 
 // writeFixture has [TestWriteFixture] keep what the store of today writes: go test ./session/tsstore -run
-// WriteFixture -fixture testdata/format2.
+// WriteFixture -fixture testdata/format3.
 var writeFixture = flag.String("fixture", "", "directory to write a fixture of today's format to")
 
 func TestWriteFixture(t *testing.T) {
@@ -47,13 +47,13 @@ func copyFiles(t *testing.T, from, to string) {
 
 // TestFixtures opens what the stores of all formats wrote.
 func TestFixtures(t *testing.T) {
-	for _, name := range []string{"format1"} {
+	for name, form := range map[string]int{"format1": 1, "format2": 2} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			copyFiles(t, filepath.Join("testdata", name), dir)
 			store, err := tsstore.OpenPlaintext(dir, storefixture.Chain)
 			require.NoError(t, err)
-			require.NoError(t, storefixture.Require(t.Context(), store, storefixture.Chain))
+			require.NoError(t, storefixture.Require(t.Context(), store, form, storefixture.Chain))
 		})
 	}
 }
@@ -107,7 +107,7 @@ func TestANewerFormIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	ref := storefixture.Ref(storefixture.Chain, 1)
 	path := filepath.Join(dir, "0x000000000000000000000000000000000acc0001_sessions.json")
-	require.NoError(t, os.WriteFile(path, []byte(`{"merkleRoot": "", "leafNodes": [], "sesame": {"format": 3, "chainID": {"id": 80002}}}`), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte(`{"merkleRoot": "", "leafNodes": [], "sesame": {"format": 4, "chainID": {"id": 80002}}}`), 0o600))
 	_, err = store.Load(t.Context(), ref)
-	require.ErrorContains(t, err, "sesame: has form 3, this program knows up to 2; update the program")
+	require.ErrorContains(t, err, "sesame: has form 4, this program knows up to 3; update the program")
 }

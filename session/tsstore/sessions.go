@@ -33,7 +33,8 @@ const extensionField = "sesame"
 //
 //	2  chainID is a number, which programs of form 1 do not read: they stop at a file that was changed since,
 //	   instead of losing what a pending change has now, its operation and its end
-const extensionFormat = 2
+//	3  it has the last change that landed
+const extensionFormat = 3
 
 // extension is what this package adds to the file.
 type extension struct {
@@ -47,6 +48,8 @@ type extension struct {
 	Digest common.Hash `json:"digest"`
 	// Pending is the change that waits for the chain.
 	Pending *session.PendingRoot `json:"pending,omitempty"`
+	// Landed is the last change that landed. It is of no use once the SDK has set another root.
+	Landed *session.LandedRoot `json:"landed,omitempty"`
 	// Order is the header's, and Granted the order of the leaf nodes' IDs in the state where that is not the
 	// tree's: the SDK builds its tree in the order of leafNodes.
 	Order   []string `json:"order,omitempty"`
@@ -107,7 +110,7 @@ func (f *sessions) parse(ref session.Ref, content []byte, now time.Time) error {
 		return err
 	}
 	f.arrange(own.Granted)
-	f.writes, f.header.Pending = own.Writes, own.Pending
+	f.writes, f.header.Pending, f.header.Landed = own.Writes, own.Pending, own.Landed
 	if err := f.mergeApart(own.Apart, now); err != nil {
 		return err
 	}
@@ -276,7 +279,10 @@ func (f *sessions) apply(change *session.Change) error {
 // marshal writes the file: the leaves in the tree where the SDK looks for them and in the tree's order, the
 // others apart.
 func (f *sessions) marshal(ref session.Ref) (_ []byte, err error) {
-	own := extension{Format: extensionFormat, ChainID: lenientChain(ref.ChainID), Writes: f.writes, Pending: f.header.Pending, Order: f.header.Order}
+	own := extension{
+		Format: extensionFormat, ChainID: lenientChain(ref.ChainID), Writes: f.writes,
+		Pending: f.header.Pending, Landed: f.header.Landed, Order: f.header.Order,
+	}
 	var inTree []*node
 	for i, n := range f.nodes {
 		if n.leaf.InTree {

@@ -45,6 +45,7 @@ func (a *Account) requireSigns(ctx context.Context, store Store) error {
 	}
 	want := map[string]error{
 		"stopped": session.ErrRevoked, "gone": session.ErrRevoked, "c": session.ErrRevoked,
+		"leaves": session.ErrRevoked, "left": session.ErrRevoked, "added": session.ErrRevoked,
 		"ended": session.ErrExpired, "next": session.ErrPending, "first": session.ErrPending, "left out": session.ErrNoLeaf,
 	}
 	for _, leaf := range sess.Leaves() {

@@ -1,6 +1,9 @@
 // Package storefixture has the sessions that stand in the files and dumps under the stores' testdata. Each
 // was written by [Write] at a time when the store had that format; whoever opens it with the code of today
 // has to find what [Require] asks for.
+//
+// What a store keeps has grown, and its fixtures with it: those of form 1 know changes that wait for the
+// chain without their operation, those of form 2 with it, those of form 3 the last change that landed.
 package storefixture
 
 import (
@@ -17,6 +20,7 @@ import (
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/userop"
 )
 
 // Chains of the sessions. A store of one chain is filled with those of the first.
@@ -24,6 +28,9 @@ const (
 	Chain      = 80002
 	OtherChain = 137
 )
+
+// Form is the form of what stores keep today.
+const Form = 3
 
 // Passphrase opens the keys.
 const Passphrase = "a passphrase for fixtures only"
@@ -75,8 +82,17 @@ type Account struct {
 	Keys []int
 }
 
-// Accounts returns all of them.
-func Accounts() []Account { return []Account{changing(), adopted(), beginning()} }
+// Accounts returns all that a store of that form can keep.
+func Accounts(form int) []Account {
+	accounts := []Account{changing(), adopted(), beginning()}
+	if form >= 2 {
+		accounts = append(accounts, resending())
+	}
+	if form >= 3 {
+		accounts = append(accounts, landed())
+	}
+	return accounts
+}
 
 // changing has leaves of all sorts, and a change that waits for the chain.
 func changing() Account {
@@ -121,9 +137,49 @@ func beginning() Account {
 	}}
 }
 
-// Of returns the accounts on one chain; of all for 0.
-func Of(chainID uint64) (accounts []Account) {
-	for _, a := range Accounts() {
+// resending waits for a revocation whose operation is kept.
+func resending() Account {
+	stays, leaves := leaf("stays", 4, session.StatusActive, true), leaf("leaves", 4, session.StatusRevoked, true)
+	return Account{Ref: Ref(Chain, 3), Keys: []int{4}, State: session.State{
+		Header: session.Header{Root: rootOf(stays, leaves), Pending: pendingOf("revocation", rootOf(stays), nil, []string{"leaves"})},
+		Leaves: []session.Leaf{stays, leaves},
+	}}
+}
+
+// landed has a revocation that waits on top of a grant that landed, which ended the order of an adopted tree.
+func landed() Account {
+	old, older := leaf("old", 5, session.StatusActive, true), leaf("older", 5, session.StatusActive, true)
+	left, added := leaf("left", 5, session.StatusRevoked, false), leaf("added", 5, session.StatusRevoked, true)
+	root := rootOf(old, older, added)
+	return Account{Ref: Ref(Chain, 4), Keys: []int{5}, State: session.State{
+		Header: session.Header{
+			Root:    root,
+			Pending: pendingOf("revocation", rootOf(old, older), nil, []string{"added"}),
+			Landed: &session.LandedRoot{
+				Before: rootOf(left, older, old), Order: []string{"left", "older", "old"}, Activated: []string{"added"},
+				Change: *pendingOf("grant", root, []string{"added"}, []string{"left"}),
+			},
+		},
+		Leaves: []session.Leaf{old, older, left, added},
+	}}
+}
+
+// pendingOf is a change with its operation.
+func pendingOf(name string, root common.Hash, add, remove []string) *session.PendingRoot {
+	n := func(n uint64) uint256.Int { return *uint256.NewInt(n) }
+	op := &userop.Operation{
+		Sender: Ref(Chain, 3).Account, Nonce: n(12), InitCode: []byte{1}, CallData: crypto.Keccak256([]byte(name)),
+		CallGasLimit: n(100_000), VerificationGasLimit: n(200_000), PreVerificationGas: n(50_000), MaxFeePerGas: n(3e9), MaxPriorityFeePerGas: n(1e9),
+		PaymasterAndData: []byte{2, 3}, Signature: []byte{4, 5, 6},
+	}
+	return &session.PendingRoot{
+		Root: root, OpHash: crypto.Keccak256Hash([]byte(name)), Nonce: op.Nonce, Operation: op, Until: 3_900_000_000, Add: add, Remove: remove,
+	}
+}
+
+// Of returns the accounts of a form on one chain; of all for 0.
+func Of(form int, chainID uint64) (accounts []Account) {
+	for _, a := range Accounts(form) {
 		if chainID == 0 || a.Ref.ChainID == chainID {
 			accounts = append(accounts, a)
 		}
@@ -137,9 +193,9 @@ type Store interface {
 	session.Keyring
 }
 
-// Write fills an empty store with the sessions on one chain; all for 0.
+// Write fills an empty store with the sessions of today's form on one chain; all for 0.
 func Write(ctx context.Context, store Store, chainID uint64) error {
-	for _, a := range Of(chainID) {
+	for _, a := range Of(Form, chainID) {
 		for _, n := range a.Keys {
 			if _, err := store.ImportKey(ctx, a.Ref, Key(n)); err != nil {
 				return err
@@ -158,11 +214,11 @@ func Write(ctx context.Context, store Store, chainID uint64) error {
 	return nil
 }
 
-// Require returns what is missing of what [Write] wrote: every session, key and change that waits; that those
+// Require returns what is missing of what [Write] wrote when that was the form: every session, key and change that waits; that those
 // in force sign, and that no tombstone does.
-func Require(ctx context.Context, store Store, chainID uint64) error {
+func Require(ctx context.Context, store Store, form int, chainID uint64) error {
 	var wrong []error
-	for _, a := range Of(chainID) {
+	for _, a := range Of(form, chainID) {
 		if err := a.require(ctx, store); err != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", a.Ref, err))
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/eth"
 	"github.com/ethereum/go-ethereum/eth/catalyst"
 	"github.com/ethereum/go-ethereum/eth/ethconfig"
@@ -68,6 +69,32 @@ func (n *Node) Commit() common.Hash {
 	_ = n.eth.TxPool().Sync() // fails on a closed pool only
 	return hash
 }
+
+// Rewind makes the parent of the last depth blocks the newest block, empties the pool, and returns the
+// blocks that are no part of the chain any more, the oldest first.
+func (n *Node) Rewind(depth uint64) ([]*types.Block, error) {
+	chain := n.eth.BlockChain()
+	head := chain.CurrentBlock().Number.Uint64()
+	lost := make([]*types.Block, 0, depth)
+	for number := head - depth + 1; number <= head; number++ {
+		lost = append(lost, chain.GetBlockByNumber(number))
+	}
+	var err error
+	for range rewindTries { // a transaction that comes between is refused by Fork
+		n.eth.TxPool().Clear()
+		if err = n.beacon.Fork(lost[0].ParentHash()); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = n.eth.TxPool().Sync() // which takes the lost transactions back into the pool
+	n.eth.TxPool().Clear()
+	return lost, err
+}
+
+const rewindTries = 10
 
 // Close stops the node.
 func (n *Node) Close() error {

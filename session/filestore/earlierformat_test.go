@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"os"
@@ -15,11 +16,14 @@ import (
 )
 
 // copyOfFormat1 returns a directory with the fixture of the first format.
-func copyOfFormat1(t *testing.T) string {
+func copyOfFormat1(t *testing.T) string { return copyOf(t, "format1") }
+
+// copyOf returns a directory with a fixture.
+func copyOf(t *testing.T, format string) string {
 	t.Helper()
-	dir := testDir(t)
+	dir := filepath.Join(t.TempDir(), "store")
 	require.NoError(t, os.MkdirAll(dir, 0o700))
-	data, err := os.ReadFile("testdata/format1/sessions.db")
+	data, err := os.ReadFile(filepath.Join("testdata", format, "sessions.db"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, dataName), data, 0o600))
 	return dir
@@ -47,7 +51,7 @@ func TestAProgramOfTheFirstFormatStops(t *testing.T) {
 	require.EqualValues(t, 2, versionIn1(t, dir, ref))
 
 	_, err := OpenReadOnly(dir, Config{})
-	require.EqualError(t, err, "open session store in "+dir+": the data has an earlier format, 1: open it once with Open, which brings it to format 2")
+	require.EqualError(t, err, "open session store in "+dir+": the data has an earlier format, 1: open it once with Open, which brings it to format 3")
 	require.EqualValues(t, 2, versionIn1(t, dir, ref), "reading changes nothing")
 
 	store, err := Open(dir, Config{})
@@ -66,6 +70,40 @@ func TestAProgramOfTheFirstFormatStops(t *testing.T) {
 	require.Equal(t, session.StatusRevoked, state.Leaves[0].Status)
 }
 
+// TestAProgramOfTheSecondFormatStops has data of the second format brought up to date: where a program of that
+// format looks, before it signs, for whether it may read on, it finds a later one. Damage is found before.
+func TestAProgramOfTheSecondFormatStops(t *testing.T) {
+	dir := copyOf(t, "format2")
+	formatIn2 := func() (format byte) {
+		db, err := bbolt.Open(filepath.Join(dir, dataName), 0o600, &bbolt.Options{ReadOnly: true})
+		require.NoError(t, err)
+		defer db.Close()
+		require.NoError(t, db.View(func(tx *bbolt.Tx) error {
+			stored, err := checked(metaBucket, formatKey, tx.Bucket(metaBucket).Get(formatKey), "the format")
+			format = stored[0]
+			return err
+		}))
+		return format
+	}
+	_, err := OpenReadOnly(dir, Config{})
+	require.EqualError(t, err, "open session store in "+dir+": the data has an earlier format, 2: open it once with Open, which brings it to format 3")
+	require.EqualValues(t, 2, formatIn2(), "reading changes nothing")
+	store, err := Open(dir, Config{})
+	require.NoError(t, err)
+	require.NoError(t, store.Close())
+	require.EqualValues(t, 3, formatIn2())
+
+	spoilt := copyOf(t, "format2")
+	data, err := os.ReadFile(filepath.Join(spoilt, dataName))
+	require.NoError(t, err)
+	at := bytes.Index(data, []byte("minting"))
+	require.Positive(t, at)
+	data[at]++
+	require.NoError(t, os.WriteFile(filepath.Join(spoilt, dataName), data, 0o600))
+	_, err = Open(spoilt, Config{})
+	require.ErrorIs(t, err, session.ErrDamaged)
+}
+
 // TestThisProgramStopsAtTheNextFormat has a later program bring the data up to date while this one reads
 // along.
 func TestThisProgramStopsAtTheNextFormat(t *testing.T) {
@@ -78,9 +116,9 @@ func TestThisProgramStopsAtTheNextFormat(t *testing.T) {
 	defer reader.Close()
 	require.NoError(t, reader.Hold(t.Context(), testRef, func(uint64) error { return nil }))
 
-	change(t, store, func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(formatKey, []byte{3}) })
+	change(t, store, func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(formatKey, []byte{4}) })
 	err = reader.Hold(t.Context(), testRef, func(uint64) error { t.Error("held"); return nil })
-	require.ErrorContains(t, err, "the data has format 03, this program knows up to 2; update the program")
+	require.ErrorContains(t, err, "the data has format 04, this program knows up to 3; update the program")
 }
 
 // TestAnUpgradeThatFailsChangesNothing has the change be given up at its end.
@@ -89,7 +127,7 @@ func TestAnUpgradeThatFailsChangesNothing(t *testing.T) {
 	w, err := openWriter(dir)
 	require.NoError(t, err)
 	require.ErrorIs(t, w.update(context.Background(), func(tx *bbolt.Tx) error {
-		require.NoError(t, upgrade1(tx))
+		require.NoError(t, upgradeAll(tx))
 		return os.ErrInvalid
 	}), os.ErrInvalid)
 	require.NoError(t, w.close())
