@@ -59,7 +59,7 @@ func (a *Account) Balances(ctx context.Context, tokens ...common.Address) ([]Bal
 			contracts.Read{To: token, Data: contracts.Decimals()},
 			contracts.Read{To: token, Data: contracts.Symbol(), MaxAnswer: symbolSize})
 	}
-	results, err := batchRead(ctx, a.client.chain, reads...)
+	results, err := batchRead(ctx, a.client.chain, nil, reads...)
 	if err != nil {
 		return nil, fmt.Errorf("balances of account %s: %w", a.address, err)
 	}
@@ -121,7 +121,7 @@ func formatUnits(amount *uint256.Int, decimals int) string {
 
 // nativeFunds reads what the account has to pay with: its balance, and its deposit at the EntryPoint, in wei.
 func (a *Account) nativeFunds(ctx context.Context) (balance, deposit uint256.Int, err error) {
-	results, err := batchRead(ctx, a.client.chain,
+	results, err := batchRead(ctx, a.client.chain, nil,
 		contracts.Read{To: a.address}, contracts.Read{To: a.client.contracts.EntryPoint, Data: contracts.BalanceOf(a.address)})
 	if err == nil {
 		err = decodeResult(&results[1], "balanceOf of the EntryPoint", into(&deposit, contracts.DecodeUint256))

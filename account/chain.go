@@ -80,16 +80,17 @@ func into[T any](dst *T, decode func([]byte) (T, error)) func([]byte) error {
 	}
 }
 
-// batchRead makes the reads, in their order and in one request; in several only where their data is too much
-// for one. The error is the node's or the network's: a call that reverts is part of the result.
-func batchRead(ctx context.Context, chain Chain, reads ...contracts.Read) ([]contracts.ReadResult, error) {
+// batchRead makes the reads, in their order and in one request, as of a block, the newest one for nil; in
+// several requests only where their data is too much for one. The error is the node's or the network's: a call
+// that reverts is part of the result.
+func batchRead(ctx context.Context, chain Chain, block *big.Int, reads ...contracts.Read) ([]contracts.ReadResult, error) {
 	all := make([]contracts.ReadResult, 0, len(reads))
 	for len(reads) > 0 {
 		request, n := contracts.PackReads(reads)
 		var response []byte
 		var err error
 		for t := node.Ask(ctx); t.Next(&err); {
-			response, err = chain.CallContract(t.Context, ethereum.CallMsg{Data: request}, nil)
+			response, err = chain.CallContract(t.Context, ethereum.CallMsg{Data: request}, block)
 		}
 		if err != nil {
 			return nil, withoutURL(err)

@@ -93,7 +93,7 @@ func (a *Account) modulesEnabled(ctx context.Context, modules ...common.Address)
 	for i, module := range modules {
 		reads[i] = contracts.Read{To: a.address, Data: contracts.IsModuleEnabled(module)}
 	}
-	results, err := batchRead(ctx, a.client.chain, reads...)
+	results, err := batchRead(ctx, a.client.chain, nil, reads...)
 	if err != nil {
 		return nil, fmt.Errorf("modules of account %s: %w", a.address, err)
 	}
@@ -165,7 +165,7 @@ func (o *OwnedAccount) checkOwnership(ctx context.Context) error {
 	if o.client.enabledRecently(key) {
 		return nil
 	}
-	results, err := batchRead(ctx, o.client.chain,
+	results, err := batchRead(ctx, o.client.chain, nil,
 		contracts.Read{To: o.address, Data: contracts.IsModuleEnabled(module)},
 		contracts.Read{To: module, Data: contracts.GetOwner(o.address), MaxAnswer: 2 * abi.WordSize})
 	if err != nil {

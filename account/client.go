@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -61,6 +62,13 @@ type Config struct {
 	// Freshness is how long what the chain says of the sessions' root and of enabled modules, and what fees
 	// were proposed, is taken from memory: 2 seconds by default, negative to ask each time.
 	Freshness time.Duration
+	// Confirmations is how many blocks count, the one that holds an operation among them, before a wait
+	// succeeds, and before an operation is taken to have ended or a change of the sessions' root to be
+	// settled: 1, the default, is the block alone. As long as the chain loses fewer blocks than that, nothing
+	// that was told is taken back. [userop.Confirmations] asks for another number for one wait. What a send
+	// goes by is the newest block all the same. For more than its node keeps the states of, often 128, it
+	// needs one that keeps them all.
+	Confirmations uint64
 	// WaitTimeout ends a wait whose context has no deadline; 5 minutes by default.
 	WaitTimeout time.Duration
 	// Logger is told each step at debug level; nil for silence.
@@ -78,6 +86,8 @@ type Client struct {
 	caps      userop.Caps
 	fees      *feeSource
 	freshness time.Duration
+	// confirmations is what Config has, at least 1.
+	confirmations uint64
 
 	paymasters, tokenOracles []common.Address
 	selfPaid                 bool // there is no paymaster
@@ -109,13 +119,16 @@ func NewClient(cfg Config) (*Client, error) {
 		cfg.Freshness = 2 * time.Second
 	}
 	c := &Client{
-		chainID:      cfg.ChainID,
-		chain:        cfg.Chain,
-		contracts:    contracts,
-		bundler:      cfg.Bundler,
-		caps:         cloneCaps(cfg.Caps),
-		fees:         newFeeSource(&cfg),
-		freshness:    cfg.Freshness,
+		chainID:   cfg.ChainID,
+		chain:     cfg.Chain,
+		contracts: contracts,
+		bundler:   cfg.Bundler,
+		caps:      cloneCaps(cfg.Caps),
+		fees:      newFeeSource(&cfg),
+		freshness: cfg.Freshness,
+
+		confirmations: max(cfg.Confirmations, 1),
+
 		paymasters:   slices.Clone(cfg.Paymasters),
 		tokenOracles: slices.Clone(cfg.TokenOracles),
 		selfPaid:     cfg.Paymaster == nil,
@@ -131,6 +144,7 @@ func NewClient(cfg Config) (*Client, error) {
 		Until:               contracts.operationEnd,
 		MayResend:           contracts.mayResend,
 		Explain:             c.explainFailure,
+		Confirmations:       cfg.Confirmations,
 		WaitTimeout:         cfg.WaitTimeout,
 		Logger:              cfg.Logger,
 	})
@@ -191,10 +205,15 @@ func (c *Client) SessionContracts() (entryPoint, manager common.Address) {
 }
 
 // SessionRootAndNonce returns the session root of an account, whether the EntryPoint has counted past its
-// nonce, and the block's time, in one request and as of one block.
+// nonce, and the block's time, as of one block: the newest one that has [Config].Confirmations. It is one
+// request, after one for the number of that block where it is not the newest.
 func (c *Client) SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (seen session.OnChain, err error) {
+	block, err := c.confirmedBlock(ctx)
+	if err != nil {
+		return session.OnChain{}, err
+	}
 	lane := new(uint256.Int).Rsh(nonce, 64)
-	results, err := batchRead(ctx, c.chain,
+	results, err := batchRead(ctx, c.chain, block,
 		contracts.Read{To: c.contracts.Session.Manager, Data: contracts.GetSessionKeys(account)},
 		contracts.Read{To: c.contracts.EntryPoint, Data: contracts.GetNonce(account, *lane)})
 	if err != nil {
@@ -210,4 +229,17 @@ func (c *Client) SessionRootAndNonce(ctx context.Context, account common.Address
 	}
 	seen.NonceUsed, seen.BlockTime = nonce.Lt(&next), results[0].BlockTime
 	return seen, nil
+}
+
+// confirmedBlock is the number of the newest block that has [Config].Confirmations, nil for the newest of all.
+// Block 0 is never lost.
+func (c *Client) confirmedBlock(ctx context.Context) (*big.Int, error) {
+	if c.confirmations == 1 {
+		return nil, nil
+	}
+	head, err := evidence{c.chain, &c.contracts}.BlockNumber(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return new(big.Int).SetUint64(head - min(head, c.confirmations-1)), nil
 }

@@ -105,7 +105,7 @@ func (c Contracts) initCode(module common.Address, setupData []byte, index uint6
 // addresses.
 func ReadContracts(ctx context.Context, chain Chain, factory common.Address) (Contracts, error) {
 	const longestCode = 8192
-	results, err := batchRead(ctx, chain,
+	results, err := batchRead(ctx, chain, nil,
 		contracts.Read{To: factory, Data: contracts.BasicImplementation()},
 		contracts.Read{To: factory, Data: contracts.MinimalHandler()},
 		contracts.Read{To: factory, Data: contracts.AccountCreationCode(), MaxAnswer: longestCode})

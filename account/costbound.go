@@ -111,7 +111,7 @@ func (b *costBound) nonce(ctx context.Context) (uint256.Int, error) {
 	}
 	entryPoint := b.client.contracts.EntryPoint
 	reads := append(b.l1Reads(), contracts.Read{To: entryPoint, Data: contracts.GetNonce(b.draft.Sender, *lane)})
-	results, err := batchRead(ctx, b.client.chain, reads...)
+	results, err := batchRead(ctx, b.client.chain, nil, reads...)
 	if err != nil {
 		return uint256.Int{}, fmt.Errorf("nonce of %s: %w", b.draft.Sender, err)
 	}
@@ -129,7 +129,7 @@ func (b *costBound) readL1(ctx context.Context) error {
 		b.l1 = *last
 		return nil
 	}
-	results, err := batchRead(ctx, b.client.chain, b.l1Reads()...)
+	results, err := batchRead(ctx, b.client.chain, nil, b.l1Reads()...)
 	if err != nil {
 		return fmt.Errorf("fee for data on L1: %w", err)
 	}

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"math/big"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -47,9 +48,9 @@ func (e evidence) FilterLogs(ctx context.Context, query ethereum.FilterQuery) ([
 }
 
 // NonceState implements [userop.Chain]. The nonce and the time are read as of one block.
-func (e evidence) NonceState(ctx context.Context, op *userop.Operation) (state userop.NonceState, err error) {
+func (e evidence) NonceState(ctx context.Context, op *userop.Operation, block *big.Int) (state userop.NonceState, err error) {
 	lane := new(uint256.Int).Rsh(&op.Nonce, 64)
-	results, err := batchRead(ctx, e.chain, contracts.Read{To: e.contracts.EntryPoint, Data: contracts.GetNonce(op.Sender, *lane)})
+	results, err := batchRead(ctx, e.chain, block, contracts.Read{To: e.contracts.EntryPoint, Data: contracts.GetNonce(op.Sender, *lane)})
 	var next uint256.Int
 	if err == nil {
 		err = decodeResult(&results[0], "getNonce of the EntryPoint", into(&next, contracts.DecodeUint256))

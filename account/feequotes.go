@@ -94,7 +94,7 @@ func (d tokenDecimals) read(ctx context.Context, chain Chain, tokens []common.Ad
 	for i, token := range tokens {
 		reads[i] = contracts.Read{To: token, Data: contracts.Decimals()}
 	}
-	results, err := batchRead(ctx, chain, reads...)
+	results, err := batchRead(ctx, chain, nil, reads...)
 	if err != nil {
 		return fmt.Errorf("decimals of the quoted tokens: %w", err)
 	}
@@ -171,7 +171,7 @@ type tokenFunds struct {
 }
 
 func (c *Client) tokenFunds(ctx context.Context, account, token common.Address) (f tokenFunds, err error) {
-	results, err := batchRead(ctx, c.chain,
+	results, err := batchRead(ctx, c.chain, nil,
 		contracts.Read{To: token, Data: contracts.BalanceOf(account)},
 		contracts.Read{To: token, Data: contracts.Allowance(account, c.contracts.TokenPaymaster)},
 		contracts.Read{To: token, Data: contracts.Decimals()})

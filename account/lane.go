@@ -19,7 +19,8 @@ import (
 // it is not.
 type lane struct {
 	key uint256.Int
-	// next is the next nonce, if it is known.
+	// next is the next nonce, if it is known. It never goes back: what the chain has shown to be used belongs
+	// to its operation also after a reorg, which may land again.
 	next  uint256.Int
 	known bool
 	// leaseEnds is when the lease of the key ends, zero for none.
@@ -34,6 +35,14 @@ func (l *Lanes) newLane() *lane {
 	fresh := &lane{key: lanekey.New(), known: true}
 	fresh.next.Lsh(&fresh.key, 64) // nobody has ever used it
 	return fresh
+}
+
+// count takes the next nonce that the chain tells.
+func (l *lane) count(next *uint256.Int) {
+	if l.next.Lt(next) {
+		l.next = *next
+	}
+	l.known = true
 }
 
 // leaseLeft is how long the lease lasts still. Time in which the machine slept counts: the monotonic clock
@@ -105,7 +114,7 @@ func (r *reservation) Nonce(ctx context.Context) (uint256.Int, error) {
 		if err != nil {
 			return uint256.Int{}, err
 		}
-		l.next, l.known = next, true
+		l.count(&next)
 	}
 	r.nonce = l.next
 	return r.nonce, nil
@@ -172,7 +181,7 @@ func (r *reservation) landed(next *uint256.Int) {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
 	if r.finish() {
-		r.lane.next, r.lane.known = *next, true
+		r.lane.count(next)
 		r.pool.give(r.lane)
 	}
 }

@@ -210,10 +210,11 @@ func (p *lanePool) poll(ctx context.Context) (freed bool, err error) {
 		key := new(uint256.Int).Rsh(&r.nonce, 64)
 		reads[i] = contracts.Read{To: p.lanes.client.contracts.EntryPoint, Data: contracts.GetNonce(p.ref.Account, *key)}
 	}
-	results, err := batchRead(ctx, p.lanes.client.chain, reads...)
+	results, err := batchRead(ctx, p.lanes.client.chain, nil, reads...)
 	if err != nil {
 		return freed, fmt.Errorf("nonces of %s: %w", p.ref, withoutURL(err))
 	}
+	now, err := p.confirmedTime(ctx, inFlight, results)
 	for i, r := range inFlight {
 		var next uint256.Int
 		if err := decodeResult(&results[i], "getNonce of the EntryPoint", into(&next, contracts.DecodeUint256)); err != nil {
@@ -222,12 +223,35 @@ func (p *lanePool) poll(ctx context.Context) (freed bool, err error) {
 		if r.nonce.Lt(&next) {
 			r.landed(&next)
 			freed = true
-		} else if r.until != 0 && r.until < results[i].BlockTime {
+		} else if r.until != 0 && r.until < now {
 			r.Release(false)
 			freed = true
 		}
 	}
-	return freed, nil
+	return freed, err
+}
+
+// confirmedTime is the chain's time by which operations have ended, 0 where none of those in flight can have:
+// that of the newest block, or of one that has the client's confirmations. A block that may be lost ends
+// nothing: the next one in its place may have an earlier time.
+func (p *lanePool) confirmedTime(ctx context.Context, inFlight []*reservation, results []contracts.ReadResult) (uint64, error) {
+	client, newest := p.lanes.client, uint64(0)
+	for i := range results {
+		newest = max(newest, results[i].BlockTime)
+	}
+	over := slices.ContainsFunc(inFlight, func(r *reservation) bool { return r.until != 0 && r.until < newest })
+	if !over || client.confirmations == 1 {
+		return newest, nil
+	}
+	block, err := client.confirmedBlock(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("lanes of %s: %w", p.ref, err)
+	}
+	results, err = batchRead(ctx, client.chain, block, contracts.Read{To: client.contracts.EntryPoint, Data: contracts.GetNonce(p.ref.Account, uint256.Int{})})
+	if err != nil {
+		return 0, fmt.Errorf("time of block %s: %w", block, withoutURL(err))
+	}
+	return results[0].BlockTime, nil
 }
 
 // snapshot returns the operations in flight, as of now.

@@ -55,7 +55,7 @@ func (o *OwnedAccount) lintGrant(ctx context.Context, leaves []session.Leaf, all
 		return err
 	}
 	named := namedContracts(leaves, config.Modules)
-	results, err := batchRead(ctx, o.client.chain, append(readsOf(named), o.modulesRead(contracts.SentinelModule, modulesPage))...)
+	results, err := batchRead(ctx, o.client.chain, nil, append(readsOf(named), o.modulesRead(contracts.SentinelModule, modulesPage))...)
 	if err != nil {
 		return fmt.Errorf("contracts that the sessions name: %w", err)
 	}

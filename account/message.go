@@ -171,7 +171,7 @@ func (a *Account) verify(ctx context.Context, hash common.Hash, signature []byte
 	if !contracts.FitsOneRequest(reads) {
 		return fmt.Errorf("%w: %d bytes are more than one request can check", ErrBadSignature, len(signature))
 	}
-	results, err := batchRead(ctx, a.client.chain, reads...)
+	results, err := batchRead(ctx, a.client.chain, nil, reads...)
 	switch {
 	case err != nil:
 		return err

@@ -99,7 +99,7 @@ func (a *Account) Modules(ctx context.Context) ([]common.Address, error) {
 }
 
 func (a *Account) listModules(ctx context.Context, page int) ([]common.Address, error) {
-	results, err := batchRead(ctx, a.client.chain, a.modulesRead(contracts.SentinelModule, page))
+	results, err := batchRead(ctx, a.client.chain, nil, a.modulesRead(contracts.SentinelModule, page))
 	if err != nil {
 		return nil, fmt.Errorf("modules of account %s: %w", a.address, err)
 	}
@@ -143,7 +143,7 @@ func (a *Account) decodeModules(ctx context.Context, r contracts.ReadResult, pag
 		if len(found) < page {
 			return all, nil
 		}
-		results, err := batchRead(ctx, a.client.chain, a.modulesRead(all[len(all)-1], page))
+		results, err := batchRead(ctx, a.client.chain, nil, a.modulesRead(all[len(all)-1], page))
 		if err != nil {
 			return nil, err
 		}

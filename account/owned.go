@@ -186,7 +186,7 @@ func (o *OwnedAccount) CheckAddress(ctx context.Context) error {
 	}
 	factory := common.BytesToAddress(o.initCode[:common.AddressLength])
 	where := contracts.GetAddressForCounterFactualAccount(o.initCode[common.AddressLength:])
-	results, err := batchRead(ctx, o.client.chain, contracts.Read{To: factory, Data: where})
+	results, err := batchRead(ctx, o.client.chain, nil, contracts.Read{To: factory, Data: where})
 	if err != nil {
 		return fmt.Errorf("address of account %s: %w", o.address, err)
 	}

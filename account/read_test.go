@@ -38,11 +38,11 @@ func TestReadsAreOneRequestUnlessTheyDoNotFit(t *testing.T) {
 	for i := range reads {
 		reads[i] = contracts.Read{To: common.BigToAddress(big.NewInt(int64(i))), Data: make([]byte, 36)}
 	}
-	_, err := batchRead(t.Context(), counting, reads...)
+	_, err := batchRead(t.Context(), counting, nil, reads...)
 	require.NoError(t, err)
 	require.Equal(t, 1, counting.calls)
 
-	results, err := batchRead(t.Context(), counting, append(reads, reads...)...)
+	results, err := batchRead(t.Context(), counting, nil, append(reads, reads...)...)
 	require.NoError(t, err)
 	require.Len(t, results, 510)
 	require.Equal(t, 3, counting.calls)
@@ -80,7 +80,7 @@ func TestReadAnswersThatMakeNoSense(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := batchRead(t.Context(), tt.chain, contracts.Read{})
+			_, err := batchRead(t.Context(), tt.chain, nil, contracts.Read{})
 			require.ErrorIs(t, err, tt.is)
 			require.ErrorContains(t, err, tt.want)
 		})

@@ -89,7 +89,7 @@ func (a *Account) readState(ctx context.Context, others ...contracts.Read) (*Sta
 		{To: c.Multichain, Data: contracts.GetOwner(a.address), MaxAnswer: 2 * abi.WordSize},
 	}
 	n := len(reads)
-	results, err := batchRead(ctx, a.client.chain, append(reads, others...)...)
+	results, err := batchRead(ctx, a.client.chain, nil, append(reads, others...)...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("state of account %s: %w", a.address, err)
 	}

@@ -161,7 +161,7 @@ func (o *OwnedAccount) readHoldings(ctx context.Context, withdrawals []Withdrawa
 			reads = append(reads, contracts.Read{To: token, Data: contracts.BalanceOf(o.address)})
 		}
 	}
-	results, err := batchRead(ctx, o.client.chain, reads...)
+	results, err := batchRead(ctx, o.client.chain, nil, reads...)
 	if err != nil {
 		return nil, fmt.Errorf("balances: %w", err)
 	}

@@ -17,7 +17,7 @@ import (
 type Operation interface {
 	Hash() common.Hash
 	// Wait returns the receipt of an operation that was included and succeeded, or an error.
-	Wait(ctx context.Context) (*userop.Receipt, error)
+	Wait(ctx context.Context, opts ...userop.WaitOption) (*userop.Receipt, error)
 }
 
 const (
@@ -34,8 +34,10 @@ const (
 // by [Sessions.Reconcile] if the chain shows what became of it, and the wait's error returned. Otherwise it
 // stays pending for [Sessions.Reconcile]; a receipt beside an error is that of an operation that was
 // included. A change that was settled elsewhere meanwhile stays as it is; receipt and error are the
-// operation's. The sessions need [WithChain]; those from a grant have it.
-func (s *Sessions) Activate(ctx context.Context, op Operation) (*userop.Receipt, error) {
+// operation's. The options are the wait's: a change that is made final for a receipt with n confirmations
+// ([userop.Confirmations]) stands after a reorg that is shallower. The sessions need [WithChain]; those from a
+// grant have it.
+func (s *Sessions) Activate(ctx context.Context, op Operation, opts ...userop.WaitOption) (*userop.Receipt, error) {
 	if s.chain == nil {
 		return nil, fmt.Errorf("%w: activate %s without a chain; open the sessions with WithChain", policy.ErrInvalid, s.ref)
 	}
@@ -46,7 +48,7 @@ func (s *Sessions) Activate(ctx context.Context, op Operation) (*userop.Receipt,
 	if pending != nil && pending.OpHash != op.Hash() {
 		return nil, fmt.Errorf("%w: %s waits for operation %s, not for %s", ErrPending, s.ref, pending.OpHash, op.Hash())
 	}
-	receipt, err := op.Wait(ctx)
+	receipt, err := op.Wait(ctx, opts...)
 	switch {
 	case err == nil && receipt == nil:
 		return nil, fmt.Errorf("%w: operation %s ended with neither a receipt nor an error", policy.ErrInvalid, op.Hash())

@@ -76,7 +76,7 @@ type sent struct {
 
 func (s sent) Hash() common.Hash { return s.hash }
 
-func (s sent) Wait(context.Context) (*userop.Receipt, error) {
+func (s sent) Wait(context.Context, ...userop.WaitOption) (*userop.Receipt, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -533,7 +533,7 @@ func TestActivateTakesNoBundlersWord(t *testing.T) {
 // silent is an operation that says nothing of its end.
 type silent struct{ sent }
 
-func (silent) Wait(context.Context) (*userop.Receipt, error) { return nil, nil }
+func (silent) Wait(context.Context, ...userop.WaitOption) (*userop.Receipt, error) { return nil, nil }
 
 // A receipt is there whenever the error is nil, also of a change that another process has settled.
 func TestActivateReturnsTheReceipt(t *testing.T) {

@@ -37,7 +37,8 @@ type Chain interface {
 	// SessionRootAndNonce returns the root, whether the EntryPoint has counted past the account's nonce, and
 	// the block's time, all as of one block: an operation with a nonce that is used, or whose window was over
 	// by then, has set the root or never will. Nodes behind one address do not always agree on the newest
-	// block.
+	// block. Changes are settled by it: where the chain may lose blocks, it is one that has been there for
+	// long enough.
 	SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (OnChain, error)
 	// SessionContracts returns the EntryPoint that counts the nonces and the session key manager that keeps
 	// the roots: what an operation is compared with before it is stored. It asks nobody.

@@ -165,7 +165,8 @@ func (e *EndedError) MayBeDelivered() bool { return false }
 // Temporary reports false: the same operation will not succeed later.
 func (e *EndedError) Temporary() bool { return false }
 
-// WaitError is a wait that ended before the operation was included. It may still be.
+// WaitError is a wait that ended before the operation was included, or had the confirmations that were asked
+// for. It may still be, and have.
 type WaitError struct {
 	Hash   common.Hash
 	Waited time.Duration
@@ -175,13 +176,26 @@ type WaitError struct {
 	Last error
 	// Chain is the last error of asking the node, nil if it answered.
 	Chain error
+	// Seen is the last inclusion that the node showed while it had not its Confirmations, nil for none; Lost
+	// says that it is no part of the chain any more. Without more than one confirmation asked for, the first
+	// that is seen ends the wait.
+	Seen          *Receipt
+	Lost          bool
+	Confirmations uint64
 	// Err is why the wait ended.
 	Err error
 }
 
 // Error says how long was waited and what the bundler said last.
 func (e *WaitError) Error() string {
-	text := fmt.Sprintf("user operation %s not seen on chain after %s, it may still be included: %v", e.Hash, e.Waited.Round(time.Millisecond), e.Err)
+	waited := e.Waited.Round(time.Millisecond)
+	text := fmt.Sprintf("user operation %s not seen on chain after %s, it may still be included: %v", e.Hash, waited, e.Err)
+	switch {
+	case e.Seen != nil && e.Lost:
+		text += fmt.Sprintf("; it was in block %d, which is no part of the chain any more", e.Seen.BlockNumber)
+	case e.Seen != nil:
+		text = fmt.Sprintf("user operation %s is in block %d, which had not %d confirmations after %s: %v", e.Hash, e.Seen.BlockNumber, e.Confirmations, waited, e.Err)
+	}
 	if e.Last != nil {
 		text += fmt.Sprintf(" (last answer of the bundler: %v)", e.Last)
 	}

@@ -17,34 +17,53 @@ import (
 
 // fate tells what the chain shows of an operation: its receipt where it was included, an [*EndedError] where
 // it never will be, and an error matching [ErrNotFound] while its nonce is unused and it may still land. Any
-// other error leaves it open. Blocks below floor are not searched.
-func (s *Sender) fate(ctx context.Context, op *Operation, hash common.Hash, floor uint64) (*Receipt, error) {
-	state, err := s.cfg.Chain.NonceState(ctx, op)
+// other error leaves it open. A receipt is what the newest block shows; that the operation never will be
+// included has so many confirmations.
+func (s *Sender) fate(ctx context.Context, op *Operation, hash common.Hash, confirmations uint64) (*Receipt, error) {
+	state, err := s.cfg.Chain.NonceState(ctx, op, nil)
 	if err != nil {
 		return nil, err
 	}
 	ended := &EndedError{Hash: hash, Sender: op.Sender, Nonce: op.Nonce}
 	if !state.Used {
 		if s.cfg.Until != nil {
-			ended.Until, ended.BlockTime = s.cfg.Until(op), state.BlockTime
+			ended.Until = s.cfg.Until(op)
 		}
-		if ended.Until != 0 && ended.Until < ended.BlockTime {
+		over := func() bool { return !state.Used && ended.Until != 0 && ended.Until < state.BlockTime }
+		if over() && confirmations > 1 {
+			if state, err = s.confirmedState(ctx, op, confirmations); err != nil {
+				return nil, err
+			}
+		}
+		if over() {
+			ended.BlockTime = state.BlockTime
 			return nil, ended
 		}
 		return nil, fmt.Errorf("%w on chain: its nonce %s is unused", ErrNotFound, op.Nonce.Hex())
 	}
 	bySender := [][]common.Hash{{contracts.UserOperationEventTopic}, nil, {common.BytesToHash(op.Sender[:])}}
-	used, err := s.search(ctx, bySender, floor, func(r *Receipt) bool { return r.Nonce == op.Nonce })
+	used, head, err := s.search(ctx, bySender, 0, func(r *Receipt) bool { return r.Nonce == op.Nonce })
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil, fmt.Errorf("nonce %s of %s is used, and the blocks that were searched do not show by which operation", op.Nonce.Hex(), op.Sender)
 	case err != nil:
 		return nil, err
+	case used.UserOpHash != hash && missing(confirmations, used.BlockNumber, head) > 0:
+		return nil, fmt.Errorf("nonce %s of %s is used by operation %s in block %d, which has not %d confirmations yet", op.Nonce.Hex(), op.Sender, used.UserOpHash, used.BlockNumber, confirmations)
 	case used.UserOpHash != hash:
 		ended.By, ended.Transaction = used.UserOpHash, used.TransactionHash
 		return nil, ended
 	}
 	return used, nil
+}
+
+// confirmedState is what the newest block with so many confirmations says of the nonce.
+func (s *Sender) confirmedState(ctx context.Context, op *Operation, confirmations uint64) (NonceState, error) {
+	block, err := s.confirmedBlock(ctx, confirmations)
+	if err != nil {
+		return NonceState{}, err
+	}
+	return s.cfg.Chain.NonceState(ctx, op, block)
 }
 
 // How far back the chain is searched for what it logged of an operation: so many blocks in a request, so many
@@ -56,11 +75,12 @@ const (
 
 // search looks for the newest operation that fits, from the newest block back to floor or as far as it goes;
 // an error matching [ErrNotFound] says that there is none. What is found is without its logs and revert data.
-func (s *Sender) search(ctx context.Context, topics [][]common.Hash, floor uint64, fits func(*Receipt) bool) (*Receipt, error) {
-	to, err := s.cfg.Chain.BlockNumber(ctx)
-	if err != nil {
-		return nil, err
+// The number of the newest block is as before the search.
+func (s *Sender) search(ctx context.Context, topics [][]common.Hash, floor uint64, fits func(*Receipt) bool) (found *Receipt, head uint64, err error) {
+	if head, err = s.cfg.Chain.BlockNumber(ctx); err != nil {
+		return nil, 0, err
 	}
+	to := head
 	portion := uint64(maxPortion)
 	for range maxPortions {
 		from := max(to-min(to, portion-1), floor)
@@ -68,7 +88,7 @@ func (s *Sender) search(ctx context.Context, topics [][]common.Hash, floor uint6
 		logs, failed := s.cfg.Chain.FilterLogs(ctx, query)
 		switch err = failed; {
 		case err != nil && (portion == 1 || ctx.Err() != nil):
-			return nil, err
+			return nil, head, err
 		case err != nil:
 			portion = max(portion/8, 1)
 			continue
@@ -76,7 +96,7 @@ func (s *Sender) search(ctx context.Context, topics [][]common.Hash, floor uint6
 		logs = answering(query, logs)
 		for i := len(logs) - 1; i >= 0; i-- {
 			if receipt, ok := s.included(&logs[i]); ok && fits(receipt) {
-				return receipt, nil
+				return receipt, head, nil
 			}
 		}
 		if from <= floor {
@@ -85,9 +105,9 @@ func (s *Sender) search(ctx context.Context, topics [][]common.Hash, floor uint6
 		to = from - 1
 	}
 	if err != nil {
-		return nil, err
+		return nil, head, err
 	}
-	return nil, ErrNotFound
+	return nil, head, ErrNotFound
 }
 
 // blocks is a question for logs of the EntryPoint. It names blocks by number: a hash would be answered for a

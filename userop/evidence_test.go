@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"sync"
 	"testing"
@@ -45,7 +46,7 @@ func (n *node) BlockNumber(context.Context) (uint64, error) {
 	return n.head, n.enter()
 }
 
-func (n *node) NonceState(context.Context, *userop.Operation) (userop.NonceState, error) {
+func (n *node) NonceState(context.Context, *userop.Operation, *big.Int) (userop.NonceState, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return userop.NonceState{Used: n.used, BlockTime: n.time}, n.enter()

@@ -21,6 +21,7 @@ type Pending struct {
 	// release ends the reservation of the nonce, doubt says that it is open what became of the operation.
 	release func(used bool)
 	doubt   func()
+	guard   Guard // of sending it again
 }
 
 // Watch returns the pending operation of a hash, to wait for one that another process sent. Of a hash alone
@@ -76,7 +77,17 @@ const (
 // times in a row; a bundler that asks to stay away (Retry-After) is left alone so long. Any other end is a
 // [*WaitError], which says what was heard last. Without a deadline in ctx, [SenderConfig].WaitTimeout ends
 // the wait.
-func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
+//
+// The inclusion has to have as many confirmations as [SenderConfig].Confirmations, or the option of that name,
+// asks for. It is looked at again once it has them. One that is no part of the chain any more by then goes on
+// to be waited for, also in another block, and its bytes are handed to the bundler again if it is in no block;
+// who waits for the [Pending] of an operation that needs a guard has that asked before. The chain has ended an
+// operation only once a reorg of fewer blocks cannot undo that either.
+func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error) {
+	confirmations, err := p.sender.confirmations(opts)
+	if err != nil {
+		return nil, &WaitError{Hash: p.hash, Err: err}
+	}
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, p.sender.cfg.WaitTimeout)
@@ -84,25 +95,39 @@ func (p *Pending) Wait(ctx context.Context) (*Receipt, error) {
 	}
 	start := time.Now()
 	waker := waker{p.settled()}
-	w := wait{Pending: p, lookPause: firstLook}
-	for pause := firstPoll; ; pause = min(pause*3/2, lastPoll) {
+	w := wait{Pending: p, confirmations: confirmations, lookPause: firstLook}
+	for pause := firstPoll; ; pause = min(pause*3/2, w.seen.longestPause()) {
 		told, err := waker.sleep(ctx, jitter(pause))
 		if err == nil {
 			var receipt *Receipt
-			if receipt, err = w.poll(ctx, told, pause == lastPoll); err == nil {
+			if receipt, err = w.poll(ctx, told, pause >= lastPoll); err == nil {
 				return p.outcome(receipt)
 			}
 		}
 		if ended, ok := errors.AsType[*EndedError](err); ok {
-			p.release(ended.By != common.Hash{})
+			if replaced := ended.By != (common.Hash{}); replaced || confirmations >= p.sender.cfg.Confirmations {
+				p.release(replaced)
+			}
 			return nil, err
 		}
 		if !errors.Is(err, errGoOn) {
-			if time.Since(start) >= doubtfulAfter {
+			if time.Since(start) >= doubtfulAfter && !w.seen.counting() {
 				p.doubt()
 			}
-			return nil, &WaitError{Hash: p.hash, Waited: time.Since(start), Last: w.last, Chain: w.chainErr, Err: err}
+			return nil, w.failed(time.Since(start), err)
 		}
+	}
+}
+
+// failed is the error of a wait that ended without a verdict.
+func (w *wait) failed(waited time.Duration, err error) *WaitError {
+	last := w.last
+	if last == nil {
+		last = w.seen.resendErr
+	}
+	return &WaitError{
+		Hash: w.hash, Waited: waited, Last: last, Chain: w.chainErr, Err: err,
+		Seen: w.seen.receipt, Lost: w.seen.lost, Confirmations: w.confirmations,
 	}
 }
 
@@ -112,6 +137,8 @@ var errGoOn = errors.New("the wait goes on")
 // wait is one wait and what it has heard.
 type wait struct {
 	*Pending
+	confirmations  uint64 // that are asked for
+	seen           sighting
 	last, chainErr error
 	dropped        bool // the bundler said so
 	// nextLook is when to look at the chain again, zero until the first look.
@@ -130,6 +157,9 @@ type wait struct {
 // poll asks the bundler, and the chain where it has to. told says that there is something to ask about, slow
 // that the wait has lasted a while.
 func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
+	if w.seen.counting() {
+		return w.count(ctx)
+	}
 	quiet := time.Now().Before(w.quietUntil)
 	receipt, err := (*Receipt)(nil), errGoOn
 	if !quiet {
@@ -139,14 +169,14 @@ func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
 	if err == nil {
 		err = w.sender.contradicts(receipt, w.hash, w.op)
 	}
-	look := slow || quiet || w.dropped
+	look := slow || quiet || w.dropped || w.seen.lost
 	switch {
 	case quiet:
 	case err == nil && w.sender.cfg.Chain == nil:
 		return receipt, nil
 	case err == nil:
 		if receipt, err = w.confirm(ctx, receipt); err == nil {
-			return receipt, nil
+			return w.include(ctx, receipt)
 		}
 		look = true
 	case errors.Is(err, ErrNotFound):
@@ -167,8 +197,12 @@ func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
 		}
 	}
 	if look && w.sender.cfg.Chain != nil && !time.Now().Before(w.nextLook) {
-		if receipt, shown := w.look(ctx); !errors.Is(shown, errGoOn) {
-			return receipt, shown
+		receipt, shown := w.look(ctx)
+		switch {
+		case shown == nil:
+			return w.include(ctx, receipt)
+		case !errors.Is(shown, errGoOn):
+			return nil, shown
 		}
 	}
 	return nil, err
@@ -276,6 +310,9 @@ func (w *wait) look(ctx context.Context) (*Receipt, error) {
 	if ctx.Err() == nil {
 		w.note(err)
 	}
+	if errors.Is(err, ErrNotFound) {
+		w.putBack(ctx)
+	}
 	w.nextLook, w.lookPause = time.Now().Add(jitter(w.lookPause)), min(2*w.lookPause, lastLook)
 	return nil, errGoOn
 }
@@ -283,16 +320,12 @@ func (w *wait) look(ctx context.Context) (*Receipt, error) {
 // onChain finds the operation on chain: by its nonce where that is known, by its hash alone otherwise.
 func (w *wait) onChain(ctx context.Context) (*Receipt, error) {
 	if w.op != nil {
-		return w.sender.fate(ctx, w.op, w.hash, 0)
-	}
-	head, err := w.sender.cfg.Chain.BlockNumber(ctx)
-	if err != nil {
-		return nil, err
+		return w.sender.fate(ctx, w.op, w.hash, w.confirmations)
 	}
 	byHash := [][]common.Hash{{contracts.UserOperationEventTopic}, {w.hash}}
-	receipt, err := w.sender.search(ctx, byHash, w.floor, func(r *Receipt) bool { return r.UserOpHash == w.hash })
+	receipt, head, err := w.sender.search(ctx, byHash, w.floor, func(r *Receipt) bool { return r.UserOpHash == w.hash })
 	if errors.Is(err, ErrNotFound) {
-		w.floor = head - min(head, reorgDepth)
+		w.floor = head - min(head, max(reorgDepth, w.confirmations))
 	}
 	return receipt, err
 }

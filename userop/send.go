@@ -126,7 +126,9 @@ func (s *Sender) submit(ctx context.Context, op *Operation, sentBefore bool, gua
 		return nil, &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Err: err}
 	}
 	s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash)
-	return s.WatchOperation(op), nil
+	pending := s.WatchOperation(op)
+	pending.guard = guard
+	return pending, nil
 }
 
 // sendBytes tries to send: again where the failure passes by itself, and where it is open whether the
@@ -197,7 +199,7 @@ func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, fai
 	}
 	open := ErrNotFound
 	if s.cfg.Chain != nil {
-		_, open = s.fate(ctx, op, hash, 0)
+		_, open = s.fate(ctx, op, hash, s.cfg.Confirmations)
 	}
 	ended, over := errors.AsType[*EndedError](open)
 	switch {

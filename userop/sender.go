@@ -29,6 +29,11 @@ type SenderConfig struct {
 	// compared with its operation ([Receipt.Confirmed] is false), nothing but a receipt ends a wait before
 	// its time, and a refusal for the nonce stays a doubt. The client of package account always has one.
 	Chain Chain
+	// Confirmations is how many blocks, the one that holds the operation among them, a wait asks for, and how
+	// deep what ends an operation without including it has to be: a reorg of fewer blocks contradicts neither.
+	// 0 is one. More than one needs the Chain; more than its node keeps the states of, often 128, needs one
+	// that keeps them all.
+	Confirmations uint64
 	// Until returns the last second, in unix time, in which an operation can be included, 0 where it has no
 	// end or none that can be read. Once the Chain shows a later block with the nonce unused, it has ended.
 	// Nil knows no ends.
@@ -62,7 +67,10 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 		return nil, errors.New("userop: sender without an EntryPoint")
 	case cfg.Bundler == nil:
 		return nil, errors.New("userop: sender without a bundler")
+	case cfg.Confirmations > 1 && cfg.Chain == nil:
+		return nil, errNoChain
 	}
+	cfg.Confirmations = max(cfg.Confirmations, 1)
 	if cfg.Fees == nil {
 		cfg.Fees, _ = ability.Find[FeeSource](cfg.Bundler)
 	}

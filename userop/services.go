@@ -2,6 +2,7 @@ package userop
 
 import (
 	"context"
+	"math/big"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
@@ -76,8 +77,8 @@ type Chain interface {
 	BlockNumber(ctx context.Context) (uint64, error)
 	// FilterLogs returns the logs of a range of blocks, which the query names by number, in their order.
 	FilterLogs(ctx context.Context, query ethereum.FilterQuery) ([]types.Log, error)
-	// NonceState tells what the newest block says of the nonce of op.
-	NonceState(ctx context.Context, op *Operation) (NonceState, error)
+	// NonceState tells what a block says of the nonce of op: that of a number, or the newest one for nil.
+	NonceState(ctx context.Context, op *Operation, block *big.Int) (NonceState, error)
 }
 
 // NonceState is what a block says of an operation's nonce.

@@ -291,7 +291,9 @@ type waited struct {
 	err     error
 }
 
-func (w waited) Wait(context.Context) (*userop.Receipt, error) { return w.receipt, w.err }
+func (w waited) Wait(context.Context, ...userop.WaitOption) (*userop.Receipt, error) {
+	return w.receipt, w.err
+}
 
 // untilDropped is for a wait, which a bundler's word does not end: one for what the bundler gave up is to be
 // over soon.
