@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -48,6 +49,17 @@ func (c *Client) enabledRecently(key moduleKey) bool {
 	return ok && time.Since(at.(time.Time)) < c.freshness
 }
 
+// orTakenBack returns the better reason for an account that has no code, or does not listen to a module: the
+// chain took back the grant that deployed it, or enabled that.
+func (c *Client) orTakenBack(ctx context.Context, sess *session.Sessions, err error) error {
+	if errors.Is(err, ErrModuleNotEnabled) || errors.Is(err, ErrNotDeployed) {
+		if compared := sess.Confirm(ctx, c, 0); takenBack(compared) {
+			return compared
+		}
+	}
+	return err
+}
+
 // requireModules returns an error matching [ErrModuleNotEnabled] unless the account listens to all that a
 // session's signature goes through. Those that were not seen recently are asked about in one request.
 func (c *Client) requireModules(ctx context.Context, account common.Address, signer *session.Signer) error {
@@ -59,7 +71,7 @@ func (c *Client) requireModules(ctx context.Context, account common.Address, sig
 	}
 	enabled, err := c.Account(account).modulesEnabled(ctx, modules...)
 	if err != nil {
-		return err
+		return c.orTakenBack(ctx, signer.Sessions(), err)
 	}
 	var missing []string
 	grant := "a grant"
@@ -77,7 +89,8 @@ func (c *Client) requireModules(ctx context.Context, account common.Address, sig
 		missing = append(missing, name+" "+module.Hex())
 	}
 	if missing != nil {
-		return fmt.Errorf("%w: %s on account %s; its owner enables what is missing with %s, or with EnableModule", ErrModuleNotEnabled, strings.Join(missing, " and "), account, grant)
+		err := fmt.Errorf("%w: %s on account %s; its owner enables what is missing with %s, or with EnableModule", ErrModuleNotEnabled, strings.Join(missing, " and "), account, grant)
+		return c.orTakenBack(ctx, signer.Sessions(), err)
 	}
 	return nil
 }

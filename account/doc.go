@@ -34,7 +34,7 @@
 //     operation [ForBatches], on accounts that hold nothing which anybody could burn then; stopping one needs
 //     no owner and no chain: [session.Sessions.Suspend];
 //   - what a crash left open of grants and revocations, without their owner: [Client.ReconcileAll] for a
-//     whole store, [Account.Reconcile] for one account;
+//     whole store, [Account.Reconcile] for one account, also for what the chain took back;
 //   - one signature of the owner for operations on several chains: [SendTogether], [GrantTogether];
 //   - several operations of one account in flight at once, since its nonces count up one by one: [Lanes];
 //   - other addresses and other modules: [Contracts], [ReadContracts], [Module], [Client.UpgradedAccount].

@@ -39,6 +39,12 @@ func (a *Account) draft(ctx context.Context, calls []Call, s *settings) (*userop
 		return nil, err
 	}
 	draft.InitCode = a.requireDeployed
+	if signer, ok := ability.Find[*session.Signer](draft.Signer); ok {
+		draft.InitCode = func(ctx context.Context) ([]byte, error) {
+			code, err := a.requireDeployed(ctx)
+			return code, a.client.orTakenBack(ctx, signer.Sessions(), err)
+		}
+	}
 	return draft, nil
 }
 

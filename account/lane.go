@@ -19,8 +19,7 @@ import (
 // it is not.
 type lane struct {
 	key uint256.Int
-	// next is the next nonce, if it is known. It never goes back: what the chain has shown to be used belongs
-	// to its operation also after a reorg, which may land again.
+	// next is the next nonce, if it is known; the chain has shown those before it to be used.
 	next  uint256.Int
 	known bool
 	// leaseEnds is when the lease of the key ends, zero for none.
@@ -35,14 +34,6 @@ func (l *Lanes) newLane() *lane {
 	fresh := &lane{key: lanekey.New(), known: true}
 	fresh.next.Lsh(&fresh.key, 64) // nobody has ever used it
 	return fresh
-}
-
-// count takes the next nonce that the chain tells.
-func (l *lane) count(next *uint256.Int) {
-	if l.next.Lt(next) {
-		l.next = *next
-	}
-	l.known = true
 }
 
 // leaseLeft is how long the lease lasts still. Time in which the machine slept counts: the monotonic clock
@@ -103,7 +94,8 @@ type reservation struct {
 	doubt       *userop.Doubt // whether the bundler has it is open
 }
 
-// Nonce returns the lane's next nonce; it is read only where it is not known.
+// Nonce returns the lane's next nonce; it is read only where it is not known. A lane that the chain has counted
+// back in a reorg becomes another one: what used the nonces may land again.
 func (r *reservation) Nonce(ctx context.Context) (uint256.Int, error) {
 	l := r.lane
 	if err := r.pool.ensureLease(ctx, l); err != nil {
@@ -114,7 +106,11 @@ func (r *reservation) Nonce(ctx context.Context) (uint256.Int, error) {
 		if err != nil {
 			return uint256.Int{}, err
 		}
-		l.count(&next)
+		if next.Lt(&l.next) {
+			*l = *r.pool.lanes.newLane()
+			return r.Nonce(ctx)
+		}
+		l.next, l.known = next, true
 	}
 	r.nonce = l.next
 	return r.nonce, nil
@@ -181,7 +177,7 @@ func (r *reservation) landed(next *uint256.Int) {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
 	if r.finish() {
-		r.lane.count(next)
+		r.lane.next, r.lane.known = *next, true
 		r.pool.give(r.lane)
 	}
 }

@@ -37,7 +37,11 @@ type LanesConfig struct {
 //   - sending failed, and the operation was surely not accepted;
 //   - [userop.Pending.Wait] saw how the chain ended the operation;
 //   - nobody waited, a later operation needs a lane, and the EntryPoint has counted on, or the operation's
-//     window is over by the chain's time.
+//     window is over by the time of a block that has [Config].Confirmations.
+//
+// The newest block is enough for the EntryPoint to have counted on: what comes next in the lane lands after
+// what a reorg takes out of the chain, or not at all, and never has its nonce. A lane that was counted back
+// is given up for a new one.
 //
 // Where the bundler says that it dropped the operation, a new lane takes the place of its lane: the operation
 // may land all the same, and its nonce stays its own. So it is where sending failed and left open whether the

@@ -115,8 +115,8 @@ func (p *PendingRoot) unsettled() error {
 }
 
 // awaitRoot reads the chain's root until it is the pending one, or until another process has settled the
-// change and perhaps made the next. A node that still shows a root of before is asked again until ctx ends, or
-// for rootWait; any other root is a mismatch.
+// change and perhaps made the next. A node that still shows a root of before is asked again until ctx ends,
+// or for rootWait; any other root is a mismatch.
 func (s *Sessions) awaitRoot(ctx context.Context, pending *PendingRoot) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -233,16 +233,17 @@ func (s *State) undone() *Change {
 //   - the chain shows the stored root, and the operation's nonce is used up or its window over by the time of
 //     the block: it failed, and the change is undone;
 //   - the chain shows the stored root, and the operation may still land: an error matching [ErrPending];
-//   - the chain shows the root from before the last change that landed, whose operation's nonce is free there:
-//     the chain took it back. The change is made pending again, as it was, and settled as above. What was
-//     revoked stays revoked. A change that waits on top of it is settled first;
+//   - the chain shows the root from before the last change that landed, whose operation's nonce is free
+//     there: the chain took it back. The change is made pending again, as it was, and settled as above. What
+//     was revoked stays revoked. A change that waits on top of it is settled first;
 //   - any other root: a [*RootMismatch], and the store stays as it is.
 //
 // Nothing else ends a change, neither a bundler's word nor this machine's clock. One whose operation never
 // lands is ended on chain: the owner uses its nonce for another operation, such as a transfer of nothing to
 // itself (account.WithNonce with [PendingRoot].Nonce), and Reconcile undoes it. Nothing is sent here:
-// account.Account's Reconcile sends the stored operation again. A node that lags behind does no harm: a change
-// that was made pending for its sake is final again once the chain shows its root, to whoever looks next.
+// account.Account's Reconcile sends the stored operation again. A node that lags behind does no harm: a
+// change that was made pending for its sake is final again once the chain shows its root, to whoever looks
+// next.
 //
 // The sessions need [WithChain].
 func (s *Sessions) Reconcile(ctx context.Context) error {
@@ -263,7 +264,11 @@ func (s *Sessions) reconcile(ctx context.Context) error {
 		}
 		return s.settleBy(ctx, pending, seen)
 	}
-	err := s.compareRoot(ctx, s.chain)
+	root, err := s.chain.SessionRoot(ctx, s.ref.Account)
+	if err != nil {
+		return fmt.Errorf("reconcile %s: %w", s.ref, err)
+	}
+	err = s.compareRoot(ctx, s.chain, root)
 	if mismatch, ok := errors.AsType[*RootMismatch](err); ok && mismatch.TakenBack != (common.Hash{}) {
 		return s.reopen(ctx, mismatch)
 	}

@@ -34,6 +34,10 @@
 // is a [*RootMismatch]; [Sessions.Adopt] and [Sessions.PlanRestore] settle it with another service's
 // [Document].
 //
+// A chain may take back a block in which a change landed. The last one is kept ([LandedRoot]), so that
+// Reconcile can make it pending again where the chain shows the root from before it; signing only says so, as
+// a node that lags behind shows the same. What was revoked stays so through all of this.
+//
 // # How a key is stopped
 //
 // [Sessions.Suspend] stores a tombstone, and needs nothing but the store for it: from then on no process that

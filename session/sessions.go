@@ -214,14 +214,20 @@ func (s *Sessions) version() uint64 { return s.view.Load().state.Version }
 
 // Confirm compares the root on chain with the stored one. An answer younger than maxAge is taken from memory,
 // unless the store has changed to another root since. A root that is neither the stored nor the pending one
-// is a [*RootMismatch], also where the chain took the last change back; [Sessions.Reconcile] settles that. The
-// pending change, once the chain shows its root, is made final, whoever began it.
+// is a [*RootMismatch], also where the chain took the last change back; [Sessions.Reconcile] settles that.
+// The pending change, once the chain shows its root, is made final, whoever began it.
 func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duration) error {
 	v := s.view.Load()
 	if v.onChain != nil && time.Since(v.onChain.at) < maxAge && v.treeOf(v.onChain.root) != nil {
 		return nil
 	}
-	err := s.compare(ctx, func() error { return s.compareRoot(ctx, chain) })
+	err := s.compare(ctx, func() error {
+		root, err := chain.SessionRoot(ctx, s.ref.Account)
+		if err != nil {
+			return fmt.Errorf("read session root of %s: %w", s.ref, err)
+		}
+		return s.compareRoot(ctx, chain, root)
+	})
 	if err == nil {
 		s.settleSeen(ctx)
 	}

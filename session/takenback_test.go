@@ -256,6 +256,28 @@ func TestTheChangeBelowIsTakenBack(t *testing.T) {
 	})
 }
 
+// TestARevocationWaitsOnTopOfItsGrant has the chain take the grant back: it shows the root that the revocation
+// is to set, which has not landed for all that.
+func TestARevocationWaitsOnTopOfItsGrant(t *testing.T) {
+	b := newBranch()
+	sess, _ := opened(t, b)
+	b.granted(t, sess, "first")
+	b.granted(t, sess, "second")
+	revoked(t, sess, b.next-4, "second")
+	waits := sess.Pending()
+	b.reorg()
+	require.Equal(t, waits.Root, b.root)
+	require.NoError(t, sess.Confirm(t.Context(), b, 0), "what stays can sign under it")
+	require.NoError(t, trySign(t, sess, "first"))
+	require.Equal(t, waits, sess.Pending())
+	require.True(t, takenBack(sess.Reconcile(t.Context())))
+	require.Equal(t, waits, sess.Pending())
+	require.NoError(t, b.reconcile(t.Context(), sess))
+	require.Equal(t, waits.Nonce.Uint64()+1, b.next, "both landed")
+	require.Equal(t, b.root, sess.Root())
+	require.ErrorIs(t, forceSign(sess, "second"), session.ErrRevoked)
+}
+
 // TestANodeThatLagsBehindTakesNothingBack shows one that does not know of the last change yet.
 func TestANodeThatLagsBehindTakesNothingBack(t *testing.T) {
 	b := newBranch()

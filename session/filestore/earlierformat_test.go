@@ -70,8 +70,9 @@ func TestAProgramOfTheFirstFormatStops(t *testing.T) {
 	require.Equal(t, session.StatusRevoked, state.Leaves[0].Status)
 }
 
-// TestAProgramOfTheSecondFormatStops has data of the second format brought up to date: where a program of that
-// format looks, before it signs, for whether it may read on, it finds a later one. Damage is found before.
+// TestAProgramOfTheSecondFormatStops has data of the second format brought up to date: where a program of
+// that format looks, before it signs, for whether it may read on, it finds a later one. Damage is found
+// before.
 func TestAProgramOfTheSecondFormatStops(t *testing.T) {
 	dir := copyOf(t, "format2")
 	formatIn2 := func() (format byte) {

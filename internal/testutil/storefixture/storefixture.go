@@ -214,8 +214,8 @@ func Write(ctx context.Context, store Store, chainID uint64) error {
 	return nil
 }
 
-// Require returns what is missing of what [Write] wrote when that was the form: every session, key and change that waits; that those
-// in force sign, and that no tombstone does.
+// Require returns what is missing of what [Write] wrote when that was the form: every session, key and change
+// that waits or landed last; that those in force sign, and that no tombstone does.
 func Require(ctx context.Context, store Store, form int, chainID uint64) error {
 	var wrong []error
 	for _, a := range Of(form, chainID) {
