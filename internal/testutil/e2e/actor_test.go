@@ -63,14 +63,16 @@ func (a *actor) fund(t *testing.T, wei *big.Int) {
 	require.NoError(t, a.world.Anvil.SetBalance(t.Context(), a.user.Address(), wei))
 }
 
-// mayMint lets the session key mint to the account.
-func (a *actor) mayMint() policy.Policy {
+// mayMint lets the session key mint to the account, for an hour.
+func (a *actor) mayMint() policy.Policy { return a.mayMintUntil(time.Hour) }
+
+func (a *actor) mayMintUntil(end time.Duration) policy.Policy {
 	return policy.ABI{
 		Key:      a.key,
 		Contract: accounttest.WellKnownContracts().NFT,
 		Function: "safeMint(address to)",
 		Rules:    []policy.Rule{policy.Arg("to", policy.Equal, a.user.Address())},
-		Window:   policy.Until(time.Now().Add(time.Hour)),
+		Window:   policy.Until(time.Now().Add(end)),
 	}
 }
 

@@ -78,6 +78,7 @@ func (b *Alto) Start(ctx context.Context) error {
 		"--executor-private-keys", strings.Join(keys, ","), "--utility-private-key", privateKey(utility),
 		"--default-api-version", "v2", // which looks at the price of an operation
 		"--gas-price-expiry", strconv.Itoa(int(priceMemory/time.Second)), "--safe-mode", "false", "--min-executor-balance", "0", "--refilling-wallets", "false",
+		"--resubmit-stuck-timeout", "2000", // milliseconds, and a block: then a bundle that is in none is sent again
 		"--enable-debug-endpoints", "true", "--log-level", "info", "--json", "true")
 	if err != nil {
 		return err

@@ -126,9 +126,25 @@ func (a *Anvil) MineEvery(ctx context.Context, seconds int) error {
 	return a.call(ctx, "evm_setIntervalMining", seconds)
 }
 
-// Reorg replaces the newest blocks by empty ones.
-func (a *Anvil) Reorg(ctx context.Context, depth int) error {
-	return a.call(ctx, "anvil_reorg", depth, []any{})
+// TakeBack replaces a block and those on top of it by empty ones, while others may be made.
+func (a *Anvil) TakeBack(ctx context.Context, number uint64) error {
+	block, err := a.Node.HeaderByNumber(ctx, new(big.Int).SetUint64(number))
+	if err != nil {
+		return err
+	}
+	for {
+		head, err := a.Node.BlockNumber(ctx)
+		if err != nil {
+			return err
+		}
+		if err := a.call(ctx, "anvil_reorg", head-number+1, []any{}); err != nil {
+			return err
+		}
+		now, err := a.Node.HeaderByNumber(ctx, block.Number)
+		if err != nil || now.Hash() != block.Hash() {
+			return err
+		}
+	}
 }
 
 // SetBaseFee sets the base fee of the next block.
