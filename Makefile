@@ -17,7 +17,7 @@ test: contracts postgres ## Run all tests with the race detector, on the real co
 	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 $(GO) run ./internal/testutil/pgtest/with .ci/modules $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
 
 e2e: contracts services ## Run the main stories against Anvil and Pimlico's Alto, which start and end with it
-	$(GO) test -tags e2e -count=1 -timeout 15m $(TESTFLAGS) ./internal/testutil/e2e
+	$(GO) test -tags e2e -count=1 -parallel 8 -timeout 15m $(TESTFLAGS) ./internal/testutil/e2e
 
 contracts: ## Install and compile the contracts, if they changed
 	@$(GO) run $(CONTRACTS)
