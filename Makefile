@@ -1,13 +1,14 @@
 # Sesame: session-key smart accounts for Go.
 GO         ?= go
 CONTRACTS  := ./account/accounttest/contracts
+SERVICES   := ./internal/testutil/e2e/install
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak contracts postgres lint bench fuzz clean
+.PHONY: help demo test e2e soak contracts services postgres lint bench fuzz clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: contracts ## Grant and use a session on the in-process chain, end to end
 	@$(GO) run ./examples/use-session
@@ -15,19 +16,25 @@ demo: contracts ## Grant and use a session on the in-process chain, end to end
 test: contracts postgres ## Run all tests with the race detector, on the real contracts and PostgreSQL too
 	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 $(GO) run ./internal/testutil/pgtest/with .ci/modules $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
 
+e2e: contracts services ## Run the main stories against Anvil and Pimlico's Alto, which start and end with it
+	$(GO) test -tags e2e -count=1 -parallel 8 -timeout 15m $(TESTFLAGS) ./internal/testutil/e2e
+
 soak: contracts postgres ## Send for a minute through services that fail, from processes that are killed, and count on chain; SOAK='-sends 5000 -v' for more
 	@$(GO) run ./internal/testutil/soak $(SOAK)
 
 contracts: ## Install and compile the contracts, if they changed
 	@$(GO) run $(CONTRACTS)
 
+services: ## Install Anvil and Alto from npm for e2e, if they changed
+	@$(GO) run $(SERVICES)
+
 postgres: ## Install PostgreSQL for the tests, if there is none
 	@internal/testutil/pgtest/install.sh
 
 lint: ## Check format, vet, staticcheck, module files, the import rules and the examples
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
-	.ci/modules $(GO) vet ./...
-	.ci/modules $(STATICCHECK) ./...
+	.ci/modules $(GO) vet -tags e2e ./...
+	.ci/modules $(STATICCHECK) -tags e2e ./...
 	.ci/modules $(GO) mod tidy -diff
 	@.ci/imports
 	@.ci/examples
@@ -40,3 +47,4 @@ fuzz: ## Fuzz each target for 10 seconds
 
 clean: ## Remove what was installed and built
 	@$(GO) run $(CONTRACTS) -clean
+	@$(GO) run $(SERVICES) -clean

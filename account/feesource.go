@@ -91,6 +91,12 @@ func (f *feeSource) fresh(last *atomic.Pointer[proposal]) *proposal {
 	return nil
 }
 
+// Forget forgets what was proposed: a price that was good a moment ago was refused, perhaps.
+func (f *feeSource) Forget() {
+	f.last.Store(nil)
+	f.lastNode.Store(nil)
+}
+
 // node proposes the node's fees, whatever a service proposes.
 func (f *feeSource) node(ctx context.Context) (fees userop.Fees, err error) {
 	if last := f.fresh(&f.lastNode); last != nil {

@@ -1,8 +1,10 @@
 package account_test
 
 import (
+	"errors"
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -111,4 +113,33 @@ func TestTheBundlersTip(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, before+1, m.bundler.Count("rundler_maxPriorityFeePerGas"), "what is missing is not asked for again at once")
+}
+
+// What was proposed is remembered for a moment. A price that rose meanwhile is told by a refusal, and the
+// send after that has the new one.
+func TestRememberedFeesAreForgottenByARefusal(t *testing.T) {
+	proposed := func(wei string) jsonrpctest.Answer {
+		fees := map[string]string{"maxFeePerGas": wei, "maxPriorityFeePerGas": "0x1"}
+		return jsonrpctest.Result(map[string]any{"slow": fees, "standard": fees, "fast": fees})
+	}
+	for name, c := range map[string]struct {
+		refusal jsonrpctest.Answer
+		want    uint64
+	}{
+		"too cheap": {jsonrpctest.Fail(-32602, "maxFeePerGas must be at least 500 (current maxFeePerGas: 10)"), 500},
+		"busy":      {jsonrpctest.Status(429, "slow down"), 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMocked(t, 0, bundlertest.Pimlico)
+			m.user = m.clientFor(t, time.Hour).Account(m.user.Address())
+			m.bundler.On("pimlico_getUserOperationGasPrice", proposed("0xa"), proposed("0x1f4"))
+			m.bundler.On("eth_sendUserOperation", c.refusal)
+			for _, want := range []uint64{10, c.want} {
+				_, err := m.send(t)
+				failed, ok := errors.AsType[*userop.Error](err)
+				require.True(t, ok, "%v", err)
+				require.Equal(t, want, failed.Operation.MaxFeePerGas.Uint64())
+			}
+		})
+	}
 }

@@ -116,7 +116,19 @@ func (s *Sender) Send(ctx context.Context, draft Draft) (*Pending, error) {
 		return pending, nil
 	}
 	run.release(err)
+	s.forgetFees(err)
 	return nil, run.withRefusal(err)
+}
+
+// forgetFees has the fee source propose anew after a refusal, which may be for the fees.
+func (s *Sender) forgetFees(err error) {
+	failed, ok := errors.AsType[*Error](err)
+	if !ok || !failed.Step.judges() || temporary(err) {
+		return
+	}
+	if source, ok := s.cfg.Fees.(interface{ Forget() }); ok {
+		source.Forget()
+	}
 }
 
 // Build makes and signs an operation without sending it. A nonce of [Draft.Reserve] is committed by that.

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/big"
 	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/rpc"
 
@@ -29,6 +26,12 @@ type ChainConfig struct {
 	ChainID uint64
 
 	port int // of the JSON-RPC endpoint; 0 is a free one
+}
+
+func (cfg *ChainConfig) setDefaults() {
+	if cfg.ChainID == 0 {
+		cfg.ChainID = DefaultChainID
+	}
 }
 
 // Chain is a blockchain in this process, with the account contracts at their well-known addresses
@@ -62,16 +65,12 @@ type Chain struct {
 // StartChain starts a chain; the caller closes it. The error matches [ErrNoContracts] when the compiled
 // contracts are not there.
 func StartChain(cfg ChainConfig) (*Chain, error) {
-	contracts, err := contractsAlloc()
+	cfg.setDefaults()
+	genesis, err := cfg.genesis()
 	if err != nil {
 		return nil, err
 	}
-	if cfg.ChainID == 0 {
-		cfg.ChainID = DefaultChainID
-	}
-	accounts := maps.Clone(contracts)
-	accounts[crypto.PubkeyToAddress(Faucet().PublicKey)] = types.Account{Balance: ether(1_000_000_000)}
-	running, err := node.Start(node.Genesis(accounts, cfg.ChainID, uint64(time.Now().Unix())))
+	running, err := node.Start(genesis)
 	if err != nil {
 		return nil, fmt.Errorf("start chain %d: %w", cfg.ChainID, err)
 	}

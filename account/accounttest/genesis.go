@@ -2,11 +2,15 @@ package accounttest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/params"
@@ -17,6 +21,29 @@ import (
 	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/internal/contracts"
 )
+
+// GenesisJSON returns block 0 of the chain that [StartChain] would start, the contracts at their well-known
+// addresses and the funded [Faucet] in it, as a file for a node elsewhere: geth's init takes it, and Anvil's
+// --init. The error matches [ErrNoContracts] when the compiled contracts are not there.
+func GenesisJSON(cfg ChainConfig) ([]byte, error) {
+	cfg.setDefaults()
+	genesis, err := cfg.genesis()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(genesis)
+}
+
+// genesis is block 0, at the present time.
+func (cfg *ChainConfig) genesis() (*core.Genesis, error) {
+	contracts, err := contractsAlloc()
+	if err != nil {
+		return nil, err
+	}
+	accounts := maps.Clone(contracts)
+	accounts[crypto.PubkeyToAddress(Faucet().PublicKey)] = types.Account{Balance: ether(1_000_000_000)}
+	return node.Genesis(accounts, cfg.ChainID, uint64(time.Now().Unix())), nil
+}
 
 // contractsAlloc is the genesis state of the contracts: the slow part of starting a chain, and the same for
 // all chains of the process.

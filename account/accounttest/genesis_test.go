@@ -2,9 +2,12 @@ package accounttest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/internal/contracts"
@@ -46,4 +49,18 @@ func TestMissingContractsSkipOrFail(t *testing.T) {
 	tb = new(fakeTB)
 	require.Panics(t, func() { checkStart(tb, missing) })
 	require.Equal(t, missing.Error(), tb.failed)
+}
+
+// The file for another node has the chain's accounts, and no null where Anvil wants a number.
+func TestGenesisJSON(t *testing.T) {
+	text, err := GenesisJSON(ChainConfig{ChainID: 31337})
+	checkStart(t, err)
+	var genesis core.Genesis
+	require.NoError(t, json.Unmarshal(text, &genesis))
+	require.EqualValues(t, 31337, genesis.Config.ChainID.Uint64())
+	require.False(t, bytes.Contains(text, []byte(`"difficulty":null`)))
+	for _, address := range []common.Address{WellKnownContracts().EntryPoint, WellKnownContracts().NFT} {
+		require.NotEmpty(t, genesis.Alloc[address].Code)
+	}
+	require.Equal(t, ether(1_000_000_000), genesis.Alloc[Address("faucet")].Balance)
 }

@@ -114,11 +114,11 @@ func TestTwoAtOnceCompileOnce(t *testing.T) {
 func TestWhatIsWrong(t *testing.T) {
 	for name, test := range map[string]struct{ npm, node, want string }{
 		"no node":        {"true", "", "node is needed to compile the contracts: "},
-		"no npm":         {"", "true", "npm, which comes with node, is needed to install what the contracts import: "},
-		"npm fails":      {"exit 1", compile, "npm could not install what the contracts import: exit status 1"},
-		"node fails":     {"true", "exit 2", "the contracts could not be compiled: exit status 2"},
-		"some missing":   {"true", `mkdir "$2"`, "the contracts could not be compiled: some are missing"},
-		"nothing at all": {"true", "true", "the contracts could not be compiled: some are missing"},
+		"no npm":         {"", "true", "npm, which comes with node, is needed to compile the contracts: "},
+		"npm fails":      {"exit 1", compile, "npm could not install what is needed to compile the contracts: exit status 1"},
+		"node fails":     {"true", "exit 2", "node could not compile the contracts: exit status 2"},
+		"some missing":   {"true", `mkdir "$2"`, "could not compile the contracts: some of what is wanted is missing"},
+		"nothing at all": {"true", "true", "could not compile the contracts: some of what is wanted is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := tools(t, test.npm, test.node)
@@ -151,7 +151,7 @@ func TestNoCacheDirectory(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	t.Setenv("XDG_CACHE_HOME", file)
-	require.ErrorContains(t, run(t.Context(), nil, io.Discard, io.Discard), "make the directory of the contracts: ")
+	require.ErrorContains(t, run(t.Context(), nil, io.Discard, io.Discard), "make the directory to compile the contracts in: ")
 }
 
 // TestInterrupted wants an interrupted npm to end with what it started, and nothing to stay but what was
@@ -160,7 +160,7 @@ func TestInterrupted(t *testing.T) {
 	marks := t.TempDir()
 	dir := tools(t, "(sleep 1; touch "+marks+"/survived) & touch "+marks+"/started; wait", compile)
 	root := filepath.Dir(dir)
-	require.NoError(t, os.MkdirAll(filepath.Join(root, workPrefix+"killed"), 0o755)) // by a build that was killed
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "building-killed"), 0o755)) // by a build that was killed
 	ctx, interrupt := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, nil, io.Discard, io.Discard) }()
@@ -177,7 +177,7 @@ func TestInterrupted(t *testing.T) {
 	require.Equal(t, "contracts: waiting for another build\n", said.String())
 
 	interrupt()
-	require.EqualError(t, <-ended, "npm could not install what the contracts import: interrupted")
+	require.EqualError(t, <-ended, "npm could not install what is needed to compile the contracts: interrupted")
 	requireOnly(t, dir, "lock")
 	time.Sleep(1200 * time.Millisecond)
 	require.NoFileExists(t, filepath.Join(marks, "survived"))

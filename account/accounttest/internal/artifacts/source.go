@@ -1,9 +1,7 @@
 package artifacts
 
 import (
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -11,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+
+	"github.com/go-sesame/sesame/internal/npm"
 )
 
 // What the contracts are compiled from: our own, and the npm packages that the lock file pins.
@@ -27,16 +27,7 @@ var hash = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.New()
-	err = fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error { // in lexical order
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		data, err := fs.ReadFile(files, path)
-		fmt.Fprintf(sum, "%s\x00%d\x00%s", path, len(data), data)
-		return err
-	})
-	return hex.EncodeToString(sum.Sum(nil)), err
+	return npm.Hash(files)
 })
 
 // Root returns the directory that has what was ever compiled, in the user's cache directory.

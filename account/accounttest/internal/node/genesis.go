@@ -17,11 +17,12 @@ func Genesis(accounts types.GenesisAlloc, chainID, timestamp uint64) *core.Genes
 	alloc := core.SystemContractAllocs() // the deterministic deployer is one of them
 	maps.Copy(alloc, accounts)
 	return &core.Genesis{
-		Config:    chainParams(chainID),
-		Timestamp: timestamp,
-		GasLimit:  BlockGasLimit,
-		BaseFee:   big.NewInt(params.InitialBaseFee),
-		Alloc:     alloc,
+		Config:     chainParams(chainID),
+		Timestamp:  timestamp,
+		GasLimit:   BlockGasLimit,
+		Difficulty: new(big.Int),
+		BaseFee:    big.NewInt(params.InitialBaseFee),
+		Alloc:      alloc,
 	}
 }
 

@@ -1,9 +1,8 @@
-package main
+package npm
 
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"time"
 )
@@ -13,7 +12,7 @@ const lockPoll = 100 * time.Millisecond
 
 // waitLock waits until no other process has the lock, and returns how to release it. The operating system
 // releases that of a process which was killed. The file stays.
-func waitLock(ctx context.Context, path string, stderr io.Writer) (unlock func(), err error) {
+func (b *Build) waitLock(ctx context.Context, path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
@@ -24,7 +23,7 @@ func waitLock(ctx context.Context, path string, stderr io.Writer) (unlock func()
 			return func() { _ = file.Close() }, nil
 		}
 		if err == nil && !said {
-			fmt.Fprintln(stderr, "contracts: waiting for another build")
+			fmt.Fprintf(b.Stderr, "%s: waiting for another build\n", b.Name)
 		}
 		if err == nil {
 			err = pause(ctx)
