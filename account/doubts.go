@@ -144,6 +144,24 @@ func (r *readNonce) Doubt(doubt userop.Doubt) { r.client.doubts.add(doubt) }
 // Doubts implements [userop.Reservation].
 func (r *readNonce) Doubts() []userop.Doubt { return r.client.doubts.of(r.account) }
 
+// chosenNonce is the nonce that the caller chose, of an operation in doubt, too: that is how one is replaced.
+// Those in doubt are not sent again before it. It is in doubt like any other.
+type chosenNonce struct{ readNonce }
+
+// nonceChooser is a draft's Reserve that takes this nonce.
+func (c *Client) nonceChooser(account common.Address, nonce uint256.Int) func(context.Context) (userop.Reservation, error) {
+	read := func(context.Context) (uint256.Int, error) { return nonce, nil }
+	return func(context.Context) (userop.Reservation, error) {
+		return &chosenNonce{readNonce{client: c, account: account, read: read}}, nil
+	}
+}
+
+// Nonce returns what was chosen.
+func (r *chosenNonce) Nonce(ctx context.Context) (uint256.Int, error) { return r.read(ctx) }
+
+// Doubts implements [userop.Reservation].
+func (*chosenNonce) Doubts() []userop.Doubt { return nil }
+
 // heldNonceError is a lane whose next nonce belongs to an operation in doubt.
 type heldNonceError struct {
 	op   *userop.Operation

@@ -116,7 +116,7 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 	case s.lanes != nil:
 		draft.Reserve = s.lanes.reserver(c, address)
 	case s.nonce != nil:
-		draft.Nonce = func(context.Context) (uint256.Int, error) { return *s.nonce, nil }
+		draft.Reserve = c.nonceChooser(address, *s.nonce)
 	default:
 		draft.Reserve = c.nonceReader(address, s.lane, func(ctx context.Context) (uint256.Int, error) {
 			return c.Account(address).Nonce(ctx, s.lane)
