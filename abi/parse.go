@@ -67,17 +67,22 @@ func parseDeclaration(form, text string) (declaration, error) {
 // name reads the optional keyword and the name in front of the parenthesis.
 func (p *parser) name() (string, error) {
 	name, at := p.ident()
+	keyword := false
 	if name == formFunction || name == formError || name == formEvent {
 		if next, nextAt := p.ident(); next != "" {
 			if name != p.form {
 				return "", p.fail(at, "%s %s where %s %s is wanted", article(name), name, article(p.form), p.form)
 			}
-			name, at = next, nextAt
+			name, at, keyword = next, nextAt, true
 		}
 	}
 	switch name {
 	case "":
 		return "", p.fail(at, "expected the name of %s %s%s", article(p.form), p.form, p.jsonHint())
+	case "fallback", "receive":
+		if p.form == formFunction && !keyword {
+			return "", p.fail(at, "%s runs for what no function takes, and has no selector to pack; for a function of that name write function %s(…)", name, name)
+		}
 	case "constructor", formFunction, formEvent:
 		return "", p.fail(at, "%q is not a name", name)
 	}

@@ -103,6 +103,9 @@ func TestParseRefuses(t *testing.T) {
 		{"function", 1, `"function" is not a name`},
 		{"function (address)", 1, `"function" is not a name`},
 		{"constructor(address)", 1, `"constructor" is not a name`},
+		{"fallback()", 1, `fallback runs for what no function takes, and has no selector to pack; for a function of that name write function fallback(…)`},
+		{"fallback(bytes calldata) external payable returns (bytes memory)", 1, `fallback runs for what no function takes, and has no selector to pack; for a function of that name write function fallback(…)`},
+		{" receive() external payable", 2, `receive runs for what no function takes, and has no selector to pack; for a function of that name write function receive(…)`},
 		{"event Mint(address)", 1, `an event where a function is wanted`},
 		{"error Mint(address)", 1, `an error where a function is wanted`},
 		{"safeMint", 9, `expected "(", found the end`},
@@ -220,4 +223,12 @@ func FuzzParseFunction(f *testing.F) {
 		requireSameAgain(t, fn)
 		fn.WordAt(64)
 	})
+}
+
+// Solidity has functions of these names, too.
+func TestAFunctionNamedReceive(t *testing.T) {
+	for _, signature := range []string{"function receive(address token, uint256 amount)", "function fallback()"} {
+		_, err := ParseFunction(signature)
+		require.NoError(t, err, signature)
+	}
 }

@@ -212,7 +212,7 @@ func (p *lanePool) poll(ctx context.Context) (freed bool, err error) {
 	}
 	results, err := batchRead(ctx, p.lanes.client.chain, nil, reads...)
 	if err != nil {
-		return freed, fmt.Errorf("nonces of %s: %w", p.ref, withoutURL(err))
+		return freed, fmt.Errorf("nonces of %s: %w", p.ref, err)
 	}
 	now, err := p.confirmedTime(ctx, inFlight, results)
 	for i, r := range inFlight {

@@ -569,6 +569,34 @@ func TestADoubtKeepsItsNonce(t *testing.T) {
 	})
 }
 
+// An operation with a nonce of the caller's is in doubt like any other, and so is one that was accepted and
+// waited for in vain.
+func TestADoubtOfAChosenNonce(t *testing.T) {
+	for _, accepted := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newLaneWorld()
+			user := w.client(t).Account(laneUser)
+			send := func(opts ...account.Option) (*userop.Pending, error) {
+				return user.Send(t.Context(), []account.Call{{To: stranger}}, append(noServices(opts...), account.WithSigner(constSigner{}))...)
+			}
+			if !accepted {
+				w.sendErr, w.again, w.away = errLost, 2, true
+			}
+			first, err := send(account.WithNonce(new(uint256.Int)))
+			if accepted {
+				require.NoError(t, err)
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				defer cancel()
+				_, err = first.Wait(ctx)
+			}
+			require.True(t, userop.MayBeAccepted(err))
+			next, err := send(account.WithFees(userop.Fees{MaxFeePerGas: *uint256.NewInt(2)}))
+			require.NoError(t, err)
+			require.NotEqual(t, uint256.Int{}, laneOf(next), "its nonce stays its own")
+		})
+	}
+}
+
 func TestARefusedOperationFreesItsLane(t *testing.T) {
 	inLanes(t, account.LanesConfig{Size: 2}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
 		w.sendErr = refusal("AA24 signature error")

@@ -37,13 +37,18 @@ func typedDataHash(data apitypes.TypedData) (common.Hash, error) {
 
 func hashTypedData(data apitypes.TypedData) (hash common.Hash, err error) {
 	data.Types = maps.Clone(data.Types)
-	if data.Types[domainType] == nil && data.Types != nil {
+	declared := data.Types[domainType] != nil
+	if !declared && data.Types != nil {
 		data.Types[domainType] = domainFields(&data.Domain)
 	}
 	if data.PrimaryType = cmp.Or(data.PrimaryType, outermost(data.Types)); data.Types[data.PrimaryType] == nil {
 		return hash, fmt.Errorf("the primary type %q is none of its types", data.PrimaryType)
 	}
-	separator, err := data.HashStruct(domainType, data.Domain.Map())
+	domain := domainValues(&data)
+	if declared { // go-ethereum refuses a domain without anything: right, unless that is what its type says
+		data.Domain.Name = cmp.Or(data.Domain.Name, domainType)
+	}
+	separator, err := data.HashStruct(domainType, domain)
 	if err != nil {
 		return hash, fmt.Errorf("domain: %w", err)
 	}
@@ -61,7 +66,20 @@ func hashTypedData(data apitypes.TypedData) (hash common.Hash, err error) {
 	return crypto.Keccak256Hash([]byte("\x19\x01"), separator, content), nil
 }
 
-// domainFields are the fields that a domain has, in the standard's order.
+// domainValues are the domain's values. A name or version that its type declares and that is empty is there
+// all the same: go-ethereum leaves out what is empty.
+func domainValues(data *apitypes.TypedData) map[string]any {
+	values := data.Domain.Map()
+	for _, field := range data.Types[domainType] {
+		if values[field.Name] == nil && (field.Name == "name" || field.Name == "version") {
+			values[field.Name] = ""
+		}
+	}
+	return values
+}
+
+// domainFields are the fields that a domain has, in the standard's order. Without a type that declares it, an
+// empty name cannot be told from none, and is taken for none.
 func domainFields(domain *apitypes.TypedDataDomain) []apitypes.Type {
 	all := []apitypes.Type{
 		{Name: "name", Type: "string"}, {Name: "version", Type: "string"}, {Name: "chainId", Type: "uint256"},

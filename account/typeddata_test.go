@@ -99,6 +99,38 @@ func TestTypedDataDomains(t *testing.T) {
 	}
 }
 
+// A name or version may be empty, and a domain whose type says so have nothing at all.
+func TestTypedDataEmptyDomains(t *testing.T) {
+	t.Parallel()
+	separator := func(domain string, values ...[]byte) common.Hash {
+		words := [][]byte{crypto.Keccak256([]byte(domain))}
+		return crypto.Keccak256Hash(append(words, values...)...)
+	}
+	empty := crypto.Keccak256()
+	chain := common.BigToHash(big.NewInt(5)).Bytes()
+	for name, c := range map[string]struct {
+		typ, domain string
+		want        common.Hash
+	}{
+		"null for the name":        {"", `{"name":null,"chainId":5}`, separator("EIP712Domain(uint256 chainId)", chain)},
+		"no name":                  {"", `{"chainId":5}`, separator("EIP712Domain(uint256 chainId)", chain)},
+		"declared, nothing":        {`"EIP712Domain":[],`, `{}`, separator("EIP712Domain()")},
+		"declared, empty name":     {`"EIP712Domain":[{"name":"name","type":"string"}],`, `{"name":""}`, separator("EIP712Domain(string name)", empty)},
+		"declared, missing name":   {`"EIP712Domain":[{"name":"name","type":"string"}],`, `{}`, separator("EIP712Domain(string name)", empty)},
+		"declared, empty version":  {`"EIP712Domain":[{"name":"version","type":"string"},{"name":"chainId","type":"uint256"}],`, `{"version":"","chainId":5}`, separator("EIP712Domain(string version,uint256 chainId)", empty, chain)},
+		"declared, name in a word": {`"EIP712Domain":[{"name":"name","type":"string"},{"name":"version","type":"string"}],`, `{"name":"","version":"1"}`, separator("EIP712Domain(string name,string version)", empty, crypto.Keccak256([]byte("1")))},
+	} {
+		data := readTypedData(t, `{"types":{`+c.typ+`"A":[{"name":"b","type":"bool"}]},"domain":`+c.domain+`,"primaryType":"A","message":{"b":true}}`)
+		hash, err := account.TypedDataHash(data)
+		require.NoError(t, err, name)
+		content := crypto.Keccak256Hash(crypto.Keccak256([]byte("A(bool b)")), common.LeftPadBytes([]byte{1}, 32))
+		require.Equal(t, crypto.Keccak256Hash([]byte("\x19\x01"), c.want[:], content[:]), hash, name)
+	}
+	data := readTypedData(t, `{"types":{"EIP712Domain":[{"name":"chainId","type":"uint256"}],"A":[{"name":"b","type":"bool"}]},"domain":{},"primaryType":"A","message":{"b":true}}`)
+	_, err := account.TypedDataHash(data)
+	require.ErrorContains(t, err, "domain: ", "a chain ID that is not there is not zero")
+}
+
 // A value has one hash, whichever of its spellings is given.
 func TestTypedDataValues(t *testing.T) {
 	t.Parallel()

@@ -107,7 +107,7 @@ func (l *Leaf) checkTime(of Ref, now time.Time) error {
 	case l.ValidUntil != 0 && s > int64(l.ValidUntil):
 		return fmt.Errorf("%w: %s of %s ended at %s; grant a new session", ErrExpired, l.name(), of, moment.Format(l.ValidUntil))
 	case s < int64(l.ValidAfter):
-		return fmt.Errorf("%w: %s of %s starts at %s", ErrNotYetValid, l.name(), of, moment.Format(l.ValidAfter))
+		return fmt.Errorf("%w: %s of %s starts at %s; wait until then", ErrNotYetValid, l.name(), of, moment.Format(l.ValidAfter))
 	}
 	return nil
 }

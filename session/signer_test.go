@@ -287,7 +287,7 @@ func TestSignRefusals(t *testing.T) {
 		sender   common.Address
 	}{
 		{id: "old", is: session.ErrExpired, text: "session is expired: session old of " + testRef.String() + " ended at 2026-11-01T11:59:59Z; grant a new session"},
-		{id: "young", is: session.ErrNotYetValid, text: "session is not yet valid: session young of " + testRef.String() + " starts at 2026-11-01T12:00:01Z"},
+		{id: "young", is: session.ErrNotYetValid, text: "session is not yet valid: session young of " + testRef.String() + " starts at 2026-11-01T12:00:01Z; wait until then"},
 		{id: "pending", is: session.ErrPending, text: "session is pending: session pending was not seen in the account's root on chain yet; wait for its operation and call Activate, or Reconcile after a crash"},
 		{id: "foreign", is: session.ErrNoKey, text: "sign with session key 0x0000000000000000000000000000000000000099: session key missing: no key 0x0000000000000000000000000000000000000099 for account 0x1111111111111111111111111111111111111111 on chain 80002; import it into the keyring or grant a session to a key it holds"},
 		{id: "good", sender: common.HexToAddress("0x3"), is: policy.ErrInvalid, text: "invalid input: operation of 0x0000000000000000000000000000000000000003 with a session of account 0x1111111111111111111111111111111111111111 on chain 80002"},

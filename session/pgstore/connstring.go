@@ -13,6 +13,10 @@ import (
 
 // parse reads a connection string. Its errors quote nothing of it.
 func parse(connString string) (*pgxpool.Config, error) {
+	switch strings.Trim(connString, " \t\r\n/") {
+	case "", "postgres:", "postgresql:": // libpq would take what the environment names, or a server of this machine
+		return nil, fmt.Errorf("%w: PostgreSQL connection string is empty; want postgres://user:password@host:5432/database or key=value pairs", policy.ErrInvalid)
+	}
 	if err := checkURL(connString); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -54,7 +57,7 @@ func explain(doing string, config *pgx.ConnConfig, err error) error {
 	text, cause := err.Error(), err
 	var refused *pgconn.ConnectError
 	if errors.As(err, &refused) {
-		text, cause = strings.ReplaceAll(refused.Error(), "\n\t", " "), refused.Unwrap()
+		text, cause = connecting(refused), refused.Unwrap()
 	}
 	if config.Password != "" {
 		text = strings.ReplaceAll(text, config.Password, "xxxxx")
@@ -71,11 +74,47 @@ func explain(doing string, config *pgx.ConnConfig, err error) error {
 	if code(err) == refusedProgram {
 		return fmt.Errorf("%s: %w: %w", doing, ErrSchema, err)
 	}
-	if way, ok := waysOut[code(err)]; ok && !strings.HasSuffix(text, way) {
+	if way := wayOut(err); way != "" && !strings.HasSuffix(text, way) {
 		return fmt.Errorf("%s: %w; %s", doing, err, way)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
+
+// wayOut is what to do about err, empty where that is not known.
+func wayOut(err error) string {
+	var (
+		name *net.DNSError
+		dial *net.OpError
+	)
+	switch way, ok := waysOut[code(err)]; {
+	case ok:
+		return way
+	case errors.As(err, &name):
+		return "check the host in the connection string"
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return "check that the server runs, and the host and port in the connection string"
+	}
+	return ""
+}
+
+// connecting says in one line why there is no connection. pgx tries an address with and without TLS, and says
+// so of each: what is the same is told once.
+func connecting(refused *pgconn.ConnectError) string {
+	lines := strings.Split(refused.Error(), "\n\t")
+	for i, line := range lines {
+		lines[i] = dialing.ReplaceAllString(line, "")
+	}
+	var tries []string
+	for _, line := range lines[1:] {
+		if !slices.Contains(tries, line) {
+			tries = append(tries, line)
+		}
+	}
+	return strings.TrimSpace(lines[0] + " " + strings.Join(tries, ", "))
+}
+
+// dialing repeats the address that pgx put before it.
+var dialing = regexp.MustCompile(`\bdial error: dial (tcp|unix) \S+: `)
 
 // redacted stands for an error whose own text, or value, is not for everybody.
 type redacted struct {

@@ -65,6 +65,33 @@ func TestConnectionStringsThatFail(t *testing.T) {
 	}
 }
 
+// An empty string is no server: neither libpq's environment variables nor its defaults stand in for it.
+func TestAnEmptyConnectionString(t *testing.T) {
+	const want = "invalid input: PostgreSQL connection string is empty; want postgres://user:password@host:5432/database or key=value pairs"
+	for name, value := range map[string]string{"PGHOST": "127.0.0.1", "PGPORT": "1", "PGUSER": "someone", "PGDATABASE": "sessions", "PGPASSWORD": password} {
+		t.Setenv(name, value)
+	}
+	for _, connString := range []string{"", " \n", "postgres://", "postgresql:///", " postgres:// "} {
+		_, err := pgstore.Open(t.Context(), connString, pgstore.Config{})
+		require.EqualError(t, err, want)
+		require.ErrorIs(t, err, policy.ErrInvalid)
+	}
+}
+
+// The host, the cause once, and the way out.
+func TestAServerThatIsDown(t *testing.T) {
+	for connString, want := range map[string]string{
+		"postgres://u:" + password + "@127.0.0.1:1/d":                    "check session schema: failed to connect to `user=u database=d`: 127.0.0.1:1 (127.0.0.1): connect: connection refused; check that the server runs, and the host and port in the connection string",
+		"postgres://u:" + password + "@127.0.0.1:1/d?sslmode=disable":    "check session schema: failed to connect to `user=u database=d`: 127.0.0.1:1 (127.0.0.1): connect: connection refused; check that the server runs, and the host and port in the connection string",
+		"postgres://u:" + password + "@127.0.0.1:1,127.0.0.1:2/d":        "check session schema: failed to connect to `user=u database=d`: 127.0.0.1:1 (127.0.0.1): connect: connection refused, 127.0.0.1:2 (127.0.0.1): connect: connection refused; check that the server runs, and the host and port in the connection string",
+		"postgres://u:" + password + "@/d?host=/nowhere&sslmode=disable": "check session schema: failed to connect to `user=u database=d`: /nowhere/.s.PGSQL.5432 (/nowhere): connect: no such file or directory; check that the server runs, and the host and port in the connection string",
+	} {
+		_, err := pgstore.Open(t.Context(), connString, pgstore.Config{})
+		require.EqualError(t, err, want)
+		requireSecret(t, err)
+	}
+}
+
 func TestServerOutOfReach(t *testing.T) {
 	for _, connString := range []string{
 		"postgres://someone:" + password + "@127.0.0.1:1/sessions?sslmode=disable",

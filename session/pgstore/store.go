@@ -60,8 +60,9 @@ type Config struct {
 // schema up to date and returns a store with a connection pool of its own.
 //
 // Settings such as search_path and pool_max_conns (2 at least, 4 or the number of CPUs by default) go into
-// the string, and the environment variables of libpq are read. Of several hosts, one that takes writes is
-// chosen: a standby cannot say what is revoked. No error shows the password.
+// the string, and what it leaves open is read from the environment variables of libpq. A string that names
+// nothing is an error: no server of the environment stands in for it. Of several hosts, one that takes writes
+// is chosen: a standby cannot say what is revoked. No error shows the password.
 //
 // A string that cannot be read is an error matching [policy.ErrInvalid], a schema of a newer version one
 // matching [ErrSchema], and a Sealer that does not open the keys one matching [seal.ErrOpen].
