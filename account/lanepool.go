@@ -249,7 +249,7 @@ func (p *lanePool) confirmedTime(ctx context.Context, inFlight []*reservation, r
 	}
 	results, err = batchRead(ctx, client.chain, block, contracts.Read{To: client.contracts.EntryPoint, Data: contracts.GetNonce(p.ref.Account, uint256.Int{})})
 	if err != nil {
-		return 0, fmt.Errorf("time of block %s: %w", block, withoutURL(err))
+		return 0, fmt.Errorf("time of block %s: %w", block, err)
 	}
 	return results[0].BlockTime, nil
 }
