@@ -65,8 +65,8 @@ type Config struct {
 	// Lease is how long a send with a key is left to the process that works on it, 30 seconds by default, up
 	// to 24 hours. After it [Client.Run] goes on with it, here or elsewhere, which sends nothing twice.
 	Lease time.Duration
-	// Keep is how long a key is kept after its send has ended, 30 days by default, negative for ever. One that
-	// is open is always kept.
+	// Keep is how long a key is kept after its send has ended, 30 days by default, negative for ever. One
+	// that is open is always kept.
 	Keep time.Duration
 	// Freshness is how long what the chain says of the sessions' root and of enabled modules, and what fees
 	// were proposed, is taken from memory: 2 seconds by default, negative to ask each time.

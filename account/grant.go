@@ -322,8 +322,8 @@ func beginBefore(draft *userop.Draft, sess *session.Sessions, plan *session.Root
 }
 
 // undoChange takes a change back that was begun for that operation. Whether there is one is for the store to
-// say: an error of Begin leaves it open, unless another process was quicker. What is stored then is that one's
-// change, even if it names the very same operation, as it does where both decided the same.
+// say: an error of Begin leaves it open, unless another process was quicker. What is stored then is that
+// one's change, even if it names the very same operation, as it does where both decided the same.
 func undoChange(ctx context.Context, sess *session.Sessions, plan *session.RootChange, begun common.Hash) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()

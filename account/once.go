@@ -104,8 +104,8 @@ func (k *keyed) sendFirst(ctx context.Context) (*userop.Pending, error) {
 	return k.run(ctx, draft)
 }
 
-// goOn goes on with what was sent under the key: it is resent as it was signed, and where a service refuses it
-// as it is, or its time is over, it is signed anew for the same nonce.
+// goOn goes on with what was sent under the key: it is resent as it was signed, and where a service refuses
+// it as it is, or its time is over, it is signed anew for the same nonce.
 func (k *keyed) goOn(ctx context.Context) (*userop.Pending, error) {
 	e := k.entry
 	if difference := differs(&e.Send, &k.send); difference != "" {
@@ -227,8 +227,8 @@ func (k *keyed) write(ctx context.Context, op *userop.Operation, hash common.Has
 	return nil
 }
 
-// failed judges how a send failed: what was given to no service is as if it had never been. It leaves no entry
-// behind then; otherwise the key keeps it, and the error says so.
+// failed judges how a send failed: what was given to no service is as if it had never been. It leaves no
+// entry behind then; otherwise the key keeps it, and the error says so.
 func (k *keyed) failed(ctx context.Context, err error) (*userop.Pending, error) {
 	if k.entry == nil && !k.unsure || k.overtaken(err) {
 		return nil, err

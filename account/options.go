@@ -166,15 +166,15 @@ func AllowDanger(codes ...policy.FindingCode) Option {
 	}
 }
 
-// Once makes the send happen at most once under the key: an idempotency key of the caller's, such as the number
-// of an order, which belongs to the account on its chain. It needs [Config].Outbox.
+// Once makes the send happen at most once under the key: an idempotency key of the caller's, such as the
+// number of an order, which belongs to the account on its chain. It needs [Config].Outbox.
 //
 // What was signed is written down before any service gets it. The same key again, in any process that shares
 // the outbox, sends nothing new: it returns the operation that was sent, which is waited for as ever, or how
 // the chain ended it. For other calls it is an error matching [ErrKeyReused]. After an error send again under
-// the same key, as often as it takes: what was given to a service keeps the key and its nonce, a refusal being
-// that service's word, so that what is signed anew under the key has the same nonce and one of them can land
-// at most. What was given to none frees the key, and the error says so.
+// the same key, as often as it takes: what was given to a service keeps the key and its nonce, a refusal
+// being that service's word, so that what is signed anew under the key has the same nonce and one of them can
+// land at most. What was given to none frees the key, and the error says so.
 //
 // A key is kept for as long as its send is open, and for [Config].Keep after its end. What the chain shows to
 // have ended without landing ([userop.ErrReplaced], [userop.ErrExpired]) stays so under its key: another try

@@ -71,8 +71,8 @@ func (c *Client) writeDown(cfg *Config) error {
 	return nil
 }
 
-// keeps returns an error unless sessions are kept in the store that has the outbox. Who goes on with a send asks
-// that store alone whether they were revoked.
+// keeps returns an error unless sessions are kept in the store that has the outbox. Who goes on with a send
+// asks that store alone whether they were revoked.
 func (w *writer) keeps(store session.Store, what string) error {
 	if !reflect.TypeOf(store).Comparable() || store != session.Store(w.store) {
 		return fmt.Errorf("%w: Once %s sessions of another store than Config.Outbox, which has to say later whether they were revoked; keep both in one", ErrConfig, what)
@@ -112,7 +112,8 @@ func (w *writer) settling(tx *userop.Pending, e *outbox.Entry) *userop.Pending {
 
 // settle writes down how the chain ended one of the entry's operations, and returns how it ended the entry:
 // the nonce may have been used by another operation of the same entry, which another process may have signed.
-// It is an error where that cannot be told; that a fact could not be written down is none, since it stays one.
+// It is an error where that cannot be told; that a fact could not be written down is none, since it stays
+// one.
 func (w *writer) settle(ctx context.Context, e *outbox.Entry, is userop.Outcome) (userop.Outcome, error) {
 	for range maxOnceTries {
 		fact, err := outcomeOf(is)
@@ -221,8 +222,8 @@ func (w *writer) guard(e *outbox.Entry) userop.Guard {
 	return nil
 }
 
-// checkRootChange returns an error unless the sessions wait for that very operation: one that they do not know
-// would set a root that nobody can prove anything with.
+// checkRootChange returns an error unless the sessions wait for that very operation: one that they do not
+// know would set a root that nobody can prove anything with.
 func (w *writer) checkRootChange(ctx context.Context, ref session.Ref, op *userop.Operation) error {
 	state, err := w.store.Load(ctx, ref)
 	if err != nil {

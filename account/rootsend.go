@@ -44,8 +44,8 @@ func carryBy(ctx context.Context, store Outbox, client *Client, ref session.Ref,
 // rootPlan decides on the next root of an account's sessions, and on the calls that go before it.
 type rootPlan func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error)
 
-// sendRoot sends the operation that sets the root of a plan: once, where the settings have a key. The sessions
-// are those of the plan, or as they are stored where the send was made before.
+// sendRoot sends the operation that sets the root of a plan: once, where the settings have a key. The
+// sessions are those of the plan, or as they are stored where the send was made before.
 func (o *OwnedAccount) sendRoot(ctx context.Context, store session.Store, s *settings, kind string, asked []string, decide rootPlan) (*session.Sessions, *userop.Pending, error) {
 	var root rootSend
 	k, err := o.client.once(o.address, s, kind, asked, func(ctx context.Context) (*userop.Draft, error) {

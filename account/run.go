@@ -24,16 +24,16 @@ type Report struct {
 	Hash common.Hash
 	// Receipt is that of the operation that was included, nil where none was. It has no logs.
 	Receipt *userop.Receipt
-	// Err is nil for an operation whose calls succeeded, a [*userop.RevertError] for one whose calls reverted,
-	// and a [*userop.EndedError] where the chain shows that none will ever be included.
+	// Err is nil for an operation whose calls succeeded, a [*userop.RevertError] for one whose calls
+	// reverted, and a [*userop.EndedError] where the chain shows that none will ever be included.
 	Err error
 }
 
 const (
 	// runAtOnce is how many sends one process goes on with at once.
 	runAtOnce = 32
-	// claimPause is how long Run waits to look again for sends whose lease ran out, unless it is told of some;
-	// after a failure it waits longer each time, up to longestClaimPause.
+	// claimPause is how long Run waits to look again for sends whose lease ran out, unless it is told of
+	// some; after a failure it waits longer each time, up to longestClaimPause.
 	claimPause        = 2 * time.Second
 	longestClaimPause = 30 * time.Second
 	// sweepPause is how often keys are swept, sweepPortion how many an outbox sweeps at once.
@@ -232,8 +232,8 @@ func (r *runner) report(ctx context.Context, e *outbox.Entry) error {
 	return err
 }
 
-// settleSessions settles the change of the sessions that a send was to make. That it cannot be settled by what
-// the chain shows, because another change came since, is no error here.
+// settleSessions settles the change of the sessions that a send was to make. That it cannot be settled by
+// what the chain shows, because another change came since, is no error here.
 func (r *runner) settleSessions(ctx context.Context, e *outbox.Entry) error {
 	sess, err := session.Open(ctx, r.store, session.Ref{ChainID: e.ChainID, Account: e.Account})
 	if err == nil {

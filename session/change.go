@@ -200,8 +200,8 @@ func (c *RootChange) Begin(ctx context.Context, op *userop.Operation, opHash com
 	})
 }
 
-// BeginBy is [RootChange.Begin] with an apply of the caller's: what the store's Apply does, and something else
-// in the same transaction.
+// BeginBy is [RootChange.Begin] with an apply of the caller's: what the store's Apply does, and something
+// else in the same transaction.
 func (c *RootChange) BeginBy(ctx context.Context, op *userop.Operation, opHash common.Hash, apply func(ctx context.Context, ref Ref, version uint64, change *Change) error) error {
 	err := c.sessions.checkOperation(op, opHash, c.Root())
 	if err == nil {
@@ -219,8 +219,8 @@ func (p *PendingRoot) carriedBy(op *userop.Operation, hash common.Hash, until ui
 	p.OpHash, p.Nonce, p.Operation, p.Until = hash, op.Nonce, op.Clone(), until
 }
 
-// CarryBy stores another operation for the change that waits, which sets the same root with the same nonce, so
-// that one of the two can land at most: such as one with higher fees. Nothing must be sent if it fails. An
+// CarryBy stores another operation for the change that waits, which sets the same root with the same nonce,
+// so that one of the two can land at most: such as one with higher fees. Nothing must be sent if it fails. An
 // operation of another nonce, or that does not carry the change out (see [RootChange.Begin]), is an error
 // matching [policy.ErrInvalid]; where no change waits, or waits no more, the error matches [ErrConflict].
 func (s *Sessions) CarryBy(ctx context.Context, op *userop.Operation, opHash common.Hash) error {

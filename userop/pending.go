@@ -51,8 +51,8 @@ func (p *Pending) Settling(settle Settle) *Pending {
 	return &with
 }
 
-// Settled returns the pending operation of one that the chain has ended, as an earlier Wait told: Wait returns
-// that at once.
+// Settled returns the pending operation of one that the chain has ended, as an earlier Wait told: Wait
+// returns that at once.
 func (s *Sender) Settled(op *Operation, outcome Outcome) *Pending {
 	pending := s.WatchOperation(op)
 	pending.known = &outcome
@@ -376,8 +376,8 @@ func (w *wait) onChain(ctx context.Context) (*Receipt, error) {
 	return receipt, err
 }
 
-// outcome is what a Wait returns of how the chain ended the operation. One that waited for fewer confirmations
-// than the sender's does not settle it.
+// outcome is what a Wait returns of how the chain ended the operation. One that waited for fewer
+// confirmations than the sender's does not settle it.
 func (p *Pending) outcome(ctx context.Context, is Outcome, waited time.Duration, confirmations uint64) (*Receipt, error) {
 	final := confirmations >= p.sender.cfg.Confirmations
 	if used := is.Receipt != nil || is.Ended.By != (common.Hash{}); used || final {

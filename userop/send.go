@@ -171,9 +171,9 @@ func (s *Sender) Resend(ctx context.Context, op *Operation) (*Pending, error) {
 	return s.ResendGuarded(ctx, op, nil)
 }
 
-// SendSigned hands a signed operation to the bundler that was never sent before, such as one of [Sender.Build]
-// that the caller has written down since. It is tried, and told about, as by [Sender.Send]; an operation that
-// may have been sent already is for [Sender.Resend]. The guard may be nil; one that
+// SendSigned hands a signed operation to the bundler that was never sent before, such as one of
+// [Sender.Build] that the caller has written down since. It is tried, and told about, as by [Sender.Send]; an
+// operation that may have been sent already is for [Sender.Resend]. The guard may be nil; one that
 // [SenderConfig.MayResend] refuses is not sent without.
 func (s *Sender) SendSigned(ctx context.Context, op *Operation, guard Guard) (*Pending, error) {
 	if op == nil {
@@ -218,9 +218,9 @@ func sendError(op *Operation, hash common.Hash, err error) error {
 	return &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Given: true, Err: err}
 }
 
-// handOver hands a signed operation to the bundler: again where the failure passes by itself, where it is open
-// whether the operation was accepted, which the same bytes tell, and where the chain does not bear a refusal
-// out. sentBefore says that an earlier try may have reached the bundler. The error is an [*Error].
+// handOver hands a signed operation to the bundler: again where the failure passes by itself, where it is
+// open whether the operation was accepted, which the same bytes tell, and where the chain does not bear a
+// refusal out. sentBefore says that an earlier try may have reached the bundler. The error is an [*Error].
 func (s *Sender) handOver(ctx context.Context, op *Operation, hash common.Hash, sentBefore bool, guard Guard) error {
 	failed := &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Given: sentBefore}
 	mayBeKnown := sentBefore
@@ -263,8 +263,8 @@ func (s *Sender) handOver(ctx context.Context, op *Operation, hash common.Hash, 
 	}
 }
 
-// bearsOut reports whether a refusal can be believed: the chain, too, would refuse the operation now, or there
-// is none to ask.
+// bearsOut reports whether a refusal can be believed: the chain, too, would refuse the operation now, or
+// there is none to ask.
 func (s *Sender) bearsOut(ctx context.Context, op *Operation) bool {
 	if s.cfg.BearsOut == nil {
 		return true

@@ -39,8 +39,9 @@ type Outbox interface {
 	// leased, the error matches [ErrGiven].
 	Free(ctx context.Context, id, version uint64) error
 
-	// Claim leases entries of a chain, of all chains for 0, that nobody has: open ones, and settled ones to be
-	// reported. Those whose lease ended first come first, and no more than limit, which is 100 for 0 and up to
+	// Claim leases entries of a chain, of all chains for 0, that nobody has: open ones, and settled ones to
+	// be reported. Those whose lease ended first come first, and no more than limit, which is 100 for 0 and
+	// up to
 	// 1000. Of several that claim at once, each gets others. Entries that are damaged are passed over; what
 	// could be claimed is returned beside the error that names one of them.
 	Claim(ctx context.Context, chainID uint64, lease Lease, limit int) ([]*Entry, error)
