@@ -46,9 +46,9 @@ type AccountOverride struct {
 	StateDiff map[common.Hash]common.Hash `json:"stateDiff,omitempty"`
 }
 
-// FeeSource proposes fees for the next operation. A bundler that knows its own price is one. One that remembers
-// what it proposed has a method Forget(), which is called after a service refused an operation: it may have
-// been for its fees.
+// FeeSource proposes fees for the next operation. A bundler that knows its own price is one. One that
+// remembers what it proposed has a method Forget(), which is called after a service refused an operation: it
+// may have been for its fees.
 type FeeSource interface {
 	// Fees returns fees in wei per gas, or an error matching [ErrNoFees] where there are none to propose.
 	Fees(ctx context.Context) (Fees, error)

@@ -1,5 +1,5 @@
-// Package npm makes things from npm packages that a lock file pins, in the user's cache directory: once, in one
-// step, and while no other process does.
+// Package npm makes things from npm packages that a lock file pins, in the user's cache directory: once, in
+// one step, and while no other process does.
 //
 //	build := npm.Build{
 //		Name:     "contracts",

@@ -184,8 +184,8 @@ func testPriceRisesBeforeTheSend(t *testing.T, a *actor, sess *session.Sessions)
 	w.blockAt(t, fee)
 }
 
-// testPriceRisesAfterTheSend has the price rise while the bundle is in the node's pool: the wait goes on until
-// the bundler pays more.
+// testPriceRisesAfterTheSend has the price rise while the bundle is in the node's pool: the wait goes on
+// until the bundler pays more.
 func testPriceRisesAfterTheSend(t *testing.T, a *actor, sess *session.Sessions) {
 	w, before := a.world, a.minted(t)
 	ctx := soon(t)
