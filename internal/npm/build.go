@@ -22,8 +22,7 @@ type Build struct {
 	Dir string
 	// Source has package.json, package-lock.json and .npmrc, and whatever else Script needs.
 	Source fs.FS
-	// Script is what node runs in a copy of Source where the packages are installed; nothing if there is
-	// none.
+	// Script is what node runs in a copy of Source where the packages are installed, if anything.
 	Script []string
 	// Result is the directory in that copy that becomes Dir; all of it where there is none.
 	Result string
