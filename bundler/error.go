@@ -3,6 +3,7 @@ package bundler
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"regexp"
 	"time"
 
@@ -106,6 +107,10 @@ func (e *Error) Unwrap() []error { return e.answer().Errors() }
 // Temporary reports whether the same request may succeed later: rate limits, an account with too many
 // operations on their way, and the bundler's own troubles, not refusals.
 func (e *Error) Temporary() bool { return e.answer().Temporary() }
+
+// AccessDenied reports whether the bundler does not know who asks (HTTP 401): the key is wrong, or a
+// gateway says so in passing.
+func (e *Error) AccessDenied() bool { return e.HTTPStatus == http.StatusUnauthorized }
 
 // RetryDelay is [Error.RetryAfter] as a method, for whoever tries again and knows errors by what they can
 // tell. It is at most an hour.

@@ -267,7 +267,6 @@ func TestTooLowIsARefusal(t *testing.T) {
 		`{"id":0,"error":{"code":-32006,"message":"maxPriorityFeePerGas is 1"}}`,
 		`{"id":0,"error":{"code":-32007,"message":"maxFeePerGas is 1"}}`,
 		`{"id":0,"error":{"code":-32008,"message":"preVerificationGas is 1"}}`,
-		`{"id":$ID,"error":{"code":-32000,"message":"replacement transaction underpriced"}}`,
 		`{"id":$ID,"error":{"code":-32000,"message":"max fee per gas less than block base fee"}}`,
 		`{"id":$ID,"error":{"code":-32603,"message":"maxFeePerGas too low"}}`,
 	} {
@@ -279,6 +278,30 @@ func TestTooLowIsARefusal(t *testing.T) {
 		require.False(t, answer.Temporary(), "%v", err)
 		require.ErrorContains(t, err, ": raise what it names: estimate again, take the bundler's own gas price, or set margins")
 		require.False(t, userop.MayBeAccepted(&userop.Error{Step: userop.StepSend, Operation: operation(), Err: err}))
+	}
+}
+
+// An operation that does not pay enough more than the one it would replace, in words after the manner of
+// bundlers and of the nodes behind them; Stackup's are those of its erc-4337-examples#25.
+func TestReplacementUnderpriced(t *testing.T) {
+	for vendor, body := range map[string]string{
+		"geth":                    `{"code":-32000,"message":"replacement transaction underpriced"}`,
+		"Rundler":                 `{"code":-32602,"message":"replacement underpriced. Current priority fee: 1. Current fee: 2","data":{"currentPriority":"0x1","currentFee":"0x2"}}`,
+		"Alchemy":                 `{"code":-32000,"message":"replacement operation underpriced"}`,
+		"Alto":                    `{"code":-32602,"message":"AA25 invalid account nonce: User operation already present in mempool, bump the gas price by minimum 10%"}`,
+		"the reference bundler":   `{"code":-32602,"message":"Replacement UserOperation must have higher maxFeePerGas (old=0x1 new=0x2) "}`,
+		"Stackup":                 `{"code":-32602,"message":"pending ops: replacement op must increase maxFeePerGas and MaxPriorityFeePerGas by >= 10%"}`,
+		"Silius":                  `{"code":-32602,"message":"Replacement user operation fees too low, at least 10 % more needed"}`,
+		"the one in this process": `{"code":-32602,"message":"replacement underpriced: both fees have to be 10% above those of 0xab"}`,
+	} {
+		client, _ := withHabits(map[string][]string{"eth_sendUserOperation": {`{"id":$ID,"error":` + body + `}`}})
+		_, err := client.SendUserOperation(t.Context(), operation(), entryPoint)
+		var answer *bundler.Error
+		require.ErrorAs(t, err, &answer, vendor)
+		require.NotErrorIs(t, err, bundler.ErrAlreadyKnown, vendor)
+		require.False(t, answer.MayBeDelivered(), "%v", err)
+		require.False(t, answer.Temporary(), "%v", err)
+		require.ErrorContains(t, err, "replace it with account.WithNonce and account.WithFees: both fees have to be at least 10 % above its own", vendor)
 	}
 }
 

@@ -140,7 +140,21 @@ func (d *discovery) choose(biconomy, pimlico error) (Vendor, error) {
 	case mayBeMissing(pimlico):
 		return noVendor, biconomy
 	}
+	if alike(biconomy, pimlico) {
+		return noVendor, biconomy
+	}
 	return noVendor, fmt.Errorf("%w; %w", biconomy, pimlico)
+}
+
+// alike reports whether both questions failed in the same way.
+func alike(a, b error) bool {
+	first, second := (*Error)(nil), (*Error)(nil)
+	if errors.As(a, &first) && errors.As(b, &second) {
+		return first.Code == second.Code && first.HTTPStatus == second.HTTPStatus && first.Message == second.Message
+	}
+	lost, other := (*TransportError)(nil), (*TransportError)(nil)
+	return errors.As(a, &lost) && errors.As(b, &other) &&
+		lost.HTTPStatus == other.HTTPStatus && lost.BodyStart == other.BodyStart && fmt.Sprint(lost.Err) == fmt.Sprint(other.Err)
 }
 
 // missing reports whether the service says in words that it does not have the method.

@@ -3,6 +3,7 @@ package paymaster
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/go-sesame/sesame/abi"
@@ -81,6 +82,10 @@ func (e *Error) Is(target error) bool {
 // Temporary reports whether the same request may succeed later: rate limits and the service's own troubles,
 // not refusals.
 func (e *Error) Temporary() bool { return e.answer().Temporary() && e.refusal() == nil }
+
+// AccessDenied reports whether the paymaster does not know who asks (HTTP 401): the key is wrong, or a
+// gateway says so in passing.
+func (e *Error) AccessDenied() bool { return e.HTTPStatus == http.StatusUnauthorized }
 
 // RetryDelay is [Error.RetryAfter] as a method, for whoever tries again and knows errors by what they can
 // tell. It is at most an hour.

@@ -95,7 +95,22 @@ func (e *TransportError) Error() string {
 	case http.StatusTooManyRequests:
 		text += "; ask less often"
 	}
-	return text
+	return text + e.unreachable()
+}
+
+// unreachable is what to do about a service that there was no connection to.
+func (e *TransportError) unreachable() string {
+	var (
+		name *net.DNSError
+		dial *net.OpError
+	)
+	switch {
+	case errors.As(e.Err, &name) && name.IsNotFound:
+		return "; check the host in the service's URL"
+	case errors.As(e.Err, &dial) && dial.Op == "dial":
+		return "; check that the service runs, and the host and port in its URL"
+	}
+	return ""
 }
 
 // Unwrap returns the cause.
@@ -119,6 +134,16 @@ func (e *TransportError) Temporary() bool {
 // RetryDelay is [TransportError.RetryAfter] as a method, for whoever tries again and knows errors by what
 // they can tell.
 func (e *TransportError) RetryDelay() time.Duration { return e.RetryAfter }
+
+// AccessDenied reports whether the way to the service was barred: the statuses 401, 403 and 404, which a
+// gateway answers with for a key or a path that are wrong, and now and then in passing.
+func (e *TransportError) AccessDenied() bool {
+	switch e.HTTPStatus {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		return true
+	}
+	return false
+}
 
 // MayBeDelivered reports whether the service may have received and executed the request.
 func (e *TransportError) MayBeDelivered() bool {

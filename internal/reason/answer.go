@@ -98,6 +98,8 @@ func (a Answer) codes() string {
 // help is what to do about the answer, empty where that is not known.
 func (a Answer) help() string {
 	switch { // for some codes bundlers have words of their own, without an AA code
+	case a.AA != nil && a.AA.Code == "AA25" && a.replacement() && !deploying.MatchString(a.Message):
+		return helpReplace
 	case a.AA != nil:
 		return a.AA.Help()
 	case a.Code == jsonrpc.CodeTimeRange:
@@ -112,11 +114,21 @@ func (a Answer) help() string {
 		return "check the key in the URL of " + a.Endpoint
 	case a.Endpoint != "" && standardMethod[a.Method] && a.MethodMissing():
 		return a.Endpoint + " does not seem to be an ERC-4337 bundler, but a plain node; give a bundler's URL, and the node's where the chain is read"
+	case a.Endpoint != "" && strings.HasPrefix(a.Method, "pm_") && a.MethodMissing():
+		return a.Endpoint + " does not seem to be a paymaster of this kind; paymaster.New takes the URL of Biconomy's, paymaster.NewERC7677 that of any other"
+	case a.replacement():
+		return helpReplace
 	case a.tooLow():
 		return "raise what it names: estimate again, take the bundler's own gas price, or set margins"
 	}
 	return ""
 }
+
+// helpReplace is the way out where an operation has the nonce of one that waits in the mempool.
+const helpReplace = "another operation with this nonce is on its way; wait until it is included, or replace it with account.WithNonce and account.WithFees: both fees have to be at least 10 % above its own"
+
+// deploying finds words about an operation that deploys its account: those wait for each other.
+var deploying = regexp.MustCompile(`(?i)\binitCode\b|\bdeploy`)
 
 // senderLimit finds what bundlers say of an account that has as many operations in the mempool as they take:
 // "Max operations (4) reached for sender …", "Maximum number of parallel user operations … reached".

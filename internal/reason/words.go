@@ -29,6 +29,12 @@ var (
 	tooLow = regexp.MustCompile(`(?i)\bprecheck failed\b|\bmust be (at least|greater than|higher than|above)\b|\btoo low\b|` +
 		`\bunderpriced\b|\b(below|less than|lower than) (the )?(required|minimum|min|base ?fee|block base fee)\b`)
 
+	// replacement is what bundlers, and the nodes behind them, say of an operation whose fees are not enough
+	// above those of the one that it would replace.
+	replacement = regexp.MustCompile(`(?i)\breplac\w*\b.{0,80}\b(underpriced|too low|higher|increase\w*|at least|10 ?%)|` +
+		`\b(bump|increase|raise)\b.{0,40}\b(gas ?price|fees?|maxFeePerGas)\b.{0,40}\b(replace|10 ?%|minimum)|` +
+		`\b(same|existing|pending) nonce\b.{0,60}\b(higher|lower) (gas ?price|fees?)\b`)
+
 	// failing is what services say of themselves while they fail, for longer than a moment.
 	failing = regexp.MustCompile(`(?i)\binternal (server )?error\b|\bunable to process\b|\b(is|still) syncing\b`)
 
@@ -85,6 +91,10 @@ func (a Answer) decided() bool { return a.AA != nil || a.Revert != nil || jsonrp
 func (a Answer) passing() bool {
 	return jsonrpc.Passing(a.Code, a.Message) || !jsonrpc.Decided(a.Code) && failing.MatchString(a.Message)
 }
+
+// replacement reports whether the operation was refused because it does not pay enough more than the one with
+// its nonce.
+func (a Answer) replacement() bool { return replacement.MatchString(a.Message) }
 
 // tooLow reports whether the operation was refused for a fee or a limit below what the bundler takes.
 func (a Answer) tooLow() bool {
