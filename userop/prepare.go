@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/internal/ability"
@@ -33,7 +34,13 @@ func (r *run) prepare(ctx context.Context) (err error) {
 			return fmt.Errorf("%w: the bundler has no gas price; give fees or a fee source", ErrNoFees)
 		})
 	default:
-		group.Go(func() error { return r.useFees(source.Fees(reading)) })
+		group.Go(func() (err error) {
+			var fees Fees
+			for t := (twice{ctx: reading}); t.next(&err); {
+				fees, err = source.Fees(reading)
+			}
+			return r.useFees(fees, err)
+		})
 	}
 	if !r.sender.identified.Load() {
 		group.Go(func() error { return r.sender.identify(reading) })
@@ -86,15 +93,21 @@ func (s *Sender) identify(ctx context.Context) error {
 		return fmt.Errorf("%w: the bundler (%T) does not say which chain it serves: a wrapper says what it wraps by a method Unwrap() userop.Bundler; UnidentifiedBundler in the configuration takes it as it is", ErrWrongChain, s.cfg.Bundler)
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		id, err := bundler.ChainID(ctx)
+	group.Go(func() (err error) {
+		var id uint64
+		for t := (twice{ctx: ctx}); t.next(&err); {
+			id, err = bundler.ChainID(ctx)
+		}
 		if err == nil && id != s.cfg.ChainID {
 			err = fmt.Errorf("%w: the bundler serves chain %d, this client is for chain %d", ErrWrongChain, id, s.cfg.ChainID)
 		}
 		return err
 	})
-	group.Go(func() error {
-		entryPoints, err := bundler.SupportedEntryPoints(ctx)
+	group.Go(func() (err error) {
+		var entryPoints []common.Address
+		for t := (twice{ctx: ctx}); t.next(&err); {
+			entryPoints, err = bundler.SupportedEntryPoints(ctx)
+		}
 		if err == nil && !slices.Contains(entryPoints, s.cfg.EntryPoint) {
 			err = fmt.Errorf("%w: the bundler supports EntryPoints %v, not %s", ErrWrongChain, entryPoints[:min(len(entryPoints), 8)], s.cfg.EntryPoint)
 		}

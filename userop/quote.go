@@ -93,7 +93,10 @@ func (s *Sender) FeeQuotes(ctx context.Context, draft Draft, tokens ...common.Ad
 			return FeeQuotes{}, run.failed(StepEstimate, err)
 		}
 	}
-	quotes, err := quoter.FeeQuotes(ctx, run.op, QuoteRequest{Tokens: tokens, CalculateGasLimits: calculate, Context: draft.PaymasterContext})
+	var quotes FeeQuotes
+	for t := (twice{ctx: ctx}); t.next(&err); {
+		quotes, err = quoter.FeeQuotes(ctx, run.op, QuoteRequest{Tokens: tokens, CalculateGasLimits: calculate, Context: draft.PaymasterContext})
+	}
 	if err != nil {
 		return FeeQuotes{}, run.failed(StepQuote, err)
 	}

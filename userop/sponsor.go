@@ -73,7 +73,11 @@ func (r *run) estimate(ctx context.Context) error {
 	if r.draft.Gas.complete() {
 		return nil
 	}
-	gas, err := r.sender.cfg.Bundler.EstimateUserOperationGas(ctx, r.op, r.sender.cfg.EntryPoint, r.draft.Overrides)
+	var gas Gas
+	var err error
+	for t := (twice{ctx: ctx}); t.next(&err); {
+		gas, err = r.sender.cfg.Bundler.EstimateUserOperationGas(ctx, r.op, r.sender.cfg.EntryPoint, r.draft.Overrides)
+	}
 	if err != nil {
 		return err
 	}
@@ -111,14 +115,16 @@ func (r *run) sponsorFixed(ctx context.Context) error {
 	return sameLimits(r.op, &answer)
 }
 
-func (r *run) askSponsor(ctx context.Context, calculate bool) (Sponsorship, error) {
-	answer, err := r.sender.cfg.Paymaster.SponsorUserOperation(ctx, r.op, SponsorRequest{
-		EntryPoint:         r.sender.cfg.EntryPoint,
-		ChainID:            r.sender.cfg.ChainID,
-		CalculateGasLimits: calculate,
-		FeeToken:           r.draft.FeeToken,
-		Context:            r.draft.PaymasterContext,
-	})
+func (r *run) askSponsor(ctx context.Context, calculate bool) (answer Sponsorship, err error) {
+	for t := (twice{ctx: ctx}); t.next(&err); {
+		answer, err = r.sender.cfg.Paymaster.SponsorUserOperation(ctx, r.op, SponsorRequest{
+			EntryPoint:         r.sender.cfg.EntryPoint,
+			ChainID:            r.sender.cfg.ChainID,
+			CalculateGasLimits: calculate,
+			FeeToken:           r.draft.FeeToken,
+			Context:            r.draft.PaymasterContext,
+		})
+	}
 	if err == nil {
 		err = namesPaymaster(answer.PaymasterAndData)
 	}
