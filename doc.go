@@ -14,6 +14,7 @@
 //   - session/policy: what a session key may do, in words and in bytes; to check, lint and describe.
 //   - userop: the operation itself, the pipeline it goes through, and what its errors mean.
 //   - bundler, paymaster: the services, over JSON-RPC.
+//   - ethnode: the node of the chain, over HTTP.
 //   - abi: call data from human-readable signatures, and back.
 //   - account/accounttest, bundler/bundlertest, paymaster/paymastertest, session/storetest: for your tests.
 //
