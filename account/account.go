@@ -45,7 +45,7 @@ func (a *Account) Deployed(ctx context.Context) (bool, error) {
 		code, err = a.client.chain.CodeAt(t.Context, a.address, nil)
 	}
 	if err != nil {
-		return false, fmt.Errorf("code of %s: %w", a.address, withoutURL(err))
+		return false, fmt.Errorf("code of %s: %w", a.address, err)
 	}
 	if len(code) > 0 {
 		a.client.deployed.Store(a.address, struct{}{})
@@ -69,7 +69,7 @@ func (a *Account) Nonce(ctx context.Context, lane *uint256.Int) (uint256.Int, er
 		data, err = a.client.chain.CallContract(t.Context, callMsg(entryPoint, contracts.GetNonce(a.address, *lane)), nil)
 	}
 	if err != nil {
-		return uint256.Int{}, fmt.Errorf("nonce of %s: %w", a.address, withoutURL(err))
+		return uint256.Int{}, fmt.Errorf("nonce of %s: %w", a.address, err)
 	}
 	nonce, err := contracts.DecodeUint256(data)
 	if err != nil {

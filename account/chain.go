@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/big"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/ethereum/go-ethereum"
@@ -38,26 +37,6 @@ type Chain interface {
 func callMsg(to common.Address, data []byte) ethereum.CallMsg {
 	return ethereum.CallMsg{To: &to, Data: data}
 }
-
-// withoutURL is an error of the node without its URL, which may hold a key: net/http quotes it and, where
-// HTTP itself failed, go-ethereum's client quotes the answer, of any length, which may quote it too ("Cannot
-// POST /v2/KEY").
-func withoutURL(err error) error {
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return failed.Err
-	}
-	if err == nil {
-		return nil
-	}
-	if status := httpFailure.FindStringSubmatch(err.Error()); status != nil {
-		return errors.New(status[1])
-	}
-	return err
-}
-
-// httpFailure is how go-ethereum's client tells an HTTP status, and the answer after it. Its error has a
-// type, in a package that does network I/O, which this one leaves to whoever makes the [Chain].
-var httpFailure = regexp.MustCompile(`^([1-5][0-9]{2} [A-Za-z' -]{0,40}):`)
 
 // decodeResult reads the answer of the function. An error matches [ErrBadAnswer], and is the revert where the
 // call reverted.
@@ -92,7 +71,7 @@ func batchRead(ctx context.Context, chain Chain, reads ...contracts.Read) ([]con
 			response, err = chain.CallContract(t.Context, ethereum.CallMsg{Data: request}, nil)
 		}
 		if err != nil {
-			return nil, withoutURL(err)
+			return nil, err
 		}
 		results, err := contracts.UnpackReadResults(response, n)
 		if err != nil {
@@ -114,7 +93,10 @@ func revertOf(err error) (abi.Revert, bool) {
 			}
 		}
 	}
-	// A node's words for a revert without data differ; the URL of one that is out of reach may be any.
+	// A node's words for a revert without data differ; a URL or a host is no such word.
+	if failed, ok := errors.AsType[*node.Error](err); ok {
+		err = failed.Err
+	}
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		err = failed.Err
 	}

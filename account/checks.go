@@ -29,7 +29,7 @@ func (c *Client) checkChainID(ctx context.Context) error {
 		id, err = c.chain.ChainID(t.Context)
 	}
 	if err != nil {
-		return fmt.Errorf("chain ID of the node: %w", withoutURL(err))
+		return fmt.Errorf("chain ID: %w", err)
 	}
 	if id == nil || id.Cmp(new(big.Int).SetUint64(c.chainID)) != 0 {
 		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d", userop.ErrWrongChain, id, c.chainID)
@@ -62,7 +62,7 @@ func (c *Client) requireModules(ctx context.Context, account common.Address, sig
 		return err
 	}
 	var missing []string
-	grant := "a grant"
+	grant, risk := "a grant", ""
 	for i, module := range modules {
 		key := moduleKey{account: account, module: module}
 		if enabled[i] {
@@ -73,11 +73,12 @@ func (c *Client) requireModules(ctx context.Context, account common.Address, sig
 		name := "session key manager"
 		if module == c.contracts.Session.Router {
 			name, grant = "batched session router", "a grant with ForBatches"
+			risk = "; while the router is enabled, anybody can burn the account's balance and deposit as gas: without it, each call is sent apart"
 		}
 		missing = append(missing, name+" "+module.Hex())
 	}
 	if missing != nil {
-		return fmt.Errorf("%w: %s on account %s; its owner enables what is missing with %s, or with EnableModule", ErrModuleNotEnabled, strings.Join(missing, " and "), account, grant)
+		return fmt.Errorf("%w: %s on account %s; its owner enables what is missing with %s, or with EnableModule%s", ErrModuleNotEnabled, strings.Join(missing, " and "), account, grant, risk)
 	}
 	return nil
 }
@@ -117,7 +118,7 @@ func (a *Account) isModuleEnabled(ctx context.Context, module common.Address) (b
 		data, err = a.client.chain.CallContract(t.Context, callMsg(a.address, contracts.IsModuleEnabled(module)), nil)
 	}
 	if err != nil {
-		return false, fmt.Errorf("isModuleEnabled(%s) of account %s: %w", module, a.address, withoutURL(err))
+		return false, fmt.Errorf("isModuleEnabled(%s) of account %s: %w", module, a.address, err)
 	}
 	if len(data) == 0 {
 		return false, a.notDeployedError()
@@ -202,7 +203,7 @@ func (o *OwnedAccount) checkOwner(r contracts.ReadResult) error {
 	case owner == (common.Address{}):
 		return fmt.Errorf("%w: account %s has no owner at module %s; SetupAndEnableModule registers one", ErrWrongOwner, o.address, o.active.Address)
 	case owner != o.owner.Address():
-		return fmt.Errorf("%w: account %s belongs to %s at module %s, not to %s", ErrWrongOwner, o.address, owner, o.active.Address, o.owner.Address())
+		return fmt.Errorf("%w: account %s belongs to %s at module %s, not to %s; connect the wallet that it belongs to, or name the account of this one", ErrWrongOwner, o.address, owner, o.active.Address, o.owner.Address())
 	}
 	return nil
 }

@@ -23,10 +23,7 @@ type Config struct {
 	// ChainID is checked against what the node and the bundler say, before anything is signed.
 	ChainID uint64
 	// Chain reads the chain; *ethclient.Client is one. As ethclient.Dial makes it, it follows redirects, and
-	// tells where they lead its URL, key included, as Referer. One that does not is ethclient.NewClient of
-	//
-	//	rpc.DialOptions(ctx, url, rpc.WithHTTPClient(&http.Client{CheckRedirect:
-	//		func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}))
+	// tells where they lead its URL, key included, as Referer. One that does not comes from ethnode.Dial.
 	Chain Chain
 	// Bundler takes the operations; bundler.New makes one.
 	Bundler userop.Bundler
@@ -97,7 +94,7 @@ func NewClient(cfg Config) (*Client, error) {
 	case cfg.ChainID == 0:
 		return nil, fmt.Errorf("%w: client without a ChainID", ErrConfig)
 	case cfg.Chain == nil:
-		return nil, fmt.Errorf("%w: client without a Chain; ethclient.Dial makes one", ErrConfig)
+		return nil, fmt.Errorf("%w: client without a Chain; ethnode.Dial makes one", ErrConfig)
 	case cfg.Bundler == nil:
 		return nil, fmt.Errorf("%w: client without a Bundler; bundler.New makes one", ErrConfig)
 	}
@@ -176,7 +173,7 @@ func (c *Client) SessionRoot(ctx context.Context, account common.Address) (commo
 		data, err = c.chain.CallContract(t.Context, callMsg(c.contracts.Session.Manager, contracts.GetSessionKeys(account)), nil)
 	}
 	if err != nil {
-		return common.Hash{}, fmt.Errorf("getSessionKeys of %s: %w", account, withoutURL(err))
+		return common.Hash{}, fmt.Errorf("getSessionKeys of %s: %w", account, err)
 	}
 	root, err := contracts.DecodeHash(data)
 	if err != nil {

@@ -28,7 +28,7 @@ func (e evidence) BlockNumber(ctx context.Context) (uint64, error) {
 		number, err = e.chain.BlockNumber(t.Context)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("number of the newest block: %w", withoutURL(err))
+		return 0, fmt.Errorf("number of the newest block: %w", err)
 	}
 	return number, nil
 }
@@ -41,7 +41,7 @@ func (e evidence) FilterLogs(ctx context.Context, query ethereum.FilterQuery) ([
 		logs, err = e.chain.FilterLogs(t.Context, query)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("logs of blocks %v to %v: %w", query.FromBlock, query.ToBlock, withoutURL(err))
+		return nil, fmt.Errorf("logs of blocks %v to %v: %w", query.FromBlock, query.ToBlock, err)
 	}
 	return logs, nil
 }

@@ -105,7 +105,7 @@ func TestANodeThatNeverAnswers(t *testing.T) {
 		start := time.Now()
 		_, err := clientWith(t, silent{w}, w).Account(laneUser).
 			Send(t.Context(), []account.Call{{To: stranger}}, noServices(account.WithSigner(constSigner{}))...)
-		require.ErrorContains(t, err, "the node gave no answer within ")
+		require.ErrorContains(t, err, "node: no answer within ")
 		require.LessOrEqual(t, time.Since(start), 20*time.Second)
 		require.True(t, userop.SafeToRetry(err))
 		require.Zero(t, w.accepted)

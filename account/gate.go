@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/node"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -84,14 +85,18 @@ func (o *OwnedAccount) planSetup(ctx context.Context, setupContract common.Addre
 func (o *OwnedAccount) setUpAs(ctx context.Context, setupContract common.Address, setupData []byte) ([]byte, error) {
 	msg := callMsg(setupContract, setupData)
 	msg.From = o.address
-	answer, err := o.client.chain.CallContract(ctx, msg, nil)
+	var answer []byte
+	var err error
+	for t := node.Ask(ctx); t.Next(&err); {
+		answer, err = o.client.chain.CallContract(t.Context, msg, nil)
+	}
 	if err == nil {
 		return answer, nil
 	}
 	if _, reverted := revertOf(err); reverted {
 		return nil, nil
 	}
-	return nil, fmt.Errorf("try its setup as account %s: %w", o.address, withoutURL(err))
+	return nil, fmt.Errorf("try its setup as account %s: %w", o.address, err)
 }
 
 // planSessionModules returns the calls that enable what a grant needs and is not enabled yet.

@@ -212,7 +212,7 @@ func (p *lanePool) poll(ctx context.Context) (freed bool, err error) {
 	}
 	results, err := batchRead(ctx, p.lanes.client.chain, reads...)
 	if err != nil {
-		return freed, fmt.Errorf("nonces of %s: %w", p.ref, withoutURL(err))
+		return freed, fmt.Errorf("nonces of %s: %w", p.ref, err)
 	}
 	for i, r := range inFlight {
 		var next uint256.Int

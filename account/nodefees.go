@@ -62,9 +62,9 @@ func (f *feeSource) nodeFees(ctx context.Context) (userop.Fees, error) {
 	}
 	switch {
 	case err != nil && headErr != nil:
-		return userop.Fees{}, fmt.Errorf("node: read the base fee: %w; read the gas price: %v", withoutURL(headErr), withoutURL(err))
+		return userop.Fees{}, fmt.Errorf("node: read the base fee: %w; read the gas price: %v", headErr, err)
 	case err != nil:
-		return userop.Fees{}, fmt.Errorf("node: read the gas price: %w", withoutURL(err))
+		return userop.Fees{}, fmt.Errorf("node: read the gas price: %w", err)
 	case price == nil:
 		return userop.Fees{}, fmt.Errorf("node: %w: a gas price of null", ErrBadAnswer)
 	case base != nil:

@@ -49,7 +49,7 @@ func (c *Client) ResolveAccounts(ctx context.Context, owner common.Address, maxI
 		data, err = c.chain.CallContract(t.Context, callMsg(resolver, find), nil)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("accounts of owner %s: resolver %s: %w", owner, resolver, withoutURL(err))
+		return nil, fmt.Errorf("accounts of owner %s: resolver %s: %w", owner, resolver, err)
 	}
 	found, err := contracts.DecodeResolvedAccounts(data)
 	if err != nil {

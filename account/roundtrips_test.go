@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -234,12 +235,13 @@ func TestWhatFollowsANodesHTTPStatusIsNotInErrors(t *testing.T) {
 	t.Cleanup(node.Close)
 	client, err := account.NewClient(account.Config{ChainID: accounttest.DefaultChainID, Chain: node, Bundler: bundler.New(m.bundler.URL())})
 	require.NoError(t, err)
+	told := ": node " + strings.TrimPrefix(server.URL, "http://") + ": 404 Not Found; check the path of the node's URL"
 	_, err = client.Account(m.user.Address()).State(t.Context())
-	require.EqualError(t, err, "state of account "+m.user.Address().Hex()+": 404 Not Found")
+	require.EqualError(t, err, "state of account "+m.user.Address().Hex()+told)
 	_, err = client.Account(m.user.Address()).Nonce(t.Context(), nil)
-	require.EqualError(t, err, "nonce of "+m.user.Address().Hex()+": 404 Not Found")
+	require.EqualError(t, err, "nonce of "+m.user.Address().Hex()+told)
 	_, err = client.Account(m.user.Address()).Deployed(t.Context())
-	require.EqualError(t, err, "code of "+m.user.Address().Hex()+": 404 Not Found")
+	require.EqualError(t, err, "code of "+m.user.Address().Hex()+told)
 }
 
 func TestTheNodesURLIsNotInErrors(t *testing.T) {

@@ -198,7 +198,7 @@ func (s *simulation) simulateCall(ctx context.Context, from, to common.Address, 
 	}
 	revert, reverted := revertOf(err)
 	if !reverted && !strings.Contains(err.Error(), "out of gas") {
-		return nil, fmt.Errorf("simulate user operation of %s: %w", s.op.Sender, withoutURL(err))
+		return nil, fmt.Errorf("simulate user operation of %s: %w", s.op.Sender, err)
 	}
 	failure = &SimulationError{Operation: s.op, Revert: revert}
 	if gas != nil && len(revert.Data) == 0 {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -40,13 +41,16 @@ type Tries struct {
 	begun  time.Time
 	within time.Duration // of the try at hand
 	n      int
+	denied bool                   // a try was denied access
+	host   atomic.Pointer[string] // that was asked
 }
 
 // Ask returns the tries of a question.
 func Ask(ctx context.Context) *Tries { return &Tries{caller: ctx, begun: time.Now()} }
 
 // Next begins the first try and, where the one before it failed with an error that passes by itself, the next
-// after a pause. Of a try that was not answered in time the error says so.
+// after a pause. Of a try that was not answered in time the error says so. One that was denied access, which
+// a gateway does in passing as well, is followed by one other. What failed at last is told as an [*Error].
 func (t *Tries) Next(err *error) bool {
 	if t.cancel != nil {
 		late := t.Context.Err() != nil && t.caller.Err() == nil
@@ -54,7 +58,11 @@ func (t *Tries) Next(err *error) bool {
 		if late && *err != nil {
 			*err = &unansweredError{t.within, *err}
 		}
-		if *err == nil || t.caller.Err() != nil || t.n == maxTries || !Unavailable(*err) || !t.pause() {
+		if *err == nil {
+			return false
+		}
+		if t.caller.Err() != nil || t.n == maxTries || !t.mayPass(*err) || !t.pause() {
+			*err = t.told(*err)
 			return false
 		}
 	}
@@ -63,8 +71,20 @@ func (t *Tries) Next(err *error) bool {
 	if deadline, ok := t.caller.Deadline(); ok {
 		t.within = min(t.within, max(time.Until(deadline)/2, shortestTry))
 	}
-	t.Context, t.cancel = context.WithTimeout(t.caller, t.within)
+	t.Context, t.cancel = context.WithTimeout(watch(t.caller, &t.host), t.within)
 	return true
+}
+
+// mayPass reports whether another try may bring an answer.
+func (t *Tries) mayPass(err error) bool {
+	if Unavailable(err) {
+		return true
+	}
+	failed, _ := cause(err)
+	status := httpStatus(failed)
+	first := !t.denied
+	t.denied = true
+	return first && (status == 401 || status == 403 || status == 404)
 }
 
 // pause waits before the next try; false where there is no time for one.
@@ -91,7 +111,7 @@ type unansweredError struct {
 }
 
 func (e *unansweredError) Error() string {
-	return fmt.Sprintf("the node gave no answer within %s: %v", e.after.Round(time.Millisecond), e.err)
+	return fmt.Sprintf("no answer within %s", e.after.Round(time.Millisecond))
 }
 
 func (e *unansweredError) Unwrap() error { return e.err }
@@ -107,6 +127,9 @@ func Unavailable(err error) bool {
 		late    *unansweredError
 		answer  interface{ ErrorCode() int }
 	)
+	if told, ok := errors.AsType[*Error](err); ok { // its own words are no cause
+		err = told.Err
+	}
 	switch {
 	case errors.As(err, &late):
 		return true

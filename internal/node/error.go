@@ -1,0 +1,139 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http/httptrace"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"unicode"
+)
+
+// Error is a question that the node failed to answer. Its text says which node it is, why it failed, and what
+// can be done; it has neither the path of the node's URL, which may be a key, nor what an answer quotes.
+type Error struct {
+	// Host is the node's, with its port; empty where no request was seen to leave.
+	Host string
+	Err  error
+}
+
+// Error names the host, the cause and the way out.
+func (e *Error) Error() string {
+	text := "node"
+	if e.Host != "" {
+		text += " " + e.Host
+	}
+	text += ": " + strings.Map(printable, e.Err.Error())
+	if way := wayOut(e.Err); way != "" {
+		text += "; " + way
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return ' '
+	}
+	return r
+}
+
+// cause is an error of the node's client without the node's URL, and whether that is another one: net/http
+// quotes it and, where HTTP itself failed, go-ethereum's client quotes the answer, of any length, which may
+// quote it too ("Cannot POST /v2/KEY").
+func cause(err error) (error, bool) {
+	if late, ok := errors.AsType[*unansweredError](err); ok {
+		inner, _ := cause(late.err)
+		return &unansweredError{late.after, inner}, true
+	}
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		inner, _ := cause(failed.Err)
+		return inner, true
+	}
+	if status := httpFailure.FindStringSubmatch(err.Error()); status != nil {
+		return errors.New(status[1]), true
+	}
+	return err, false
+}
+
+// httpFailure is how go-ethereum's client tells an HTTP status, and the answer after it. Its error has a
+// type, in a package that does network I/O, which this one leaves to whoever makes the client.
+var httpFailure = regexp.MustCompile(`^([1-5][0-9]{2} [A-Za-z' -]{0,40})(?::|$)`)
+
+// noNode finds what a service says that is no node: it lacks what every node has.
+var noNode = regexp.MustCompile(`(?i)\bmethod\b.*\beth_(call|chainId|getCode|blockNumber|getLogs)\b|\beth_(call|chainId|getCode|blockNumber|getLogs)\b.*\b(does not exist|not (found|supported|available|allowed))`)
+
+// wayOut is what can be done about a cause, empty where that is not known.
+func wayOut(err error) string {
+	var (
+		name *net.DNSError
+		dial *net.OpError
+	)
+	switch status := httpStatus(err); {
+	case status == 401 || status == 403:
+		return "check the key in the node's URL"
+	case status == 404 || status == 405:
+		return "check the path of the node's URL"
+	case status == 429:
+		return "ask less often, or use a node that takes more"
+	case status >= 300 && status <= 399:
+		return "redirects are not followed; use the node's final URL"
+	case errors.As(err, &name) && name.IsNotFound:
+		return "check the host in the node's URL"
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return "check that the node runs, and the host and port in its URL"
+	case noNode.MatchString(err.Error()):
+		return "this is another service than a node of the chain, such as a bundler; give a node's URL where the chain is read"
+	case Unavailable(err), errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.EOF):
+		return "wait for the node to recover, or use another one"
+	}
+	return ""
+}
+
+// httpStatus is the HTTP status that an error tells of, 0 for none.
+func httpStatus(err error) int {
+	status := httpFailure.FindStringSubmatch(innermost(err).Error())
+	if status == nil {
+		return 0
+	}
+	code, _ := strconv.Atoi(status[1][:3])
+	return code
+}
+
+// watch returns a context that notes which host a request goes to.
+func watch(ctx context.Context, host *atomic.Pointer[string]) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: func(hostPort string) { host.Store(&hostPort) }})
+}
+
+// told is the error of a question without the node's URL, and with its host where the node itself failed, or
+// the way to it. What the chain says is left as it is, and so is what a chain reader says that is no HTTP
+// client.
+func (t *Tries) told(err error) error {
+	var answer interface{ ErrorCode() int }
+	host := t.host.Load()
+	failed, other := cause(err)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return failed
+	case errors.As(err, &answer):
+		if answer.ErrorCode() == 3 || !noNode.MatchString(err.Error()) {
+			return err
+		}
+	case !other && (host == nil || !Unavailable(err)):
+		return err
+	case host == nil && httpStatus(failed) == 0 && !errors.As(failed, new(*unansweredError)):
+		return failed // it never came to a request
+	}
+	told := &Error{Err: failed}
+	if host != nil {
+		told.Host = *host
+	}
+	return told
+}

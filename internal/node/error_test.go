@@ -1,0 +1,90 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/internal/node"
+)
+
+// What a node's client says is told with the host, the cause and a way out, and without the URL.
+func TestErrorsNameTheHost(t *testing.T) {
+	const key = "api-key-4711"
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		want   string
+	}{
+		"401":        {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no "+key, 401) }, "401 Unauthorized; check the key in the node's URL"},
+		"403":        {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, "403 Forbidden; check the key in the node's URL"},
+		"404":        {func(w http.ResponseWriter, r *http.Request) { http.Error(w, "Cannot POST "+r.URL.Path, 404) }, "404 Not Found; check the path of the node's URL"},
+		"429":        {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, key, 429) }, "429 Too Many Requests; ask less often, or use a node that takes more"},
+		"502":        {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, key, 502) }, "502 Bad Gateway; wait for the node to recover, or use another one"},
+		"a web page": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>"+key) }, "invalid character '<' looking for beginning of value; wait for the node to recover, or use another one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(c.answer)
+			defer server.Close()
+			client, err := ethclient.Dial(server.URL + "/v2/" + key)
+			require.NoError(t, err)
+			defer client.Close()
+			for q := node.Ask(t.Context()); q.Next(&err); {
+				_, err = client.ChainID(q.Context)
+			}
+			require.EqualError(t, err, "node "+strings.TrimPrefix(server.URL, "http://")+": "+c.want)
+			require.NotContains(t, fmt.Sprintf("%+v %#v", err, err), key)
+			require.NotErrorAs(t, err, new(*url.Error), "which has the URL")
+		})
+	}
+}
+
+// What passes as an answer of the chain, or comes from something else than an HTTP client, is left as it is.
+func TestErrorsThatAreLeft(t *testing.T) {
+	for _, failed := range []error{coded{3, "execution reverted"}, coded{-32000, "header not found"}, coded{-32601, "the method eth_gasPrice does not exist"}, errors.New("no")} {
+		var err error
+		for q := node.Ask(t.Context()); q.Next(&err); {
+			err = failed
+		}
+		require.Equal(t, failed, err)
+	}
+}
+
+// A denial in passing costs a second try, one that stays no third.
+func TestADenialIsAskedAboutTwice(t *testing.T) {
+	for _, status := range []string{"401 Unauthorized", "403 Forbidden: who are you?", "404 Not Found"} {
+		tries := 0
+		var err error
+		for q := node.Ask(t.Context()); q.Next(&err); {
+			tries++
+			err = errors.New(status)
+		}
+		require.Equal(t, 2, tries, status)
+		require.ErrorContains(t, err, "node: "+status[:13])
+		require.NotContains(t, err.Error(), "who are you?")
+		require.False(t, node.Unavailable(err))
+	}
+}
+
+// Its own words about a way out are not taken for those of a node that recovers.
+func TestWhatAnErrorAdvisesIsNoCause(t *testing.T) {
+	for err, want := range map[error]bool{
+		&node.Error{Host: "retry-again.example:80", Err: coded{-32601, "the method eth_call does not exist"}}: false,
+		&node.Error{Err: io.ErrUnexpectedEOF}:                                 true,
+		&node.Error{Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}: true,
+		&node.Error{Err: context.Canceled}:                                    false,
+	} {
+		require.Equal(t, want, node.Unavailable(err), "%v", err)
+	}
+	require.EqualError(t, &node.Error{Host: "h:1", Err: errors.New("a\x1b[31m\nb")}, "node h:1: a [31m b")
+}
