@@ -26,11 +26,13 @@ func TestErrorsNameTheHost(t *testing.T) {
 		answer http.HandlerFunc
 		want   string
 	}{
-		"401":        {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no "+key, 401) }, "401 Unauthorized; check the key in the node's URL"},
-		"403":        {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, "403 Forbidden; check the key in the node's URL"},
-		"404":        {func(w http.ResponseWriter, r *http.Request) { http.Error(w, "Cannot POST "+r.URL.Path, 404) }, "404 Not Found; check the path of the node's URL"},
-		"429":        {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, key, 429) }, "429 Too Many Requests; ask less often, or use a node that takes more"},
-		"502":        {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, key, 502) }, "502 Bad Gateway; wait for the node to recover, or use another one"},
+		"401": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no "+key, http.StatusUnauthorized) }, "401 Unauthorized; check the key in the node's URL"},
+		"403": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, "403 Forbidden; check the key in the node's URL"},
+		"404": {func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "Cannot POST "+r.URL.Path, http.StatusNotFound)
+		}, "404 Not Found; check the path of the node's URL"},
+		"429":        {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, key, http.StatusTooManyRequests) }, "429 Too Many Requests; ask less often, or use a node that takes more"},
+		"502":        {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, key, http.StatusBadGateway) }, "502 Bad Gateway; wait for the node to recover, or use another one"},
 		"a web page": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>"+key) }, "invalid character '<' looking for beginning of value; wait for the node to recover, or use another one"},
 	} {
 		t.Run(name, func(t *testing.T) {
