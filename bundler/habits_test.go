@@ -281,8 +281,8 @@ func TestTooLowIsARefusal(t *testing.T) {
 	}
 }
 
-// What bundlers, and the nodes behind them, say of an operation that does not pay enough more than the one it
-// would replace.
+// An operation that does not pay enough more than the one it would replace, in words after the manner of
+// bundlers and of the nodes behind them; Stackup's are those of its erc-4337-examples#25.
 func TestReplacementUnderpriced(t *testing.T) {
 	for vendor, body := range map[string]string{
 		"geth":                    `{"code":-32000,"message":"replacement transaction underpriced"}`,
@@ -290,7 +290,7 @@ func TestReplacementUnderpriced(t *testing.T) {
 		"Alchemy":                 `{"code":-32000,"message":"replacement operation underpriced"}`,
 		"Alto":                    `{"code":-32602,"message":"AA25 invalid account nonce: User operation already present in mempool, bump the gas price by minimum 10%"}`,
 		"the reference bundler":   `{"code":-32602,"message":"Replacement UserOperation must have higher maxFeePerGas (old=0x1 new=0x2) "}`,
-		"Stackup":                 `{"code":-32602,"message":"pending ops: replacement op must increase maxFeePerGas and MaxPriorityFeePerGas"}`,
+		"Stackup":                 `{"code":-32602,"message":"pending ops: replacement op must increase maxFeePerGas and MaxPriorityFeePerGas by >= 10%"}`,
 		"Silius":                  `{"code":-32602,"message":"Replacement user operation fees too low, at least 10 % more needed"}`,
 		"the one in this process": `{"code":-32602,"message":"replacement underpriced: both fees have to be 10% above those of 0xab"}`,
 	} {

@@ -18,8 +18,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// Vendors say the same things in words and under codes of their own. The rows are in the words of their
-// sources or documentation.
+// Vendors say the same things in words and under codes of their own. The rows are written after their manner,
+// to be told apart by kind; they are not quotations. Recorded answers are in services.jsonl.
 func TestWhatVendorsMean(t *testing.T) {
 	file, err := os.Open("testdata/vendors.jsonl")
 	require.NoError(t, err)
