@@ -114,9 +114,19 @@ func (k *keyed) goOn(ctx context.Context) (*userop.Pending, error) {
 	if e.State != outbox.StateOpen {
 		return k.pending(e), nil
 	}
-	tx, err := k.client.sender.ResendGuarded(ctx, e.Latest().Operation, k.guard(e))
-	if err == nil {
+	var held error
+	guard := k.guard(e)
+	tx, err := k.client.sender.ResendGuarded(ctx, e.Latest().Operation, func(ctx context.Context, op *userop.Operation) error {
+		if guard != nil {
+			held = guard(ctx, op)
+		}
+		return held
+	})
+	switch {
+	case err == nil:
 		return k.settling(tx, e), nil
+	case held != nil: // it is not handed out again, and may land all the same
+		return k.pending(e), nil
 	}
 	failed, _ := errors.AsType[*userop.Error](err)
 	ended, over := errors.AsType[*userop.EndedError](err)

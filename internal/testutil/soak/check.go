@@ -101,6 +101,9 @@ func (c *checker) judge(s *story) {
 			c.complain(s, "misreported", "told that operation %s surely was not accepted, and block %d has it: %s", told.Hash, found.Block, told.Text)
 		}
 	}
+	for _, told := range s.reports {
+		c.compareReport(s, told)
+	}
 	if s.again != nil {
 		c.complain(s, "misreported", "it ended twice: %s, then %s", s.end, s.again)
 	}
@@ -152,6 +155,19 @@ func (c *checker) compare(s *story, done []*effect) {
 		} else if !s.doomed {
 			c.complain(s, "reverted", "its call was not to fail: %s", s.end.Text)
 		}
+	}
+}
+
+// compareReport compares what Run told of one of the job's keys with the chain.
+func (c *checker) compareReport(s *story, told *event) {
+	found := c.onChain[told.Hash]
+	switch {
+	case found == nil && told.Included:
+		c.complain(s, "lost", "reported that operation %s is included, and the chain does not have it", told.Hash)
+	case found != nil && !told.Included:
+		c.complain(s, "misreported", "reported that it never will be included, and block %d has it: %s", found.Block, told.Text)
+	case found != nil && found.Success != (told.Text == ""):
+		c.complain(s, "misreported", "reported other than block %d has it: %s", found.Block, told.Text)
 	}
 }
 

@@ -36,6 +36,7 @@ const (
 	landed   kind = "landed"
 	reverted kind = "reverted"
 	gaveUp   kind = "gave up"
+	reported kind = "reported" // by Run: a hash and no text where it succeeded, the error in the text otherwise
 
 	// Of a session.
 	granting  kind = "granting"
@@ -59,8 +60,10 @@ type event struct {
 
 	Job uint64 `json:"job,omitempty"`
 	// Doomed says of a job that its call is to run out of gas.
-	Doomed bool           `json:"doomed,omitempty"`
-	User   common.Address `json:"user,omitzero"`
+	Doomed bool `json:"doomed,omitempty"`
+	// Included says of a report that an operation is on chain.
+	Included bool           `json:"included,omitempty"`
+	User     common.Address `json:"user,omitzero"`
 	// Hash is the userOpHash.
 	Hash      common.Hash       `json:"hash,omitzero"`
 	Operation *userop.Operation `json:"operation,omitempty"`

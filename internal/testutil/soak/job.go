@@ -22,6 +22,8 @@ type job struct {
 	hash common.Hash
 	// failures are how many operations, or attempts to make one, came to nothing.
 	failures int
+	// keys are how many idempotency keys the chain has ended without the job being done.
+	keys int
 }
 
 // mostFailures is how often a job is tried anew before it is given up.

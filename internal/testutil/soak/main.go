@@ -48,7 +48,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	set.IntVar(&o.users, "users", 12, "how `many` users each part has")
 	set.Uint64Var(&o.seed, "seed", rand.Uint64(), "what the faults and kills follow from, a `number`")
 	set.StringVar(&o.way, "way", "", "the `way` of sending; by default build where processes are killed, and send elsewhere")
-	set.DurationVar(&o.reorgs, "reorgs", 0, "lose the newest one or two blocks so `often`, 0 for never")
+	set.DurationVar(&o.reorgs, "reorgs", 15*time.Second, "lose the newest one or two blocks so `often`, 0 for never")
 	set.StringVar(&o.keep, "keep", "", "keep ledgers, logs and output in this `directory`")
 	set.BoolVar(&o.verbose, "v", false, "say how it goes")
 	set.BoolVar(&o.worker, "worker", false, "be a worker, which is told on standard input what to do")

@@ -21,6 +21,8 @@ type story struct {
 	// signed are the operations that were signed for it, refused those that are told to be not on chain.
 	signed  []common.Hash
 	refused []*event
+	// reports are what Run told of it.
+	reports []*event
 	// doubts are the deadlines at which it was open what became of it.
 	doubts []*event
 }
@@ -75,6 +77,8 @@ func (s *story) add(e event) {
 		s.signed = append(s.signed, e.Hash)
 	case refused:
 		s.refused = append(s.refused, &e)
+	case reported:
+		s.reports = append(s.reports, &e)
 	case doubtful:
 		s.doubts = append(s.doubts, &e)
 	case landed, reverted, gaveUp:

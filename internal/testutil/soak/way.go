@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
@@ -23,7 +24,7 @@ type way interface {
 }
 
 // ways by their names. Where none is asked for, a process that is killed builds and the others send.
-var ways = map[string]way{"send": sendWay{}, "build": buildWay{}}
+var ways = map[string]way{"send": sendWay{}, "build": buildWay{}, "once": onceWay{}}
 
 // undecidedError is an attempt that did not get as far as the operation.
 type undecidedError struct{ error }
@@ -75,6 +76,49 @@ func (buildWay) try(ctx context.Context, u *user, j *job) (*userop.Receipt, erro
 		}
 	}
 	return again(ctx, u, sess, j)
+}
+
+// onceWay gives each job a key and begins it anew, with the same one, as often as it takes: nothing else is
+// kept. What the chain shows to have ended without landing goes on under another key.
+type onceWay struct{}
+
+func (onceWay) try(ctx context.Context, u *user, j *job) (*userop.Receipt, error) {
+	sess, err := u.sessions(ctx)
+	if err != nil {
+		return nil, undecided(err)
+	}
+	release := u.lane.acquire()
+	tx, err := u.account.Send(ctx, j.calls(u), append(u.options(sess, j), account.Once(j.key()),
+		account.BeforeSend(func(_ context.Context, op *userop.Operation, hash common.Hash) error { return j.keep(op, hash) }))...)
+	release()
+	var receipt *userop.Receipt
+	if err == nil {
+		receipt, err = wait(ctx, tx)
+	}
+	if _, ended := errors.AsType[*userop.EndedError](err); ended {
+		j.keys++
+	}
+	return receipt, err
+}
+
+// key is the job's idempotency key.
+func (j *job) key() string {
+	if j.keys == 0 {
+		return fmt.Sprintf("job %d", j.number)
+	}
+	return fmt.Sprintf("job %d, %d times ended", j.number, j.keys)
+}
+
+// report writes down what Run tells of a job's key.
+func (w *worker) report(_ context.Context, report account.Report) error {
+	e := event{Kind: reported, User: report.Ref.Account, Hash: report.Hash, Included: report.Receipt != nil}
+	if _, err := fmt.Sscanf(report.Key, "job %d", &e.Job); err != nil {
+		return err
+	}
+	if report.Err != nil {
+		e.Text = report.Err.Error()
+	}
+	return w.note(e)
 }
 
 // again sends the same bytes again and waits. Those of a session that was revoked since are only waited for.

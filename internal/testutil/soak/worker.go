@@ -66,6 +66,8 @@ const (
 	// longestSettling how long its users' sessions take after that.
 	longestSending  = 80 * time.Second
 	longestSettling = 30 * time.Second
+	// confirmations are one more than the blocks that a reorg takes.
+	confirmations = deepestReorg + 1
 )
 
 // worker is a process that sends.
@@ -149,6 +151,14 @@ func (w *worker) run() error {
 	group, beside := errgroup.WithContext(beside)
 	group.Go(func() error { return w.watch(beside) })
 	group.Go(func() error { return w.reconcile(beside) })
+	if w.Way == "once" {
+		group.Go(func() error {
+			if err := w.client.Run(beside); beside.Err() == nil {
+				return err
+			}
+			return nil
+		})
+	}
 	group.Go(func() error { return w.keepSessions(beside) })
 	err = w.sendAll(ctx, events)
 	if err == nil {
@@ -236,13 +246,18 @@ func (w *worker) dial(ctx context.Context, logger *slog.Logger) error {
 		sponsor.Close()
 		return nil
 	})
-	w.client, err = account.NewClient(account.Config{
-		ChainID:   w.ChainID,
-		Chain:     ethclient.NewClient(conn),
-		Bundler:   watchedBundler{send, w},
-		Paymaster: sponsor,
-		Logger:    logger,
-	})
+	config := account.Config{
+		ChainID:       w.ChainID,
+		Chain:         ethclient.NewClient(conn),
+		Bundler:       watchedBundler{send, w},
+		Paymaster:     sponsor,
+		Confirmations: confirmations,
+		Logger:        logger,
+	}
+	if w.Way == "once" {
+		config.Outbox, config.Report = w.store.(account.Outbox), w.report
+	}
+	w.client, err = account.NewClient(config)
 	return err
 }
 
