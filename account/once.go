@@ -114,6 +114,10 @@ func (k *keyed) goOn(ctx context.Context) (*userop.Pending, error) {
 	if e.State != outbox.StateOpen {
 		return k.pending(e), nil
 	}
+	e, err := k.markGiven(ctx)
+	if err != nil {
+		return nil, k.kept(err)
+	}
 	var held error
 	guard := k.guard(e)
 	tx, err := k.client.sender.ResendGuarded(ctx, e.Latest().Operation, func(ctx context.Context, op *userop.Operation) error {
@@ -144,6 +148,22 @@ func (k *keyed) goOn(ctx context.Context) (*userop.Pending, error) {
 		return nil, k.kept(errors.Join(err, again))
 	}
 	return k.run(ctx, draft)
+}
+
+// markGiven has the entry kept by who recorded it, which may be about to find that no service got it.
+func (k *keyed) markGiven(ctx context.Context) (*outbox.Entry, error) {
+	if k.entry.Given {
+		return k.entry, nil
+	}
+	given, err := k.box.MarkGiven(ctx, k.entry.ID, k.entry.Version)
+	switch {
+	case errors.Is(err, outbox.ErrNotFound):
+		return nil, fmt.Errorf("%w: %w", outbox.ErrConflict, err)
+	case err != nil:
+		return nil, fmt.Errorf("go on with key %q: %w", k.send.Key, err)
+	}
+	k.entry = given
+	return given, nil
 }
 
 // ended writes down that the chain ended an operation, and returns the pending operation of the entry.
@@ -240,10 +260,10 @@ func (k *keyed) write(ctx context.Context, op *userop.Operation, hash common.Has
 // failed judges how a send failed: what was given to no service is as if it had never been. It leaves no
 // entry behind then; otherwise the key keeps it, and the error says so.
 func (k *keyed) failed(ctx context.Context, err error) (*userop.Pending, error) {
-	if k.entry == nil && !k.unsure || k.overtaken(err) {
+	switch {
+	case k.entry == nil && (!k.unsure || k.overtaken(err)):
 		return nil, err
-	}
-	if k.entry == nil {
+	case k.entry == nil, k.overtaken(err):
 		return nil, k.kept(err)
 	}
 	if ended, over := errors.AsType[*userop.EndedError](err); over {

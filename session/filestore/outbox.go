@@ -208,6 +208,11 @@ func (b *box) Settle(ctx context.Context, id, version uint64, outcome outbox.Out
 	return b.step(ctx, id, func(row outbox.Row) (bool, error) { return row.Settle(version, outcome, lease) })
 }
 
+// MarkGiven implements [outbox.Outbox].
+func (b *box) MarkGiven(ctx context.Context, id, version uint64) (*outbox.Entry, error) {
+	return b.step(ctx, id, func(row outbox.Row) (bool, error) { return row.MarkGiven(version) })
+}
+
 // Take implements [outbox.Outbox].
 func (b *box) Take(ctx context.Context, id, version uint64, lease outbox.Lease) (*outbox.Entry, error) {
 	return b.step(ctx, id, func(row outbox.Row) (bool, error) {

@@ -126,6 +126,7 @@ func TestOutboxOfAReader(t *testing.T) {
 	_, errs["Record"] = box.Record(t.Context(), sendOf("b", 8))
 	_, errs["AddAttempt"] = box.AddAttempt(t.Context(), entry.ID, 1, sendOf("b", 7).Attempt, lease)
 	_, errs["Settle"] = box.Settle(t.Context(), entry.ID, 1, landedOf(entry), lease)
+	_, errs["MarkGiven"] = box.MarkGiven(t.Context(), entry.ID, 1)
 	errs["Free"] = box.Free(t.Context(), entry.ID, 1)
 	_, errs["Claim"] = box.Claim(t.Context(), 0, lease, 0)
 	_, errs["Take"] = box.Take(t.Context(), entry.ID, 1, lease)

@@ -300,6 +300,11 @@ func (b *sends) Settle(ctx context.Context, id, version uint64, outcome outbox.O
 	return b.step(ctx, "settle send", id, func(row outbox.Row) (bool, error) { return row.Settle(version, outcome, lease) })
 }
 
+// MarkGiven implements [outbox.Outbox].
+func (b *sends) MarkGiven(ctx context.Context, id, version uint64) (*outbox.Entry, error) {
+	return b.step(ctx, "mark send as given", id, func(row outbox.Row) (bool, error) { return row.MarkGiven(version) })
+}
+
 // Take implements [outbox.Outbox].
 func (b *sends) Take(ctx context.Context, id, version uint64, lease outbox.Lease) (*outbox.Entry, error) {
 	return b.step(ctx, "take send", id, func(row outbox.Row) (bool, error) {

@@ -449,7 +449,20 @@ func (c *OutboxConfig) testFree(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, claimed, 1)
 	settled := settle(t, boxes[0], record(t, boxes[0], recording("c", 9)), landed(attempt(9, 0).Hash))
-	for name, e := range map[string]*outbox.Entry{"of two attempts": again, "claimed": taken, "settled": settled} {
+	given := record(t, boxes[0], recording("d", 10))
+	_, err = boxes[1].MarkGiven(t.Context(), given.ID, 2)
+	require.ErrorIs(t, err, outbox.ErrConflict)
+	_, err = boxes[1].MarkGiven(t.Context(), given.ID+1, 1)
+	require.ErrorIs(t, err, outbox.ErrNotFound)
+	want := given.Clone()
+	want.Version, want.Given = 2, true
+	for version := range uint64(2) { // again, nothing changes
+		marked, err := boxes[1].MarkGiven(t.Context(), given.ID, version+1)
+		require.NoError(t, err)
+		requireEntry(t, want, marked)
+		require.Equal(t, marked, entryOf(t, boxes[0], "d"))
+	}
+	for name, e := range map[string]*outbox.Entry{"of two attempts": again, "claimed": taken, "settled": settled, "given": given} {
 		for version := range uint64(4) {
 			require.ErrorIs(t, boxes[0].Free(t.Context(), e.ID, version), outbox.ErrGiven, name)
 		}
@@ -502,6 +515,13 @@ func (c *OutboxConfig) testStepAtOnce(t *testing.T) {
 				return box.Free(t.Context(), e.ID, e.Version)
 			}
 			_, err := box.Take(t.Context(), e.ID, e.Version, outbox.Lease{Holder: fmt.Sprint(n), TTL: long})
+			return err
+		},
+		"free or give": func(box outbox.Outbox, e *outbox.Entry, n int) error {
+			if n%2 == 0 {
+				return box.Free(t.Context(), e.ID, e.Version)
+			}
+			_, err := box.MarkGiven(t.Context(), e.ID, e.Version)
 			return err
 		},
 		"end": func(box outbox.Outbox, e *outbox.Entry, n int) error {
@@ -575,6 +595,7 @@ func outboxErrors(ctx context.Context, box outbox.Outbox, e *outbox.Entry) map[s
 	_, errs["FindHash"] = box.FindHash(ctx, e.Attempts[0].Hash)
 	_, errs["AddAttempt"] = box.AddAttempt(ctx, e.ID, 1, attempt(e.Nonce.Uint64(), 1), longLease)
 	_, errs["Settle"] = box.Settle(ctx, e.ID, 1, landed(e.Attempts[0].Hash), outbox.Lease{})
+	_, errs["MarkGiven"] = box.MarkGiven(ctx, e.ID, 1)
 	errs["Free"] = box.Free(ctx, e.ID, 1)
 	_, errs["Claim"] = box.Claim(ctx, 0, longLease, 0)
 	_, errs["Take"] = box.Take(ctx, e.ID, 1, longLease)

@@ -123,6 +123,11 @@ func (m *outboxModel) choose(t *testing.T) outboxStep {
 			return one(box.Settle(ctx, id(known.ID), version, outcome, hash))
 		}
 	case 7:
+		if m.random.IntN(3) == 0 {
+			return func(box outbox.Outbox, id func(uint64) uint64) ([]*outbox.Entry, error) {
+				return one(box.MarkGiven(ctx, id(known.ID), version))
+			}
+		}
 		return func(box outbox.Outbox, id func(uint64) uint64) ([]*outbox.Entry, error) {
 			return nil, box.Free(ctx, id(known.ID), version)
 		}

@@ -178,6 +178,14 @@ func (m *Memory) Settle(ctx context.Context, id, version uint64, outcome Outcome
 	})
 }
 
+// MarkGiven implements [Outbox].
+func (m *Memory) MarkGiven(ctx context.Context, id, version uint64) (*Entry, error) {
+	return m.change(ctx, id, func(r Row) error {
+		_, err := r.MarkGiven(version)
+		return err
+	})
+}
+
 // Free implements [Outbox].
 func (m *Memory) Free(ctx context.Context, id, version uint64) error {
 	_, err := m.change(ctx, id, func(r Row) error {

@@ -34,9 +34,13 @@ type Outbox interface {
 	//
 	// It leases the entry to who will report it, or with the zero Lease to nobody, so that it can be claimed.
 	Settle(ctx context.Context, id, version uint64, outcome Outcome, lease Lease) (*Entry, error)
+	// MarkGiven writes down that somebody beside the process that recorded the entry is about to give its
+	// bytes to a service, so that it is not freed any more. No lease changes, and nothing where that is
+	// written down already.
+	MarkGiven(ctx context.Context, id, version uint64) (*Entry, error)
 	// Free deletes an entry whose bytes were given to no service, and so frees its key and nonce. Only the
-	// process that recorded it can know that: once another attempt was added, or anybody else had the entry
-	// leased, the error matches [ErrGiven].
+	// process that recorded it can know that: once another attempt was added, anybody else had the entry
+	// leased, or marked it as given, the error matches [ErrGiven].
 	Free(ctx context.Context, id, version uint64) error
 
 	// Claim leases entries of a chain, of all chains for 0, that nobody has: open ones, and settled ones to

@@ -127,6 +127,16 @@ func (r Row) Settle(version uint64, outcome Outcome, lease Lease) (changed bool,
 	return true, nil
 }
 
+// MarkGiven does what [Outbox.MarkGiven] says, and reports whether anything changed.
+func (r Row) MarkGiven(version uint64) (changed bool, err error) {
+	if err := r.at(version); err != nil || r.Given {
+		return false, err
+	}
+	r.Given = true
+	r.changed()
+	return true, nil
+}
+
 // CheckFree returns an error if [Outbox.Free] may not delete the entry.
 func (r Row) CheckFree(version uint64) error {
 	if r.Given {
