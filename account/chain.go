@@ -81,8 +81,8 @@ func into[T any](dst *T, decode func([]byte) (T, error)) func([]byte) error {
 }
 
 // batchRead makes the reads, in their order and in one request, as of a block, the newest one for nil; in
-// several requests only where their data is too much for one. The error is the node's or the network's: a call
-// that reverts is part of the result.
+// several requests only where their data is too much for one. The error is the node's or the network's: a
+// call that reverts is part of the result.
 func batchRead(ctx context.Context, chain Chain, block *big.Int, reads ...contracts.Read) ([]contracts.ReadResult, error) {
 	all := make([]contracts.ReadResult, 0, len(reads))
 	for len(reads) > 0 {

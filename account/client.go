@@ -231,8 +231,8 @@ func (c *Client) SessionRootAndNonce(ctx context.Context, account common.Address
 	return seen, nil
 }
 
-// confirmedBlock is the number of the newest block that has [Config].Confirmations, nil for the newest of all.
-// Block 0 is never lost.
+// confirmedBlock is the number of the newest block that has [Config].Confirmations, nil for the newest of
+// all. Block 0 is never lost.
 func (c *Client) confirmedBlock(ctx context.Context) (*big.Int, error) {
 	if c.confirmations == 1 {
 		return nil, nil

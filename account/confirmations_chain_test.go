@@ -78,8 +78,8 @@ func waitFor(ctx context.Context, tx *userop.Pending) <-chan error {
 	return done
 }
 
-// An operation that a session key signed is taken out of the chain while its wait counts: it lands again, once,
-// whether the bundler still has it or the wait has to send it again.
+// An operation that a session key signed is taken out of the chain while its wait counts: it lands again,
+// once, whether the bundler still has it or the wait has to send it again.
 func TestReorgOfAUse(t *testing.T) {
 	for name, loses := range map[string]bool{"the bundler has it": false, "the bundler lost it": true} {
 		t.Run(name, func(t *testing.T) {

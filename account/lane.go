@@ -94,8 +94,8 @@ type reservation struct {
 	doubt       *userop.Doubt // whether the bundler has it is open
 }
 
-// Nonce returns the lane's next nonce; it is read only where it is not known. A lane that the chain has counted
-// back in a reorg becomes another one: what used the nonces may land again.
+// Nonce returns the lane's next nonce; it is read only where it is not known. A lane that the chain has
+// counted back in a reorg becomes another one: what used the nonces may land again.
 func (r *reservation) Nonce(ctx context.Context) (uint256.Int, error) {
 	l := r.lane
 	if err := r.pool.ensureLease(ctx, l); err != nil {

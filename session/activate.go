@@ -35,8 +35,8 @@ const (
 // stays pending for [Sessions.Reconcile]; a receipt beside an error is that of an operation that was
 // included. A change that was settled elsewhere meanwhile stays as it is; receipt and error are the
 // operation's. The options are the wait's: a change that is made final for a receipt with n confirmations
-// ([userop.Confirmations]) stands after a reorg that is shallower. The sessions need [WithChain]; those from a
-// grant have it.
+// ([userop.Confirmations]) stands after a reorg that is shallower. The sessions need [WithChain]; those from
+// a grant have it.
 func (s *Sessions) Activate(ctx context.Context, op Operation, opts ...userop.WaitOption) (*userop.Receipt, error) {
 	if s.chain == nil {
 		return nil, fmt.Errorf("%w: activate %s without a chain; open the sessions with WithChain", policy.ErrInvalid, s.ref)

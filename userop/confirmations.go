@@ -44,8 +44,8 @@ func missing(n, block, head uint64) uint64 {
 	return n - min(n, head-block+1)
 }
 
-// confirmedBlock is the newest block that has n confirmations: a reorg shallower than n leaves it where it is.
-// Block 0 is never lost.
+// confirmedBlock is the newest block that has n confirmations: a reorg shallower than n leaves it where it
+// is. Block 0 is never lost.
 func (s *Sender) confirmedBlock(ctx context.Context, n uint64) (*big.Int, error) {
 	head, err := s.cfg.Chain.BlockNumber(ctx)
 	if err != nil {
@@ -141,14 +141,15 @@ func (w *wait) unanswered(ctx context.Context, err error) error {
 	return errGoOn
 }
 
-// lose notes that the inclusion is no part of the chain any more: what becomes of the operation is open again.
+// lose notes that the inclusion is no part of the chain any more: what becomes of the operation is open
+// again.
 func (w *wait) lose() {
 	w.seen.lost = true
 	w.nextLook, w.lookPause = time.Time{}, firstLook
 }
 
-// putBack hands the operation to the bundler again, once the chain has lost it and shows its nonce unused: the
-// bundler may have lost it, too. One that needs a guard and has none is left to whoever has.
+// putBack hands the operation to the bundler again, once the chain has lost it and shows its nonce unused:
+// the bundler may have lost it, too. One that needs a guard and has none is left to whoever has.
 func (w *wait) putBack(ctx context.Context) {
 	if !w.seen.lost || w.seen.resent || w.op == nil {
 		return

@@ -18,12 +18,12 @@
 //	sign      once
 //	send      the same bytes again where that is safe
 //
-// and [Pending.Wait] waits for the outcome. What every service answers is checked before anything is signed.
-// What a bundler says became of an operation is a claim: with a [SenderConfig.Chain], as package account has
-// it, a receipt counts once the node shows the inclusion ([Receipt.Confirmed]), and only the chain ends an
-// operation without one ([*EndedError]). After an error, [MayBeAccepted] tells whether the operation may
-// still land, and [SafeToRetry] whether it can be sent again as it was; an [*AAError] in it is the
-// EntryPoint's own code, in words.
+// and [Pending.Wait] waits for the outcome, with as many [Confirmations] as are asked for. What every service
+// answers is checked before anything is signed. What a bundler says became of an operation is a claim: with a
+// [SenderConfig.Chain], as package account has it, a receipt counts once the node shows the inclusion
+// ([Receipt.Confirmed]), and only the chain ends an operation without one ([*EndedError]). After an error,
+// [MayBeAccepted] tells whether the operation may still land, and [SafeToRetry] whether it can be sent again
+// as it was; an [*AAError] in it is the EntryPoint's own code, in words.
 //
 // The services are small interfaces ([Bundler], [Paymaster], [FeeSource]); packages bundler and paymaster
 // have them over JSON-RPC. A wrapper around one says by a method Unwrap what it wraps, for what else that can

@@ -70,7 +70,8 @@ var (
 	ErrUnconfirmed = errors.New("the bundler's receipt is not confirmed")
 )
 
-// What the chain shows of an operation that will never be included; see [*EndedError].
+// What the chain shows of an operation that will never be included, as long as reorgs are shallower than the
+// confirmations that are asked for; see [*EndedError].
 var (
 	// ErrReplaced means that another operation used the nonce.
 	ErrReplaced = errors.New("user operation replaced by another one")

@@ -41,6 +41,27 @@ func ExampleSender() {
 	// Output: sent 0xca714676a6b58cf65664bbee54da9d499ca1f49466491a8dfc154339250b1c35
 }
 
+// The receipt of an operation in the newest block is not enough: that block may be lost.
+func ExampleConfirmations() {
+	ctx, chain, bundler := context.Background(), newLedger(), newServices() // *ethclient.Client in package account
+	sender, err := userop.NewSender(userop.SenderConfig{ChainID: testChainID, EntryPoint: entryPoint, Bundler: bundler, Chain: chain})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	pending := sender.WatchOperation(operation())
+	chain.mine(pending.Hash())
+	bundler.receipts = []any{claim(pending.Hash(), 1)}
+	chain.mine(common.Hash{}) // a block on top
+	receipt, err := pending.Wait(ctx, userop.Confirmations(2))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("in block", receipt.BlockNumber)
+	// Output: in block 1
+}
+
 // The answers to a request got lost, each time: the operation may be on its way, so no other one is signed
 // for the same purpose; the same bytes go out again.
 func ExampleMayBeAccepted() {

@@ -78,11 +78,11 @@ const (
 // [*WaitError], which says what was heard last. Without a deadline in ctx, [SenderConfig].WaitTimeout ends
 // the wait.
 //
-// The inclusion has to have as many confirmations as [SenderConfig].Confirmations, or the option of that name,
-// asks for. It is looked at again once it has them. One that is no part of the chain any more by then goes on
-// to be waited for, also in another block, and its bytes are handed to the bundler again if it is in no block;
-// who waits for the [Pending] of an operation that needs a guard has that asked before. The chain has ended an
-// operation only once a reorg of fewer blocks cannot undo that either.
+// The inclusion has to have as many confirmations as [SenderConfig].Confirmations, or the option of that
+// name, asks for. It is looked at again once it has them. One that is no part of the chain any more by then
+// goes on to be waited for, also in another block, and its bytes are handed to the bundler again if it is in
+// no block; who waits for the [Pending] of an operation that needs a guard has that asked before. The chain
+// has ended an operation only once a reorg of fewer blocks cannot undo that either.
 func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error) {
 	confirmations, err := p.sender.confirmations(opts)
 	if err != nil {

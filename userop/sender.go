@@ -30,9 +30,9 @@ type SenderConfig struct {
 	// its time, and a refusal for the nonce stays a doubt. The client of package account always has one.
 	Chain Chain
 	// Confirmations is how many blocks, the one that holds the operation among them, a wait asks for, and how
-	// deep what ends an operation without including it has to be: a reorg of fewer blocks contradicts neither.
-	// 0 is one. More than one needs the Chain; more than its node keeps the states of, often 128, needs one
-	// that keeps them all.
+	// deep what ends an operation without including it has to be: a reorg of fewer blocks contradicts
+	// neither. 0 is one. More than one needs the Chain; more than its node keeps the states of, often 128,
+	// needs one that keeps them all.
 	Confirmations uint64
 	// Until returns the last second, in unix time, in which an operation can be included, 0 where it has no
 	// end or none that can be read. Once the Chain shows a later block with the nonce unused, it has ended.

@@ -21,8 +21,9 @@ type BundlerConfig struct {
 	// BundleInterval is how long a bundle waits for more operations after its first one; 5 ms when zero. It
 	// waits longer, up to twenty times that, while further operations are being validated.
 	BundleInterval time.Duration
-	// LosesReorged has the bundler forget the operations of a bundle that [Chain.Reorg] took out of the chain,
-	// as if it had never had them. By default they wait in its mempool again, and get into its next bundle.
+	// LosesReorged has the bundler forget the operations of a bundle that [Chain.Reorg] took out of the
+	// chain, as if it had never had them. By default they wait in its mempool again, and get into its next
+	// bundle.
 	LosesReorged bool
 	// Logger gets what is nobody's answer; nil for none.
 	Logger *slog.Logger

@@ -8,9 +8,9 @@
 //
 // [Devnet] has them all, and a client of them; NewChain, NewBundler and NewPaymaster start them one by one,
 // where a test wants a bundler of another vendor or a paymaster with a policy. [Chain.AdjustTime] travels in
-// time, [Chain.Reorg] takes the last blocks back. The Start functions return errors and leave closing to the caller, for programs; the New functions
-// take a test, fail it and clean up after it. [Services] lets a program run on a devnet by default, and on
-// services that flags name.
+// time, [Chain.Reorg] takes the last blocks back. The Start functions return errors and leave closing to the
+// caller, for programs; the New functions take a test, fail it and clean up after it. [Services] lets a
+// program run on a devnet by default, and on services that flags name.
 //
 // The compiled contracts come by
 //
@@ -27,9 +27,9 @@
 // [NewModel] is for unit tests: a model of the chain and its services in memory, without an EVM, which needs
 // nothing installed and takes milliseconds. It plays our stories as the real contracts do.
 //
-// What the chain cannot do: it is one node without peers, whose blocks are lost on demand only; the bundler leaves
-// out the opcode and storage rules of ERC-7562; fees are not a market's. Scripted failures are in packages
-// bundlertest and paymastertest, whose servers can stand before the services here.
+// What the chain cannot do: it is one node without peers, whose blocks are lost on demand only; the bundler
+// leaves out the opcode and storage rules of ERC-7562; fees are not a market's. Scripted failures are in
+// packages bundlertest and paymastertest, whose servers can stand before the services here.
 //
 // Everything listens on 127.0.0.1 only.
 package accounttest
