@@ -256,8 +256,8 @@ func TestTheChangeBelowIsTakenBack(t *testing.T) {
 	})
 }
 
-// TestARevocationWaitsOnTopOfItsGrant has the chain take the grant back: it shows the root that the revocation
-// is to set, which has not landed for all that.
+// TestARevocationWaitsOnTopOfItsGrant has the chain take the grant back: it shows the root that the
+// revocation is to set, which has not landed for all that.
 func TestARevocationWaitsOnTopOfItsGrant(t *testing.T) {
 	b := newBranch()
 	sess, _ := opened(t, b)
