@@ -99,9 +99,16 @@ func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*user
 	if err != nil {
 		return nil, err
 	}
-	return a.client.sendDraft(ctx, a.address, s, kindSend, askedCalls(calls), func(ctx context.Context) (*userop.Draft, error) {
-		return a.draft(ctx, calls, s)
-	})
+	if s.key != "" {
+		return a.client.sendOnce(ctx, a.address, s, kindSend, askedCalls(calls), func(ctx context.Context) (*userop.Draft, error) {
+			return a.draft(ctx, calls, s)
+		})
+	}
+	draft, err := a.draft(ctx, calls, s)
+	if err != nil {
+		return nil, err
+	}
+	return a.client.sender.Send(ctx, *draft)
 }
 
 // Build makes and signs the operation that [Account.Send] would send.

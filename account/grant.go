@@ -37,14 +37,25 @@ func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies 
 	if err != nil {
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
 	}
-	var asked []string
 	if s.key != "" {
-		asked, err = askedPolicies(o.client.contracts.Session, policies)
+		return o.grantOnce(ctx, store, policies, s)
 	}
-	var sess *session.Sessions
-	var tx *userop.Pending
+	sess, plan, calls, err := o.planGrant(ctx, store, policies, s)
+	if err != nil {
+		return nil, nil, fmt.Errorf("grant a session: %w", err)
+	}
+	tx, err := o.changeRoot(ctx, sess, plan, calls, s)
+	if err != nil {
+		return nil, nil, fmt.Errorf("grant a session: %w", err)
+	}
+	return sess, tx, nil
+}
+
+// grantOnce is a grant under a key.
+func (o *OwnedAccount) grantOnce(ctx context.Context, store session.Store, policies []policy.Policy, s *settings) (sess *session.Sessions, tx *userop.Pending, err error) {
+	asked, err := askedPolicies(o.client.contracts.Session, policies)
 	if err == nil {
-		sess, tx, err = o.sendRoot(ctx, store, s, kindGrant, asked, func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error) {
+		sess, tx, err = o.sendRootOnce(ctx, store, s, kindGrant, asked, func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error) {
 			return o.planGrant(ctx, store, policies, s)
 		})
 	}
@@ -202,22 +213,33 @@ func (o *OwnedAccount) owns(sess *session.Sessions) error {
 // setRoot sends the root that decide makes of the sessions as they are now, after the calls of modules.
 func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, kind string, ids []string, decide rootDecision, modules modulePlan, s *settings) (*userop.Pending, error) {
 	sess = sess.On(o.client)
-	_, tx, err := o.sendRoot(ctx, sess.Store(), s, kind, askedIDs(ids), func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error) {
-		if err := sess.Refresh(ctx); err != nil {
-			return nil, nil, nil, err
-		}
-		var plan *session.RootChange
-		var calls []Call
-		err := onSettled(ctx, sess, func() (err error) {
-			if plan, err = decide(sess); err != nil {
-				return err
-			}
-			calls, err = o.prepareRoot(ctx, sess, s, modules)
-			return err
+	if s.key != "" {
+		_, tx, err := o.sendRootOnce(ctx, sess.Store(), s, kind, askedIDs(ids), func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error) {
+			plan, calls, err := o.planRoot(ctx, sess, decide, modules, s)
+			return sess, plan, calls, err
 		})
-		return sess, plan, calls, err
+		return tx, err
+	}
+	plan, calls, err := o.planRoot(ctx, sess, decide, modules, s)
+	if err != nil {
+		return nil, err
+	}
+	return o.changeRoot(ctx, sess, plan, calls, s)
+}
+
+// planRoot decides on the next root of the sessions as they are now, and on the calls that go before it.
+func (o *OwnedAccount) planRoot(ctx context.Context, sess *session.Sessions, decide rootDecision, modules modulePlan, s *settings) (plan *session.RootChange, calls []Call, err error) {
+	if err := sess.Refresh(ctx); err != nil {
+		return nil, nil, err
+	}
+	err = onSettled(ctx, sess, func() (err error) {
+		if plan, err = decide(sess); err != nil {
+			return err
+		}
+		calls, err = o.prepareRoot(ctx, sess, s, modules)
+		return err
 	})
-	return tx, err
+	return plan, calls, err
 }
 
 // onSettled calls plan once the account's changes are settled: one that waits for the chain, where the chain

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
@@ -52,6 +53,8 @@ type laneWorld struct {
 	logs        []types.Log // one for each block
 	// fickle says that the bundler claims "dropped" of what waits still.
 	fickle bool
+	// refuses is why the EntryPoint would refuse any operation, empty where it takes all.
+	refuses string
 }
 
 func newLaneWorld() *laneWorld {
@@ -69,10 +72,17 @@ func (w *laneWorld) CodeAt(context.Context, common.Address, *big.Int) ([]byte, e
 	return []byte{0x60}, nil
 }
 
-// CallContract knows getNonce alone.
+// CallContract knows getNonce, and handleOps as a simulation.
 func (w *laneWorld) CallContract(_ context.Context, msg ethereum.CallMsg, _ *big.Int) ([]byte, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if msg.To != nil && bytes.HasPrefix(msg.Data, contracts.HandleOps(nil, common.Address{})[:abi.SelectorSize]) {
+		if w.refuses == "" {
+			return nil, nil
+		}
+		data, err := abi.Pack("FailedOp(uint256,string)", 0, w.refuses)
+		return nil, errors.Join(err, claim(hexutil.Encode(data)))
+	}
 	if msg.To != nil {
 		w.reads++
 		return w.getNonce(*msg.To, msg.Data), nil
@@ -599,7 +609,7 @@ func TestADoubtOfAChosenNonce(t *testing.T) {
 
 func TestARefusedOperationFreesItsLane(t *testing.T) {
 	inLanes(t, account.LanesConfig{Size: 2}, func(t *testing.T, w *laneWorld, user *account.Account, lanes *account.Lanes) {
-		w.sendErr = refusal("AA24 signature error")
+		w.sendErr, w.refuses = refusal("AA24 signature error"), "AA24 signature error"
 		_, err := sendInLane(t.Context(), user, lanes)
 		require.ErrorContains(t, err, "AA24")
 		require.False(t, userop.MayBeAccepted(err))
@@ -633,7 +643,7 @@ func TestARefusedLaneComesAfterTheOthers(t *testing.T) {
 			_, err := tx.Wait(t.Context())
 			require.NoError(t, err)
 		}
-		w.sendErr = refusal("AA23 reverted")
+		w.sendErr, w.refuses = refusal("AA23 reverted"), "AA23 reverted"
 		_, err := sendInLane(t.Context(), user, lanes)
 		require.Error(t, err)
 		require.Equal(t, laneOf(sent[0]), laneOf(mustSend(t, user, lanes)))

@@ -164,12 +164,12 @@ func (o *OwnedAccount) EnableModule(ctx context.Context, module common.Address, 
 	if err != nil {
 		return nil, fmt.Errorf("enable module %s: %w", module, err)
 	}
-	return o.sendCall(ctx, s, kindEnableModule, askedModule(module, nil), func(ctx context.Context) (Call, error) {
+	return o.sendCalls(ctx, s, kindEnableModule, askedModule(module, nil), func(ctx context.Context) ([]Call, *settings, error) {
 		call, err := o.planEnable(ctx, module, s)
 		if err != nil {
-			return Call{}, fmt.Errorf("enable module %s: %w", module, err)
+			return nil, nil, fmt.Errorf("enable module %s: %w", module, err)
 		}
-		return call, nil
+		return []Call{call}, s, nil
 	})
 }
 
@@ -184,12 +184,12 @@ func (o *OwnedAccount) SetupAndEnableModule(ctx context.Context, setupContract c
 	if err != nil {
 		return nil, fmt.Errorf("set up module %s: %w", setupContract, err)
 	}
-	return o.sendCall(ctx, s, kindSetupModule, askedModule(setupContract, setupData), func(ctx context.Context) (Call, error) {
+	return o.sendCalls(ctx, s, kindSetupModule, askedModule(setupContract, setupData), func(ctx context.Context) ([]Call, *settings, error) {
 		call, err := o.planSetup(ctx, setupContract, setupData, s)
 		if err != nil {
-			return Call{}, fmt.Errorf("set up module %s: %w", setupContract, err)
+			return nil, nil, fmt.Errorf("set up module %s: %w", setupContract, err)
 		}
-		return call, nil
+		return []Call{call}, s, nil
 	})
 }
 
@@ -203,12 +203,12 @@ func (o *OwnedAccount) DisableModule(ctx context.Context, module common.Address,
 	if err != nil {
 		return nil, fmt.Errorf("disable module %s: %w", module, err)
 	}
-	return o.sendCall(ctx, s, kindDisableModule, askedModule(module, nil), func(ctx context.Context) (Call, error) {
+	return o.sendCalls(ctx, s, kindDisableModule, askedModule(module, nil), func(ctx context.Context) ([]Call, *settings, error) {
 		call, err := o.planDisable(ctx, module)
 		if err != nil {
-			return Call{}, fmt.Errorf("disable module %s: %w", module, err)
+			return nil, nil, fmt.Errorf("disable module %s: %w", module, err)
 		}
-		return call, nil
+		return []Call{call}, s, nil
 	})
 }
 
@@ -325,11 +325,3 @@ func (o *OwnedAccount) ownerRead(module common.Address) contracts.Read {
 
 // selfCall is a call of the account to itself, which is how its modules are changed.
 func (o *OwnedAccount) selfCall(data []byte) Call { return Call{To: o.address, Data: data} }
-
-// sendCall sends the call that is planned; see [OwnedAccount.sendCalls].
-func (o *OwnedAccount) sendCall(ctx context.Context, s *settings, kind string, asked []string, plan func(context.Context) (Call, error)) (*userop.Pending, error) {
-	return o.sendCalls(ctx, s, kind, asked, func(ctx context.Context) ([]Call, *settings, error) {
-		call, err := plan(ctx)
-		return []Call{call}, s, err
-	})
-}

@@ -32,11 +32,8 @@ type keyed struct {
 	unsure bool
 }
 
-// once makes a send with a key of one whose draft is made as said. It returns nil where there is no key.
+// once is a send under the key of the settings, whose draft is made as said.
 func (c *Client) once(account common.Address, s *settings, kind string, asked []string, draft func(context.Context) (*userop.Draft, error)) (*keyed, error) {
-	if s.key == "" {
-		return nil, nil
-	}
 	if c.writes.store == nil {
 		return nil, fmt.Errorf("%w: Once without Config.Outbox, where sends are written down; the stores of packages pgstore and filestore have one", ErrConfig)
 	}
@@ -53,24 +50,17 @@ func (c *Client) once(account common.Address, s *settings, kind string, asked []
 	}, nil
 }
 
-// sendDraft sends the draft that is made: once, where the settings have a key.
-func (c *Client) sendDraft(ctx context.Context, account common.Address, s *settings, kind string, asked []string, draft func(context.Context) (*userop.Draft, error)) (*userop.Pending, error) {
+// sendOnce sends what the draft makes once, under the key of the settings.
+func (c *Client) sendOnce(ctx context.Context, account common.Address, s *settings, kind string, asked []string, draft func(context.Context) (*userop.Draft, error)) (*userop.Pending, error) {
 	k, err := c.once(account, s, kind, asked, draft)
 	if err != nil {
 		return nil, err
 	}
-	if k != nil {
-		return k.sendOnce(ctx)
-	}
-	made, err := draft(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return c.sender.Send(ctx, *made)
+	return k.run(ctx)
 }
 
-// sendOnce sends under the key, or goes on with what was sent under it.
-func (k *keyed) sendOnce(ctx context.Context) (tx *userop.Pending, err error) {
+// run sends under the key, or goes on with what was sent under it.
+func (k *keyed) run(ctx context.Context) (tx *userop.Pending, err error) {
 	for try := 1; ; try++ {
 		found, missing := k.box.Find(ctx, k.send.ChainID, k.send.Account, k.send.Key)
 		k.s.taken = found.Nonces
@@ -101,7 +91,7 @@ func (k *keyed) sendFirst(ctx context.Context) (*userop.Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	return k.run(ctx, draft)
+	return k.hand(ctx, draft)
 }
 
 // goOn goes on with what was sent under the key: it is resent as it was signed, and where a service refuses
@@ -147,7 +137,7 @@ func (k *keyed) goOn(ctx context.Context) (*userop.Pending, error) {
 	if again != nil {
 		return nil, k.kept(errors.Join(err, again))
 	}
-	return k.run(ctx, draft)
+	return k.hand(ctx, draft)
 }
 
 // markGiven has the entry kept by who recorded it, which may be about to find that no service got it.
@@ -181,8 +171,8 @@ func (k *keyed) ended(ctx context.Context, ended *userop.EndedError) (*userop.Pe
 	return k.client.sender.Settled(op, is), nil
 }
 
-// run sends what the draft makes, written down before.
-func (k *keyed) run(ctx context.Context, draft *userop.Draft) (*userop.Pending, error) {
+// hand sends what the draft makes, written down before.
+func (k *keyed) hand(ctx context.Context, draft *userop.Draft) (*userop.Pending, error) {
 	if signer, ok := ability.Find[*session.Signer](draft.Signer); ok {
 		if err := k.writer.keeps(signer.Sessions().Store(), "acts with"); err != nil {
 			return nil, err

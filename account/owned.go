@@ -119,7 +119,16 @@ func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (
 	if err != nil {
 		return nil, err
 	}
-	return o.sendCalls(ctx, s, kindSend, askedCalls(calls), func(context.Context) ([]Call, *settings, error) { return calls, s, nil })
+	if s.key != "" {
+		return o.client.sendOnce(ctx, o.address, s, kindSend, askedCalls(calls), func(ctx context.Context) (*userop.Draft, error) {
+			return o.draft(ctx, calls, s)
+		})
+	}
+	draft, err := o.draft(ctx, calls, s)
+	if err != nil {
+		return nil, err
+	}
+	return o.client.sender.Send(ctx, *draft)
 }
 
 // Build makes and signs the operation that [OwnedAccount.Send] would send.
@@ -148,24 +157,38 @@ func (o *OwnedAccount) Deploy(ctx context.Context, opts ...Option) (*userop.Pend
 	if err != nil {
 		return nil, fmt.Errorf("deploy account %s: %w", o.address, err)
 	}
-	return o.client.sendDraft(ctx, o.address, s, kindDeploy, nil, func(ctx context.Context) (*userop.Draft, error) {
-		draft, err := o.deployDraft(ctx, s)
-		if err != nil {
-			return nil, fmt.Errorf("deploy account %s: %w", o.address, err)
-		}
-		return draft, nil
-	})
+	if s.key != "" {
+		return o.client.sendOnce(ctx, o.address, s, kindDeploy, nil, func(ctx context.Context) (*userop.Draft, error) {
+			return o.deployDraft(ctx, s)
+		})
+	}
+	draft, err := o.deployDraft(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("deploy account %s: %w", o.address, err)
+	}
+	return o.client.sender.Send(ctx, *draft)
 }
 
 // sendCalls sends the calls that are planned: once, where the settings have a key.
 func (o *OwnedAccount) sendCalls(ctx context.Context, s *settings, kind string, asked []string, plan func(context.Context) ([]Call, *settings, error)) (*userop.Pending, error) {
-	return o.client.sendDraft(ctx, o.address, s, kind, asked, func(ctx context.Context) (*userop.Draft, error) {
-		calls, planned, err := plan(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return o.draft(ctx, calls, planned)
-	})
+	if s.key != "" {
+		return o.client.sendOnce(ctx, o.address, s, kind, asked, func(ctx context.Context) (*userop.Draft, error) {
+			calls, planned, err := plan(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return o.draft(ctx, calls, planned)
+		})
+	}
+	calls, s, err := plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	draft, err := o.draft(ctx, calls, s)
+	if err != nil {
+		return nil, err
+	}
+	return o.client.sender.Send(ctx, *draft)
 }
 
 func (o *OwnedAccount) deployDraft(ctx context.Context, s *settings) (*userop.Draft, error) {

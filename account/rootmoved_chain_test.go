@@ -184,7 +184,6 @@ func (d *denying) Unwrap() userop.Bundler { return d.Bundler }
 func (d *denying) SendUserOperation(ctx context.Context, op *userop.Operation, entryPoint common.Address) (common.Hash, error) {
 	hash, err := d.Bundler.SendUserOperation(ctx, op, entryPoint)
 	if err == nil && d.denies {
-		d.denies = false
 		return common.Hash{}, refusal("AA23 reverted: SessionNotApproved")
 	}
 	return hash, err
@@ -206,12 +205,14 @@ func TestARefusalThatTheRootDoesNotBearOut(t *testing.T) {
 	w.bundler.Pause()
 	lying.denies = true
 	_, err = user.Send(t.Context(), mint, account.WithLeafOf(sess), account.Sponsored())
-	require.ErrorContains(t, err, "the node shows the session's root, the service's does not or not yet: what it refuses may pass later")
+	require.ErrorContains(t, err, "SessionNotApproved")
+	require.ErrorContains(t, err, "the bundler's word alone, the node finds nothing wrong with it")
 	require.True(t, userop.MayBeAccepted(err))
 	require.False(t, userop.SafeToRetry(err))
 	var failed *userop.Error
 	require.ErrorAs(t, err, &failed)
 	w.bundler.Resume()
+	lying.denies = false
 	tx, err := user.Resend(t.Context(), sess, failed.Operation)
 	require.NoError(t, err)
 	_, err = tx.Wait(t.Context())

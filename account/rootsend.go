@@ -44,9 +44,9 @@ func carryBy(ctx context.Context, store Outbox, client *Client, ref session.Ref,
 // rootPlan decides on the next root of an account's sessions, and on the calls that go before it.
 type rootPlan func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error)
 
-// sendRoot sends the operation that sets the root of a plan: once, where the settings have a key. The
+// sendRootOnce sends the operation that sets the root of a plan once, under the key of the settings. The
 // sessions are those of the plan, or as they are stored where the send was made before.
-func (o *OwnedAccount) sendRoot(ctx context.Context, store session.Store, s *settings, kind string, asked []string, decide rootPlan) (*session.Sessions, *userop.Pending, error) {
+func (o *OwnedAccount) sendRootOnce(ctx context.Context, store session.Store, s *settings, kind string, asked []string, decide rootPlan) (*session.Sessions, *userop.Pending, error) {
 	var root rootSend
 	k, err := o.client.once(o.address, s, kind, asked, func(ctx context.Context) (*userop.Draft, error) {
 		sess, plan, calls, err := decide(ctx)
@@ -56,22 +56,14 @@ func (o *OwnedAccount) sendRoot(ctx context.Context, store session.Store, s *set
 		root = rootSend{sess: sess, plan: plan}
 		return o.rootDraft(ctx, plan, calls, s)
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, nil, err
-	case k == nil:
-		sess, plan, calls, err := decide(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		tx, err := o.changeRoot(ctx, sess, plan, calls, s)
-		return sess, tx, err
 	}
 	if err := k.keeps(store, "changes"); err != nil {
 		return nil, nil, err
 	}
 	k.root, k.again = &root, func(ctx context.Context, e *outbox.Entry) (*userop.Draft, error) { return o.rootAgain(e, s) }
-	tx, err := k.sendOnce(ctx)
+	tx, err := k.run(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -123,7 +123,7 @@ func (s *Sender) Send(ctx context.Context, draft Draft) (*Pending, error) {
 // forgetFees has the fee source propose anew after a refusal, which may be for the fees.
 func (s *Sender) forgetFees(err error) {
 	failed, ok := errors.AsType[*Error](err)
-	if !ok || !failed.Step.judges() || temporary(err) {
+	if !ok || !failed.Step.judges() || failed.Step == StepSend && !failed.Refused || temporary(err) {
 		return
 	}
 	if source, ok := s.cfg.Fees.(interface{ Forget() }); ok {

@@ -10,6 +10,9 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 )
 
+// ErrReorg means that a chain cannot lose so many blocks; see [Chain.Reorg].
+var ErrReorg = errors.New("no such reorg")
+
 // Reorg takes the last depth blocks out of the chain, as a node does when another branch wins: the newest
 // block is the one before them, and the state is what it left behind. Blocks made from now on are that other
 // branch; a real one is longer than what it replaces, so [Chain.Commit] makes as many blocks as a test wants
@@ -24,7 +27,7 @@ import (
 // Timestamps do not go back: the next block is later than every lost one ([Chain.NextTime]).
 //
 // The blocks in which the money of a [Bundler], a [Paymaster] or a [Devnet] came to it, when it was started,
-// cannot be lost: such a depth is an error, and the chain stays as it is.
+// cannot be lost: such a depth is an error matching [ErrReorg], and the chain stays as it is.
 func (c *Chain) Reorg(ctx context.Context, depth uint64) error {
 	c.rewinding.Lock()
 	defer c.rewinding.Unlock()
@@ -41,7 +44,7 @@ func (c *Chain) Reorg(ctx context.Context, depth uint64) error {
 	case depth == 0:
 		return errors.New("reorg of no block")
 	case depth > number || number-depth < c.floor:
-		return fmt.Errorf("reorg of %d blocks: the newest is block %d, and those up to block %d stay", depth, number, c.floor)
+		return fmt.Errorf("%w: of %d blocks: the newest is block %d, and those up to block %d stay", ErrReorg, depth, number, c.floor)
 	}
 	lost, err := c.node.Rewind(depth)
 	if err != nil {

@@ -83,7 +83,7 @@ func (b *Alto) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = untilReady(ctx, func(ctx context.Context) error { return b.call(ctx, "eth_supportedEntryPoints") })
+	err = b.process.untilReady(ctx, func(ctx context.Context) error { return b.call(ctx, "eth_supportedEntryPoints") })
 	if err != nil {
 		return errors.Join(fmt.Errorf("Alto did not start: %w", err), b.Kill())
 	}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -25,9 +26,6 @@ import (
 
 // chainID is Anvil's own. Alto takes the chains of other IDs for what they are on public networks.
 const chainID = 31337
-
-// startTime is how long a service may take to answer after it was started.
-const startTime = 90 * time.Second
 
 // Anvil is a node whose chain begins with our contracts. It makes a block for each transaction until it is
 // told otherwise.
@@ -66,7 +64,7 @@ func StartAnvil(ctx context.Context, tools Tools, dir string) (*Anvil, error) {
 		return nil, errors.Join(err, a.process.kill())
 	}
 	a.Node = ethclient.NewClient(a.rpc)
-	err = untilReady(ctx, func(ctx context.Context) error {
+	err = a.process.untilReady(ctx, func(ctx context.Context) error {
 		_, err := a.Node.ChainID(ctx)
 		return err
 	})
@@ -74,23 +72,6 @@ func StartAnvil(ctx context.Context, tools Tools, dir string) (*Anvil, error) {
 		return nil, errors.Join(fmt.Errorf("Anvil did not start: %w", err), a.Close())
 	}
 	return a, nil
-}
-
-// untilReady asks a service that was just started until it answers.
-func untilReady(ctx context.Context, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, startTime)
-	defer cancel()
-	for {
-		err := ask(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }
 
 // Close ends it.
@@ -180,11 +161,11 @@ func (a *Anvil) Transact(ctx context.Context, to common.Address, wei *big.Int, d
 	if err := a.Node.SendTransaction(ctx, tx); err != nil {
 		return fmt.Errorf("send transaction to %s: %w", to, err)
 	}
-	var receipt *types.Receipt
-	err = untilReady(ctx, func(ctx context.Context) (err error) {
+	receipt, err := a.Node.TransactionReceipt(ctx, tx.Hash())
+	for errors.Is(err, ethereum.NotFound) {
+		time.Sleep(10 * time.Millisecond)
 		receipt, err = a.Node.TransactionReceipt(ctx, tx.Hash())
-		return err
-	})
+	}
 	if err == nil && receipt.Status != types.ReceiptStatusSuccessful {
 		err = errors.New("it reverted")
 	}

@@ -2,15 +2,19 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 )
 
 //go:embed keep.sh
@@ -21,18 +25,21 @@ type process struct {
 	pid    int
 	script *exec.Cmd
 	stdin  io.Closer
+	ended  chan struct{} // closed when it does
 }
 
 // startProcess runs a command with its output at the end of a file.
 func startProcess(log string, env []string, command ...string) (*process, error) {
-	p := &process{script: exec.Command("/bin/sh", append([]string{"-c", keeper, "keep.sh", log}, command...)...)}
+	p := &process{
+		script: exec.Command("/bin/sh", append([]string{"-c", keeper, "keep.sh", log}, command...)...),
+		ended:  make(chan struct{}),
+	}
 	p.script.Env = append(os.Environ(), env...)
 	ownGroup(p.script)
 	stdin, err := p.script.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
-	p.stdin = stdin
 	stdout, err := p.script.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -40,7 +47,13 @@ func startProcess(log string, env []string, command ...string) (*process, error)
 	if err := p.script.Start(); err != nil {
 		return nil, err
 	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
+	p.stdin = stdin
+	said := bufio.NewReader(stdout)
+	line, err := said.ReadString('\n')
+	go func() {
+		_, _ = io.Copy(io.Discard, said)
+		close(p.ended)
+	}()
 	if err == nil {
 		p.pid, err = strconv.Atoi(strings.TrimSpace(line))
 	}
@@ -50,22 +63,58 @@ func startProcess(log string, env []string, command ...string) (*process, error)
 	return p, nil
 }
 
+// startTime is how long a service may take to answer after it was started.
+const startTime = 90 * time.Second
+
+// untilReady asks a service that was just started until it answers, and it is the one that does.
+func (p *process) untilReady(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	for {
+		err := ask(ctx)
+		if err == nil {
+			return checkListening(p.pid)
+		}
+		select {
+		case <-p.ended:
+			return errors.New("it ended by itself")
+		case <-ctx.Done():
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
 // kill ends the process at once, as a crash would: it is told nothing before. It is gone when kill returns.
 func (p *process) kill() error {
 	if p == nil || p.stdin == nil {
 		return nil
 	}
-	err := errors.Join(p.stdin.Close(), p.script.Wait())
+	err := p.stdin.Close()
 	p.stdin = nil
-	return err
+	<-p.ended
+	return errors.Join(err, p.script.Wait())
 }
 
-// freePort returns a port of 127.0.0.1 that was free a moment ago.
+// Ports for services: below those that outgoing connections are given.
+const firstPort, ports = 20_000, 10_000
+
+// givenPorts are those that a service of this process has, or had.
+var givenPorts sync.Map
+
+// freePort returns a port of 127.0.0.1 that was free a moment ago, each once.
 func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	var last error
+	for range 100 {
+		port := firstPort + rand.IntN(ports)
+		if _, given := givenPorts.LoadOrStore(port, true); given {
+			continue
+		}
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			return port, listener.Close()
+		}
+		last = err
 	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	return port, listener.Close()
+	return 0, fmt.Errorf("no port is free: %w", last)
 }

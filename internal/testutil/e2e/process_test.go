@@ -4,6 +4,8 @@ package e2e
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -52,6 +54,24 @@ func TestAProcessIsGoneWhenItWasKilled(t *testing.T) {
 	require.NoError(t, p.kill())
 	require.False(t, runs(p.pid))
 	require.NoError(t, p.kill(), "again is nothing")
+}
+
+func TestAProcessThatEndsIsNotWaitedFor(t *testing.T) {
+	p, err := startProcess(filepath.Join(t.TempDir(), "log"), nil, "false")
+	require.NoError(t, err)
+	refused := errors.New("refused")
+	require.EqualError(t, p.untilReady(t.Context(), func(context.Context) error { return refused }), "it ended by itself")
+	require.NoError(t, p.kill())
+}
+
+func TestPortsAreGivenOnce(t *testing.T) {
+	given := make(map[int]bool)
+	for range 200 {
+		port, err := freePort()
+		require.NoError(t, err)
+		require.False(t, given[port])
+		given[port] = true
+	}
 }
 
 // TestAProcessEndsWithTheTests kills the process that started another.
