@@ -22,8 +22,8 @@ type Error struct {
 	// step came before the signature.
 	Hash      common.Hash
 	Operation *Operation
-	// Given says that a service may have got the signed operation, whatever it said of it then. While it is
-	// false, nobody has it but the caller.
+	// Given says that a service may have got the signed operation, or the one that it was made anew of,
+	// whatever it said of it then. While it is false, nobody has either but the caller.
 	Given bool
 	// Refused says that a service refused the signed operation as it is, and not because one is in its way:
 	// another one for the same nonce may pass.

@@ -202,6 +202,9 @@ func TestTheFirstRefusalIsTold(t *testing.T) {
 	require.ErrorIs(t, err, errNode)
 	require.ErrorIs(t, err, verdict{})
 	require.False(t, userop.MayBeAccepted(err))
+	var failed *userop.Error
+	require.ErrorAs(t, err, &failed)
+	require.True(t, failed.Given, "the first one was")
 
 	s = newServices()
 	s.sendErrs = []error{passing{delivered: true}}

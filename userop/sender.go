@@ -202,6 +202,7 @@ func (r *run) withRefusal(err error) error {
 	}
 	told := *failed
 	told.Err = afterFirst(r.refusal, failed.Err)
+	told.Given = told.Given || r.refused != nil
 	return &told
 }
 
