@@ -94,6 +94,8 @@ func (o *options) check() error {
 		return errors.New("-join and -replicas share work in a database: name it with -store postgres://…")
 	case o.join != "" && o.replicas > 0:
 		return errors.New("-join is for the replica itself; leave -replicas to the process that was started first")
+	case o.join == "" && o.from >= 0:
+		return errors.New("-from is for -join; the process that is started first begins with the first user")
 	case o.join != "" && (o.services.RPC == "" || o.services.Bundler == "" || o.services.Paymaster == ""):
 		return errors.New("-join works on the chain of the process that was started first: name it with -rpc, -bundler and -paymaster")
 	case o.store != "" && o.passphrase == "":

@@ -86,7 +86,7 @@ func mint(ctx context.Context, o *options, at accounttest.Services, store keeper
 	if o.join == "" {
 		defer report(stderr, "minted", len(users), func() int { return int(d.minted.Load()) })()
 	}
-	return d.work(ctx, users, from, o.workers)
+	return d.work(ctx, users, from%len(users), o.workers)
 }
 
 // join works as one more process for the users of another one's run.

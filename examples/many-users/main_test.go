@@ -124,6 +124,7 @@ func TestFlags(t *testing.T) {
 		{"", "-join and -replicas share work in a database: name it with -store postgres://…", []string{"-replicas", "2"}},
 		{"", "-join and -replicas share work in a database: name it with -store postgres://…", []string{"-join", "r", "-store", "dir"}},
 		{"x", "-join is for the replica itself; leave -replicas to the process that was started first", []string{"-join", "r", "-replicas", "2", "-store", "postgres://h/d"}},
+		{"", "-from is for -join; the process that is started first begins with the first user", []string{"-from", "3"}},
 		{"x", "-join works on the chain of the process that was started first: name it with -rpc, -bundler and -paymaster", []string{"-join", "r", "-rpc", "http://h", "-store", "postgres://h/d"}},
 		{"", "-store keeps session keys, sealed by a passphrase: set SESAME_PASSPHRASE", []string{"-store", "dir"}},
 		{"", `unexpected argument "now"; -h explains the flags`, []string{"now"}},
