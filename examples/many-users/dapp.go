@@ -98,8 +98,8 @@ const (
 	betweenTries = time.Second
 )
 
-// mint mints for a user. After an error it sends again under the same key, unless the chain has ended what was
-// sent.
+// mint mints for a user. After an error it sends again under the same key, unless that is how the chain ended
+// the mint.
 func (d *dapp) mint(ctx context.Context, user common.Address) error {
 	for try := 1; ; try++ {
 		err := d.mintOnce(ctx, user)
