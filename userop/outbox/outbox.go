@@ -45,9 +45,8 @@ type Outbox interface {
 
 	// Claim leases entries of a chain, of all chains for 0, that nobody has: open ones, and settled ones to
 	// be reported. Those whose lease ended first come first, and no more than limit, which is 100 for 0 and
-	// up to
-	// 1000. Of several that claim at once, each gets others. Entries that are damaged are passed over; what
-	// could be claimed is returned beside the error that names one of them.
+	// up to 1000. Of several that claim at once, each gets others. Entries that are damaged are passed over;
+	// what could be claimed is returned beside the error that names one of them.
 	Claim(ctx context.Context, chainID uint64, lease Lease, limit int) ([]*Entry, error)
 	// Take is Claim for one entry, at that version. While somebody else's lease of it lasts, the error
 	// matches [ErrLeased].
