@@ -54,6 +54,9 @@ var (
 	address, nft, sessionKey common.Address
 	key                      *ecdsa.PrivateKey
 	client                   *account.Client
+	user                     *account.Account
+	calls                    []account.Call
+	report                   func(context.Context, account.Report) error
 	store                    *filestore.Store
 	sess                     *session.Sessions
 	tx                       *userop.Pending

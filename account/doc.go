@@ -33,6 +33,9 @@
 //   - sessions: [OwnedAccount.Grant], [OwnedAccount.Revoke], [OwnedAccount.Restore]; for several calls in one
 //     operation [ForBatches], on accounts that hold nothing which anybody could burn then; stopping one needs
 //     no owner and no chain: [session.Sessions.Suspend];
+//   - a send that happens at most once, whichever process is killed when: [Once], with a [Config].Outbox, and
+//     [Client.Run], which goes on with what was left behind; for a table of the caller's own [BeforeSend], or
+//     [Account.Build] and [Account.SendSigned];
 //   - what a crash left open of grants and revocations, without their owner: [Client.ReconcileAll] for a
 //     whole store, [Account.Reconcile] for one account, also for what the chain took back;
 //   - one signature of the owner for operations on several chains: [SendTogether], [GrantTogether];

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -25,13 +26,15 @@ import (
 // dapp is the backend of one process: one client for all users.
 type dapp struct {
 	client *account.Client
-	store  session.Store
+	store  keeper
 	nft    common.Address
 	minted atomic.Int64
 	close  func()
 }
 
-func newDapp(ctx context.Context, at accounttest.Services, nft common.Address, store session.Store) (*dapp, error) {
+// newDapp makes a backend whose sends are written down beside the sessions. What becomes of a send that fails
+// for good is told on stderr.
+func newDapp(ctx context.Context, o *options, at accounttest.Services, store keeper, stderr io.Writer) (*dapp, error) {
 	pool := http.DefaultTransport.(*http.Transport).Clone()
 	pool.MaxIdleConnsPerHost = 128 // the default keeps two connections, and workers are many
 	conn, err := rpc.DialOptions(ctx, at.RPC, rpc.WithHTTPClient(&http.Client{Transport: pool}))
@@ -39,7 +42,7 @@ func newDapp(ctx context.Context, at accounttest.Services, nft common.Address, s
 		return nil, err
 	}
 	node, send, sponsor := ethclient.NewClient(conn), bundler.New(at.Bundler), paymaster.New(at.Paymaster)
-	d := &dapp{store: store, nft: nft}
+	d := &dapp{store: store, nft: o.nft}
 	d.close = func() {
 		node.Close()
 		pool.CloseIdleConnections()
@@ -48,7 +51,17 @@ func newDapp(ctx context.Context, at accounttest.Services, nft common.Address, s
 	}
 	id, err := node.ChainID(ctx)
 	if err == nil {
-		d.client, err = account.NewClient(account.Config{ChainID: id.Uint64(), Chain: node, Bundler: send, Paymaster: sponsor})
+		d.client, err = account.NewClient(account.Config{
+			ChainID: id.Uint64(), Chain: node, Bundler: send, Paymaster: sponsor,
+			Outbox: store,
+			Report: func(_ context.Context, end account.Report) error {
+				if end.Err != nil {
+					fmt.Fprintf(stderr, "%s for %s: %v\n", end.Key, end.Ref.Account, end.Err)
+				}
+				return nil
+			},
+			WaitTimeout: time.Minute,
+		})
 	}
 	if err != nil {
 		d.close()
@@ -57,90 +70,84 @@ func newDapp(ctx context.Context, at accounttest.Services, nft common.Address, s
 	return d, nil
 }
 
-// work does the jobs of the queue until all are done.
-func (d *dapp) work(ctx context.Context, q queue, workers int) error {
+// work mints for all users, beginning with one of them, for so many at once. Beside that it goes on with what
+// other processes left behind.
+func (d *dapp) work(ctx context.Context, users []common.Address, from, workers int) error {
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- d.client.Run(running) }()
+
 	group, ctx := errgroup.WithContext(ctx)
-	for range workers {
-		group.Go(func() error { return d.worker(ctx, q) })
+	group.SetLimit(workers)
+	for i := range users {
+		user := users[(from+i)%len(users)]
+		group.Go(func() error { return d.mint(ctx, user) })
 	}
-	return group.Wait()
+	err := group.Wait()
+	stop()
+	if ran := <-ended; !errors.Is(ran, context.Canceled) {
+		err = errors.Join(err, ran)
+	}
+	return err
 }
 
-// maxFailures is how often in a row a worker goes on after a failure that may pass.
-const maxFailures = 10
+const (
+	maxTries = 10
+	// A service that is down is asked again after a while.
+	betweenTries = time.Second
+)
 
-func (d *dapp) worker(ctx context.Context, q queue) error {
-	for failures := 0; ; {
-		j, err := q.take(ctx)
-		if errors.Is(err, errDone) {
+// mint mints for a user. After an error it sends again under the same key, unless that is how the chain ended
+// the mint.
+func (d *dapp) mint(ctx context.Context, user common.Address) error {
+	for try := 1; ; try++ {
+		err := d.mintOnce(ctx, user)
+		if err == nil {
+			d.minted.Add(1)
 			return nil
 		}
-		if err != nil {
-			return fmt.Errorf("take a job: %w", err)
-		}
-		err = d.do(ctx, j)
-		switch {
-		case err == nil:
-			failures = 0
-		case failures < maxFailures && (userop.SafeToRetry(err) || userop.MayBeAccepted(err)):
-			failures++
-			// The job is in the queue again, with what was signed for it.
-			if err := pause(ctx, time.Second); err != nil {
-				return err
-			}
-		default:
-			return fmt.Errorf("mint for %s: %w", j.user, err)
+		if try == maxTries || over(err) || pause(ctx, betweenTries) != nil {
+			return fmt.Errorf("mint for %s: %w", user, err)
 		}
 	}
 }
 
-// do takes a job one step on: it signs, or it sends what was signed.
-func (d *dapp) do(ctx context.Context, j *job) error {
-	ctx, cancel := context.WithTimeout(ctx, jobTimeout)
-	defer cancel()
-	if j.op == nil {
-		op, err := d.sign(ctx, j.user)
-		if err != nil {
-			j.release(ctx)
-			return err
-		}
-		return j.record(ctx, op)
-	}
-	receipt, err := d.send(ctx, j.op)
-	if err != nil {
-		j.release(ctx)
-		return err
-	}
-	d.minted.Add(1)
-	return j.finish(ctx, receipt.TransactionHash)
-}
-
-// sign makes the operation that mints for a user, and sends nothing.
-func (d *dapp) sign(ctx context.Context, address common.Address) (*userop.Operation, error) {
+// mintOnce sends the mint for a user, or goes on with the one that was sent, in whichever process, and waits.
+func (d *dapp) mintOnce(ctx context.Context, address common.Address) error {
 	user := d.client.Account(address)
 	sess, err := session.Open(ctx, d.store, user.Ref())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	data, err := abi.Pack("function safeMint(address to)", address)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return user.Build(ctx, []account.Call{{To: d.nft, Data: data}}, account.WithSession(sess.Leaf(0)), account.Sponsored())
+	tx, err := user.Send(ctx, []account.Call{{To: d.nft, Data: data}},
+		account.WithSession(sess.Leaf(0)), account.Sponsored(), account.Once("mint"))
+	if err != nil {
+		return err
+	}
+	_, err = tx.Wait(ctx)
+	return err
 }
 
-// send sends what was signed, perhaps once more, and waits for it. Another process may have sent it and not
-// lived to note it: then it is found on chain. The session may have been revoked since it was signed: then it
-// is not sent.
-func (d *dapp) send(ctx context.Context, op *userop.Operation) (*userop.Receipt, error) {
-	user := d.client.Account(op.Sender)
-	sess, err := session.Open(ctx, d.store, user.Ref())
-	if err != nil {
-		return nil, err
+// over reports whether err is how the chain ended a mint, which stays so under its key.
+func over(err error) bool {
+	_, reverted := errors.AsType[*userop.RevertError](err)
+	_, ended := errors.AsType[*userop.EndedError](err)
+	return reverted || ended
+}
+
+// pause waits for a moment, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
 	}
-	tx, err := user.Resend(ctx, sess, op)
-	if err != nil {
-		return nil, err
-	}
-	return tx.Wait(ctx)
 }

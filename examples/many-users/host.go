@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"time"
+
+	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/account/accounttest"
 )
@@ -26,11 +29,6 @@ func play(ctx context.Context, o *options, network *accounttest.Network, stdout,
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	q, err := newQueue(ctx, o, network.Services)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, q.close()) }()
 
 	since, err := network.Node.BlockNumber(ctx)
 	if err != nil {
@@ -38,15 +36,13 @@ func play(ctx context.Context, o *options, network *accounttest.Network, stdout,
 	}
 	fmt.Fprintf(stdout, "Many users, %d workers\n", o.workers)
 	start := time.Now()
-	users, err := enrol(ctx, o, network.Client, store, stderr)
+	run := newRun()
+	users, err := enrol(ctx, o, run, network.Client, store, stderr)
 	if err != nil {
 		return fmt.Errorf("grant sessions: %w", err)
 	}
 	granted := time.Now()
-	if err := q.add(ctx, users); err != nil {
-		return fmt.Errorf("fill the queue: %w", err)
-	}
-	if err := mint(ctx, o, q, network.Services, store, stderr); err != nil {
+	if err := share(ctx, o, run, network.Services, store, stderr); err != nil {
 		return err
 	}
 	minted := time.Now()
@@ -58,51 +54,61 @@ func play(ctx context.Context, o *options, network *accounttest.Network, stdout,
 	return nil
 }
 
-func newQueue(ctx context.Context, o *options, at accounttest.Services) (queue, error) {
-	if o.database() {
-		return newDatabaseQueue(ctx, o, at)
+// share has the users minted for by this process and by replicas of it.
+func share(ctx context.Context, o *options, run string, at accounttest.Services, store keeper, stderr io.Writer) error {
+	users, err := usersOf(ctx, store, run)
+	if err != nil {
+		return err
 	}
-	return new(memoryQueue), nil
+	if o.database() {
+		fmt.Fprintf(stderr, "others can share the work: -join %s%s\n", run, o.whereabouts(at))
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	replicas, err := startReplicas(ctx, o, run, at, stderr)
+	if err == nil {
+		err = mint(ctx, o, at, store, users, 0, stderr)
+	}
+	if err != nil {
+		stop()
+	}
+	replicas.wait()
+	return err
 }
 
-// mint has the jobs of the queue done, by this process or by replicas of it.
-func mint(ctx context.Context, o *options, q queue, at accounttest.Services, store keeper, stderr io.Writer) error {
-	defer report(stderr, "minted", o.users, func() (int, error) { return q.done(ctx) })()
-	if o.replicas > 0 {
-		replicas, err := startReplicas(ctx, o, stderr)
-		if err != nil {
-			return err
-		}
-		return replicas.wait(ctx, q, o.users)
-	}
-	d, err := newDapp(ctx, at, o.nft, store)
+// mint mints for the users in this process, beginning with one of them.
+func mint(ctx context.Context, o *options, at accounttest.Services, store keeper, users []common.Address, from int, stderr io.Writer) error {
+	d, err := newDapp(ctx, o, at, store, stderr)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	return d.work(ctx, q, o.workers)
+	if o.join == "" {
+		defer report(stderr, "minted", len(users), func() int { return int(d.minted.Load()) })()
+	}
+	return d.work(ctx, users, from%len(users), o.workers)
 }
 
-// join works as one more process on the jobs of another one.
+// join works as one more process for the users of another one's run.
 func join(ctx context.Context, o *options, stderr io.Writer) (err error) {
 	store, err := openStore(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	q, at, err := joinQueue(ctx, o)
+	users, err := usersOf(ctx, store, o.join)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, q.close()) }()
-	d, err := newDapp(ctx, at, o.nft, store)
-	if err != nil {
+	from := o.from
+	if from < 0 {
+		from = rand.IntN(len(users))
+	}
+	if err := mint(ctx, o, o.services, store, users, from, stderr); err != nil {
 		return err
 	}
-	defer d.close()
-	err = d.work(ctx, q, o.workers)
-	fmt.Fprintf(stderr, "replica: minted for %d users\n", d.minted.Load())
-	return err
+	fmt.Fprintf(stderr, "replica: went through %d users\n", len(users))
+	return nil
 }
 
 // summarize prints what was done, which is what was wanted.

@@ -2,9 +2,12 @@
 // workers mints an NFT for each, on a chain in this process with the real contracts.
 //
 // The sessions are in an embedded store in a temporary directory. With -store postgres://… they are in a
-// database, and with -replicas 2 two further processes share the work. No operation is sent twice, whichever
-// process is killed when: a worker's claim of a user is a row lock, which ends with its connection, and the
-// signed operation is committed before it is sent, so that whoever comes next sends the same bytes.
+// database, and with -replicas 2 two further processes share the work. Each user gets one NFT, whichever
+// process is killed when, and no process has to know of another: each goes through all users, from another
+// place in their list, and mints for each under the same idempotency key, with account.Once. The first to do
+// so writes down what it signed, in the store that has the sessions, before it sends it; whoever comes next
+// sends the same bytes, or finds how they ended. Client.Run goes on beside that with what a killed process
+// left behind.
 package main
 
 import (
@@ -35,7 +38,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return nil // asked for, and printed
 	case err != nil:
 		return err
-	case o.join:
+	case o.join != "":
 		return join(ctx, o, stderr)
 	}
 	return host(ctx, o, stdout, stderr)

@@ -109,7 +109,7 @@ func TestKeptStore(t *testing.T) {
 
 	store, err := openStore(t.Context(), &options{store: dir, passphrase: "correct horse"})
 	require.NoError(t, err)
-	page, err := store.(session.Lister).List(t.Context(), session.Query{Status: session.StatusActive})
+	page, err := store.List(t.Context(), session.Query{Status: session.StatusActive})
 	require.NoError(t, err)
 	require.Len(t, page.Items, 6)
 	require.NoError(t, store.Close())
@@ -122,8 +122,10 @@ func TestFlags(t *testing.T) {
 	}{
 		{"", "-users 0 -workers 32 -replicas 0: want at least one user and worker", []string{"-users", "0"}},
 		{"", "-join and -replicas share work in a database: name it with -store postgres://…", []string{"-replicas", "2"}},
-		{"", "-join and -replicas share work in a database: name it with -store postgres://…", []string{"-join", "-store", "dir"}},
-		{"x", "-join is for the replica itself; leave -replicas to the process that was started first", []string{"-join", "-replicas", "2", "-store", "postgres://h/d"}},
+		{"", "-join and -replicas share work in a database: name it with -store postgres://…", []string{"-join", "r", "-store", "dir"}},
+		{"x", "-join is for the replica itself; leave -replicas to the process that was started first", []string{"-join", "r", "-replicas", "2", "-store", "postgres://h/d"}},
+		{"", "-from is for -join; the process that is started first begins with the first user", []string{"-from", "3"}},
+		{"x", "-join works on the chain of the process that was started first: name it with -rpc, -bundler and -paymaster", []string{"-join", "r", "-rpc", "http://h", "-store", "postgres://h/d"}},
 		{"", "-store keeps session keys, sealed by a passphrase: set SESAME_PASSPHRASE", []string{"-store", "dir"}},
 		{"", `unexpected argument "now"; -h explains the flags`, []string{"now"}},
 		{"", "flag provided but not defined: -quick; -h explains the flags", []string{"-quick"}},
@@ -135,5 +137,5 @@ func TestFlags(t *testing.T) {
 	t.Setenv(storeEnv, "postgres://user:secret@host/database")
 	require.NoError(t, run(t.Context(), []string{"-h"}, io.Discard, &help))
 	require.NotContains(t, help.String(), "secret")
-	require.Contains(t, help.String(), "many-users -store postgres://… -join\n        shares the work")
+	require.Contains(t, help.String(), "many-users -store postgres://… -join RUN -rpc URL -bundler URL -paymaster URL\n        shares the work")
 }

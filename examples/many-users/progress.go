@@ -8,7 +8,7 @@ import (
 )
 
 // report says once a second how far a count has come, if it has, and when stop is called.
-func report(w io.Writer, what string, total int, count func() (int, error)) (stop func()) {
+func report(w io.Writer, what string, total int, count func() int) (stop func()) {
 	done := make(chan struct{})
 	var ended sync.WaitGroup
 	ended.Go(func() {
@@ -20,7 +20,7 @@ func report(w io.Writer, what string, total int, count func() (int, error)) (sto
 				more = false
 			case <-ticker.C:
 			}
-			if n, err := count(); err == nil && n != last {
+			if n := count(); n != last {
 				fmt.Fprintf(w, "%s %*d of %d\n", what, len(fmt.Sprint(total)), n, total)
 				last = n
 			}

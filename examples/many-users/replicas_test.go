@@ -38,14 +38,14 @@ func TestReplicas(t *testing.T) {
 			var out, said bytes.Buffer
 			require.NoError(t, run(t.Context(), []string{"-users", "8", "-workers", "3", "-replicas", replicas}, &out, &said), "%s", &said)
 			require.Regexp(t, `operations       16 in \d+ transactions\n(?s:.*)NFTs             1 for each user\n`, out.String())
-			require.Equal(t, replicas, fmt.Sprint(strings.Count(said.String(), "replica: minted for")), "%s", &said)
+			require.Equal(t, replicas, fmt.Sprint(strings.Count(said.String(), "replica: went through 8 users")), "%s", &said)
 		})
 	}
 }
 
 func TestJoinNothing(t *testing.T) {
-	o := &options{workers: 1, store: database(t), passphrase: "correct horse"}
-	require.ErrorContains(t, join(t.Context(), o, io.Discard), "no work to join in this database, start many-users without -join first: ")
+	o := &options{workers: 1, store: database(t), passphrase: "correct horse", join: "minting-x"}
+	require.EqualError(t, join(t.Context(), o, io.Discard), `no users of a run "minting-x" in this store: start many-users without -join first, which tells the name of its run`)
 }
 
 // TestKilledReplica kills a replica at the worst moment: the bundler has accepted an operation of each of its
@@ -60,19 +60,17 @@ func TestKilledReplica(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, store.Close()) }()
 	between := newGate(t, devnet.Services.Bundler)
-	q, err := newDatabaseQueue(t.Context(), o, accounttest.Services{RPC: devnet.RPC, Bundler: between.url, Paymaster: devnet.Services.Paymaster})
+	run := newRun()
+	users, err := enrol(t.Context(), o, run, devnet.Client, store, io.Discard)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, q.close()) }()
-	users, err := enrol(t.Context(), o, devnet.Client, store, io.Discard)
-	require.NoError(t, err)
-	require.NoError(t, q.add(t.Context(), users))
 
 	var said bytes.Buffer
-	r, err := startReplicas(t.Context(), o, &lockedWriter{w: &said})
+	r, err := startReplicas(t.Context(), o, run, accounttest.Services{RPC: devnet.RPC, Bundler: between.url, Paymaster: devnet.Services.Paymaster}, &lockedWriter{w: &said})
 	require.NoError(t, err)
 	go between.open(workers*replicas, r.processes[0].Process)
-	require.NoError(t, r.wait(t.Context(), q, o.users))
+	r.wait()
 	require.Contains(t, said.String(), "signal: killed")
+	require.Equal(t, 1, strings.Count(said.String(), "replica: went through 12 users"), "%s", &said)
 
 	_, err = look(context.WithoutCancel(t.Context()), &devnet.Network, o.nft, users, 0)
 	require.NoError(t, err)

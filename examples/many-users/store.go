@@ -7,16 +7,18 @@ import (
 	"io"
 	"os"
 
+	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/filestore"
 	"github.com/go-sesame/sesame/session/pgstore"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
-// keeper keeps sessions and their keys.
+// keeper keeps sessions and their keys, and the sends that are made with them.
 type keeper interface {
-	session.Store
+	account.Outbox
 	session.Keyring
+	session.Lister
 	io.Closer
 }
 
