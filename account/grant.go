@@ -54,6 +54,9 @@ func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies 
 // grantOnce is a grant under a key.
 func (o *OwnedAccount) grantOnce(ctx context.Context, store session.Store, policies []policy.Policy, s *settings) (sess *session.Sessions, tx *userop.Pending, err error) {
 	asked, err := askedPolicies(o.client.contracts.Session, policies)
+	if s.has(forBatches) {
+		asked = append(asked, "the batched session router enabled")
+	}
 	if err == nil {
 		sess, tx, err = o.sendRootOnce(ctx, store, s, kindGrant, asked, func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error) {
 			return o.planGrant(ctx, store, policies, s)
@@ -214,7 +217,11 @@ func (o *OwnedAccount) owns(sess *session.Sessions) error {
 func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, kind string, ids []string, decide rootDecision, modules modulePlan, s *settings) (*userop.Pending, error) {
 	sess = sess.On(o.client)
 	if s.key != "" {
-		_, tx, err := o.sendRootOnce(ctx, sess.Store(), s, kind, askedIDs(ids), func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error) {
+		asked := askedIDs(ids)
+		if s.has(keepRouter) {
+			asked = append(asked, "the batched session router kept")
+		}
+		_, tx, err := o.sendRootOnce(ctx, sess.Store(), s, kind, asked, func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error) {
 			plan, calls, err := o.planRoot(ctx, sess, decide, modules, s)
 			return sess, plan, calls, err
 		})

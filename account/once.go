@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 	"github.com/go-sesame/sesame/userop/outbox"
 )
@@ -119,8 +120,10 @@ func (k *keyed) goOn(ctx context.Context) (*userop.Pending, error) {
 	switch {
 	case err == nil:
 		return k.settling(tx, e), nil
-	case held != nil: // it is not handed out again, and may land all the same
-		return k.pending(e), nil
+	case errors.Is(held, session.ErrRevoked), errors.Is(held, session.ErrNoLeaf), errors.Is(held, session.ErrConflict):
+		return k.pending(e), nil // it is not handed out again, and may land all the same
+	case held != nil: // nobody knows yet
+		return nil, k.kept(err)
 	}
 	failed, _ := errors.AsType[*userop.Error](err)
 	ended, over := errors.AsType[*userop.EndedError](err)
@@ -228,7 +231,8 @@ func (k *keyed) write(ctx context.Context, op *userop.Operation, hash common.Has
 			k.entry, err = k.root.begin(ctx, k.store, recording)
 		}
 		switch taken, known := errors.AsType[*outbox.TakenError](err); {
-		case err == nil, known, errors.Is(err, outbox.ErrInvalid), errors.Is(err, session.ErrConflict):
+		case err == nil, known, errors.Is(err, outbox.ErrInvalid), errors.Is(err, outbox.ErrReadOnly),
+			errors.Is(err, session.ErrConflict), errors.Is(err, policy.ErrInvalid):
 			k.unsure = false
 		case taken == nil: // nobody knows
 		}

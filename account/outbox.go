@@ -207,7 +207,7 @@ func lasting(e *outbox.Entry) *outbox.Attempt {
 func (w *writer) guard(e *outbox.Entry) userop.Guard {
 	ref := session.Ref{ChainID: e.ChainID, Account: e.Account}
 	if changesRoot(e.Kind) {
-		return func(ctx context.Context, op *userop.Operation) error { return w.checkRootChange(ctx, ref, op) }
+		return func(ctx context.Context, op *userop.Operation) error { return w.checkRootChange(ctx, ref, e, op) }
 	}
 	switch m := w.client.contracts.Session; contracts.SignatureModule(e.Latest().Operation.Signature) {
 	case m.Manager, m.Router:
@@ -223,15 +223,19 @@ func (w *writer) guard(e *outbox.Entry) userop.Guard {
 }
 
 // checkRootChange returns an error unless the sessions wait for that very operation: one that they do not
-// know would set a root that nobody can prove anything with.
-func (w *writer) checkRootChange(ctx context.Context, ref session.Ref, op *userop.Operation) error {
+// know would set a root that nobody can prove anything with. Where they wait for an earlier one of the entry,
+// somebody crashed who had written this one down: they wait for it from now on.
+func (w *writer) checkRootChange(ctx context.Context, ref session.Ref, e *outbox.Entry, op *userop.Operation) error {
 	state, err := w.store.Load(ctx, ref)
 	if err != nil {
 		return err
 	}
-	hash := w.client.hash(op)
-	if state.Pending == nil || state.Pending.OpHash != hash {
+	switch hash := w.client.hash(op); {
+	case state.Pending != nil && state.Pending.OpHash == hash:
+		return nil
+	case state.Pending != nil && e.Attempt(state.Pending.OpHash) != nil:
+		return carryBy(ctx, w.store, w.client, ref, op, hash)
+	default:
 		return fmt.Errorf("%w: the sessions of %s do not wait for operation %s", session.ErrConflict, ref, hash)
 	}
-	return nil
 }

@@ -45,7 +45,8 @@ const (
 // crash left behind, in whichever process, and those of which nobody waits for the end. It sends the same
 // bytes again, waits, writes down how the chain ended them, settles the sessions that they changed, and tells
 // [Config].Report of each end. It signs nothing. It runs until ctx ends, and returns ctx's error; failures of
-// services and of the outbox it outlasts. One per process; a second one at the same time is an error.
+// services and of the outbox it outlasts, but not that this process may only read it ([outbox.ErrReadOnly]).
+// One per process; a second one at the same time is an error.
 func (c *Client) Run(ctx context.Context) error {
 	if c.writes.store == nil {
 		return fmt.Errorf("%w: Run without Config.Outbox, where sends are written down", ErrConfig)
@@ -125,6 +126,9 @@ func (r *runner) claim(ctx context.Context, group *errgroup.Group) error {
 				})
 			}
 			pause = claimPause
+			if errors.Is(err, outbox.ErrReadOnly) {
+				return fmt.Errorf("go on with sends: %w", err)
+			}
 			if err != nil && ctx.Err() == nil {
 				r.client.log.DebugContext(ctx, "claim sends", "error", err)
 				pause = min(2*pause, longestClaimPause)
@@ -167,6 +171,10 @@ func (r *runner) end() {
 
 // work does what is due of an entry: it goes on with one that is open, and reports one that has ended.
 func (r *runner) work(ctx context.Context, e *outbox.Entry) {
+	if e.EntryPoint != r.client.contracts.EntryPoint {
+		r.client.log.DebugContext(ctx, "a send through another EntryPoint is for another client", "entry", e)
+		return
+	}
 	if e.State == outbox.StateOpen {
 		r.goOn(ctx, e)
 		return
@@ -232,12 +240,18 @@ func (r *runner) report(ctx context.Context, e *outbox.Entry) error {
 	return err
 }
 
-// settleSessions settles the change of the sessions that a send was to make. That it cannot be settled by
-// what the chain shows, because another change came since, is no error here.
+// settleSessions settles the change of the sessions that a send was to make. It is an error while they wait
+// for it still, as a node that lags behind has it. That they cannot be settled by what the chain shows,
+// because another change came since, is none.
 func (r *runner) settleSessions(ctx context.Context, e *outbox.Entry) error {
 	sess, err := session.Open(ctx, r.store, session.Ref{ChainID: e.ChainID, Account: e.Account})
 	if err == nil {
 		err = sess.On(r.client).Reconcile(ctx)
+	}
+	if err != nil && sess != nil {
+		if pending := sess.Pending(); pending != nil && e.Attempt(pending.OpHash) != nil {
+			return err
+		}
 	}
 	if errors.Is(err, session.ErrPending) || errors.Is(err, session.ErrRootMismatch) || errors.Is(err, session.ErrNotFound) {
 		r.client.log.DebugContext(ctx, "sessions are not settled", "entry", e, "error", err)

@@ -28,7 +28,7 @@ var (
 
 // Outbox implements [storekit.Recorder]. It belongs to the one process that has the store open for writing,
 // which finds all that it recorded when it starts again. One that opened it to read can look things up; what
-// changes anything is an error matching [ErrReadOnly] there.
+// changes anything is an error matching [ErrReadOnly] and [outbox.ErrReadOnly] there.
 func (s *Store) Outbox() outbox.Outbox { return s.box }
 
 func (b *box) view(ctx context.Context, read func(*sends) error) error {
@@ -53,10 +53,21 @@ func (b *box) update(ctx context.Context, change func(*sends) error) error {
 // told says whose the outbox is where this process may not write.
 func (b *box) told(err error) error {
 	if errors.Is(err, ErrReadOnly) {
-		err = fmt.Errorf("%w, and its outbox belongs to the process that has it open for writing: send there", err)
+		err = &notOursError{err}
 	}
 	return b.store.in(err)
 }
+
+// notOursError is an outbox that another process has. It matches [ErrReadOnly] and [outbox.ErrReadOnly].
+type notOursError struct{ err error }
+
+func (e *notOursError) Error() string {
+	return fmt.Sprintf("%v, and its outbox belongs to the process that has it open for writing: send there", e.err)
+}
+
+func (e *notOursError) Unwrap() error { return e.err }
+
+func (e *notOursError) Is(target error) bool { return target == outbox.ErrReadOnly }
 
 // Record implements [outbox.Outbox].
 func (b *box) Record(ctx context.Context, recording outbox.Recording) (entry *outbox.Entry, err error) {

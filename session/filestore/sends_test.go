@@ -137,6 +137,7 @@ func TestOutboxOfAReader(t *testing.T) {
 	_, _, errs["ApplyRecording"] = store.ApplyRecording(t.Context(), testRef, 0, new(session.Change), sendOf("b", 8))
 	for name, err := range errs {
 		require.ErrorIs(t, err, ErrReadOnly, name)
+		require.ErrorIs(t, err, outbox.ErrReadOnly, name)
 		require.EqualError(t, err, "session store in "+dir+": session store is open for reading only, and its outbox belongs to the process that has it open for writing: send there", name)
 	}
 }

@@ -17,6 +17,8 @@ var (
 	ErrExists = errors.New("send is recorded already")
 	// ErrNonceTaken means that an open entry of the account has the nonce; see [*TakenError].
 	ErrNonceTaken = errors.New("nonce is taken by another send")
+	// ErrReadOnly means that this process may only look things up: nothing was written down.
+	ErrReadOnly = errors.New("outbox is open for reading only")
 	// ErrConflict means that the entry is at another version, or in another state.
 	ErrConflict = errors.New("send changed meanwhile")
 	// ErrSettled means that the entry has an outcome, and is to have no other.
