@@ -123,7 +123,11 @@ func (a *Account) Build(ctx context.Context, calls []Call, opts ...Option) (*use
 // Estimate returns what the operation that [Account.Send] would send may cost, in gas and in wei by part.
 // Nothing is signed or sent; with [Sponsored] the paymaster is asked as it would be for sending.
 func (a *Account) Estimate(ctx context.Context, calls []Call, opts ...Option) (*userop.Estimate, error) {
-	draft, err := a.newDraft(ctx, calls, opts)
+	s, err := uncapped(opts)
+	if err != nil {
+		return nil, err
+	}
+	draft, err := a.draft(ctx, calls, s)
 	if err != nil {
 		return nil, err
 	}

@@ -56,8 +56,8 @@ func (c *Client) draft(address common.Address, calls []Call, s *settings) (*user
 	if s.leaves != nil && len(s.leaves) != len(calls) {
 		return nil, fmt.Errorf("%w: %d calls with %d session leaves; each call needs its leaf", ErrConfig, len(calls), len(s.leaves))
 	}
-	if s.payContext != nil && !(s.sponsored || s.orSelf || s.quote != nil || s.forQuote) {
-		return nil, fmt.Errorf("%w: PaymasterContext without a paymaster to pay; add Sponsored, SponsoredOrSelf or PayWith", ErrConfig)
+	if err := s.checkContext(); err != nil {
+		return nil, err
 	}
 	draft, err := c.draftWithApproval(address, s.approvalCalls, calls, s)
 	if err == nil && !s.forQuote && (s.quote != nil || s.approval != nil) {

@@ -22,7 +22,7 @@ import (
 // An approval costs gas as well. It is part of the quoted operation if its option is given ([ApproveExact]
 // and the like), together with the one token it is for.
 func (a *Account) FeeQuotes(ctx context.Context, calls []Call, tokens []common.Address, opts ...Option) (userop.FeeQuotes, error) {
-	s, err := newSettings(opts)
+	s, err := uncapped(opts)
 	if err != nil {
 		return userop.FeeQuotes{}, err
 	}
@@ -31,7 +31,7 @@ func (a *Account) FeeQuotes(ctx context.Context, calls []Call, tokens []common.A
 
 // FeeQuotes is [Account.FeeQuotes] for what [OwnedAccount.Send] would send.
 func (o *OwnedAccount) FeeQuotes(ctx context.Context, calls []Call, tokens []common.Address, opts ...Option) (userop.FeeQuotes, error) {
-	s, err := newSettings(opts)
+	s, err := uncapped(opts)
 	if err != nil {
 		return userop.FeeQuotes{}, err
 	}

@@ -100,6 +100,7 @@ func leafOf(option string, sess *session.Sessions, only bool) Option {
 func WithSigner(signer userop.Signer) Option {
 	return func(s *settings) {
 		s.require(signer != nil, "WithSigner without a signer")
+		s.require(s.signer == nil, "WithSigner twice")
 		s.signer = signer
 	}
 }
@@ -117,6 +118,7 @@ func SponsoredOrSelf() Option { return func(s *settings) { s.orSelf = true } }
 func PaymasterContext(data any) Option {
 	return func(s *settings) {
 		s.require(data != nil, "PaymasterContext without data")
+		s.require(s.payContext == nil, "PaymasterContext twice")
 		s.payContext = data
 	}
 }
@@ -208,6 +210,7 @@ func BeforeSend(hook func(ctx context.Context, op *userop.Operation, hash common
 func WithNonce(nonce *uint256.Int) Option {
 	return func(s *settings) {
 		s.require(nonce != nil, "WithNonce without a nonce")
+		s.require(s.nonce == nil, "WithNonce twice")
 		s.nonce = nonce
 	}
 }
@@ -217,6 +220,7 @@ func WithNonce(nonce *uint256.Int) Option {
 func WithLane(key *uint256.Int) Option {
 	return func(s *settings) {
 		s.require(key != nil, "WithLane without a key")
+		s.require(s.lane == nil, "WithLane twice")
 		s.lane = key
 	}
 }
@@ -225,27 +229,56 @@ func WithLane(key *uint256.Int) Option {
 func InLane(lanes *Lanes) Option {
 	return func(s *settings) {
 		s.require(lanes != nil, "InLane without lanes")
+		s.require(s.lanes == nil, "InLane twice")
 		s.lanes = lanes
 	}
 }
 
 // WithFees uses these fees, in wei per gas, instead of asking for them. They are the caller's own word: the
 // client's caps are all that bounds them.
-func WithFees(fees userop.Fees) Option { return func(s *settings) { s.fees = fees } }
+func WithFees(fees userop.Fees) Option {
+	return func(s *settings) {
+		s.require(s.fees == userop.Fees{}, "WithFees twice")
+		s.fees = fees
+	}
+}
 
 // WithGas uses these gas limits as they are; zero fields are estimated. They are the caller's own word: the
 // client's caps are all that bounds them.
-func WithGas(gas userop.Gas) Option { return func(s *settings) { s.gas = gas } }
+func WithGas(gas userop.Gas) Option {
+	return func(s *settings) {
+		s.require(s.gas == userop.Gas{}, "WithGas twice")
+		s.gas = gas
+	}
+}
 
 // WithMargins raises what services propose by percentages.
-func WithMargins(margins userop.Margins) Option { return func(s *settings) { s.margins = margins } }
+func WithMargins(margins userop.Margins) Option {
+	return func(s *settings) {
+		s.require(s.margins == userop.Margins{}, "WithMargins twice")
+		s.margins = margins
+	}
+}
 
 // WithCaps refuses the operation before it is signed if it would cost more. It tightens what the client was
-// made with, and never loosens it: of both caps the lower one holds, field by field.
-func WithCaps(caps userop.Caps) Option { return func(s *settings) { s.caps = &caps } }
+// made with, and what another WithCaps says, and never loosens it: the lowest cap holds, field by field. An
+// estimate and a quote are held to no cap, and refuse the option: they are there to tell the number.
+func WithCaps(caps userop.Caps) Option {
+	return func(s *settings) {
+		if s.caps != nil {
+			caps = s.caps.TightenedBy(caps)
+		}
+		s.caps = &caps
+	}
+}
 
 // WithOverrides changes the state for gas estimation only.
-func WithOverrides(o userop.StateOverride) Option { return func(s *settings) { s.overrides = o } }
+func WithOverrides(o userop.StateOverride) Option {
+	return func(s *settings) {
+		s.require(s.overrides == nil, "WithOverrides twice")
+		s.overrides = o
+	}
+}
 
 // The names of the options that only some calls take.
 const (
@@ -274,6 +307,15 @@ func (s *settings) has(name string) bool {
 	return slices.ContainsFunc(s.special, func(o specialOption) bool { return o.name == name })
 }
 
+// uncapped are [newSettings] of a call that tells what an operation costs, whatever that is.
+func uncapped(opts []Option) (*settings, error) {
+	s, err := newSettings(opts)
+	if err == nil && s.caps != nil {
+		err = fmt.Errorf("%w: WithCaps does not apply here: an estimate or quote is told whatever it is; compare it, or cap the send", ErrConfig)
+	}
+	return s, err
+}
+
 // sendSettings are [newSettings] of a call that sends one operation.
 func sendSettings(opts []Option, takes ...string) (*settings, error) {
 	return newSettings(opts, append(takes, once, beforeSend)...)
@@ -294,6 +336,8 @@ func newSettings(opts []Option, takes ...string) (*settings, error) {
 	if s.lane != nil && s.lane.BitLen() > lanekey.Bits {
 		s.errs = append(s.errs, fmt.Errorf("lane key has %d bits, at most %d fit", s.lane.BitLen(), lanekey.Bits))
 	}
+	s.require(!s.unchecked || s.signer == nil || s.quote != nil, "Unchecked with WithSigner: nothing is checked for a signer of your own")
+	s.require(len(s.overrides) == 0 || !s.givesAllGas(), "WithOverrides with all limits given by WithGas: nothing is estimated")
 	s.checkPayer()
 	if len(s.errs) > 0 {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, errors.Join(s.errs...))
@@ -311,6 +355,11 @@ func (s *settings) require(ok bool, complaint string) {
 // namesSigner reports whether an option chooses who signs.
 func (s *settings) namesSigner() bool {
 	return s.leaves != nil || s.leafOf != nil || s.signer != nil
+}
+
+// givesAllGas reports whether no gas limit is left to be estimated.
+func (s *settings) givesAllGas() bool {
+	return !s.gas.CallGasLimit.IsZero() && !s.gas.VerificationGasLimit.IsZero() && !s.gas.PreVerificationGas.IsZero()
 }
 
 // findLeaves returns the leaves that are to sign the calls: those given, those found, or none. The store was

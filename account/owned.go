@@ -143,7 +143,11 @@ func (o *OwnedAccount) Build(ctx context.Context, calls []Call, opts ...Option) 
 // Estimate is [Account.Estimate] for what [OwnedAccount.Send] would send, the deployment included where it is
 // still to come.
 func (o *OwnedAccount) Estimate(ctx context.Context, calls []Call, opts ...Option) (*userop.Estimate, error) {
-	draft, err := o.newDraft(ctx, calls, opts)
+	s, err := uncapped(opts)
+	if err != nil {
+		return nil, err
+	}
+	draft, err := o.draft(ctx, calls, s)
 	if err != nil {
 		return nil, err
 	}
@@ -195,8 +199,14 @@ func (o *OwnedAccount) deployDraft(ctx context.Context, s *settings) (*userop.Dr
 	if s.namesSigner() {
 		return nil, fmt.Errorf("%w: the owner deploys the account, through the module that decided its address", ErrConfig)
 	}
+	if s.batch {
+		return nil, fmt.Errorf("%w: AsBatch does not apply here: a deployment makes no call", ErrConfig)
+	}
 	if s.quote != nil || s.approval != nil {
 		return nil, fmt.Errorf("%w: an account without code can allow nobody to take tokens; pay in them for a first operation that has the approval", ErrConfig)
+	}
+	if err := s.checkContext(); err != nil {
+		return nil, err
 	}
 	s, err := o.signedByOwner(s)
 	if err != nil {

@@ -45,6 +45,14 @@ func (s *settings) checkPayer() {
 	}
 }
 
+// checkContext returns an error for a paymaster's context that no paymaster would get.
+func (s *settings) checkContext() error {
+	if s.payContext == nil || s.sponsored || s.orSelf || s.quote != nil || s.forQuote {
+		return nil
+	}
+	return fmt.Errorf("%w: PaymasterContext without a paymaster to pay; add Sponsored, SponsoredOrSelf or PayWith", ErrConfig)
+}
+
 // tokenPayment is the fee of one operation in a token.
 type tokenPayment struct {
 	client   *Client

@@ -39,7 +39,7 @@ func ParseAA(text string) (*AAError, bool) {
 }
 
 // endsReason tells what is not part of a reason in the text around it: quotes, escapes, new lines.
-func endsReason(r rune) bool { return r == '"' || r == '\\' || unicode.IsControl(r) }
+func endsReason(r rune) bool { return r == '"' || r == '\\' || !unicode.IsPrint(r) }
 
 // Error gives the code, its reason, what that means and what to do.
 func (e *AAError) Error() string {

@@ -24,6 +24,7 @@ func TestParseAA(t *testing.T) {
 		{`{\"reason\":\"AA22 expired or not due\"}`, "AA22", "expired or not due"},
 		{"AA33 reverted: \nsecond line", "AA33", "reverted"},
 		{"AA33 reverted\x1b[31m", "AA33", "reverted"},
+		{"AA33 reverted\u202eevil", "AA33", "reverted"},
 		{"code AA10", "AA10", ""},
 		{"AA40: over verificationGasLimit.", "AA40", "over verificationGasLimit"},
 		{"AA23 reverted: " + strings.Repeat("é", 1000), "AA23", "reverted: " + strings.Repeat("é", 250)},

@@ -163,12 +163,12 @@ func refused(req *request, status int, text []byte) error {
 	return fmt.Errorf("%w: HTTP status %d", ErrUnavailable, status)
 }
 
-// clean makes a service's text fit for an error: no control characters, and not too long.
+// clean makes a service's text fit for an error: one line that prints, and not too long.
 func clean(text string) string {
 	const longest = 256
 	text = strings.ToValidUTF8(text[:min(len(text), longest)], "")
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r

@@ -122,10 +122,11 @@ func replacer(secrets []string) redactor {
 	return slices.DeleteFunc(slices.Compact(spellings), func(s string) bool { return len(s) < 4 })
 }
 
-// clean makes a service's text fit for an error or a log: no secrets, no control characters.
+// clean makes a service's text fit for an error or a log: no secrets, and nothing that moves a cursor, ends a
+// line or turns its direction.
 func (e *endpoint) clean(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return ' '
 		}
 		return r

@@ -2,15 +2,21 @@ package jsonrpc
 
 import (
 	"bytes"
+	"html"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // redactor cuts secrets out of texts, however a service or a library spells them there: in percent escapes of
-// either letter case, in JSON's escapes, or in one within the other.
+// either letter case, in JSON's escapes or HTML's, in one within the other, broken over lines, or cut short.
 type redactor []string
+
+// telling is how many bytes of a secret are one: the beginning of a longer one is cut out as well, and one
+// with a line break in it.
+const telling = 8
 
 // deepest is how many escapes within each other are looked through.
 const deepest = 3
@@ -23,8 +29,12 @@ func (r redactor) Replace(text string) string {
 	secret := make([]bool, len(text)) // which bytes to cut out
 	found := false
 	for read, depth := plainReading(text), 0; ; depth++ {
+		joined := read.joined()
 		for _, s := range r {
 			found = read.mark(s, secret) || found
+			if joined != nil && len(s) >= telling {
+				found = joined.mark(s, secret) || found
+			}
 		}
 		next, changed := read.unescape()
 		if !changed || depth == deepest {
@@ -62,14 +72,42 @@ func (r *reading) span(i, j int) (from, to int32) {
 	return r.from[i], r.to[j-1]
 }
 
-// mark marks where the secret is.
+// joined is the text without what breaks a word; nil where nothing does.
+func (r *reading) joined() *reading {
+	if !bytes.ContainsFunc(r.text, breaks) {
+		return nil
+	}
+	next := new(reading)
+	for i := 0; i < len(r.text); {
+		c, size := utf8.DecodeRune(r.text[i:])
+		if !breaks(c) {
+			for k := range size {
+				from, to := r.span(i+k, i+k+1)
+				next.from, next.to = append(next.from, from), append(next.to, to)
+			}
+			next.text = append(next.text, r.text[i:i+size]...)
+		}
+		i += size
+	}
+	return next
+}
+
+// breaks tells what does not belong to a word that it stands in: ends of lines, and what nobody sees.
+func breaks(c rune) bool { return c != utf8.RuneError && !unicode.IsPrint(c) }
+
+// mark marks where the secret is, or what tells enough of it.
 func (r *reading) mark(secret string, marks []bool) (found bool) {
+	begin := secret[:min(len(secret), telling)]
 	for at := 0; ; {
-		i := bytes.Index(r.text[at:], []byte(secret))
+		i := bytes.Index(r.text[at:], []byte(begin))
 		if i < 0 {
 			return found
 		}
-		from, to := r.span(at+i, at+i+len(secret))
+		size := len(begin)
+		for size < len(secret) && at+i+size < len(r.text) && r.text[at+i+size] == secret[size] {
+			size++
+		}
+		from, to := r.span(at+i, at+i+size)
 		for k := from; k < to; k++ {
 			marks[k] = true
 		}
@@ -80,7 +118,7 @@ func (r *reading) mark(secret string, marks []bool) (found bool) {
 
 // unescape resolves one layer of escapes; false if there is none.
 func (r *reading) unescape() (next *reading, changed bool) {
-	if bytes.IndexByte(r.text, '%') < 0 && bytes.IndexByte(r.text, '\\') < 0 {
+	if !bytes.ContainsAny(r.text, `%\&`) {
 		return r, false
 	}
 	next = new(reading)
@@ -117,11 +155,22 @@ func unescaped(text []byte) (plain []byte, size int) {
 		if b, err := strconv.ParseUint(string(text[2:4]), 16, 8); err == nil {
 			return []byte{byte(b)}, 4
 		}
+	case text[0] == '&':
+		if end := bytes.IndexByte(text[:min(len(text), longestEntity)], ';'); end > 0 {
+			if plain := html.UnescapeString(string(text[:end+1])); plain != string(text[:end+1]) {
+				return []byte(plain), end + 1
+			}
+		}
+	case len(text) >= 2 && text[0] == '\\' && strings.IndexByte("nrt", text[1]) >= 0:
+		return []byte{'\n'}, 2 // any end of a line will do
 	case len(text) >= 2 && text[0] == '\\' && strings.IndexByte(`/\"'`, text[1]) >= 0:
 		return text[1:2], 2
 	}
 	return text[:1], 1
 }
+
+// longestEntity is as long as HTML's names for the characters of a URL are, and numbers of any character.
+const longestEntity = 12
 
 // utf16Unit reads JSON's \u1234.
 func utf16Unit(text []byte) (rune, bool) {

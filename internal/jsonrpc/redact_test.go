@@ -29,6 +29,9 @@ func TestRedactionKnowsEverySpelling(t *testing.T) {
 		"JSON within JSON":              `k\\/ey+1 \\u00e9\\\"9`,
 		"quoted by Go":                  `k/ey+1 \u00e9\"9`,
 		"quoted by Go, byte by byte":    `k/ey+1 \xc3\xa9\"9`,
+		"HTML":                          "k&#x2F;ey&#43;1 &eacute;&quot;9",
+		"HTML of JSON":                  `k\/ey+1 \u00e9\&quot;9`,
+		"escaped HTML":                  "k&amp;#x2f;ey+1 é&amp;quot;9",
 		"the query's value":             "s3cr/t",
 		"the query's value, other case": "s3cr%2Ft",
 		"the query's value in JSON":     `s3cr\/t`,
@@ -59,4 +62,30 @@ func FuzzRedact(f *testing.F) {
 			require.Equal(t, text, shown)
 		}
 	})
+}
+
+// A key is cut out where a line ends within it, and where a text ends in it.
+func TestRedactionOfPieces(t *testing.T) {
+	e := parseEndpoint("https://bundler.example/v2/80002/0123456789abcdef.tail")
+	for _, spelled := range []string{
+		"01234567\n89abcdef.tail", "01234567\r\n89abcdef.tail", `01234567\n89abcdef.tail`, "0123\u200b4567\u00ad89abcdef.tail",
+		"01234567", "0123456789abc", "0123456789abcdef%2Etail", "0123456789abcdef%2", "0123\t4567", "%30123456&#55;",
+	} {
+		shown := e.clean("no such key: " + spelled)
+		require.NotContains(t, shown, "0123", spelled)
+		require.NotContains(t, shown, "abc", spelled)
+		require.Contains(t, shown, "no such key: [redacted]", spelled)
+	}
+	for _, innocent := range []string{"no such key: 0123456", "the call 1234567 89abcdef", "123456789abcdef.tail"} {
+		require.Equal(t, innocent, e.clean(innocent))
+	}
+}
+
+// Nothing of a service's text moves a cursor, ends a line or turns its direction.
+func TestCleanTextIsOneLine(t *testing.T) {
+	e := parseEndpoint("https://bundler.example")
+	for _, r := range "\x00\x1b\n\r\t\u0085\u009b\u200e\u200f\u202a\u202e\u2066\u2069\u2028\u2029\u061c\ufeff\U000e0041" {
+		require.Equal(t, "a b", e.clean("a"+string(r)+"b"), "%U", r)
+	}
+	require.Equal(t, "żółć 😀", e.clean("żółć 😀"))
 }

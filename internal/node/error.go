@@ -39,11 +39,30 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 func printable(r rune) rune {
-	if unicode.IsControl(r) {
+	if !unicode.IsPrint(r) {
 		return ' '
 	}
 	return r
 }
+
+// plain is err, or where its text has what does not print, one with the same causes and without that: the words
+// are the node's, or a contract's.
+func plain(err error) error {
+	text := err.Error()
+	if shown := strings.Map(printable, text); shown != text {
+		return &plainError{shown, err}
+	}
+	return err
+}
+
+type plainError struct {
+	text string
+	err  error
+}
+
+func (e *plainError) Error() string { return e.text }
+
+func (e *plainError) Unwrap() error { return e.err }
 
 // cause is an error of the node's client without the node's URL, and whether that is another one: net/http
 // quotes it and, where HTTP itself failed, go-ethereum's client quotes the answer, of any length, which may
@@ -113,8 +132,8 @@ func watch(ctx context.Context, host *atomic.Pointer[string]) context.Context {
 }
 
 // told is the error of a question without the node's URL, and with its host where the node itself failed, or
-// the way to it. What the chain says is left as it is, and so is what a chain reader says that is no HTTP
-// client.
+// the way to it. What the chain says is left as it is, but for what does not print, and so is what a chain
+// reader says that is no HTTP client.
 func (t *Tries) told(err error) error {
 	var answer interface{ ErrorCode() int }
 	host := t.host.Load()
@@ -124,10 +143,10 @@ func (t *Tries) told(err error) error {
 		return failed
 	case errors.As(err, &answer):
 		if answer.ErrorCode() == 3 || !noNode.MatchString(err.Error()) {
-			return err
+			return plain(err)
 		}
 	case !other && (host == nil || !Unavailable(err)):
-		return err
+		return plain(err)
 	case host == nil && httpStatus(failed) == 0 && !errors.As(failed, new(*unansweredError)):
 		return failed // it never came to a request
 	}

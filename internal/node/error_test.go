@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode"
 
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/stretchr/testify/require"
@@ -59,6 +60,18 @@ func TestErrorsThatAreLeft(t *testing.T) {
 			err = failed
 		}
 		require.Equal(t, failed, err)
+	}
+}
+
+// Words of the chain that do not print are told without that, and match as before.
+func TestErrorsAreOneLine(t *testing.T) {
+	for _, failed := range []error{coded{3, "execution reverted: \x1b[2J\u202eevil\n"}, coded{-32000, "\u2028header\r"}, errors.New("no\x00")} {
+		var err error
+		for q := node.Ask(t.Context()); q.Next(&err); {
+			err = failed
+		}
+		require.ErrorIs(t, err, failed)
+		require.False(t, strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }), "%q", err)
 	}
 }
 
