@@ -40,6 +40,9 @@ type parser struct {
 	open  int // tuples around the current place
 }
 
+// otherSpace is space as web pages and editors have it, with as many bytes of plain space.
+var otherSpace = strings.NewReplacer("\f", " ", "\v", " ", "\u00a0", "  ", "\u2028", "   ", "\u2029", "   ", "\u200b", "   ", "\ufeff", "   ")
+
 // parseDeclaration reads text as form. The keyword in front may be left out.
 func parseDeclaration(form, text string) (declaration, error) {
 	p := &parser{given: text, form: form}
@@ -50,6 +53,7 @@ func parseDeclaration(form, text string) (declaration, error) {
 	if p.text, unended = blankComments(text); unended >= 0 {
 		return declaration{}, p.fail(unended, "a comment without its end")
 	}
+	p.text = otherSpace.Replace(p.text)
 	var d declaration
 	var err error
 	if d.name, err = p.name(); err != nil {

@@ -46,6 +46,7 @@ func TestParseFunctionAsPasted(t *testing.T) {
 		"function balanceOf(address owner) view returns (uint256) @29000":                                    "function balanceOf(address owner) view returns (uint256)",
 		"function balanceOf(address owner /* of the token */) external view {":                               "function balanceOf(address owner) view",
 		"function balanceOf(address owner) external {}":                                                      "function balanceOf(address owner)",
+		"\ufefffunction\u00a0balanceOf(address\u00a0owner)\u2028external\fview\u200b;":                       "function balanceOf(address owner) view",
 		"balanceOf(address) // how much":                                                                     "function balanceOf(address)",
 		"// how much\r\nfunction balanceOf( // of\n  address owner /**/\n)\n  external;":                     "function balanceOf(address owner)",
 		`

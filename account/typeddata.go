@@ -59,6 +59,9 @@ func hashTypedData(data apitypes.TypedData) (hash common.Hash, err error) {
 	if err != nil {
 		return hash, fmt.Errorf("message%w", err)
 	}
+	if err := checkTyped(data.Types, data.PrimaryType, message); err != nil {
+		return hash, fmt.Errorf("message%w", err)
+	}
 	content, err := data.HashStruct(data.PrimaryType, message.(map[string]any))
 	if err != nil {
 		return hash, fmt.Errorf("message: %w", err)

@@ -1,12 +1,11 @@
 package bundler_test
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -18,25 +17,140 @@ import (
 
 	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/bundler/bundlertest"
+	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/userop"
 )
 
-// fieldAnswers are answers of services in the field, by name, with their source in the file.
+// fieldCase is an answer of a service in the field. Its fault begins with the number of its kind.
+type fieldCase struct {
+	ID, Fault, Body string
+	Status          int
+}
+
+func fieldCases(t testing.TB) (cases []fieldCase) {
+	t.Helper()
+	for line := range bytes.Lines(testutil.Cases(t, "services.jsonl")) {
+		var c fieldCase
+		require.NoError(t, json.Unmarshal(line, &c))
+		cases = append(cases, c)
+	}
+	require.NotEmpty(t, cases)
+	return cases
+}
+
+// fieldAnswers are the answers of some cases, by name.
 func fieldAnswers(t testing.TB) map[string]string {
 	t.Helper()
-	file, err := os.Open("testdata/services.jsonl")
-	require.NoError(t, err)
-	defer file.Close()
-	answers := map[string]string{}
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		var line struct{ Name, Body string }
-		require.NoError(t, json.Unmarshal(lines.Bytes(), &line))
-		answers[line.Name] = line.Body
+	names := map[string]string{
+		"G1": "foreign id", "G2": "hash not found", "G3": "failed", "G4a": "preVerificationGas too low", "G4b": "tip too low",
+		"G5": "pending", "G6a": "not found", "G6b": "header not found",
 	}
-	require.NoError(t, lines.Err())
-	require.Len(t, answers, 8)
+	answers := map[string]string{}
+	for _, c := range fieldCases(t) {
+		if name := names[c.ID]; name != "" {
+			answers[name] = c.Body
+		}
+	}
+	require.Len(t, answers, len(names))
 	return answers
+}
+
+// Each case from the field is read by its kind, also one of a kind that was not seen here before.
+func TestCasesFromTheField(t *testing.T) {
+	receipt := fieldAnswers(t)["foreign id"]
+	kinds := map[string]func(t *testing.T, body string){
+		"1": func(t *testing.T, body string) {
+			client, _ := withHabits(map[string][]string{receiptMethod: {body}})
+			receipt, err := client.UserOperationReceipt(t.Context(), biconomysHash)
+			requireBiconomysReceipt(t, receipt, err)
+			requireWaitEnds(t, body)
+		},
+		"2": func(t *testing.T, body string) {
+			client, _ := withHabits(map[string][]string{biconomyStatus: {body, `{"id":1,"result":{"state":"DROPPED_FROM_BUNDLER_MEMPOOL"}}`}})
+			status, err := client.UserOperationStatus(t.Context(), opHash)
+			require.NoError(t, err)
+			require.Equal(t, bundler.Unknown, status.State)
+			dropped, err := client.UserOperationDropped(t.Context(), txHash)
+			require.NoError(t, err)
+			require.True(t, dropped)
+		},
+		"3": func(t *testing.T, body string) {
+			client, _ := withHabits(map[string][]string{biconomyStatus: {body}})
+			status, err := client.UserOperationStatus(t.Context(), opHash)
+			require.NoError(t, err)
+			require.Equal(t, bundler.Reverted, status.State)
+			require.True(t, status.State.Final())
+			dropped, err := client.UserOperationDropped(t.Context(), opHash)
+			require.NoError(t, err)
+			require.True(t, dropped)
+		},
+		"4": func(t *testing.T, body string) {
+			client, _ := withHabits(map[string][]string{"eth_sendUserOperation": {body}})
+			_, err := client.SendUserOperation(t.Context(), operation(), entryPoint)
+			require.Error(t, err)
+			require.False(t, userop.MayBeAccepted(&userop.Error{Step: userop.StepSend, Operation: operation(), Err: err}), "%v", err)
+		},
+		"5": func(t *testing.T, body string) {
+			client, _ := withHabits(map[string][]string{"eth_getUserOperationByHash": {body}})
+			known, err := client.UserOperationByHash(t.Context(), opHash)
+			require.NoError(t, err)
+			require.False(t, known.Included())
+			require.NotZero(t, known.TransactionHash)
+		},
+		"6": func(t *testing.T, body string) { requireWaitEnds(t, body, receipt) },
+	}
+	for _, c := range fieldCases(t) {
+		kind, _, _ := strings.Cut(c.Fault, " ")
+		if check := kinds[kind]; check != nil {
+			t.Run(c.ID, func(t *testing.T) { check(t, c.Body) })
+		}
+	}
+}
+
+// requireWaitEnds wants a wait to end with Biconomy's receipt after those answers.
+func requireWaitEnds(t *testing.T, bodies ...string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := withHabits(map[string][]string{receiptMethod: bodies})
+		sender, err := userop.NewSender(userop.SenderConfig{ChainID: chainID, EntryPoint: entryPoint, Bundler: client})
+		require.NoError(t, err)
+		receipt, err := sender.Watch(biconomysHash).Wait(t.Context())
+		requireBiconomysReceipt(t, receipt, err)
+	})
+}
+
+// What a service may write for a number or a flag in a receipt: it is read for what it is, or refused.
+func TestOddNumbersInReceipts(t *testing.T) {
+	const receipt = `{"id":1,"result":{"userOpHash":"%[1]s","success":%[2]s,"actualGasCost":%[3]s,"actualGasUsed":%[3]s,"logs":[],` +
+		`"receipt":{"transactionHash":"%[1]s","blockHash":"%[1]s","blockNumber":%[3]s,"status":1}}}`
+	read := func(success, number string) (*userop.Receipt, error) {
+		client, _ := withHabits(map[string][]string{receiptMethod: {fmt.Sprintf(receipt, biconomysHash.Hex(), success, number)}})
+		return client.UserOperationReceipt(t.Context(), biconomysHash)
+	}
+	for number, want := range map[string]uint64{
+		`7`: 7, `"7"`: 7, `"0x7"`: 7, `"0x0000007"`: 7, `"0X7"`: 7, `"007"`: 7, `0`: 0, `18446744073709551615`: 1<<64 - 1,
+	} {
+		got, err := read(`true`, number)
+		require.NoError(t, err, number)
+		require.Equal(t, want, got.BlockNumber, number)
+		require.Equal(t, want, got.ActualGasUsed.Uint64(), number)
+	}
+	for _, number := range []string{
+		`-1`, `"-1"`, `"-0x1"`, `7.5`, `7.0`, `7e0`, `1e400`, `"seven"`, `"0x7g"`, `"0x"`, `true`, `[]`, `{}`, `[7]`, `"7 "`, `" 7"`,
+		`18446744073709551616`, `"0x10000000000000000"`, `"0x` + strings.Repeat("f", 65) + `"`, strings.Repeat("9", 5000), `1e1000000000`,
+	} {
+		_, err := read(`true`, number)
+		require.Error(t, err, "%.40s", number)
+	}
+	for success, want := range map[string]bool{`true`: true, `"true"`: true, `"false"`: false, `false`: false} {
+		got, err := read(success, `1`)
+		require.NoError(t, err, success)
+		require.Equal(t, want, got.Success, success)
+	}
+	for _, success := range []string{`null`, `"yes"`, `0`, `1`, `2`, `-1`, `[]`, `{}`, `""`, `"TRUE "`, `1.5`} {
+		_, err := read(success, `1`)
+		require.Error(t, err, success)
+	}
 }
 
 // habits answers each method with its bodies one after the other; the last one stays. "$ID" is the request's
@@ -115,22 +229,24 @@ func TestAWaitGoesOn(t *testing.T) {
 		return fmt.Sprintf(`{"id":$ID,"error":{"code":%d,"message":%q}}`, code, message)
 	}
 	for name, body := range map[string]string{
-		"Stackup, not found":          answers["not found"],
-		"a node that lags":            answers["header not found"],
-		"Stackup, a node that lags":   failed(-32601, "header not found"),
-		"Silius, unknown hash":        failed(-32601, "Missing/invalid userOpHash"),
-		"another, unknown hash":       failed(-32602, "Missing/invalid userOpHash"),
-		"Biconomy, unknown hash":      answers["hash not found"],
-		"Biconomy, unable":            failed(-32005, "Unable to process userOp with UserOpHash: 0x10b6 on chainId: 80002"),
-		"Biconomy, internal":          failed(-32002, "Internal Server error: x"),
-		"a user operation not known":  failed(-32000, "user operation not known"),
-		"could not find the receipt":  failed(-32000, "could not find the receipt"),
-		"geth, indexing":              failed(-32000, "transaction indexing is in progress"),
-		"a timeout":                   failed(-32000, "timeout"),
-		"null":                        `{"id":$ID,"result":null}`,
-		"a web page":                  "<html>",
-		"cut":                         `{"id":$ID,"resu`,
-		"a receipt without the block": `{"id":$ID,"result":{"userOpHash":"` + biconomysHash.Hex() + `","success":true,"receipt":null}}`,
+		"Stackup, not found":                      answers["not found"],
+		"a node that lags":                        answers["header not found"],
+		"Stackup, a node that lags":               failed(-32601, "header not found"),
+		"Silius, unknown hash":                    failed(-32601, "Missing/invalid userOpHash"),
+		"another, unknown hash":                   failed(-32602, "Missing/invalid userOpHash"),
+		"Biconomy, unknown hash":                  answers["hash not found"],
+		"Biconomy, unable":                        failed(-32005, "Unable to process userOp with UserOpHash: 0x10b6 on chainId: 80002"),
+		"Biconomy, internal":                      failed(-32002, "Internal Server error: x"),
+		"a user operation not known":              failed(-32000, "user operation not known"),
+		"could not find the receipt":              failed(-32000, "could not find the receipt"),
+		"geth, indexing":                          failed(-32000, "transaction indexing is in progress"),
+		"a timeout":                               failed(-32000, "timeout"),
+		"null":                                    `{"id":$ID,"result":null}`,
+		"a web page":                              "<html>",
+		"cut":                                     `{"id":$ID,"resu`,
+		"a receipt of an attempt":                 `{"id":$ID,"result":{"userOpHash":"` + biconomysHash.Hex() + `","success":true,"receipt":{"transactionHash":"` + biconomysHash.Hex() + `","blockHash":null,"blockNumber":null}}}`,
+		"a receipt of an attempt, in other words": `{"id":$ID,"result":{"userOpHash":"` + biconomysHash.Hex() + `","success":true,"transactionHash":"` + biconomysHash.Hex() + `","blockHash":"0x","blockNumber":""}}`,
+		"a receipt without the block":             `{"id":$ID,"result":{"userOpHash":"` + biconomysHash.Hex() + `","success":true,"receipt":null}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

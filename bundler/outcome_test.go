@@ -119,7 +119,7 @@ func TestWhatCanBeDoneAfterEachFault(t *testing.T) {
 		{"nothing", 200, "", nil, yes, no, yes},
 		{"null", 200, `{"id":$ID,"result":null}`, nil, yes, no, yes},
 		{"two results", 200, `{"id":$ID,"result":"0x1","result":null}`, nil, yes, no, yes},
-		{"a batch", 200, `[{"id":$ID,"result":"0x1"}]`, nil, yes, no, yes},
+		{"a batch of two", 200, `[{"id":$ID,"result":"0x1"},{"id":$ID,"result":"0x1"}]`, nil, yes, no, yes},
 		{"cut", 200, `{"id":$ID,"resu`, nil, yes, no, yes},
 		{"another type", 200, `{"id":$ID,"result":true}`, nil, yes, no, yes},
 		{"a refusal", 200, member(`{"code":-32500,"message":"AA24 signature error"}`), nil, no, no, no},

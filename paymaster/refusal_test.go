@@ -1,16 +1,19 @@
 package paymaster_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
+	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -160,6 +163,30 @@ func TestRefusalsInAnyShape(t *testing.T) {
 			requireKind(t, c.want, err, fmt.Sprint(c.status, " ", c.body))
 		}
 	}
+}
+
+// Cases from the field of a service that refuses: its words are told, and the account may pay itself.
+func TestRefusalsFromTheField(t *testing.T) {
+	found := 0
+	for line := range bytes.Lines(testutil.Cases(t, "services.jsonl")) {
+		var c struct {
+			ID, Fault, Body string
+			Status          int
+		}
+		require.NoError(t, json.Unmarshal(line, &c))
+		if !strings.HasPrefix(c.Fault, "10 ") {
+			continue
+		}
+		found++
+		var said struct{ Error string }
+		_ = json.Unmarshal([]byte(c.Body), &said) // where it has this shape
+		for _, service := range servicesAnswering(t, c.Status, c.Body) {
+			_, err := service.SponsorUserOperation(t.Context(), operation(), request(false))
+			require.ErrorIs(t, err, userop.ErrNotSponsored, c.ID)
+			require.ErrorContains(t, err, said.Error, c.ID)
+		}
+	}
+	require.Positive(t, found)
 }
 
 // An answer without a sponsorship is a refusal of the standard's methods; no answer is none.

@@ -121,6 +121,9 @@ func (r *Receipt) UnmarshalJSON(data []byte) error {
 	if read.TransactionHash == (common.Hash{}) {
 		obj.Missing("transactionHash (in receipt, beside it or in a log)")
 	}
+	if read.BlockHash == (common.Hash{}) && read.BlockNumber == 0 && (nested.open || beside.open) {
+		obj.Missing("the block: the transaction is not in one yet")
+	}
 	if err := obj.Err(); err != nil {
 		return fmt.Errorf("user operation receipt: %w", err)
 	}
@@ -186,7 +189,9 @@ type inclusion struct {
 	transactionHash common.Hash
 	blockHash       common.Hash
 	blockNumber     uint64
-	logs            []*types.Log
+	// open says that the block is not known yet, as of a transaction that is only tried.
+	open bool
+	logs []*types.Log
 }
 
 // inclusionJSON is how an inclusion goes out, inside a receipt.
@@ -203,6 +208,7 @@ func readInclusion(obj *jsonobject.Reader) inclusion {
 	obj.OptionalHex("transactionHash", &p.transactionHash)
 	obj.OptionalHex("blockHash", &p.blockHash)
 	obj.OptionalHex("blockNumber", (*lenientUint64)(&p.blockNumber))
+	p.open = obj.Open("blockHash") || obj.Open("blockNumber")
 	obj.Optional("logs", &logs)
 	for i := range logs {
 		p.logs = append(p.logs, (*types.Log)(&logs[i]))

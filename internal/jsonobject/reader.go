@@ -35,6 +35,15 @@ func (r *Reader) Has(name string) bool {
 	return ok && string(raw) != "null"
 }
 
+// Open reports whether the object names a value that is not known yet: null, "" or "0x".
+func (r *Reader) Open(name string) bool {
+	switch string(r.fields[name]) {
+	case "null", `""`, `"0x"`:
+		return true
+	}
+	return false
+}
+
 // Require unmarshals the named field into dst. A field that is not there, or null, is an error.
 func (r *Reader) Require(name string, dst any) {
 	if !r.Has(name) {

@@ -12,7 +12,13 @@ import (
 // then in the testdata of the package under test.
 func Vectors(t failer, name string) []byte {
 	t.Helper()
-	for _, dir := range vectorDirs() {
+	return firstFile(t, vectorDirs(), name)
+}
+
+// firstFile reads the file of that name in the first of the directories that has it.
+func firstFile(t failer, dirs []string, name string) []byte {
+	t.Helper()
+	for _, dir := range dirs {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err == nil {
 			return data
@@ -21,11 +27,22 @@ func Vectors(t failer, name string) []byte {
 			t.Fatalf("test vectors: %v", err)
 		}
 	}
-	t.Fatalf("test vectors: no %s in %q", name, vectorDirs())
+	t.Fatalf("test vectors: no %s in %q", name, dirs)
 	return nil
 }
 
-// failer is the part of testing.TB that Vectors needs.
+// Cases returns the file of answers from the field with this name, such as "services.jsonl". It is looked for
+// in shared/cases beside the module's root, and then in the testdata of the package under test.
+func Cases(t failer, name string) []byte {
+	t.Helper()
+	dirs := []string{"testdata"}
+	if root, ok := moduleRoot(); ok {
+		dirs = append([]string{filepath.Join(root, "..", "shared", "cases")}, dirs...)
+	}
+	return firstFile(t, dirs, name)
+}
+
+// failer is the part of testing.TB that these need.
 type failer interface {
 	Helper()
 	Fatalf(format string, args ...any)
