@@ -45,8 +45,8 @@ func printable(r rune) rune {
 	return r
 }
 
-// plain is err, or where its text has what does not print, one with the same causes and without that: the words
-// are the node's, or a contract's.
+// plain is err, or where its text has what does not print, one with the same causes and without that: the
+// words are the node's, or a contract's.
 func plain(err error) error {
 	text := err.Error()
 	if shown := strings.Map(printable, text); shown != text {
