@@ -102,6 +102,9 @@ func (j *job) judge(receipt *userop.Receipt, err error) (over bool, _ error) {
 	if failed, ok := errors.AsType[*userop.Error](err); ok && hash == (common.Hash{}) {
 		hash = failed.Hash
 	}
+	if ended, ok := errors.AsType[*userop.EndedError](err); ok {
+		hash = ended.Hash // under a key of before, perhaps
+	}
 	j.op, j.hash = nil, common.Hash{}
 	if err := j.note(event{Kind: refused, Hash: hash, Text: reason}); err != nil {
 		return true, err
