@@ -116,7 +116,7 @@ func TestOnceGoesOnWithAGrantThatTheSessionsDoNotWaitFor(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
 			go func() { ended <- w.client.Run(ctx) }()
-			require.Eventually(t, func() bool { return entry().State != outbox.StateOpen }, 20*time.Second, 20*time.Millisecond)
+			require.Eventually(t, func() bool { return entry().State != outbox.StateOpen }, 90*time.Second, 20*time.Millisecond)
 			stop()
 			require.ErrorIs(t, <-ended, context.Canceled)
 		}

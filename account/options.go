@@ -100,7 +100,6 @@ func leafOf(option string, sess *session.Sessions, only bool) Option {
 func WithSigner(signer userop.Signer) Option {
 	return func(s *settings) {
 		s.require(signer != nil, "WithSigner without a signer")
-		s.require(s.signer == nil, "WithSigner twice")
 		s.signer = signer
 	}
 }
@@ -118,7 +117,6 @@ func SponsoredOrSelf() Option { return func(s *settings) { s.orSelf = true } }
 func PaymasterContext(data any) Option {
 	return func(s *settings) {
 		s.require(data != nil, "PaymasterContext without data")
-		s.require(s.payContext == nil, "PaymasterContext twice")
 		s.payContext = data
 	}
 }
@@ -210,7 +208,6 @@ func BeforeSend(hook func(ctx context.Context, op *userop.Operation, hash common
 func WithNonce(nonce *uint256.Int) Option {
 	return func(s *settings) {
 		s.require(nonce != nil, "WithNonce without a nonce")
-		s.require(s.nonce == nil, "WithNonce twice")
 		s.nonce = nonce
 	}
 }
@@ -220,7 +217,6 @@ func WithNonce(nonce *uint256.Int) Option {
 func WithLane(key *uint256.Int) Option {
 	return func(s *settings) {
 		s.require(key != nil, "WithLane without a key")
-		s.require(s.lane == nil, "WithLane twice")
 		s.lane = key
 	}
 }
@@ -229,7 +225,6 @@ func WithLane(key *uint256.Int) Option {
 func InLane(lanes *Lanes) Option {
 	return func(s *settings) {
 		s.require(lanes != nil, "InLane without lanes")
-		s.require(s.lanes == nil, "InLane twice")
 		s.lanes = lanes
 	}
 }
@@ -238,7 +233,6 @@ func InLane(lanes *Lanes) Option {
 // client's caps are all that bounds them.
 func WithFees(fees userop.Fees) Option {
 	return func(s *settings) {
-		s.require(s.fees == userop.Fees{}, "WithFees twice")
 		s.fees = fees
 	}
 }
@@ -247,7 +241,6 @@ func WithFees(fees userop.Fees) Option {
 // client's caps are all that bounds them.
 func WithGas(gas userop.Gas) Option {
 	return func(s *settings) {
-		s.require(s.gas == userop.Gas{}, "WithGas twice")
 		s.gas = gas
 	}
 }
@@ -255,7 +248,6 @@ func WithGas(gas userop.Gas) Option {
 // WithMargins raises what services propose by percentages.
 func WithMargins(margins userop.Margins) Option {
 	return func(s *settings) {
-		s.require(s.margins == userop.Margins{}, "WithMargins twice")
 		s.margins = margins
 	}
 }
@@ -275,7 +267,6 @@ func WithCaps(caps userop.Caps) Option {
 // WithOverrides changes the state for gas estimation only.
 func WithOverrides(o userop.StateOverride) Option {
 	return func(s *settings) {
-		s.require(s.overrides == nil, "WithOverrides twice")
 		s.overrides = o
 	}
 }

@@ -488,6 +488,10 @@ func TestNoOptionIsSilent(t *testing.T) {
 				if !known {
 					without, _ = run(false)
 					again, _ := run(false)
+					for tries := 0; again != without && tries < 5; tries++ { // a second may have passed in between
+						without = again
+						again, _ = run(false)
+					}
 					require.Equal(t, without, again, "%s: what it does is not always the same", name)
 					before[base] = without
 				}

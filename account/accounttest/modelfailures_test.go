@@ -44,10 +44,18 @@ func TestModelRefusesAsToldTo(t *testing.T) {
 		}
 		return err
 	}
-	model.Bundler.Refuse(&bundler.Error{Method: "eth_sendUserOperation", Code: -32504, Message: "throttled"})
+	throttled := &bundler.Error{Method: "eth_sendUserOperation", Code: -32504, Message: "throttled"}
+	model.Bundler.Refuse(throttled, throttled) // it is asked once more: the chain finds nothing wrong
 	err := send()
 	require.ErrorIs(t, err, bundler.ErrBanned)
-	require.False(t, userop.MayBeAccepted(err))
+	require.True(t, userop.MayBeAccepted(err))
+	failed, ok := errors.AsType[*userop.Error](err)
+	require.True(t, ok)
+	tx, err := s.user(owner).Resend(t.Context(), sess, failed.Operation)
+	require.NoError(t, err)
+	_, err = tx.Wait(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, send())
 	model.Bundler.Refuse(&bundler.Error{Code: -32500, Message: "AA25 invalid account nonce"})
 	err = send()
 	refused, ok := errors.AsType[*userop.AAError](err)

@@ -69,7 +69,7 @@ func TestReorg(t *testing.T) {
 	require.EqualValues(t, 111, balance())
 
 	require.EqualError(t, chain.Reorg(ctx, 0), "reorg of no block")
-	require.ErrorContains(t, chain.Reorg(ctx, 1000), "reorg of 1000 blocks: the newest is block ")
+	require.ErrorContains(t, chain.Reorg(ctx, 1000), "no such reorg: of 1000 blocks: the newest is block ")
 	require.NoError(t, chain.Reorg(ctx, uint64(head())), "back to the first block")
 	require.Zero(t, balance())
 	require.NoError(t, chain.Fund(ctx, to, big.NewInt(7)))

@@ -72,7 +72,7 @@ func refused(err error) bool {
 // unreached is a gateway's refusal, which of a node is told by its status alone.
 func unreached(err error) bool {
 	_, lost := errors.AsType[*bundler.TransportError](err)
-	return lost || refused(err) || regexp.MustCompile(`: (30[1278]|40[134]) [A-Z][A-Za-z ]+$`).MatchString(err.Error())
+	return lost || refused(err) || regexp.MustCompile(`: (30[1278]|40[134]) [A-Z][A-Za-z ]+(;|$)`).MatchString(err.Error())
 }
 
 // user is somebody's account behind proxies, one of which does one fault.
