@@ -219,6 +219,10 @@ func (k *keyed) hand(ctx context.Context, draft *userop.Draft) (*userop.Pending,
 	return tx, err
 }
 
+// notWritten are the errors after which it is sure that nothing was written down; any other may have come too
+// late for that.
+var notWritten = []error{outbox.ErrExists, outbox.ErrNonceTaken, outbox.ErrInvalid, outbox.ErrReadOnly, session.ErrConflict, policy.ErrInvalid}
+
 // write writes a signed operation down before it is sent.
 func (k *keyed) write(ctx context.Context, op *userop.Operation, hash common.Hash) (err error) {
 	attempt := outbox.Attempt{Operation: op, Hash: hash, Until: k.client.contracts.operationEnd(op)}
@@ -230,12 +234,7 @@ func (k *keyed) write(ctx context.Context, op *userop.Operation, hash common.Has
 		} else {
 			k.entry, err = k.root.begin(ctx, k.store, recording)
 		}
-		switch taken, known := errors.AsType[*outbox.TakenError](err); {
-		case err == nil, known, errors.Is(err, outbox.ErrInvalid), errors.Is(err, outbox.ErrReadOnly),
-			errors.Is(err, session.ErrConflict), errors.Is(err, policy.ErrInvalid):
-			k.unsure = false
-		case taken == nil: // nobody knows
-		}
+		k.unsure = !slices.ContainsFunc(notWritten, func(told error) bool { return errors.Is(err, told) }) && err != nil
 		return err
 	}
 	if known := k.entry.Attempt(hash); known == nil || !slices.Equal(known.Operation.Signature, op.Signature) {

@@ -231,26 +231,14 @@ func InLane(lanes *Lanes) Option {
 
 // WithFees uses these fees, in wei per gas, instead of asking for them. They are the caller's own word: the
 // client's caps are all that bounds them.
-func WithFees(fees userop.Fees) Option {
-	return func(s *settings) {
-		s.fees = fees
-	}
-}
+func WithFees(fees userop.Fees) Option { return func(s *settings) { s.fees = fees } }
 
 // WithGas uses these gas limits as they are; zero fields are estimated. They are the caller's own word: the
 // client's caps are all that bounds them.
-func WithGas(gas userop.Gas) Option {
-	return func(s *settings) {
-		s.gas = gas
-	}
-}
+func WithGas(gas userop.Gas) Option { return func(s *settings) { s.gas = gas } }
 
 // WithMargins raises what services propose by percentages.
-func WithMargins(margins userop.Margins) Option {
-	return func(s *settings) {
-		s.margins = margins
-	}
-}
+func WithMargins(margins userop.Margins) Option { return func(s *settings) { s.margins = margins } }
 
 // WithCaps refuses the operation before it is signed if it would cost more. It tightens what the client was
 // made with, and what another WithCaps says, and never loosens it: the lowest cap holds, field by field. An
@@ -265,11 +253,7 @@ func WithCaps(caps userop.Caps) Option {
 }
 
 // WithOverrides changes the state for gas estimation only.
-func WithOverrides(o userop.StateOverride) Option {
-	return func(s *settings) {
-		s.overrides = o
-	}
-}
+func WithOverrides(o userop.StateOverride) Option { return func(s *settings) { s.overrides = o } }
 
 // The names of the options that only some calls take.
 const (
