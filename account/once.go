@@ -219,10 +219,6 @@ func (k *keyed) hand(ctx context.Context, draft *userop.Draft) (*userop.Pending,
 	return tx, err
 }
 
-// notWritten are the errors after which it is sure that nothing was written down; any other may have come too
-// late for that.
-var notWritten = []error{outbox.ErrExists, outbox.ErrNonceTaken, outbox.ErrInvalid, outbox.ErrReadOnly, session.ErrConflict, policy.ErrInvalid}
-
 // write writes a signed operation down before it is sent.
 func (k *keyed) write(ctx context.Context, op *userop.Operation, hash common.Hash) (err error) {
 	attempt := outbox.Attempt{Operation: op, Hash: hash, Until: k.client.contracts.operationEnd(op)}
@@ -234,7 +230,7 @@ func (k *keyed) write(ctx context.Context, op *userop.Operation, hash common.Has
 		} else {
 			k.entry, err = k.root.begin(ctx, k.store, recording)
 		}
-		k.unsure = !slices.ContainsFunc(notWritten, func(told error) bool { return errors.Is(err, told) }) && err != nil
+		k.unsure = err != nil && !surelyNotWritten(err)
 		return err
 	}
 	if known := k.entry.Attempt(hash); known == nil || !slices.Equal(known.Operation.Signature, op.Signature) {
@@ -248,6 +244,16 @@ func (k *keyed) write(ctx context.Context, op *userop.Operation, hash common.Has
 		return carryBy(ctx, k.store, k.client, k.ref, op, hash)
 	}
 	return nil
+}
+
+// surelyNotWritten reports whether nothing was written down; after any other error something may be.
+func surelyNotWritten(err error) bool {
+	for _, told := range []error{outbox.ErrExists, outbox.ErrNonceTaken, outbox.ErrInvalid, outbox.ErrReadOnly, session.ErrConflict, policy.ErrInvalid} {
+		if errors.Is(err, told) {
+			return true
+		}
+	}
+	return false
 }
 
 // failed judges how a send failed: what was given to no service is as if it had never been. It leaves no
