@@ -125,11 +125,12 @@ func (r *runner) claim(ctx context.Context, group *errgroup.Group) error {
 					return nil
 				})
 			}
-			pause = claimPause
-			if errors.Is(err, outbox.ErrReadOnly) {
+			switch {
+			case errors.Is(err, outbox.ErrReadOnly):
 				return fmt.Errorf("go on with sends: %w", err)
-			}
-			if err != nil && ctx.Err() == nil {
+			case err == nil:
+				pause = claimPause
+			default:
 				r.client.log.DebugContext(ctx, "claim sends", "error", err)
 				pause = min(2*pause, longestClaimPause)
 			}
