@@ -36,6 +36,9 @@ const (
 	// some; after a failure it waits longer each time, up to longestClaimPause.
 	claimPause        = 2 * time.Second
 	longestClaimPause = 30 * time.Second
+	// shortestWork is how long a send is gone on with at least before others have their turn, its lease made
+	// to last that long: a service that is slow would end none within a lease that is short.
+	shortestWork = 20 * time.Second
 	// sweepPause is how often keys are swept, sweepPortion how many an outbox sweeps at once.
 	sweepPause   = time.Hour
 	sweepPortion = 1000
@@ -172,6 +175,11 @@ func (r *runner) end() {
 
 // work does what is due of an entry: it goes on with one that is open, and reports one that has ended.
 func (r *runner) work(ctx context.Context, e *outbox.Entry) {
+	ctx, cancel := context.WithCancel(ctx)
+	var renewing sync.WaitGroup
+	renewing.Go(func() { r.renew(ctx, e.ID) })
+	defer renewing.Wait()
+	defer cancel()
 	if e.EntryPoint != r.client.contracts.EntryPoint {
 		r.client.log.DebugContext(ctx, "a send through another EntryPoint is for another client", "entry", e)
 		return
@@ -180,14 +188,7 @@ func (r *runner) work(ctx context.Context, e *outbox.Entry) {
 		r.goOn(ctx, e)
 		return
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var renewing sync.WaitGroup
-	renewing.Go(func() { r.renew(ctx, e.ID) })
-	err := r.report(ctx, e)
-	cancel()
-	renewing.Wait()
-	if err != nil {
+	if err := r.report(ctx, e); err != nil {
 		r.client.log.DebugContext(ctx, "end of a send not reported yet", "entry", e, "error", err)
 	}
 }
@@ -195,7 +196,7 @@ func (r *runner) work(ctx context.Context, e *outbox.Entry) {
 // goOn resends an entry's newest operation and waits for a while. Its end is written down by that, and then
 // claimed by whoever reports it; what is open after it is claimed again when the lease has run out.
 func (r *runner) goOn(ctx context.Context, e *outbox.Entry) {
-	ctx, cancel := context.WithTimeout(ctx, r.lease.TTL*2/3)
+	ctx, cancel := context.WithTimeout(ctx, max(r.lease.TTL*2/3, shortestWork))
 	defer cancel()
 	_, err := r.client.sender.ResendGuarded(ctx, e.Latest().Operation, r.guard(e))
 	if ended, over := errors.AsType[*userop.EndedError](err); over {
