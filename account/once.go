@@ -71,13 +71,21 @@ func (k *keyed) run(ctx context.Context) (tx *userop.Pending, err error) {
 		case errors.Is(missing, outbox.ErrNotFound):
 			tx, err = k.sendFirst(ctx)
 		default:
-			return nil, fmt.Errorf("look for key %q of %s: %w", k.send.Key, k.ref, missing)
+			return nil, &unreadError{fmt.Errorf("look for key %q of %s: %w; whether something was sent under it is open: send under it again", k.send.Key, k.ref, missing)}
 		}
 		if !k.overtaken(err) || try == maxOnceTries {
 			return tx, err
 		}
 	}
 }
+
+// unreadError is a failure to read what was sent under a key, if anything was.
+type unreadError struct{ error }
+
+func (e *unreadError) Unwrap() error { return e.error }
+
+// MayBeAccepted reports true: an earlier send under the key may have been.
+func (e *unreadError) MayBeAccepted() bool { return true }
 
 // overtaken reports whether another process was quicker, so that looking again tells more. Nothing was sent.
 func (k *keyed) overtaken(err error) bool {

@@ -276,3 +276,56 @@ func TestOnceTellsThatItCouldNotAsk(t *testing.T) {
 	require.Equal(t, w.entry(t, "order").Attempts[0].Hash, tx.Hash())
 	require.Len(t, door.handed(), handed, "it was revoked since")
 }
+
+// blind is a store whose outbox cannot be read for a while.
+type blind struct {
+	*memstore.Store
+	down *atomic.Bool
+}
+
+func (b blind) Outbox() outbox.Outbox { return blindBox{b.Store.Outbox(), b.down} }
+
+type blindBox struct {
+	outbox.Outbox
+	down *atomic.Bool
+}
+
+func (b blindBox) Find(ctx context.Context, chainID uint64, account common.Address, key string) (outbox.Found, error) {
+	if b.down.Load() {
+		return outbox.Found{}, errors.New("the outbox is down")
+	}
+	return b.Outbox.Find(ctx, chainID, account, key)
+}
+
+// What an earlier process sent under a key that cannot be looked up may be accepted: nobody may send it anew
+// under another one.
+func TestAKeyThatCannotBeLookedUpMayBeAccepted(t *testing.T) {
+	var store blind
+	w, _ := onceWorld(t, func(c *account.Config) {
+		store = blind{c.Outbox.(*memstore.Store), new(atomic.Bool)}
+		c.Outbox = store
+	})
+	grant := func() (*session.Sessions, *userop.Pending, error) {
+		return w.owner.Grant(t.Context(), store, []policy.Policy{w.nftPolicy()}, account.Sponsored(), account.Once("grant"))
+	}
+	sess, tx, err := grant()
+	require.NoError(t, err)
+	require.NoError(t, activate(t.Context(), sess, tx))
+	_, err = w.sendOnce(t, sess, "order")
+	require.NoError(t, err)
+
+	store.down.Store(true)
+	_, err = w.sendOnce(t, sess, "order")
+	require.ErrorContains(t, err, "the outbox is down; whether something was sent under it is open: send under it again")
+	require.True(t, userop.MayBeAccepted(err))
+	require.False(t, userop.SafeToRetry(err))
+	_, _, err = grant()
+	require.True(t, userop.MayBeAccepted(err), "%v", err)
+
+	store.down.Store(false)
+	tx, err = w.sendOnce(t, sess, "order")
+	require.NoError(t, err)
+	_, err = tx.Wait(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, uint64(1), w.nfts(t))
+}

@@ -72,7 +72,7 @@ func (o *OwnedAccount) sendRootOnce(ctx context.Context, store session.Store, s 
 	}
 	sess, err := session.Open(ctx, store, o.Ref())
 	if err != nil {
-		return nil, nil, fmt.Errorf("open the sessions of a change that was sent before: %w", err)
+		return nil, nil, &unreadError{fmt.Errorf("open the sessions of a change that was sent under key %q: %w; send under it again", s.key, err)}
 	}
 	return sess.On(o.client), tx, nil
 }

@@ -14,13 +14,16 @@ import (
 // [Sender.Watch], or send the same bytes again with [Sender.Resend]; never sign another one for the same
 // purpose before that is known.
 //
-// Of an error that joins several, it is true if it is of one of them.
+// Of an error that joins several, it is true if it is of one of them. One with a method MayBeAccepted() bool
+// tells by itself, as that of who cannot look up what was sent before.
 func MayBeAccepted(err error) bool {
 	switch e := err.(type) {
 	case *WaitError:
 		return true
 	case *Error:
 		return e.Step == StepSend && e.Operation != nil && mayBeDelivered(e.Err)
+	case interface{ MayBeAccepted() bool }:
+		return e.MayBeAccepted()
 	case interface{ Unwrap() error }:
 		return MayBeAccepted(e.Unwrap())
 	case interface{ Unwrap() []error }:
