@@ -25,9 +25,9 @@ type Store interface {
 	session.Keyring
 }
 
-// Bench sends and waits, plainly and once in turns, by one user and by 16 at a time, in an empty store each. It
-// reports the medians of both and their ratio: the model answers at once, so what is told is the cost in this
-// process and its store.
+// Bench sends and waits, plainly and once in turns, by one user and by 16 at a time, in an empty store each.
+// It reports the medians of both and their ratio: the model answers at once, so what is told is the cost in
+// this process and its store.
 func Bench(b *testing.B, open func(*testing.B) Store) {
 	for _, users := range []int{1, 16} {
 		b.Run(fmt.Sprintf("%d at a time", users), func(b *testing.B) {
