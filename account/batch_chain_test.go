@@ -32,6 +32,7 @@ func (w *world) mintTokens(t *testing.T, amount uint64) account.Call {
 }
 
 func TestBatch(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	nft := w.nftPolicy()
 	short := w.tokenPolicy()
@@ -122,6 +123,7 @@ func TestBatch(t *testing.T) {
 }
 
 func TestBatchNeedsTheRouter(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	sess := w.grant(t, []policy.Policy{w.nftPolicy(), session.Named("token", w.tokenPolicy())})
 	leaves := account.WithSession(sess.Leaf(0), sess.Leaf(1))
@@ -140,6 +142,7 @@ func TestBatchNeedsTheRouter(t *testing.T) {
 }
 
 func TestERC20Policy(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token := w.chain.Contracts.Token
 	sess := w.grant(t, []policy.Policy{policy.ERC20{

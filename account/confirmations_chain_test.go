@@ -81,6 +81,7 @@ func waitFor(ctx context.Context, tx *userop.Pending) <-chan error {
 // An operation that a session key signed is taken out of the chain while its wait counts: it lands again,
 // once, whether the bundler still has it or the wait has to send it again.
 func TestReorgOfAUse(t *testing.T) {
+	t.Parallel()
 	for name, loses := range map[string]bool{"the bundler has it": false, "the bundler lost it": true} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -114,6 +115,7 @@ func TestReorgOfAUse(t *testing.T) {
 
 // The branch that wins has another operation with the nonce.
 func TestReplacedInAnotherBranch(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.deepen(t, 3, true)
 	first, err := w.owner.Send(t.Context(), []account.Call{{To: common.Address{3}}}, account.Sponsored())
@@ -141,6 +143,7 @@ func TestReplacedInAnotherBranch(t *testing.T) {
 
 // A grant is settled with its confirmations, by Activate and by Reconcile alike.
 func TestReorgOfAGrant(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	counts := w.deepen(t, 3, true)
 	sess, tx, err := w.owner.Grant(t.Context(), w.store, []policy.Policy{w.nftPolicy()}, account.Sponsored())
@@ -177,6 +180,7 @@ func TestReorgOfAGrant(t *testing.T) {
 
 // The nonce of what a reorg undid is not given to another operation: it may land again.
 func TestALaneNeverCountsBack(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.deepen(t, 2, true)
 	lanes := w.client.NewLanes(account.LanesConfig{Size: 1})
@@ -205,6 +209,7 @@ func TestALaneNeverCountsBack(t *testing.T) {
 }
 
 func TestConfirmationsOfAClient(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.deepen(t, 1<<63, false) // more than there are blocks: block 0 is what counts
 	tx, err := w.owner.Send(t.Context(), []account.Call{{To: common.Address{3}}}, account.Sponsored())

@@ -79,6 +79,7 @@ func gasTimes(n, d uint64) func(uint64) uint64 { return func(gas uint64) uint64 
 func allOf(uint64) uint64 { return 3_000_000_000 }
 
 func TestALyingBundlerTakesNothingOfAnAccountThatPaysItself(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fund(t, 10)
 	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
@@ -204,6 +205,7 @@ func (c l1Chain) CallContract(ctx context.Context, call ethereum.CallMsg, block 
 }
 
 func TestWhatAChainChargesForL1IsPartOfTheBound(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fund(t, 100)
 	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
@@ -252,6 +254,7 @@ func TestWhatAChainChargesForL1IsPartOfTheBound(t *testing.T) {
 }
 
 func TestTheFeeForL1IsRememberedInALane(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fund(t, 1)
 	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
@@ -283,6 +286,7 @@ type openChain struct{ feelessChain }
 func (c openChain) Unwrap() account.Chain { return c.Chain }
 
 func TestWithoutTheNodesFeesACapHasToBeNamed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fund(t, 1)
 	calls := []account.Call{w.mint(t, w.owner.Address())}
@@ -310,6 +314,7 @@ func TestWithoutTheNodesFeesACapHasToBeNamed(t *testing.T) {
 }
 
 func TestASelfPaidSendIsThreeRoundTrips(t *testing.T) {
+	t.Parallel()
 	m := newMocked(t, 20*time.Millisecond, bundlertest.Biconomy)
 	m.user = m.clientFor(t, time.Hour).Account(m.user.Address())
 	send := func() {
@@ -331,6 +336,7 @@ func TestASelfPaidSendIsThreeRoundTrips(t *testing.T) {
 }
 
 func TestPaymastersThatAreNotTrusted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	calls := []account.Call{w.mint(t, w.owner.Address())}
 	config := w.config
@@ -356,6 +362,7 @@ type countedOpenly struct{ counted }
 func (b countedOpenly) Unwrap() userop.Bundler { return b.Bundler }
 
 func TestAWrapperAroundABundlerKeepsItsChecks(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	calls := []account.Call{w.mint(t, w.owner.Address())}
 	send := func(config account.Config) (*userop.Pending, error) {

@@ -21,6 +21,7 @@ import (
 )
 
 func TestNoWayToPayItselfIsLeftUnbounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fund(t, 10)
 	unwilling := accounttest.NewPaymaster(t, accounttest.PaymasterConfig{Chain: w.chain, Policy: func(*userop.Operation) error { return accounttest.ErrUnsponsored }})
@@ -113,6 +114,7 @@ func feesOf(most, tip uint64) fixedFees {
 
 // Prices in wei per gas as chains have them, and what bundlers there rightly ask for.
 func TestFeesThatPassOnCheapAndOnDearChains(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fund(t, 1000)
 	calls := []account.Call{w.mint(t, w.owner.Address())}
@@ -148,6 +150,7 @@ func TestFeesThatPassOnCheapAndOnDearChains(t *testing.T) {
 // What a chain charges for L1 is wei; the gas that pays for it depends on the price. A tip of a wei is no
 // price.
 func TestAnUnknownPriceOfGasMakesNoRoomForL1(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fund(t, 100)
 	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
@@ -169,6 +172,7 @@ func TestAnUnknownPriceOfGasMakesNoRoomForL1(t *testing.T) {
 }
 
 func TestAChainThatDoesNotTellItsFeeForL1(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fund(t, 10)
 	calls := []account.Call{w.mint(t, w.owner.Address())}
@@ -190,6 +194,7 @@ func TestAChainThatDoesNotTellItsFeeForL1(t *testing.T) {
 }
 
 func TestAWrapperThatHidesAnAbilityIsToldHowToShowIt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.bundler.Pause() // the account stays undeployed while fees are quoted for it
 	w.fund(t, 1)
@@ -229,6 +234,7 @@ type openPaymaster struct{ userop.Paymaster }
 func (p openPaymaster) Unwrap() userop.Paymaster { return p.Paymaster }
 
 func TestTheClientsCapsAreItsOwn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fund(t, 1)
 	most, config := uint256.NewInt(1), w.config
@@ -242,6 +248,7 @@ func TestTheClientsCapsAreItsOwn(t *testing.T) {
 
 // A sponsorship that was there in the trial of a withdrawal, and is not when it is sent.
 func TestAWithdrawalThatIsNotSponsoredAfterAllIsBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fund(t, 10)
 	willing := true

@@ -33,6 +33,7 @@ const gwei = 1_000_000_000
 // A bundler without a gas price leaves it to the node, and nodes do not have every method, nor write what
 // they have as go-ethereum does.
 func TestFeesOfEveryNode(t *testing.T) {
+	t.Parallel()
 	var (
 		base       = header(nil) // 100 gwei
 		unreadable = header(map[string]any{"difficulty": nil})
@@ -74,6 +75,7 @@ func TestFeesOfEveryNode(t *testing.T) {
 }
 
 func TestANodeWithoutAnyFees(t *testing.T) {
+	t.Parallel()
 	m := newMocked(t, 0, bundlertest.Standard)
 	m.node.On("eth_getBlockByNumber", header(map[string]any{"difficulty": nil}))
 	m.node.On("eth_maxPriorityFeePerGas", jsonrpctest.Fail(-32601, "the method does not exist"))
@@ -92,6 +94,7 @@ func TestANodeWithoutAnyFees(t *testing.T) {
 
 // Rundler names its tip, and leaves the base fee to the node.
 func TestTheBundlersTip(t *testing.T) {
+	t.Parallel()
 	m := newMocked(t, 0, bundlertest.Standard)
 	m.user = m.clientFor(t, -1).Account(m.user.Address()) // which remembers no fees
 	m.node.On("eth_getBlockByNumber", header(nil))
@@ -118,6 +121,7 @@ func TestTheBundlersTip(t *testing.T) {
 // What was proposed is remembered for a moment. A price that rose meanwhile is told by a refusal, and the
 // send after that has the new one.
 func TestRememberedFeesAreForgottenByARefusal(t *testing.T) {
+	t.Parallel()
 	proposed := func(wei string) jsonrpctest.Answer {
 		fees := map[string]string{"maxFeePerGas": wei, "maxPriorityFeePerGas": "0x1"}
 		return jsonrpctest.Result(map[string]any{"slow": fees, "standard": fees, "fast": fees})

@@ -93,6 +93,7 @@ func (w *world) entry(t *testing.T, key string) *outbox.Entry {
 }
 
 func TestOnceIsOneSend(t *testing.T) {
+	t.Parallel()
 	w, door := onceWorld(t, nil)
 	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
 
@@ -133,6 +134,7 @@ func TestOnceIsOneSend(t *testing.T) {
 }
 
 func TestOnceWhereItDoesNotApply(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	calls := []account.Call{w.mint(t, w.owner.Address())}
 	_, err := w.owner.Send(t.Context(), calls, account.Once("k"))
@@ -163,6 +165,7 @@ func TestOnceWhereItDoesNotApply(t *testing.T) {
 
 // What nobody got is as if it had not been.
 func TestOnceFreesWhatNobodyGot(t *testing.T) {
+	t.Parallel()
 	w, _ := onceWorld(t, nil)
 	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
 	healthy := w.config.Bundler
@@ -210,6 +213,7 @@ var errFeeTooLow = &bundler.Error{Code: -32602, Message: "maxFeePerGas must be a
 // A refusal is the service's word. What is signed anew has the same nonce, so that one of them lands at most,
 // whichever that is.
 func TestOnceAfterARefusalThatWasALie(t *testing.T) {
+	t.Parallel()
 	for name, lie := range map[string]bool{"a lie": true, "the truth": false} {
 		t.Run(name, func(t *testing.T) {
 			w, door := onceWorld(t, nil)
@@ -269,6 +273,7 @@ func TestOnceAfterARefusalThatWasALie(t *testing.T) {
 
 // Several processes that send under one key at once send one operation.
 func TestOnceByManyAtOnce(t *testing.T) {
+	t.Parallel()
 	w, _ := onceWorld(t, nil)
 	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
 	const processes, keys = 4, 3
@@ -302,6 +307,7 @@ func TestOnceByManyAtOnce(t *testing.T) {
 
 // A process that is gone is followed by one that goes on.
 func TestRunGoesOn(t *testing.T) {
+	t.Parallel()
 	reports := make(chan account.Report, 16)
 	var refuse sync.Once
 	w, door := onceWorld(t, func(c *account.Config) {
@@ -372,6 +378,7 @@ func TestRunGoesOn(t *testing.T) {
 
 // A table of the caller's own: the bytes are there before any service has them, or nothing is sent.
 func TestBeforeSend(t *testing.T) {
+	t.Parallel()
 	w, door := onceWorld(t, nil)
 	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
 	handed := len(door.handed())
@@ -408,6 +415,7 @@ func TestBeforeSend(t *testing.T) {
 
 // What was built and is sent for the first time is not told as what may be known already.
 func TestSendSigned(t *testing.T) {
+	t.Parallel()
 	w, door := onceWorld(t, nil)
 	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
 	op, err := w.user.Build(t.Context(), []account.Call{w.mint(t, w.owner.Address())}, account.WithLeafOf(sess), account.Sponsored())

@@ -25,6 +25,7 @@ import (
 
 // The one that recorded a send reaches no service; another process found it meanwhile, and gave it to one.
 func TestOnceFreesNothingThatAnotherGaveAway(t *testing.T) {
+	t.Parallel()
 	w, _ := onceWorld(t, nil)
 	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
 	other := w.client.Account(w.owner.Address())
@@ -86,6 +87,7 @@ func (f *failing) Apply(ctx context.Context, ref session.Ref, version uint64, ch
 // A grant is signed anew, and that is written down, but the sessions do not wait for it yet: whoever goes on
 // has them wait for it.
 func TestOnceGoesOnWithAGrantThatTheSessionsDoNotWaitFor(t *testing.T) {
+	t.Parallel()
 	for _, byRun := range []bool{false, true} {
 		store := &failing{Store: memstore.New()}
 		w, door := onceWorld(t, func(c *account.Config) { c.Outbox, c.Lease = store, 300*time.Millisecond })
@@ -131,6 +133,7 @@ func TestOnceGoesOnWithAGrantThatTheSessionsDoNotWaitFor(t *testing.T) {
 
 // What else a change of the root does is part of what is asked for.
 func TestOnceTellsTheRouterApart(t *testing.T) {
+	t.Parallel()
 	w, _ := onceWorld(t, nil)
 	policies := []policy.Policy{w.nftPolicy()}
 	sess, tx, err := w.owner.Grant(t.Context(), w.store, policies, account.Sponsored(), account.Once("grant"))
@@ -163,6 +166,7 @@ func (c staleChain) CallContract(ctx context.Context, msg ethereum.CallMsg, bloc
 
 // A node that lags behind shows no new root yet: nothing is reported before the sessions are settled.
 func TestRunSettlesSessionsBeforeItReports(t *testing.T) {
+	t.Parallel()
 	at, reports := new(atomic.Int64), make(chan bool, 4)
 	var w *world
 	w, _ = onceWorld(t, func(c *account.Config) {
@@ -196,6 +200,7 @@ func TestRunSettlesSessionsBeforeItReports(t *testing.T) {
 
 // A client for another EntryPoint cannot tell what became of a send.
 func TestRunLeavesOtherEntryPointsAlone(t *testing.T) {
+	t.Parallel()
 	w, _ := onceWorld(t, func(c *account.Config) { c.Lease = 100 * time.Millisecond })
 	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
 	w.bundler.Pause()
@@ -230,6 +235,7 @@ func (readOnlyBox) Claim(context.Context, uint64, outbox.Lease, int) ([]*outbox.
 }
 
 func TestOnceWhereNothingCanBeWritten(t *testing.T) {
+	t.Parallel()
 	w, door := onceWorld(t, nil)
 	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
 	store := readOnly{w.store}
@@ -249,6 +255,7 @@ func TestOnceWhereNothingCanBeWritten(t *testing.T) {
 
 // A store that cannot say whether the session was revoked leaves the operation unsent: that is told.
 func TestOnceTellsThatItCouldNotAsk(t *testing.T) {
+	t.Parallel()
 	store := new(failing)
 	w, door := onceWorld(t, func(c *account.Config) {
 		store.Store = c.Outbox.(*memstore.Store)
@@ -300,6 +307,7 @@ func (b blindBox) Find(ctx context.Context, chainID uint64, account common.Addre
 // What an earlier process sent under a key that cannot be looked up may be accepted: nobody may send it anew
 // under another one.
 func TestAKeyThatCannotBeLookedUpMayBeAccepted(t *testing.T) {
+	t.Parallel()
 	var store blind
 	w, _ := onceWorld(t, func(c *account.Config) {
 		store = blind{c.Outbox.(*memstore.Store), new(atomic.Bool)}

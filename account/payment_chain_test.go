@@ -92,6 +92,7 @@ func (w *world) approvals(t *testing.T, token common.Address, calls []account.Ca
 }
 
 func TestPayWith(t *testing.T) {
+	t.Parallel()
 	const funds = 100_000_000
 	unlimited := new(uint256.Int).SetAllOne()
 	for name, test := range map[string]struct {
@@ -134,6 +135,7 @@ func TestPayWith(t *testing.T) {
 }
 
 func TestPayWithinTheAllowanceOfBefore(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6
 	w.giveTokens(t, token, 100_000_000)
@@ -153,6 +155,7 @@ func TestPayWithinTheAllowanceOfBefore(t *testing.T) {
 }
 
 func TestPayWithAGrant(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6
 	w.giveTokens(t, token, 100_000_000)
@@ -164,6 +167,7 @@ func TestPayWithAGrant(t *testing.T) {
 }
 
 func TestFeeQuotes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	calls := []account.Call{w.mint(t, w.user.Address())}
 	all, err := w.owner.FeeQuotes(t.Context(), calls, nil)
@@ -196,6 +200,7 @@ func TestFeeQuotes(t *testing.T) {
 }
 
 func TestFeeQuotesCountTheApprovalThatIsMissing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6
 	calls := []account.Call{w.mint(t, w.user.Address())}
@@ -212,6 +217,7 @@ func TestFeeQuotesCountTheApprovalThatIsMissing(t *testing.T) {
 }
 
 func TestMarginsAndLimitsHoldInAQuoteToo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6
 	w.giveTokens(t, token, 100_000_000)
@@ -229,6 +235,7 @@ func TestMarginsAndLimitsHoldInAQuoteToo(t *testing.T) {
 }
 
 func TestPayWithRefuses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6
 	calls := []account.Call{w.mint(t, w.user.Address())}
@@ -328,6 +335,7 @@ func (b *broken) CallContract(ctx context.Context, call ethereum.CallMsg, block 
 
 // Fault 16: when building the token approval fails, the operation goes out without it.
 func TestFault16NoOperationGoesOutWithoutItsApproval(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6
 	w.giveTokens(t, token, 100_000_000)
@@ -360,6 +368,7 @@ func TestFault16NoOperationGoesOutWithoutItsApproval(t *testing.T) {
 }
 
 func TestThePaymastersAnswerIsHeldAgainstTheQuote(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6
 	w.giveTokens(t, token, 100_000_000)
@@ -426,6 +435,7 @@ func (w *world) approvalPolicy(token common.Address, limit uint64) policy.Policy
 }
 
 func TestPayWithInASession(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token := w.chain.Contracts.ResetToken
 	w.giveTokens(t, token, 100_000_000)
@@ -502,6 +512,7 @@ func TestPayWithInASession(t *testing.T) {
 }
 
 func TestPayWithInASessionNeedsTheRouterForAnApproval(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6
 	w.giveTokens(t, token, 100_000_000)
@@ -514,6 +525,7 @@ func TestPayWithInASessionNeedsTheRouterForAnApproval(t *testing.T) {
 }
 
 func TestSponsoredOrSelf(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var refuse error
 	service := accounttest.NewPaymaster(t, accounttest.PaymasterConfig{Chain: w.chain, Policy: func(*userop.Operation) error { return refuse }})
@@ -578,6 +590,7 @@ func TestSponsoredOrSelf(t *testing.T) {
 }
 
 func TestAPaymentInTokensIsThreeRoundTrips(t *testing.T) {
+	t.Parallel()
 	const delay = 300 * time.Millisecond // longer than the chain takes to answer
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6

@@ -126,6 +126,7 @@ func (w *crashWorld) crash(t *testing.T) {
 // TestManyAccountsAfterACrash kills a process that has written down what it sends for many accounts, and sent
 // nothing: the next one finishes all of it by one call, without any owner.
 func TestManyAccountsAfterACrash(t *testing.T) {
+	t.Parallel()
 	if stage := os.Getenv(crashStage); stage != "" {
 		var w crashWorld
 		require.NoError(t, json.Unmarshal([]byte(stage), &w))
@@ -207,6 +208,7 @@ func TestManyAccountsAfterACrash(t *testing.T) {
 
 // TestReconcileSendsAgainWhatMayLand has one account's grant in each state that a crash can leave.
 func TestReconcileSendsAgainWhatMayLand(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	unsent, err := account.NewClient(withBundler(w.config, deadBundler{}))
 	require.NoError(t, err)

@@ -81,6 +81,7 @@ func (w *world) longer(n int) policy.ABI {
 // TestARootThatChangesUnderASend has another process grant while an operation is made, at each point at which
 // a service judges it: the proof is made anew, and the operation sent with the nonce it had.
 func TestARootThatChangesUnderASend(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.grant(t, []policy.Policy{session.Named("first", w.nftPolicy())}, account.ForBatches())
 	w.fund(t, 1)
@@ -192,6 +193,7 @@ func (d *denying) SendUserOperation(ctx context.Context, op *userop.Operation, e
 // TestARefusalThatTheRootDoesNotBearOut has the node show the root that the operation fits: once it was given
 // away it may land, whatever the service says.
 func TestARefusalThatTheRootDoesNotBearOut(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.grant(t, []policy.Policy{w.nftPolicy()})
 	config, lying := w.config, &denying{Bundler: w.config.Bundler}
@@ -223,6 +225,7 @@ func TestARefusalThatTheRootDoesNotBearOut(t *testing.T) {
 // TestAChangeThatLandedIsSettledByWhoComesNext has the process of a grant or a revocation end before it saw
 // its operation land.
 func TestAChangeThatLandedIsSettledByWhoComesNext(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	leave := func(tx *userop.Pending, err error) {
 		t.Helper()

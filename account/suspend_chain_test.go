@@ -30,6 +30,7 @@ func (silentOwner) SignMessage(ctx context.Context, _ []byte) ([]byte, error) {
 // TestARevocationStopsTheSessionWhateverElseFails has each thing fail that the revocation's operation needs:
 // the session is stopped all the same, at every replica, and revoked on chain by the next Revoke.
 func TestARevocationStopsTheSessionWhateverElseFails(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	refusing, err := accounttest.StartPaymaster(accounttest.PaymasterConfig{Chain: w.chain, Policy: func(*userop.Operation) error { return errors.New("budget is spent") }})
 	require.NoError(t, err)
@@ -98,6 +99,7 @@ func TestARevocationStopsTheSessionWhateverElseFails(t *testing.T) {
 // TestARevocationBesideAGrantThatIsUnderWay stops what stands and what is being granted, and follows once the
 // grant has landed.
 func TestARevocationBesideAGrantThatIsUnderWay(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	second := w.nftPolicy()
 	second.Window = policy.Forever()
@@ -151,6 +153,7 @@ func TestARevocationBesideAGrantThatIsUnderWay(t *testing.T) {
 // TestAGrantWhoseSponsorshipIsOverIsUndone has a grant be given to a bundler that never sends it: until the
 // chain's blocks are past its end it may land, and then it never does.
 func TestAGrantWhoseSponsorshipIsOverIsUndone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	config := w.config
 	config.Bundler, config.UnidentifiedBundler = deadBundler{}, true
@@ -181,6 +184,7 @@ func TestAGrantWhoseSponsorshipIsOverIsUndone(t *testing.T) {
 // TestARevocationThatStoppedSomeSaysSo has it fail for an ID that there is not, and in a store that fits its
 // leaves no more, of which only an older reading is at hand.
 func TestARevocationThatStoppedSomeSaysSo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.grant(t, []policy.Policy{session.Named("first", w.nftPolicy())})
 	stale, err := session.Open(t.Context(), w.store, w.user.Ref())

@@ -52,6 +52,7 @@ func (w *world) requireRoot(t *testing.T) {
 
 // TestAGrantThatTheChainTookBack takes back a grant that deployed the account, and one on top of another.
 func TestAGrantThatTheChainTookBack(t *testing.T) {
+	t.Parallel()
 	w := newForgetfulWorld(t)
 	for n, id := range []string{"first", "second"} {
 		t.Run(id, func(t *testing.T) {
@@ -82,6 +83,7 @@ func TestAGrantThatTheChainTookBack(t *testing.T) {
 // TestARevocationThatTheChainTookBack has the key of a revoked session stay stopped, and its leaf be said to
 // stand, until the revocation has landed again.
 func TestARevocationThatTheChainTookBack(t *testing.T) {
+	t.Parallel()
 	w := newForgetfulWorld(t)
 	sess := w.grant(t, []policy.Policy{session.Named("stops", w.longer(1)), session.Named("stays", w.longer(2))})
 	tx, err := w.owner.Revoke(t.Context(), sess, "stops", account.Sponsored())
@@ -135,6 +137,7 @@ func TestARevocationThatTheChainTookBack(t *testing.T) {
 
 // TestOwnersFindWhatTheChainTookBack has the owner grant and revoke after the chain took a grant back.
 func TestOwnersFindWhatTheChainTookBack(t *testing.T) {
+	t.Parallel()
 	w := newForgetfulWorld(t)
 	w.grant(t, []policy.Policy{session.Named("first", w.longer(1))})
 	sess := w.grant(t, []policy.Policy{session.Named("second", w.longer(2))})
@@ -169,6 +172,7 @@ func TestOwnersFindWhatTheChainTookBack(t *testing.T) {
 
 // TestAChangeOnTopOfOneThatTheChainTookBack has both sent again, the lower one first.
 func TestAChangeOnTopOfOneThatTheChainTookBack(t *testing.T) {
+	t.Parallel()
 	w := newForgetfulWorld(t)
 	w.grant(t, []policy.Policy{session.Named("first", w.longer(1))})
 	w.grant(t, []policy.Policy{session.Named("second", w.longer(2))})
@@ -192,6 +196,7 @@ func TestAChangeOnTopOfOneThatTheChainTookBack(t *testing.T) {
 
 // TestAGrantWhoseNonceAnotherTook has the owner use the nonce of a grant that was taken back.
 func TestAGrantWhoseNonceAnotherTook(t *testing.T) {
+	t.Parallel()
 	w := newForgetfulWorld(t)
 	w.grant(t, []policy.Policy{session.Named("first", w.longer(1))})
 	w.grant(t, []policy.Policy{session.Named("second", w.longer(2))})

@@ -16,6 +16,7 @@ import (
 
 // The token paymaster takes its fee after the calls. What they do to the tokens decides whether it can.
 func TestAFeeAfterCallsThatTouchTheTokens(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token, at := w.chain.Contracts.Token6, w.chain.Contracts.TokenPaymaster
 	const funds = 100_000_000
@@ -80,6 +81,7 @@ func TestAFeeAfterCallsThatTouchTheTokens(t *testing.T) {
 }
 
 func TestMaxFeeIsHeldAgainstAllThatIsCharged(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6
 	w.giveTokens(t, token, 1_000_000_000)

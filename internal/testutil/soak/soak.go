@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -86,7 +87,12 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		}
 		r.closes = append(r.closes, func() error { return os.RemoveAll(r.dir) })
 	}
-	if err := os.MkdirAll(filepath.Join(r.dir, "said"), 0o700); err != nil {
+	if err := os.MkdirAll(r.dir, 0o700); err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(r.dir, "said"), 0o700); errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s has what an earlier soak kept, which would be counted again: name another directory", r.dir)
+	} else if err != nil {
 		return err
 	}
 	parts := []string{"memory", "file", "postgres"}
