@@ -46,8 +46,8 @@ func missing(n, block, head uint64) uint64 {
 
 // confirmedBlock is the newest block that has n confirmations: a reorg shallower than n leaves it where it
 // is. Block 0 is never lost.
-func (s *Sender) confirmedBlock(ctx context.Context, n uint64) (*big.Int, error) {
-	head, err := s.cfg.Chain.BlockNumber(ctx)
+func (s evidence) confirmedBlock(ctx context.Context, n uint64) (*big.Int, error) {
+	head, err := s.chain.BlockNumber(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (w *wait) include(ctx context.Context, receipt *Receipt) (*Receipt, error) 
 func (w *wait) count(ctx context.Context) (*Receipt, error) {
 	asking, cancel := oneTry(ctx, longestPoll)
 	defer cancel()
-	head, err := w.sender.cfg.Chain.BlockNumber(asking)
+	head, err := w.chain().chain.BlockNumber(asking)
 	if err != nil {
 		return nil, w.unanswered(ctx, err)
 	}
@@ -118,7 +118,7 @@ func (w *wait) count(ctx context.Context) (*Receipt, error) {
 		return nil, errGoOn
 	}
 	w.nextLook, w.lookPause = time.Now().Add(jitter(w.lookPause)), min(2*w.lookPause, lastLook)
-	shown, err := w.sender.inBlock(asking, w.hash, w.sender.wholeBlock(number))
+	shown, err := w.chain().inBlock(asking, w.hash, w.sender.wholeBlock(number))
 	switch {
 	case errors.Is(err, ErrNotFound):
 		w.lose()

@@ -21,7 +21,7 @@ type Signer interface {
 
 // Bundler is what the pipeline needs of a bundler; *bundler.Client is one. A wrapper around one, such as a
 // decorator that counts, says what it wraps by a method Unwrap() Bundler, so that what it can do besides
-// ([Identity], [FeeSource], [DropReporter], [Notifier]) is found within.
+// ([Identity], [FeeSource], [DropReporter], [Notifier], [ReceiptsReader]) is found within.
 type Bundler interface {
 	// SendUserOperation submits op and returns the hash the bundler knows it by (eth_sendUserOperation). A
 	// bundler that says it knows the operation already has accepted it: that is success.
@@ -70,6 +70,20 @@ type DropReporter interface {
 	// UserOperationDropped reports whether the bundler says that it gave up the operation with that
 	// userOpHash.
 	UserOperationDropped(ctx context.Context, hash common.Hash) (bool, error)
+}
+
+// ReceiptsReader is a [Bundler] that can be asked for many receipts in one request. Where many operations are
+// waited for it is.
+type ReceiptsReader interface {
+	// UserOperationReceipts returns what UserOperationReceipt would for each hash, in their order; an error
+	// matching [ErrNoBatch] where the service takes one request at a time, which is worth remembering here.
+	UserOperationReceipts(ctx context.Context, hashes []common.Hash) ([]ReceiptAnswer, error)
+}
+
+// ReceiptAnswer is a receipt, or why there is none.
+type ReceiptAnswer struct {
+	Receipt *Receipt
+	Err     error
 }
 
 // Chain is what the pipeline reads of a node, to know what became of an operation instead of believing a
