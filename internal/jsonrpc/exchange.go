@@ -31,19 +31,24 @@ type exchange struct {
 	trace   trace
 }
 
-// newExchange encodes a request under an ID of its own.
-func (c *Client) newExchange(ctx context.Context, method string, params []any) (*exchange, error) {
+// newRequest is a request under an ID of its own.
+func newRequest(method string, params []any) requestJSON {
+	if params == nil {
+		params = []any{}
+	}
+	return requestJSON{Version: "2.0", ID: newID(), Method: method, Params: params}
+}
+
+// newExchange encodes a request, or a batch of them.
+func (c *Client) newExchange(ctx context.Context, method string, request any) (*exchange, error) {
 	if c.invalid != nil {
 		return nil, c.unsent(method, c.invalid)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, c.broken(ctx, method, err, false)
 	}
-	if params == nil {
-		params = []any{}
-	}
 	x := &exchange{client: c, method: method}
-	body, err := json.Marshal(requestJSON{Version: "2.0", ID: newID(), Method: method, Params: params})
+	body, err := json.Marshal(request)
 	if err != nil {
 		return nil, c.unsent(method, fmt.Errorf("encode the parameters: %w", err))
 	}
@@ -56,20 +61,30 @@ func (c *Client) newExchange(ctx context.Context, method string, params []any) (
 	return x, nil
 }
 
-// result reads the result out of what [http.Client.Do] returned for the request.
-func (x *exchange) result(resp *http.Response, err error) (json.RawMessage, error) {
-	c, ctx := x.client, x.request.Context()
+// result is the result of the answer to a single request.
+func (x *exchange) result() (json.RawMessage, error) {
+	resp, body, err := x.answer()
 	if err != nil {
-		return nil, c.broken(ctx, x.method, err, x.trace.mayBeDelivered(err))
+		return nil, err
+	}
+	return x.client.decode(x.method, resp, body)
+}
+
+// answer sends the request, once, and reads the answer. The response's own body is closed.
+func (x *exchange) answer() (*http.Response, []byte, error) {
+	c, ctx := x.client, x.request.Context()
+	resp, err := c.http.Do(x.request)
+	if err != nil {
+		return nil, nil, c.broken(ctx, x.method, err, x.trace.mayBeDelivered(err))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, c.maxResponse+1))
 	if err != nil {
 		failed := c.broken(ctx, x.method, fmt.Errorf("reading the answer: %w", err), true)
 		failed.HTTPStatus = resp.StatusCode
-		return nil, failed
+		return nil, nil, failed
 	}
-	return c.decode(x.method, resp, body)
+	return resp, body, nil
 }
 
 // newID returns a random number that survives a float64, as JavaScript services keep it in one.
