@@ -6,4 +6,6 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-func await(ctx context.Context, p *userop.Pending, then func(*userop.Receipt, error)) { p.Then(ctx, then) }
+func await(ctx context.Context, p *userop.Pending, then func(*userop.Receipt, error)) {
+	p.Then(ctx, then)
+}

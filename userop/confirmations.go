@@ -10,7 +10,16 @@ import (
 // WaitOption changes one [Pending.Wait].
 type WaitOption func(*waitOptions)
 
-type waitOptions struct{ confirmations uint64 }
+type waitOptions struct {
+	confirmations uint64
+	atMost        time.Duration
+}
+
+// AtMost has a wait end after d, if its context does not end before. It is for who waits for many, who needs
+// no context for each then.
+func AtMost(d time.Duration) WaitOption {
+	return func(o *waitOptions) { o.atMost = d }
+}
 
 // Confirmations has a wait ask for n confirmations in place of [SenderConfig].Confirmations, for more or for
 // fewer: one is the block that holds the operation, two one block on top of it. 0 is the sender's own number.
@@ -21,9 +30,8 @@ func Confirmations(n uint64) WaitOption {
 // errNoChain is a number of confirmations that cannot be counted.
 var errNoChain = errors.New("userop: more than one confirmation needs a Chain to count them on; name one in the SenderConfig")
 
-// confirmations is how many a wait with the options asks for.
-func (s *Sender) confirmations(opts []WaitOption) (uint64, error) {
-	var o waitOptions
+// waitOptions are what a wait with the options asks for.
+func (s *Sender) waitOptions(opts []WaitOption) (o waitOptions, err error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -31,9 +39,9 @@ func (s *Sender) confirmations(opts []WaitOption) (uint64, error) {
 		o.confirmations = s.cfg.Confirmations
 	}
 	if o.confirmations > 1 && s.cfg.Chain == nil {
-		return 0, errNoChain
+		return o, errNoChain
 	}
-	return o.confirmations, nil
+	return o, nil
 }
 
 // missing is how many of n confirmations a block has not while head is the newest.

@@ -185,6 +185,9 @@ func (s evidence) inBlock(ctx context.Context, hash common.Hash, query ethereum.
 	logs = answering(query, logs)
 	var found *Receipt
 	for i := range logs {
+		if log := &logs[i]; len(log.Topics) < 2 || log.Topics[1] != hash {
+			continue // of a block with many operations, they are not all decoded for each
+		}
 		if receipt, ok := s.included(&logs[i]); ok && receipt.UserOpHash == hash {
 			found = receipt
 		}

@@ -130,14 +130,15 @@ func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error
 	if p.known != nil {
 		return p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations)
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, p.sender.cfg.WaitTimeout)
-		defer cancel()
-	}
 	w, err := p.begin(ctx, opts)
 	if err != nil {
 		return nil, err
+	}
+	if !w.deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, w.deadline)
+		defer cancel()
+		w.ctx, w.deadline = ctx, time.Time{}
 	}
 	over := make(chan struct{})
 	w.over = func() { close(over) }
@@ -179,9 +180,6 @@ func (p *Pending) Then(ctx context.Context, then func(*Receipt, error), opts ...
 		watcher.call(func() { then(nil, err) })
 		return
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		w.deadline = w.start.Add(p.sender.cfg.WaitTimeout)
-	}
 	conclude := func() {
 		if before := w.landedBefore(); before != nil {
 			before.Then(ctx, func(receipt *Receipt, err error) { then(w.concludeBy(ctx, receipt, err)) }, opts...)
@@ -195,11 +193,17 @@ func (p *Pending) Then(ctx context.Context, then func(*Receipt, error), opts ...
 
 // begin makes a wait that has not begun yet.
 func (p *Pending) begin(ctx context.Context, opts []WaitOption) (*wait, error) {
-	confirmations, err := p.sender.confirmations(opts)
+	o, err := p.sender.waitOptions(opts)
 	if err != nil {
 		return nil, &WaitError{Hash: p.hash, Err: err}
 	}
-	w := &wait{Pending: p, ctx: ctx, start: time.Now(), confirmations: confirmations, lookPause: firstLook}
+	w := &wait{Pending: p, ctx: ctx, start: time.Now(), confirmations: o.confirmations, lookPause: firstLook}
+	if _, ok := ctx.Deadline(); o.atMost <= 0 && !ok {
+		o.atMost = p.sender.cfg.WaitTimeout
+	}
+	if o.atMost > 0 {
+		w.deadline = w.start.Add(o.atMost)
+	}
 	w.pause, w.notice = firstPoll, p.settled()
 	w.restLook = w.start.Add(jitter(doubtfulAfter))
 	if p.op != nil && p.sender.cfg.Until != nil {

@@ -409,7 +409,11 @@ func (v *watcher) later(w *wait, took time.Duration) {
 		next, w.alone = max(next, hungFactor*took), true
 	}
 	w.busy = false
-	w.due = v.bounded(w, now.Add(next))
+	w.due = now.Add(next)
+	if w.crowded {
+		w.due = w.due.Truncate(dueTogether).Add(dueTogether)
+	}
+	w.due = v.bounded(w, w.due)
 	if end := time.Unix(int64(min(w.until, 1<<40))+1, 0); w.resting && w.until != 0 && end.After(now) && end.Before(w.due) {
 		w.due = end.Add(jitter(lastPoll)) // its window is over, perhaps
 	}
@@ -522,6 +526,8 @@ func (q *queue) Pop() any {
 }
 
 const (
+	// Where many wait, they are due at the same moments, so that batches are full.
+	dueTogether = 250 * time.Millisecond
 	// batchSize is for how many receipts the bundler is asked in one request, batchTime how long it has.
 	batchSize = 100
 	batchTime = 10 * time.Second
