@@ -228,7 +228,7 @@ func (r *runner) goOn(ctx context.Context, e *outbox.Entry) (waits bool) {
 	}
 	sending, cancel := context.WithTimeout(ctx, shortestWork)
 	defer cancel()
-	_, err := r.client.sender.ResendGuarded(sending, e.Latest().Operation, r.guard(e))
+	pending, err := r.client.sender.ResendGuarded(sending, e.Latest().Operation, r.guard(e))
 	if err != nil {
 		r.client.log.DebugContext(ctx, "resent a send", "entry", e, "error", err)
 	}
@@ -238,17 +238,20 @@ func (r *runner) goOn(ctx context.Context, e *outbox.Entry) (waits bool) {
 		}
 		return false
 	}
-	r.wait(ctx, e)
+	if pending == nil {
+		pending = r.client.sender.WatchOperation(e.Latest().Operation)
+	}
+	r.wait(ctx, e, pending)
 	return true
 }
 
 // wait waits for the end of an entry, for a while, without a goroutine.
-func (r *runner) wait(ctx context.Context, e *outbox.Entry) {
+func (r *runner) wait(ctx context.Context, e *outbox.Entry, pending *userop.Pending) {
 	r.mu.Lock()
 	r.waiting[e.ID] = true
 	r.mu.Unlock()
 	r.waits.Add(1)
-	pending := r.client.sender.WatchOperation(e.Latest().Operation).Settling(func(ctx context.Context, is userop.Outcome) (userop.Outcome, error) {
+	pending = pending.Settling(func(ctx context.Context, is userop.Outcome) (userop.Outcome, error) {
 		ctx, cancel := context.WithTimeout(ctx, shortestWork)
 		defer cancel()
 		return r.conclude(ctx, e, is)

@@ -11,7 +11,10 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-var _ userop.ReceiptsReader = (*Client)(nil)
+var (
+	_ userop.ReceiptsReader = (*Client)(nil)
+	_ userop.LossReporter   = (*Client)(nil)
+)
 
 // UserOperationReceipts is [Client.UserOperationReceipt] for several operations in one request, a JSON-RPC
 // batch. A bundler that takes none, as Alto, is an error matching [userop.ErrNoBatch], for a minute without

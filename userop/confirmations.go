@@ -76,7 +76,7 @@ type sighting struct {
 	missing uint64 // confirmations
 	behind  int    // answers of the node in a row that do not reach the block
 	// lost says that it is no part of the chain any more, resent that the operation was handed to the bundler
-	// again since, which may have failed.
+	// again since. resendErr is how handing it over again failed last.
 	lost, resent bool
 	resendErr    error
 }

@@ -104,6 +104,8 @@ const (
 	// by itself only where it has a reason to, first after doubtfulAfter and then this often.
 	restingPoll = 30 * time.Second
 	restingLook = 5 * time.Minute
+	// remindPause is how often at most a bundler that does not know an operation is handed it again.
+	remindPause = time.Minute
 	// reorgDepth is how many blocks that were searched are searched again: they may have been replaced.
 	reorgDepth = 64
 )
@@ -121,11 +123,21 @@ const (
 // [*WaitError], which says what was heard last. Without a deadline in ctx, [SenderConfig].WaitTimeout ends
 // the wait.
 //
+// A bundler that says, a while later, that it does not know an operation ([LossReporter]) is handed the same
+// bytes again while the chain shows the nonce unused.
+//
 // The inclusion has to have as many confirmations as [SenderConfig].Confirmations, or the option of that
 // name, asks for. It is looked at again once it has them. One that is no part of the chain any more by then
 // goes on to be waited for, also in another block, and its bytes are handed to the bundler again if it is in
 // no block; who waits for the [Pending] of an operation that needs a guard has that asked before. The chain
 // has ended an operation only once a reorg of fewer blocks cannot undo that either.
+//
+// All waits of a sender share what they ask for, 80 requests a second at most. Up to 16 each ask by
+// themselves, every two seconds in the end. Where more wait, the EntryPoint's events in the new blocks are read
+// for all of them at once: an operation that lands, or whose nonce another one uses, is told within about five
+// seconds, however many wait. What these events do not show is asked for each operation in turn, every half
+// minute or, with n of them and a bundler that takes no batches of requests, every n/80 seconds: as that a
+// window is over, and all there is without a [SenderConfig.Chain] or with a node that shows no logs.
 func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error) {
 	if p.known != nil {
 		return p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations)
@@ -283,6 +295,8 @@ type wait struct {
 	lookPause time.Duration
 	// restLook is when to look again without a reason, while the new blocks tell what happens.
 	restLook time.Time
+	// nextRemind is when the bundler may be handed the operation again.
+	nextRemind time.Time
 	// floor is the block that the chain was searched to.
 	floor uint64
 	// quietUntil is until when the bundler asked to be left alone.
@@ -462,11 +476,43 @@ func (w *wait) look(ctx context.Context) (*Receipt, error) {
 	}
 	if errors.Is(err, ErrNotFound) {
 		w.putBack(ctx)
+		w.remind(ctx)
 	}
 	now := time.Now()
 	w.nextLook, w.lookPause = now.Add(jitter(w.lookPause)), min(2*w.lookPause, lastLook)
 	w.restLook = now.Add(jitter(restingLook))
 	return nil, errGoOn
+}
+
+// remind hands the operation to the bundler again that says it does not know it, while the chain shows its
+// nonce unused. One that needs a guard and has none is left to whoever has.
+func (w *wait) remind(ctx context.Context) {
+	now := time.Now()
+	if w.op == nil || w.quiet() || w.seen.lost || now.Sub(w.start) < doubtfulAfter || now.Before(w.nextRemind) ||
+		w.guard == nil && !w.sender.mayResend(w.op) {
+		return
+	}
+	bundler, ok := ability.Find[LossReporter](w.sender.cfg.Bundler)
+	if !ok {
+		return
+	}
+	asking, cancel := oneTry(ctx, w.patience())
+	defer cancel()
+	lost := false
+	err := w.sender.watcher.pay(asking)
+	if err == nil {
+		lost, err = bundler.UserOperationLost(asking, w.hash)
+	}
+	if w.keepAway(err); err != nil || !lost {
+		return
+	}
+	w.nextRemind = now.Add(jitter(remindPause))
+	sending, done := oneTry(ctx, longestSend)
+	defer done()
+	_, err = w.sender.submit(sending, w.op, true, w.guard)
+	if _, ended := errors.AsType[*EndedError](err); !ended { // which the next look tells
+		w.seen.resendErr = err
+	}
 }
 
 // onChain finds the operation on chain: by its nonce where that is known, by its hash alone otherwise.

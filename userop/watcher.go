@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -23,8 +24,10 @@ const (
 	visitsAtOnce = 24
 	urgentAtOnce = 8
 	callsAtOnce  = 16
-	// fewWaits is how many waits each ask by themselves, as if there were no others.
-	fewWaits = 16
+	// fewWaits is how many waits each ask by themselves, as if there were no others. What is begun for more
+	// goes on until there are fewerWaits.
+	fewWaits   = 16
+	fewerWaits = 8
 	// longestQuiet bounds how long all waits leave a bundler alone because it asked that of one.
 	longestQuiet = time.Minute
 	// Where many wait, a bundler that does not answer for one operation is given up on sooner, and asked for
@@ -53,6 +56,8 @@ type watcher struct {
 	// quietUntil is until when the bundler asked to be left alone, singlesUntil until when it is taken for
 	// one that takes no batches.
 	quietUntil, singlesUntil time.Time
+	// crowded says that many wait, resting that besides the new blocks tell what happens.
+	crowded, resting bool
 	ctxs                     map[<-chan struct{}]*contextWatch
 
 	callsMu sync.Mutex
@@ -218,6 +223,7 @@ func (v *watcher) remove(w *wait) {
 			v.timer = nil
 		}
 		v.sweeper.reset()
+		v.crowded, v.resting = false, false
 	}
 }
 
@@ -249,19 +255,36 @@ func (v *watcher) run() {
 	}
 	now := time.Now()
 	v.listen(now)
+	v.judge(now)
 	for ws := v.next(now); ws != nil; ws = v.next(now) {
 		v.working++
 		go v.visit(ws)
 	}
-	crowded := len(v.queue) > fewWaits
-	if crowded && v.sweepDue(now) {
+	if v.crowded && v.sweepDue(now) {
 		go v.sweep(v.ctx)
 	}
-	v.setTimer(now, crowded)
+	v.setTimer(now)
+}
+
+// judge judges how much the waits can share. Those that relied on the new blocks ask by themselves again
+// where these do not tell any more.
+func (v *watcher) judge(now time.Time) {
+	v.crowded = len(v.queue) > fewWaits || v.crowded && len(v.queue) > fewerWaits
+	rested := v.resting
+	if v.resting = v.crowded && v.tells(now); !rested || v.resting {
+		return
+	}
+	soon := now.Add(lastPoll)
+	for _, w := range v.queue {
+		if !w.busy && w.due.After(soon) {
+			w.due, w.pause = now.Add(rand.N(lastPoll)), min(w.pause, lastPoll)
+		}
+	}
+	heap.Init(&v.queue)
 }
 
 // setTimer sets the timer for what is due next. What is due already and has no room goes on when there is.
-func (v *watcher) setTimer(now time.Time, crowded bool) {
+func (v *watcher) setTimer(now time.Time) {
 	pause := time.Duration(-1)
 	earlier := func(d time.Duration) {
 		if pause < 0 || d < pause {
@@ -271,7 +294,7 @@ func (v *watcher) setTimer(now time.Time, crowded bool) {
 	if first := v.queue[0]; first.due.After(now) {
 		earlier(first.due.Sub(now))
 	}
-	if crowded && !v.sweeping {
+	if v.crowded && !v.sweeping {
 		earlier(v.nextSweep.Sub(now))
 	}
 	if v.listening > 0 {
@@ -322,21 +345,20 @@ func (v *watcher) next(now time.Time) []*wait {
 		return nil
 	}
 	together := !urgent && v.together(w, now)
-	ws := []*wait{v.take(w, now)}
+	ws := []*wait{v.take(w)}
 	for together && len(ws) < batchSize {
 		if w = v.queue[0]; w.due.IsZero() || w.due.After(now) || !v.together(w, now) {
 			break
 		}
-		ws = append(ws, v.take(w, now))
+		ws = append(ws, v.take(w))
 	}
 	return ws
 }
 
 // take begins the visit of a wait.
-func (v *watcher) take(w *wait, now time.Time) *wait {
+func (v *watcher) take(w *wait) *wait {
 	w.busy = true
-	w.crowded = len(v.queue) > fewWaits
-	w.resting = w.crowded && v.tells(now)
+	w.visit.crowded, w.visit.resting = v.crowded, v.resting
 	w.asked, w.event = w.told, w.hint
 	w.told, w.hint = false, nil
 	w.reads = v.chain(w.crowded)
@@ -537,7 +559,7 @@ const (
 
 // together reports whether the bundler is to be asked for the wait's receipt beside those of others.
 func (v *watcher) together(w *wait, now time.Time) bool {
-	if len(v.queue) <= fewWaits || w.alone || w.answer != nil || w.seen.counting() || now.Before(w.quietUntil) ||
+	if !v.crowded || w.alone || w.answer != nil || w.seen.counting() || now.Before(w.quietUntil) ||
 		now.Before(v.quietUntil) || now.Before(v.singlesUntil) {
 		return false
 	}
