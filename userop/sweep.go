@@ -48,13 +48,13 @@ type sweeper struct {
 	// blockTime is the newest block's that any look told of.
 	blockTime atomic.Uint64
 
-	// portion is for how many blocks the node answers, as far as is known; narrow says that it does not
-	// answer for all events of a block.
-	portion uint64
-	narrow  bool
+	// portion is for how many blocks the node is asked, widest for how many it answers at most, as far as is
+	// known; narrow says that it does not answer for all events of a block.
+	portion, widest uint64
+	narrow          bool
 }
 
-func (s *sweeper) init() { s.pause, s.portion = sweepPause, maxPortion }
+func (s *sweeper) init() { s.pause, s.portion, s.widest = sweepPause, maxPortion, maxPortion }
 
 // reset forgets how far was swept, once nobody waits.
 func (s *sweeper) reset() {
@@ -150,13 +150,15 @@ func (v *watcher) sweepBlocks(ctx context.Context, wanted sought, swept uint64) 
 			v.narrow = true
 			continue
 		case to > from:
+			v.widest = to - from
 			v.portion = max((to-from+1)/8, 1)
 			continue
 		default:
 			return err
 		}
+		v.portion = min(2*v.portion, v.widest)
 		if to == head {
-			v.portion = min(2*v.portion, maxPortion)
+			v.widest = min(v.widest+v.widest/8+1, maxPortion) // it may have failed for another reason
 			break
 		}
 		from = to + 1
@@ -216,7 +218,7 @@ func (v *watcher) found(ctx context.Context, events []*Receipt, to, head uint64)
 	if head > v.head {
 		v.head, v.headSince = head, now
 	}
-	v.swept = to
+	v.swept = max(v.swept, to)
 	if to == head {
 		v.tellsUntil = now.Add(sweepLasts)
 	}

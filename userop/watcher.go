@@ -58,7 +58,7 @@ type watcher struct {
 	quietUntil, singlesUntil time.Time
 	// crowded says that many wait, resting that besides the new blocks tell what happens.
 	crowded, resting bool
-	ctxs                     map[<-chan struct{}]*contextWatch
+	ctxs             map[<-chan struct{}]*contextWatch
 
 	callsMu sync.Mutex
 	calls   []func()
@@ -347,7 +347,7 @@ func (v *watcher) next(now time.Time) []*wait {
 	together := !urgent && v.together(w, now)
 	ws := []*wait{v.take(w)}
 	for together && len(ws) < batchSize {
-		if w = v.queue[0]; w.due.IsZero() || w.due.After(now) || !v.together(w, now) {
+		if w = v.queue[0]; w.busy || w.due.IsZero() || w.due.After(now) || !v.together(w, now) {
 			break
 		}
 		ws = append(ws, v.take(w))

@@ -2,9 +2,11 @@ package userop_test
 
 import (
 	"context"
+	"errors"
 
 	"fmt"
 
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"testing"
@@ -169,4 +171,151 @@ func TestManyPending(t *testing.T) {
 			}
 		})
 	}
+}
+
+// losing is a town's bundler that says which operations it does not know, and takes them when it gets them.
+type losing struct {
+	townBundler
+	lost map[common.Hash]bool
+	gets func(hash common.Hash)
+}
+
+func (b losing) UserOperationLost(_ context.Context, hash common.Hash) (bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lost[hash] && b.sent[hash] == 0, nil
+}
+
+func (b losing) SendUserOperation(ctx context.Context, op *userop.Operation, at common.Address) (common.Hash, error) {
+	hash, err := b.townBundler.SendUserOperation(ctx, op, at)
+	b.gets(hash)
+	return hash, err
+}
+
+// With whatever ends operations have, in whatever order, and whatever is wrong with the node and the bundler,
+// each wait says what the chain has in the end.
+func TestManyEnds(t *testing.T) {
+	kinds := make(map[string]int)
+	for seed := range uint64(30) {
+		inTime(t, fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 13))
+			n := newTown()
+			n.latency = time.Duration(random.IntN(300)) * time.Millisecond
+			n.most, n.blind, n.whole, n.lag = []uint64{0, 0, 3, 50}[random.IntN(4)], random.IntN(6) == 0, random.IntN(4) == 0, random.IntN(3)
+			confirmations := uint64(1 + 3*random.IntN(2))
+			if confirmations > 1 {
+				n.lag = 0 // a node whose newest block is none is not what confirmations are counted on
+			}
+			bundler := losing{townBundler{n}, make(map[common.Hash]bool), nil}
+			var b userop.Bundler = bundler
+			plan := make([][]landing, 1000)
+			where := make(map[common.Hash]landing)
+			bundler.gets = func(hash common.Hash) {
+				n.mu.Lock()
+				defer n.mu.Unlock()
+				plan[n.made+2] = append(plan[n.made+2], where[hash])
+			}
+			if b = bundler; random.IntN(2) == 0 {
+				b = wrapped{batchingLosing{bundler, townBatches{townBundler{n}, random.IntN(3) == 0}}}
+			}
+			var until sync.Map
+			sending := townSender(t, b, n, func(cfg *userop.SenderConfig) {
+				cfg.Confirmations = confirmations
+				cfg.Until = func(op *userop.Operation) uint64 {
+					end, _ := until.LoadOrStore(op.Sender, uint64(0))
+					return end.(uint64)
+				}
+			})
+			count := []int{5, 40, 300, 1500}[random.IntN(4)]
+			want, pending := make(map[common.Hash]string), make([]*userop.Pending, count)
+			for i := range pending {
+				op := resident(i)
+				seat := seatOf(op)
+				kind := []string{"included", "included", "replaced", "expired", "lost"}[random.IntN(5)]
+				if kind == "expired" {
+					until.Store(op.Sender, uint64(time.Now().Unix())+uint64(random.IntN(60)))
+				}
+				pending[i] = sending.WatchOperation(op)
+				hash := pending[i].Hash()
+				want[hash], where[hash] = kind, landing{hash, seat}
+				switch at := random.IntN(30); kind {
+				case "included":
+					plan[at] = append(plan[at], landing{hash, seat})
+				case "replaced":
+					plan[at] = append(plan[at], landing{common.Hash{0xee, byte(i), byte(i >> 8)}, seat})
+				case "lost":
+					bundler.lost[hash] = true
+				}
+			}
+			t.Logf("%d operations, %d confirmations; node: %s late, %d blocks, blind %t, whole %t, lag %d; %T", count, confirmations, n.latency, n.most, n.blind, n.whole, n.lag, b)
+			reorgs := 0
+			stop := make(chan struct{})
+			var playing sync.WaitGroup
+			playing.Go(func() {
+				for i := 0; ; i++ {
+					select {
+					case <-stop:
+						return
+					case <-time.After(2 * time.Second):
+					}
+					var ops []landing
+					if n.mu.Lock(); i < len(plan) {
+						ops = plan[i]
+					}
+					n.mu.Unlock()
+					if confirmations > 1 && random.IntN(4) == 0 { // they come one block later
+						reorgs++
+						ops = append(n.lose(), ops...)
+						n.mine()
+					}
+					n.mine(ops...)
+				}
+			})
+			e := newEnds()
+			for _, p := range pending {
+				e.await(t, t.Context(), p)
+				if random.IntN(50) == 0 {
+					time.Sleep(time.Second)
+				}
+			}
+			e.open.Wait()
+			close(stop)
+			playing.Wait()
+			for _, p := range pending {
+				hash := p.Hash()
+				err := e.err[hash]
+				kinds[want[hash]]++
+				switch want[hash] {
+				case "included", "lost":
+					require.NoError(t, err, "%s, in block %d of %d, sent %d", want[hash], n.included[hash], len(n.blocks), n.sent[hash])
+					require.Equal(t, n.included[hash], int(e.got[hash].BlockNumber))
+				case "replaced":
+					if unseen := n.blind || n.most == 3; unseen && errors.Is(err, context.DeadlineExceeded) {
+						continue // a node that shows so little does not tell by which operation
+					}
+					require.ErrorIs(t, err, userop.ErrReplaced)
+					var ended *userop.EndedError
+					require.ErrorAs(t, err, &ended)
+					require.Contains(t, n.included, ended.By)
+				case "expired":
+					require.ErrorIs(t, err, userop.ErrExpired)
+				}
+				require.Equal(t, want[hash] == "lost", n.sent[hash] > 0, "%s: %d", want[hash], n.sent[hash])
+				if want[hash] == "lost" {
+					require.Equal(t, 1, n.sent[hash])
+				}
+			}
+			require.LessOrEqual(t, n.busiest(), 105)
+		})
+	}
+	t.Log(kinds)
+}
+
+type batchingLosing struct {
+	losing
+	batches townBatches
+}
+
+func (b batchingLosing) UserOperationReceipts(ctx context.Context, hashes []common.Hash) ([]userop.ReceiptAnswer, error) {
+	return b.batches.UserOperationReceipts(ctx, hashes)
 }

@@ -37,7 +37,8 @@ func (c *Client) DoAll(ctx context.Context, requests []Request) ([]error, error)
 	var resp *http.Response
 	if err == nil {
 		var body []byte
-		if resp, body, err = exchange.answer(); err == nil {
+		resp, err = c.http.Do(exchange.request)
+		if body, err = exchange.body(resp, err); err == nil {
 			answers, err = c.decodeAll(method, resp, body, len(batch))
 		}
 	}

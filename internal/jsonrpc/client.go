@@ -142,7 +142,7 @@ func (c *Client) Do(ctx context.Context, r Request) error {
 		trying, done := c.within(ctx, within)
 		exchange, err := c.newExchange(trying, r.Method, newRequest(r.Method, r.Params))
 		if err == nil {
-			raw, err = exchange.result()
+			raw, err = exchange.result(c.http.Do(exchange.request))
 		}
 		done()
 		c.logger.DebugContext(ctx, "JSON-RPC request", "service", c.service, "method", r.Method, "took", time.Since(start), "error", err)

@@ -61,30 +61,29 @@ func (c *Client) newExchange(ctx context.Context, method string, request any) (*
 	return x, nil
 }
 
-// result is the result of the answer to a single request.
-func (x *exchange) result() (json.RawMessage, error) {
-	resp, body, err := x.answer()
+// result reads the result out of what [http.Client.Do] returned for a single request.
+func (x *exchange) result(resp *http.Response, err error) (json.RawMessage, error) {
+	body, err := x.body(resp, err)
 	if err != nil {
 		return nil, err
 	}
 	return x.client.decode(x.method, resp, body)
 }
 
-// answer sends the request, once, and reads the answer. The response's own body is closed.
-func (x *exchange) answer() (*http.Response, []byte, error) {
+// body reads what [http.Client.Do] returned.
+func (x *exchange) body(resp *http.Response, err error) ([]byte, error) {
 	c, ctx := x.client, x.request.Context()
-	resp, err := c.http.Do(x.request)
 	if err != nil {
-		return nil, nil, c.broken(ctx, x.method, err, x.trace.mayBeDelivered(err))
+		return nil, c.broken(ctx, x.method, err, x.trace.mayBeDelivered(err))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, c.maxResponse+1))
 	if err != nil {
 		failed := c.broken(ctx, x.method, fmt.Errorf("reading the answer: %w", err), true)
 		failed.HTTPStatus = resp.StatusCode
-		return nil, nil, failed
+		return nil, failed
 	}
-	return resp, body, nil
+	return body, nil
 }
 
 // newID returns a random number that survives a float64, as JavaScript services keep it in one.
