@@ -77,7 +77,7 @@ func TestStates(t *testing.T) {
 	require.True(t, bundler.Dropped.Final())
 }
 
-// An operation is lost where the bundler says that it does not know it, and not where nothing is known of that.
+// An operation is lost where the bundler says that it does not know it, not where nothing is known of that.
 func TestUserOperationLost(t *testing.T) {
 	for answer, want := range map[string]bool{
 		`"result":{"status":"not_found","transactionHash":null}`: true,

@@ -73,17 +73,17 @@ type DropReporter interface {
 	UserOperationDropped(ctx context.Context, hash common.Hash) (bool, error)
 }
 
-// LossReporter is a [Bundler] that can tell whether it still knows an operation. A wait that lasts asks it now
-// and then, and hands the same bytes to one that does not, as after it lost its mempool, while the chain shows
-// the nonce unused.
+// LossReporter is a [Bundler] that can tell whether it still knows an operation. A wait that lasts asks it
+// now and then, and hands the same bytes to one that does not, as after it lost its mempool, while the chain
+// shows the nonce unused.
 type LossReporter interface {
 	// UserOperationLost reports whether the bundler says that it does not know an operation with that
 	// userOpHash; false for one that cannot tell.
 	UserOperationLost(ctx context.Context, hash common.Hash) (bool, error)
 }
 
-// ReceiptsReader is a [Bundler] that can be asked for many receipts in one request. Where many operations are
-// waited for it is.
+// ReceiptsReader is a [Bundler] that can be asked for many receipts in one request. It is, where many
+// operations are waited for.
 type ReceiptsReader interface {
 	// UserOperationReceipts returns what UserOperationReceipt would for each hash, in their order; an error
 	// matching [ErrNoBatch] where the service takes one request at a time, which is worth remembering here.

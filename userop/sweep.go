@@ -40,8 +40,10 @@ type sweeper struct {
 	pause                  time.Duration
 	tellsUntil, blindUntil time.Time
 	current                *round
-	// swept is the block that was swept to, 0 for none.
-	swept uint64
+	// swept is the block that was swept to, 0 for none, since is the first one. past are what swept was after
+	// each of the last sweeps, the oldest first.
+	swept, since uint64
+	past         [3]uint64
 	// head is the newest block that was seen, since headSince.
 	head      uint64
 	headSince time.Time
@@ -143,7 +145,7 @@ func (v *watcher) sweepBlocks(ctx context.Context, wanted sought, swept uint64) 
 		events, err := v.events(ctx, wanted, from, to)
 		switch {
 		case err == nil:
-			v.found(ctx, events, to, head)
+			v.found(ctx, events, from, to, head)
 		case ctx.Err() != nil:
 			return err
 		case !v.narrow && len(wanted.queries(false)) < len(wanted.queries(true)):
@@ -207,8 +209,8 @@ type place struct {
 	nonce  uint256.Int
 }
 
-// found tells the waits what the blocks up to one show.
-func (v *watcher) found(ctx context.Context, events []*Receipt, to, head uint64) {
+// found tells the waits what blocks show.
+func (v *watcher) found(ctx context.Context, events []*Receipt, from, to, head uint64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if ctx.Err() != nil {
@@ -218,9 +220,13 @@ func (v *watcher) found(ctx context.Context, events []*Receipt, to, head uint64)
 	if head > v.head {
 		v.head, v.headSince = head, now
 	}
+	if v.swept == 0 {
+		v.since = from
+	}
 	v.swept = max(v.swept, to)
 	if to == head {
 		v.tellsUntil = now.Add(sweepLasts)
+		v.past = [3]uint64{v.past[1], v.past[2], v.swept}
 	}
 	byHash, byPlace := make(map[common.Hash]*Receipt, len(events)), make(map[place]*Receipt, len(events))
 	for _, event := range events {
@@ -272,7 +278,7 @@ func (w *wait) missedBySweep(receipt *Receipt) {
 	v := &w.sender.watcher
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if w.resting && w.joined != 0 && receipt.BlockNumber > w.joined && receipt.BlockNumber+sweptAgain < v.swept {
+	if w.resting && receipt.BlockNumber >= max(w.joined+1, v.since) && receipt.BlockNumber <= v.past[0] {
 		v.blindUntil = time.Now().Add(blindLasts)
 	}
 }

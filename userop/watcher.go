@@ -448,8 +448,11 @@ func (v *watcher) later(w *wait, took time.Duration) {
 
 // patience is how long the bundler has to answer.
 func (w *wait) patience() time.Duration {
-	if !w.crowded {
+	switch {
+	case !w.crowded:
 		return longestPoll
+	case w.resting: // what ends it is not to wait for that
+		return firstPatience
 	}
 	return min(firstPatience<<min(w.hung, 8), longestPoll)
 }

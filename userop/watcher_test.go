@@ -115,8 +115,8 @@ func crowd(s *userop.Sender, n, blocks int) ([]*userop.Pending, [][]landing) {
 	return pending, plan
 }
 
-// However many are pending, what is asked in a second and the goroutines are bounded, and with a chain to read
-// none is told late.
+// However many are pending, what is asked in a second and the goroutines are bounded, and with a chain to
+// read none is told late.
 func TestManyPending(t *testing.T) {
 	const n = 10_000
 	for name, tt := range map[string]struct {
@@ -318,4 +318,232 @@ type batchingLosing struct {
 
 func (b batchingLosing) UserOperationReceipts(ctx context.Context, hashes []common.Hash) ([]userop.ReceiptAnswer, error) {
 	return b.batches.UserOperationReceipts(ctx, hashes)
+}
+
+// An operation for which the bundler never answers holds up no other.
+func TestABundlerThatHangsForSome(t *testing.T) {
+	for _, batches := range []bool{false, true} {
+		inTime(t, fmt.Sprintf("batches %t", batches), func(t *testing.T) {
+			n := newTown()
+			var b userop.Bundler = townBundler{n}
+			if batches {
+				b = townBatches{townBundler{n}, false}
+			}
+			sending := townSender(t, b, nil)
+			pending, plan := crowd(sending, 1000, 10)
+			for _, p := range pending[:40] {
+				n.hangs[p.Hash()] = true
+			}
+			e := newEnds()
+			for _, p := range pending {
+				e.await(t, t.Context(), p)
+			}
+			stop := n.mining(plan)
+			e.open.Wait()
+			stop()
+			var worst time.Duration
+			for i, p := range pending {
+				if i < 40 {
+					require.ErrorIs(t, e.err[p.Hash()], context.DeadlineExceeded)
+					require.True(t, userop.MayBeAccepted(e.err[p.Hash()]))
+					continue
+				}
+				require.NoError(t, e.err[p.Hash()])
+				worst = max(worst, e.at[p.Hash()].Sub(n.landed[p.Hash()]))
+			}
+			t.Logf("late by %s at most", worst)
+			require.LessOrEqual(t, worst, time.Minute)
+		})
+	}
+	inTime(t, "the chain tells of those, too", func(t *testing.T) {
+		n := newTown()
+		sending := townSender(t, townBundler{n}, n)
+		pending, plan := crowd(sending, 200, 10)
+		e := newEnds()
+		for _, p := range pending {
+			n.hangs[p.Hash()] = true
+			e.await(t, t.Context(), p)
+		}
+		stop := n.mining(plan)
+		e.open.Wait()
+		stop()
+		for _, p := range pending {
+			require.NoError(t, e.err[p.Hash()])
+			require.LessOrEqual(t, e.at[p.Hash()].Sub(n.landed[p.Hash()]), 8*time.Second)
+		}
+	})
+}
+
+// A node that shows no events of several blocks is found out by what the bundler tells and it bears out.
+func TestANodeThatShowsNoEvents(t *testing.T) {
+	inTime(t, "wait", func(t *testing.T) {
+		n := newTown()
+		n.blind = true
+		sending := townSender(t, townBundler{n}, n)
+		pending, plan := crowd(sending, 100, 100)
+		e := newEnds()
+		for _, p := range pending {
+			e.await(t, t.Context(), p)
+		}
+		stop := n.mining(plan)
+		e.open.Wait()
+		stop()
+		for i, p := range pending {
+			require.NoError(t, e.err[p.Hash()])
+			late := e.at[p.Hash()].Sub(n.landed[p.Hash()])
+			require.LessOrEqual(t, late, 35*time.Second)
+			if i > 75 {
+				require.LessOrEqual(t, late, 5*time.Second, "each asks by itself")
+			}
+		}
+	})
+}
+
+// Waits end with their contexts, many at once as well, and without a question.
+func TestManyWaitsThatAreCancelled(t *testing.T) {
+	inTime(t, "then", func(t *testing.T) {
+		n := newTown()
+		sending := townSender(t, townBundler{n}, n)
+		pending, _ := crowd(sending, 3000, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		first, later := newEnds(), newEnds()
+		for _, p := range pending[:2000] {
+			first.await(t, ctx, p)
+		}
+		for _, p := range pending[2000:] {
+			later.await(t, t.Context(), p, userop.AtMost(2*time.Minute))
+		}
+		start := time.Now()
+		time.Sleep(70 * time.Second)
+		asked := n.count("all")
+		cancel()
+		first.open.Wait()
+		require.LessOrEqual(t, n.count("all"), asked+40)
+		later.open.Wait()
+		for i, p := range pending {
+			e, want, at := first, context.Canceled, 70*time.Second
+			if i >= 2000 {
+				e, want, at = later, context.DeadlineExceeded, 120*time.Second
+			}
+			var open *userop.WaitError
+			require.ErrorAs(t, e.err[p.Hash()], &open)
+			require.ErrorIs(t, open.Err, want)
+			require.Equal(t, p.Hash(), open.Hash)
+			require.InDelta(t, at.Seconds(), e.at[p.Hash()].Sub(start).Seconds(), 3)
+			require.InDelta(t, at.Seconds(), open.Waited.Seconds(), 3)
+		}
+	})
+	inTime(t, "wait, while the bundler hangs", func(t *testing.T) {
+		n := newTown()
+		sending := townSender(t, townBundler{n}, nil)
+		pending, _ := crowd(sending, 100, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		var waiting sync.WaitGroup
+		start := time.Now()
+		for _, p := range pending {
+			n.hangs[p.Hash()] = true
+			waiting.Go(func() {
+				_, err := p.Wait(ctx)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Equal(t, 20*time.Second, time.Since(start))
+			})
+		}
+		waiting.Wait()
+	})
+}
+
+// A bundler that asks one wait to stay away is left alone by all of them.
+func TestRetryAfterIsForAll(t *testing.T) {
+	inTime(t, "wait", func(t *testing.T) {
+		n := newTown()
+		b := &overloaded{townBundler: townBundler{n}}
+		sending := townSender(t, b, n)
+		pending, plan := crowd(sending, 500, 10)
+		e := newEnds()
+		for _, p := range pending {
+			e.await(t, t.Context(), p)
+		}
+		stop := n.mining(plan)
+		e.open.Wait()
+		stop()
+		for _, p := range pending {
+			require.NoError(t, e.err[p.Hash()], "the chain tells")
+		}
+		require.LessOrEqual(t, b.count("receipt"), 40, "those that were under way")
+	})
+}
+
+type overloaded struct{ townBundler }
+
+func (b *overloaded) UserOperationReceipt(ctx context.Context, _ common.Hash) (*userop.Receipt, error) {
+	if err := b.enter(ctx, "receipt"); err != nil {
+		return nil, err
+	}
+	return nil, away{}
+}
+
+// away is an answer that asks to be left alone.
+type away struct{}
+
+func (away) Error() string { return "too many requests" }
+
+func (away) Temporary() bool { return true }
+
+func (away) RetryDelay() time.Duration { return time.Minute }
+
+// A bundler in the same process tells at once, also who does not wait in a goroutine.
+func TestThenOfABundlerThatTells(t *testing.T) {
+	inTime(t, "then", func(t *testing.T) {
+		b := &tellingBundler{settled: make(chan struct{})}
+		sending, err := userop.NewSender(userop.SenderConfig{ChainID: 1, EntryPoint: common.Address{1}, Bundler: b})
+		require.NoError(t, err)
+		e := newEnds()
+		pending := sending.Watch(common.Hash{7})
+		e.await(t, t.Context(), pending)
+		time.Sleep(time.Minute)
+		b.receipt = &userop.Receipt{UserOpHash: common.Hash{7}, Success: true}
+		close(b.settled)
+		start := time.Now()
+		e.open.Wait()
+		require.NoError(t, e.err[pending.Hash()])
+		require.LessOrEqual(t, time.Since(start), 250*time.Millisecond)
+	})
+}
+
+// What a bundler lost it gets again, as long as its guard lets it.
+func TestALostOperationAndItsGuard(t *testing.T) {
+	for name, guard := range map[string]userop.Guard{
+		"none":          nil,
+		"that lets it":  func(context.Context, *userop.Operation) error { return nil },
+		"that does not": func(context.Context, *userop.Operation) error { return errNode },
+	} {
+		inTime(t, name, func(t *testing.T) {
+			n := newTown()
+			op := resident(1)
+			b := losing{townBundler{n}, make(map[common.Hash]bool), func(common.Hash) {}}
+			sending := townSender(t, b, n)
+			sent, err := sending.ResendGuarded(t.Context(), op, nil)
+			if guard != nil {
+				holds := false
+				sent, err = sending.ResendGuarded(t.Context(), op, func(ctx context.Context, op *userop.Operation) error {
+					if !holds {
+						holds = true
+						return nil
+					}
+					return guard(ctx, op)
+				})
+			}
+			require.NoError(t, err)
+			b.lost[sent.Hash()], n.sent[sent.Hash()] = true, 0
+			_, err = sent.Wait(t.Context(), userop.AtMost(5*time.Minute))
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			if name == "that does not" {
+				require.Zero(t, n.sent[sent.Hash()])
+				require.ErrorContains(t, err, "not sent again: node says no")
+				return
+			}
+			require.Equal(t, 1, n.sent[sent.Hash()])
+		})
+	}
 }
