@@ -86,6 +86,7 @@ type runner struct {
 
 	mu       sync.Mutex
 	working  int             // on so many sends
+	more     bool            // may be due than could be claimed
 	leased   map[uint64]bool // entries whose leases are renewed
 	waiting  map[uint64]bool // entries whose end is waited for
 	reported map[uint64]bool // entries whose end was reported, and not yet marked so
@@ -138,7 +139,7 @@ func (r *runner) claim(ctx context.Context, group *errgroup.Group) error {
 	for pause := claimPause; ; {
 		if room := r.room(); room > 0 {
 			entries, err := r.box.Claim(ctx, r.client.chainID, r.lease, room)
-			r.begin(entries)
+			r.begin(entries, len(entries) == room)
 			for _, e := range entries {
 				group.Go(func() error {
 					defer r.end()
@@ -175,11 +176,12 @@ func (r *runner) room() int {
 	return min(runAtOnce-r.working, mostWatched-len(r.waiting))
 }
 
-// begin begins the work on entries, whose leases are renewed from now on.
-func (r *runner) begin(entries []*outbox.Entry) {
+// begin begins the work on entries, whose leases are renewed from now on. more says that more may be due.
+func (r *runner) begin(entries []*outbox.Entry, more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.working += len(entries)
+	r.more = more
 	for _, e := range entries {
 		r.leased[e.ID] = true
 	}
@@ -192,14 +194,14 @@ func (r *runner) let(id uint64) {
 	delete(r.leased, id)
 }
 
-// end ends the work on one send. Where there was no room for more, there is now.
+// end ends the work on one send. Where more are due, they are claimed once there is room for several.
 func (r *runner) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.working == runAtOnce {
+	r.working--
+	if r.more && r.working <= runAtOnce/2 {
 		r.wake()
 	}
-	r.working--
 }
 
 // work does what is due of an entry: it goes on with one that is open, and reports one that has ended.

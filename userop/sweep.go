@@ -40,9 +40,10 @@ type sweeper struct {
 	pause                  time.Duration
 	tellsUntil, blindUntil time.Time
 	current                *round
-	// swept is the block that was swept to, 0 for none, since is the first one. past are what swept was after
+	// swept is the block that was swept to, since is the first one, once begun. past are what swept was after
 	// each of the last sweeps, the oldest first.
 	swept, since uint64
+	begun        bool
 	past         [3]uint64
 	// head is the newest block that was seen, since headSince.
 	head      uint64
@@ -81,6 +82,8 @@ func (s *sweeper) tells(now time.Time) bool {
 type sought struct {
 	senders, hashes []common.Hash // as topics; hashes are those of operations that nothing else is known of
 	deepest         uint64        // confirmations
+	known           bool          // how far was swept, and that
+	swept           uint64
 }
 
 // sought is called with the watcher's lock.
@@ -107,11 +110,12 @@ func (v *watcher) sweep(ctx context.Context) {
 	v.mu.Lock()
 	now := time.Now()
 	v.hurry(func(w *wait) bool { return !w.deadline.IsZero() && !w.deadline.After(now) })
-	wanted, swept := v.sought(), v.swept
+	wanted := v.sought()
+	wanted.known, wanted.swept = v.begun, v.swept
 	v.mu.Unlock()
 	var err error
 	if v.sender.cfg.Chain != nil {
-		err = v.sweepBlocks(ctx, wanted, swept)
+		err = v.sweepBlocks(ctx, wanted)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -125,7 +129,7 @@ func (v *watcher) sweep(ctx context.Context) {
 }
 
 // sweepBlocks reads the blocks from those that were swept last, and some before.
-func (v *watcher) sweepBlocks(ctx context.Context, wanted sought, swept uint64) error {
+func (v *watcher) sweepBlocks(ctx context.Context, wanted sought) error {
 	ctx, cancel := context.WithTimeout(ctx, longestPoll)
 	defer cancel()
 	round := v.newRound()
@@ -133,8 +137,8 @@ func (v *watcher) sweepBlocks(ctx context.Context, wanted sought, swept uint64) 
 	if err != nil {
 		return err
 	}
-	again := min(max(sweptAgain, wanted.deepest+1), v.portion*maxPortions/2)
-	if swept == 0 {
+	swept, again := wanted.swept, min(max(sweptAgain, wanted.deepest+1), v.portion*maxPortions/2)
+	if !wanted.known {
 		swept, again = head, reorgDepth
 	}
 	from := min(swept, head) + 1
@@ -220,8 +224,8 @@ func (v *watcher) found(ctx context.Context, events []*Receipt, from, to, head u
 	if head > v.head {
 		v.head, v.headSince = head, now
 	}
-	if v.swept == 0 {
-		v.since = from
+	if !v.begun {
+		v.begun, v.since = true, from
 	}
 	v.swept = max(v.swept, to)
 	if to == head {
@@ -278,7 +282,7 @@ func (w *wait) missedBySweep(receipt *Receipt) {
 	v := &w.sender.watcher
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if w.resting && receipt.BlockNumber >= max(w.joined+1, v.since) && receipt.BlockNumber <= v.past[0] {
+	if w.resting && v.begun && receipt.BlockNumber >= max(w.joined+1, v.since) && receipt.BlockNumber <= v.past[0] {
 		v.blindUntil = time.Now().Add(blindLasts)
 	}
 }

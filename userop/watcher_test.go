@@ -252,6 +252,7 @@ func TestManyEnds(t *testing.T) {
 			stop := make(chan struct{})
 			var playing sync.WaitGroup
 			playing.Go(func() {
+				random := rand.New(rand.NewPCG(seed, 17))
 				for i := 0; ; i++ {
 					select {
 					case <-stop:
@@ -495,14 +496,15 @@ func (away) RetryDelay() time.Duration { return time.Minute }
 // A bundler in the same process tells at once, also who does not wait in a goroutine.
 func TestThenOfABundlerThatTells(t *testing.T) {
 	inTime(t, "then", func(t *testing.T) {
-		b := &tellingBundler{settled: make(chan struct{})}
-		sending, err := userop.NewSender(userop.SenderConfig{ChainID: 1, EntryPoint: common.Address{1}, Bundler: b})
-		require.NoError(t, err)
+		b := telling{newServices(), make(chan struct{})}
+		sending := townSender(t, b, nil)
 		e := newEnds()
 		pending := sending.Watch(common.Hash{7})
 		e.await(t, t.Context(), pending)
 		time.Sleep(time.Minute)
-		b.receipt = &userop.Receipt{UserOpHash: common.Hash{7}, Success: true}
+		b.mu.Lock()
+		b.receipts = []any{&userop.Receipt{UserOpHash: common.Hash{7}, Success: true}}
+		b.mu.Unlock()
 		close(b.settled)
 		start := time.Now()
 		e.open.Wait()
@@ -510,6 +512,14 @@ func TestThenOfABundlerThatTells(t *testing.T) {
 		require.LessOrEqual(t, time.Since(start), 250*time.Millisecond)
 	})
 }
+
+// telling is a bundler that tells when there is something to ask.
+type telling struct {
+	*services
+	settled chan struct{}
+}
+
+func (b telling) Settled(common.Hash) <-chan struct{} { return b.settled }
 
 // What a bundler lost it gets again, as long as its guard lets it.
 func TestALostOperationAndItsGuard(t *testing.T) {
