@@ -100,8 +100,8 @@ const (
 	// The chain is asked what the bundler does not tell, less often each time.
 	firstLook = 4 * time.Second
 	lastLook  = 30 * time.Second
-	// Where the new blocks tell all waits at once, each asks by itself this often only. It looks at the chain by
-	// itself where it has a reason to, and without one first after doubtfulAfter and then this often.
+	// Where the new blocks tell all waits at once, each asks by itself this often only. It looks at the chain
+	// by itself where it has a reason to, and without one first after doubtfulAfter and then this often.
 	restingPoll = 30 * time.Second
 	restingLook = 5 * time.Minute
 	// remindPause is how often at most a bundler that does not know an operation is handed it again.
@@ -135,10 +135,10 @@ const (
 // All waits of a sender share what they ask for, 80 requests a second at most. Up to 16 each ask by
 // themselves, every two seconds in the end. Where more wait, the EntryPoint's events in the new blocks are
 // read for all of them at once: an operation that lands, or whose nonce another one uses, is told within
-// about five seconds, or ten if the bundler leaves a question for it unanswered, however many wait. What these events do not show is asked for each operation in turn,
-// every half minute or, with n of them and a bundler that takes no batches of requests, every n/80 seconds:
-// as that a window is over, and all there is without a [SenderConfig.Chain] or with a node that shows no
-// logs.
+// about five seconds, or ten where the bundler leaves a question for it unanswered, however many wait. What
+// these events do not show is asked for each operation in turn, every half minute or, with n of them and a
+// bundler that takes no batches of requests, every n/80 seconds: as that a window is over, and all there is
+// without a [SenderConfig.Chain] or with a node that shows no logs.
 func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error) {
 	if p.known != nil {
 		return p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations)

@@ -120,7 +120,9 @@ func (v *watcher) sweep(ctx context.Context) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.sweeping = false
-	if v.pause = sweepPause; err != nil && ctx.Err() == nil {
+	if err == nil || ctx.Err() != nil {
+		v.pause = sweepPause
+	} else {
 		v.sender.cfg.Logger.DebugContext(ctx, "new blocks not read for operations that are waited for", "error", err)
 		v.pause = min(2*v.pause, lastLook)
 	}
