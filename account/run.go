@@ -11,6 +11,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
@@ -46,7 +47,10 @@ const (
 	// recorded longer ago is waited for as long as it is old, up to longestWork: a bundler that has it needs
 	// no reminder, and one that lost it was reminded.
 	shortestWork = 20 * time.Second
-	longestWork  = 5 * time.Minute
+	longestWork  = 10 * time.Minute
+	// resendsPerSecond is how many sends one process resends at most, beside what it may make up for after a
+	// pause: of many that a crash left behind, too, the bundler is not to get all at once.
+	resendsPerSecond = 20
 	// sweepPause is how often keys are swept, sweepPortion how many an outbox sweeps at once.
 	sweepPause   = time.Hour
 	sweepPortion = 1000
@@ -55,9 +59,10 @@ const (
 // Run goes on with the sends of [Once] that nobody works on any more, of the client's chain: those that a
 // crash left behind, in whichever process, and those of which nobody waits for the end. It sends the same
 // bytes again, waits, writes down how the chain ended them, settles the sessions that they changed, and tells
-// [Config].Report of each end. It signs nothing. It runs until ctx ends, and returns ctx's error; failures of
-// services and of the outbox it outlasts, but not that this process may only read it ([outbox.ErrReadOnly]).
-// One per process; a second one at the same time is an error.
+// [Config].Report of each end. However many are open, it takes a bounded number of goroutines and of requests
+// a second. It signs nothing. It runs until ctx ends, and returns ctx's error; failures of services and of
+// the outbox it outlasts, but not that this process may only read it ([outbox.ErrReadOnly]). One per process;
+// a second one at the same time is an error.
 func (c *Client) Run(ctx context.Context) error {
 	if c.writes.store == nil {
 		return fmt.Errorf("%w: Run without Config.Outbox, where sends are written down", ErrConfig)
@@ -80,7 +85,8 @@ func (c *Client) Run(ctx context.Context) error {
 // runner is one Run.
 type runner struct {
 	*writer
-	due chan struct{} // there may be something to claim
+	due     chan struct{} // there may be something to claim
+	resends *rate.Limiter
 
 	waits sync.WaitGroup // for the ends of sends
 
@@ -94,7 +100,7 @@ type runner struct {
 
 func newRunner(w *writer) *runner {
 	return &runner{
-		writer: w, due: make(chan struct{}, 1),
+		writer: w, due: make(chan struct{}, 1), resends: rate.NewLimiter(resendsPerSecond, runAtOnce),
 		leased: make(map[uint64]bool), waiting: make(map[uint64]bool), reported: make(map[uint64]bool),
 	}
 }
@@ -228,6 +234,9 @@ func (r *runner) goOn(ctx context.Context, e *outbox.Entry) (waits bool) {
 	if r.isWaiting(e.ID) { // its lease was lost for a moment
 		return true
 	}
+	if r.resends.Wait(ctx) != nil {
+		return false
+	}
 	sending, cancel := context.WithTimeout(ctx, shortestWork)
 	defer cancel()
 	pending, err := r.client.sender.ResendGuarded(sending, e.Latest().Operation, r.guard(e))
@@ -247,32 +256,44 @@ func (r *runner) goOn(ctx context.Context, e *outbox.Entry) (waits bool) {
 	return true
 }
 
-// wait waits for the end of an entry, for a while, without a goroutine.
+// wait waits for the end of an entry, for a while, without a goroutine. It waits on where others are to be
+// resent first.
 func (r *runner) wait(ctx context.Context, e *outbox.Entry, pending *userop.Pending) {
 	r.mu.Lock()
 	r.waiting[e.ID] = true
 	r.mu.Unlock()
 	r.waits.Add(1)
-	pending = pending.Settling(func(ctx context.Context, is userop.Outcome) (userop.Outcome, error) {
+	settling := pending.Settling(func(ctx context.Context, is userop.Outcome) (userop.Outcome, error) {
 		ctx, cancel := context.WithTimeout(ctx, shortestWork)
 		defer cancel()
 		return r.conclude(ctx, e, is)
 	})
 	while := min(max(time.Since(e.CreatedAt), shortestWork), longestWork)
-	pending.Then(ctx, func(_ *userop.Receipt, err error) {
+	settling.Then(ctx, func(_ *userop.Receipt, err error) {
 		defer r.waits.Done()
-		r.mu.Lock()
-		delete(r.waiting, e.ID)
-		delete(r.leased, e.ID)
-		full := len(r.waiting) == mostWatched-1
-		r.mu.Unlock()
-		if full {
-			r.wake()
-		}
 		if err != nil {
 			r.client.log.DebugContext(ctx, "went on with a send", "entry", e, "error", err)
 		}
+		if r.waited(e.ID, ctx.Err() == nil && userop.MayBeAccepted(err)) {
+			r.wait(ctx, e, pending)
+		}
 	}, userop.AtMost(while))
+}
+
+// waited ends a wait, and reports whether it is to go on: it is open how the entry ends, its lease is here
+// still, and there is no room to resend it.
+func (r *runner) waited(id uint64, open bool) (on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if open && r.leased[id] && !r.resends.Allow() {
+		return true
+	}
+	if len(r.waiting) == mostWatched {
+		r.wake()
+	}
+	delete(r.waiting, id)
+	delete(r.leased, id)
+	return false
 }
 
 // conclude writes down how the chain ended an entry, whose lease is nobody's after that.

@@ -89,7 +89,7 @@ func (w *crowdedWorld) UserOperationReceipt(context.Context, common.Hash) (*user
 // reported once, and few calls renew all leases.
 func TestRunGoesOnWithMany(t *testing.T) {
 	t.Parallel()
-	const n = 3_000
+	const n = 2_000
 	synctest.Test(t, func(t *testing.T) {
 		w := &crowdedWorld{laneWorld: newLaneWorld()}
 		memory := outbox.NewMemory()
@@ -133,13 +133,13 @@ func TestRunGoesOnWithMany(t *testing.T) {
 				most = max(most, runtime.NumGoroutine()-before)
 			}
 		}
-		look(15 * time.Second)
+		look(100 * time.Second)
 		resent := 0
 		w.sends.Range(func(any, any) bool { resent++; return true })
 		require.Equal(t, n, resent, "all are resent soon")
 		start, renewals := time.Now(), box.renewals.Load()
 		look(time.Minute)
-		require.LessOrEqual(t, box.renewals.Load()-renewals, int64(25), "a thousand leases in a call, every ten seconds")
+		require.LessOrEqual(t, box.renewals.Load()-renewals, int64(20), "a thousand leases in a call, every ten seconds")
 		for block := range 20 {
 			w.mu.Lock()
 			w.logs = nil
@@ -155,7 +155,7 @@ func TestRunGoesOnWithMany(t *testing.T) {
 			w.mu.Unlock()
 			look(2 * time.Second)
 		}
-		look(20 * time.Second)
+		look(time.Minute) // the lease of some has to run out
 		mu.Lock()
 		require.Equal(t, n, len(reported))
 		for _, times := range reported {
