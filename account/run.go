@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
@@ -30,15 +33,24 @@ type Report struct {
 }
 
 const (
-	// runAtOnce is how many sends one process goes on with at once.
-	runAtOnce = 32
+	// runAtOnce is how many sends one process resends or reports at once, mostWatched how many it waits for
+	// beside that: those take no goroutine each.
+	runAtOnce   = 32
+	mostWatched = 16384
+	// renewPortion is how many leases are renewed in one call.
+	renewPortion = 1000
 	// claimPause is how long Run waits to look again for sends whose lease ran out, unless it is told of
 	// some; after a failure it waits longer each time, up to longestClaimPause.
 	claimPause        = 2 * time.Second
 	longestClaimPause = 30 * time.Second
-	// shortestWork is how long a send is gone on with at least before others have their turn, its lease made
-	// to last that long: a service that is slow would end none within a lease that is short.
+	// shortestWork is how long a send is waited for at least before its bytes are sent again. One that was
+	// recorded longer ago is waited for as long as it is old, up to longestWork: a bundler that has it needs
+	// no reminder, and one that lost it was reminded.
 	shortestWork = 20 * time.Second
+	longestWork  = 10 * time.Minute
+	// resendsPerSecond is how many sends one process resends at most, beside what it may make up for after a
+	// pause: of many that a crash left behind, too, the bundler is not to get all at once.
+	resendsPerSecond = 20
 	// sweepPause is how often keys are swept, sweepPortion how many an outbox sweeps at once.
 	sweepPause   = time.Hour
 	sweepPortion = 1000
@@ -47,9 +59,10 @@ const (
 // Run goes on with the sends of [Once] that nobody works on any more, of the client's chain: those that a
 // crash left behind, in whichever process, and those of which nobody waits for the end. It sends the same
 // bytes again, waits, writes down how the chain ended them, settles the sessions that they changed, and tells
-// [Config].Report of each end. It signs nothing. It runs until ctx ends, and returns ctx's error; failures of
-// services and of the outbox it outlasts, but not that this process may only read it ([outbox.ErrReadOnly]).
-// One per process; a second one at the same time is an error.
+// [Config].Report of each end. However many are open, it takes a bounded number of goroutines and of requests
+// a second. It signs nothing. It runs until ctx ends, and returns ctx's error; failures of services and of
+// the outbox it outlasts, but not that this process may only read it ([outbox.ErrReadOnly]). One per process;
+// a second one at the same time is an error.
 func (c *Client) Run(ctx context.Context) error {
 	if c.writes.store == nil {
 		return fmt.Errorf("%w: Run without Config.Outbox, where sends are written down", ErrConfig)
@@ -62,22 +75,34 @@ func (c *Client) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.listen(ctx) })
 	group.Go(func() error { return r.claim(ctx, group) })
+	group.Go(func() error { return r.renew(ctx) })
 	group.Go(func() error { return r.sweep(ctx) })
-	return group.Wait()
+	err := group.Wait()
+	r.waits.Wait() // which end with the context
+	return err
 }
 
 // runner is one Run.
 type runner struct {
 	*writer
-	due chan struct{} // there may be something to claim
+	due     chan struct{} // there may be something to claim
+	resends *rate.Limiter
+
+	waits sync.WaitGroup // for the ends of sends
 
 	mu       sync.Mutex
 	working  int             // on so many sends
+	more     bool            // may be due than could be claimed
+	leased   map[uint64]bool // entries whose leases are renewed
+	waiting  map[uint64]bool // entries whose end is waited for
 	reported map[uint64]bool // entries whose end was reported, and not yet marked so
 }
 
 func newRunner(w *writer) *runner {
-	return &runner{writer: w, due: make(chan struct{}, 1), reported: make(map[uint64]bool)}
+	return &runner{
+		writer: w, due: make(chan struct{}, 1), resends: rate.NewLimiter(resendsPerSecond, runAtOnce),
+		leased: make(map[uint64]bool), waiting: make(map[uint64]bool), reported: make(map[uint64]bool),
+	}
 }
 
 func (r *runner) wake() {
@@ -120,7 +145,7 @@ func (r *runner) claim(ctx context.Context, group *errgroup.Group) error {
 	for pause := claimPause; ; {
 		if room := r.room(); room > 0 {
 			entries, err := r.box.Claim(ctx, r.client.chainID, r.lease, room)
-			r.begin(len(entries))
+			r.begin(entries, len(entries) == room)
 			for _, e := range entries {
 				group.Go(func() error {
 					defer r.end()
@@ -150,72 +175,169 @@ func (r *runner) claim(ctx context.Context, group *errgroup.Group) error {
 	}
 }
 
-// room returns for how many sends there is room beside those that are worked on.
+// room returns for how many sends there is room beside those that are worked on and waited for.
 func (r *runner) room() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return runAtOnce - r.working
+	return min(runAtOnce-r.working, mostWatched-len(r.waiting))
 }
 
-func (r *runner) begin(n int) {
+// begin begins the work on entries, whose leases are renewed from now on. more says that more may be due.
+func (r *runner) begin(entries []*outbox.Entry, more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.working += n
+	r.working += len(entries)
+	r.more = more
+	for _, e := range entries {
+		r.leased[e.ID] = true
+	}
 }
 
-// end ends the work on one send. Where there was no room for more, there is now.
+// let has the lease of an entry run out.
+func (r *runner) let(id uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.leased, id)
+}
+
+// end ends the work on one send. Where more are due, they are claimed once there is room for several.
 func (r *runner) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.working == runAtOnce {
+	r.working--
+	if r.more && r.working <= runAtOnce/2 {
 		r.wake()
 	}
-	r.working--
 }
 
 // work does what is due of an entry: it goes on with one that is open, and reports one that has ended.
 func (r *runner) work(ctx context.Context, e *outbox.Entry) {
-	ctx, cancel := context.WithCancel(ctx)
-	var renewing sync.WaitGroup
-	renewing.Go(func() { r.renew(ctx, e.ID) })
-	defer renewing.Wait()
-	defer cancel()
-	if e.EntryPoint != r.client.contracts.EntryPoint {
+	switch {
+	case e.EntryPoint != r.client.contracts.EntryPoint:
 		r.client.log.DebugContext(ctx, "a send through another EntryPoint is for another client", "entry", e)
-		return
+	case e.State == outbox.StateOpen:
+		if r.goOn(ctx, e) {
+			return
+		}
+	default:
+		if err := r.report(ctx, e); err != nil {
+			r.client.log.DebugContext(ctx, "end of a send not reported yet", "entry", e, "error", err)
+		}
 	}
-	if e.State == outbox.StateOpen {
-		r.goOn(ctx, e)
-		return
-	}
-	if err := r.report(ctx, e); err != nil {
-		r.client.log.DebugContext(ctx, "end of a send not reported yet", "entry", e, "error", err)
-	}
+	r.let(e.ID)
 }
 
-// goOn resends an entry's newest operation and waits for a while. Its end is written down by that, and then
-// claimed by whoever reports it; what is open after it is claimed again when the lease has run out.
-func (r *runner) goOn(ctx context.Context, e *outbox.Entry) {
-	ctx, cancel := context.WithTimeout(ctx, max(r.lease.TTL*2/3, shortestWork))
+// goOn resends an entry's newest operation and waits for it, for a while, which it reports: that goes on
+// without it. The end is written down by that, and then claimed by whoever reports it; what is open after it
+// is claimed again when the lease has run out.
+func (r *runner) goOn(ctx context.Context, e *outbox.Entry) (waits bool) {
+	if r.isWaiting(e.ID) { // its lease was lost for a moment
+		return true
+	}
+	if r.resends.Wait(ctx) != nil {
+		return false
+	}
+	sending, cancel := context.WithTimeout(ctx, shortestWork)
 	defer cancel()
-	_, err := r.client.sender.ResendGuarded(ctx, e.Latest().Operation, r.guard(e))
-	if ended, over := errors.AsType[*userop.EndedError](err); over {
-		_, err = r.settle(ctx, e, userop.Outcome{Ended: ended})
-	} else {
-		var waited error
-		_, waited = r.pending(e).Wait(ctx)
-		err = errors.Join(err, waited)
-	}
+	pending, err := r.client.sender.ResendGuarded(sending, e.Latest().Operation, r.guard(e))
 	if err != nil {
-		r.client.log.DebugContext(ctx, "went on with a send", "entry", e, "error", err)
+		r.client.log.DebugContext(ctx, "resent a send", "entry", e, "error", err)
 	}
+	if ended, over := errors.AsType[*userop.EndedError](err); over {
+		if _, err = r.conclude(sending, e, userop.Outcome{Ended: ended}); err != nil {
+			r.client.log.DebugContext(ctx, "end of a send not known yet", "entry", e, "error", err)
+		}
+		return false
+	}
+	if pending == nil {
+		pending = r.client.sender.WatchOperation(e.Latest().Operation)
+	}
+	r.wait(ctx, e, pending)
+	return true
 }
 
-// renew makes the lease of an entry last until ctx ends.
-func (r *runner) renew(ctx context.Context, id uint64) {
+// wait waits for the end of an entry, for a while, without a goroutine. It waits on where others are to be
+// resent first.
+func (r *runner) wait(ctx context.Context, e *outbox.Entry, pending *userop.Pending) {
+	r.mu.Lock()
+	r.waiting[e.ID] = true
+	r.mu.Unlock()
+	r.waits.Add(1)
+	settling := pending.Settling(func(ctx context.Context, is userop.Outcome) (userop.Outcome, error) {
+		ctx, cancel := context.WithTimeout(ctx, shortestWork)
+		defer cancel()
+		return r.conclude(ctx, e, is)
+	})
+	while := min(max(time.Since(e.CreatedAt), shortestWork), longestWork)
+	settling.Then(ctx, func(_ *userop.Receipt, err error) {
+		defer r.waits.Done()
+		if err != nil {
+			r.client.log.DebugContext(ctx, "went on with a send", "entry", e, "error", err)
+		}
+		if r.waited(e.ID, ctx.Err() == nil && userop.MayBeAccepted(err)) {
+			r.wait(ctx, e, pending)
+		}
+	}, userop.AtMost(while))
+}
+
+// waited ends a wait, and reports whether it is to go on: it is open how the entry ends, its lease is here
+// still, and there is no room to resend it.
+func (r *runner) waited(id uint64, open bool) (on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if open && r.leased[id] && !r.resends.Allow() {
+		return true
+	}
+	if len(r.waiting) == mostWatched {
+		r.wake()
+	}
+	delete(r.waiting, id)
+	delete(r.leased, id)
+	return false
+}
+
+// conclude writes down how the chain ended an entry, whose lease is nobody's after that.
+func (r *runner) conclude(ctx context.Context, e *outbox.Entry, is userop.Outcome) (userop.Outcome, error) {
+	r.let(e.ID)
+	return r.settle(ctx, e, is)
+}
+
+func (r *runner) isWaiting(id uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waiting[id]
+}
+
+// renew makes the leases of what is worked on and waited for last, until ctx ends. Those that others have by
+// now are theirs: what is done about them here does no harm.
+func (r *runner) renew(ctx context.Context) error {
 	for pausing(ctx, r.lease.TTL/3) {
-		if _, err := r.box.Renew(ctx, r.lease, id); err != nil && ctx.Err() == nil {
-			r.client.log.DebugContext(ctx, "renew the lease of a send", "error", err)
+		r.mu.Lock()
+		ids := slices.Sorted(maps.Keys(r.leased))
+		r.mu.Unlock()
+		for portion := range slices.Chunk(ids, renewPortion) {
+			held, err := r.box.Renew(ctx, r.lease, portion...)
+			if err != nil {
+				if ctx.Err() == nil {
+					r.client.log.DebugContext(ctx, "renew the leases of sends", "error", err)
+				}
+				continue
+			}
+			r.lost(portion, held)
+		}
+	}
+	return nil
+}
+
+// lost notes which leases others have.
+func (r *runner) lost(asked, held []uint64) {
+	has := make(map[uint64]bool, len(held))
+	for _, id := range held {
+		has[id] = true
+	}
+	for _, id := range asked {
+		if !has[id] {
+			r.let(id)
 		}
 	}
 }

@@ -21,6 +21,7 @@ type Client struct {
 	price   discovery
 	status  discovery
 	tip     absence      // of rundler_maxPriorityFeePerGas
+	batches absence      // of JSON-RPC batches
 	limits  atomic.Int32 // the limitsForm of estimations
 }
 

@@ -37,13 +37,8 @@ func (c *Client) SendUserOperation(ctx context.Context, op *userop.Operation, en
 // caller, who may be one of many.
 func (c *Client) UserOperationReceipt(ctx context.Context, hash common.Hash) (*userop.Receipt, error) {
 	var receipt userop.Receipt
-	if err := c.call(ctx, &receipt, "eth_getUserOperationReceipt", hash); err != nil {
-		return nil, notFound(err, hash)
-	}
-	if receipt.UserOpHash != hash {
-		return nil, fmt.Errorf("bundler: asked for the receipt of %s it gave that of %s", hash, receipt.UserOpHash)
-	}
-	return &receipt, nil
+	err := c.call(ctx, &receipt, "eth_getUserOperationReceipt", hash)
+	return checked(&receipt, err, hash)
 }
 
 // KnownOperation is an operation as a bundler has it.

@@ -110,29 +110,31 @@ func (c *Client) UserOperationStatus(ctx context.Context, hash common.Hash) (Sta
 type statusQuestion struct {
 	biconomy, pimlico question
 	answers           [2]status // Biconomy's, Pimlico's
+	unknown           [2]bool   // that the hash is not known was answered in another way than by a state
 }
 
 func newStatusQuestion(hash common.Hash) *statusQuestion {
 	q := new(statusQuestion)
-	ask := func(method string, result *status) question {
+	ask := func(method string, i int) question {
 		return question{
-			Request:  jsonrpc.Request{Method: method, Params: []any{hash}, Result: result},
-			notFound: func(err error) error { return q.notFound(result, err, hash) },
+			Request:  jsonrpc.Request{Method: method, Params: []any{hash}, Result: &q.answers[i]},
+			notFound: func(err error) error { return q.notFound(i, err, hash) },
 		}
 	}
-	q.biconomy = ask("biconomy_getUserOperationStatus", &q.answers[0])
-	q.pimlico = ask("pimlico_getUserOperationStatus", &q.answers[1])
+	q.biconomy = ask("biconomy_getUserOperationStatus", 0)
+	q.pimlico = ask("pimlico_getUserOperationStatus", 1)
 	return q
 }
 
 // notFound takes null, and words for an unknown hash, for an answer. Bare words under the code of a missing
 // method may be either; they tell nothing about what the service offers.
-func (q *statusQuestion) notFound(result *status, err error, hash common.Hash) error {
+func (q *statusQuestion) notFound(i int, err error, hash common.Hash) error {
 	failed := notFound(err, hash)
 	if !errors.Is(failed, userop.ErrNotFound) {
 		return failed
 	}
-	*result = status{State: Unknown, Raw: "null"}
+	result := &q.answers[i]
+	*result, q.unknown[i] = status{State: Unknown, Raw: "null"}, true
 	if answer := (*Error)(nil); errors.As(err, &answer) {
 		if result.Raw = answer.Message; answer.Code == jsonrpc.CodeMethodNotFound {
 			return failed
@@ -168,4 +170,16 @@ func (c *Client) UserOperationDropped(ctx context.Context, hash common.Hash) (bo
 		return false, nil
 	}
 	return told.State == Dropped || told.State == Reverted, err
+}
+
+// UserOperationLost reports whether the bundler says that it does not know the operation, as after it lost
+// its mempool. A bundler without a status method never says so, nor does one that says something unheard of.
+func (c *Client) UserOperationLost(ctx context.Context, hash common.Hash) (bool, error) {
+	q := newStatusQuestion(hash)
+	told, err := q.status(c.status.ask(ctx, c.rpc, q.biconomy, q.pimlico))
+	if errors.Is(err, ErrNoStatus) {
+		return false, nil
+	}
+	_, heard := states[strings.ToLower(told.Raw)]
+	return told.State == Unknown && (heard || q.unknown != [2]bool{}) && err == nil, err
 }

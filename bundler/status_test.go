@@ -1,6 +1,7 @@
 package bundler_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -74,4 +75,25 @@ func TestStates(t *testing.T) {
 	require.False(t, bundler.Submitted.Final())
 	require.True(t, bundler.Included.Final())
 	require.True(t, bundler.Dropped.Final())
+}
+
+// An operation is lost where the bundler says that it does not know it, not where nothing is known of that.
+func TestUserOperationLost(t *testing.T) {
+	for answer, want := range map[string]bool{
+		`"result":{"status":"not_found","transactionHash":null}`: true,
+		`"result":null`: true,
+		`"error":{"code":-32000,"message":"UserOpHash: 0x10b6 not found for chainId: 80002"}`: true,
+		`"result":{"status":"not_submitted","transactionHash":null}`:                          false,
+		`"result":{"status":"something new","transactionHash":null}`:                          false,
+		`"result":{"status":"rejected","transactionHash":null}`:                               false,
+		`"error":{"code":-32601,"message":"Method not found"}`:                                false,
+	} {
+		client := bundler.New(answering(t, func([]byte) (int, string) {
+			return http.StatusOK, `{"jsonrpc":"2.0","id":1,` + answer + `}`
+		}), bundler.WithVendor(bundler.Pimlico))
+		defer client.Close()
+		lost, err := client.UserOperationLost(t.Context(), common.Hash{1})
+		require.NoError(t, err, answer)
+		require.Equal(t, want, lost, answer)
+	}
 }

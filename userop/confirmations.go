@@ -10,7 +10,16 @@ import (
 // WaitOption changes one [Pending.Wait].
 type WaitOption func(*waitOptions)
 
-type waitOptions struct{ confirmations uint64 }
+type waitOptions struct {
+	confirmations uint64
+	atMost        time.Duration
+}
+
+// AtMost has a wait end after d, if its context does not end before. It is for who waits for many, who needs
+// no context for each then.
+func AtMost(d time.Duration) WaitOption {
+	return func(o *waitOptions) { o.atMost = d }
+}
 
 // Confirmations has a wait ask for n confirmations in place of [SenderConfig].Confirmations, for more or for
 // fewer: one is the block that holds the operation, two one block on top of it. 0 is the sender's own number.
@@ -21,9 +30,8 @@ func Confirmations(n uint64) WaitOption {
 // errNoChain is a number of confirmations that cannot be counted.
 var errNoChain = errors.New("userop: more than one confirmation needs a Chain to count them on; name one in the SenderConfig")
 
-// confirmations is how many a wait with the options asks for.
-func (s *Sender) confirmations(opts []WaitOption) (uint64, error) {
-	var o waitOptions
+// waitOptions are what a wait with the options asks for.
+func (s *Sender) waitOptions(opts []WaitOption) (o waitOptions, err error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -31,9 +39,9 @@ func (s *Sender) confirmations(opts []WaitOption) (uint64, error) {
 		o.confirmations = s.cfg.Confirmations
 	}
 	if o.confirmations > 1 && s.cfg.Chain == nil {
-		return 0, errNoChain
+		return o, errNoChain
 	}
-	return o.confirmations, nil
+	return o, nil
 }
 
 // missing is how many of n confirmations a block has not while head is the newest.
@@ -46,8 +54,8 @@ func missing(n, block, head uint64) uint64 {
 
 // confirmedBlock is the newest block that has n confirmations: a reorg shallower than n leaves it where it
 // is. Block 0 is never lost.
-func (s *Sender) confirmedBlock(ctx context.Context, n uint64) (*big.Int, error) {
-	head, err := s.cfg.Chain.BlockNumber(ctx)
+func (s evidence) confirmedBlock(ctx context.Context, n uint64) (*big.Int, error) {
+	head, err := s.chain.BlockNumber(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +76,7 @@ type sighting struct {
 	missing uint64 // confirmations
 	behind  int    // answers of the node in a row that do not reach the block
 	// lost says that it is no part of the chain any more, resent that the operation was handed to the bundler
-	// again since, which may have failed.
+	// again since. resendErr is how handing it over again failed last.
 	lost, resent bool
 	resendErr    error
 }
@@ -101,7 +109,7 @@ func (w *wait) include(ctx context.Context, receipt *Receipt) (*Receipt, error) 
 func (w *wait) count(ctx context.Context) (*Receipt, error) {
 	asking, cancel := oneTry(ctx, longestPoll)
 	defer cancel()
-	head, err := w.sender.cfg.Chain.BlockNumber(asking)
+	head, err := w.chain().chain.BlockNumber(asking)
 	if err != nil {
 		return nil, w.unanswered(ctx, err)
 	}
@@ -118,7 +126,7 @@ func (w *wait) count(ctx context.Context) (*Receipt, error) {
 		return nil, errGoOn
 	}
 	w.nextLook, w.lookPause = time.Now().Add(jitter(w.lookPause)), min(2*w.lookPause, lastLook)
-	shown, err := w.sender.inBlock(asking, w.hash, w.sender.wholeBlock(number))
+	shown, err := w.chain().inBlock(asking, w.hash, w.sender.wholeBlock(number))
 	switch {
 	case errors.Is(err, ErrNotFound):
 		w.lose()

@@ -71,6 +71,8 @@ var (
 	// ErrDropped means that the bundler says it gave the operation up. That is its word: what it handed on
 	// may be included all the same, and [MayBeAccepted] stays true.
 	ErrDropped = errors.New("user operation dropped by the bundler")
+	// ErrNoBatch means that a service takes one request at a time.
+	ErrNoBatch = errors.New("the service takes no batch of requests")
 	// ErrUnconfirmed means that the bundler's receipt is not borne out: it contradicts the operation, or the
 	// node does not show the inclusion that it names.
 	ErrUnconfirmed = errors.New("the bundler's receipt is not confirmed")

@@ -15,12 +15,21 @@ import (
 	"github.com/go-sesame/sesame/internal/contracts"
 )
 
+// evidence is what a sender reads of its chain, asked in the way of who asks.
+type evidence struct {
+	*Sender
+	chain Chain
+}
+
+// evidence asks the chain as it is.
+func (s *Sender) evidence() evidence { return evidence{s, s.cfg.Chain} }
+
 // fate tells what the chain shows of an operation: its receipt where it was included, an [*EndedError] where
 // it never will be, and an error matching [ErrNotFound] while its nonce is unused and it may still land. Any
 // other error leaves it open. A receipt is what the newest block shows; that the operation never will be
 // included has so many confirmations.
-func (s *Sender) fate(ctx context.Context, op *Operation, hash common.Hash, confirmations uint64) (*Receipt, error) {
-	state, err := s.cfg.Chain.NonceState(ctx, op, nil)
+func (s evidence) fate(ctx context.Context, op *Operation, hash common.Hash, confirmations uint64) (*Receipt, error) {
+	state, err := s.chain.NonceState(ctx, op, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -58,12 +67,12 @@ func (s *Sender) fate(ctx context.Context, op *Operation, hash common.Hash, conf
 }
 
 // confirmedState is what the newest block with so many confirmations says of the nonce.
-func (s *Sender) confirmedState(ctx context.Context, op *Operation, confirmations uint64) (NonceState, error) {
+func (s evidence) confirmedState(ctx context.Context, op *Operation, confirmations uint64) (NonceState, error) {
 	block, err := s.confirmedBlock(ctx, confirmations)
 	if err != nil {
 		return NonceState{}, err
 	}
-	return s.cfg.Chain.NonceState(ctx, op, block)
+	return s.chain.NonceState(ctx, op, block)
 }
 
 // How far back the chain is searched for what it logged of an operation: so many blocks in a request, so many
@@ -76,8 +85,8 @@ const (
 // search looks for the newest operation that fits, from the newest block back to floor or as far as it goes;
 // an error matching [ErrNotFound] says that there is none. What is found is without its logs and revert data.
 // The number of the newest block is as before the search.
-func (s *Sender) search(ctx context.Context, topics [][]common.Hash, floor uint64, fits func(*Receipt) bool) (found *Receipt, head uint64, err error) {
-	if head, err = s.cfg.Chain.BlockNumber(ctx); err != nil {
+func (s evidence) search(ctx context.Context, topics [][]common.Hash, floor uint64, fits func(*Receipt) bool) (found *Receipt, head uint64, err error) {
+	if head, err = s.chain.BlockNumber(ctx); err != nil {
 		return nil, 0, err
 	}
 	to := head
@@ -85,7 +94,7 @@ func (s *Sender) search(ctx context.Context, topics [][]common.Hash, floor uint6
 	for range maxPortions {
 		from := max(to-min(to, portion-1), floor)
 		query := s.blocks(from, to, topics)
-		logs, failed := s.cfg.Chain.FilterLogs(ctx, query)
+		logs, failed := s.chain.FilterLogs(ctx, query)
 		switch err = failed; {
 		case err != nil && (portion == 1 || ctx.Err() != nil):
 			return nil, head, err
@@ -168,14 +177,17 @@ func answering(query ethereum.FilterQuery, logs []types.Log) []types.Log {
 // inBlock returns the receipt of an operation as a block of the node's chain shows it, with its revert data
 // and those of its own logs that the query asks for: from the log that ended the operation before it, or the
 // validations, to its own. An error matching [ErrNotFound] says that the block does not show the operation.
-func (s *Sender) inBlock(ctx context.Context, hash common.Hash, query ethereum.FilterQuery) (*Receipt, error) {
-	logs, err := s.cfg.Chain.FilterLogs(ctx, query)
+func (s evidence) inBlock(ctx context.Context, hash common.Hash, query ethereum.FilterQuery) (*Receipt, error) {
+	logs, err := s.chain.FilterLogs(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	logs = answering(query, logs)
 	var found *Receipt
 	for i := range logs {
+		if log := &logs[i]; len(log.Topics) < 2 || log.Topics[1] != hash {
+			continue // of a block with many operations, they are not all decoded for each
+		}
 		if receipt, ok := s.included(&logs[i]); ok && receipt.UserOpHash == hash {
 			found = receipt
 		}
@@ -198,13 +210,23 @@ func (s *Sender) inBlock(ctx context.Context, hash common.Hash, query ethereum.F
 		}
 		switch done, ok := s.included(log); {
 		case ok && done.UserOpHash == hash:
-			found.Logs = own
+			found.Logs = detached(own)
 			return found, nil
 		case ok, log.Topics[0] == contracts.BeforeExecutionTopic:
 			own = nil
 		}
 	}
 	return found, nil
+}
+
+// detached are copies of the logs, which do not keep those of a whole block in memory.
+func detached(logs []*types.Log) []*types.Log {
+	copies := make([]*types.Log, len(logs))
+	for i, log := range logs {
+		own := *log
+		copies[i] = &own
+	}
+	return copies
 }
 
 // wholeBlock is a question for all logs of a block.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -88,4 +89,23 @@ func ExampleMayBeAccepted() {
 	// Output:
 	// may be accepted: send failed: connection reset by peer
 	// sent 4 times, signed 1 time: true
+}
+
+// Who waits for many operations needs no goroutine for each.
+func ExamplePending_Then() {
+	ctx, chain, bundler := context.Background(), newLedger(), newServices()
+	sender, err := userop.NewSender(userop.SenderConfig{ChainID: testChainID, EntryPoint: entryPoint, Bundler: bundler, Chain: chain})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	pending := sender.WatchOperation(operation())
+	chain.mine(pending.Hash())
+	bundler.receipts = []any{claim(pending.Hash(), 1)}
+	ended := make(chan string)
+	pending.Then(ctx, func(receipt *userop.Receipt, err error) {
+		ended <- fmt.Sprintf("in block %d, error: %v", receipt.BlockNumber, err)
+	}, userop.AtMost(time.Minute))
+	fmt.Println(<-ended)
+	// Output: in block 1, error: <nil>
 }

@@ -100,6 +100,12 @@ const (
 	// The chain is asked what the bundler does not tell, less often each time.
 	firstLook = 4 * time.Second
 	lastLook  = 30 * time.Second
+	// Where the new blocks tell all waits at once, each asks by itself this often only. It looks at the chain
+	// by itself where it has a reason to, and without one first after doubtfulAfter and then this often.
+	restingPoll = 30 * time.Second
+	restingLook = 5 * time.Minute
+	// remindPause is how often at most a bundler that does not know an operation is handed it again.
+	remindPause = time.Minute
 	// reorgDepth is how many blocks that were searched are searched again: they may have been replaced.
 	reorgDepth = 64
 )
@@ -117,52 +123,136 @@ const (
 // [*WaitError], which says what was heard last. Without a deadline in ctx, [SenderConfig].WaitTimeout ends
 // the wait.
 //
+// A bundler that says, a while later, that it does not know an operation ([LossReporter]) is handed the same
+// bytes again while the chain shows the nonce unused.
+//
 // The inclusion has to have as many confirmations as [SenderConfig].Confirmations, or the option of that
 // name, asks for. It is looked at again once it has them. One that is no part of the chain any more by then
 // goes on to be waited for, also in another block, and its bytes are handed to the bundler again if it is in
 // no block; who waits for the [Pending] of an operation that needs a guard has that asked before. The chain
 // has ended an operation only once a reorg of fewer blocks cannot undo that either.
+//
+// All waits of a sender share what they ask for, 80 requests a second at most. Up to 16 each ask by
+// themselves, every two seconds in the end. Where more wait, the EntryPoint's events in the new blocks are
+// read for all of them at once: an operation that lands, or whose nonce another one uses, is told within
+// about five seconds, or ten where the bundler leaves a question for it unanswered, however many wait. What
+// these events do not show is asked for each operation in turn, every half minute or, with n of them and a
+// bundler that takes no batches of requests, every n/80 seconds: as that a window is over, and all there is
+// without a [SenderConfig.Chain] or with a node that shows no logs.
 func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error) {
 	if p.known != nil {
 		return p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations)
 	}
-	confirmations, err := p.sender.confirmations(opts)
+	w, err := p.begin(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	if !w.deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, w.deadline)
+		defer cancel()
+		w.ctx, w.deadline = ctx, time.Time{}
+	}
+	over := make(chan struct{})
+	w.over = func() { close(over) }
+	settled := w.notice
+	w.notice = nil // it is here that it is listened to
+	w.sender.watcher.add(w)
+	for waiting := true; waiting; {
+		select {
+		case <-over:
+			waiting = false
+		case <-ctx.Done():
+			w.sender.watcher.cancel(w)
+			<-over
+			waiting = false
+		case <-settled:
+			settled = nil
+			w.sender.watcher.tell(w)
+		}
+	}
+	if before := w.landedBefore(); before != nil {
+		receipt, err := before.Wait(ctx, opts...)
+		return w.concludeBy(ctx, receipt, err)
+	}
+	return w.conclude(ctx)
+}
+
+// Then is [Pending.Wait] without a goroutine that waits: it returns at once, and then is called with what
+// Wait would return, once. Of all that a sender calls so, a few run at the same time: one that takes long
+// holds others up. Once ctx has ended, it is called soon; without a deadline in ctx,
+// [SenderConfig].WaitTimeout ends the wait.
+func (p *Pending) Then(ctx context.Context, then func(*Receipt, error), opts ...WaitOption) {
+	watcher := &p.sender.watcher
+	if p.known != nil {
+		watcher.call(func() { then(p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations)) })
+		return
+	}
+	w, err := p.begin(ctx, opts)
+	if err != nil {
+		watcher.call(func() { then(nil, err) })
+		return
+	}
+	conclude := func() {
+		if before := w.landedBefore(); before != nil {
+			before.Then(ctx, func(receipt *Receipt, err error) { then(w.concludeBy(ctx, receipt, err)) }, opts...)
+			return
+		}
+		then(w.conclude(ctx))
+	}
+	w.over = func() { watcher.call(conclude) }
+	watcher.addAsync(w)
+}
+
+// begin makes a wait that has not begun yet.
+func (p *Pending) begin(ctx context.Context, opts []WaitOption) (*wait, error) {
+	o, err := p.sender.waitOptions(opts)
 	if err != nil {
 		return nil, &WaitError{Hash: p.hash, Err: err}
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, p.sender.cfg.WaitTimeout)
-		defer cancel()
+	w := &wait{Pending: p, ctx: ctx, start: time.Now(), confirmations: o.confirmations, lookPause: firstLook}
+	if _, ok := ctx.Deadline(); o.atMost <= 0 && !ok {
+		o.atMost = p.sender.cfg.WaitTimeout
 	}
-	start := time.Now()
-	waker := waker{p.settled()}
-	w := wait{Pending: p, confirmations: confirmations, lookPause: firstLook}
-	for pause := firstPoll; ; pause = min(pause*3/2, w.seen.longestPause()) {
-		told, err := waker.sleep(ctx, jitter(pause))
-		if err == nil {
-			var receipt *Receipt
-			if receipt, err = w.poll(ctx, told, pause >= lastPoll); err == nil {
-				return p.outcome(ctx, Outcome{Receipt: receipt}, time.Since(start), confirmations)
-			}
-		}
-		if ended, ok := errors.AsType[*EndedError](err); ok {
-			if p.before != nil && ended.By == p.before.hash {
-				receipt, err := p.before.Wait(ctx, opts...)
-				if receipt == nil {
-					return nil, err
-				}
-				return p.outcome(ctx, Outcome{Receipt: receipt}, time.Since(start), confirmations)
-			}
-			return p.outcome(ctx, Outcome{Ended: ended}, time.Since(start), confirmations)
-		}
-		if !errors.Is(err, errGoOn) {
-			if time.Since(start) >= doubtfulAfter && !w.seen.counting() {
-				p.doubt()
-			}
-			return nil, w.failed(time.Since(start), err)
-		}
+	if o.atMost > 0 {
+		w.deadline = w.start.Add(o.atMost)
 	}
+	w.pause, w.notice = firstPoll, p.settled()
+	w.restLook = w.start.Add(jitter(doubtfulAfter))
+	if p.op != nil && p.sender.cfg.Until != nil {
+		w.until = p.sender.cfg.Until(p.op)
+	}
+	return w, nil
+}
+
+// landedBefore is the operation that this one was made anew of, where that one is what ended it.
+func (w *wait) landedBefore() *Pending {
+	if ended, ok := errors.AsType[*EndedError](w.err); ok && w.before != nil && ended.By == w.before.hash {
+		return w.before
+	}
+	return nil
+}
+
+// concludeBy is what a wait returns that ended by how the operation before it did.
+func (w *wait) concludeBy(ctx context.Context, receipt *Receipt, err error) (*Receipt, error) {
+	if receipt == nil {
+		return nil, err
+	}
+	return w.outcome(ctx, Outcome{Receipt: receipt}, w.waited, w.confirmations)
+}
+
+// conclude is what a wait returns that is over.
+func (w *wait) conclude(ctx context.Context) (*Receipt, error) {
+	if w.err == nil {
+		return w.outcome(ctx, Outcome{Receipt: w.found}, w.waited, w.confirmations)
+	}
+	if ended, ok := errors.AsType[*EndedError](w.err); ok {
+		return w.outcome(ctx, Outcome{Ended: ended}, w.waited, w.confirmations)
+	}
+	if w.waited >= doubtfulAfter && !w.seen.counting() {
+		w.doubt()
+	}
+	return nil, w.failed(w.waited, w.err)
 }
 
 // failed is the error of a wait that ended without a verdict.
@@ -180,16 +270,34 @@ func (w *wait) failed(waited time.Duration, err error) *WaitError {
 // errGoOn says that nothing has ended a wait yet.
 var errGoOn = errors.New("the wait goes on")
 
-// wait is one wait and what it has heard.
+// wait is one wait and what it has heard. What the watcher has of it is guarded by the watcher's lock; the
+// rest is its visit's, of which there is one at a time.
 type wait struct {
 	*Pending
-	confirmations  uint64 // that are asked for
+	ctx           context.Context
+	deadline      time.Time // zero where that of ctx counts
+	start         time.Time
+	over          func() // is called once it is
+	confirmations uint64 // that are asked for
+	until         uint64 // as [SenderConfig].Until says
+	watched
+	visit
+
+	// found and err are how it ended, waited is after how long.
+	found  *Receipt
+	err    error
+	waited time.Duration
+
 	seen           sighting
 	last, chainErr error
 	dropped        bool // the bundler said so
 	// nextLook is when to look at the chain again, zero until the first look.
 	nextLook  time.Time
 	lookPause time.Duration
+	// restLook is when to look again without a reason, while the new blocks tell what happens.
+	restLook time.Time
+	// nextRemind is when the bundler may be handed the operation again.
+	nextRemind time.Time
 	// floor is the block that the chain was searched to.
 	floor uint64
 	// quietUntil is until when the bundler asked to be left alone.
@@ -203,10 +311,13 @@ type wait struct {
 // poll asks the bundler, and the chain where it has to. told says that there is something to ask about, slow
 // that the wait has lasted a while.
 func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
-	if w.seen.counting() {
+	switch {
+	case w.seen.counting():
 		return w.count(ctx)
+	case w.event != nil:
+		return w.shown(ctx, w.event)
 	}
-	quiet := time.Now().Before(w.quietUntil)
+	quiet := w.quiet()
 	receipt, err := (*Receipt)(nil), errGoOn
 	if !quiet {
 		receipt, err = w.receipt(ctx)
@@ -222,11 +333,12 @@ func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
 		return receipt, nil
 	case err == nil:
 		if receipt, err = w.confirm(ctx, receipt); err == nil {
+			w.missedBySweep(receipt)
 			return w.include(ctx, receipt)
 		}
 		look = true
 	case errors.Is(err, ErrNotFound):
-		if told || slow {
+		if told || slow && w.worthALook() {
 			look = w.askDropped(ctx) || look
 		} else if !errors.Is(w.last, ErrDropped) && !errors.Is(w.last, ErrUnconfirmed) {
 			w.last = nil
@@ -239,10 +351,10 @@ func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
 		if w.refusals < refusalsToEnd || time.Since(w.refusedSince) < refusalsAtLeast {
 			err = errGoOn
 		} else {
-			w.nextLook, look = time.Time{}, true // the last one
+			w.nextLook, w.restLook, look = time.Time{}, time.Time{}, true // the last one
 		}
 	}
-	if look && w.sender.cfg.Chain != nil && !time.Now().Before(w.nextLook) {
+	if look && w.sender.cfg.Chain != nil && !time.Now().Before(w.nextLook) && w.worthALook() {
 		receipt, shown := w.look(ctx)
 		switch {
 		case shown == nil:
@@ -256,17 +368,22 @@ func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
 
 // receipt asks the bundler for the receipt once.
 func (w *wait) receipt(ctx context.Context) (*Receipt, error) {
-	ctx, cancel := oneTry(ctx, longestPoll)
+	if answer := w.answer; answer != nil {
+		w.answer = nil
+		return answer.Receipt, answer.Err
+	}
+	ctx, cancel := oneTry(ctx, w.patience())
 	defer cancel()
+	if err := w.sender.watcher.pay(ctx); err != nil {
+		return nil, err
+	}
 	return w.sender.cfg.Bundler.UserOperationReceipt(ctx, w.hash)
 }
 
 // refused notes an answer of the bundler: whether it is a refusal, the same as before, and whether it asks to
 // be left alone.
 func (w *wait) refused(answer error) {
-	if delay := retryDelay(answer); delay > 0 {
-		w.quietUntil = time.Now().Add(delay)
-	}
+	w.keepAway(answer)
 	switch {
 	case answer == nil || !permanent(answer):
 		w.refusals = 0
@@ -287,9 +404,9 @@ func permanent(err error) bool {
 func (w *wait) confirm(ctx context.Context, claim *Receipt) (*Receipt, error) {
 	asking, cancel := oneTry(ctx, longestPoll)
 	defer cancel()
-	shown, err := w.sender.inBlock(asking, w.hash, w.sender.bearingOut(claim))
+	shown, err := w.chain().inBlock(asking, w.hash, w.sender.bearingOut(claim))
 	if err == nil && (shown.TransactionHash != claim.TransactionHash || shown.Success != claim.Success) {
-		shown, err = w.sender.inBlock(asking, w.hash, w.sender.wholeBlock(shown.BlockNumber))
+		shown, err = w.chain().inBlock(asking, w.hash, w.sender.wholeBlock(shown.BlockNumber))
 	}
 	if err == nil {
 		if !shown.Success {
@@ -323,12 +440,14 @@ func (w *wait) askDropped(ctx context.Context) bool {
 		w.last = nil
 		return false
 	}
-	asking, cancel := oneTry(ctx, longestPoll)
+	asking, cancel := oneTry(ctx, w.patience())
 	defer cancel()
-	dropped, err := bundler.UserOperationDropped(asking, w.hash)
-	if delay := retryDelay(err); delay > 0 {
-		w.quietUntil = time.Now().Add(delay)
+	err := w.sender.watcher.pay(asking)
+	dropped := false
+	if err == nil {
+		dropped, err = bundler.UserOperationDropped(asking, w.hash)
 	}
+	w.keepAway(err)
 	switch {
 	case err != nil:
 		return false
@@ -348,7 +467,7 @@ func (w *wait) look(ctx context.Context) (*Receipt, error) {
 	defer cancel()
 	receipt, err := w.onChain(asking)
 	if err == nil {
-		receipt, err = w.sender.inBlock(asking, w.hash, w.sender.wholeBlock(receipt.BlockNumber))
+		receipt, err = w.chain().inBlock(asking, w.hash, w.sender.wholeBlock(receipt.BlockNumber))
 	}
 	if _, ended := errors.AsType[*EndedError](err); err == nil || ended {
 		return receipt, err
@@ -358,18 +477,52 @@ func (w *wait) look(ctx context.Context) (*Receipt, error) {
 	}
 	if errors.Is(err, ErrNotFound) {
 		w.putBack(ctx)
+		w.remind(ctx)
 	}
-	w.nextLook, w.lookPause = time.Now().Add(jitter(w.lookPause)), min(2*w.lookPause, lastLook)
+	now := time.Now()
+	w.nextLook, w.lookPause = now.Add(jitter(w.lookPause)), min(2*w.lookPause, lastLook)
+	w.restLook = now.Add(jitter(restingLook))
 	return nil, errGoOn
+}
+
+// remind hands the operation to the bundler again that says it does not know it, while the chain shows its
+// nonce unused. One that needs a guard and has none is left to whoever has.
+func (w *wait) remind(ctx context.Context) {
+	now := time.Now()
+	if w.op == nil || w.quiet() || w.seen.lost || now.Sub(w.start) < doubtfulAfter || now.Before(w.nextRemind) ||
+		w.guard == nil && !w.sender.mayResend(w.op) {
+		return
+	}
+	bundler, ok := ability.Find[LossReporter](w.sender.cfg.Bundler)
+	if !ok {
+		return
+	}
+	asking, cancel := oneTry(ctx, w.patience())
+	defer cancel()
+	lost := false
+	err := w.sender.watcher.pay(asking)
+	if err == nil {
+		lost, err = bundler.UserOperationLost(asking, w.hash)
+	}
+	if w.keepAway(err); err != nil || !lost {
+		return
+	}
+	w.nextRemind = now.Add(jitter(remindPause))
+	sending, done := oneTry(ctx, longestSend)
+	defer done()
+	_, err = w.sender.submit(sending, w.op, true, w.guard)
+	if _, ended := errors.AsType[*EndedError](err); !ended { // which the next look tells
+		w.seen.resendErr = err
+	}
 }
 
 // onChain finds the operation on chain: by its nonce where that is known, by its hash alone otherwise.
 func (w *wait) onChain(ctx context.Context) (*Receipt, error) {
 	if w.op != nil {
-		return w.sender.fate(ctx, w.op, w.hash, w.confirmations)
+		return w.chain().fate(ctx, w.op, w.hash, w.confirmations)
 	}
 	byHash := [][]common.Hash{{contracts.UserOperationEventTopic}, {w.hash}}
-	receipt, head, err := w.sender.search(ctx, byHash, w.floor, func(r *Receipt) bool { return r.UserOpHash == w.hash })
+	receipt, head, err := w.chain().search(ctx, byHash, w.floor, func(r *Receipt) bool { return r.UserOpHash == w.hash })
 	if errors.Is(err, ErrNotFound) {
 		w.floor = head - min(head, max(reorgDepth, w.confirmations))
 	}
@@ -421,25 +574,13 @@ func jitter(d time.Duration) time.Duration {
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
-	_, err := new(waker).sleep(ctx, d)
-	return err
-}
-
-// waker wakes a sleeper early, once: when settled is closed. Nil never is.
-type waker struct{ settled <-chan struct{} }
-
-// sleep sleeps for d, or less if the sleeper is told to wake.
-func (w *waker) sleep(ctx context.Context, d time.Duration) (told bool, err error) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return false, ctx.Err()
-	case <-w.settled:
-		w.settled = nil
-		return true, nil
+		return ctx.Err()
 	case <-timer.C:
-		return false, nil
+		return nil
 	}
 }
 

@@ -310,7 +310,7 @@ func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, fai
 	}
 	open := ErrNotFound
 	if s.cfg.Chain != nil {
-		_, open = s.fate(ctx, op, hash, s.cfg.Confirmations)
+		_, open = s.evidence().fate(ctx, op, hash, s.cfg.Confirmations)
 	}
 	ended, over := errors.AsType[*EndedError](open)
 	switch before := s.twins.of(hash); {

@@ -61,6 +61,7 @@ type Sender struct {
 	// identified is set once the bundler said that it serves the chain and the EntryPoint.
 	identified atomic.Bool
 	twins      twins
+	watcher    watcher
 }
 
 // NewSender returns a sender. It does no I/O.
@@ -85,7 +86,9 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Sender{cfg: cfg}, nil
+	s := &Sender{cfg: cfg}
+	s.watcher.init(s)
+	return s, nil
 }
 
 // Send builds, signs and sends an operation. Every error is an [*Error] that names the step; see

@@ -21,7 +21,8 @@ type Signer interface {
 
 // Bundler is what the pipeline needs of a bundler; *bundler.Client is one. A wrapper around one, such as a
 // decorator that counts, says what it wraps by a method Unwrap() Bundler, so that what it can do besides
-// ([Identity], [FeeSource], [DropReporter], [Notifier]) is found within.
+// ([Identity], [FeeSource], [DropReporter], [LossReporter], [Notifier], [ReceiptsReader]) is found
+// within.
 type Bundler interface {
 	// SendUserOperation submits op and returns the hash the bundler knows it by (eth_sendUserOperation). A
 	// bundler that says it knows the operation already has accepted it: that is success.
@@ -70,6 +71,29 @@ type DropReporter interface {
 	// UserOperationDropped reports whether the bundler says that it gave up the operation with that
 	// userOpHash.
 	UserOperationDropped(ctx context.Context, hash common.Hash) (bool, error)
+}
+
+// LossReporter is a [Bundler] that can tell whether it still knows an operation. A wait that lasts asks it
+// now and then, and hands the same bytes to one that does not, as after it lost its mempool, while the chain
+// shows the nonce unused.
+type LossReporter interface {
+	// UserOperationLost reports whether the bundler says that it does not know an operation with that
+	// userOpHash; false for one that cannot tell.
+	UserOperationLost(ctx context.Context, hash common.Hash) (bool, error)
+}
+
+// ReceiptsReader is a [Bundler] that can be asked for many receipts in one request. It is, where many
+// operations are waited for.
+type ReceiptsReader interface {
+	// UserOperationReceipts returns what UserOperationReceipt would for each hash, in their order; an error
+	// matching [ErrNoBatch] where the service takes one request at a time, which is worth remembering here.
+	UserOperationReceipts(ctx context.Context, hashes []common.Hash) ([]ReceiptAnswer, error)
+}
+
+// ReceiptAnswer is a receipt, or why there is none.
+type ReceiptAnswer struct {
+	Receipt *Receipt
+	Err     error
 }
 
 // Chain is what the pipeline reads of a node, to know what became of an operation instead of believing a

@@ -140,7 +140,7 @@ func (c *Client) Do(ctx context.Context, r Request) error {
 			within = min(within, max(time.Until(deadline)/2, shortestTry).Round(10*time.Millisecond))
 		}
 		trying, done := c.within(ctx, within)
-		exchange, err := c.newExchange(trying, r.Method, r.Params)
+		exchange, err := c.newExchange(trying, r.Method, newRequest(r.Method, r.Params))
 		if err == nil {
 			raw, err = exchange.result(c.http.Do(exchange.request))
 		}

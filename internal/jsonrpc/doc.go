@@ -3,7 +3,7 @@
 // A [Client] tells three outcomes apart: a result; an [*Error], which is what the service itself answered,
 // under whatever HTTP status; and a [*TransportError] for everything that kept an answer from arriving or
 // made it unusable. [Client.Do] sends once, or, for methods that change nothing, tries again a few times
-// where that may help.
+// where that may help. [Client.DoAll] sends several requests as a batch, where the service takes one.
 //
 // A service's URL carries its key. The key is kept out of every error, log line and printed value, also where
 // the service echoes it: see [Client.String] for what is shown instead.

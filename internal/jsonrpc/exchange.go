@@ -31,19 +31,24 @@ type exchange struct {
 	trace   trace
 }
 
-// newExchange encodes a request under an ID of its own.
-func (c *Client) newExchange(ctx context.Context, method string, params []any) (*exchange, error) {
+// newRequest is a request under an ID of its own.
+func newRequest(method string, params []any) requestJSON {
+	if params == nil {
+		params = []any{}
+	}
+	return requestJSON{Version: "2.0", ID: newID(), Method: method, Params: params}
+}
+
+// newExchange encodes a request, or a batch of them.
+func (c *Client) newExchange(ctx context.Context, method string, request any) (*exchange, error) {
 	if c.invalid != nil {
 		return nil, c.unsent(method, c.invalid)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, c.broken(ctx, method, err, false)
 	}
-	if params == nil {
-		params = []any{}
-	}
 	x := &exchange{client: c, method: method}
-	body, err := json.Marshal(requestJSON{Version: "2.0", ID: newID(), Method: method, Params: params})
+	body, err := json.Marshal(request)
 	if err != nil {
 		return nil, c.unsent(method, fmt.Errorf("encode the parameters: %w", err))
 	}
@@ -56,8 +61,17 @@ func (c *Client) newExchange(ctx context.Context, method string, params []any) (
 	return x, nil
 }
 
-// result reads the result out of what [http.Client.Do] returned for the request.
+// result reads the result out of what [http.Client.Do] returned for a single request.
 func (x *exchange) result(resp *http.Response, err error) (json.RawMessage, error) {
+	body, err := x.body(resp, err)
+	if err != nil {
+		return nil, err
+	}
+	return x.client.decode(x.method, resp, body)
+}
+
+// body reads what [http.Client.Do] returned.
+func (x *exchange) body(resp *http.Response, err error) ([]byte, error) {
 	c, ctx := x.client, x.request.Context()
 	if err != nil {
 		return nil, c.broken(ctx, x.method, err, x.trace.mayBeDelivered(err))
@@ -69,7 +83,7 @@ func (x *exchange) result(resp *http.Response, err error) (json.RawMessage, erro
 		failed.HTTPStatus = resp.StatusCode
 		return nil, failed
 	}
-	return c.decode(x.method, resp, body)
+	return body, nil
 }
 
 // newID returns a random number that survives a float64, as JavaScript services keep it in one.
