@@ -11,7 +11,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/lru"
 	"github.com/holiman/uint256"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
@@ -136,22 +135,18 @@ func (p *Pool) identify(ctx context.Context, member userop.Bundler) error {
 	if !ok {
 		return nil // Unidentified took it
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		id, err := says.ChainID(ctx)
-		if err == nil && id != p.chainID {
-			err = fmt.Errorf("%w: it serves chain %d, this pool is for chain %d", userop.ErrWrongChain, id, p.chainID)
-		}
+	id, err := says.ChainID(ctx)
+	switch {
+	case err != nil:
 		return err
-	})
-	group.Go(func() error {
-		entryPoints, err := says.SupportedEntryPoints(ctx)
-		if err == nil && !slices.Contains(entryPoints, p.entryPoint) {
-			err = fmt.Errorf("%w: it supports EntryPoints %v, not %s", userop.ErrWrongChain, entryPoints[:min(len(entryPoints), 8)], p.entryPoint)
-		}
-		return err
-	})
-	return group.Wait()
+	case id != p.chainID:
+		return fmt.Errorf("%w: it serves chain %d, this pool is for chain %d", userop.ErrWrongChain, id, p.chainID)
+	}
+	entryPoints, err := says.SupportedEntryPoints(ctx) // not beside: one that is down is asked one thing
+	if err == nil && !slices.Contains(entryPoints, p.entryPoint) {
+		err = fmt.Errorf("%w: it supports EntryPoints %v, not %s", userop.ErrWrongChain, entryPoints[:min(len(entryPoints), 8)], p.entryPoint)
+	}
+	return err
 }
 
 // ChainID implements [userop.Identity]: it is the pool's, once a member said that it serves it.
@@ -175,8 +170,11 @@ func (p *Pool) identified(ctx context.Context, what string) error {
 	return err
 }
 
+// sending is the question that hands an operation over.
+const sending = "eth_sendUserOperation"
+
 // next are the members in the order in which the next operation is given to them.
-func (p *Pool) next() []int { return p.group.Rested(failover.Write) }
+func (p *Pool) next() []int { return p.group.Rested(sending) }
 
 // judge tells what an error says of a bundler.
 func judge(err error) failover.Verdict {
@@ -204,7 +202,7 @@ func (p *Pool) SendUserOperation(ctx context.Context, op *userop.Operation, entr
 		return common.Hash{}, p.otherEntryPoint(entryPoint)
 	}
 	want := op.Hash(entryPoint, p.chainID)
-	q := failover.Question{What: "eth_sendUserOperation", Order: p.holders(want), Class: failover.Write, Judge: judgeSend}
+	q := failover.Question{What: sending, Order: p.holders(want), Class: failover.Write, Judge: judgeSend}
 	hash, told, err := failover.Ask(ctx, p.group, q, func(ctx context.Context, member userop.Bundler) (common.Hash, error) {
 		hash, err := member.SendUserOperation(ctx, op, entryPoint)
 		if err == nil && hash != want {

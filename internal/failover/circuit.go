@@ -25,7 +25,7 @@ type circuit struct {
 	last  error
 }
 
-func newCircuit(first, longest time.Duration, opened func()) *circuit {
+func newCircuit(first, longest time.Duration, opened func(why error)) *circuit {
 	c := &circuit{pauses: &backoff.ExponentialBackOff{
 		InitialInterval: first, MaxInterval: longest, Multiplier: 2, RandomizationFactor: 0.25,
 	}}
@@ -40,7 +40,7 @@ func newCircuit(first, longest time.Duration, opened func()) *circuit {
 			switch to {
 			case gobreaker.StateOpen:
 				c.until = time.Now().Add(max(c.pauses.NextBackOff(), retryDelay(c.last)))
-				opened()
+				opened(c.last)
 			case gobreaker.StateClosed:
 				c.pauses.Reset()
 			}

@@ -36,15 +36,14 @@ func JudgeUnknown(err error) Verdict {
 	return Elsewhere
 }
 
-// Class is a kind of questions that may fail while others do not.
+// Class is what becomes of a question that fails.
 type Class int
 
 const (
 	// Read is a question that changes nothing.
 	Read Class = iota
-	// Write hands something over.
+	// Write hands something over: who failed may have it.
 	Write
-	classes
 )
 
 // Bounds of the times in a [Config].
@@ -109,12 +108,29 @@ type Group[S any] struct {
 	members []*member[S]
 }
 
+// member has a circuit for each kind of questions, since some may fail while others do not, and one for its
+// identity.
 type member[S any] struct {
 	Member[S]
-	circuits [classes]*circuit
-	probes   singleflight.Group
+	newCircuit func() *circuit
+	identity   *circuit
+	probes     singleflight.Group
+
 	mu       sync.Mutex
+	circuits map[string]*circuit // by what is asked
 	proven   bool
+}
+
+// circuit is that of a kind of questions.
+func (m *member[S]) circuit(what string) *circuit {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.circuits[what]
+	if c == nil {
+		c = m.newCircuit()
+		m.circuits[what] = c
+	}
+	return c
 }
 
 // New returns a group; an error says what is wrong with its configuration. Names that several members have
@@ -135,14 +151,15 @@ func New[S any](cfg Config[S], members []Member[S]) (*Group[S], error) {
 		if any(given.Service) == nil {
 			return nil, fmt.Errorf("%s %d is nil", cfg.Kind, i+1)
 		}
-		m := &member[S]{Member: given}
+		m := &member[S]{Member: given, circuits: make(map[string]*circuit)}
 		m.Name = g.unique(cmp.Or(printable(given.Name), fmt.Sprintf("%s %d", cfg.Kind, i+1)))
-		for class := range m.circuits {
-			m.circuits[class] = newCircuit(times.FirstPause, times.LongestPause, func() {
+		m.newCircuit = func() *circuit {
+			return newCircuit(times.FirstPause, times.LongestPause, func(why error) {
 				m.setProven(false)
-				cfg.Logger.Warn(cfg.Kind+" failed, others are asked", "member", m.Name)
+				cfg.Logger.Warn(cfg.Kind+" failed, others are asked", "member", m.Name, "error", why)
 			})
 		}
+		m.identity = m.newCircuit()
 		g.members = append(g.members, m)
 	}
 	return g, nil
@@ -197,21 +214,23 @@ func (g *Group[S]) Order(first ...int) []int {
 	return order
 }
 
-// Rested are the places of all members as they are preferred, but that those come last which the class of
-// questions is kept from now.
-func (g *Group[S]) Rested(class Class) []int {
-	rest := make([]time.Duration, len(g.members))
+// Rested are the places of all members as they are preferred, but that those come last which are not asked
+// such questions for now.
+func (g *Group[S]) Rested(what string) []int {
+	var ready, rested []int
 	for i, m := range g.members {
-		rest[i] = m.circuits[class].rest()
+		if max(m.circuit(what).rest(), m.identity.rest()) == 0 {
+			ready = append(ready, i)
+		} else {
+			rested = append(rested, i)
+		}
 	}
-	order := g.Order()
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rest[a], rest[b]) })
-	return order
+	return append(ready, rested...)
 }
 
 // Question is how members are asked.
 type Question struct {
-	// What is asked, for the log: a method's name.
+	// What is asked, one of a few kinds: a method's name.
 	What string
 	// Order are the places of the members to ask, nil for all as they are preferred.
 	Order []int
@@ -262,31 +281,41 @@ func Ask[S, T any](ctx context.Context, g *Group[S], q Question, ask func(contex
 
 // askMember asks one member, if it can be asked now; last says that there is none after it.
 func askMember[S, T any](ctx context.Context, g *Group[S], m *member[S], q Question, last bool, ask func(context.Context, S) (T, error)) (answer T, verdict Verdict, err error) {
-	done, err := m.circuits[q.Class].enter()
+	done, err := m.circuit(q.What).enter()
 	if err != nil {
 		return answer, Failed, err
 	}
 	ended := errNoVerdict
 	defer func() { done(ended) }()
-	begun := time.Now()
 	trying, cancel := g.try(ctx, last)
 	defer cancel()
-	if err = g.prove(trying, m); err != nil {
-		verdict = Failed
-	} else if answer, err = ask(trying, m.Service); err != nil {
-		verdict = q.Judge(err)
-		if trying.Err() != nil {
-			verdict = Failed // it did not answer in time
-		}
+	if err := g.prove(trying, ctx, m); err != nil {
+		return answer, Failed, err
 	}
+	begun := time.Now()
+	answer, err = ask(trying, m.Service)
 	switch {
-	case err == nil, verdict != Failed:
+	case err == nil:
 		ended = nil
-	case errors.Is(ctx.Err(), context.Canceled), ctx.Err() != nil && time.Since(begun) < shortestTry: // the caller's doing
-	default:
+	case trying.Err() == nil:
+		if verdict = q.Judge(err); verdict != Failed {
+			ended = nil
+			break
+		}
 		ended = err
+	default: // it did not answer in time
+		verdict, ended = Failed, lateOr(ctx, begun, err)
 	}
 	return answer, verdict, err
+}
+
+// lateOr is the failure of a question that was not answered in time, or [errNoVerdict] where the time was the
+// caller's, and short.
+func lateOr(caller context.Context, begun time.Time, err error) error {
+	if errors.Is(caller.Err(), context.Canceled) || caller.Err() != nil && time.Since(begun) < shortestTry {
+		return errNoVerdict
+	}
+	return err
 }
 
 // try bounds the try of a member: while there is another one, it has half of the time that is left.
@@ -310,8 +339,13 @@ func notWithin(d time.Duration) error {
 
 // prove asks the member for its identity, unless it told since it failed last. Who asks at the same time
 // shares the answer.
-func (g *Group[S]) prove(ctx context.Context, m *member[S]) error {
+func (g *Group[S]) prove(ctx, caller context.Context, m *member[S]) error {
 	for g.cfg.Prove != nil && !m.isProven() {
+		done, err := m.identity.enter()
+		if err != nil {
+			return err
+		}
+		begun := time.Now()
 		_, err, shared := m.probes.Do("", func() (any, error) {
 			asking, cancel := context.WithTimeoutCause(ctx, longestProbe, notWithin(longestProbe))
 			defer cancel()
@@ -321,12 +355,19 @@ func (g *Group[S]) prove(ctx context.Context, m *member[S]) error {
 			}
 			return nil, err
 		})
-		if err == nil {
+		switch {
+		case err == nil:
+			done(nil)
 			return nil
+		case ctx.Err() != nil:
+			done(lateOr(caller, begun, &unprovenError{err}))
+		case shared && errors.Is(err, context.Canceled): // who asked went away
+			done(errNoVerdict)
+			continue
+		default:
+			done(&unprovenError{err})
 		}
-		if !shared || ctx.Err() != nil || !errors.Is(err, context.Canceled) { // or else who asked went away
-			return &unprovenError{err}
-		}
+		return &unprovenError{err}
 	}
 	return nil
 }

@@ -325,7 +325,7 @@ func TestProving(t *testing.T) {
 	})
 }
 
-// A member that takes nothing is still asked what it does answer.
+// A member that does not answer one question is still asked others.
 func TestKindsOfQuestionsFailByThemselves(t *testing.T) {
 	a, b := new(service), new(service)
 	group := newGroup(t, failover.Times{FirstPause: time.Hour, LongestPause: time.Hour}, a, b)
@@ -333,11 +333,12 @@ func TestKindsOfQuestionsFailByThemselves(t *testing.T) {
 	_, err := ask(t.Context(), group, failover.Write)
 	require.NoError(t, err)
 	a.set(nil)
-	told, err := ask(t.Context(), group, failover.Read)
+	_, told, err := failover.Ask(t.Context(), group, failover.Question{What: "other", Judge: judge}, func(context.Context, *service) (int, error) { return 0, nil })
 	require.NoError(t, err)
 	require.Zero(t, told.By)
-	require.Equal(t, []int{1, 0}, group.Rested(failover.Write))
-	require.Equal(t, []int{0, 1}, group.Rested(failover.Read))
+	require.Equal(t, 2, a.proved)
+	require.Equal(t, []int{1, 0}, group.Rested("it"))
+	require.Equal(t, []int{0, 1}, group.Rested("other"))
 }
 
 func TestWhatIsNoGroup(t *testing.T) {

@@ -192,7 +192,7 @@ func (a Answer) Unauthorized() bool {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
 		return !a.decided() && !a.tooLow() && !a.UnknownHash() && !a.MayLackMethod()
 	}
-	return a.Code == jsonrpc.CodeUnauthorized && noAccess.MatchString(a.Message)
+	return !a.decided() && noAccess.MatchString(a.Message)
 }
 
 // Undecided reports whether it is open what became of the request: the service did not refuse it, but failed
