@@ -64,12 +64,18 @@ type PoolError = failover.Error
 type Pool struct {
 	group *failover.Group[userop.Paymaster]
 	// begun has who began the sponsorship of an operation, quoted who quoted a token to an account last.
-	begun  *lru.Cache[common.Hash, int]
+	begun  *lru.Cache[common.Hash, beginning]
 	quoted *lru.Cache[quoteKey, int]
 }
 
 // mostKept is of how many operations, and quotes, is known which member they belong to.
 const mostKept = 1 << 14
+
+// beginning is which member began a sponsorship, and whether it could not finish it.
+type beginning struct {
+	member int
+	broken bool
+}
 
 type quoteKey struct{ account, token common.Address }
 
@@ -93,7 +99,7 @@ func NewPool(cfg PoolConfig) (*Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("paymaster: pool: %w", err)
 	}
-	return &Pool{group: group, begun: lru.NewCache[common.Hash, int](mostKept), quoted: lru.NewCache[quoteKey, int](mostKept)}, nil
+	return &Pool{group: group, begun: lru.NewCache[common.Hash, beginning](mostKept), quoted: lru.NewCache[quoteKey, int](mostKept)}, nil
 }
 
 // identify returns an error for a member that says that it serves another chain.
@@ -144,8 +150,10 @@ func (p *Pool) SponsorUserOperation(ctx context.Context, op *userop.Operation, r
 	if quoter, known := p.quoter(op, req); known {
 		q.Order = []int{quoter}
 		bound = &boundError{why: "it quoted the fee in this token: ask for quotes again, another one may take less or more"}
-	} else if member, begun := p.begun.Get(key); begun && final(op, req) {
-		q.Order = []int{member}
+	} else if begun, known := p.begun.Get(key); known && begun.broken {
+		q.Order = p.group.OrderWithLast(begun.member)
+	} else if known && final(op, req) {
+		q.Order = []int{begun.member}
 		bound = &boundError{why: "it began the sponsorship of this operation, which another one cannot finish", anew: true}
 	}
 	answer, told, err := failover.Ask(ctx, p.group, q, func(ctx context.Context, member userop.Paymaster) (userop.Sponsorship, error) {
@@ -153,9 +161,11 @@ func (p *Pool) SponsorUserOperation(ctx context.Context, op *userop.Operation, r
 	})
 	switch {
 	case err == nil:
-		p.begun.Add(key, told.By)
+		p.begun.Add(key, beginning{member: told.By})
 	case told.By < 0 && bound != nil:
-		p.begun.Remove(key)
+		if bound.anew {
+			p.begun.Add(key, beginning{q.Order[0], true})
+		}
 		bound.err = err
 		err = bound
 	}

@@ -214,6 +214,12 @@ func (g *Group[S]) Order(first ...int) []int {
 	return order
 }
 
+// OrderWithLast are the places of all members as they are preferred, but for one that comes last.
+func (g *Group[S]) OrderWithLast(last int) []int {
+	order := slices.DeleteFunc(g.Order(), func(place int) bool { return place == last })
+	return append(order, last)
+}
+
 // Rested are the places of all members as they are preferred, but that those come last which are not asked
 // such questions for now.
 func (g *Group[S]) Rested(what string) []int {
