@@ -124,7 +124,7 @@ func TestPoolsThatDieAndComeBack(t *testing.T) {
 	owner, sender, d := w.pooled(t)
 	random := rand.New(rand.NewPCG(13, 2))
 	landed := uint64(0)
-	for range 20 {
+	for range 12 {
 		for i := range 2 {
 			ok := random.IntN(2) == 0
 			d.nodes[i].dead.Store(!ok && !d.nodes[1-i].dead.Load())

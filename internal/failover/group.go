@@ -352,7 +352,7 @@ func (g *Group[S]) prove(ctx, caller context.Context, m *member[S]) error {
 			return err
 		}
 		begun := time.Now()
-		_, err, shared := m.probes.Do("", func() (any, error) {
+		telling := m.probes.DoChan("", func() (any, error) { // which ends with the context of who asks first
 			asking, cancel := context.WithTimeoutCause(ctx, longestProbe, notWithin(longestProbe))
 			defer cancel()
 			err := g.cfg.Prove(asking, m.Service)
@@ -361,6 +361,13 @@ func (g *Group[S]) prove(ctx, caller context.Context, m *member[S]) error {
 			}
 			return nil, err
 		})
+		shared := false
+		select {
+		case told := <-telling:
+			err, shared = told.Err, told.Shared
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
 		switch {
 		case err == nil:
 			done(nil)

@@ -323,6 +323,28 @@ func TestProving(t *testing.T) {
 		wg.Wait()
 		require.Equal(t, 1, proved)
 	})
+	synctest.Test(t, func(t *testing.T) { // one that does not tell keeps nobody longer than they have time
+		a, b := new(service), new(service)
+		group, err := failover.New(failover.Config[*service]{Kind: "service", Prove: func(ctx context.Context, s *service) error {
+			if s == a {
+				<-ctx.Done()
+			}
+			return ctx.Err()
+		}}, []failover.Member[*service]{{Name: "a", Service: a}, {Name: "b", Service: b}})
+		require.NoError(t, err)
+		var wg sync.WaitGroup
+		for within := range 10 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(within+2)*time.Second)
+				defer cancel()
+				told, err := ask(ctx, group, failover.Read)
+				require.NoError(t, err)
+				require.Equal(t, 1, told.By)
+			})
+		}
+		wg.Wait()
+		require.Zero(t, a.asked)
+	})
 }
 
 // A member that does not answer one question is still asked others.
