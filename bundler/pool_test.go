@@ -71,6 +71,24 @@ func draft(nonce uint64) userop.Draft {
 	}
 }
 
+// What two bundlers are asked, in the order in which they are.
+func TestPoolDialogue(t *testing.T) {
+	failing, _ := play(t, "pool_failing.jsonl")
+	taking, _ := play(t, "pool_taking.jsonl")
+	pool := newPool(t, bundler.PoolConfig{Members: members(failing, taking), Times: bundler.Times{FirstPause: time.Hour, LongestPause: time.Hour}})
+	op := operation()
+	hash, err := pool.SendUserOperation(t.Context(), op, entryPoint)
+	require.NoError(t, err)
+	require.Equal(t, op.Hash(entryPoint, chainID), hash)
+	gas, err := pool.EstimateUserOperationGas(t.Context(), op, entryPoint, nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, gas.PreVerificationGas.Uint64())
+	for range 2 {
+		_, err = pool.UserOperationReceipt(t.Context(), hash)
+		require.ErrorIs(t, err, userop.ErrNotFound)
+	}
+}
+
 // Twenty sends while the preferred bundler is dead cost it a handful of requests, and land at the other one.
 func TestPoolLeavesADeadBundlerAlone(t *testing.T) {
 	for name, dead := range map[string]bundlertest.Answer{

@@ -102,8 +102,8 @@ func (h *heads) due() (first, due bool) {
 	return h.asked.IsZero(), time.Since(h.asked) >= headsEvery
 }
 
-// ask asks a member for its newest block, and notes what it tells. One that is far behind what others told, or
-// it itself, is not preferred until all are asked again.
+// ask asks a member for its newest block, and notes what it tells. One that is far behind what others told,
+// or it itself, is not preferred until all are asked again.
 func (h *heads) ask(ctx context.Context, member Node) (uint64, error) {
 	number, err := member.BlockNumber(ctx)
 	if err != nil {

@@ -36,9 +36,9 @@ type Member struct {
 	Paymaster userop.Paymaster
 }
 
-// Times bound the tries of a [Pool], Try for one member and Total for a call whose context has no deadline (10
-// and 30 seconds by default), and how long a member that failed is left alone: FirstPause at first, twice as
-// long each time up to LongestPause (half a second and a minute by default), and as long as it asks for.
+// Times bound the tries of a [Pool], Try for one member and Total for a call whose context has no deadline
+// (10 and 30 seconds by default), and how long a member that failed is left alone: FirstPause at first, twice
+// as long each time up to LongestPause (half a second and a minute by default), and as long as it asks for.
 type Times = failover.Times
 
 // MemberError is what one member of a [Pool] failed with, or refused: its Member's name, and the cause Err.

@@ -59,6 +59,13 @@ func (c *circuit) rest() time.Duration {
 	return max(0, time.Until(c.until))
 }
 
+// fail has the member left alone for a failure elsewhere.
+func (c *circuit) fail(err error) {
+	if done, resting := c.enter(); resting == nil {
+		done(err)
+	}
+}
+
 // enter lets a question pass, whose end is told to done: nil, its failure, or [errNoVerdict]. Otherwise the
 // error says why the member is not asked now.
 func (c *circuit) enter() (done func(error), err error) {

@@ -19,7 +19,7 @@ import (
 type Verdict int
 
 const (
-	// Answered: it is the answer, which another member would give as well, or that is not to be had elsewhere.
+	// Answered: it is the answer, which another member would give as well, or is not to be asked for.
 	Answered Verdict = iota
 	// Elsewhere: the member is well, and another one may do what it does not.
 	Elsewhere
@@ -88,7 +88,7 @@ type Config[S any] struct {
 	Kind  string
 	Times Times
 	// Prove returns an error for a member that does not say that it serves what the group is for. It is asked
-	// before the member's first question, and before the first one after it failed.
+	// before the member's first question, and before the first one after it failed. Nil takes any.
 	Prove func(ctx context.Context, service S) error
 	// Once returns a context with which the member's client does not try again by itself, nil where there is
 	// none such: another member is asked instead.
@@ -142,6 +142,9 @@ func New[S any](cfg Config[S], members []Member[S]) (*Group[S], error) {
 	times, err := cfg.Times.withDefaults()
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Prove == nil {
+		cfg.Prove = func(context.Context, S) error { return nil }
 	}
 	if cfg.Times = times; cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -292,7 +295,12 @@ func askMember[S, T any](ctx context.Context, g *Group[S], m *member[S], q Quest
 		return answer, Failed, err
 	}
 	ended := errNoVerdict
-	defer func() { done(ended) }()
+	defer func() {
+		done(ended)
+		if retryDelay(ended) > 0 || unsent(ended) { // whatever it is asked
+			m.identity.fail(ended)
+		}
+	}()
 	trying, cancel := g.try(ctx, last)
 	defer cancel()
 	if err := g.prove(trying, ctx, m); err != nil {
@@ -346,7 +354,7 @@ func notWithin(d time.Duration) error {
 // prove asks the member for its identity, unless it told since it failed last. Who asks at the same time
 // shares the answer.
 func (g *Group[S]) prove(ctx, caller context.Context, m *member[S]) error {
-	for g.cfg.Prove != nil && !m.isProven() {
+	for !m.isProven() {
 		done, err := m.identity.enter()
 		if err != nil {
 			return err

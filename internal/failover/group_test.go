@@ -347,20 +347,26 @@ func TestProving(t *testing.T) {
 	})
 }
 
-// A member that does not answer one question is still asked others.
+// A member that does not answer one question is still asked others, unless it asks to be left alone, or
+// cannot be reached at all.
 func TestKindsOfQuestionsFailByThemselves(t *testing.T) {
-	a, b := new(service), new(service)
-	group := newGroup(t, failover.Times{FirstPause: time.Hour, LongestPause: time.Hour}, a, b)
-	a.set(down)
-	_, err := ask(t.Context(), group, failover.Write)
-	require.NoError(t, err)
-	a.set(nil)
-	_, told, err := failover.Ask(t.Context(), group, failover.Question{What: "other", Judge: judge}, func(context.Context, *service) (int, error) { return 0, nil })
-	require.NoError(t, err)
-	require.Zero(t, told.By)
-	require.Equal(t, 2, a.proved)
-	require.Equal(t, []int{1, 0}, group.Rested("it"))
-	require.Equal(t, []int{0, 1}, group.Rested("other"))
+	for _, test := range []struct {
+		err   trouble
+		other int // who answers another question
+	}{{trouble{sent: true}, 0}, {trouble{sent: true, delay: time.Minute}, 1}, {trouble{}, 1}} {
+		a, b := new(service), new(service)
+		group := newGroup(t, failover.Times{FirstPause: time.Hour, LongestPause: time.Hour}, a, b)
+		a.set(func(context.Context, int) error { return test.err })
+		for range 2 {
+			_, err := ask(t.Context(), group, failover.Write)
+			require.NoError(t, err)
+		}
+		a.set(nil)
+		_, told, err := failover.Ask(t.Context(), group, failover.Question{What: "other", Judge: judge}, func(context.Context, *service) (int, error) { return 0, nil })
+		require.NoError(t, err)
+		require.Equal(t, test.other, told.By)
+		require.Equal(t, []int{1, 0}, group.Rested("it"))
+	}
 }
 
 func TestWhatIsNoGroup(t *testing.T) {
@@ -382,8 +388,8 @@ func TestWhatIsNoGroup(t *testing.T) {
 	require.Equal(t, "services x, x (2), service 3, [2J", named.String())
 }
 
-// However members die and come back: while one is alive that is not left alone, a question is answered; a dead
-// one gets few requests; and one that is back is found within the longest pause.
+// However members die and come back: while one is alive that is not left alone, a question is answered; a
+// dead one gets few requests; and one that is back is found within the longest pause.
 func TestMembersThatDieAndComeBack(t *testing.T) {
 	for seed := range uint64(30) {
 		synctest.Test(t, func(t *testing.T) {
