@@ -117,6 +117,21 @@ func TestPoolsInTheMiddle(t *testing.T) {
 	}
 }
 
+// The contracts that may pay are the same, whichever paymaster answers.
+func TestPoolsKeepToThePaymastersThatMayPay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	owner, _, d := w.pooled(t)
+	d.paymasters[0].Otherwise(paymastertest.Status(http.StatusServiceUnavailable, ""))
+	other := common.Address{0xba, 0xd}
+	d.paymasters[1].Otherwise(paymastertest.Result(map[string]string{
+		"paymasterAndData": other.Hex() + "01", "callGasLimit": "100000", "verificationGasLimit": "500000", "preVerificationGas": "100000",
+	}))
+	_, err := owner.Send(t.Context(), []account.Call{w.mint(t, owner.Address())}, account.Sponsored())
+	require.ErrorContains(t, err, other.Hex())
+	require.Zero(t, d.bundlers[0].Count("eth_sendUserOperation")+d.bundlers[1].Count("eth_sendUserOperation"))
+}
+
 // Whichever services die and come back, each operation lands once.
 func TestPoolsThatDieAndComeBack(t *testing.T) {
 	t.Parallel()

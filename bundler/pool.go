@@ -203,7 +203,14 @@ func (p *Pool) SendUserOperation(ctx context.Context, op *userop.Operation, entr
 	}
 	want := op.Hash(entryPoint, p.chainID)
 	q := failover.Question{What: sending, Order: p.holders(want), Class: failover.Write, Judge: judgeSend}
+	handed := false
 	hash, told, err := failover.Ask(ctx, p.group, q, func(ctx context.Context, member userop.Bundler) (common.Hash, error) {
+		if handed {
+			if err := userop.MayHandOn(ctx); err != nil {
+				return common.Hash{}, err
+			}
+		}
+		handed = true
 		hash, err := member.SendUserOperation(ctx, op, entryPoint)
 		if err == nil && hash != want {
 			err = &otherHashError{hash, want}
@@ -216,6 +223,9 @@ func (p *Pool) SendUserOperation(ctx context.Context, op *userop.Operation, entr
 
 // judgeSend is judge for what hands an operation over: a service that does not take any is no bundler.
 func judgeSend(err error) failover.Verdict {
+	if errors.As(err, new(*userop.NotHandedOnError)) {
+		return failover.Answered // for all of them
+	}
 	if errors.As(err, new(*otherHashError)) || mayBeMissing(err) {
 		return failover.Failed
 	}

@@ -259,6 +259,51 @@ func TestPoolKeepsDoubts(t *testing.T) {
 	require.Equal(t, "b", pending.Bundler())
 }
 
+// Before each member that is handed an operation its guard is asked, which may hold it back in between.
+func TestPoolAsksTheGuard(t *testing.T) {
+	revoked := errors.New("the session was revoked")
+	for name, test := range map[string]struct {
+		fails  userop.Bundler
+		doubt  bool
+		guards []error // what the guard says, one after the other
+		sent   int     // to the second
+	}{
+		"in between, in doubt": {identified{&fake{sendErr: passing{delivered: true}, receipt: userop.ErrNotFound}}, true, []error{nil, revoked}, 0},
+		"in between":           {identified{&fake{sendErr: passing{}, receipt: userop.ErrNotFound}}, false, []error{nil, revoked}, 0},
+		"never":                {identified{&fake{sendErr: passing{}, receipt: userop.ErrNotFound}}, false, []error{nil, nil}, 1},
+		"at first":             {identified{&fake{receipt: userop.ErrNotFound}}, false, []error{revoked}, 0},
+	} {
+		second := identified{&fake{receipt: userop.ErrNotFound}}
+		sender := newSender(t, newPool(t, bundler.PoolConfig{Members: members(test.fails, second)}))
+		asked := 0
+		_, err := sender.SendSigned(t.Context(), operation(), func(context.Context, *userop.Operation) error {
+			asked++
+			return test.guards[min(asked, len(test.guards))-1]
+		})
+		sent := 0
+		for _, what := range second.asked {
+			if what == "send" {
+				sent++
+			}
+		}
+		require.Equal(t, test.sent, sent, name)
+		require.Equal(t, test.sent == 0, errors.Is(err, revoked), "%s: %v", name, err)
+		require.Equal(t, test.doubt, err != nil && userop.MayBeAccepted(err), "%s: %v", name, err)
+	}
+	first, second := identified{&fake{sendErr: passing{}, receipt: userop.ErrNotFound}}, identified{&fake{receipt: userop.ErrNotFound}}
+	sender, err := userop.NewSender(userop.SenderConfig{
+		ChainID: chainID, EntryPoint: entryPoint, Bundler: newPool(t, bundler.PoolConfig{Members: members(first, second)}),
+		MayResend: func(*userop.Operation) error { return revoked },
+	})
+	require.NoError(t, err)
+	_, err = sender.Send(t.Context(), userop.Draft{
+		Sender: operation().Sender, CallData: []byte{1}, Signer: seal{}, Nonce: draft(1).Nonce, Caps: draft(1).Caps,
+		Fees: userop.Fees{MaxFeePerGas: *uint256.NewInt(2), MaxPriorityFeePerGas: *uint256.NewInt(1)},
+	})
+	require.ErrorContains(t, err, "it needs a guard, and has none")
+	require.NotContains(t, second.asked, "send")
+}
+
 // A member on another chain, or without the EntryPoint, is given nothing, and the error says which it is.
 func TestPoolChecksEachIdentity(t *testing.T) {
 	a, b, pool := twoServers(t, bundler.Times{FirstPause: time.Millisecond, LongestPause: 2 * time.Millisecond})

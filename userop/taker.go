@@ -1,6 +1,9 @@
 package userop
 
 import (
+	"context"
+	"errors"
+
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/internal/ability"
@@ -21,3 +24,49 @@ func (p *Pending) Bundler() string {
 	}
 	return ""
 }
+
+type handingOn struct{}
+
+// handingOn returns a context of one try to hand an operation over: a bundler of several may hand it to more
+// than one, for which it asks [MayHandOn].
+func (s *Sender) handingOn(ctx context.Context, op *Operation, guard Guard) context.Context {
+	return context.WithValue(ctx, handingOn{}, func(ctx context.Context) error {
+		switch {
+		case guard != nil:
+			return guard(ctx, op)
+		case !s.mayResend(op):
+			return errors.New("it needs a guard, and has none")
+		}
+		return nil
+	})
+}
+
+// MayHandOn returns an error for an operation that is not to be handed to another service after one that
+// failed to take it: its guard says so. A [Bundler] of several asks it with the context that it was given,
+// before each of them but the first.
+func MayHandOn(ctx context.Context) error {
+	if ask, ok := ctx.Value(handingOn{}).(func(context.Context) error); ok {
+		if err := ask(ctx); err != nil {
+			return &NotHandedOnError{err}
+		}
+	}
+	return nil
+}
+
+// NotHandedOnError is an operation that another service was not given, for what its guard says.
+type NotHandedOnError struct{ Err error }
+
+// Error says why.
+func (e *NotHandedOnError) Error() string { return "not sent: " + e.Err.Error() }
+
+// Unwrap returns what the guard says.
+func (e *NotHandedOnError) Unwrap() error { return e.Err }
+
+// MayBeDelivered reports false: the service was given nothing.
+func (e *NotHandedOnError) MayBeDelivered() bool { return false }
+
+// Temporary reports false.
+func (e *NotHandedOnError) Temporary() bool { return false }
+
+// Unsent reports true.
+func (e *NotHandedOnError) Unsent() bool { return true }

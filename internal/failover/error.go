@@ -67,9 +67,11 @@ func (e *Error) AccessDenied() bool { return !e.any(func(err error) bool { retur
 
 // RetryDelay is how long all of them are to be left alone, 0 where one is not.
 func (e *Error) RetryDelay() time.Duration {
-	shortest := retryDelay(e.Members[0])
-	for _, member := range e.Members[1:] {
-		shortest = min(shortest, retryDelay(member))
+	var shortest time.Duration
+	for i, member := range e.Members {
+		if delay := retryDelay(member); i == 0 || delay < shortest {
+			shortest = delay
+		}
 	}
 	return shortest
 }
