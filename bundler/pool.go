@@ -179,7 +179,10 @@ func (p *Pool) next() []int { return p.group.Rested(sending) }
 // judge tells what an error says of a bundler.
 func judge(err error) failover.Verdict {
 	refused, ok := errors.AsType[*Error](err)
-	if !ok {
+	switch _, noAnswer := errors.AsType[*TransportError](err); {
+	case !ok && noAnswer:
+		return failover.Failed
+	case !ok:
 		return failover.JudgeUnknown(err)
 	}
 	switch answer := refused.answer(); {

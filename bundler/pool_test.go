@@ -95,6 +95,7 @@ func TestPoolLeavesADeadBundlerAlone(t *testing.T) {
 		"503":         bundlertest.Status(http.StatusServiceUnavailable, "no"),
 		"dropped":     bundlertest.Drop(),
 		"no key":      bundlertest.Status(http.StatusUnauthorized, "no"),
+		"a redirect":  bundlertest.Status(http.StatusMovedPermanently, ""),
 		"retry after": bundlertest.Status(http.StatusTooManyRequests, "no").WithHeader("Retry-After", "60"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,7 +176,7 @@ func TestPoolGoesOnByKind(t *testing.T) {
 	}
 	for name, answer := range map[string]bundlertest.Answer{
 		"502": bundlertest.Status(502, "bad gateway"), "404": bundlertest.Status(404, "no such path"), "403": bundlertest.Status(403, ""),
-		"garbage": bundlertest.Garbage(), "cut": bundlertest.Truncated("0x1"), "dropped": bundlertest.Drop(),
+		"400": bundlertest.Status(400, "what?"), "301": bundlertest.Status(301, ""), "garbage": bundlertest.Garbage(), "cut": bundlertest.Truncated("0x1"), "dropped": bundlertest.Drop(),
 		"no such method": bundlertest.Fail(-32601, "Method not found"), "a page": bundlertest.Body("<html>"),
 		"too often": bundlertest.Status(429, "").WithHeader("Retry-After", "3600"),
 	} {

@@ -120,9 +120,11 @@ func identify(chainID uint64) func(context.Context, userop.Paymaster) error {
 // judge tells what an error says of a paymaster.
 func judge(err error) failover.Verdict {
 	refused, ok := errors.AsType[*Error](err)
-	switch {
+	switch _, noAnswer := errors.AsType[*TransportError](err); {
 	case !ok && errors.Is(err, userop.ErrNotSponsored):
 		return failover.Answered
+	case !ok && noAnswer:
+		return failover.Failed
 	case !ok:
 		return failover.JudgeUnknown(err)
 	}
