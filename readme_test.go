@@ -31,6 +31,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/ethnode"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/filestore"
@@ -43,6 +44,7 @@ var (
 	_ = time.Now
 	_ = abi.Pack
 	_ = bundler.New
+	_ = ethnode.Dial
 	_ = paymaster.New
 	_ session.Store
 	_ policy.Policy
@@ -51,6 +53,8 @@ var (
 	err                      error
 	ethClient                *ethclient.Client
 	bundlerURL, paymasterURL string
+	otherBundlerURL          string
+	nodeURL, otherNodeURL    string
 	address, nft, sessionKey common.Address
 	key                      *ecdsa.PrivateKey
 	client                   *account.Client

@@ -24,16 +24,18 @@ type Config struct {
 	// ChainID is checked against what the node and the bundler say, before anything is signed.
 	ChainID uint64
 	// Chain reads the chain; *ethclient.Client is one. As ethclient.Dial makes it, it follows redirects, and
-	// tells where they lead its URL, key included, as Referer. One that does not comes from ethnode.Dial.
+	// tells where they lead its URL, key included, as Referer. One that does not comes from ethnode.Dial, and
+	// one of several nodes from ethnode.NewPool.
 	Chain Chain
-	// Bundler takes the operations; bundler.New makes one.
+	// Bundler takes the operations; bundler.New makes one, bundler.NewPool one of several.
 	Bundler userop.Bundler
 	// UnidentifiedBundler takes a Bundler that cannot say which chain and EntryPoint it serves: what it is
 	// given may be sent to another chain. Without it such a bundler is an error of the first operation. A
 	// wrapper around one that can need not be told so: it says what it wraps by a method Unwrap()
 	// userop.Bundler.
 	UnidentifiedBundler bool
-	// Paymaster pays for operations sent with [Sponsored]; paymaster.New makes one.
+	// Paymaster pays for operations sent with [Sponsored]; paymaster.New makes one, paymaster.NewPool one of
+	// several.
 	Paymaster userop.Paymaster
 	// Paymasters, when there are any, are the contracts that may pay: an operation for which the service
 	// answers with another one is not signed. Empty is any contract but the token paymaster, also one that

@@ -62,6 +62,9 @@ func (c *Client) Close() { c.rpc.Close() }
 // String names the bundler without its key: "bundler https://bundler.biconomy.io/…".
 func (c *Client) String() string { return c.rpc.String() }
 
+// Host is the host of the bundler's URL, with its port where it names one: how a [Pool] calls it.
+func (c *Client) Host() string { return c.rpc.Host() }
+
 // GoString is [Client.String], so that %#v shows no key either.
 func (c *Client) GoString() string { return c.String() }
 

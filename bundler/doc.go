@@ -10,6 +10,8 @@
 // unknown hash is [userop.ErrNotFound], a fee below what the bundler takes a refusal, and a node that lags
 // trouble that passes, under whatever code.
 //
+// A [Pool] is several of them as one: the next is asked where one fails.
+//
 // What the bundler answers instead of a result is an [*Error], with the EntryPoint's AA code and the
 // contract's revert reason decoded; it matches [ErrRejected] and its kind by [errors.Is]. A request that got
 // no usable answer is a [*TransportError]. Neither ever shows the key in the service's URL.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/ethereum/go-ethereum/ethclient"
@@ -80,8 +81,33 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		_ = resp.Body.Close()
 		return nil, redirectError(resp)
 	}
+	if delay := retryAfter(resp.Header); delay > 0 && resp.StatusCode >= 400 {
+		_ = resp.Body.Close()
+		return nil, &busyError{resp.StatusCode, delay}
+	}
 	resp.Body = &bounded{ReadCloser: resp.Body, left: maxAnswer}
 	return resp, nil
+}
+
+// busyError is a node that asks to be left alone for a while.
+type busyError struct {
+	status     int
+	retryAfter time.Duration
+}
+
+// Error is in the words of go-ethereum's client for a status.
+func (e *busyError) Error() string { return fmt.Sprintf("%d %s", e.status, http.StatusText(e.status)) }
+
+// retryAfter reads the Retry-After header in seconds, or as a date; at most an hour, and 0 without one.
+func retryAfter(header http.Header) time.Duration {
+	value := header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return min(time.Duration(seconds)*time.Second, time.Hour)
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(0, time.Until(at)), time.Hour)
+	}
+	return 0
 }
 
 // CloseIdleConnections closes what no request uses.

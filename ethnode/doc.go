@@ -7,4 +7,6 @@
 // HTTP it follows redirects, and tells where they lead the whole URL that it came from, key included, as
 // Referer; it waits for an answer without end, and reads one of any length. A client of this package does
 // not, and its errors name the node by its host alone.
+//
+// A [Pool] is several nodes as one: the next is asked where one fails, or lags behind.
 package ethnode

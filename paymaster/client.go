@@ -39,5 +39,8 @@ func (c *Client) Close() { c.rpc.Close() }
 // String names the paymaster without its key: "paymaster https://paymaster.biconomy.io/…".
 func (c *Client) String() string { return c.rpc.String() }
 
+// Host is the host of the paymaster's URL, with its port where it names one: how a [Pool] calls it.
+func (c *Client) Host() string { return c.rpc.Host() }
+
 // GoString is [Client.String], so that %#v shows no key either.
 func (c *Client) GoString() string { return c.String() }

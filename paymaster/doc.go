@@ -4,7 +4,8 @@
 //	defer client.Close()
 //
 // [Client] speaks Biconomy's methods, sponsored and paid in a token; [ERC7677] speaks the standard ones of
-// ERC-7677. Both are a [userop.Paymaster].
+// ERC-7677. Both are a [userop.Paymaster], and so is a [Pool], which is several of them as one: the next is
+// asked where one fails.
 //
 // What the service answers instead of a sponsorship is an [*Error] with the service's own reason. A refusal
 // matches [userop.ErrNotSponsored], as an answer that sponsors nothing does, and its kind: [ErrPolicy],

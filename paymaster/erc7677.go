@@ -40,6 +40,9 @@ func (p *ERC7677) Close() { p.rpc.Close() }
 // String names the paymaster without its key.
 func (p *ERC7677) String() string { return p.rpc.String() }
 
+// Host is the host of the paymaster's URL, with its port where it names one: how a [Pool] calls it.
+func (p *ERC7677) Host() string { return p.rpc.Host() }
+
 // GoString is [ERC7677.String], so that %#v shows no key either.
 func (p *ERC7677) GoString() string { return p.String() }
 

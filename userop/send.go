@@ -204,9 +204,9 @@ func (s *Sender) submit(ctx context.Context, op *Operation, sentBefore bool, gua
 	if err := s.handOver(ctx, op, hash, sentBefore, guard); err != nil {
 		return nil, err
 	}
-	s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash)
 	pending := s.WatchOperation(op)
 	pending.guard = guard
+	s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash, "bundler", pending.Bundler())
 	return pending, nil
 }
 
@@ -233,7 +233,7 @@ func (s *Sender) handOver(ctx context.Context, op *Operation, hash common.Hash, 
 			}
 		}
 		trying, done := oneTry(ctx, longestSend)
-		answer, err := s.cfg.Bundler.SendUserOperation(trying, op, s.cfg.EntryPoint)
+		answer, err := s.cfg.Bundler.SendUserOperation(s.handingOn(trying, op, guard), op, s.cfg.EntryPoint)
 		done()
 		if err == nil && answer != hash {
 			err = fmt.Errorf("%w: the bundler knows the operation as %s, its hash here is %s", ErrWrongChain, answer, hash)

@@ -14,7 +14,13 @@ import (
 func (r *run) sponsorOrEstimate(ctx context.Context) error {
 	step, err := StepEstimate, error(nil)
 	if r.draft.Sponsored {
-		step, err = r.sponsor(ctx)
+		if step, err = r.sponsor(ctx); startsOver(err) {
+			r.op.PaymasterAndData = nil
+			r.op.setGas(r.draft.Gas)
+			first := err
+			step, err = r.sponsor(ctx)
+			err = afterFirst(first, err)
+		}
 	} else {
 		err = r.estimate(ctx)
 	}
@@ -40,6 +46,13 @@ func (r *run) sponsorOrEstimate(ctx context.Context) error {
 		return r.failed(StepCheck, afterFirst(unsponsored, err))
 	}
 	return nil
+}
+
+// startsOver reports whether a sponsorship has to begin anew: the service that began it, of several, cannot
+// finish it, and another one's would not fit the limits that were estimated.
+func startsOver(err error) bool {
+	var judged interface{ StartOver() bool }
+	return errors.As(err, &judged) && judged.StartOver()
 }
 
 // sponsor fills paymasterAndData and the limits. A paymaster proposes the limits together with its signature,

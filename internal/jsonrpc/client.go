@@ -106,6 +106,9 @@ func (c *Client) Close() {
 // String names the service and the host, without the key: "bundler https://bundler.biconomy.io/…".
 func (c *Client) String() string { return c.service + " " + c.endpoint.String() }
 
+// Host is that of the service's URL, with its port; empty where the URL cannot be used.
+func (c *Client) Host() string { return c.endpoint.host }
+
 // Request is one request to the service, and where the result of its answer goes.
 type Request struct {
 	Method string
@@ -123,7 +126,7 @@ type Request struct {
 // for the next, half of what the caller has left.
 func (c *Client) Do(ctx context.Context, r Request) error {
 	tryTimeout := c.timeout
-	if r.Repeatable {
+	if r.Repeatable && !isOnce(ctx) {
 		tryTimeout /= 2
 	}
 	if _, ok := ctx.Deadline(); !ok {
@@ -136,7 +139,7 @@ func (c *Client) Do(ctx context.Context, r Request) error {
 		start := time.Now()
 		var raw json.RawMessage
 		within := tryTimeout
-		if deadline, ok := ctx.Deadline(); ok && r.Repeatable && try < maxTries {
+		if deadline, ok := ctx.Deadline(); ok && r.Repeatable && !isOnce(ctx) && try < maxTries {
 			within = min(within, max(time.Until(deadline)/2, shortestTry).Round(10*time.Millisecond))
 		}
 		trying, done := c.within(ctx, within)
@@ -155,7 +158,7 @@ func (c *Client) Do(ctx context.Context, r Request) error {
 		if first == nil {
 			first = err
 		}
-		if !r.Repeatable || try == maxTries || !pause(ctx, err, try) {
+		if !r.Repeatable || isOnce(ctx) || try == maxTries || !pause(ctx, err, try) {
 			return after(first, err)
 		}
 	}

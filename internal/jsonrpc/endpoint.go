@@ -26,7 +26,8 @@ const redacted = "[redacted]"
 type endpoint struct {
 	url     string
 	shown   string
-	invalid error // why the URL cannot be used
+	host    string // with its port
+	invalid error  // why the URL cannot be used
 	secrets redactor
 }
 
@@ -44,6 +45,7 @@ func parseEndpoint(raw string) *endpoint {
 	case u.Hostname() == "":
 		e.invalid = errNoHost
 	default:
+		e.host = u.Host
 		e.shown = u.Scheme + "://" + u.Host
 		if u.Path != "" && u.Path != "/" || u.RawQuery != "" {
 			e.shown += "/…"

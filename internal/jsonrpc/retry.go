@@ -16,6 +16,15 @@ const (
 	shortestTry = 3 * time.Second
 )
 
+// once marks a context of [Once].
+type once struct{}
+
+// Once returns a context with which a request is sent once, also a repeatable one: another service is asked
+// instead where it fails.
+func Once(ctx context.Context) context.Context { return context.WithValue(ctx, once{}, true) }
+
+func isOnce(ctx context.Context) bool { return ctx.Value(once{}) != nil }
+
 // pause waits before the next try. It is false, at once, where another try is pointless or would come too
 // late for ctx.
 func pause(ctx context.Context, err error, try int) bool {

@@ -188,3 +188,22 @@ func TestCancelEndsThePause(t *testing.T) {
 		require.Equal(t, 1, script.tries)
 	})
 }
+
+// Where another service is asked instead, a request is sent once, and has all the time that there is.
+func TestOnce(t *testing.T) {
+	tries := 0
+	var left time.Duration
+	client := jsonrpc.New(jsonrpc.Config{URL: "https://bundler.example/k-123456", HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		tries++
+		deadline, _ := r.Context().Deadline()
+		left = time.Until(deadline)
+		return reply(http.StatusServiceUnavailable, ""), nil
+	})}})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	require.Error(t, read(jsonrpc.Once(ctx), client, new(any), "eth_chainId"))
+	require.Equal(t, 1, tries)
+	require.Greater(t, left, 15*time.Second)
+	require.Equal(t, "bundler.example", client.Host())
+	require.Empty(t, jsonrpc.New(jsonrpc.Config{URL: "nowhere"}).Host())
+}

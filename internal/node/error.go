@@ -38,6 +38,19 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// SeveralError is a question that several nodes failed to answer. Err names them, and has no URL.
+type SeveralError struct {
+	Err error
+	// Passing says that one of them may answer later.
+	Passing bool
+}
+
+// Error is what they failed with.
+func (e *SeveralError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *SeveralError) Unwrap() error { return e.Err }
+
 func printable(r rune) rune {
 	if !unicode.IsPrint(r) {
 		return ' '
@@ -80,6 +93,12 @@ func cause(err error) (error, bool) {
 		return errors.New(status[1]), true
 	}
 	return err, false
+}
+
+// Cause is an error of a node's client without the node's URL, and without what does not print.
+func Cause(err error) error {
+	failed, _ := cause(err)
+	return plain(failed)
 }
 
 // httpFailure is how go-ethereum's client tells an HTTP status, and the answer after it. Its error has a
@@ -137,6 +156,9 @@ func watch(ctx context.Context, host *atomic.Pointer[string]) context.Context {
 func (t *Tries) told(err error) error {
 	var answer interface{ ErrorCode() int }
 	host := t.host.Load()
+	if _, ok := errors.AsType[*SeveralError](err); ok { // which names them itself
+		return plain(err)
+	}
 	failed, other := cause(err)
 	switch {
 	case errors.Is(err, context.Canceled):

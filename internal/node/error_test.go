@@ -103,3 +103,22 @@ func TestWhatAnErrorAdvisesIsNoCause(t *testing.T) {
 	}
 	require.EqualError(t, &node.Error{Host: "h:1", Err: errors.New("a\x1b[31m\nb")}, "node h:1: a [31m b")
 }
+
+// What several nodes failed with names them itself, and says whether one may answer later.
+func TestErrorsOfSeveralNodes(t *testing.T) {
+	for _, passing := range []bool{true, false} {
+		tries := 0
+		failed := &node.SeveralError{Err: errors.New("none of 2 nodes will do: a: 503 Service Unavailable; b: EOF"), Passing: passing}
+		var err error
+		for q := node.Ask(t.Context()); q.Next(&err); {
+			tries++
+			err = failed
+		}
+		require.Equal(t, error(failed), err)
+		require.Equal(t, passing, tries > 1)
+		require.Equal(t, passing, node.Unavailable(fmt.Errorf("nonce: %w", err)))
+	}
+	require.EqualError(t, node.Cause(&url.Error{Op: "Post", URL: "https://h/key", Err: io.EOF}), "EOF")
+	require.EqualError(t, node.Cause(errors.New("403 Forbidden: key\x1b[2J")), "403 Forbidden")
+	require.EqualError(t, node.Cause(coded{3, "execution reverted: \x1b[2J"}), "execution reverted:  [2J")
+}

@@ -130,6 +130,9 @@ func Unavailable(err error) bool {
 	if told, ok := errors.AsType[*Error](err); ok { // its own words are no cause
 		err = told.Err
 	}
+	if several, ok := errors.AsType[*SeveralError](err); ok {
+		return several.Passing
+	}
 	switch {
 	case errors.As(err, &late):
 		return true

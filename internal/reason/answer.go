@@ -134,9 +134,9 @@ var deploying = regexp.MustCompile(`(?i)\binitCode\b|\bdeploy`)
 // "Max operations (4) reached for sender …", "Maximum number of parallel user operations … reached".
 var senderLimit = regexp.MustCompile(`(?i)\bmax(imum number of)?\b.{0,20}\boperations\b.{0,60}\breached\b`)
 
-// overSenderLimit reports whether the account has too many operations on their way: this one was not taken,
+// OverSenderLimit reports whether the account has too many operations on their way: this one was not taken,
 // and will be when others are included.
-func (a Answer) overSenderLimit() bool { return refusal(a.Code) && senderLimit.MatchString(a.Message) }
+func (a Answer) OverSenderLimit() bool { return refusal(a.Code) && senderLimit.MatchString(a.Message) }
 
 // decodedMessage is the service's message with what it says in hex, or in its data only.
 func (a Answer) decodedMessage() string {
@@ -183,7 +183,16 @@ func (a Answer) RateLimited() bool { return jsonrpc.RateLimited(a.Code, a.HTTPSt
 // Temporary reports whether the service failed in a way that passes by itself.
 func (a Answer) Temporary() bool {
 	failed := a.Code == jsonrpc.CodeInternal || a.Code == 0 || a.HTTPStatus >= 500 || a.HTTPStatus == http.StatusRequestTimeout
-	return a.RateLimited() || a.overSenderLimit() || (failed || a.passing()) && a.Undecided()
+	return a.RateLimited() || a.OverSenderLimit() || (failed || a.passing()) && a.Undecided()
+}
+
+// Unauthorized reports whether the service does not know who asks.
+func (a Answer) Unauthorized() bool {
+	switch a.HTTPStatus {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		return !a.decided() && !a.tooLow() && !a.UnknownHash() && !a.MayLackMethod()
+	}
+	return !a.decided() && noAccess.MatchString(a.Message)
 }
 
 // Undecided reports whether it is open what became of the request: the service did not refuse it, but failed
