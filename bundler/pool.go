@@ -89,12 +89,14 @@ type holders struct {
 }
 
 var (
-	_ userop.Bundler      = (*Pool)(nil)
-	_ userop.FeeSource    = (*Pool)(nil)
-	_ userop.Identity     = (*Pool)(nil)
-	_ userop.DropReporter = (*Pool)(nil)
-	_ userop.Notifier     = (*Pool)(nil)
-	_ userop.Taker        = (*Pool)(nil)
+	_ userop.Bundler        = (*Pool)(nil)
+	_ userop.FeeSource      = (*Pool)(nil)
+	_ userop.Identity       = (*Pool)(nil)
+	_ userop.DropReporter   = (*Pool)(nil)
+	_ userop.LossReporter   = (*Pool)(nil)
+	_ userop.ReceiptsReader = (*Pool)(nil)
+	_ userop.Notifier       = (*Pool)(nil)
+	_ userop.Taker          = (*Pool)(nil)
 )
 
 // NewPool returns a pool. It does no I/O; an error says what is wrong with the configuration.
@@ -468,6 +470,101 @@ func (p *Pool) lacks(ctx context.Context, place int, hash common.Hash) (bool, er
 		return source.UserOperationStatus(ctx, hash)
 	})
 	return err != nil || status.State == Unknown || status.State == Dropped || status.State == Reverted, nil
+}
+
+// UserOperationLost implements [userop.LossReporter]: no member that answers has the operation, and one says
+// that it does not know it. One that is out of reach may have it still; the same bytes do no harm at another.
+func (p *Pool) UserOperationLost(ctx context.Context, hash common.Hash) (bool, error) {
+	has, _ := p.holding(hash)
+	told := false
+	var failed error
+	for _, place := range p.holders(hash) {
+		order := able[userop.LossReporter](p, []int{place})
+		if len(order) == 0 {
+			if slices.Contains(has.all(), place) {
+				return false, nil // it may have it, and cannot tell
+			}
+			continue
+		}
+		q := failover.Question{What: "status", Order: order, Judge: judgeReceipt}
+		lost, _, err := failover.Ask(ctx, p.group, q, func(ctx context.Context, member userop.Bundler) (bool, error) {
+			reporter, _ := ability.Find[userop.LossReporter](member)
+			return reporter.UserOperationLost(ctx, hash)
+		})
+		switch {
+		case err != nil:
+			failed = err
+		case !lost:
+			return false, nil
+		default:
+			told = true
+		}
+	}
+	if told {
+		failed = nil
+	}
+	return told, failed
+}
+
+// UserOperationReceipts implements [userop.ReceiptsReader], as [Pool.UserOperationReceipt] does for each: what
+// one member does not know, the next is asked for. An error matches [userop.ErrNoBatch] where a member that
+// answers takes no batches.
+func (p *Pool) UserOperationReceipts(ctx context.Context, hashes []common.Hash) ([]userop.ReceiptAnswer, error) {
+	answers, open := make([]userop.ReceiptAnswer, len(hashes)), make([]int, len(hashes))
+	for i := range open {
+		open[i] = i
+	}
+	var failed error
+	answered := false
+	for _, place := range p.group.Order() {
+		asked := make([]common.Hash, len(open))
+		for n, i := range open {
+			asked[n] = hashes[i]
+		}
+		q := failover.Question{What: "receipts", Order: []int{place}, Judge: judgeReceipts}
+		found, _, err := failover.Ask(ctx, p.group, q, func(ctx context.Context, member userop.Bundler) ([]userop.ReceiptAnswer, error) {
+			reader, ok := ability.Find[userop.ReceiptsReader](member)
+			if !ok {
+				return nil, fmt.Errorf("%w: %s", userop.ErrNoBatch, p.group.Member(place).Name)
+			}
+			return reader.UserOperationReceipts(ctx, asked)
+		})
+		switch {
+		case errors.Is(err, userop.ErrNoBatch):
+			return nil, err
+		case err != nil:
+			failed = errors.Join(failed, err)
+			continue
+		case len(found) != len(asked):
+			failed = errors.Join(failed, fmt.Errorf("bundler %s: %d receipts in answer to %d questions", p.group.Member(place).Name, len(found), len(asked)))
+			continue
+		}
+		answered = true
+		var still []int
+		for n, i := range open {
+			if before := answers[i].Err; found[n].Err == nil || !errors.Is(before, userop.ErrNotFound) {
+				answers[i] = found[n]
+			}
+			if answers[i].Err != nil {
+				still = append(still, i)
+			}
+		}
+		if open = still; len(open) == 0 {
+			break
+		}
+	}
+	if !answered {
+		return nil, failed
+	}
+	return answers, nil
+}
+
+// judgeReceipts is judgeReceipt for a batch, which is no failure of a member that takes none.
+func judgeReceipts(err error) failover.Verdict {
+	if errors.Is(err, userop.ErrNoBatch) {
+		return failover.Answered
+	}
+	return judgeReceipt(err)
 }
 
 // Settled implements [userop.Notifier]: the member tells that took the operation, if it can.

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -576,6 +577,91 @@ func TestPoolDropped(t *testing.T) {
 		dropped, err := pool.UserOperationDropped(t.Context(), opHash)
 		require.NoError(t, err)
 		require.Equal(t, test.want, dropped)
+	}
+}
+
+// keeper knows the receipts of some operations, and of some others that it has them, or lost them.
+type keeper struct {
+	identified
+	has     []common.Hash
+	lost    bool
+	lostErr error
+	batch   error
+}
+
+func (k keeper) UserOperationLost(context.Context, common.Hash) (bool, error) {
+	return k.lost, k.lostErr
+}
+
+func (k keeper) UserOperationReceipts(_ context.Context, hashes []common.Hash) ([]userop.ReceiptAnswer, error) {
+	_ = k.note("receipts")
+	answers := make([]userop.ReceiptAnswer, len(hashes))
+	for i, hash := range hashes {
+		if answers[i].Err = userop.ErrNotFound; slices.Contains(k.has, hash) {
+			answers[i] = userop.ReceiptAnswer{Receipt: &userop.Receipt{UserOpHash: hash}}
+		}
+	}
+	return answers, k.batch
+}
+
+func TestPoolReceiptsInBatches(t *testing.T) {
+	one, two, three := common.Hash{1}, common.Hash{2}, common.Hash{3}
+	a, b, c := &fake{}, &fake{}, &fake{}
+	ask := func(first, second userop.Bundler) ([]userop.ReceiptAnswer, error) {
+		pool := newPool(t, bundler.PoolConfig{Members: members(first, second)})
+		return pool.UserOperationReceipts(t.Context(), []common.Hash{one, two, three})
+	}
+	knows := func(f *fake, has ...common.Hash) keeper { return keeper{identified: identified{f}, has: has} }
+	answers, err := ask(knows(a, one), knows(b, one, three))
+	require.NoError(t, err)
+	require.Equal(t, []common.Hash{one, three}, []common.Hash{answers[0].Receipt.UserOpHash, answers[2].Receipt.UserOpHash})
+	require.ErrorIs(t, answers[1].Err, userop.ErrNotFound)
+
+	answers, err = ask(knows(a, one, two, three), knows(c))
+	require.NoError(t, err)
+	require.Len(t, answers, 3)
+	require.Zero(t, c.count(), "all were known to the first")
+
+	down := knows(a)
+	down.batch = passing{}
+	answers, err = ask(down, knows(b, two))
+	require.NoError(t, err)
+	require.NotNil(t, answers[1].Receipt)
+	require.ErrorIs(t, answers[0].Err, userop.ErrNotFound)
+	_, err = ask(down, down)
+	require.Error(t, err)
+	require.NotErrorIs(t, err, userop.ErrNoBatch)
+
+	single := knows(a)
+	single.batch = userop.ErrNoBatch
+	for _, without := range []userop.Bundler{single, identified{a}} {
+		_, err = ask(knows(b, one), without)
+		require.ErrorIs(t, err, userop.ErrNoBatch, "what it has, nobody else may know")
+	}
+}
+
+// The same bytes go out again where nobody who answers has them.
+func TestPoolLost(t *testing.T) {
+	keep := func(lost bool, err error) keeper {
+		return keeper{identified: identified{&fake{}}, lost: lost, lostErr: err}
+	}
+	for name, test := range map[string]struct {
+		taker, other userop.Bundler
+		want         bool
+	}{
+		"nobody knows it":              {keep(true, nil), keep(true, nil), true},
+		"the taker has it":             {keep(false, nil), keep(true, nil), false},
+		"another one has it":           {keep(true, nil), keep(false, nil), false},
+		"the taker is gone":            {keep(false, passing{}), keep(true, nil), true},
+		"nobody answers":               {keep(false, passing{}), keep(false, passing{}), false},
+		"the taker cannot tell":        {identified{&fake{}}, keep(true, nil), false},
+		"one that never had it cannot": {keep(true, nil), identified{&fake{}}, true},
+	} {
+		pool := newPool(t, bundler.PoolConfig{Members: members(test.taker, test.other)})
+		hash, err := pool.SendUserOperation(t.Context(), operation(), entryPoint)
+		require.NoError(t, err)
+		lost, _ := pool.UserOperationLost(t.Context(), hash)
+		require.Equal(t, test.want, lost, name)
 	}
 }
 
