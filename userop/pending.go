@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -22,9 +23,10 @@ type Pending struct {
 	release func(used bool)
 	doubt   func()
 	guard   Guard // of sending it again
-	// before is the operation that this one was made anew of, with the same nonce, after a bundler refused
-	// it; nil for none. That was the bundler's word: either of both may land.
-	before *Pending
+	// reserved is the reservation that release and doubt tell, nil for none.
+	reserved Reservation
+	// alone says that this very operation is waited for, and none that may land instead.
+	alone bool
 	// settle is told how the chain ended it; nil where nobody asked.
 	settle Settle
 	// known is how the chain ended it, where that is known already.
@@ -67,12 +69,16 @@ func (s *Sender) Watch(hash common.Hash) *Pending {
 
 // WatchOperation is [Sender.Watch] for who has the signed operation: what the bundler says is compared with
 // it, and the chain can show that it never will be included.
-func (s *Sender) WatchOperation(op *Operation) *Pending {
+//
+// With others, which were signed for the same purpose and have its sender and nonce (see
+// [Pending.Operations]), whichever lands is the one that is waited for. One that has another nonce is none.
+func (s *Sender) WatchOperation(op *Operation, others ...*Operation) *Pending {
 	pending := s.Watch(s.hash(op))
 	pending.op = op
-	if before := s.twins.of(pending.hash); before != nil {
-		pending.before = s.Watch(s.hash(before))
-		pending.before.op = before
+	for _, other := range slices.Backward(others) {
+		if other.Sender == op.Sender && other.Nonce == op.Nonce {
+			s.twins.join(s.hash(op), op, s.hash(other), other)
+		}
 	}
 	return pending
 }
@@ -136,6 +142,9 @@ func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error
 		defer cancel()
 	}
 	start := time.Now()
+	if others := p.others(); len(others) > 0 {
+		return p.waitEach(ctx, append([]*Pending{p.only()}, others...), start, confirmations, opts)
+	}
 	waker := waker{p.settled()}
 	w := wait{Pending: p, confirmations: confirmations, lookPause: firstLook}
 	for pause := firstPoll; ; pause = min(pause*3/2, w.seen.longestPause()) {
@@ -147,12 +156,8 @@ func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error
 			}
 		}
 		if ended, ok := errors.AsType[*EndedError](err); ok {
-			if p.before != nil && ended.By == p.before.hash {
-				receipt, err := p.before.Wait(ctx, opts...)
-				if receipt == nil {
-					return nil, err
-				}
-				return p.outcome(ctx, Outcome{Receipt: receipt}, time.Since(start), confirmations)
+			if others := p.instead(ended); len(others) > 0 { // made since the wait began
+				return p.waitEach(ctx, others, start, confirmations, opts)
 			}
 			return p.outcome(ctx, Outcome{Ended: ended}, time.Since(start), confirmations)
 		}
