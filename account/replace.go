@@ -111,7 +111,9 @@ func (a *Account) replacing(ctx context.Context, stuck *userop.Pending, opts []O
 	case s.batch:
 		return nil, fmt.Errorf("%w: AsBatch does not apply here: the calls are those of what is replaced", ErrConfig)
 	}
-	r := &replacing{writer: &a.client.writes, account: a, s: s, stuck: stuck}
+	writes := a.client.writes
+	writes.client = a.client // also where nothing is written down
+	r := &replacing{writer: &writes, account: a, s: s, stuck: stuck}
 	if err := r.find(ctx); err != nil {
 		return nil, err
 	}

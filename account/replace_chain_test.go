@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -302,5 +301,3 @@ func testCancel(t *testing.T, kind stuckKind, how stuckHow, who string) {
 	require.ErrorIs(t, err, userop.ErrReplaced)
 	require.Equal(t, tx.Hash(), ended.By)
 }
-
-var _ = time.Second
