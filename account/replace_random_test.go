@@ -67,13 +67,15 @@ func (d *disorder) run() {
 func (d *disorder) step() {
 	ctx, cancel := context.WithTimeout(d.t.Context(), 10*time.Second)
 	defer cancel()
-	key := "key 0"
-	if len(d.sent) > 0 {
+	kind, key := d.random.IntN(10), ""
+	if len(d.sent) == 0 {
+		kind = 0
+	} else {
 		key = d.sent[d.random.IntN(len(d.sent))]
 	}
 	var what string
 	var err error
-	switch d.random.IntN(10) {
+	switch kind {
 	case 0:
 		what, key = "send", fmt.Sprint("key ", len(d.sent))
 		d.sent = append(d.sent, key)

@@ -118,7 +118,7 @@ func (p *PendingRoot) over(blockTime uint64) bool { return p.Until != 0 && block
 
 // unsettled says what to do about an operation that may still land.
 func (p *PendingRoot) unsettled() error {
-	way := "have account.Account's Reconcile send it again, or have the owner use its nonce " + p.Nonce.Hex() + " for another operation (account.WithNonce), and Reconcile"
+	way := "have account.Account's Reconcile send it again, or have the owner replace or cancel it (account.OwnedAccount), which takes its nonce " + p.Nonce.Hex() + ", and Reconcile"
 	if p.Operation == nil {
 		way = "its bytes were not kept: have the owner use its nonce " + p.Nonce.Hex() + " for another operation (account.WithNonce), and Reconcile"
 	}
@@ -258,8 +258,8 @@ func (s *State) undone() *Change {
 //   - any other root: a [*RootMismatch], and the store stays as it is.
 //
 // Nothing else ends a change, neither a bundler's word nor this machine's clock. One whose operation never
-// lands is ended on chain: the owner uses its nonce for another operation, such as a transfer of nothing to
-// itself (account.WithNonce with [PendingRoot].Nonce), and Reconcile undoes it. Nothing is sent here:
+// lands is ended on chain: the owner cancels it (account.OwnedAccount's Cancel), or uses its nonce for
+// another operation, and Reconcile undoes it; Replace sends it with higher fees. Nothing is sent here:
 // account.Account's Reconcile sends the stored operation again. A node that lags behind does no harm: a
 // change that was made pending for its sake is final again once the chain shows its root, to whoever looks
 // next.
