@@ -481,3 +481,41 @@ func TestReplaceOneOfSeveralLegs(t *testing.T) {
 	require.Nil(t, granted[2].Sessions.Pending())
 	require.Zero(t, granted[2].Sessions.Len())
 }
+
+// The EntryPoint calls nothing for an operation without callData: there is no cheaper one, and none that can
+// fail.
+func TestACancellationIsTheCheapestNoOp(t *testing.T) {
+	t.Parallel()
+	w, _, deployed := stuckMint(t)
+	w.bundler.Resume()
+	_, err := deployed.Wait(t.Context())
+	require.NoError(t, err)
+	took := func(of func(context.Context, *userop.Pending) (*userop.Pending, error)) uint64 {
+		w.bundler.Pause()
+		stuck, err := w.owner.Send(t.Context(), []account.Call{w.mint(t, w.owner.Address())})
+		require.NoError(t, err)
+		tx, err := of(t.Context(), stuck)
+		require.NoError(t, err)
+		w.bundler.Resume()
+		receipt, err := tx.Wait(t.Context())
+		require.NoError(t, err)
+		return receipt.ActualGasUsed.Uint64() - tx.Operation().PreVerificationGas.Uint64()
+	}
+	calling := func(call account.Call) func(context.Context, *userop.Pending) (*userop.Pending, error) {
+		return func(ctx context.Context, stuck *userop.Pending) (*userop.Pending, error) {
+			nonce := stuck.Operation().Nonce
+			return w.owner.Send(ctx, []account.Call{call}, account.WithNonce(&nonce), account.WithMargins(userop.Margins{MaxFeePerGas: 20, MaxPriorityFeePerGas: 20}))
+		}
+	}
+	nothing := took(func(ctx context.Context, stuck *userop.Pending) (*userop.Pending, error) { return w.owner.Cancel(ctx, stuck) })
+	others := map[string]uint64{
+		"itself":       took(calling(account.Call{To: w.owner.Address()})),
+		"a precompile": took(calling(account.Call{To: common.Address{19: 4}})),
+		"nobody":       took(calling(account.Call{To: common.Address{1: 4}})),
+	}
+	t.Logf("without callData %d gas, by a call to %v", nothing, others)
+	for name, gas := range others {
+		require.Less(t, nothing, gas, name)
+	}
+	require.Equal(t, uint64(1), w.nfts(t))
+}
