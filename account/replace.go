@@ -121,6 +121,8 @@ func (a *Account) replacing(ctx context.Context, stuck *userop.Pending, opts []O
 	switch {
 	case op == nil:
 		return nil, fmt.Errorf("%w: operation %s is known by its hash alone; give its bytes to WatchOperation of the client's Sender", ErrConfig, r.stuck.Hash())
+	case a.client.hash(op) != r.stuck.Hash():
+		return nil, fmt.Errorf("%w: operation %s is one of another chain or EntryPoint, where it is %s", userop.ErrWrongChain, r.stuck.Hash(), a.client.hash(op))
 	case op.Sender != a.address:
 		return nil, fmt.Errorf("%w: operation %s is one of account %s, not of %s", ErrConfig, r.stuck.Hash(), op.Sender, a.address)
 	}

@@ -295,9 +295,8 @@ func testCancel(t *testing.T, kind stuckKind, how stuckHow, who string) {
 		require.Equal(t, tx.Hash(), entry.Outcome.By)
 		return
 	}
-	_, err = stuck.Wait(t.Context())
-	ended, ok := errors.AsType[*userop.EndedError](err)
-	require.True(t, ok, "%v", err)
-	require.ErrorIs(t, err, userop.ErrReplaced)
-	require.Equal(t, tx.Hash(), ended.By)
+	is, err := stuck.Look(t.Context())
+	require.NoError(t, err)
+	require.ErrorIs(t, is.Ended, userop.ErrReplaced)
+	require.Equal(t, tx.Hash(), is.Ended.By)
 }

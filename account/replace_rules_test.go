@@ -345,6 +345,8 @@ func TestReplaceAndCancelWhereTheyDoNotApply(t *testing.T) {
 	strange := byKey.Operation().Clone()
 	strange.CallData = []byte{1, 2, 3, 4}
 	sender := w.client.Sender()
+	elsewhere, err := userop.NewSender(userop.SenderConfig{ChainID: 1, EntryPoint: w.client.Contracts().EntryPoint, Bundler: w.config.Bundler})
+	require.NoError(t, err)
 	otherStore, err := session.OpenOrNew(ctx, memstore.New(), session.Ref{ChainID: 1, Account: common.Address{7}})
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
@@ -357,6 +359,7 @@ func TestReplaceAndCancelWhereTheyDoNotApply(t *testing.T) {
 		"nothing named":                {w.owner.Replace, nil, nil, account.ErrConfig, "no operation; give the pending one, Once with its key, or OfSessions"},
 		"a hash alone":                 {w.owner.Replace, sender.Watch(byKey.Hash()), nil, account.ErrConfig, "is known by its hash alone; give its bytes to WatchOperation"},
 		"another account's":            {w.owner.Cancel, sender.WatchOperation(foreign), nil, account.ErrConfig, "is one of account 0x01"},
+		"another chain's":              {w.owner.Cancel, elsewhere.WatchOperation(byKey.Operation()), nil, userop.ErrWrongChain, "is one of another chain or EntryPoint"},
 		"no calls of the account":      {w.owner.Replace, sender.WatchOperation(strange), nil, account.ErrNotExecute, ""},
 		"a key without an outbox":      {w.owner.Replace, nil, []account.Option{account.Once("k")}, account.ErrConfig, "Once without Config.Outbox"},
 		"a session's by the owner":     {w.owner.Replace, byKey, nil, account.ErrConfig, "a session signed operation"},
@@ -507,7 +510,9 @@ func TestACancellationIsTheCheapestNoOp(t *testing.T) {
 			return w.owner.Send(ctx, []account.Call{call}, account.WithNonce(&nonce), account.WithMargins(userop.Margins{MaxFeePerGas: 20, MaxPriorityFeePerGas: 20}))
 		}
 	}
-	nothing := took(func(ctx context.Context, stuck *userop.Pending) (*userop.Pending, error) { return w.owner.Cancel(ctx, stuck) })
+	nothing := took(func(ctx context.Context, stuck *userop.Pending) (*userop.Pending, error) {
+		return w.owner.Cancel(ctx, stuck)
+	})
 	others := map[string]uint64{
 		"itself":       took(calling(account.Call{To: w.owner.Address()})),
 		"a precompile": took(calling(account.Call{To: common.Address{19: 4}})),

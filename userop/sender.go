@@ -225,6 +225,9 @@ func (s *Sender) check(ctx context.Context, draft *Draft) (*run, error) {
 		}
 	}
 	if stuck := draft.Replaces; stuck != nil {
+		if is := s.hash(stuck.op); is != stuck.hash {
+			return nil, r.failed(StepCheck, fmt.Errorf("%w: operation %s is to be replaced, which is %s here", ErrWrongChain, stuck.hash, is))
+		}
 		own := r.nonce.Reservation
 		if draft.Reserve == nil {
 			own = nil
