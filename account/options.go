@@ -203,9 +203,9 @@ func BeforeSend(hook func(ctx context.Context, op *userop.Operation, hash common
 	}
 }
 
-// WithNonce uses this nonce, 0 included, instead of reading it. An operation gets the nonce of another one,
-// which it replaces, by this alone: while sending one has failed and left open whether it was accepted, the
-// client gives its nonce to no other.
+// WithNonce uses this nonce, 0 included, instead of reading it. An operation gets the nonce of another one by
+// this alone, or by a Replace or Cancel ([Account.Replace]), which see to the rest: while sending one has
+// failed and left open whether it was accepted, the client gives its nonce to no other.
 func WithNonce(nonce *uint256.Int) Option {
 	return func(s *settings) {
 		s.require(nonce != nil, "WithNonce without a nonce")

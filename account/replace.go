@@ -206,11 +206,16 @@ func (r *replacing) payAgain(op *userop.Operation) error {
 	return nil
 }
 
-// findSessions finds the sessions whose root the operation changes.
-func (r *replacing) findSessions(ctx context.Context) error {
-	setsRoot := slices.ContainsFunc(r.calls, func(call Call) bool {
+// setsRoot reports whether the operation sets a session root.
+func (r *replacing) setsRoot() bool {
+	return slices.ContainsFunc(r.calls, func(call Call) bool {
 		return call.To == r.client.contracts.Session.Manager && contracts.IsSetMerkleRoot(call.Data)
 	})
+}
+
+// findSessions finds the sessions whose root the operation changes.
+func (r *replacing) findSessions(ctx context.Context) error {
+	setsRoot := r.setsRoot()
 	switch {
 	case !setsRoot && r.s.changing != nil:
 		return fmt.Errorf("%w: OfSessions does not apply here: operation %s sets no session root", ErrConfig, r.stuck.Hash())
@@ -218,12 +223,12 @@ func (r *replacing) findSessions(ctx context.Context) error {
 		return fmt.Errorf("%w: ReplaceRoot does not apply here: operation %s sets no session root", ErrConfig, r.stuck.Hash())
 	case !setsRoot:
 		return nil
-	case r.entry != nil && r.s.changing != nil:
-		if err := r.keeps(r.s.changing.Store(), "changes"); err != nil {
-			return err
-		}
-		r.sess = r.s.changing
 	case r.s.changing != nil:
+		if r.entry != nil {
+			if err := r.keeps(r.s.changing.Store(), "changes"); err != nil {
+				return err
+			}
+		}
 		r.sess = r.s.changing
 	case r.store != nil:
 		sess, err := session.Open(ctx, r.store, r.account.Ref())
@@ -332,11 +337,8 @@ func (r *replacing) withoutApproval(op *userop.Operation) []Call {
 // changesRoot has a draft that sets a session root checked as the change that its sessions wait for, and
 // carried on by them.
 func (r *replacing) changesRoot(draft *userop.Draft) error {
-	sets := slices.ContainsFunc(r.calls, func(call Call) bool {
-		return call.To == r.client.contracts.Session.Manager && contracts.IsSetMerkleRoot(call.Data)
-	})
 	switch {
-	case !sets:
+	case !r.setsRoot():
 		return nil
 	case r.sess == nil:
 		return fmt.Errorf("%w: operation %s sets a session root, and which sessions wait for it is not known: give them with OfSessions", ErrConfig, r.stuck.Hash())
