@@ -59,6 +59,7 @@ var (
 	key                      *ecdsa.PrivateKey
 	client                   *account.Client
 	user                     *account.Account
+	owner                    *account.OwnedAccount
 	calls                    []account.Call
 	report                   func(context.Context, account.Report) error
 	store                    *filestore.Store

@@ -44,6 +44,8 @@ var (
 	ErrBadSignature = errors.New("signature is not valid")
 	// ErrLanesClosed means that the [Lanes] were closed. A closed store is [session.ErrClosed].
 	ErrLanesClosed = errors.New("lanes are closed")
+	// ErrLanded means that an operation that was to be cancelled has landed.
+	ErrLanded = errors.New("operation has landed")
 	// ErrNotExecute means that calldata calls none of the account's four execute functions.
 	ErrNotExecute = contracts.ErrNotExecute
 	// ErrBadAnswer means that a contract answered with something else than its ABI says; mostly the contract

@@ -157,7 +157,11 @@ func (r *reservation) Commit(op *userop.Operation, hash common.Hash) error {
 	if left := r.lane.leaseLeft(); p.lanes.leaser != nil && left < p.lanes.patience {
 		return fmt.Errorf("%w: the lease of lane %s ends in %s, making the operation took too long; send it again", session.ErrLaneLost, r.lane.key.Hex(), left.Round(time.Millisecond))
 	}
-	r.hash, r.until, r.committedAt = hash, p.lanes.client.contracts.operationEnd(op), time.Now()
+	until := p.lanes.client.contracts.operationEnd(op)
+	if again := r.hash != (common.Hash{}); again && (r.until == 0 || until != 0 && r.until > until) {
+		until = r.until // the operation before may land as well
+	}
+	r.hash, r.until, r.committedAt = hash, until, time.Now()
 	r.askedAt = r.committedAt
 	if !r.ended && !slices.Contains(p.inFlight, r) {
 		p.inFlight = append(p.inFlight, r)

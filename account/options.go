@@ -37,6 +37,7 @@ type settings struct {
 	batch         bool
 	unchecked     bool
 	dangers       []policy.FindingCode // that a grant may have
+	changing      *session.Sessions    // of OfSessions
 	special       []specialOption
 	key           string // of Once
 	beforeSend    func(ctx context.Context, op *userop.Operation, hash common.Hash) error
@@ -202,9 +203,9 @@ func BeforeSend(hook func(ctx context.Context, op *userop.Operation, hash common
 	}
 }
 
-// WithNonce uses this nonce, 0 included, instead of reading it. An operation gets the nonce of another one,
-// which it replaces, by this alone: while sending one has failed and left open whether it was accepted, the
-// client gives its nonce to no other.
+// WithNonce uses this nonce, 0 included, instead of reading it. An operation gets the nonce of another one by
+// this alone, or by a Replace or Cancel ([Account.Replace]), which see to the rest: while sending one has
+// failed and left open whether it was accepted, the client gives its nonce to no other.
 func WithNonce(nonce *uint256.Int) Option {
 	return func(s *settings) {
 		s.require(nonce != nil, "WithNonce without a nonce")
@@ -255,6 +256,18 @@ func WithCaps(caps userop.Caps) Option {
 // WithOverrides changes the state for gas estimation only.
 func WithOverrides(o userop.StateOverride) Option { return func(s *settings) { s.overrides = o } }
 
+// OfSessions goes with a Replace or Cancel of what changes the session root, as a grant or a revocation: the
+// sessions whose change it is. Their store waits for the new operation from then on, or has the change taken
+// back once the cancellation landed. Without an operation named, it is the one that their change waits for.
+func OfSessions(sess *session.Sessions) Option {
+	return func(s *settings) {
+		s.require(sess != nil, "OfSessions without sessions")
+		s.require(s.changing == nil, "OfSessions twice")
+		s.changing = sess
+		special(ofSessions, "Replace and Cancel of what changes the session root")(s)
+	}
+}
+
 // The names of the options that only some calls take.
 const (
 	forBatches         = "ForBatches"
@@ -264,6 +277,7 @@ const (
 	allowDanger        = "AllowDanger"
 	once               = "Once"
 	beforeSend         = "BeforeSend"
+	ofSessions         = "OfSessions"
 )
 
 // specialOption is an option that only some calls take.

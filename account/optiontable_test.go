@@ -112,7 +112,8 @@ func (o notedOutbox) Find(ctx context.Context, chainID uint64, account common.Ad
 // optionWorld is a chain on which calls with options are tried, none of which sends anything.
 type optionWorld struct {
 	*world
-	state *session.State // of an account with a session and the batched session router
+	state *session.State    // of an account with a session and the batched session router
+	stuck *userop.Operation // of that account, which paid itself
 }
 
 // tried is one call with options, with a client and a store of its own.
@@ -146,6 +147,8 @@ func newOptionWorld(t *testing.T) *optionWorld {
 		_, err := w.chain.SendTx(t.Context(), w.chain.Contracts.Token6, nil, pack(t, "mint(address,uint256)", o.Address(), uint64(1e12)))
 		require.NoError(t, err)
 	}
+	w.stuck, err = c.routed.Build(t.Context(), c.calls())
+	require.NoError(t, err)
 	return w
 }
 
@@ -283,6 +286,15 @@ func callsWithOptions() map[string]func(c *tried, opts []account.Option) error {
 		"Account.Send": func(c *tried, o []account.Option) (*userop.Pending, error) {
 			return c.client.Account(c.routed.Address()).Send(c.t.Context(), c.calls(), o...)
 		},
+		"OwnedAccount.Replace": func(c *tried, o []account.Option) (*userop.Pending, error) {
+			return c.routed.Replace(c.t.Context(), c.client.Sender().WatchOperation(c.stuck), o...)
+		},
+		"Account.Replace": func(c *tried, o []account.Option) (*userop.Pending, error) {
+			return c.client.Account(c.routed.Address()).Replace(c.t.Context(), c.client.Sender().WatchOperation(c.stuck), o...)
+		},
+		"Cancel": func(c *tried, o []account.Option) (*userop.Pending, error) {
+			return c.routed.Cancel(c.t.Context(), c.client.Sender().WatchOperation(c.stuck), o...)
+		},
 		"SendTogether": func(c *tried, o []account.Option) (*userop.Pending, error) {
 			_, err := account.SendTogether(c.t.Context(), account.Leg{Account: c.joint, Calls: c.calls(), Options: o})
 			return nil, err
@@ -403,6 +415,7 @@ func allOptions() map[string]optionRow {
 			return account.WithOverrides(userop.StateOverride{stranger: {Balance: (*hexutil.U256)(uint256.NewInt(1))}})
 		},
 		"RouterDespiteFunds": func(*tried) account.Option { return account.RouterDespiteFunds() },
+		"OfSessions":         func(c *tried) account.Option { return account.OfSessions(c.sessions()) },
 	} {
 		all[name] = optionRow{option: option, beside: sponsored, signs: signing[name], keepRouter: name == "AsBatch", danger: name == "AllowDanger"}
 	}
@@ -430,34 +443,39 @@ var refused = map[string]string{
 	"OwnedAccount.Estimate":  notBuild + " WithCaps",
 	"OwnedAccount.Simulate":  notBuild,
 	"OwnedAccount.FeeQuotes": notQuoted,
-	"OwnedAccount.Deploy": "AllowDanger ApproveExact ApproveUnlimited ApproveUpTo AsBatch ForBatches KeepRouter PayWith" +
+	"OwnedAccount.Deploy": "AllowDanger ApproveExact ApproveUnlimited ApproveUpTo AsBatch ForBatches KeepRouter OfSessions PayWith" +
 		" PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches WithLeafOf WithOnlyLeafOf WithSession WithSigner",
 	"Account.Send":         notSend,
 	"Account.Build":        notBuild,
 	"Account.Estimate":     notBuild + " WithCaps",
 	"Account.Simulate":     notBuild,
 	"Account.FeeQuotes":    notQuoted,
-	"Grant":                "KeepRouter PaymasterContext, self-paid RouterDespiteFunds WithSession",
+	"Grant":                "KeepRouter OfSessions PaymasterContext, self-paid RouterDespiteFunds WithSession",
 	"Revoke":               notRevoke,
 	"RevokeEach":           notRevoke,
-	"RevokeAll":            "AllowDanger ForBatches PaymasterContext, self-paid RouterDespiteFunds RouterDespiteFunds beside ForBatches WithSession",
+	"RevokeAll":            "AllowDanger ForBatches OfSessions PaymasterContext, self-paid RouterDespiteFunds RouterDespiteFunds beside ForBatches WithSession",
 	"Restore":              notRevoke,
+	"OwnedAccount.Replace": notReplace,
+	"Account.Replace":      notReplace,
+	"Cancel": "AllowDanger ApproveExact ApproveUnlimited ApproveUpTo AsBatch ForBatches InLane KeepRouter OfSessions PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds" +
+		" RouterDespiteFunds beside ForBatches WithLane WithLeafOf WithNonce WithOnlyLeafOf WithSession WithSigner",
 	"EnableModule":         notSend + " WithSession",
 	"SetupAndEnableModule": notSend + " WithSession",
 	"DisableModule":        notSend,
 	"DisableRouter":        notSend,
 	"Withdraw":             notSend,
 	"TransferOwnership":    notSend,
-	"SendTogether": "AllowDanger ForBatches InLane KeepRouter Once PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches" +
+	"SendTogether": "AllowDanger ForBatches InLane KeepRouter OfSessions Once PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches" +
 		" WithLeafOf WithOnlyLeafOf WithSession WithSigner",
-	"GrantTogether": "InLane KeepRouter Once PaymasterContext, self-paid RouterDespiteFunds WithLeafOf WithOnlyLeafOf WithSession WithSigner",
+	"GrantTogether": "InLane KeepRouter OfSessions Once PaymasterContext, self-paid RouterDespiteFunds WithLeafOf WithOnlyLeafOf WithSession WithSigner",
 }
 
 const (
-	notSend   = "AllowDanger ForBatches KeepRouter PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches"
-	notBuild  = "AllowDanger ForBatches KeepRouter Once PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches"
-	notQuoted = "AllowDanger ForBatches KeepRouter Once PayWith ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches Sponsored SponsoredOrSelf WithCaps"
-	notRevoke = "AllowDanger ForBatches KeepRouter PaymasterContext, self-paid RouterDespiteFunds RouterDespiteFunds beside ForBatches"
+	notSend    = "AllowDanger ForBatches KeepRouter OfSessions PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches"
+	notBuild   = "AllowDanger ForBatches KeepRouter OfSessions Once PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches"
+	notQuoted  = "AllowDanger ForBatches KeepRouter OfSessions Once PayWith ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches Sponsored SponsoredOrSelf WithCaps"
+	notReplace = "AllowDanger AsBatch ForBatches InLane KeepRouter OfSessions PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches WithLane WithNonce"
+	notRevoke  = "AllowDanger ForBatches KeepRouter OfSessions PaymasterContext, self-paid RouterDespiteFunds RouterDespiteFunds beside ForBatches"
 )
 
 // An option either changes something, or is refused: none is silent.

@@ -103,11 +103,21 @@ func ending(e *outbox.Entry) userop.Outcome {
 	return userop.Outcome{Receipt: e.Receipt(), Ended: e.Ended()}
 }
 
-// settling has what becomes of an entry's operation written down.
+// settling has what becomes of an entry's operation written down, whichever of them lands.
 func (w *writer) settling(tx *userop.Pending, e *outbox.Entry) *userop.Pending {
+	w.client.sender.WatchOperation(tx.Operation(), operationsOf(e)...) // which are known from now on
 	return tx.Settling(func(ctx context.Context, is userop.Outcome) (userop.Outcome, error) {
 		return w.settle(ctx, e, is)
 	})
+}
+
+// operationsOf are the operations of an entry, the newest first.
+func operationsOf(e *outbox.Entry) []*userop.Operation {
+	ops := make([]*userop.Operation, 0, len(e.Attempts))
+	for i := range e.Attempts {
+		ops = append(ops, e.Attempts[len(e.Attempts)-1-i].Operation)
+	}
+	return ops
 }
 
 // settle writes down how the chain ended one of the entry's operations, and returns how it ended the entry:

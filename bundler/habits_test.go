@@ -417,7 +417,7 @@ func TestReplacementUnderpriced(t *testing.T) {
 		require.NotErrorIs(t, err, bundler.ErrAlreadyKnown, vendor)
 		require.False(t, answer.MayBeDelivered(), "%v", err)
 		require.False(t, answer.Temporary(), "%v", err)
-		require.ErrorContains(t, err, "replace it with account.WithNonce and account.WithFees: both fees have to be at least 10 % above its own", vendor)
+		require.ErrorContains(t, err, "replace it with account.Account's Replace, or with account.WithNonce and account.WithFees: both fees have to be at least 10 % above its own", vendor)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -45,7 +46,7 @@ func (s *Sessions) Activate(ctx context.Context, op Operation, opts ...userop.Wa
 		return nil, err
 	}
 	pending := s.Pending()
-	if pending != nil && pending.OpHash != op.Hash() {
+	if pending != nil && pending.OpHash != op.Hash() && !s.carriedOn(pending, op) {
 		return nil, fmt.Errorf("%w: %s waits for operation %s, not for %s", ErrPending, s.ref, pending.OpHash, op.Hash())
 	}
 	receipt, err := op.Wait(ctx, opts...)
@@ -61,6 +62,19 @@ func (s *Sessions) Activate(ctx context.Context, op Operation, opts ...userop.Wa
 		return receipt, err
 	}
 	return receipt, s.land(ctx, pending)
+}
+
+// carriedOn reports whether the change waits for an operation that took the place of op, or whose place op
+// took: they have one nonce and set one root, and op tells of whichever lands.
+func (s *Sessions) carriedOn(pending *PendingRoot, op Operation) bool {
+	known, ok := op.(interface{ Operations() []*userop.Operation })
+	if !ok {
+		return false
+	}
+	entryPoint := s.deployment().EntryPoint
+	return slices.ContainsFunc(known.Operations(), func(other *userop.Operation) bool {
+		return other.Hash(entryPoint, s.ref.ChainID) == pending.OpHash
+	})
 }
 
 // settleFailed settles the change if the chain shows what became of it. That its operation may still land is
@@ -104,7 +118,7 @@ func (p *PendingRoot) over(blockTime uint64) bool { return p.Until != 0 && block
 
 // unsettled says what to do about an operation that may still land.
 func (p *PendingRoot) unsettled() error {
-	way := "have account.Account's Reconcile send it again, or have the owner use its nonce " + p.Nonce.Hex() + " for another operation (account.WithNonce), and Reconcile"
+	way := "have account.Account's Reconcile send it again, or have the owner replace or cancel it (account.OwnedAccount), which takes its nonce " + p.Nonce.Hex() + ", and Reconcile"
 	if p.Operation == nil {
 		way = "its bytes were not kept: have the owner use its nonce " + p.Nonce.Hex() + " for another operation (account.WithNonce), and Reconcile"
 	}
@@ -154,25 +168,30 @@ func (p *PendingRoot) same(other *PendingRoot) bool {
 	return other != nil && other.Root == p.Root && other.OpHash == p.OpHash
 }
 
-// land makes the pending change final.
+// carries reports whether other is the same change, by the same operation or one with its nonce.
+func (p *PendingRoot) carries(other *PendingRoot) bool {
+	return other != nil && other.Root == p.Root && other.Nonce == p.Nonce
+}
+
+// land makes the pending change final. Another operation may carry it by now: the chain shows its root.
 func (s *Sessions) land(ctx context.Context, pending *PendingRoot) error {
-	return s.settle(ctx, pending, (*State).landed)
+	return s.settle(ctx, pending, (*PendingRoot).carries, (*State).landed)
 }
 
 // undo undoes the pending change.
 func (s *Sessions) undo(ctx context.Context, pending *PendingRoot) error {
-	return s.settle(ctx, pending, (*State).undone)
+	return s.settle(ctx, pending, (*PendingRoot).same, (*State).undone)
 }
 
 // settle makes the change that ends the pending one. Another process may have settled it meanwhile, and
-// another operation may have begun the same change anew: that is left alone.
-func (s *Sessions) settle(ctx context.Context, pending *PendingRoot, end func(*State) *Change) error {
+// another operation may have begun the same change anew, which is left alone: is says which one is meant.
+func (s *Sessions) settle(ctx context.Context, pending *PendingRoot, is func(pending, stored *PendingRoot) bool, end func(*State) *Change) error {
 	for range maxRetries {
 		state, err := s.store.Load(ctx, s.ref)
 		if err != nil {
 			return err
 		}
-		if !pending.same(state.Pending) {
+		if !is(pending, state.Pending) {
 			return s.Refresh(ctx)
 		}
 		_, err = s.store.Apply(ctx, s.ref, state.Version, end(state))
@@ -239,8 +258,8 @@ func (s *State) undone() *Change {
 //   - any other root: a [*RootMismatch], and the store stays as it is.
 //
 // Nothing else ends a change, neither a bundler's word nor this machine's clock. One whose operation never
-// lands is ended on chain: the owner uses its nonce for another operation, such as a transfer of nothing to
-// itself (account.WithNonce with [PendingRoot].Nonce), and Reconcile undoes it. Nothing is sent here:
+// lands is ended on chain: the owner cancels it (account.OwnedAccount's Cancel), or uses its nonce for
+// another operation, and Reconcile undoes it; Replace sends it with higher fees. Nothing is sent here:
 // account.Account's Reconcile sends the stored operation again. A node that lags behind does no harm: a
 // change that was made pending for its sake is final again once the chain shows its root, to whoever looks
 // next.

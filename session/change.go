@@ -238,8 +238,11 @@ func (s *Sessions) CarryBy(ctx context.Context, op *userop.Operation, opHash com
 		if err := s.checkOperation(op, opHash, state.Pending.Root); err != nil {
 			return err
 		}
-		change := &Change{Header: state.Header.clone()}
-		change.Header.Pending.carriedBy(op, opHash, s.endOf(op))
+		change, until := &Change{Header: state.Header.clone()}, s.endOf(op)
+		if before := state.Pending.Until; before == 0 || until != 0 && before > until {
+			until = before // the operation before may land as well
+		}
+		change.Header.Pending.carriedBy(op, opHash, until)
 		_, err = s.store.Apply(ctx, s.ref, state.Version, change)
 		if errors.Is(err, ErrConflict) {
 			continue

@@ -256,7 +256,7 @@ func TestReconcile(t *testing.T) {
 		{name: "it failed: its nonce is used and the root is not there", chain: func(l *ledger, _ common.Hash) { l.next = 6 },
 			want: map[string]session.Status{}, settled: true},
 		{name: "it may still land", chain: func(l *ledger, _ common.Hash) { l.next = 5 },
-			is: session.ErrPending, text: " has not landed yet, and may; wait for it; have account.Account's Reconcile send it again, or have the owner use its nonce 0x5 for another operation (account.WithNonce), and Reconcile",
+			is: session.ErrPending, text: " has not landed yet, and may; wait for it; have account.Account's Reconcile send it again, or have the owner replace or cancel it (account.OwnedAccount), which takes its nonce 0x5, and Reconcile",
 			want: map[string]session.Status{"a": session.StatusPending}},
 		{name: "it lands after the store was read", chain: func(l *ledger, pending common.Hash) {
 			l.onNonce = func(l *ledger) { l.root, l.next = pending, 6 }

@@ -240,6 +240,35 @@ func TestBeginKnowsTheContractsOfItsChain(t *testing.T) {
 	require.NoError(t, change.Begin(t.Context(), op, op.Hash(contracts.DeployedOn(ref.ChainID).EntryPoint, ref.ChainID)))
 }
 
+// TestACarriedChangeEndsWithTheLastOfItsOperations has one that took the place of another end before it.
+func TestACarriedChangeEndsWithTheLastOfItsOperations(t *testing.T) {
+	const until = 1_700_000_000
+	for name, test := range map[string]struct{ first, second, want uint64 }{
+		"the later one lasts longer":   {until, until + 5, until + 5},
+		"the earlier one lasts longer": {until, until - 5, until},
+		"the earlier one has no end":   {0, until, 0},
+		"the later one has no end":     {until, 0, 0},
+	} {
+		sess, _ := opened(t, &ledger{next: 5, time: until})
+		change, err := sess.PlanGrant(policy.Modules{}, policyOf("a"))
+		require.NoError(t, err)
+		lasting := func(until uint64, fee uint64) *userop.Operation {
+			op := carrying(change.Root(), 5)
+			op.MaxFeePerGas.SetUint64(fee)
+			if until != 0 {
+				sponsored := contracts.VerifyingPaymasterData{Paymaster: contracts.Deployed().VerifyingPaymaster, ValidUntil: until, Signature: make([]byte, 65)}
+				op.PaymasterAndData = sponsored.Pack()
+			}
+			return op
+		}
+		first, second := lasting(test.first, 1), lasting(test.second, 2)
+		require.NoError(t, change.Begin(t.Context(), first, hashOf(first)))
+		require.NoError(t, sess.CarryBy(t.Context(), second, hashOf(second)), name)
+		require.Equal(t, hashOf(second), sess.Pending().OpHash, name)
+		require.Equal(t, test.want, sess.Pending().Until, name)
+	}
+}
+
 // TestAWindowThatIsOverEndsAChange has the operation's end pass by the time of a block, and not by any clock.
 func TestAWindowThatIsOverEndsAChange(t *testing.T) {
 	const until = 1_700_000_000 // long ago

@@ -10,7 +10,7 @@ import (
 )
 
 // Draft is what a [Sender] makes an operation of. Sender, CallData, Signer and either Nonce or Reserve are
-// required.
+// required, the last not with Replaces.
 type Draft struct {
 	// Sender is the smart account that acts.
 	Sender common.Address
@@ -75,6 +75,16 @@ type Draft struct {
 	// leaves the refused operation in doubt. Both have one nonce, and where the refused one lands after all,
 	// as the chain shows it, that is success: the [Pending]'s Wait returns its receipt.
 	Renew func(ctx context.Context, op *Operation, refusal error) (again bool, why error)
+
+	// Replaces, when set, is an operation of the same Sender that is stuck: this one has its nonce, so that
+	// one of both can land at most, and neither Nonce nor Reserve is needed. Both fees are at least a tenth
+	// above those of all that were made for the nonce, unless Fees gives them. A bundler that refuses it as
+	// paying too little, and says what would do, is asked once more with that, within the Caps. Both are for
+	// one purpose: whichever lands is what a wait for either returns ([Pending.Operations]).
+	Replaces *Pending
+	// Cancels says that Replaces is for another purpose, which this one is to prevent. That it lands is the
+	// end of the other one ([ErrReplaced]), and the other way round.
+	Cancels bool
 }
 
 // Margins are percentages added to proposed values, rounded up: 20 makes 100 into 120.
@@ -100,7 +110,7 @@ func (d *Draft) validate() error {
 		return errors.New("no call data")
 	case d.Signer == nil:
 		return errors.New("no signer")
-	case d.Nonce == nil && d.Reserve == nil:
+	case d.Nonce == nil && d.Reserve == nil && d.Replaces == nil:
 		return errors.New("no nonce")
 	case d.Nonce != nil && d.Reserve != nil:
 		return errors.New("a nonce to read and one to reserve; use one")
@@ -113,7 +123,7 @@ func (d *Draft) validate() error {
 	case d.Fees.MaxPriorityFeePerGas.Gt(&d.Fees.MaxFeePerGas):
 		return fmt.Errorf("priority fee %s wei is above the maximum fee %s wei per gas", d.Fees.MaxPriorityFeePerGas.Dec(), d.Fees.MaxFeePerGas.Dec())
 	}
-	return nil
+	return d.checkReplaced()
 }
 
 // addPercent adds percent of v to v, rounding up, and saturates at the largest value.

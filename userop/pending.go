@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -22,9 +23,10 @@ type Pending struct {
 	release func(used bool)
 	doubt   func()
 	guard   Guard // of sending it again
-	// before is the operation that this one was made anew of, with the same nonce, after a bundler refused
-	// it; nil for none. That was the bundler's word: either of both may land.
-	before *Pending
+	// reserved is the reservation that release and doubt tell, nil for none.
+	reserved Reservation
+	// single says that this very operation is waited for, and none that may land instead.
+	single bool
 	// settle is told how the chain ended it; nil where nobody asked.
 	settle Settle
 	// known is how the chain ended it, where that is known already.
@@ -67,12 +69,16 @@ func (s *Sender) Watch(hash common.Hash) *Pending {
 
 // WatchOperation is [Sender.Watch] for who has the signed operation: what the bundler says is compared with
 // it, and the chain can show that it never will be included.
-func (s *Sender) WatchOperation(op *Operation) *Pending {
+//
+// With others, which were signed for the same purpose and have its sender and nonce (see
+// [Pending.Operations]), whichever lands is the one that is waited for. One that has another nonce is none.
+func (s *Sender) WatchOperation(op *Operation, others ...*Operation) *Pending {
 	pending := s.Watch(s.hash(op))
 	pending.op = op
-	if before := s.twins.of(pending.hash); before != nil {
-		pending.before = s.Watch(s.hash(before))
-		pending.before.op = before
+	for _, other := range slices.Backward(others) {
+		if other.Sender == op.Sender && other.Nonce == op.Nonce {
+			s.twins.join(s.hash(op), op, s.hash(other), other)
+		}
 	}
 	return pending
 }
@@ -153,6 +159,9 @@ func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error
 		defer cancel()
 		w.ctx, w.deadline = ctx, time.Time{}
 	}
+	if others := p.others(); len(others) > 0 {
+		return w.waitEach(append([]*Pending{p.only()}, others...), opts)
+	}
 	over := make(chan struct{})
 	w.over = func() { close(over) }
 	settled := w.notice
@@ -171,9 +180,8 @@ func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error
 			w.sender.watcher.tell(w)
 		}
 	}
-	if before := w.landedBefore(); before != nil {
-		receipt, err := before.Wait(ctx, opts...)
-		return w.concludeBy(ctx, receipt, err)
+	if others := w.instead(); len(others) > 0 {
+		return w.waitEach(others, opts)
 	}
 	return w.conclude(ctx)
 }
@@ -193,9 +201,13 @@ func (p *Pending) Then(ctx context.Context, then func(*Receipt, error), opts ...
 		watcher.call(func() { then(nil, err) })
 		return
 	}
+	if others := p.others(); len(others) > 0 {
+		w.each(append([]*Pending{p.only()}, others...), opts, func(conclude func() (*Receipt, error)) { then(conclude()) })
+		return
+	}
 	conclude := func() {
-		if before := w.landedBefore(); before != nil {
-			before.Then(ctx, func(receipt *Receipt, err error) { then(w.concludeBy(ctx, receipt, err)) }, opts...)
+		if others := w.instead(); len(others) > 0 {
+			w.each(others, opts, func(conclude func() (*Receipt, error)) { then(conclude()) })
 			return
 		}
 		then(w.conclude(ctx))
@@ -223,22 +235,6 @@ func (p *Pending) begin(ctx context.Context, opts []WaitOption) (*wait, error) {
 		w.until = p.sender.cfg.Until(p.op)
 	}
 	return w, nil
-}
-
-// landedBefore is the operation that this one was made anew of, where that one is what ended it.
-func (w *wait) landedBefore() *Pending {
-	if ended, ok := errors.AsType[*EndedError](w.err); ok && w.before != nil && ended.By == w.before.hash {
-		return w.before
-	}
-	return nil
-}
-
-// concludeBy is what a wait returns that ended by how the operation before it did.
-func (w *wait) concludeBy(ctx context.Context, receipt *Receipt, err error) (*Receipt, error) {
-	if receipt == nil {
-		return nil, err
-	}
-	return w.outcome(ctx, Outcome{Receipt: receipt}, w.waited, w.confirmations)
 }
 
 // conclude is what a wait returns that is over.

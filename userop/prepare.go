@@ -51,6 +51,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if err := group.Wait(); err != nil {
 		return r.failed(StepPrepare, err)
 	}
+	r.raiseFees()
 	r.op.setGas(r.draft.Gas)
 	if r.op.Signature, err = r.draft.Signer.DummySignature(r.op); err != nil {
 		return r.failed(StepSign, err)

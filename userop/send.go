@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -35,10 +36,11 @@ func (r *run) send(ctx context.Context) (*Pending, error) {
 
 // watch has what becomes of the operation end the reservation of the nonce.
 func (r *run) watch(pending *Pending) {
+	pending.reserved = r.nonce.Reservation
 	pending.release = r.nonce.Release
 	pending.doubt = func() { r.nonce.Doubt(Doubt{Operation: pending.op, Guard: r.draft.Guard}) }
-	if pending.before != nil {
-		r.watch(pending.before)
+	if shared, ok := r.nonce.Reservation.(*sharedNonce); ok {
+		shared.sent = true
 	}
 }
 
@@ -89,16 +91,16 @@ func (s *Sender) unguarded(doubt Doubt) error {
 // none. Its refusal was a claim, and one whose signer moved on may have landed just before that: the chain is
 // asked once more before it is told that none was accepted.
 func (r *run) landed(ctx context.Context, err error) *Pending {
-	if r.draft.Renew == nil || MayBeAccepted(err) {
+	if r.draft.Renew == nil && len(r.given) == 0 || MayBeAccepted(err) {
 		return nil
 	}
-	given := []*Operation{r.refused}
+	given := slices.Clone(r.given)
 	_, ended := errors.AsType[*EndedError](err)
 	if failed, ok := errors.AsType[*Error](err); ok && failed.Step == StepSend && !ended {
 		given = append(given, failed.Operation)
 	}
 	for _, op := range given {
-		if op != nil && r.sender.judge(ctx, op, r.sender.hash(op), err, true, true) == nil {
+		if r.sender.judge(ctx, op, r.sender.hash(op), err, true, true) == nil {
 			pending := r.sender.WatchOperation(op)
 			r.watch(pending)
 			return pending
@@ -117,6 +119,9 @@ func (r *run) release(err error) {
 // renew makes the operation anew after a refusal, up to where it is priced, if its draft says that it may
 // pass then; err is what to tell where it does not.
 func (r *run) renew(ctx context.Context, err error) error {
+	if again, err := r.outbidAgain(ctx, err); again {
+		return err
+	}
 	failed, ok := errors.AsType[*Error](err)
 	if !ok || r.draft.Renew == nil || MayBeAccepted(err) || !failed.Step.judges() {
 		return err
@@ -142,16 +147,14 @@ func (r *run) renew(ctx context.Context, err error) error {
 	r.sender.cfg.Logger.DebugContext(ctx, "user operation refused, made anew", "sender", r.op.Sender, "step", failed.Step, "refusal", failed.Err)
 	r.renewed, r.refusal = true, failed.Err
 	if failed.Step == StepSend && !ended {
-		r.refused = r.op
+		r.given = append(r.given, r.op)
+	} else if nonce != r.op.Nonce {
+		r.given = nil
 	}
+	fees := r.op.Fees()
 	r.op = r.op.Clone() // the error has the refused one
 	r.op.Nonce = nonce
-	r.op.PaymasterAndData = nil
-	r.op.setGas(r.draft.Gas)
-	if r.op.Signature, err = r.draft.Signer.DummySignature(r.op); err != nil {
-		return r.failed(StepSign, err)
-	}
-	return nil
+	return r.anew(fees)
 }
 
 // Resend hands a signed operation to the bundler, again if the way there failed: an operation is signed once,
@@ -313,8 +316,8 @@ func (s *Sender) judge(ctx context.Context, op *Operation, hash common.Hash, fai
 		_, open = s.evidence().fate(ctx, op, hash, s.cfg.Confirmations)
 	}
 	ended, over := errors.AsType[*EndedError](open)
-	switch before := s.twins.of(hash); {
-	case open == nil, over && before != nil && ended.By == s.hash(before):
+	switch {
+	case open == nil, over && s.twins.has(hash, ended.By):
 		return nil
 	case over:
 		return &refusedError{refusal: failure, ended: ended}

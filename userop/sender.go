@@ -185,11 +185,13 @@ type run struct {
 	draft  *Draft
 	nonce  heldNonce
 	op     *Operation
-	// renewed says that the operation is on its way for the second time, after refusal. refused is the one
-	// before where that was given away, with the same nonce; nil where it was not.
-	renewed bool
-	refusal error
-	refused *Operation
+	// renewed says that the operation was made anew after refusal, outbid that it was with the fees that the
+	// bundler asked for. given are those before that were given away and refused, with the same nonce.
+	renewed, outbid bool
+	refusal         error
+	given           []*Operation
+	// least are the fees of an operation that takes the place of another one, at the least.
+	least Fees
 }
 
 // failed is the error of a step before the operation was sent: it is not part of the error.
@@ -205,7 +207,7 @@ func (r *run) withRefusal(err error) error {
 	}
 	told := *failed
 	told.Err = afterFirst(r.refusal, failed.Err)
-	told.Given = told.Given || r.refused != nil
+	told.Given = told.Given || len(r.given) > 0
 	return &told
 }
 
@@ -225,6 +227,17 @@ func (s *Sender) check(ctx context.Context, draft *Draft) (*run, error) {
 			return nil, r.failed(StepPrepare, err)
 		}
 	}
+	if stuck := draft.Replaces; stuck != nil {
+		if is := s.hash(stuck.op); is != stuck.hash {
+			return nil, r.failed(StepCheck, fmt.Errorf("%w: operation %s is to be replaced, which is %s here", ErrWrongChain, stuck.hash, is))
+		}
+		own := r.nonce.Reservation
+		if draft.Reserve == nil {
+			own = nil
+		}
+		r.nonce.Reservation = &sharedNonce{nonce: stuck.op.Nonce, own: own, of: stuck.reserved}
+		r.bidAbove(stuck)
+	}
 	return r, nil
 }
 
@@ -238,9 +251,7 @@ func (r *run) sign(ctx context.Context) error {
 	r.op.Signature = signature
 	hash := r.sender.hash(r.op)
 	r.sender.cfg.Logger.DebugContext(ctx, "user operation signed", "sender", r.op.Sender, "hash", hash)
-	if r.refused != nil && r.sender.hash(r.refused) != hash {
-		r.sender.twins.note(hash, r.refused)
-	}
+	r.join(hash)
 	if r.draft.BeforeSend != nil {
 		err = r.draft.BeforeSend(ctx, r.op, hash)
 	}

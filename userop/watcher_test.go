@@ -41,11 +41,6 @@ func (b townBatches) UserOperationReceipts(ctx context.Context, hashes []common.
 	return answers, nil
 }
 
-// wrapped says what it wraps.
-type wrapped struct{ userop.Bundler }
-
-func (w wrapped) Unwrap() userop.Bundler { return w.Bundler }
-
 func townSender(t *testing.T, b userop.Bundler, chain userop.Chain, change ...func(*userop.SenderConfig)) *userop.Sender {
 	cfg := userop.SenderConfig{ChainID: testChainID, EntryPoint: entryPoint, Bundler: b, Chain: chain, WaitTimeout: 10 * time.Minute}
 	for _, c := range change {

@@ -1,6 +1,7 @@
 package contracts
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -69,6 +70,13 @@ func Transfer(to common.Address, amount uint256.Int) []byte {
 // smallest unit.
 func Approve(spender common.Address, amount uint256.Int) []byte {
 	return abiword.AppendUint256(abiword.AppendAddress(newCall(selectorApprove, 2*abiword.Size), spender), &amount)
+}
+
+// IsApprovalOf reports whether calldata is what [Approve] makes for that spender, of whatever amount.
+func IsApprovalOf(callData []byte, spender common.Address) bool {
+	approval := Approve(spender, uint256.Int{})
+	head := len(approval) - abiword.Size
+	return len(callData) == len(approval) && bytes.Equal(callData[:head], approval[:head])
 }
 
 // Allowance returns the calldata of an ERC-20 token's allowance(address,address). [DecodeUint256] reads the

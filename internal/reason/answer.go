@@ -125,7 +125,7 @@ func (a Answer) help() string {
 }
 
 // helpReplace is the way out where an operation has the nonce of one that waits in the mempool.
-const helpReplace = "another operation with this nonce is on its way; wait until it is included, or replace it with account.WithNonce and account.WithFees: both fees have to be at least 10 % above its own"
+const helpReplace = "another operation with this nonce is on its way; wait until it is included, or replace it with account.Account's Replace, or with account.WithNonce and account.WithFees: both fees have to be at least 10 % above its own"
 
 // deploying finds words about an operation that deploys its account: those wait for each other.
 var deploying = regexp.MustCompile(`(?i)\binitCode\b|\bdeploy`)
