@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/internal/ability"
@@ -14,6 +15,9 @@ import (
 // prepare reads everything that does not depend on each other at once. The operation then lacks the limits
 // that the caller did not give, and who pays; its signature is the dummy.
 func (r *run) prepare(ctx context.Context) (err error) {
+	if r.draft.Complete != nil {
+		return r.complete(ctx)
+	}
 	group, reading := errgroup.WithContext(ctx)
 	group.Go(readInto(reading, &r.op.Nonce, r.nonce.Nonce))
 	if r.draft.Compose != nil {
@@ -42,18 +46,40 @@ func (r *run) prepare(ctx context.Context) (err error) {
 			return r.useFees(fees, err)
 		})
 	}
-	if !r.sender.identified.Load() {
-		group.Go(func() error { return r.sender.identify(reading) })
-	}
-	for _, check := range r.draft.Checks {
-		group.Go(func() error { return check(reading) })
-	}
+	r.judge(reading, group)
 	if err := group.Wait(); err != nil {
 		return r.failed(StepPrepare, err)
 	}
 	r.op.setGas(r.draft.Gas)
 	if r.op.Signature, err = r.draft.Signer.DummySignature(r.op); err != nil {
 		return r.failed(StepSign, err)
+	}
+	return nil
+}
+
+// judge asks the bundler who it is, where that is not known yet, and makes the draft's checks.
+func (r *run) judge(ctx context.Context, group *errgroup.Group) {
+	if !r.sender.identified.Load() {
+		group.Go(func() error { return r.sender.identify(ctx) })
+	}
+	for _, check := range r.draft.Checks {
+		group.Go(func() error { return check(ctx) })
+	}
+}
+
+// complete is prepare for an operation that needs nothing but its signature.
+func (r *run) complete(ctx context.Context) error {
+	r.op = r.draft.Complete.Clone()
+	group, reading := errgroup.WithContext(ctx)
+	var nonce uint256.Int
+	group.Go(readInto(reading, &nonce, r.nonce.Nonce))
+	r.judge(reading, group)
+	err := group.Wait()
+	if err == nil && nonce != r.op.Nonce {
+		err = fmt.Errorf("the nonce is %s, that of the complete operation %s", nonce.Hex(), r.op.Nonce.Hex())
+	}
+	if err != nil {
+		return r.failed(StepPrepare, err)
 	}
 	return nil
 }

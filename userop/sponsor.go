@@ -12,6 +12,9 @@ import (
 // sponsorOrEstimate fills the gas limits and, for a sponsored draft, paymasterAndData: by the paymaster, or
 // by the bundler's estimate. What came of it is held against what the draft allows.
 func (r *run) sponsorOrEstimate(ctx context.Context) error {
+	if r.draft.Complete != nil {
+		return r.judgeComplete()
+	}
 	step, err := StepEstimate, error(nil)
 	if r.draft.Sponsored {
 		step, err = r.sponsor(ctx)
@@ -38,6 +41,18 @@ func (r *run) sponsorOrEstimate(ctx context.Context) error {
 	}
 	if err != nil {
 		return r.failed(StepCheck, afterFirst(unsponsored, err))
+	}
+	return nil
+}
+
+// judgeComplete holds an operation whose price stands against what the draft allows.
+func (r *run) judgeComplete() error {
+	err := r.draft.Caps.check(r.op)
+	if err == nil && r.draft.Accept != nil {
+		err = r.draft.Accept(r.op)
+	}
+	if err != nil {
+		return r.failed(StepCheck, err)
 	}
 	return nil
 }
