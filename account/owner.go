@@ -73,7 +73,9 @@ type addressOwner common.Address
 func (o addressOwner) Address() common.Address { return common.Address(o) }
 
 // SignMessage implements [Owner]: it never signs.
-func (o addressOwner) SignMessage(context.Context, []byte) ([]byte, error) { return nil, o.signsElsewhere() }
+func (o addressOwner) SignMessage(context.Context, []byte) ([]byte, error) {
+	return nil, o.signsElsewhere()
+}
 
 func (o addressOwner) signsElsewhere() error {
 	return fmt.Errorf("%w: owner %s is known by address alone, and signs elsewhere: prepare the operation with PrepareGrant, PrepareRevoke, PrepareSend or their like, have its wallet sign, and Submit that", ErrNoSigner, o.Address())

@@ -276,6 +276,12 @@ func (l *preparedLeg) checkRootCalls(calls []Call) error {
 			return fmt.Errorf("call %d changes module %s, which is nothing for a %s", i, change.Module, l.Kind)
 		}
 	}
+	for i := range l.Root.Grant {
+		leaf := &l.Root.Grant[i]
+		if key, ok := leaf.SessionKey(l.Contracts.session()); ok && key != leaf.Key {
+			return fmt.Errorf("session %q is said to be of key %s, and is of %s", leaf.ID, leaf.Key, key)
+		}
+	}
 	for i := range l.Keys {
 		if !slices.Contains(l.keyAddresses(), l.Keys[i]) {
 			return fmt.Errorf("key %s is that of no session that it grants", l.Keys[i])
@@ -283,4 +289,3 @@ func (l *preparedLeg) checkRootCalls(calls []Call) error {
 	}
 	return nil
 }
-

@@ -438,7 +438,8 @@ func (s *submission) lastLanded() *session.LandedRoot {
 	return s.sess.Landed()
 }
 
-// checkTime returns an error matching [userop.ErrExpired] if it is too late.
+// checkTime returns an error matching [userop.ErrExpired] if it is too late, or [session.ErrExpired] for a
+// session.
 func (s *submission) checkTime(seen *snapshot) error {
 	at := func(seconds uint64) string { return time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339) }
 	now, end := seen.clock(), s.leg.end()
@@ -448,6 +449,13 @@ func (s *submission) checkTime(seen *snapshot) error {
 		return fmt.Errorf("%w: %s ended at %s, and it is %s; prepare it anew, and have that signed", userop.ErrExpired, what, at(end), at(now))
 	case now > s.until:
 		return fmt.Errorf("%w: its signature was to come until %s, and it is %s; prepare it anew, and have that signed", userop.ErrExpired, at(s.until), at(now))
+	case s.leg.Root == nil:
+		return nil
+	}
+	for i := range s.leg.Root.Grant {
+		if leaf := &s.leg.Root.Grant[i]; leaf.ValidUntil != 0 && now > leaf.ValidUntil {
+			return fmt.Errorf("%w: session %q ended at %s, before it was granted; prepare it anew, and have that signed", session.ErrExpired, leaf.ID, at(leaf.ValidUntil))
+		}
 	}
 	return nil
 }
@@ -520,7 +528,9 @@ func (s *submission) draft() *userop.Draft {
 type fixedSignature []byte
 
 // DummySignature implements [userop.Signer].
-func (s fixedSignature) DummySignature(*userop.Operation) ([]byte, error) { return slices.Clone(s), nil }
+func (s fixedSignature) DummySignature(*userop.Operation) ([]byte, error) {
+	return slices.Clone(s), nil
+}
 
 // Sign implements [userop.Signer].
 func (s fixedSignature) Sign(context.Context, *userop.Operation, common.Hash) ([]byte, error) {
