@@ -52,6 +52,10 @@ var (
 	ethClient                *ethclient.Client
 	bundlerURL, paymasterURL string
 	address, nft, sessionKey common.Address
+	wallet                   common.Address
+	hash                     common.Hash
+	text, signature          []byte
+	policies                 []policy.Policy
 	key                      *ecdsa.PrivateKey
 	client                   *account.Client
 	user                     *account.Account

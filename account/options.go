@@ -209,8 +209,8 @@ func BeforeSend(hook func(ctx context.Context, op *userop.Operation, hash common
 	}
 }
 
-// SignWithin is how long the signature of a prepared operation is taken, an hour by default, up to 30 days. At
-// the multichain module it is the window of the operation, too, which the chain itself ends. At the ECDSA
+// SignWithin is how long the signature of a prepared operation is taken, an hour by default, up to 30 days.
+// At the multichain module it is the window of the operation, too, which the chain itself ends. At the ECDSA
 // module it is the library's refusal alone; what ends the operation on chain [Prepared.Describe] tells.
 func SignWithin(d time.Duration) Option {
 	return func(s *settings) {
@@ -368,8 +368,8 @@ func prepareSettings(opts []Option, takes ...string) (*settings, error) {
 	return s, nil
 }
 
-// preparedLane is the lane of what is prepared, unless an option chooses another. What sessions send in lane 0
-// while the owner looks at the wallet does not take its nonce there, and what the owner signed and nobody
+// preparedLane is the lane of what is prepared, unless an option chooses another. What sessions send in lane
+// 0 while the owner looks at the wallet does not take its nonce there, and what the owner signed and nobody
 // submitted is over once the next prepared operation lands.
 func preparedLane() *uint256.Int { return new(uint256.Int).SetBytes([]byte("sesame prepared")) }
 

@@ -26,8 +26,10 @@ import (
 // revocations and sends go on, and the first change of the sessions or modules that lands makes this one an
 // error matching [session.ErrConflict] there. Sends in lane 0 do not, since what is prepared has its nonce in
 // a lane of its own, the same for all of them unless [WithLane] or [WithNonce] choose another: the first that
-// lands ends the others, also those that were signed and not submitted. The session keys that the policies name are made before, as for a grant; those
-// of grants that were never submitted [session.UnusedKeys] lists.
+// lands ends the others, also those that were signed and not submitted.
+//
+// The session keys that the policies name are made before, as for a grant; those of grants that were never
+// submitted [session.UnusedKeys] lists.
 //
 // A sponsorship is part of what is signed, and has an end of its own, often after minutes: a signature that
 // comes later is an error matching [userop.ErrExpired], and the operation is prepared anew.

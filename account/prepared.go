@@ -61,7 +61,8 @@ type preparedLeg struct {
 	// for it.
 	Root *session.RootPlan `json:"root,omitempty"`
 	Keys []common.Address  `json:"keys,omitempty"`
-	// Asked is what was asked for, as a key of [Once] tells sends apart. Unchecked leaves the owner unchecked.
+	// Asked is what was asked for, as a key of [Once] tells sends apart. Unchecked leaves the owner to the
+	// chain.
 	Asked     string `json:"asked,omitempty"`
 	Unchecked bool   `json:"unchecked,omitempty"`
 

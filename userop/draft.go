@@ -32,10 +32,10 @@ type Draft struct {
 	// Checks run beside the other reads of the first step; an error of one stops the operation.
 	Checks []func(ctx context.Context) error
 
-	// Complete, when set, is the operation but for its signature, as [Sender.BuildUnsigned] made it earlier: it
-	// is signed as it is. Nothing is read for it, and no service prices it or pays for it; Checks, Caps and
-	// Accept judge it again. CallData, InitCode and all that decides on the price are not looked at, and its
-	// nonce is the draft's.
+	// Complete, when set, is the operation but for its signature, as [Sender.BuildUnsigned] made it earlier:
+	// it is signed as it is. Nothing is read for it, and no service prices it or pays for it; Checks, Caps
+	// and Accept judge it again. CallData, InitCode and all that decides on the price are not looked at, and
+	// its nonce is the draft's.
 	Complete *Operation
 
 	// Sponsored asks the sender's paymaster to pay.

@@ -99,7 +99,8 @@ func DecodeApprove(callData []byte) (spender common.Address, amount uint256.Int,
 	return addressAndNumber(selectorApprove, callData)
 }
 
-// DecodeTransfer returns whom calldata of exactly transfer(address,uint256) gives how much; false for all else.
+// DecodeTransfer returns whom calldata of exactly transfer(address,uint256) gives how much; false for all
+// else.
 func DecodeTransfer(callData []byte) (to common.Address, amount uint256.Int, ok bool) {
 	return addressAndNumber(selectorTransfer, callData)
 }
