@@ -115,7 +115,12 @@ func (p *Prepared) Hash() common.Hash { return p.hash }
 func (p *Prepared) Owner() common.Address { return p.owner }
 
 // Ref returns the account that acts and its chain, of the first operation where there are several.
-func (p *Prepared) Ref() session.Ref { return p.legs[0].ref() }
+func (p *Prepared) Ref() session.Ref {
+	if len(p.legs) == 0 {
+		return session.Ref{}
+	}
+	return p.legs[0].ref()
+}
 
 // Deadline returns when the library takes the signature at the latest, by the clock and by the chain's time;
 // see [SignWithin]. Whether the chain would take it after that, [Prepared.Describe] tells.
@@ -179,7 +184,10 @@ func (p *Prepared) Request() WalletRequest {
 
 // message are the 32 bytes that are signed.
 func (p *Prepared) message() common.Hash {
-	if p.legs[0].Window == nil {
+	switch {
+	case len(p.legs) == 0:
+		return common.Hash{}
+	case p.legs[0].Window == nil:
 		return p.legs[0].OpHash
 	}
 	return p.tree().Root()
@@ -209,8 +217,8 @@ func (p *Prepared) seal() error {
 }
 
 // String says what it is in one line.
-func (p *Prepared) String() string {
-	if p == nil || len(p.legs) == 0 {
+func (p Prepared) String() string {
+	if len(p.legs) == 0 {
 		return "nothing prepared"
 	}
 	kinds := make([]string, len(p.legs))
@@ -221,7 +229,7 @@ func (p *Prepared) String() string {
 }
 
 // Format writes [Prepared.String] whatever the verb.
-func (p *Prepared) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, p.String()) }
+func (p Prepared) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, p.String()) }
 
 func (l *preparedLeg) ref() session.Ref { return session.Ref{ChainID: l.ChainID, Account: l.Account} }
 

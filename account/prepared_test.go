@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/account"
@@ -197,4 +198,36 @@ func TestPreparedForTheOwnershipModulesOnly(t *testing.T) {
 	_, err := owned.PrepareSend(t.Context(), []account.Call{{To: stranger}}, account.Sponsored())
 	require.ErrorIs(t, err, account.ErrConfig)
 	require.ErrorContains(t, err, "what is signed elsewhere is for the two ownership modules")
+}
+
+// A submission asks for the account's state in one request, and no service for a price.
+func TestASubmissionAsksLittle(t *testing.T) {
+	t.Parallel()
+	w := newOptionWorld(t)
+	c := w.try(t)
+	_, err := c.store.NewKey(t.Context(), c.plain.Ref())
+	require.NoError(t, err)
+	p, err := c.plain.PrepareGrant(t.Context(), c.store, []policy.Policy{c.granted()}, account.Sponsored())
+	require.NoError(t, err)
+	sig, err := account.KeyOwner(c.ownerKey).SignMessage(t.Context(), common.FromHex(p.Request().Params[0]))
+	require.NoError(t, err)
+	c.log.take()
+	_, err = c.client.Submit(t.Context(), c.store, p, sig)
+	require.NoError(t, err)
+	asked := c.log.take()
+	require.Equal(t, 1, strings.Count(asked, "eth_call"), asked)
+	require.Equal(t, 1, strings.Count(asked, "eth_sendUserOperation"), asked)
+	require.Equal(t, 2, strings.Count(asked, "\n")+1, asked)
+}
+
+func TestNothingPrepared(t *testing.T) {
+	t.Parallel()
+	var none account.Prepared
+	require.Equal(t, "nothing prepared", none.String())
+	require.Empty(t, none.Operations())
+	require.Empty(t, none.Describe())
+	require.Zero(t, none.Ref())
+	require.Equal(t, "personal_sign", none.Request().Method)
+	_, err := new(account.Client).Submit(t.Context(), nil, nil, nil)
+	require.ErrorIs(t, err, account.ErrConfig)
 }

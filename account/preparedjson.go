@@ -82,7 +82,7 @@ func (o *preparedOperation) complete() bool {
 
 // MarshalJSON writes all of it, with the version of its form. It may go to the browser: whoever has it can do
 // nothing with it but sign.
-func (p *Prepared) MarshalJSON() ([]byte, error) {
+func (p Prepared) MarshalJSON() ([]byte, error) {
 	return json.Marshal(preparedJSON{Version: preparedVersion, Owner: p.owner, Until: p.until, Operations: p.legs})
 }
 

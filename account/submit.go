@@ -70,7 +70,7 @@ func (c *Client) Submit(ctx context.Context, store session.Store, p *Prepared, s
 	s, err := submitSettings(opts, once, beforeSend)
 	var submissions []*submission
 	if err == nil {
-		submissions, err = submit(p, signature, s, store, c)
+		submissions, err = newSubmissions(p, signature, s, store, c)
 	}
 	if err == nil && len(submissions) != 1 {
 		err = fmt.Errorf("%w: one signature for %d operations; SubmitTogether submits them", ErrConfig, len(submissions))
@@ -93,7 +93,7 @@ func SubmitTogether(ctx context.Context, store session.Store, p *Prepared, signa
 	s, err := submitSettings(opts)
 	var submissions []*submission
 	if err == nil {
-		submissions, err = submit(p, signature, s, store, clients...)
+		submissions, err = newSubmissions(p, signature, s, store, clients...)
 	}
 	if err == nil {
 		err = eachLeg(submissions, func(_ int, sub **submission) error {
@@ -128,8 +128,8 @@ type submission struct {
 	sess *session.Sessions
 }
 
-// submit judges what needs no look at the chain or the store.
-func submit(p *Prepared, sig []byte, s *settings, store session.Store, clients ...*Client) ([]*submission, error) {
+// newSubmissions judges what needs no look at the chain or the store.
+func newSubmissions(p *Prepared, sig []byte, s *settings, store session.Store, clients ...*Client) ([]*submission, error) {
 	if p == nil || len(p.legs) == 0 {
 		return nil, fmt.Errorf("%w: nothing prepared", ErrConfig)
 	}
@@ -391,6 +391,11 @@ func (s *submission) look(ctx context.Context) (seen *snapshot, err error) {
 // begun returns what an earlier submission of the same operation began, nil for none.
 func (s *submission) begun(ctx context.Context, seen *snapshot) (*Submitted, error) {
 	used := (*uint256.Int)(s.leg.Operation.Nonce).Lt(&seen.nonce)
+	if !used && s.landedLast() { // and the chain took it back: it is made pending again
+		if err := s.sess.Reconcile(ctx); err != nil && !errors.Is(err, session.ErrPending) {
+			return nil, err
+		}
+	}
 	var pending *session.PendingRoot
 	if s.sess != nil {
 		pending = s.sess.Pending()
@@ -399,9 +404,9 @@ func (s *submission) begun(ctx context.Context, seen *snapshot) (*Submitted, err
 	switch {
 	case used:
 		return s.landed(ctx, stored)
-	case !stored:
+	case !stored && !s.landedLast():
 		return nil, nil
-	case pending.Operation == nil:
+	case !stored, pending.Operation == nil:
 		return &Submitted{sess: s.sess, tx: s.client.sender.WatchOperation(s.op)}, nil
 	}
 	// The process that began it may have ended before it sent anything: a bundler that knows it says so.
@@ -418,7 +423,7 @@ func (s *submission) begun(ctx context.Context, seen *snapshot) (*Submitted, err
 // landed tells what used the operation's nonce: itself, or another one, which the error is about.
 func (s *submission) landed(ctx context.Context, stored bool) (*Submitted, error) {
 	first := &Submitted{sess: s.sess, tx: s.client.sender.WatchOperation(s.op)}
-	if landed := s.lastLanded(); stored || landed != nil && landed.Change.OpHash == s.leg.OpHash {
+	if stored || s.landedLast() {
 		return first, nil // its wait tells how it ended
 	}
 	is, err := s.client.sender.Outcome(ctx, s.op)
@@ -428,14 +433,17 @@ func (s *submission) landed(ctx context.Context, stored bool) (*Submitted, error
 	case is.Ended != nil:
 		return nil, s.anew(fmt.Errorf("%w: nonce %s of %s was used by operation %s in transaction %s", session.ErrConflict, s.leg.Operation.Nonce, s.leg.ref(), is.Ended.By, is.Ended.Transaction))
 	}
-	return nil, fmt.Errorf("%w: nonce %s of %s is used, and by which operation cannot be told yet: %w; submit it again later", session.ErrConflict, s.leg.Operation.Nonce, s.leg.ref(), err)
+	return nil, fmt.Errorf("its nonce is used, by itself or by another operation: %w; submit it again later, which sends nothing", err)
 }
 
-func (s *submission) lastLanded() *session.LandedRoot {
+// landedLast reports whether the last change of the sessions that landed, as far as the store knows, is the
+// operation's.
+func (s *submission) landedLast() bool {
 	if s.sess == nil {
-		return nil
+		return false
 	}
-	return s.sess.Landed()
+	landed := s.sess.Landed()
+	return landed != nil && landed.Change.OpHash == s.leg.OpHash
 }
 
 // checkTime returns an error matching [userop.ErrExpired] if it is too late, or [session.ErrExpired] for a

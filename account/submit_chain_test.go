@@ -525,3 +525,28 @@ func TestSubmitOnce(t *testing.T) {
 	_, err = w.client.Submit(t.Context(), elsewhere, other, w.sign(t, other), account.Once("grant-19"))
 	require.ErrorIs(t, err, account.ErrConfig)
 }
+
+// A grant that the chain took back after it had landed is sent again by submitting it again.
+func TestSubmittedAgainAfterTheChainTookItBack(t *testing.T) {
+	t.Parallel()
+	for name, waits := range map[string]bool{"seen to have landed": true, "not seen": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newForgetfulWorld(t)
+			w.grant(t, []policy.Policy{session.Named("first", w.longer(5))})
+			w.chain.Commit()
+			p := w.prepareGrant(t, "minting")
+			submitted, err := w.submit(t, p)
+			require.NoError(t, err)
+			if waits {
+				w.inForce(t)(submitted, nil)
+			} else {
+				w.mined(t, submitted.Pending().Hash())
+			}
+			require.NoError(t, w.chain.Reorg(t.Context(), 1))
+			w.chain.Commit()
+			require.Len(t, w.inForce(t)(w.submit(t, p)).Leaves(), 2)
+			w.requireRoot(t)
+		})
+	}
+}
