@@ -12,8 +12,10 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
+	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -31,7 +33,7 @@ func TestEveryOwnersCallIsPrepared(t *testing.T) {
 	}{
 		"PrepareSend": {func(w *world, o *account.OwnedAccount, _ *session.Sessions) (*account.Prepared, error) {
 			return o.PrepareSend(ctx, []account.Call{{To: stranger, Value: *uint256.NewInt(5)}, w.mint(t, o.Address())})
-		}, "send", "It sends 5 wei to " + stranger.Hex() + ".", func(t *testing.T, w *world, _ *account.State) {
+		}, "send", "It sends 5 wei (0.000000000000000005 of the chain's currency) to " + stranger.Hex() + ".", func(t *testing.T, w *world, _ *account.State) {
 			require.Equal(t, uint64(1), w.nfts(t))
 		}},
 		"PrepareEnableModule": {func(w *world, o *account.OwnedAccount, _ *session.Sessions) (*account.Prepared, error) {
@@ -57,7 +59,7 @@ func TestEveryOwnersCallIsPrepared(t *testing.T) {
 		}},
 		"PrepareTransferOwnership": {func(w *world, o *account.OwnedAccount, _ *session.Sessions) (*account.Prepared, error) {
 			return o.PrepareTransferOwnership(ctx, stranger, sponsored)
-		}, "send", "THE ACCOUNT GETS ANOTHER OWNER", func(t *testing.T, w *world, state *account.State) {
+		}, "send", "The account is given away: at module ", func(t *testing.T, w *world, state *account.State) {
 			require.Equal(t, stranger, state.Owners[0].Owner)
 		}},
 		"PrepareRevokeAll": {func(w *world, o *account.OwnedAccount, sess *session.Sessions) (*account.Prepared, error) {
@@ -118,6 +120,13 @@ func TestPreparedAndSentAreTheSame(t *testing.T) {
 	require.NoError(t, err)
 	built.Signature = nil
 	require.Equal(t, built, p.Operations()[0].Operation)
+
+	mint := []account.Call{w.mint(t, stranger)}
+	p, err = w.elsewhere(t).PrepareSend(t.Context(), mint, account.Sponsored())
+	require.NoError(t, err)
+	nft := w.chain.Contracts.NFT.Hex()
+	require.Contains(t, p.Describe(), "It calls "+nft+" with data 0x40d097c3… of 36 bytes.")
+	require.Contains(t, p.Describe(nil, abi.MustParseFunction("function safeMint(address to)")), "It calls safeMint(address) of "+nft+".")
 }
 
 // A revocation that stops the sessions before it is signed leaves them stopped, whatever becomes of it.
@@ -355,4 +364,45 @@ func TestPreparedForAFeeInTokens(t *testing.T) {
 	grant, err := owner.PrepareGrant(t.Context(), w.store, []policy.Policy{w.nftPolicy()}, account.PayWith(quote(t, owner, token, calls, account.ApproveExact())), account.ApproveExact())
 	require.NoError(t, err)
 	w.inForce(t)(w.submit(t, grant))
+}
+
+// The first operation is signed for the module that decided the address, later ones for the active one.
+func TestPreparedForTheModuleThatListens(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	multichain := w.client.MultichainModule(account.OwnerAddress(w.owner.Owner().Address()))
+	owner := w.elsewhere(t, account.ActiveModule(multichain))
+	first, err := owner.PrepareSetupAndEnableModule(t.Context(), multichain.Address, multichain.Setup, account.Sponsored())
+	require.NoError(t, err)
+	require.Equal(t, first.Operations()[0].UserOpHash.Hex(), first.Request().Params[0])
+	w.inForce(t)(w.submit(t, first))
+	then, err := owner.PrepareSend(t.Context(), []account.Call{{To: stranger}}, account.Sponsored(), account.SignWithin(time.Minute))
+	require.NoError(t, err)
+	require.NotEqual(t, then.Operations()[0].UserOpHash.Hex(), then.Request().Params[0], "with the window")
+	require.Equal(t, then.Deadline(), then.Operations()[0].Until)
+	w.inForce(t)(w.submit(t, then))
+}
+
+// A grant that hangs is ended by another operation with its nonce, which can be prepared, too.
+func TestAGrantThatHangsIsEndedElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.deployed(t)
+	p := w.prepareGrant(t, "minting")
+	w.bundler.Pause()
+	_, err := w.submit(t, p)
+	require.NoError(t, err)
+	forgetful, err := accounttest.StartBundler(accounttest.BundlerConfig{Chain: w.chain})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, forgetful.Close()) })
+	w.config.Bundler = bundler.New(forgetful.URL())
+	nonce := p.Operations()[0].Operation.Nonce
+	end, err := w.elsewhere(t).PrepareSend(t.Context(), []account.Call{{To: w.owner.Address()}}, account.WithNonce(&nonce), account.Sponsored())
+	require.NoError(t, err)
+	w.inForce(t)(w.submit(t, end))
+	require.NoError(t, w.client.Account(w.owner.Address()).Reconcile(t.Context(), w.store))
+	require.Empty(t, w.kept(t).Leaves)
+	_, err = w.submit(t, p)
+	require.ErrorIs(t, err, session.ErrConflict)
+	require.ErrorContains(t, err, "was used by operation "+end.Operations()[0].UserOpHash.Hex())
 }

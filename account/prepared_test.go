@@ -22,7 +22,7 @@ const (
 Session "first" ends on chain: its key 0x67c2cD5F2319408525534A10f5EA747385fd5ae5 may call safeMint(address) on 0x5e5a3e0000000000000000000000000000000721 with to = 0x45a80c8B6F9720f53AE9120efF5658A3c54F88c3, no value, until 2027-01-15T08:00:00Z.
 Session "second" is granted: its key 0x67c2cD5F2319408525534A10f5EA747385fd5ae5 may call safeMint(address) on 0x5e5a3e0000000000000000000000000000000721 with to = 0x45a80c8B6F9720f53AE9120efF5658A3c54F88c3, no value, until 2027-01-15T09:00:00Z.
 Sessions that stay as they are: 1.
-The account pays the gas itself, at most 365772444447128 wei.
+The account pays the gas itself, at most 365772444447128 wei (0.000365772444447128 of the chain's currency).
 Nothing on chain ends it: once it is signed, whoever has it can send it until another operation uses its nonce 0x736573616d652070726570617265640000000000000000. This application takes the signature until 2026-11-29T08:22:59Z.`
 )
 

@@ -1,12 +1,14 @@
 package account
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
@@ -15,20 +17,21 @@ import (
 // Describe says to a person what it does once it is signed, a sentence each: the sessions in words, the
 // modules that it enables, what it calls besides, whether it deploys the account, who pays and how much at
 // most, and until when the chain takes it, or plainly that nothing on chain ends it. It reads what is signed,
-// and takes names alone from elsewhere. Of several operations each begins with its chain.
-func (p *Prepared) Describe() []string {
+// and takes names alone from elsewhere: those of functions that sessions and calls name by their selectors.
+// Each operation begins with its chain and its account.
+func (p *Prepared) Describe(functions ...*abi.Function) []string {
 	var all []string
 	for i := range p.legs {
 		leg := &p.legs[i]
 		all = append(all, fmt.Sprintf("On chain %d, account %s:", leg.ChainID, leg.Account))
-		all = append(all, leg.describe()...)
+		all = append(all, leg.describe(functions)...)
 		all = append(all, leg.describeCost(), leg.describeEnd(p.until))
 	}
 	return all
 }
 
 // describe says what the operation does.
-func (l *preparedLeg) describe() (all []string) {
+func (l *preparedLeg) describe(functions []*abi.Function) (all []string) {
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	if l.deploys() {
 		say("The account is deployed with it.")
@@ -39,7 +42,7 @@ func (l *preparedLeg) describe() (all []string) {
 		return all
 	}
 	for i := range calls {
-		if text := l.describeCall(&calls[i]); text != "" {
+		if text := l.describeCall(&calls[i], functions); text != "" {
 			all = append(all, text)
 		}
 	}
@@ -56,7 +59,7 @@ func (l *preparedLeg) describe() (all []string) {
 	} {
 		for i := range change.leaves {
 			leaf := &change.leaves[i]
-			say(change.does, leaf.ID, leaf.Key, leaf.Compiled.Describe(l.Contracts.session()))
+			say(change.does, leaf.ID, leaf.Key, leaf.Compiled.Describe(l.Contracts.session(), functions...))
 		}
 	}
 	if stay := len(l.Root.Tree) - len(l.Root.Grant) - len(l.Root.Restore); stay > 0 {
@@ -71,7 +74,7 @@ func (l *preparedLeg) describe() (all []string) {
 }
 
 // describeCall says what one call does, empty for what is told elsewhere.
-func (l *preparedLeg) describeCall(call *Call) string {
+func (l *preparedLeg) describeCall(call *Call, functions []*abi.Function) string {
 	if call.To == l.Account {
 		if text := l.describeModuleChange(call.Data); text != "" {
 			return text
@@ -86,13 +89,13 @@ func (l *preparedLeg) describeCall(call *Call) string {
 	}
 	value := ""
 	if !call.Value.IsZero() {
-		value = fmt.Sprintf(", and sends %s wei along", call.Value.Dec())
+		value = ", and sends " + weiText(&call.Value) + " along"
 	}
 	if owner, ok := contracts.DecodeTransferOwnership(call.Data); ok && (call.To == l.Contracts.ECDSA || call.To == l.Contracts.Multichain) {
-		return fmt.Sprintf("THE ACCOUNT GETS ANOTHER OWNER, at module %s: %s%s.", call.To, owner, value)
+		return fmt.Sprintf("The account is given away: at module %s it belongs to %s from then on%s.", call.To, owner, value)
 	}
 	if to, amount, ok := contracts.DecodeWithdrawTo(call.Data); ok && call.To == l.Contracts.EntryPoint {
-		return fmt.Sprintf("It withdraws %s wei of the account's deposit at the EntryPoint to %s%s.", amount.Dec(), to, value)
+		return fmt.Sprintf("It withdraws %s of the account's deposit at the EntryPoint to %s%s.", weiText(&amount), to, value)
 	}
 	if to, amount, ok := contracts.DecodeTransfer(call.Data); ok {
 		return fmt.Sprintf("It transfers %s base units of token %s to %s%s.", amount.Dec(), call.To, to, value)
@@ -105,7 +108,15 @@ func (l *preparedLeg) describeCall(call *Call) string {
 		return fmt.Sprintf("It lets %s take %s base units of token %s%s.", spender, much, call.To, value)
 	}
 	if len(call.Data) == 0 {
-		return fmt.Sprintf("It sends %s wei to %s.", call.Value.Dec(), call.To)
+		return fmt.Sprintf("It sends %s to %s.", weiText(&call.Value), call.To)
+	}
+	for _, f := range functions {
+		if f == nil {
+			continue
+		}
+		if selector := f.Selector(); bytes.HasPrefix(call.Data, selector[:]) {
+			return fmt.Sprintf("It calls %s of %s%s.", f.Signature(), call.To, value)
+		}
 	}
 	return fmt.Sprintf("It calls %s with %s%s.", call.To, abiword.Describe(call.Data), value)
 }
@@ -134,13 +145,13 @@ func (l *preparedLeg) describeModuleChange(data []byte) string {
 
 // describeCost says who pays, and how much at most.
 func (l *preparedLeg) describeCost() string {
-	switch cost := l.cost().Dec(); {
+	switch cost := weiText(l.cost()); {
 	case l.Fee != nil:
 		return fmt.Sprintf("The account pays in token %s, at most %s base units, to paymaster %s.", l.Fee.Token, (*uint256.Int)(l.Fee.Max).Dec(), l.paymaster())
 	case l.paymaster() != (common.Address{}):
-		return fmt.Sprintf("Paymaster %s pays the gas, at most %s wei; the account pays nothing.", l.paymaster(), cost)
+		return fmt.Sprintf("Paymaster %s pays the gas, at most %s; the account pays nothing.", l.paymaster(), cost)
 	default:
-		return fmt.Sprintf("The account pays the gas itself, at most %s wei.", cost)
+		return fmt.Sprintf("The account pays the gas itself, at most %s.", cost)
 	}
 }
 
@@ -159,4 +170,10 @@ func (l *preparedLeg) describeEnd(until uint64) string {
 	default:
 		return text + fmt.Sprintf("Nothing on chain ends it: once it is signed, whoever has it can send it until another operation uses its nonce %s. This application takes the signature until %s.", l.Operation.Nonce, at(until))
 	}
+}
+
+// weiText is an amount of the chain's own currency, also as people read it.
+func weiText(wei *uint256.Int) string {
+	const decimals = 18 // of every chain's
+	return fmt.Sprintf("%s wei (%s of the chain's currency)", wei.Dec(), formatUnits(wei, decimals))
 }

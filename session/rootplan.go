@@ -31,7 +31,7 @@ type RootPlan struct {
 
 // Plan writes the change down.
 func (c *RootChange) Plan() *RootPlan {
-	pending, state := c.change.Header.Pending, c.sessions.view.Load().state
+	pending, state := c.change.Header.Pending, c.before
 	p := &RootPlan{Before: c.change.Header.Root, Root: pending.Root, Grant: []Leaf{}}
 	adds, removes := set(pending.Add), set(pending.Remove)
 	for i := range state.Leaves {
@@ -163,7 +163,7 @@ func (s *Sessions) PlanAgain(p *RootPlan) (*RootChange, error) {
 	if pending.Root != p.Root {
 		return nil, fmt.Errorf("%w: the sessions of %s are not those that the change was decided on: with it their root would be %s, not %s", ErrConflict, s.ref, pending.Root, p.Root)
 	}
-	return &RootChange{sessions: s, version: state.Version, change: change}, nil
+	return &RootChange{sessions: s, version: state.Version, change: change, before: state}, nil
 }
 
 func (v *view) has(id string) bool {

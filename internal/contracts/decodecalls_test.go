@@ -11,7 +11,8 @@ import (
 	"github.com/go-sesame/sesame/internal/contracts"
 )
 
-// What is encoded here is read back, and nothing else: not what is longer, shorter or has bits in the padding.
+// What is encoded here is read back, and nothing else: not what is longer or shorter, or has bits in the
+// padding.
 func TestCallsAreReadBack(t *testing.T) {
 	one, other, amount := common.Address{1}, common.Address{2}, *uint256.NewInt(77)
 	type pair struct {
