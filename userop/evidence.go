@@ -15,20 +15,6 @@ import (
 	"github.com/go-sesame/sesame/internal/contracts"
 )
 
-// Outcome tells how the chain ended a signed operation, as far as it shows that now: the error matches
-// [ErrNotFound] while the operation may still land, and any other one means that it could not be told. It
-// sends nothing and does not wait; [Pending.Wait] does. It needs [SenderConfig].Chain.
-func (s *Sender) Outcome(ctx context.Context, op *Operation) (Outcome, error) {
-	if s.cfg.Chain == nil {
-		return Outcome{}, errors.New("userop: what became of an operation is for a Chain to show; name one in the SenderConfig")
-	}
-	receipt, err := s.fate(ctx, op, s.hash(op), s.cfg.Confirmations)
-	if ended, over := errors.AsType[*EndedError](err); over {
-		return Outcome{Ended: ended}, nil
-	}
-	return Outcome{Receipt: receipt}, err
-}
-
 // fate tells what the chain shows of an operation: its receipt where it was included, an [*EndedError] where
 // it never will be, and an error matching [ErrNotFound] while its nonce is unused and it may still land. Any
 // other error leaves it open. A receipt is what the newest block shows; that the operation never will be

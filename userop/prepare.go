@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/holiman/uint256"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/internal/ability"
@@ -65,23 +64,6 @@ func (r *run) judge(ctx context.Context, group *errgroup.Group) {
 	for _, check := range r.draft.Checks {
 		group.Go(func() error { return check(ctx) })
 	}
-}
-
-// complete is prepare for an operation that needs nothing but its signature.
-func (r *run) complete(ctx context.Context) error {
-	r.op = r.draft.Complete.Clone()
-	group, reading := errgroup.WithContext(ctx)
-	var nonce uint256.Int
-	group.Go(readInto(reading, &nonce, r.nonce.Nonce))
-	r.judge(reading, group)
-	err := group.Wait()
-	if err == nil && nonce != r.op.Nonce {
-		err = fmt.Errorf("the nonce is %s, that of the complete operation %s", nonce.Hex(), r.op.Nonce.Hex())
-	}
-	if err != nil {
-		return r.failed(StepPrepare, err)
-	}
-	return nil
 }
 
 // readInto is a read whose value goes to field.

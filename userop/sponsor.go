@@ -45,18 +45,6 @@ func (r *run) sponsorOrEstimate(ctx context.Context) error {
 	return nil
 }
 
-// judgeComplete holds an operation whose price stands against what the draft allows.
-func (r *run) judgeComplete() error {
-	err := r.draft.Caps.check(r.op)
-	if err == nil && r.draft.Accept != nil {
-		err = r.draft.Accept(r.op)
-	}
-	if err != nil {
-		return r.failed(StepCheck, err)
-	}
-	return nil
-}
-
 // sponsor fills paymasterAndData and the limits. A paymaster proposes the limits together with its signature,
 // which covers them. Where the caller has a say in them, or the paymaster proposes none, it is asked once
 // more when they stand.
