@@ -26,7 +26,8 @@ type waitingPrepared struct {
 }
 
 // Grants and revocations that are prepared, signed and submitted in any order, several times, by replicas
-// that die and over answers that get lost: each lands once or never, and the store says the same as the chain.
+// that die and over answers that get lost: each lands once or never, and the store says the same as the
+// chain.
 func TestPreparedInAnyOrder(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3) {
