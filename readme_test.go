@@ -56,6 +56,10 @@ var (
 	otherBundlerURL          string
 	nodeURL, otherNodeURL    string
 	address, nft, sessionKey common.Address
+	wallet                   common.Address
+	hash                     common.Hash
+	text, signature          []byte
+	policies                 []policy.Policy
 	key                      *ecdsa.PrivateKey
 	client                   *account.Client
 	user                     *account.Account

@@ -36,6 +36,9 @@
 //   - a send that happens at most once, whichever process is killed when: [Once], with a [Config].Outbox, and
 //     [Client.Run], which goes on with what was left behind; for a table of the caller's own [BeforeSend], or
 //     [Account.Build] and [Account.SendSigned];
+//   - an owner whose key is elsewhere, as in a browser ([OwnerAddress]): [OwnedAccount.PrepareGrant] and its
+//     like make a [Prepared], which is JSON, says in words what it does and what the wallet is to sign;
+//     [Client.Submit] takes the signature, in any process;
 //   - what a crash left open of grants and revocations, without their owner: [Client.ReconcileAll] for a
 //     whole store, [Account.Reconcile] for one account, also for what the chain took back;
 //   - one signature of the owner for operations on several chains: [SendTogether], [GrantTogether];

@@ -53,10 +53,7 @@ func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies 
 
 // grantOnce is a grant under a key.
 func (o *OwnedAccount) grantOnce(ctx context.Context, store session.Store, policies []policy.Policy, s *settings) (sess *session.Sessions, tx *userop.Pending, err error) {
-	asked, err := askedPolicies(o.client.contracts.Session, policies)
-	if s.has(forBatches) {
-		asked = append(asked, "the batched session router enabled")
-	}
+	asked, err := o.askedGrant(policies, s)
 	if err == nil {
 		sess, tx, err = o.sendRootOnce(ctx, store, s, kindGrant, asked, func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error) {
 			return o.planGrant(ctx, store, policies, s)
@@ -66,6 +63,15 @@ func (o *OwnedAccount) grantOnce(ctx context.Context, store session.Store, polic
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
 	}
 	return sess, tx, nil
+}
+
+// askedGrant is what a grant gives.
+func (o *OwnedAccount) askedGrant(policies []policy.Policy, s *settings) ([]string, error) {
+	asked, err := askedPolicies(o.client.contracts.Session, policies)
+	if s.has(forBatches) {
+		asked = append(asked, "the batched session router enabled")
+	}
+	return asked, err
 }
 
 // planGrant decides on the new root, and on the calls that enable what is missing.
@@ -217,11 +223,7 @@ func (o *OwnedAccount) owns(sess *session.Sessions) error {
 func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, kind string, ids []string, decide rootDecision, modules modulePlan, s *settings) (*userop.Pending, error) {
 	sess = sess.On(o.client)
 	if s.key != "" {
-		asked := askedIDs(ids)
-		if s.has(keepRouter) {
-			asked = append(asked, "the batched session router kept")
-		}
-		_, tx, err := o.sendRootOnce(ctx, sess.Store(), s, kind, asked, func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error) {
+		_, tx, err := o.sendRootOnce(ctx, sess.Store(), s, kind, askedRoot(ids, s), func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error) {
 			plan, calls, err := o.planRoot(ctx, sess, decide, modules, s)
 			return sess, plan, calls, err
 		})
@@ -232,6 +234,15 @@ func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, kind
 		return nil, err
 	}
 	return o.changeRoot(ctx, sess, plan, calls, s)
+}
+
+// askedRoot is what a change of the root of those sessions is to do.
+func askedRoot(ids []string, s *settings) []string {
+	asked := askedIDs(ids)
+	if s.has(keepRouter) {
+		asked = append(asked, "the batched session router kept")
+	}
+	return asked
 }
 
 // planRoot decides on the next root of the sessions as they are now, and on the calls that go before it.
@@ -303,6 +314,14 @@ func (o *OwnedAccount) prepareRoot(ctx context.Context, sess *session.Sessions, 
 	return calls, err
 }
 
+// beside does both at once.
+func beside(ctx context.Context, one, other func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return one(ctx) })
+	group.Go(func() error { return other(ctx) })
+	return group.Wait()
+}
+
 // rollbackTimeout bounds undoing a change after the caller's context ended.
 const rollbackTimeout = 10 * time.Second
 
@@ -312,8 +331,13 @@ func (o *OwnedAccount) changeRoot(ctx context.Context, sess *session.Sessions, p
 	if err != nil {
 		return nil, err
 	}
+	return o.client.sendRoot(ctx, draft, sess, plan)
+}
+
+// sendRoot sends the draft of an operation that carries the change out, which is stored before.
+func (c *Client) sendRoot(ctx context.Context, draft *userop.Draft, sess *session.Sessions, plan *session.RootChange) (*userop.Pending, error) {
 	undo := beginBefore(draft, sess, plan)
-	tx, err := o.client.sender.Send(ctx, *draft)
+	tx, err := c.sender.Send(ctx, *draft)
 	if err != nil && !userop.MayBeAccepted(err) {
 		err = errors.Join(err, undo(ctx))
 	}

@@ -160,17 +160,17 @@ func (a *Account) decodeModules(ctx context.Context, r contracts.ReadResult, pag
 // chains, through which anybody could act for the account. Calls of the account to itself that
 // [OwnedAccount.Send] is given are the caller's own: nothing judges them.
 func (o *OwnedAccount) EnableModule(ctx context.Context, module common.Address, opts ...Option) (*userop.Pending, error) {
-	s, err := sendSettings(opts, routerDespiteFunds)
-	if err != nil {
-		return nil, fmt.Errorf("enable module %s: %w", module, err)
+	return o.sendJob(ctx, o.enableModule(module), opts)
+}
+
+func (o *OwnedAccount) enableModule(module common.Address) ownerJob {
+	return ownerJob{
+		kind: kindEnableModule, what: fmt.Sprintf("enable module %s", module), asked: askedModule(module, nil), takes: []string{routerDespiteFunds},
+		plan: func(ctx context.Context, s *settings) ([]Call, *settings, error) {
+			call, err := o.planEnable(ctx, module, s)
+			return []Call{call}, nil, err
+		},
 	}
-	return o.sendCalls(ctx, s, kindEnableModule, askedModule(module, nil), func(ctx context.Context) ([]Call, *settings, error) {
-		call, err := o.planEnable(ctx, module, s)
-		if err != nil {
-			return nil, nil, fmt.Errorf("enable module %s: %w", module, err)
-		}
-		return []Call{call}, s, nil
-	})
 }
 
 // SetupAndEnableModule has the account call setupContract with setupData and lets it listen to the module
@@ -180,17 +180,17 @@ func (o *OwnedAccount) EnableModule(ctx context.Context, module common.Address, 
 // Before anything is signed it is refused as for [OwnedAccount.EnableModule], and to register somebody else
 // as owner at an ownership module.
 func (o *OwnedAccount) SetupAndEnableModule(ctx context.Context, setupContract common.Address, setupData []byte, opts ...Option) (*userop.Pending, error) {
-	s, err := sendSettings(opts, routerDespiteFunds)
-	if err != nil {
-		return nil, fmt.Errorf("set up module %s: %w", setupContract, err)
+	return o.sendJob(ctx, o.setupModule(setupContract, setupData), opts)
+}
+
+func (o *OwnedAccount) setupModule(setupContract common.Address, setupData []byte) ownerJob {
+	return ownerJob{
+		kind: kindSetupModule, what: fmt.Sprintf("set up module %s", setupContract), asked: askedModule(setupContract, setupData), takes: []string{routerDespiteFunds},
+		plan: func(ctx context.Context, s *settings) ([]Call, *settings, error) {
+			call, err := o.planSetup(ctx, setupContract, setupData, s)
+			return []Call{call}, nil, err
+		},
 	}
-	return o.sendCalls(ctx, s, kindSetupModule, askedModule(setupContract, setupData), func(ctx context.Context) ([]Call, *settings, error) {
-		call, err := o.planSetup(ctx, setupContract, setupData, s)
-		if err != nil {
-			return nil, nil, fmt.Errorf("set up module %s: %w", setupContract, err)
-		}
-		return []Call{call}, s, nil
-	})
 }
 
 // DisableModule stops the account from listening to a validation module, in one operation of the owner. The
@@ -199,17 +199,17 @@ func (o *OwnedAccount) SetupAndEnableModule(ctx context.Context, setupContract c
 // Before anything is signed it is refused, with an error matching [ErrLockout], to disable the last module,
 // or the last one through which the owner can act.
 func (o *OwnedAccount) DisableModule(ctx context.Context, module common.Address, opts ...Option) (*userop.Pending, error) {
-	s, err := sendSettings(opts)
-	if err != nil {
-		return nil, fmt.Errorf("disable module %s: %w", module, err)
+	return o.sendJob(ctx, o.disableModule(module), opts)
+}
+
+func (o *OwnedAccount) disableModule(module common.Address) ownerJob {
+	return ownerJob{
+		kind: kindDisableModule, what: fmt.Sprintf("disable module %s", module), asked: askedModule(module, nil),
+		plan: func(ctx context.Context, _ *settings) ([]Call, *settings, error) {
+			call, err := o.planDisable(ctx, module)
+			return []Call{call}, nil, err
+		},
 	}
-	return o.sendCalls(ctx, s, kindDisableModule, askedModule(module, nil), func(ctx context.Context) ([]Call, *settings, error) {
-		call, err := o.planDisable(ctx, module)
-		if err != nil {
-			return nil, nil, fmt.Errorf("disable module %s: %w", module, err)
-		}
-		return []Call{call}, s, nil
-	})
 }
 
 // DisableRouter is [OwnedAccount.DisableModule] for the batched session router, and for the others that
@@ -217,21 +217,20 @@ func (o *OwnedAccount) DisableModule(ctx context.Context, module common.Address,
 // the account's funds by an empty batch; see [ForBatches]. Of an account that has none enabled the error
 // matches [ErrModuleNotEnabled].
 func (o *OwnedAccount) DisableRouter(ctx context.Context, opts ...Option) (*userop.Pending, error) {
-	s, err := sendSettings(opts)
-	if err != nil {
-		return nil, fmt.Errorf("disable the batched session router: %w", err)
+	return o.sendJob(ctx, o.disableRouter(), opts)
+}
+
+func (o *OwnedAccount) disableRouter() ownerJob {
+	return ownerJob{
+		kind: kindDisableRouter, what: "disable the batched session router",
+		plan: func(ctx context.Context, _ *settings) (calls []Call, _ *settings, err error) {
+			state, _, err := o.expectedState(ctx)
+			if err == nil {
+				calls, err = o.disableRouters(state)
+			}
+			return calls, nil, err
+		},
 	}
-	return o.sendCalls(ctx, s, kindDisableRouter, nil, func(ctx context.Context) ([]Call, *settings, error) {
-		state, _, err := o.expectedState(ctx)
-		var calls []Call
-		if err == nil {
-			calls, err = o.disableRouters(state)
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("disable the batched session router: %w", err)
-		}
-		return calls, s, nil
-	})
 }
 
 // disableRouters are the calls that disable every batched session router.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -42,7 +43,12 @@ type settings struct {
 	key           string // of Once
 	beforeSend    func(ctx context.Context, op *userop.Operation, hash common.Hash) error
 	nonce         *uint256.Int
-	taken         []uint256.Int // nonces that are others', as an outbox has it
+	taken         []uint256.Int                         // nonces that are others', as an outbox has it
+	unsigned      bool                                  // nothing is signed here
+	prepared      int                                   // of so many operations one signature is made elsewhere; 0 for none
+	signWithin    time.Duration                         // is how long a prepared operation waits for it
+	initCode      func(context.Context) ([]byte, error) // of a leg, instead of the account's
+	kept          *keptPrepared
 	lane          *uint256.Int
 	lanes         *Lanes
 	fees          userop.Fees
@@ -299,10 +305,14 @@ func (s *settings) has(name string) bool {
 // uncapped are [newSettings] of a call that tells what an operation costs, whatever that is.
 func uncapped(opts []Option) (*settings, error) {
 	s, err := newSettings(opts)
-	if err == nil && s.caps != nil {
-		err = fmt.Errorf("%w: WithCaps does not apply here: an estimate or quote is told whatever it is; compare it, or cap the send", ErrConfig)
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	if s.caps != nil {
+		return nil, fmt.Errorf("%w: WithCaps does not apply here: an estimate or quote is told whatever it is; compare it, or cap the send", ErrConfig)
+	}
+	s.unsigned = true
+	return s, nil
 }
 
 // sendSettings are [newSettings] of a call that sends one operation.

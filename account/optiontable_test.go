@@ -309,6 +309,56 @@ func callsWithOptions() map[string]func(c *tried, opts []account.Option) error {
 			return c.outcome(nil, err)
 		}
 	}
+	type prepares = func(*tried, []account.Option) (*account.Prepared, error)
+	for name, prepare := range map[string]prepares{
+		"PrepareGrant": func(c *tried, o []account.Option) (*account.Prepared, error) {
+			return c.plain.PrepareGrant(c.t.Context(), c.store, []policy.Policy{c.granted()}, o...)
+		},
+		"PrepareRevoke": func(c *tried, o []account.Option) (*account.Prepared, error) {
+			return c.routed.PrepareRevoke(c.t.Context(), c.sessions(), c.state.Leaves[0].ID, o...)
+		},
+		"PrepareRevokeAll": func(c *tried, o []account.Option) (*account.Prepared, error) {
+			return c.routed.PrepareRevokeAll(c.t.Context(), c.sessions(), o...)
+		},
+		"PrepareRestore": func(c *tried, o []account.Option) (*account.Prepared, error) {
+			return c.routed.PrepareRestore(c.t.Context(), c.sessions(), nil, o...)
+		},
+		"PrepareSend": func(c *tried, o []account.Option) (*account.Prepared, error) {
+			return c.routed.PrepareSend(c.t.Context(), c.calls(), o...)
+		},
+		"PrepareDeploy": func(c *tried, o []account.Option) (*account.Prepared, error) {
+			return c.fresh.PrepareDeploy(c.t.Context(), o...)
+		},
+		"PrepareEnableModule": func(c *tried, o []account.Option) (*account.Prepared, error) {
+			return c.fresh.PrepareEnableModule(c.t.Context(), c.client.Contracts().Session.Manager, o...)
+		},
+		"PrepareWithdraw": func(c *tried, o []account.Option) (*account.Prepared, error) {
+			return c.routed.PrepareWithdraw(c.t.Context(), []account.Withdrawal{{To: stranger, Amount: *uint256.NewInt(1)}}, o...)
+		},
+		"PrepareTogether": func(c *tried, o []account.Option) (*account.Prepared, error) {
+			return account.PrepareTogether(c.t.Context(), account.Leg{Account: c.joint, Calls: c.calls(), Options: o})
+		},
+		"PrepareGrantTogether": func(c *tried, o []account.Option) (*account.Prepared, error) {
+			return account.PrepareGrantTogether(c.t.Context(), c.store, account.GrantLeg{Account: c.joint, Policies: []policy.Policy{c.granted()}, Options: o})
+		},
+	} {
+		all[name] = func(c *tried, o []account.Option) error {
+			p, err := prepare(c, o)
+			if err != nil {
+				return c.outcome(nil, err)
+			}
+			waits := time.Until(p.Deadline()).Round(10 * time.Minute)
+			return c.outcome(madeText(p.Operations()[0].Operation)+waits.String()+fmt.Sprint(c.sessions().Leaves()[0].Status), nil)
+		}
+	}
+	all["Submit"] = func(c *tried, o []account.Option) error {
+		p, err := c.routed.PrepareSend(c.t.Context(), c.calls(), account.Sponsored())
+		require.NoError(c.t, err)
+		sig, err := account.KeyOwner(c.ownerKey).SignMessage(c.t.Context(), common.FromHex(p.Request().Params[0]))
+		require.NoError(c.t, err)
+		_, err = c.client.Submit(c.t.Context(), c.store, p, sig, c.sent(o)...)
+		return c.outcome(nil, err)
+	}
 	for name, of := range map[string]func(*tried) offline{
 		"OwnedAccount": func(c *tried) offline { return c.routed },
 		"Account":      func(c *tried) offline { return c.client.Account(c.routed.Address()) },
@@ -416,6 +466,9 @@ func allOptions() map[string]optionRow {
 		},
 		"RouterDespiteFunds": func(*tried) account.Option { return account.RouterDespiteFunds() },
 		"OfSessions":         func(c *tried) account.Option { return account.OfSessions(c.sessions()) },
+		"SignWithin":         func(*tried) account.Option { return account.SignWithin(24 * time.Hour) },
+		"StopNow":            func(*tried) account.Option { return account.StopNow() },
+		"Kept":               func(*tried) account.Option { return account.Kept(common.Hash{}, stranger) },
 	} {
 		all[name] = optionRow{option: option, beside: sponsored, signs: signing[name], keepRouter: name == "AsBatch", danger: name == "AllowDanger"}
 	}
@@ -443,39 +496,58 @@ var refused = map[string]string{
 	"OwnedAccount.Estimate":  notBuild + " WithCaps",
 	"OwnedAccount.Simulate":  notBuild,
 	"OwnedAccount.FeeQuotes": notQuoted,
-	"OwnedAccount.Deploy": "AllowDanger ApproveExact ApproveUnlimited ApproveUpTo AsBatch ForBatches KeepRouter OfSessions PayWith" +
-		" PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches WithLeafOf WithOnlyLeafOf WithSession WithSigner",
+	"OwnedAccount.Deploy": "AllowDanger ApproveExact ApproveUnlimited ApproveUpTo AsBatch ForBatches KeepRouter Kept OfSessions PayWith" +
+		" PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches SignWithin StopNow" + signs,
 	"Account.Send":         notSend,
 	"Account.Build":        notBuild,
 	"Account.Estimate":     notBuild + " WithCaps",
 	"Account.Simulate":     notBuild,
 	"Account.FeeQuotes":    notQuoted,
-	"Grant":                "KeepRouter OfSessions PaymasterContext, self-paid RouterDespiteFunds WithSession",
+	"Grant":                "KeepRouter Kept OfSessions PaymasterContext, self-paid RouterDespiteFunds SignWithin StopNow WithSession",
 	"Revoke":               notRevoke,
 	"RevokeEach":           notRevoke,
-	"RevokeAll":            "AllowDanger ForBatches OfSessions PaymasterContext, self-paid RouterDespiteFunds RouterDespiteFunds beside ForBatches WithSession",
+	"RevokeAll":            "AllowDanger ForBatches Kept OfSessions PaymasterContext, self-paid RouterDespiteFunds RouterDespiteFunds beside ForBatches SignWithin StopNow WithSession",
 	"Restore":              notRevoke,
 	"OwnedAccount.Replace": notReplace,
 	"Account.Replace":      notReplace,
-	"Cancel": "AllowDanger ApproveExact ApproveUnlimited ApproveUpTo AsBatch ForBatches InLane KeepRouter OfSessions PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds" +
-		" RouterDespiteFunds beside ForBatches WithLane WithLeafOf WithNonce WithOnlyLeafOf WithSession WithSigner",
+	"Cancel": "AllowDanger ApproveExact ApproveUnlimited ApproveUpTo AsBatch ForBatches InLane KeepRouter Kept OfSessions PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds" +
+		" RouterDespiteFunds beside ForBatches SignWithin StopNow WithLane WithLeafOf WithNonce WithOnlyLeafOf WithSession WithSigner",
 	"EnableModule":         notSend + " WithSession",
 	"SetupAndEnableModule": notSend + " WithSession",
 	"DisableModule":        notSend,
 	"DisableRouter":        notSend,
 	"Withdraw":             notSend,
 	"TransferOwnership":    notSend,
-	"SendTogether": "AllowDanger ForBatches InLane KeepRouter OfSessions Once PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches" +
-		" WithLeafOf WithOnlyLeafOf WithSession WithSigner",
-	"GrantTogether": "InLane KeepRouter OfSessions Once PaymasterContext, self-paid RouterDespiteFunds WithLeafOf WithOnlyLeafOf WithSession WithSigner",
+	"SendTogether": "AllowDanger ForBatches InLane KeepRouter Kept OfSessions Once PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches" +
+		" SignWithin StopNow" + signs,
+	"GrantTogether": "InLane KeepRouter Kept OfSessions Once PaymasterContext, self-paid RouterDespiteFunds SignWithin StopNow" + signs,
+
+	"PrepareGrant":         notPreparedGrant,
+	"PrepareGrantTogether": notPreparedGrant,
+	"PrepareRevoke":        "AllowDanger ForBatches InLane KeepRouter Kept OfSessions Once PaymasterContext, self-paid RouterDespiteFunds RouterDespiteFunds beside ForBatches" + signs,
+	"PrepareRevokeAll":     "AllowDanger ForBatches InLane Kept OfSessions Once PaymasterContext, self-paid RouterDespiteFunds RouterDespiteFunds beside ForBatches" + signs,
+	"PrepareRestore":       "AllowDanger ForBatches InLane KeepRouter Kept OfSessions Once PaymasterContext, self-paid RouterDespiteFunds RouterDespiteFunds beside ForBatches StopNow" + signs,
+	"PrepareSend":          notPrepared,
+	"PrepareTogether":      notPrepared,
+	"PrepareEnableModule":  notPrepared,
+	"PrepareWithdraw":      notPrepared,
+	"PrepareDeploy": "AllowDanger ApproveExact ApproveUnlimited ApproveUpTo AsBatch ForBatches InLane KeepRouter Kept OfSessions Once PayWith" +
+		" PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches StopNow" + signs,
+	"Submit": "AllowDanger ApproveExact ApproveUnlimited ApproveUpTo AsBatch ForBatches InLane KeepRouter OfSessions PayWith PaymasterContext" +
+		" PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches SignWithin Sponsored SponsoredOrSelf StopNow" +
+		" Unchecked WithFees WithGas WithLane WithLeafOf WithMargins WithNonce WithOnlyLeafOf WithOverrides WithSession WithSigner",
 }
 
 const (
-	notSend    = "AllowDanger ForBatches KeepRouter OfSessions PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches"
-	notBuild   = "AllowDanger ForBatches KeepRouter OfSessions Once PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches"
-	notQuoted  = "AllowDanger ForBatches KeepRouter OfSessions Once PayWith ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches Sponsored SponsoredOrSelf WithCaps"
-	notReplace = "AllowDanger AsBatch ForBatches InLane KeepRouter OfSessions PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches WithLane WithNonce"
-	notRevoke  = "AllowDanger ForBatches KeepRouter OfSessions PaymasterContext, self-paid RouterDespiteFunds RouterDespiteFunds beside ForBatches"
+	notSend   = "AllowDanger ForBatches KeepRouter Kept OfSessions PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches SignWithin StopNow"
+	notBuild  = "AllowDanger ForBatches KeepRouter Kept OfSessions Once PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches SignWithin StopNow"
+	notQuoted = "AllowDanger ForBatches KeepRouter Kept OfSessions Once PayWith ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches SignWithin Sponsored" +
+		" SponsoredOrSelf StopNow WithCaps"
+	notReplace       = "AllowDanger AsBatch ForBatches InLane KeepRouter Kept OfSessions PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches SignWithin StopNow WithLane WithNonce"
+	notRevoke        = "AllowDanger ForBatches KeepRouter Kept OfSessions PaymasterContext, self-paid RouterDespiteFunds RouterDespiteFunds beside ForBatches SignWithin StopNow"
+	notPrepared      = "AllowDanger ForBatches InLane KeepRouter Kept OfSessions Once PaymasterContext, self-paid ReplaceRoot RouterDespiteFunds RouterDespiteFunds beside ForBatches StopNow" + signs
+	notPreparedGrant = "InLane KeepRouter Kept OfSessions Once PaymasterContext, self-paid RouterDespiteFunds StopNow" + signs
+	signs            = " WithLeafOf WithOnlyLeafOf WithSession WithSigner"
 )
 
 // An option either changes something, or is refused: none is silent.
@@ -525,7 +597,8 @@ func TestNoOptionIsSilent(t *testing.T) {
 
 // options are those of the row, with or without the one that it is about.
 func (r *optionRow) options(c *tried, call string, with bool) (opts []account.Option) {
-	if quoted := strings.HasSuffix(call, ".FeeQuotes"); !quoted { // for which nobody pays
+	decided := strings.HasSuffix(call, ".FeeQuotes") || call == "Submit" // nobody pays, or who does was said before
+	if !decided {
 		switch r.beside {
 		case sponsored:
 			opts = append(opts, account.Sponsored())
@@ -538,7 +611,7 @@ func (r *optionRow) options(c *tried, call string, with bool) (opts []account.Op
 	if strings.HasPrefix(call, "Account.") && !r.signs {
 		opts = append(opts, account.WithSession(c.sessions().Leaf(0)))
 	}
-	if call == "RevokeAll" && r.keepRouter {
+	if strings.HasSuffix(call, "RevokeAll") && r.keepRouter {
 		opts = append(opts, account.KeepRouter())
 	}
 	if with {

@@ -173,26 +173,46 @@ func (o *OwnedAccount) Deploy(ctx context.Context, opts ...Option) (*userop.Pend
 	return o.client.sender.Send(ctx, *draft)
 }
 
-// sendCalls sends the calls that are planned: once, where the settings have a key.
-func (o *OwnedAccount) sendCalls(ctx context.Context, s *settings, kind string, asked []string, plan func(context.Context) ([]Call, *settings, error)) (*userop.Pending, error) {
+// ownerJob is something that the owner has the account do, other than to change the session root.
+type ownerJob struct {
+	// kind and asked tell sends under a key apart, what is for errors, and takes are the special options.
+	kind, what string
+	asked      []string
+	takes      []string
+	// plan decides on the calls, and on other settings for their operation, nil for the same.
+	plan func(context.Context, *settings) ([]Call, *settings, error)
+}
+
+// sendJob sends what a job plans: once, where the options have a key.
+func (o *OwnedAccount) sendJob(ctx context.Context, job ownerJob, opts []Option) (*userop.Pending, error) {
+	s, err := sendSettings(opts, job.takes...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", job.what, err)
+	}
 	if s.key != "" {
-		return o.client.sendOnce(ctx, o.address, s, kind, asked, func(ctx context.Context) (*userop.Draft, error) {
-			calls, planned, err := plan(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return o.draft(ctx, calls, planned)
+		return o.client.sendOnce(ctx, o.address, s, job.kind, job.asked, func(ctx context.Context) (*userop.Draft, error) {
+			return o.jobDraft(ctx, job, s)
 		})
 	}
-	calls, s, err := plan(ctx)
-	if err != nil {
-		return nil, err
-	}
-	draft, err := o.draft(ctx, calls, s)
+	draft, err := o.jobDraft(ctx, job, s)
 	if err != nil {
 		return nil, err
 	}
 	return o.client.sender.Send(ctx, *draft)
+}
+
+// jobDraft is the draft of the calls that a job plans.
+func (o *OwnedAccount) jobDraft(ctx context.Context, job ownerJob, s *settings) (*userop.Draft, error) {
+	calls, planned, err := job.plan(ctx, s)
+	switch {
+	case err != nil && job.what != "":
+		return nil, fmt.Errorf("%s: %w", job.what, err)
+	case err != nil:
+		return nil, err
+	case planned == nil:
+		planned = s
+	}
+	return o.draft(ctx, calls, planned)
 }
 
 func (o *OwnedAccount) deployDraft(ctx context.Context, s *settings) (*userop.Draft, error) {
@@ -279,13 +299,29 @@ func (o *OwnedAccount) signedByOwner(s *settings) (*settings, error) {
 		return nil, fmt.Errorf("account %s: %w", o.address, err)
 	}
 	signed := *s
+	if s.prepared > 0 {
+		signed.signer = preparedSigner{o, s.prepared}
+		return &signed, nil
+	}
+	if elsewhere, ok := o.owner.(addressOwner); ok && !s.unsigned && o.signsAsOwner() {
+		return nil, elsewhere.signsElsewhere() // before any service is asked
+	}
 	signed.signer = o.Signer()
 	return &signed, nil
+}
+
+// signsAsOwner reports whether the owner's own signature is what the active module takes.
+func (o *OwnedAccount) signsAsOwner() bool {
+	_, ok := ability.Find[ownerSigner](o.active.Signer)
+	return ok
 }
 
 // forOwner makes a draft one of the owner's: it can deploy the account, and is for its owner alone.
 func (o *OwnedAccount) forOwner(draft *userop.Draft, s *settings) {
 	draft.InitCode = o.initCodeIfNeeded
+	if s.initCode != nil {
+		draft.InitCode = s.initCode
+	}
 	if !s.unchecked {
 		draft.Checks = append(draft.Checks, o.checkOwnership)
 	}

@@ -62,6 +62,28 @@ func (o keyOwner) String() string { return "owner " + o.Address().Hex() }
 // Format implements [fmt.Formatter], so that no verb prints the key.
 func (o keyOwner) Format(f fmt.State, _ rune) { fmt.Fprint(f, o.String()) }
 
+// OwnerAddress is an owner who is known by address alone, and signs elsewhere, as in the wallet of a browser.
+// Everything can be prepared and priced for it; calls that would have to wait for its signature are an error
+// matching [ErrNoSigner]. See [OwnedAccount.PrepareGrant].
+func OwnerAddress(address common.Address) Owner { return addressOwner(address) }
+
+type addressOwner common.Address
+
+// Address implements [Owner].
+func (o addressOwner) Address() common.Address { return common.Address(o) }
+
+// SignMessage implements [Owner]: it never signs.
+func (o addressOwner) SignMessage(context.Context, []byte) ([]byte, error) {
+	return nil, o.signsElsewhere()
+}
+
+func (o addressOwner) signsElsewhere() error {
+	return fmt.Errorf("%w: owner %s is known by address alone, and signs elsewhere: prepare the operation with PrepareGrant, PrepareRevoke, PrepareSend or their like, have its wallet sign, and Submit that", ErrNoSigner, o.Address())
+}
+
+// Format writes the owner's address whatever the verb.
+func (o addressOwner) Format(f fmt.State, _ rune) { fmt.Fprint(f, "owner "+o.Address().Hex()) }
+
 // Keystore is what [KeystoreOwner] needs of go-ethereum's *keystore.KeyStore.
 type Keystore interface {
 	// SignHash signs a hash with an account that is unlocked.

@@ -37,17 +37,16 @@ type Withdrawal struct {
 // The account's funds are compared with what is to leave before anything is signed; too little is an error
 // matching [ErrFunds].
 func (o *OwnedAccount) Withdraw(ctx context.Context, withdrawals []Withdrawal, opts ...Option) (*userop.Pending, error) {
-	s, err := sendSettings(opts)
-	if err != nil {
-		return nil, fmt.Errorf("withdraw from account %s: %w", o.address, err)
+	return o.sendJob(ctx, o.withdraw(withdrawals), opts)
+}
+
+func (o *OwnedAccount) withdraw(withdrawals []Withdrawal) ownerJob {
+	return ownerJob{
+		kind: kindWithdraw, what: fmt.Sprintf("withdraw from account %s", o.address), asked: askedWithdrawals(withdrawals),
+		plan: func(ctx context.Context, s *settings) ([]Call, *settings, error) {
+			return o.planWithdrawal(ctx, withdrawals, s)
+		},
 	}
-	return o.sendCalls(ctx, s, kindWithdraw, askedWithdrawals(withdrawals), func(ctx context.Context) ([]Call, *settings, error) {
-		calls, planned, err := o.planWithdrawal(ctx, withdrawals, s)
-		if err != nil {
-			return nil, nil, fmt.Errorf("withdraw from account %s: %w", o.address, err)
-		}
-		return calls, planned, nil
-	})
 }
 
 // planWithdrawal returns the calls, and the settings with which their operation costs no more than is left

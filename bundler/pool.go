@@ -506,9 +506,9 @@ func (p *Pool) UserOperationLost(ctx context.Context, hash common.Hash) (bool, e
 	return told, failed
 }
 
-// UserOperationReceipts implements [userop.ReceiptsReader], as [Pool.UserOperationReceipt] does for each: what
-// one member does not know, the next is asked for. An error matches [userop.ErrNoBatch] where a member that
-// answers takes no batches.
+// UserOperationReceipts implements [userop.ReceiptsReader], as [Pool.UserOperationReceipt] does for each:
+// what one member does not know, the next is asked for. An error matches [userop.ErrNoBatch] where a member
+// that answers takes no batches.
 func (p *Pool) UserOperationReceipts(ctx context.Context, hashes []common.Hash) ([]userop.ReceiptAnswer, error) {
 	answers, open := make([]userop.ReceiptAnswer, len(hashes)), make([]int, len(hashes))
 	for i := range open {

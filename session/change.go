@@ -21,6 +21,7 @@ type RootChange struct {
 	sessions *Sessions
 	version  uint64
 	change   Change
+	before   *State // that it was decided on
 }
 
 // PlanGrant decides on a root with a leaf for each policy added. Leaves that are revoked or expired leave the
@@ -110,7 +111,7 @@ func (s *Sessions) plan(v *view, added []Leaf, revoke map[int]bool) (*RootChange
 	}
 	change.Put = append(change.Put, added...)
 	pending.Root = state.with(added).treeAfter(pending).Root()
-	return &RootChange{sessions: s, version: state.Version, change: change}, nil
+	return &RootChange{sessions: s, version: state.Version, change: change, before: state}, nil
 }
 
 // with returns the state with leaves appended whose IDs it does not have. It shares memory with s.

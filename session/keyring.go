@@ -3,7 +3,9 @@ package session
 import (
 	"context"
 	"crypto/ecdsa"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/accounts"
 	"github.com/ethereum/go-ethereum/common"
@@ -53,6 +55,30 @@ type SignRequest struct {
 	UserOpHash common.Hash
 	// Operation is what the signature is for, for signers with rules of their own. It must not be changed.
 	Operation *userop.Operation
+}
+
+// UnusedKeys returns the addresses of the keys that the store keeps for an account and that none of its
+// sessions names, revoked and expired ones included: those of grants that were never submitted, and of grants
+// that are still to be, which account.Prepared tells of. [Keyring].RemoveKey removes one.
+func UnusedKeys(ctx context.Context, store interface {
+	Store
+	Keyring
+}, ref Ref) ([]common.Address, error) {
+	// The keys first: one that a session names by now was made before.
+	keys, err := store.Keys(ctx, ref)
+	if err != nil {
+		return nil, fmt.Errorf("keys of %s: %w", ref, err)
+	}
+	state, err := store.Load(ctx, ref)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return keys, nil
+	case err != nil:
+		return nil, fmt.Errorf("sessions of %s: %w", ref, err)
+	}
+	return slices.DeleteFunc(keys, func(key common.Address) bool {
+		return slices.ContainsFunc(state.Leaves, func(leaf Leaf) bool { return leaf.Key == key })
+	}), nil
 }
 
 // MessageDigest returns the EIP-191 personal message hash of a userOpHash: what the session validation

@@ -97,8 +97,7 @@ func (s *State) positions(fits func(*Leaf) bool) []int {
 
 // treeAfter returns the tree as p makes it.
 func (s *State) treeAfter(p *PendingRoot) *leafTree {
-	enters, leaves := set(p.Add), set(p.Remove)
-	return newLeafTree(s.Leaves, s.positions(func(l *Leaf) bool { return (l.InTree && !leaves[l.ID]) || enters[l.ID] }))
+	return newLeafTree(s.Leaves, s.positionsAfter(p))
 }
 
 // treeOf returns the known tree with that root, nil for none.

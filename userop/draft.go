@@ -32,6 +32,12 @@ type Draft struct {
 	// Checks run beside the other reads of the first step; an error of one stops the operation.
 	Checks []func(ctx context.Context) error
 
+	// Complete, when set, is the operation but for its signature, as [Sender.BuildUnsigned] made it earlier:
+	// it is signed as it is. Nothing is read for it, and no service prices it or pays for it; Checks, Caps
+	// and Accept judge it again. CallData, InitCode and all that decides on the price are not looked at, and
+	// its nonce is the draft's.
+	Complete *Operation
+
 	// Sponsored asks the sender's paymaster to pay.
 	Sponsored bool
 	// OrSelf, with Sponsored, has the account pay itself where the paymaster says that it does not
@@ -106,7 +112,9 @@ func (d *Draft) validate() error {
 	switch {
 	case d.Sender == (common.Address{}):
 		return errors.New("no sender")
-	case len(d.CallData) == 0 && d.Compose == nil && d.InitCode == nil:
+	case d.Complete != nil && d.Complete.Sender != d.Sender:
+		return fmt.Errorf("the complete operation is one of %s", d.Complete.Sender)
+	case d.Complete == nil && len(d.CallData) == 0 && d.Compose == nil && d.InitCode == nil:
 		return errors.New("no call data")
 	case d.Signer == nil:
 		return errors.New("no signer")

@@ -14,6 +14,9 @@ import (
 // prepare reads everything that does not depend on each other at once. The operation then lacks the limits
 // that the caller did not give, and who pays; its signature is the dummy.
 func (r *run) prepare(ctx context.Context) (err error) {
+	if r.draft.Complete != nil {
+		return r.complete(ctx)
+	}
 	group, reading := errgroup.WithContext(ctx)
 	group.Go(readInto(reading, &r.op.Nonce, r.nonce.Nonce))
 	if r.draft.Compose != nil {
@@ -42,12 +45,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 			return r.useFees(fees, err)
 		})
 	}
-	if !r.sender.identified.Load() {
-		group.Go(func() error { return r.sender.identify(reading) })
-	}
-	for _, check := range r.draft.Checks {
-		group.Go(func() error { return check(reading) })
-	}
+	r.judge(reading, group)
 	if err := group.Wait(); err != nil {
 		return r.failed(StepPrepare, err)
 	}
@@ -57,6 +55,16 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return r.failed(StepSign, err)
 	}
 	return nil
+}
+
+// judge asks the bundler who it is, where that is not known yet, and makes the draft's checks.
+func (r *run) judge(ctx context.Context, group *errgroup.Group) {
+	if !r.sender.identified.Load() {
+		group.Go(func() error { return r.sender.identify(ctx) })
+	}
+	for _, check := range r.draft.Checks {
+		group.Go(func() error { return check(ctx) })
+	}
 }
 
 // readInto is a read whose value goes to field.

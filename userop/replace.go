@@ -186,7 +186,7 @@ func (p *Pending) Look(ctx context.Context) (Outcome, error) {
 	case p.known != nil:
 		return *p.known, nil
 	case p.sender.cfg.Chain == nil:
-		return Outcome{}, errNoChain
+		return Outcome{}, errors.New("userop: what became of an operation is for a Chain to show; name one in the SenderConfig")
 	case p.op == nil:
 		return Outcome{}, fmt.Errorf("operation %s is known by its hash alone: Wait can look for its inclusion", p.hash)
 	}

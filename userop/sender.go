@@ -215,7 +215,7 @@ func (r *run) withRefusal(err error) error {
 func (s *Sender) check(ctx context.Context, draft *Draft) (*run, error) {
 	r := &run{sender: s, draft: draft, op: &Operation{Sender: draft.Sender, CallData: draft.CallData}}
 	err := draft.validate()
-	if err == nil && draft.Sponsored && s.cfg.Paymaster == nil {
+	if err == nil && draft.Sponsored && draft.Complete == nil && s.cfg.Paymaster == nil {
 		err = fmt.Errorf("%w: no paymaster is configured; name one where the client or sender is made", ErrNotSponsored)
 	}
 	if err != nil {

@@ -12,6 +12,9 @@ import (
 // sponsorOrEstimate fills the gas limits and, for a sponsored draft, paymasterAndData: by the paymaster, or
 // by the bundler's estimate. What came of it is held against what the draft allows.
 func (r *run) sponsorOrEstimate(ctx context.Context) error {
+	if r.draft.Complete != nil {
+		return r.judgeComplete()
+	}
 	step, err := StepEstimate, error(nil)
 	if r.draft.Sponsored {
 		if step, err = r.sponsor(ctx); startsOver(err) {

@@ -136,6 +136,12 @@ func WithdrawTo(to common.Address, amount uint256.Int) []byte {
 	return abiword.AppendUint256(abiword.AppendAddress(newCall(selectorWithdrawTo, 2*abiword.Size), to), &amount)
 }
 
+// DecodeWithdrawTo returns where how much of the deposit goes by calldata of exactly
+// withdrawTo(address,uint256); false for all else.
+func DecodeWithdrawTo(callData []byte) (to common.Address, amount uint256.Int, ok bool) {
+	return addressAndNumber(selectorWithdrawTo, callData)
+}
+
 // First topics of the EntryPoint's logs.
 var (
 	UserOperationEventTopic        = common.HexToHash("0x49628fd1471006c1482da88028e9ce4dbb080b815c9b0344d39e5a8e6ec1419f")

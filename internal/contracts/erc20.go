@@ -100,3 +100,15 @@ func Symbol() []byte {
 func BalanceOf(owner common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorBalanceOf, abiword.Size), owner)
 }
+
+// DecodeApprove returns whom calldata of exactly approve(address,uint256) lets take how much; false for all
+// else.
+func DecodeApprove(callData []byte) (spender common.Address, amount uint256.Int, ok bool) {
+	return addressAndNumber(selectorApprove, callData)
+}
+
+// DecodeTransfer returns whom calldata of exactly transfer(address,uint256) gives how much; false for all
+// else.
+func DecodeTransfer(callData []byte) (to common.Address, amount uint256.Int, ok bool) {
+	return addressAndNumber(selectorTransfer, callData)
+}

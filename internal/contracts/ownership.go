@@ -52,6 +52,16 @@ func TransferOwnership(owner common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorTransferOwnership, abiword.Size), owner)
 }
 
+// DecodeTransferOwnership returns the new owner in calldata of exactly transferOwnership(address); false for
+// all else.
+func DecodeTransferOwnership(callData []byte) (owner common.Address, ok bool) {
+	words, ok := wordsAfter(selectorTransferOwnership, callData, 1)
+	if !ok {
+		return common.Address{}, false
+	}
+	return addressWord(words[0])
+}
+
 // GetOwner returns the calldata of getOwner(address), the owner that the module has for the account. It
 // reverts with NoOwnerRegisteredForSmartAccount where there is none. [DecodeAddress] reads the result.
 func GetOwner(account common.Address) []byte {

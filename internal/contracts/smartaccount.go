@@ -257,6 +257,62 @@ func IsModuleChange(callData []byte) bool {
 		bytes.HasPrefix(callData, selectorSetupAndEnableModule[:])
 }
 
+// ModuleChange is what a call of an account to itself does to its modules.
+type ModuleChange struct {
+	// Enables says that Module is enabled rather than disabled. With SetsUp it is the contract that is called
+	// for the module's address before, mostly the module itself.
+	Enables, SetsUp bool
+	Module          common.Address
+}
+
+// DecodeModuleChange reads the calldata of [EnableModule], [SetupAndEnableModule] and [DisableModule]; false
+// for all else, also for what is written in another way.
+func DecodeModuleChange(callData []byte) (change ModuleChange, ok bool) {
+	if words, is := wordsAfter(selectorEnableModule, callData, 1); is {
+		change.Enables = true
+		change.Module, ok = addressWord(words[0])
+		return change, ok
+	}
+	if words, is := wordsAfter(selectorDisableModule, callData, 2); is {
+		change.Module, ok = addressWord(words[1])
+		return change, ok
+	}
+	if !bytes.HasPrefix(callData, selectorSetupAndEnableModule[:]) || len(callData) < abi.SelectorSize+2*abiword.Size {
+		return change, false
+	}
+	change.Enables, change.SetsUp = true, true
+	change.Module, ok = addressWord(common.Hash(callData[abi.SelectorSize:][:abiword.Size]))
+	return change, ok
+}
+
+// wordsAfter returns the arguments of calldata that is a selector and so many words, and nothing else.
+func wordsAfter(selector [abi.SelectorSize]byte, callData []byte, n int) (words []common.Hash, ok bool) {
+	if !bytes.HasPrefix(callData, selector[:]) || len(callData) != abi.SelectorSize+n*abiword.Size {
+		return nil, false
+	}
+	for rest := callData[abi.SelectorSize:]; len(rest) > 0; rest = rest[abiword.Size:] {
+		words = append(words, common.Hash(rest[:abiword.Size]))
+	}
+	return words, true
+}
+
+// addressWord reads an address, false where the word has more bits than one.
+func addressWord(word common.Hash) (common.Address, bool) {
+	const padding = abiword.Size - common.AddressLength
+	return common.BytesToAddress(word[padding:]), abiword.IsZero(word[:padding])
+}
+
+// addressAndNumber reads calldata of a selector, an address and a number.
+func addressAndNumber(selector [abi.SelectorSize]byte, callData []byte) (address common.Address, number uint256.Int, ok bool) {
+	words, ok := wordsAfter(selector, callData, 2)
+	if !ok {
+		return address, number, false
+	}
+	number.SetBytes32(words[1][:])
+	address, ok = addressWord(words[0])
+	return address, number, ok
+}
+
 // IsModuleEnabled returns the calldata of isModuleEnabled(address). [DecodeBool] reads the result.
 func IsModuleEnabled(module common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorIsModuleEnabled, abiword.Size), module)
