@@ -1,5 +1,6 @@
 // Devnet runs a chain with the real contracts, a bundler and a paymaster on 127.0.0.1 until it is
-// interrupted. The other examples run on it with the flags that it prints.
+// interrupted. The other examples run on it with the flags that it prints. At its first start it compiles the
+// contracts, which needs node and npm, and says so.
 package main
 
 import (
@@ -27,13 +28,16 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Stdout, cfg); err != nil {
+	if err := run(ctx, os.Stdout, os.Stderr, cfg); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, cfg accounttest.DevnetConfig) (err error) {
+func run(ctx context.Context, out, stderr io.Writer, cfg accounttest.DevnetConfig) (err error) {
+	if err := accounttest.InstallContracts(ctx, stderr); err != nil {
+		return err
+	}
 	devnet, err := accounttest.StartDevnet(ctx, cfg)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ func TestDevnet(t *testing.T) {
 	defer interrupt()
 	reader, writer := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, writer, accounttest.DevnetConfig{ChainID: 137}) }()
+	go func() { ended <- run(ctx, writer, io.Discard, accounttest.DevnetConfig{ChainID: 137}) }()
 
 	lines := bufio.NewScanner(reader)
 	require.True(t, lines.Scan())

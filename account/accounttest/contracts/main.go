@@ -23,7 +23,6 @@ import (
 	"syscall"
 
 	"github.com/go-sesame/sesame/account/accounttest/internal/artifacts"
-	"github.com/go-sesame/sesame/internal/npm"
 )
 
 func main() {
@@ -80,24 +79,9 @@ func install(ctx context.Context, stdout, stderr io.Writer) error {
 		fmt.Fprintln(stdout, "contracts: nothing to do, they are in", dir)
 		return nil
 	}
-	if err := build(ctx, dir, stderr); err != nil {
+	if err := artifacts.Install(ctx, dir, stderr); err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout, "contracts: installed in", dir)
 	return nil
-}
-
-// build compiles the contracts into dir.
-func build(ctx context.Context, dir string, stderr io.Writer) error {
-	source, err := artifacts.Source()
-	if err != nil {
-		return err
-	}
-	const built = "artifacts"
-	of := npm.Build{
-		Name: "contracts", Purpose: "compile the contracts",
-		Dir: dir, Source: source, Script: []string{"build.mjs", built}, Result: built,
-		Complete: artifacts.Complete, Stderr: stderr,
-	}
-	return of.Run(ctx)
 }
