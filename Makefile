@@ -5,7 +5,7 @@ SERVICES   := ./internal/testutil/e2e/install
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e soak contracts services postgres lint bench fuzz clean
+.PHONY: help demo test e2e soak browser contracts services postgres lint bench fuzz clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ e2e: contracts services ## Run the main stories against Anvil and Pimlico's Alto
 
 soak: contracts postgres ## Send for a minute through services that fail, from processes that are killed, and count on chain; SOAK='-sends 5000 -v' for more
 	@$(GO) run ./internal/testutil/soak $(SOAK)
+
+browser: contracts ## Play the story of examples/backend in headless Chromium, which it installs (Debian) if there is none
+	@examples/backend/browsertest/install.sh
+	cd examples/backend/browsertest && SESAME_REQUIRE_BROWSER=1 SESAME_REQUIRE_CONTRACTS=1 $(GO) test -count=1 -timeout 15m $(TESTFLAGS) ./...
 
 contracts: ## Install and compile the contracts, if they changed
 	@$(GO) run $(CONTRACTS)

@@ -28,7 +28,7 @@ func (s *service) me(_ *http.Request, owner *account.OwnedAccount, _ *struct{}) 
 		Names: map[common.Address]string{
 			owner.Address(): "your account", owner.Owner().Address(): "your wallet",
 			s.shop.nft: "the NFTs", s.shop.token: "the token",
-			s.client.Contracts().Session.Manager: "Biconomy's", s.client.Contracts().Session.Router: "Biconomy's",
+			s.client.Contracts().Session.Manager: "by Biconomy", s.client.Contracts().Session.Router: "by Biconomy",
 		},
 	}, nil
 }

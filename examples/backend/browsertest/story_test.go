@@ -63,7 +63,7 @@ func TestStory(t *testing.T) {
 	p.click("Mint an NFT")
 	p.shows("Minted an NFT, in transaction")
 	require.Equal(t, 1, p.nfts(devnet))
-	p.click("Mint an NFT and 10 tokens at once")
+	p.click("Mint both at once")
 	p.shows("Minted an NFT and 10 tokens, in transaction", "What it did")
 	require.Equal(t, 2, p.nfts(devnet))
 	p.keep("5-minted")
@@ -145,7 +145,9 @@ func TestSignedTooLate(t *testing.T) {
 	<-asked
 	p.shows("Waiting for your wallet")
 	p.keep("12-waiting")
-	time.Sleep(2100 * time.Millisecond) // the end of what was prepared, to the second
+	until, err := evaluate[int64](p, "JSON.parse(sessionStorage.prepared).operation.until")
+	require.NoError(t, err)
+	time.Sleep(time.Until(time.Unix(until+1, 0))) // it ends with that second
 	close(letGo)
 	p.shows("That was too late: what you signed is not taken any more.")
 	p.keep("13-too-late")

@@ -208,6 +208,7 @@ function explain(err) {
 const sentenceCase = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 const stateWords = { active: "active", pending: "being granted", revoked: "ended", expired: "over" };
+const whatWords = { nft: "May mint NFTs for you", token: "May mint tokens for you", other: "May do this" };
 const deedWords = { open: "on its way", reverted: "reverted", ended: "never happened" };
 
 function card(session) {
@@ -219,8 +220,13 @@ function card(session) {
   root.querySelector("h3").replaceChildren("Key ", element("code", "", short(session.key), session.key));
   state.textContent = session.standing ? "stopped here, stands on chain" : stateWords[session.status];
   state.classList.add(session.standing ? "standing" : session.status);
-  root.querySelector(".until").textContent = session.until ? `${over ? "Was" : "Is"} good until ${date(session.until)}` : "Has no end";
-  root.querySelector(".says").replaceChildren(...session.allows.map(({ says }) => sentence(says)));
+  root.querySelector(".until").textContent = session.until ? `${over ? "Was good" : "Good"} until ${date(session.until)}` : "Has no end";
+  root.querySelector(".says").replaceChildren(...session.allows.map(({ what, says }) => {
+    const item = element("li"), exact = element("small");
+    exact.append(...words(says));
+    item.append(element("strong", "", whatWords[what]), exact);
+    return item;
+  }));
   root.querySelector(".did").hidden = !session.did;
   root.querySelector("ol").replaceChildren(...(session.did ?? []).map((deed) => {
     const item = element("li");
@@ -240,11 +246,11 @@ function cardButtons({ key, status, standing, allows }, over) {
   const all = [];
   if (status === "active") {
     all.push(button("Mint " + mint[1], "main", () => act(newOrder(key, ...mint))));
-    if (may("nft")) all.push(button("Mint " + both[1] + " at once", "", () => act(newOrder(key, ...both))));
+    if (may("nft")) all.push(button(may("token") ? "Mint both at once" : "Mint 2 at once", "", () => act(newOrder(key, ...both))));
   }
-  if (!over) all.push(button("Stop now", "stop", () => stop(key)));
   if (status === "active" || standing) all.push(button("Revoke on chain", "quiet", ending));
   if (over) all.push(button("Try it all the same", "quiet", () => act(newOrder(key, ...mint))));
+  if (!over) all.push(button("Stop now", "stop", () => stop(key)));
   return all;
 }
 
@@ -311,18 +317,22 @@ function ago(iso) {
   return minutes < 60 ? `${minutes} min ago` : date(iso);
 }
 
-// sentence is a sentence of the server's, with names where an address is one that the server has named: others
-// stay as they are, in full.
-function sentence(text) {
-  const item = element("li");
-  for (const part of sentenceCase(text).split(/(0x[0-9a-fA-F]{40}|\d{4}-\d\d-\d\dT[\d:]+Z|\d{7,})/)) {
+// words are the parts of a sentence of the server's, with names where an address is one that the server has
+// named: others stay as they are, in full.
+function words(text) {
+  return sentenceCase(text).split(/(0x[0-9a-fA-F]{40}|\d{4}-\d\d-\d\dT[\d:]+Z|\d{7,})/).map((part) => {
     const name = names.get(part.toLowerCase());
-    if (name) item.append(element("span", "name", name, part));
-    else if (/^0x.{40}$/.test(part)) item.append(element("code", "", part));
-    else if (/^\d{4}-.*Z$/.test(part)) item.append(element("time", "", date(part), part));
-    else if (/^\d{7,}$/.test(part)) item.append(part.replace(/\B(?=(\d{3})+$)/g, "\u202f"));
-    else item.append(part);
-  }
+    if (name) return element("span", "name", name, part);
+    if (/^0x.{40}$/.test(part)) return element("code", "", part);
+    if (/^\d{4}-.*Z$/.test(part)) return element("time", "", date(part), part);
+    if (/^\d+0{18}$/.test(part)) return element("span", "", part.slice(0, -18) + " × 10¹⁸", part);
+    return /^\d{7,}$/.test(part) ? part.replace(/\B(?=(\d{3})+$)/g, "\u202f") : part;
+  });
+}
+
+function sentence(text) {
+  const item = element("li", text.endsWith(":") ? "head" : "");
+  item.append(...words(text));
   return item;
 }
 
