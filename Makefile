@@ -2,10 +2,11 @@
 GO         ?= go
 CONTRACTS  := ./account/accounttest/contracts
 SERVICES   := ./internal/testutil/e2e/install
+SDK        := ./internal/testutil/sdk/install
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e soak browser contracts services postgres lint bench fuzz clean
+.PHONY: help demo test e2e soak kill browser contracts services sdk postgres lint bench fuzz clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,14 +14,17 @@ help: ## Show the targets
 demo: contracts ## Grant and use a session on the in-process chain, end to end
 	@$(GO) run ./examples/use-session
 
-test: contracts postgres ## Run all tests with the race detector, on the real contracts and PostgreSQL too
-	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 $(GO) run ./internal/testutil/pgtest/with .ci/modules $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
+test: contracts postgres sdk ## Run all tests with the race detector, on the real contracts, PostgreSQL and beside the reference SDK too
+	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 SESAME_REQUIRE_SDK=1 $(GO) run ./internal/testutil/pgtest/with .ci/modules $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
 
 e2e: contracts services ## Run the main stories against Anvil and Pimlico's Alto, which start and end with it
 	$(GO) test -tags e2e -count=1 -parallel 8 -timeout 15m $(TESTFLAGS) ./internal/testutil/e2e
 
 soak: contracts postgres ## Send for a minute through services that fail, from processes that are killed, and count on chain; SOAK='-sends 5000 -v' for more
 	@$(GO) run ./internal/testutil/soak $(SOAK)
+
+kill: contracts postgres ## Kill examples/backend 200 times at every step of its story, and count on chain; KILL='-kills 1000 -v' for more
+	@$(GO) run ./internal/testutil/backendkill $(KILL)
 
 browser: contracts ## Play the story of examples/backend in headless Chromium, which it installs (Debian) if there is none
 	@examples/backend/browsertest/install.sh
@@ -31,6 +35,9 @@ contracts: ## Install and compile the contracts, if they changed
 
 services: ## Install Anvil and Alto from npm for e2e, if they changed
 	@$(GO) run $(SERVICES)
+
+sdk: ## Install the reference SDK from npm for the tests beside it, if it changed
+	@$(GO) run $(SDK)
 
 postgres: ## Install PostgreSQL for the tests, if there is none
 	@internal/testutil/pgtest/install.sh
@@ -52,3 +59,4 @@ fuzz: ## Fuzz each target for 10 seconds
 clean: ## Remove what was installed and built
 	@$(GO) run $(CONTRACTS) -clean
 	@$(GO) run $(SERVICES) -clean
+	@$(GO) run $(SDK) -clean

@@ -30,7 +30,10 @@ func (m moment) String() string { return [...]string{"before", "after", "shortly
 
 // storyRequests is how many requests the backend makes of its services in a story that is not disturbed: the
 // first trap of each story is set on one of them.
-const storyRequests = 60
+const storyRequests = 53
+
+// leap has no divisor in common with storyRequests, nor that with the number of moments.
+const leap = 19
 
 // part is one store with its processes.
 type part struct {
@@ -67,8 +70,8 @@ func (p *part) run(ctx context.Context) (err error) {
 			return err
 		}
 		users = append(users, u)
-		// The first kill of each story goes through all of its requests, at each moment.
-		p.gateway.set(u, trap{at: 1 + (n/int(moments))%storyRequests, moment: moment(n % int(moments))})
+		// The first kill of each story goes through all of its requests, in leaps, at each moment.
+		p.gateway.set(u, trap{at: 1 + n*leap%storyRequests, moment: moment(n % int(moments))})
 		if err := u.play(ctx); err != nil {
 			return errors.Join(fmt.Errorf("story %d: %w", n, err), p.keepLogs())
 		}
