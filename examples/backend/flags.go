@@ -22,7 +22,7 @@ type options struct {
 	store                   string
 	nft, token              common.Address
 	confirmations           uint64
-	signWithin              time.Duration
+	signWithin, grace       time.Duration
 	passphrase, loginSecret string
 }
 
@@ -70,6 +70,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	set.TextVar(&o.token, "token", common.HexToAddress(devnetToken), "`address` of an ERC-20 of 18 decimals with mint(address,uint256)")
 	set.Uint64Var(&o.confirmations, "confirmations", 1, "`number` of blocks after which something counts")
 	set.DurationVar(&o.signWithin, "sign-within", 15*time.Minute, "how `long` a user may take to sign")
+	set.DurationVar(&o.grace, "grace", 10*time.Second, "how `long` requests that are under way have when the service ends")
 	if err := parseFlags(set, args, stderr); err != nil {
 		return nil, err
 	}

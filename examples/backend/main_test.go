@@ -464,6 +464,38 @@ func TestKeptStore(t *testing.T) {
 	}
 }
 
+// A service that ends lets go of what does not end in time, and the next one goes on with it.
+func TestHandsOver(t *testing.T) {
+	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
+	t.Setenv(passphraseEnv, "correct horse")
+	t.Setenv(secretEnv, testSecret)
+	args := []string{"-store", filepath.Join(t.TempDir(), "store"), "-origin", "http://localhost:1", "-grace", "10ms"}
+	first := start(t, devnet, args...)
+	u := first.user(t, "anna")
+	u.http.Transport = toHost{u.http.Transport, "localhost:1"}
+	u.signIn()
+	path := u.grant(everything)
+	devnet.Bundler.Pause()
+	told := make(chan outcome, 1)
+	go func() {
+		var end outcome
+		u.do("POST", path+"/act", order{NFTs: 1}, &end, idempotencyHeader, "1")
+		told <- end
+	}()
+	look := *u
+	require.Eventually(t, func() bool { return len(look.sessions()[0].Did) == 1 }, time.Minute, 10*time.Millisecond)
+	require.NoError(t, first.stop())
+	end := <-told
+	require.Equal(t, "pending", end.Status)
+	require.NotZero(t, end.Operation)
+
+	devnet.Bundler.Resume()
+	u.moveTo(start(t, devnet, args...))
+	require.Eventually(t, func() bool { return u.sessions()[0].Did[0].State == "landed" }, time.Minute, 50*time.Millisecond, "nobody asks for it")
+	nfts, _ := u.holds(devnet)
+	require.Equal(t, "1", nfts)
+}
+
 // moveTo goes on at another replica: both are behind one name, which cookies belong to.
 func (u *user) moveTo(b *backend) {
 	from, err := url.Parse(u.url)

@@ -23,8 +23,8 @@ const (
 	longestWait = 25 * time.Second
 	// longestRequest is how long a request takes at most, and its answer a little more.
 	longestRequest = longestWait + 15*time.Second
-	// grace is how long requests that are under way have to end when the service does.
-	grace = 10 * time.Second
+	// lease is how long a send is left to the process that began it before another one goes on with it.
+	lease = 10 * time.Second
 )
 
 // service is what the handlers share.
@@ -35,7 +35,9 @@ type service struct {
 	login  login
 	// signWithin is how long a user may take to sign.
 	signWithin time.Duration
-	log        *slog.Logger
+	// grace is how long requests that are under way have to end when the service does.
+	grace time.Duration
+	log   *slog.Logger
 }
 
 // serve runs the service until ctx ends. Then it takes no more requests, lets those that are under way end, and
@@ -56,7 +58,7 @@ func serve(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		return err
 	}
 	s := &service{
-		client: client, store: store, login: login, signWithin: o.signWithin, log: log,
+		client: client, store: store, login: login, signWithin: o.signWithin, grace: o.grace, log: log,
 		shop: shop{nft: o.nft, token: o.token},
 	}
 	listener, err := net.Listen("tcp", o.listen)
@@ -110,8 +112,8 @@ func (s *service) listen(ctx context.Context, listener net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
-	s.log.Info("ending: requests that are under way have " + grace.String())
-	err := shutdown(server, grace)
+	s.log.Info("ending: requests that are under way have " + s.grace.String())
+	err := shutdown(server, s.grace)
 	if errors.Is(err, context.DeadlineExceeded) {
 		end() // waits end now, and tell the caller that it goes on
 		err = shutdown(server, time.Second)
@@ -149,7 +151,7 @@ func connect(ctx context.Context, o *options, store keeper, log *slog.Logger) (*
 	if err == nil {
 		client, err = account.NewClient(account.Config{
 			ChainID: id, Chain: node, Bundler: send, Paymaster: sponsor, Confirmations: o.confirmations,
-			Outbox: store,
+			Outbox: store, Lease: lease,
 			// Here a program writes into its own tables what came of an order.
 			Report: func(_ context.Context, end account.Report) error {
 				log.Info("ended", "account", end.Ref.Account, "key", end.Key, "operation", end.Hash, "error", end.Err)
