@@ -10,8 +10,8 @@ import (
 )
 
 // InstallContracts compiles the contracts of the chain into the user's cache directory, where they are not
-// there yet: once, which takes a minute, node, npm and a registry of npm packages. Out is told so, and what npm
-// and node say. It is for programs that start a chain; tests leave it to whoever runs them.
+// there yet: once, which takes a minute, node, npm and a registry of npm packages. Out is told so, and what
+// npm and node say. It is for programs that start a chain; tests leave it to whoever runs them.
 func InstallContracts(ctx context.Context, out io.Writer) error {
 	_, err := artifacts.Load()
 	if !errors.Is(err, ErrNoContracts) {

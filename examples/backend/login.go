@@ -30,8 +30,8 @@ const (
 	loginCookie = "sesame-login"
 )
 
-// login says who a user is. It keeps nothing: what it has to know again it gives away under a stamp which only
-// it, and the other processes with its secret, can make. So any of them takes any request, also after a
+// login says who a user is. It keeps nothing: what it has to know again it gives away under a stamp which
+// only it, and the other processes with its secret, can make. So any of them takes any request, also after a
 // restart. To end all logins at once, change the secret; to end single ones, keep them in a table.
 type login struct {
 	secret  []byte

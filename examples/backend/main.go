@@ -1,13 +1,13 @@
-// Backend is a small service that a Go team can start from: users sign in with their wallet, grant sessions by
-// clicking, and the service mints for them with the keys that it holds.
+// Backend is a small service that a Go team can start from: users sign in with their wallet, grant sessions
+// by clicking, and the service mints for them with the keys that it holds.
 //
 //	go run ./examples/devnet      # in one terminal: a chain with its services
 //	go run ./examples/backend     # in another; then open http://127.0.0.1:8080
 //
-// The owner's key stays in the browser. One request prepares an operation, the wallet signs it, another request
-// brings the signature: after a restart, or at another replica, since nothing is kept in memory in between.
-// What the service sends is written down beside the sessions first and sent under a key (account.Once), so that
-// it happens once, whichever process is killed when.
+// The owner's key stays in the browser. One request prepares an operation, the wallet signs it, another
+// request brings the signature: after a restart, or at another replica, since nothing is kept in memory in
+// between. What the service sends is written down beside the sessions first and sent under a key
+// (account.Once), so that it happens once, whichever process is killed when.
 //
 // Where to look: flags.go and store.go say what it runs on, serve.go how it starts and ends, login.go who may
 // do what, shop.go what this application sells, api.go and sessions.go its JSON API, refusal.go what an error

@@ -40,8 +40,8 @@ type service struct {
 	log   *slog.Logger
 }
 
-// serve runs the service until ctx ends. Then it takes no more requests, lets those that are under way end, and
-// leaves the rest to the next process: what was sent is written down in the store.
+// serve runs the service until ctx ends. Then it takes no more requests, lets those that are under way end,
+// and leaves the rest to the next process: what was sent is written down in the store.
 func serve(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	store, err := openStore(ctx, o)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/go-sesame/sesame/session/policy"
 )
 
-// shop is what this application does for its users: it mints NFTs and tokens to their accounts. It is the part
-// to replace.
+// shop is what this application does for its users: it mints NFTs and tokens to their accounts. It is the
+// part to replace.
 type shop struct{ nft, token common.Address }
 
 const (
@@ -44,8 +44,8 @@ type permission struct {
 	ReplaceRoot bool `json:"replaceRoot"`
 }
 
-// policies are the permission in the words of the library: each allows one function, to mint to the user's own
-// account and nobody else's.
+// policies are the permission in the words of the library: each allows one function, to mint to the user's
+// own account and nobody else's.
 func (s *shop) policies(p *permission, key, user common.Address) ([]policy.Policy, error) {
 	switch {
 	case !p.NFTs && p.Tokens == 0:

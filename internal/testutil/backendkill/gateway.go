@@ -70,8 +70,8 @@ func (g *gateway) count() int {
 	return len(g.killed)
 }
 
-// sprung reports whether this request springs the trap, and when its process is to be killed. Every other time
-// a further trap is set somewhere in the rest of the story.
+// sprung reports whether this request springs the trap, and when its process is to be killed. Every other
+// time a further trap is set somewhere in the rest of the story.
 func (g *gateway) sprung(method string) (moment, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -1,15 +1,15 @@
-// Backendkill plays the story of examples/backend for one user after another while its processes are killed at
-// every step, and counts on chain that each grant and each action has ended exactly once.
+// Backendkill plays the story of examples/backend for one user after another while its processes are killed
+// at every step, and counts on chain that each grant and each action has ended exactly once.
 //
 //	go run ./internal/testutil/backendkill                # 200 kills: half with a filestore, half with PostgreSQL
 //	go run ./internal/testutil/backendkill -kills 1000 -store postgres -seed 7 -v
 //
 // The chain and its services are in this process, and a gateway stands before each. A trap is set on the n-th
-// request that a backend makes of them: it is killed (SIGKILL) just before the request goes through, just after,
-// or a few milliseconds later, and started again. Where the sessions are in PostgreSQL there are two replicas,
-// and the user goes on at the other one; with a filestore there is one process, and the user tries until it is
-// back. As the page does, the user repeats a call that was not answered, with the same signature or under the
-// same idempotency key.
+// request that a backend makes of them: it is killed (SIGKILL) just before the request goes through, just
+// after, or a few milliseconds later, and started again. Where the sessions are in PostgreSQL there are two
+// replicas, and the user goes on at the other one; with a filestore there is one process, and the user tries
+// until it is back. As the page does, the user repeats a call that was not answered, with the same signature
+// or under the same idempotency key.
 package main
 
 import (

@@ -187,7 +187,8 @@ func (b *browser) signed(path string, in any) {
 	require.Equal(b.t, "done", end.Status)
 }
 
-// What the page of the example backend granted is used by the SDK, from the store that was exported to its files.
+// What the page of the example backend granted is used by the SDK, from the store that was exported to its
+// files.
 func TestThePagesGrantIsUsedByTheSDK(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "of the page")

@@ -1,7 +1,8 @@
-// Package sdk runs the reference SDK, @biconomy/account, from pinned npm packages: for tests that work beside it.
+// Package sdk runs the reference SDK, @biconomy/account, from pinned npm packages: for tests that work beside
+// it.
 //
-// Tests skip where it is not installed, or fail if SESAME_REQUIRE_SDK=1; `go run ./internal/testutil/sdk/install`
-// installs it into the user's cache directory, which needs node and npm.
+// Tests skip where it is not installed, or fail if SESAME_REQUIRE_SDK=1; `go run
+// ./internal/testutil/sdk/install` installs it into the user's cache directory, which needs node and npm.
 package sdk
 
 import (

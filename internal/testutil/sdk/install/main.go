@@ -1,5 +1,5 @@
-// Install installs the reference SDK for the tests that work beside it into the user's cache directory, if it is
-// not there; with -clean it removes all that it ever installed.
+// Install installs the reference SDK for the tests that work beside it into the user's cache directory, if it
+// is not there; with -clean it removes all that it ever installed.
 package main
 
 import (
