@@ -9,7 +9,8 @@ import (
 	"github.com/go-sesame/sesame/account/accounttest"
 )
 
-// Where nothing is installed, and nothing to install it with, it says what it wanted to do and what is missing.
+// Where nothing is installed, and nothing to install it with, it says what it wanted to do and what is
+// missing.
 func TestContractsThatCannotBeInstalled(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())

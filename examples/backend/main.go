@@ -10,8 +10,8 @@
 // (account.Once), so that it happens once, whichever process is killed when.
 //
 // Where to look: flags.go and store.go say what it runs on, serve.go how it starts and ends, login.go who may
-// do what, shop.go what this application sells, api.go and sessions.go its JSON API, refusal.go what an error
-// becomes, and page/ the page.
+// do what, shop.go what this application sells, handler.go, api.go and sessions.go its JSON API, refusal.go
+// what an error becomes, and page/ the page.
 package main
 
 import (
