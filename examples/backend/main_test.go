@@ -476,18 +476,16 @@ func TestHandsOver(t *testing.T) {
 	u.signIn()
 	path := u.grant(everything)
 	devnet.Bundler.Pause()
-	told := make(chan outcome, 1)
+	told := make(chan string, 1)
 	go func() {
 		var end outcome
-		u.do("POST", path+"/act", order{NFTs: 1}, &end, idempotencyHeader, "1")
-		told <- end
+		_, code := u.do("POST", path+"/act", order{NFTs: 1}, &end, idempotencyHeader, "1")
+		told <- cmp.Or(code, end.Status)
 	}()
 	look := *u
 	require.Eventually(t, func() bool { return len(look.sessions()[0].Did) == 1 }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, first.stop())
-	end := <-told
-	require.Equal(t, "pending", end.Status)
-	require.NotZero(t, end.Operation)
+	require.Contains(t, []string{"pending", "try_again"}, <-told, "by how far it was")
 
 	devnet.Bundler.Resume()
 	u.moveTo(start(t, devnet, args...))
