@@ -178,6 +178,7 @@ func TestReload(t *testing.T) {
 	p.click("Sign in the wallet")
 	p.shows("Granted. The key acts within these limits")
 
+	p.ready("Mint an NFT")
 	p.do(chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll("button")].find((b) => b.textContent === "Mint an NFT").click()`))
 	p.reload()
 	p.shows("Minted an NFT, in transaction")

@@ -147,7 +147,8 @@ $("review-sign").onclick = async () => {
     const { operation, ticket, signature } = prepared;
     await until(() => call("submit", { operation, ticket, signature }));
     forget();
-    say(prepared.done);
+    await refresh(); // what is told can be seen
+    return say(prepared.done);
   } catch (err) {
     const again = err instanceof Refused;
     if (again && err.code !== "try_again") { // this signature is of no use
