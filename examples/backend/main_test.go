@@ -270,6 +270,9 @@ func TestUsersAreApart(t *testing.T) {
 	bens := ben.grant(permission{NFTs: true, Hours: 1})
 
 	require.Len(t, ben.sessions(), 1)
+	require.Empty(t, anna.act(path, order{NFTs: 2}, "two"))
+	require.Equal(t, "not_allowed", ben.act(bens, order{NFTs: 2}, "two"), "one call at a time was granted")
+	require.Equal(t, "not_allowed", ben.act(bens, order{Tokens: 1}, "three"))
 	for _, call := range []struct {
 		path string
 		in   any

@@ -240,11 +240,22 @@ func button(label string) chromedp.Search {
 	return chromedp.Search(fmt.Sprintf(`//button[normalize-space()=%q and not(ancestor-or-self::*[@hidden])]`, label))
 }
 
-// click clicks a button, once it can be.
+// click clicks a button, once it can be. The page may draw it anew just then: the click has not happened
+// where its node is gone.
 func (p *page) click(label string) {
 	p.t.Helper()
-	p.ready(label)
-	p.do(chromedp.Click(button(label)))
+	for try := 1; ; try++ {
+		p.ready(label)
+		ctx, cancel := context.WithTimeout(p.ctx, patience)
+		err := chromedp.Do(ctx, chromedp.Click(button(label)))
+		cancel()
+		if err == nil {
+			return
+		}
+		if try == 5 || !strings.Contains(err.Error(), "Could not find node") {
+			require.NoError(p.t, err, "click %q", label)
+		}
+	}
 }
 
 // ready waits until a button can be clicked.

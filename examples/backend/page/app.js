@@ -129,8 +129,17 @@ function forget() {
   if ($("review").open) $("review").close();
 }
 
-$("review-cancel").onclick = () => { forget(); say("Nothing was signed, and nothing was sent."); };
-$("review").addEventListener("cancel", (event) => $("review-cancel").disabled ? event.preventDefault() : forget());
+function leave() {
+  const signed = JSON.parse(sessionStorage.prepared ?? "{}").signature;
+  forget();
+  say(signed ? "What you signed was given to the server, and may still happen." : "Nothing was signed, and nothing was sent.", signed);
+}
+
+$("review-cancel").onclick = leave;
+$("review").addEventListener("cancel", (event) => { // the escape key
+  event.preventDefault();
+  if (!$("review-cancel").disabled) leave();
+});
 
 $("review-sign").onclick = async () => {
   const prepared = JSON.parse(sessionStorage.prepared);
@@ -170,26 +179,29 @@ $("review-sign").onclick = async () => {
 async function act(order) {
   sessionStorage.order = JSON.stringify(order);
   say(`Minting ${order.words}…`);
+  let told;
   try {
     const { transaction } = await until(() => call(`sessions/${order.key}/act`, order.body, { "Idempotency-Key": order.id }));
-    say(`Minted ${order.words}, in transaction ${short(transaction)}.`);
+    told = [`Minted ${order.words}, in transaction ${short(transaction)}.`];
   } catch (err) {
-    say("Refused: " + explain(err), true);
+    told = ["Refused: " + explain(err), true];
   }
   sessionStorage.removeItem("order");
   await refresh();
+  say(...told);
 }
 
 const newOrder = (key, body, words) => ({ id: crypto.randomUUID(), key, body, words });
 
 async function stop(key) {
+  let told = ["Stopped. This key signs nothing more here. Revoke it to end it on chain, too."];
   try {
     await call(`sessions/${key}/suspend`, {});
-    say("Stopped. This key signs nothing more here. Revoke it to end it on chain, too.");
   } catch (err) {
-    say(explain(err), true);
+    told = [explain(err), true];
   }
   await refresh();
+  say(...told);
 }
 
 function explain(err) {
@@ -369,7 +381,9 @@ async function start() {
   $("who-name").replaceChildren("Account ", element("code", "", short(me.account), me.account));
   show("home");
   await refresh();
-  if (sessionStorage.prepared) review(JSON.parse(sessionStorage.prepared));
+  const prepared = JSON.parse(sessionStorage.prepared ?? "null");
+  if (prepared?.request.params[1].toLowerCase() === me.owner.toLowerCase()) review(prepared);
+  else forget(); // another account's
   if (sessionStorage.order) await act(JSON.parse(sessionStorage.order));
 }
 
