@@ -333,11 +333,12 @@ function ago(iso) {
 // words are the parts of a sentence of the server's, with names where an address is one that the server has
 // named: others stay as they are, in full.
 function words(text) {
-  return sentenceCase(text).split(/(0x[0-9a-fA-F]{40}|\d{4}-\d\d-\d\dT[\d:]+Z|\d{7,})/).map((part) => {
+  return sentenceCase(text).split(/(0x[0-9a-fA-F]{40}|\d{4}-\d\d-\d\dT[\d:]+Z|\d+\.\d{6,}|(?<![.\d])\d{7,})/).map((part) => {
     const name = names.get(part.toLowerCase());
     if (name) return element("span", "name", name, part);
     if (/^0x.{40}$/.test(part)) return element("code", "", part);
     if (/^\d{4}-.*Z$/.test(part)) return element("time", "", date(part), part);
+    if (/^\d+\.\d+$/.test(part)) return element("span", "", "about " + Number(part).toPrecision(2), part);
     if (/^\d+0{18}$/.test(part)) return element("span", "", part.slice(0, -18) + " × 10¹⁸", part);
     return /^\d{7,}$/.test(part) ? part.replace(/\B(?=(\d{3})+$)/g, "\u202f") : part;
   });
@@ -379,8 +380,8 @@ async function start() {
   }
   for (const [address, name] of Object.entries(me.names)) names.set(address.toLowerCase(), name);
   $("who-name").replaceChildren("Account ", element("code", "", short(me.account), me.account));
+  await refresh(); // before it is shown, so that nothing moves under the pointer
   show("home");
-  await refresh();
   const prepared = JSON.parse(sessionStorage.prepared ?? "null");
   if (prepared?.request.params[1].toLowerCase() === me.owner.toLowerCase()) review(prepared);
   else forget(); // another account's
