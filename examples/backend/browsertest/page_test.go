@@ -341,12 +341,15 @@ func (p *page) keepOnPhone(name string) {
 
 // picture takes a picture of all of the page, so wide.
 func (p *page) picture(path string, wide int64) error {
-	tall, err := evaluate[float64](p, `document.querySelector("dialog[open]") ? 1000 : document.documentElement.scrollHeight`)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(wide, height)); err != nil {
+		return err
+	}
+	tall, err := evaluate[float64](p, `document.querySelector("dialog[open]") ? innerHeight : document.documentElement.scrollHeight`)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(wide, int64(tall))); err != nil {
 		return err
 	}

@@ -354,6 +354,8 @@ function say(text, bad = false) {
   $("message").textContent = text;
   $("message").hidden = !text;
   $("message").classList.toggle("bad", bad);
+  clearTimeout(say.timer);
+  if (!bad) say.timer = setTimeout(() => say(""), 20000); // good news need not stay
 }
 
 function show(id) {

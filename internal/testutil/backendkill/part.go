@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/go-sesame/sesame/account/accounttest"
-	"github.com/go-sesame/sesame/internal/testutil/pgtest"
 )
 
 // moments are when a process is killed, by the request that the trap is set on.
@@ -105,7 +104,7 @@ func (p *part) prepare(ctx context.Context) (err error) {
 	switch p.store {
 	case "file":
 	case "postgres":
-		url, stop, err := pgtest.Start()
+		url, stop, err := startDatabase(ctx)
 		if err != nil {
 			return err
 		}
