@@ -518,6 +518,20 @@ func (h toHost) RoundTrip(r *http.Request) (*http.Response, error) {
 	return h.RoundTripper.RoundTrip(r)
 }
 
+// Sessions that another application granted end only where the user says so.
+func TestAnotherApplicationsSessions(t *testing.T) {
+	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
+	start(t, devnet).signedIn(t, "anna").grant(everything) // one with a store of its own
+	u := start(t, devnet).signedIn(t, "anna")
+	_, code := u.do("POST", "/api/sessions", everything, nil)
+	require.Equal(t, "root_mismatch", code)
+	replacing := everything
+	replacing.ReplaceRoot = true
+	path := u.grant(replacing)
+	require.Len(t, u.sessions(), 1)
+	require.Empty(t, u.act(path, order{NFTs: 1}, "1"))
+}
+
 // Keys of grants that nobody signs do not pile up.
 func TestUnusedKeysAreRemoved(t *testing.T) {
 	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
