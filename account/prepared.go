@@ -3,7 +3,6 @@ package account
 import (
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -274,13 +273,15 @@ func (l *preparedLeg) cost() *uint256.Int {
 	return &total
 }
 
-// keyAddresses are the keys of the sessions that it grants.
+// keyAddresses are the keys of the sessions that it grants, each once.
 func (l *preparedLeg) keyAddresses() (keys []common.Address) {
 	if l.Root == nil {
 		return nil
 	}
+	seen := make(map[common.Address]bool)
 	for i := range l.Root.Grant {
-		if key := l.Root.Grant[i].Key; !slices.Contains(keys, key) {
+		if key := l.Root.Grant[i].Key; !seen[key] {
+			seen[key] = true
 			keys = append(keys, key)
 		}
 	}
