@@ -121,9 +121,18 @@ func (p *Prepared) Ref() session.Ref {
 	return p.legs[0].ref()
 }
 
-// Deadline returns when the library takes the signature at the latest, by the clock and by the chain's time;
-// see [SignWithin]. Whether the chain would take it after that, [Prepared.Describe] tells.
-func (p *Prepared) Deadline() time.Time { return time.Unix(int64(p.until), 0).UTC() }
+// Deadline returns when Submit takes the signature at the latest, by the clock and by the chain's time: the end
+// of [SignWithin], or that of a sponsorship or a window where it is earlier. Whether the chain would take it
+// after that, [Prepared.Describe] tells.
+func (p *Prepared) Deadline() time.Time {
+	until := p.until
+	for i := range p.legs {
+		if end := p.legs[i].end(); end != 0 {
+			until = min(until, end)
+		}
+	}
+	return time.Unix(int64(until), 0).UTC()
+}
 
 // PreparedOperation is one operation of a [Prepared].
 type PreparedOperation struct {

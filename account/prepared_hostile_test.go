@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -132,4 +133,14 @@ func TestDescribeTellsWhoOwnsTheAccount(t *testing.T) {
 		require.NoError(t, err, name)
 		require.Contains(t, strings.Join(p.Describe(), "\n"), tt.want, name)
 	}
+}
+
+// What a page counts down to is when it really is too late.
+func TestDeadlineIsTheEarliestEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.prepareGrant(t, "minting", account.SignWithin(24*time.Hour))
+	require.Equal(t, p.Operations()[0].Until, p.Deadline(), "that of the sponsorship")
+	p = w.prepareGrant(t, "minting", account.SignWithin(time.Minute))
+	require.True(t, p.Deadline().Before(p.Operations()[0].Until), "that of SignWithin")
 }

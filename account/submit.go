@@ -24,6 +24,8 @@ import (
 type Submitted struct {
 	sess *session.Sessions
 	tx   *userop.Pending
+	// by tells which operation carries the change of the sessions by now, nil where a key does.
+	by *submission
 }
 
 // Sessions returns the account's sessions, those that it grants among them; nil where it changes none.
@@ -43,11 +45,24 @@ func (s *Submitted) Wait(ctx context.Context, opts ...userop.WaitOption) (*usero
 		if err := s.sess.Refresh(ctx); err != nil {
 			return nil, err
 		}
-		if pending := s.sess.Pending(); pending != nil && pending.OpHash == s.tx.Hash() {
-			return s.sess.Activate(ctx, s.tx, opts...)
+		tx := s.carrier()
+		if pending := s.sess.Pending(); pending != nil && pending.OpHash == tx.Hash() {
+			return s.sess.Activate(ctx, tx, opts...)
+		}
+		return tx.Wait(ctx, opts...) // of a change that is settled already
+	}
+	return s.tx.Wait(ctx, opts...)
+}
+
+// carrier is the operation that the sessions wait for: another process may have replaced the one that was
+// submitted.
+func (s *Submitted) carrier() *userop.Pending {
+	if s.by != nil {
+		if change := s.by.begunChange(); change != nil && change.OpHash != s.tx.Hash() {
+			return s.by.watch(change)
 		}
 	}
-	return s.tx.Wait(ctx, opts...) // of a change that is settled already
+	return s.tx
 }
 
 // Submit sends what was prepared, with the owner's signature of its [Prepared.Request]: in any process, also
@@ -272,7 +287,7 @@ func (s *submission) submit(ctx context.Context) (*Submitted, error) {
 		}
 		switch {
 		case err == nil:
-			return &Submitted{sess: s.sess, tx: tx}, nil
+			return s.submitted(tx), nil
 		case !errors.Is(err, session.ErrConflict) || try == maxOnceTries:
 			return nil, err
 		} // another process was quicker, perhaps with the very same operation
@@ -388,62 +403,95 @@ func (s *submission) look(ctx context.Context) (seen *snapshot, err error) {
 	return seen, err
 }
 
+// submitted is the result, of a submission without a key.
+func (s *submission) submitted(tx *userop.Pending) *Submitted {
+	if s.sess == nil {
+		return &Submitted{tx: tx}
+	}
+	return &Submitted{sess: s.sess, tx: tx, by: s}
+}
+
 // begun returns what an earlier submission of the same operation began, nil for none.
 func (s *submission) begun(ctx context.Context, seen *snapshot) (*Submitted, error) {
 	used := (*uint256.Int)(s.leg.Operation.Nonce).Lt(&seen.nonce)
-	if !used && s.landedLast() { // and the chain took it back: it is made pending again
+	change := s.begunChange()
+	if !used && change != nil && !s.waits(change) { // it landed, and the chain took it back: it is made pending again
 		if err := s.sess.Reconcile(ctx); err != nil && !errors.Is(err, session.ErrPending) {
 			return nil, err
 		}
+		change = s.begunChange()
 	}
-	var pending *session.PendingRoot
-	if s.sess != nil {
-		pending = s.sess.Pending()
-	}
-	stored := pending != nil && pending.OpHash == s.leg.OpHash
 	switch {
 	case used:
-		return s.landed(ctx, stored)
-	case !stored && !s.landedLast():
+		return s.landed(ctx, change)
+	case change == nil:
 		return nil, nil
-	case !stored, pending.Operation == nil:
-		return &Submitted{sess: s.sess, tx: s.client.sender.WatchOperation(s.op)}, nil
+	case !s.waits(change), change.Operation == nil:
+		return s.submitted(s.watch(change)), nil
 	}
 	// The process that began it may have ended before it sent anything: a bundler that knows it says so.
-	tx, err := s.client.sender.Resend(ctx, pending.Operation)
+	watched := s.watch(change) // which knows all operations of the change
+	_, err := s.client.sender.Resend(ctx, change.Operation)
 	if _, over := errors.AsType[*userop.EndedError](err); over {
 		return nil, errors.Join(fmt.Errorf("%w; it was submitted before, and never will land: prepare it anew, and have that signed", err), s.sess.Reconcile(ctx))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; it was submitted before, and waits for the chain: submit it again, or have ReconcileAll finish it", err)
 	}
-	return &Submitted{sess: s.sess, tx: tx}, nil
+	return s.submitted(watched), nil
 }
 
-// landed tells what used the operation's nonce: itself, or another one, which the error is about.
-func (s *submission) landed(ctx context.Context, stored bool) (*Submitted, error) {
-	first := &Submitted{sess: s.sess, tx: s.client.sender.WatchOperation(s.op)}
-	if stored || s.landedLast() {
-		return first, nil // its wait tells how it ended
+// landed tells what used the operation's nonce: itself, or another one, which the error is about. change is
+// what the store knows of its change, nil for nothing.
+func (s *submission) landed(ctx context.Context, change *session.PendingRoot) (*Submitted, error) {
+	if change != nil {
+		return s.submitted(s.watch(change)), nil // its wait tells how it ended
 	}
-	is, err := s.client.sender.WatchOperation(s.op).Look(ctx)
+	first := s.client.sender.WatchOperation(s.op)
+	is, err := first.Look(ctx)
 	switch {
 	case is.Receipt != nil:
-		return first, nil
+		return s.submitted(first), nil
 	case is.Ended != nil:
 		return nil, s.anew(fmt.Errorf("%w: nonce %s of %s was used by operation %s in transaction %s", session.ErrConflict, s.leg.Operation.Nonce, s.leg.ref(), is.Ended.By, is.Ended.Transaction))
 	}
 	return nil, fmt.Errorf("its nonce is used, by itself or by another operation: %w; submit it again later, which sends nothing", err)
 }
 
-// landedLast reports whether the last change of the sessions that landed, as far as the store knows, is the
-// operation's.
-func (s *submission) landedLast() bool {
+// begunChange returns the change of the sessions that an earlier submission began, which waits for the chain
+// or is the last one that landed, as far as the store knows; nil for none. The operation that carries it may
+// be another one by now, which replaced this one: it has its nonce and sets its root.
+func (s *submission) begunChange() *session.PendingRoot {
 	if s.sess == nil {
-		return false
+		return nil
 	}
-	landed := s.sess.Landed()
-	return landed != nil && landed.Change.OpHash == s.leg.OpHash
+	if pending := s.sess.Pending(); pending != nil && s.isOf(pending) {
+		return pending
+	}
+	if landed := s.sess.Landed(); landed != nil && s.isOf(&landed.Change) {
+		return &landed.Change
+	}
+	return nil
+}
+
+// isOf reports whether a change is the one that the operation makes.
+func (s *submission) isOf(change *session.PendingRoot) bool {
+	return change.OpHash == s.leg.OpHash ||
+		change.Root == s.leg.Root.Root && change.Nonce == s.op.Nonce && slices.Equal(change.Add, s.leg.Root.Adds())
+}
+
+// waits reports whether the change waits for the chain.
+func (s *submission) waits(change *session.PendingRoot) bool {
+	pending := s.sess.Pending()
+	return pending != nil && pending.OpHash == change.OpHash
+}
+
+// watch is the pending operation of a change that was begun.
+func (s *submission) watch(change *session.PendingRoot) *userop.Pending {
+	if change.Operation == nil || change.OpHash == s.leg.OpHash {
+		return s.client.sender.WatchOperation(s.op)
+	}
+	return s.client.sender.WatchOperation(change.Operation, s.op)
 }
 
 // checkTime returns an error matching [userop.ErrExpired] if it is too late, or [session.ErrExpired] for a

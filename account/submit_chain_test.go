@@ -550,3 +550,30 @@ func TestSubmittedAgainAfterTheChainTookItBack(t *testing.T) {
 		})
 	}
 }
+
+// What was submitted and replaced since, with its nonce and its root, is what the first submission began.
+func TestSubmittedAgainAfterItWasReplaced(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]account.Option{"without a key": nil, "once": {account.Once("grant-17")}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _ := onceWorld(t, nil)
+			w.deployed(t)
+			p := w.prepareGrant(t, "minting")
+			w.bundler.Pause()
+			submitted, err := w.submit(t, p, opts...)
+			require.NoError(t, err)
+			replacement, err := w.owner.Replace(t.Context(), submitted.Pending(), account.OfSessions(submitted.Sessions()))
+			require.NoError(t, err)
+			require.NotEqual(t, submitted.Pending().Hash(), replacement.Hash())
+			again, err := w.submit(t, p, opts...)
+			require.NoError(t, err)
+			w.bundler.Resume()
+			w.inForce(t)(again, nil)
+			w.inForce(t)(submitted, nil)
+			w.inForce(t)(w.submit(t, p, opts...)) // after it landed
+			require.Equal(t, session.StatusActive, w.kept(t).Leaves[0].Status)
+			require.Nil(t, w.kept(t).Pending)
+		})
+	}
+}

@@ -76,9 +76,11 @@ func UnusedKeys(ctx context.Context, store interface {
 	case err != nil:
 		return nil, fmt.Errorf("sessions of %s: %w", ref, err)
 	}
-	return slices.DeleteFunc(keys, func(key common.Address) bool {
-		return slices.ContainsFunc(state.Leaves, func(leaf Leaf) bool { return leaf.Key == key })
-	}), nil
+	used := make(map[common.Address]bool, len(state.Leaves))
+	for i := range state.Leaves {
+		used[state.Leaves[i].Key] = true
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(key common.Address) bool { return used[key] }), nil
 }
 
 // MessageDigest returns the EIP-191 personal message hash of a userOpHash: what the session validation
