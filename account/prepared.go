@@ -276,6 +276,15 @@ func (l *preparedLeg) paymaster() common.Address {
 	return common.Address{}
 }
 
+// feeToken is the token that its paymaster takes, as is signed; zero for none that can be read.
+func (l *preparedLeg) feeToken() common.Address {
+	terms, err := contracts.DecodeTokenPaymasterData(l.Operation.PaymasterAndData)
+	if err != nil {
+		return common.Address{}
+	}
+	return terms.Token
+}
+
 // cost is what the operation costs at most, in wei.
 func (l *preparedLeg) cost() *uint256.Int {
 	total := l.operation().Estimate().Cost.Total()

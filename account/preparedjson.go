@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -188,9 +189,11 @@ func (l *preparedLeg) check() error {
 		return errors.New("a fee in tokens without the token paymaster")
 	case l.Fee == nil && l.paymaster() != (common.Address{}) && l.paymaster() == l.Contracts.TokenPaymaster:
 		return errors.New("a token paymaster without a fee")
+	case l.Fee != nil && l.feeToken() != l.Fee.Token:
+		return fmt.Errorf("its fee is said to be in token %s, and is in %s", l.Fee.Token, l.feeToken())
 	case len(l.Modules) > 0 && l.deploys():
 		return errors.New("it deploys an account that has modules")
-	case len(l.Asked) > 0 && strings.ContainsFunc(l.Asked, func(r rune) bool { return r < ' ' && r != '\n' }):
+	case len(l.Asked) > 0 && strings.ContainsFunc(l.Asked, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' }):
 		return errors.New("control characters in what was asked for")
 	}
 	if hash := l.operation().Hash(l.Contracts.EntryPoint, l.ChainID); hash != l.OpHash {

@@ -1,10 +1,12 @@
 package account_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"errors"
 	"math/big"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -576,4 +578,56 @@ func TestSubmittedAgainAfterItWasReplaced(t *testing.T) {
 			require.Nil(t, w.kept(t).Pending)
 		})
 	}
+}
+
+// Whatever is done to a signature, Submit says of it what the module says.
+func TestSpoiltSignaturesAreJudgedAsTheModuleDoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
+	p, err := w.elsewhere(t).PrepareSend(t.Context(), []account.Call{{To: stranger}}, account.Sponsored())
+	require.NoError(t, err)
+	elsewhere := newWorldOf(t, accounttest.ChainConfig{ChainID: 137}).client // where the signature is judged, and nothing sent
+	random, n, taken := rand.New(rand.NewPCG(14, 2)), crypto.S256().Params().N, 0
+	hash := common.HexToHash(p.Request().Params[0])
+	for i := range 300 {
+		sig := w.sign(t, p)
+		if random.IntN(2) == 0 {
+			sig = w.signBare(t, p)
+		}
+		for range random.IntN(3) {
+			half := sig[32*random.IntN(2):][:32]
+			switch random.IntN(8) {
+			case 0:
+				sig[random.IntN(65)] ^= 1 << random.IntN(8)
+			case 1:
+				sig[64] = byte(random.IntN(256))
+			case 2:
+				sig[64] = byte(random.IntN(2))
+			case 3:
+				sig = highS(sig[:65])
+			case 4:
+				copy(half, make([]byte, 32))
+			case 5: // at and about the order
+				new(big.Int).Add(n, big.NewInt(int64(random.IntN(3)-1))).FillBytes(half)
+			case 6: // at and about the half of it
+				new(big.Int).Add(new(big.Int).Rsh(n, 1), big.NewInt(int64(random.IntN(3)-1))).FillBytes(sig[32:64])
+			case 7:
+				copy(half, bytes.Repeat([]byte{0xff}, 32))
+			}
+		}
+		_, err := elsewhere.Submit(t.Context(), nil, p, slices.Clone(sig))
+		require.Error(t, err)
+		takes := !errors.Is(err, account.ErrBadSignature) && !errors.Is(err, account.ErrWrongOwner)
+		if sig[64] < 2 { // which Submit writes as the module wants it
+			sig[64] += 27
+		}
+		is := w.moduleTakes(t, common.BytesToHash(accounts.TextHash(hash[:])), sig) || w.moduleTakes(t, hash, sig)
+		require.Equal(t, is, takes, "%d: %x: %v", i, sig, err)
+		if takes {
+			taken++
+		}
+	}
+	require.Greater(t, taken, 50)
+	require.Less(t, taken, 250)
 }
