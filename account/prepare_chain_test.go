@@ -342,6 +342,21 @@ func TestPreparedTogether(t *testing.T) {
 	require.ErrorContains(t, err, "operations 0 and 1 have the same nonce")
 }
 
+// A window that is over is no window to prepare anything for.
+func TestPreparedForAWindowThatIsOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	owner := w.elsewhere(t, account.Multichain())
+	leg := account.Leg{Account: owner, Calls: []account.Call{{To: stranger}}, Options: []account.Option{account.Sponsored()}}
+	leg.Window = policy.Until(w.now().Add(-time.Hour))
+	_, err := account.PrepareTogether(t.Context(), leg)
+	require.ErrorIs(t, err, policy.ErrInvalid)
+	require.ErrorContains(t, err, "its window, until ")
+	leg.Window = policy.Until(w.now().Add(time.Hour))
+	_, err = account.PrepareTogether(t.Context(), leg)
+	require.NoError(t, err)
+}
+
 // The fee in tokens is part of what is signed, and so is the approval.
 func TestPreparedForAFeeInTokens(t *testing.T) {
 	t.Parallel()

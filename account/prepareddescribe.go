@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -216,18 +215,17 @@ func (l *preparedLeg) describeCost() string {
 
 // describeEnd says until when the chain takes the operation.
 func (l *preparedLeg) describeEnd(until uint64) string {
-	at := func(seconds uint64) string { return time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339) }
 	text := ""
 	if l.Window != nil && l.Window.After != 0 {
-		text = fmt.Sprintf("The chain takes it from %s on. ", at(l.Window.After))
+		text = fmt.Sprintf("The chain takes it from %s on. ", timeText(l.Window.After))
 	}
 	switch end := l.end(); {
 	case end != 0:
-		return text + fmt.Sprintf("The chain takes it until %s.", at(end))
+		return text + fmt.Sprintf("The chain takes it until %s.", timeText(end))
 	case l.paymaster() != (common.Address{}):
-		return text + fmt.Sprintf("No end of it is known: its paymaster may have one. Otherwise whoever has it, once it is signed, can send it until another operation uses its nonce %s. This application takes the signature until %s.", l.Operation.Nonce, at(until))
+		return text + fmt.Sprintf("No end of it is known: its paymaster may have one. Otherwise whoever has it, once it is signed, can send it until another operation uses its nonce %s. This application takes the signature until %s.", l.Operation.Nonce, timeText(until))
 	default:
-		return text + fmt.Sprintf("Nothing on chain ends it: once it is signed, whoever has it can send it until another operation uses its nonce %s. This application takes the signature until %s.", l.Operation.Nonce, at(until))
+		return text + fmt.Sprintf("Nothing on chain ends it: once it is signed, whoever has it can send it until another operation uses its nonce %s. This application takes the signature until %s.", l.Operation.Nonce, timeText(until))
 	}
 }
 

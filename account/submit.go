@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -81,6 +80,10 @@ func (s *Submitted) carrier() *userop.Pending {
 // after a crash in between, returns what the first submission began; what a crash left open
 // [Client.ReconcileAll] finishes as well. With [Once] the operation is written down under a key, as a send
 // is, and [Client.Run] goes on with it.
+//
+// One that is stuck gives way to another with its nonce and higher fees, prepared with [WithNonce] and
+// [WithFees], which the owner signs as well: a send, whatever it does. A change of sessions that is ended so is
+// taken back by [Client.ReconcileAll], and can be prepared anew then.
 func (c *Client) Submit(ctx context.Context, store session.Store, p *Prepared, signature []byte, opts ...Option) (*Submitted, error) {
 	s, err := submitSettings(opts, once, beforeSend)
 	var submissions []*submission
@@ -242,7 +245,7 @@ func moduleSignature(sig []byte, message common.Hash, owner common.Address) ([]b
 	if signer == (common.Address{}) {
 		return nil, fmt.Errorf("%w: signature of owner %s: it recovers no key", ErrBadSignature, owner)
 	}
-	return nil, fmt.Errorf("%w: %s signed, not owner %s; have the wallet sign with that account, what Request says", ErrWrongOwner, signer, owner)
+	return nil, fmt.Errorf("%w: %s signed, not owner %s, or it is the signature of something else; have the wallet sign with that account, what Request says", ErrWrongOwner, signer, owner)
 }
 
 // recoverSigner returns who signed the digest, of a signature whose form is right.
@@ -497,20 +500,19 @@ func (s *submission) watch(change *session.PendingRoot) *userop.Pending {
 // checkTime returns an error matching [userop.ErrExpired] if it is too late, or [session.ErrExpired] for a
 // session.
 func (s *submission) checkTime(seen *snapshot) error {
-	at := func(seconds uint64) string { return time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339) }
 	now, end := seen.clock(), s.leg.end()
 	switch {
 	case end != 0 && now > end:
 		what := "its sponsorship, or the window that it was signed with,"
-		return fmt.Errorf("%w: %s ended at %s, and it is %s; prepare it anew, and have that signed", userop.ErrExpired, what, at(end), at(now))
+		return fmt.Errorf("%w: %s ended at %s, and it is %s; prepare it anew, and have that signed", userop.ErrExpired, what, timeText(end), timeText(now))
 	case now > s.until:
-		return fmt.Errorf("%w: its signature was to come until %s, and it is %s; prepare it anew, and have that signed", userop.ErrExpired, at(s.until), at(now))
+		return fmt.Errorf("%w: its signature was to come until %s, and it is %s; prepare it anew, and have that signed", userop.ErrExpired, timeText(s.until), timeText(now))
 	case s.leg.Root == nil:
 		return nil
 	}
 	for i := range s.leg.Root.Grant {
 		if leaf := &s.leg.Root.Grant[i]; leaf.ValidUntil != 0 && now > leaf.ValidUntil {
-			return fmt.Errorf("%w: session %q ended at %s, before it was granted; prepare it anew, and have that signed", session.ErrExpired, leaf.ID, at(leaf.ValidUntil))
+			return fmt.Errorf("%w: session %q ended at %s, before it was granted; prepare it anew, and have that signed", session.ErrExpired, leaf.ID, timeText(leaf.ValidUntil))
 		}
 	}
 	return nil

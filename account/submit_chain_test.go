@@ -631,3 +631,52 @@ func TestSpoiltSignaturesAreJudgedAsTheModuleDoes(t *testing.T) {
 	require.Greater(t, taken, 50)
 	require.Less(t, taken, 250)
 }
+
+// A grant that is stuck, of an owner who signs elsewhere, gives way as the error of Cancel says.
+func TestAStuckGrantGivesWayElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.deployed(t)
+	p := w.prepareGrant(t, "minting")
+	w.bundler.Pause()
+	submitted, err := w.submit(t, p)
+	require.NoError(t, err)
+	owner := w.elsewhere(t)
+	_, err = owner.Replace(t.Context(), submitted.Pending(), account.OfSessions(submitted.Sessions()))
+	require.ErrorIs(t, err, account.ErrNoSigner)
+	require.ErrorContains(t, err, "prepare it with the nonce of the one that is stuck and higher fees (WithNonce, WithFees)")
+	_, err = owner.Cancel(t.Context(), submitted.Pending(), account.OfSessions(submitted.Sessions()))
+	require.ErrorIs(t, err, account.ErrNoSigner)
+	require.ErrorContains(t, err, "prepare it with the nonce of the one that is stuck and higher fees (WithNonce, WithFees)")
+
+	stuck := p.Operations()[0].Operation
+	fees := stuck.Fees()
+	fees.MaxFeePerGas.Lsh(&fees.MaxFeePerGas, 1)
+	fees.MaxPriorityFeePerGas.Lsh(&fees.MaxPriorityFeePerGas, 1)
+	end, err := owner.PrepareSend(t.Context(), []account.Call{{To: owner.Address()}}, account.WithNonce(&stuck.Nonce), account.WithFees(fees), account.Sponsored())
+	require.NoError(t, err)
+	ending, err := w.submit(t, end)
+	require.NoError(t, err)
+	w.bundler.Resume()
+	w.inForce(t)(ending, nil)
+	_, err = submitted.Wait(t.Context())
+	require.ErrorIs(t, err, userop.ErrReplaced)
+	require.NoError(t, w.client.ReconcileAll(t.Context(), w.store))
+	require.Empty(t, w.kept(t).Leaves)
+	w.inForce(t)(w.submit(t, w.prepareGrant(t, "minting")))
+}
+
+// The root may have changed meanwhile, if it is what it was.
+func TestSubmittedAfterTheRootChangedAndChangedBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.grant(t, []policy.Policy{session.Named("first", w.nftPolicy())})
+	p := w.prepareGrant(t, "minting")
+	sess := w.grant(t, []policy.Policy{session.Named("between", w.longer(3))})
+	tx, err := w.owner.Revoke(t.Context(), sess, "between", account.Sponsored())
+	require.NoError(t, err)
+	_, err = sess.Activate(t.Context(), tx)
+	require.NoError(t, err)
+	require.Len(t, w.inForce(t)(w.submit(t, p)).Leaves(), 3)
+	w.requireRoot(t)
+}
