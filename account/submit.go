@@ -73,13 +73,15 @@ func (s *Submitted) carrier() *userop.Pending {
 // key's can be one matching [ErrBadSignature]. Then the chain and the store have to be what they were, the
 // session root, the nonce, the owner and the modules: otherwise the error matches [session.ErrConflict], says
 // what changed, and the operation is to be prepared anew. One that is late, by its sponsorship, its window or
-// [SignWithin], is an error matching [userop.ErrExpired]. In all these cases nothing was stored or sent.
+// [SignWithin], is an error matching [userop.ErrExpired]. In all these cases nothing was stored or sent by this
+// call.
 //
 // A change of sessions is stored with the signed operation before that is sent, and undone if it surely was
 // not accepted; the same signature can be submitted again then. Submitting twice, at two replicas too, or
 // after a crash in between, returns what the first submission began; what a crash left open
 // [Client.ReconcileAll] finishes as well. With [Once] the operation is written down under a key, as a send
-// is, and [Client.Run] goes on with it.
+// is, and [Client.Run] goes on with it. Without a key nothing is stored of a send that changes no session: it is
+// known again once it landed, and until then by its bundler. If it may be submitted twice, give it a key.
 //
 // One that is stuck gives way to another with its nonce and higher fees, prepared with [WithNonce] and
 // [WithFees], which the owner signs as well: a send, whatever it does. A change of sessions that is ended so is
@@ -329,7 +331,14 @@ func (s *submission) submitOnce(ctx context.Context) (*Submitted, error) {
 		return nil, fmt.Errorf("%w: its owner signs elsewhere; once the chain has ended it, prepare it anew under another key", errors.ErrUnsupported)
 	}
 	tx, err := k.run(ctx)
+	taken, isTaken := errors.AsType[*outbox.TakenError](err)
 	switch {
+	case isTaken && taken.Entry.Key != settings.key && taken.Entry.Attempt(s.leg.OpHash) != nil:
+		// It was submitted under that key: to prepare it anew would be to do it twice.
+		same, under := *s, *s.settings
+		under.key = taken.Entry.Key
+		same.settings = &under
+		return same.submitOnce(ctx)
 	case errors.Is(err, errSubmitted):
 		return first, nil
 	case errors.Is(err, outbox.ErrNonceTaken):

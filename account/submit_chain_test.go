@@ -635,11 +635,20 @@ func TestSpoiltSignaturesAreJudgedAsTheModuleDoes(t *testing.T) {
 // A grant that is stuck, of an owner who signs elsewhere, gives way as the error of Cancel says.
 func TestAStuckGrantGivesWayElsewhere(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	for name, opts := range map[string][]account.Option{"without a key": nil, "once": {account.Once("grant-17")}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testAStuckGrantGivesWay(t, opts)
+		})
+	}
+}
+
+func testAStuckGrantGivesWay(t *testing.T, opts []account.Option) {
+	w, _ := onceWorld(t, nil)
 	w.deployed(t)
 	p := w.prepareGrant(t, "minting")
 	w.bundler.Pause()
-	submitted, err := w.submit(t, p)
+	submitted, err := w.submit(t, p, opts...)
 	require.NoError(t, err)
 	owner := w.elsewhere(t)
 	_, err = owner.Replace(t.Context(), submitted.Pending(), account.OfSessions(submitted.Sessions()))
@@ -663,6 +672,14 @@ func TestAStuckGrantGivesWayElsewhere(t *testing.T) {
 	require.ErrorIs(t, err, userop.ErrReplaced)
 	require.NoError(t, w.client.ReconcileAll(t.Context(), w.store))
 	require.Empty(t, w.kept(t).Leaves)
+	again, err := w.submit(t, p, opts...)
+	if len(opts) > 0 { // the key tells how it ended
+		require.NoError(t, err)
+		_, err = again.Wait(t.Context())
+		require.ErrorIs(t, err, userop.ErrReplaced)
+	} else {
+		require.ErrorIs(t, err, session.ErrConflict)
+	}
 	w.inForce(t)(w.submit(t, w.prepareGrant(t, "minting")))
 }
 
@@ -679,4 +696,25 @@ func TestSubmittedAfterTheRootChangedAndChangedBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, w.inForce(t)(w.submit(t, p)).Leaves(), 3)
 	w.requireRoot(t)
+}
+
+// The very same send under another key is the first submission's result, never one to prepare anew: it would
+// be made twice.
+func TestASendSubmittedUnderAnotherKey(t *testing.T) {
+	t.Parallel()
+	w, _ := onceWorld(t, nil)
+	w.deployed(t)
+	p, err := w.elsewhere(t).PrepareSend(t.Context(), []account.Call{w.mint(t, w.owner.Address())}, account.Sponsored())
+	require.NoError(t, err)
+	w.bundler.Pause()
+	for _, opts := range [][]account.Option{nil, {account.Once("one")}, {account.Once("two")}, {account.Once("one")}, nil} {
+		submitted, err := w.submit(t, p, opts...)
+		require.NoError(t, err)
+		require.Equal(t, p.Operations()[0].UserOpHash, submitted.Pending().Hash())
+	}
+	w.bundler.Resume()
+	for _, key := range []string{"one", "two", "three"} {
+		w.inForce(t)(w.submit(t, p, account.Once(key)))
+	}
+	require.Equal(t, uint64(1), w.nfts(t))
 }
