@@ -227,7 +227,7 @@ func (p *Prepared) signatures(sig []byte) ([][]byte, error) {
 func moduleSignature(sig []byte, message common.Hash, owner common.Address) ([]byte, error) {
 	formed, err := signature.Form(sig)
 	if err != nil {
-		hint := ""
+		hint := "; have the wallet sign again, what Request says"
 		if len(sig) != crypto.SignatureLength {
 			hint = "; the ownership modules take a key's signature alone, not that of a wallet that is a contract (ERC-1271, ERC-6492)"
 		}
@@ -342,7 +342,7 @@ func (s *submission) submitOnce(ctx context.Context) (*Submitted, error) {
 	case errors.Is(err, errSubmitted):
 		return first, nil
 	case errors.Is(err, outbox.ErrNonceTaken):
-		return nil, s.anew(fmt.Errorf("%w: %w", session.ErrConflict, err))
+		return nil, s.anew(changed("%w", err))
 	case err != nil:
 		return nil, err
 	}
@@ -378,7 +378,9 @@ func (s *submission) decide(ctx context.Context) (decided, error) {
 	if err := s.checkTime(seen); err != nil {
 		return decided{}, err
 	}
-	if err := s.compare(seen); err != nil {
+	if err := s.compare(seen); errors.Is(err, ErrWrongOwner) {
+		return decided{}, err
+	} else if err != nil {
 		return decided{}, s.anew(err)
 	}
 	d := decided{draft: s.draft()}
@@ -390,7 +392,7 @@ func (s *submission) decide(ctx context.Context) (decided, error) {
 	}
 	if s.sess.Pending() != nil {
 		if err := s.sess.Reconcile(ctx); errors.Is(err, session.ErrPending) {
-			return decided{}, s.anew(fmt.Errorf("%w: another change of the sessions was submitted: %w", session.ErrConflict, err))
+			return decided{}, s.anew(changed("another change of the sessions was submitted: %w", err))
 		} else if err != nil {
 			return decided{}, err
 		}
@@ -465,7 +467,7 @@ func (s *submission) landed(ctx context.Context, change *session.PendingRoot) (*
 	case is.Receipt != nil:
 		return s.submitted(first), nil
 	case is.Ended != nil:
-		return nil, s.anew(fmt.Errorf("%w: nonce %s of %s was used by operation %s in transaction %s", session.ErrConflict, s.leg.Operation.Nonce, s.leg.ref(), is.Ended.By, is.Ended.Transaction))
+		return nil, s.anew(changed("nonce %s of %s was used by operation %s in transaction %s", s.leg.Operation.Nonce, s.leg.ref(), is.Ended.By, is.Ended.Transaction))
 	}
 	return nil, fmt.Errorf("its nonce is used, by itself or by another operation: %w; submit it again later, which sends nothing", err)
 }
@@ -512,7 +514,10 @@ func (s *submission) checkTime(seen *snapshot) error {
 	now, end := seen.clock(), s.leg.end()
 	switch {
 	case end != 0 && now > end:
-		what := "its sponsorship, or the window that it was signed with,"
+		what := "its sponsorship"
+		if s.leg.Window != nil && s.leg.Window.Until == end {
+			what = "the window that it was signed with"
+		}
 		return fmt.Errorf("%w: %s ended at %s, and it is %s; prepare it anew, and have that signed", userop.ErrExpired, what, timeText(end), timeText(now))
 	case now > s.until:
 		return fmt.Errorf("%w: its signature was to come until %s, and it is %s; prepare it anew, and have that signed", userop.ErrExpired, timeText(s.until), timeText(now))
@@ -536,28 +541,39 @@ func (s *submission) anew(err error) error {
 // account what it showed when the operation was prepared.
 func (s *submission) compare(seen *snapshot) error {
 	state, leg := seen.state, s.leg
-	changed := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %w", session.ErrConflict, fmt.Errorf(format, args...))
-	}
 	switch {
 	case state.Deployed && leg.deploys():
 		return changed("account %s was deployed meanwhile", leg.Account)
 	case !state.Deployed && !leg.deploys():
 		return changed("account %s has no code any more: the chain took its deployment back", leg.Account)
 	case leg.Root != nil && state.SessionRoot != leg.ChainRoot:
-		return changed("the session root of %s on chain was %s, and is %s now", leg.ref(), leg.ChainRoot, state.SessionRoot)
+		return changed("the session root of %s was %s, and is %s now", leg.ref(), leg.ChainRoot, state.SessionRoot)
 	case !slices.Equal(state.Modules, leg.Modules):
 		return changed("the modules of account %s were %v, and are %v now", leg.Account, leg.Modules, state.Modules)
 	case leg.deploys() && seen.ownerHasCode:
-		return changed("there is code at the address of owner %s by now, and the ownership module registers no owner that has any", s.owner)
+		return changed("there is code at the address of owner %s by now, and the ownership module registers no owner that has any: one that delegates to a contract (EIP-7702) has to end that first", s.owner)
 	case leg.deploys() || leg.Unchecked:
 		return nil
 	}
-	if owner, ok := state.OwnerAt(leg.Module); !ok || owner != s.owner {
-		return fmt.Errorf("%w: account %s belongs to %s at module %s by now, not to %s", ErrWrongOwner, leg.Account, owner, leg.Module, s.owner)
+	switch owner, ok := state.OwnerAt(leg.Module); {
+	case !ok:
+		return fmt.Errorf("%w: account %s has no owner at module %s by now, which %s was; nothing was stored or sent", ErrWrongOwner, leg.Account, leg.Module, s.owner)
+	case owner != s.owner:
+		return fmt.Errorf("%w: account %s belongs to %s at module %s by now, not to %s; nothing was stored or sent: it is for that owner to have it prepared and to sign it", ErrWrongOwner, leg.Account, owner, leg.Module, s.owner)
 	}
 	return nil
 }
+
+// changedError says what is not any more as it was when the operation was prepared. It matches
+// [session.ErrConflict], whose own text is about stores.
+type changedError struct{ error }
+
+func changed(format string, args ...any) error { return changedError{fmt.Errorf(format, args...)} }
+
+// Is makes it match [session.ErrConflict].
+func (e changedError) Is(target error) bool { return target == session.ErrConflict }
+
+func (e changedError) Unwrap() error { return e.error }
 
 // compareKeys returns an error matching [session.ErrConflict] if a session key was removed meanwhile: its
 // session could never act.
@@ -568,7 +584,7 @@ func (s *submission) compareKeys(ctx context.Context) error {
 	}
 	for _, key := range s.leg.Keys {
 		if !slices.Contains(held, key) {
-			return fmt.Errorf("%w: session key %s of %s was removed meanwhile", session.ErrConflict, key, s.leg.ref())
+			return changed("session key %s of %s was removed meanwhile", key, s.leg.ref())
 		}
 	}
 	return nil

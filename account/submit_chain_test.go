@@ -106,14 +106,14 @@ func TestSubmissionsThatComeWrong(t *testing.T) {
 			p := w.prepareGrant(t, "minting", account.SignWithin(24*time.Hour))
 			require.NoError(t, w.chain.AdjustTime(2*time.Hour))
 			return submitted{p: p}
-		}, userop.ErrExpired, []string{"its sponsorship, or the window that it was signed with, ended at ", anew}},
+		}, userop.ErrExpired, []string{"user operation expired: its sponsorship ended at ", anew}},
 		"late by the multichain module's window": {func(t *testing.T, w *world) submitted {
 			w.owner = w.client.OwnedAccount(w.owner.Owner(), account.Multichain())
 			p, err := w.elsewhere(t, account.Multichain()).PrepareSend(t.Context(), []account.Call{{To: stranger}}, account.Sponsored(), account.SignWithin(time.Minute))
 			require.NoError(t, err)
 			require.NoError(t, w.chain.AdjustTime(2*time.Minute))
 			return submitted{p: p}
-		}, userop.ErrExpired, []string{"the window that it was signed with, ended at ", anew}},
+		}, userop.ErrExpired, []string{"the window that it was signed with ended at ", anew}},
 		"a session that ended before it was granted": {func(t *testing.T, w *world) submitted {
 			w.deployed(t)
 			short := w.nftPolicy()
@@ -141,7 +141,7 @@ func TestSubmissionsThatComeWrong(t *testing.T) {
 		"a malleable signature": {func(t *testing.T, w *world) submitted {
 			p := w.prepareGrant(t, "minting")
 			return submitted{p: p, sig: highS(w.sign(t, p))}
-		}, account.ErrBadSignature, []string{"high s"}},
+		}, account.ErrBadSignature, []string{"high s", "have the wallet sign again"}},
 		"after another grant": {func(t *testing.T, w *world) submitted {
 			p := w.prepareGrant(t, "minting")
 			w.grant(t, []policy.Policy{session.Named("other", w.nftPolicy())})
@@ -152,7 +152,7 @@ func TestSubmissionsThatComeWrong(t *testing.T) {
 			p := w.prepareGrant(t, "minting")
 			w.grant(t, []policy.Policy{session.Named("other", w.nftPolicy())})
 			return submitted{p: p}
-		}, session.ErrConflict, []string{"the session root of account ", " on chain was 0x", ", and is 0x", anew}},
+		}, session.ErrConflict, []string{": the session root of account ", " was 0x", ", and is 0x", anew}},
 		"after another prepared grant": {func(t *testing.T, w *world) submitted {
 			p, other := w.prepareGrant(t, "minting"), w.prepareGrant(t, "other")
 			w.inForce(t)(w.submit(t, other))
@@ -183,7 +183,7 @@ func TestSubmissionsThatComeWrong(t *testing.T) {
 			p := w.prepareGrant(t, "minting")
 			done(t)(w.owner.TransferOwnership(t.Context(), stranger))
 			return submitted{p: p}
-		}, account.ErrWrongOwner, []string{"belongs to " + stranger.Hex(), anew}},
+		}, account.ErrWrongOwner, []string{"belongs to " + stranger.Hex(), "it is for that owner to have it prepared and to sign it"}},
 		"after its session key was removed": {func(t *testing.T, w *world) submitted {
 			p := w.prepareGrant(t, "minting")
 			unused, err := session.UnusedKeys(t.Context(), w.store, w.owner.Ref())
