@@ -121,9 +121,9 @@ func (p *Prepared) Ref() session.Ref {
 	return p.legs[0].ref()
 }
 
-// Deadline returns when Submit takes the signature at the latest, by the clock and by the chain's time: the end
-// of [SignWithin], or that of a sponsorship or a window where it is earlier. Whether the chain would take it
-// after that, [Prepared.Describe] tells.
+// Deadline returns when Submit takes the signature at the latest, by the clock and by the chain's time: the
+// end of [SignWithin], or that of a sponsorship or a window where it is earlier. Whether the chain would
+// take it after that, [Prepared.Describe] tells.
 func (p *Prepared) Deadline() time.Time {
 	until := p.until
 	for i := range p.legs {

@@ -14,8 +14,8 @@ import (
 	"github.com/go-sesame/sesame/session/policy"
 )
 
-// preparedFile is a prepared grant that replaces one session by another, as a browser has it. A third one, which
-// stays, is the same as the one that goes.
+// preparedFile is a prepared grant that replaces one session by another, as a browser has it. A third one,
+// which stays, is the same as the one that goes.
 const (
 	preparedFile = "testdata/prepared1.json"
 	preparedHash = "0xe41a83dbb796f9de437e299899d4a2d6ec2b9240b2b6842934079d090044ce6c"

@@ -19,10 +19,10 @@ import (
 // most, and until when the chain takes it, or plainly that nothing on chain ends it. Each operation begins
 // with its chain and its account.
 //
-// It reads what is signed, and takes from elsewhere the IDs of sessions, the names of functions that sessions
-// and calls name by their selectors, and how much a fee in tokens is at most. Of sessions that stay, what is
-// signed has nothing but a hash: those Submit compares with the store, and until then one that was parsed tells
-// what its sender wrote.
+// It reads what is signed, and takes from elsewhere the IDs of sessions, the names of functions that
+// sessions and calls name by their selectors, and how much a fee in tokens is at most. Of sessions that
+// stay, what is signed has nothing but a hash: those Submit compares with the store, and until then one
+// that was parsed tells what its sender wrote.
 func (p *Prepared) Describe(functions ...*abi.Function) []string {
 	var all []string
 	for i := range p.legs {

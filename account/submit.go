@@ -68,24 +68,25 @@ func (s *Submitted) carrier() *userop.Pending {
 // another one than that which prepared it, or after a restart. A Prepared that was parsed has to be the one
 // that the application kept: see [Kept]. The store is not needed where no session changes.
 //
-// The signature is judged as the ownership module judges it on chain, by the key that it recovers, whether or
-// not there is code at the owner's address: another key's is an error matching [ErrWrongOwner], and what no
-// key's can be one matching [ErrBadSignature]. Then the chain and the store have to be what they were, the
-// session root, the nonce, the owner and the modules: otherwise the error matches [session.ErrConflict], says
-// what changed, and the operation is to be prepared anew. One that is late, by its sponsorship, its window or
-// [SignWithin], is an error matching [userop.ErrExpired]. In all these cases nothing was stored or sent by this
-// call.
+// The signature is judged as the ownership module judges it on chain, by the key that it recovers, whether
+// or not there is code at the owner's address: another key's is an error matching [ErrWrongOwner], and what
+// no key's can be one matching [ErrBadSignature]. Then the chain and the store have to be what they were:
+// the nonce, the modules, the owner ([ErrWrongOwner]), and where sessions change their root. Otherwise the
+// error matches [session.ErrConflict], says what changed, and the operation is to be prepared anew. One
+// that is late, by its sponsorship, its window or [SignWithin], is an error matching [userop.ErrExpired].
+// In all these cases nothing was stored or sent by this call.
 //
 // A change of sessions is stored with the signed operation before that is sent, and undone if it surely was
 // not accepted; the same signature can be submitted again then. Submitting twice, at two replicas too, or
 // after a crash in between, returns what the first submission began; what a crash left open
 // [Client.ReconcileAll] finishes as well. With [Once] the operation is written down under a key, as a send
-// is, and [Client.Run] goes on with it. Without a key nothing is stored of a send that changes no session: it is
-// known again once it landed, and until then by its bundler. If it may be submitted twice, give it a key.
+// is, and [Client.Run] goes on with it. Without a key nothing is stored of a send that changes no session:
+// it is known again once it landed, and until then by its bundler. If it may be submitted twice, give it a
+// key.
 //
 // One that is stuck gives way to another with its nonce and higher fees, prepared with [WithNonce] and
-// [WithFees], which the owner signs as well: a send, whatever it does. A change of sessions that is ended so is
-// taken back by [Client.ReconcileAll], and can be prepared anew then.
+// [WithFees], which the owner signs as well: a send, whatever it does. A change of sessions that is ended so
+// is taken back by [Client.ReconcileAll], and can be prepared anew then.
 func (c *Client) Submit(ctx context.Context, store session.Store, p *Prepared, signature []byte, opts ...Option) (*Submitted, error) {
 	s, err := submitSettings(opts, once, beforeSend)
 	var submissions []*submission

@@ -48,7 +48,8 @@ func InitForSmartAccount(owner common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorInitForSmartAccount, abiword.Size), owner)
 }
 
-// DecodeInitForSmartAccount returns the owner in calldata of exactly [InitForSmartAccount]; false for all else.
+// DecodeInitForSmartAccount returns the owner in calldata of exactly [InitForSmartAccount]; false for all
+// else.
 func DecodeInitForSmartAccount(callData []byte) (owner common.Address, ok bool) {
 	words, ok := wordsAfter(selectorInitForSmartAccount, callData, 1)
 	if !ok {
