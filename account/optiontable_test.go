@@ -466,7 +466,7 @@ func allOptions() map[string]optionRow {
 		},
 		"RouterDespiteFunds": func(*tried) account.Option { return account.RouterDespiteFunds() },
 		"OfSessions":         func(c *tried) account.Option { return account.OfSessions(c.sessions()) },
-		"SignWithin":         func(*tried) account.Option { return account.SignWithin(24 * time.Hour) },
+		"SignWithin":         func(*tried) account.Option { return account.SignWithin(20 * time.Minute) },
 		"StopNow":            func(*tried) account.Option { return account.StopNow() },
 		"Kept":               func(*tried) account.Option { return account.Kept(common.Hash{}, stranger) },
 	} {

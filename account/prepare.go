@@ -323,10 +323,23 @@ func (o *OwnedAccount) prepareLeg(ctx context.Context, draft *userop.Draft, leg 
 	if err := o.checkSignsElsewhere(); err != nil {
 		return err
 	}
+	var chosen *preparedWindow
+	if window != (policy.Window{}) {
+		until, after, err := window.Seconds()
+		if err != nil {
+			return err
+		}
+		chosen = &preparedWindow{Until: until, After: after}
+	}
 	var seen *snapshot
 	draft.Checks = append(draft.Checks, func(ctx context.Context) (err error) {
-		seen, err = o.readSnapshot(ctx, new(uint256.Int), o.initialOwner())
-		return err
+		if seen, err = o.readSnapshot(ctx, new(uint256.Int), o.initialOwner()); err != nil {
+			return err
+		}
+		if now := seen.clock(); chosen != nil && chosen.Until != 0 && chosen.Until < now {
+			return fmt.Errorf("%w: its window, %s, is over: it is %s", policy.ErrInvalid, window, timeText(now))
+		}
+		return nil
 	})
 	op, err := o.client.sender.BuildUnsigned(ctx, *draft)
 	if err != nil {
@@ -348,13 +361,15 @@ func (o *OwnedAccount) prepareLeg(ctx context.Context, draft *userop.Draft, leg 
 		leg.Fee = &preparedFee{Token: s.quote.Token, Max: (*hexutil.U256)(s.quote.MaxFee.Clone())}
 	}
 	if module.Address == o.client.contracts.Multichain {
-		leg.Window = &preparedWindow{Until: leg.signUntil}
-		if window != (policy.Window{}) {
-			leg.Window.Until, leg.Window.After, err = window.Seconds()
+		if leg.Window = chosen; chosen == nil {
+			leg.Window = &preparedWindow{Until: leg.signUntil}
 		}
 	}
-	return err
+	return nil
 }
+
+// timeText is a moment in unix seconds as a message has it.
+func timeText(seconds uint64) string { return time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339) }
 
 // initialOwner is who a deployment registers as the owner.
 func (o *OwnedAccount) initialOwner() common.Address { return contracts.SetupOwner(o.initial.Setup) }

@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -341,6 +342,21 @@ func TestPreparedTogether(t *testing.T) {
 	require.ErrorContains(t, err, "operations 0 and 1 have the same nonce")
 }
 
+// A window that is over is no window to prepare anything for.
+func TestPreparedForAWindowThatIsOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	owner := w.elsewhere(t, account.Multichain())
+	leg := account.Leg{Account: owner, Calls: []account.Call{{To: stranger}}, Options: []account.Option{account.Sponsored()}}
+	leg.Window = policy.Until(w.now().Add(-time.Hour))
+	_, err := account.PrepareTogether(t.Context(), leg)
+	require.ErrorIs(t, err, policy.ErrInvalid)
+	require.ErrorContains(t, err, "its window, until ")
+	leg.Window = policy.Until(w.now().Add(time.Hour))
+	_, err = account.PrepareTogether(t.Context(), leg)
+	require.NoError(t, err)
+}
+
 // The fee in tokens is part of what is signed, and so is the approval.
 func TestPreparedForAFeeInTokens(t *testing.T) {
 	t.Parallel()
@@ -356,6 +372,13 @@ func TestPreparedForAFeeInTokens(t *testing.T) {
 	text := strings.Join(p.Describe(), "\n")
 	require.Contains(t, text, "The account pays in token "+token.Hex()+", at most "+q.MaxFee.Dec()+" base units, to paymaster ")
 	require.Contains(t, text, "It lets "+q.Paymaster.Hex()+" take "+q.MaxFee.Dec()+" base units of token "+token.Hex())
+	written, err := json.Marshal(p)
+	require.NoError(t, err)
+	other := strings.Replace(string(written), `"fee":{"token":"`+strings.ToLower(token.Hex()), `"fee":{"token":"`+strings.ToLower(w.chain.Contracts.Token.Hex()), 1)
+	require.NotEqual(t, string(written), other)
+	_, err = account.ParsePrepared([]byte(other))
+	require.ErrorIs(t, err, policy.ErrInvalid)
+	require.ErrorContains(t, err, "its fee is said to be in token "+w.chain.Contracts.Token.Hex()+", and is in "+token.Hex())
 	before := w.balance(t, token, w.owner.Address())
 	w.inForce(t)(w.submit(t, p))
 	require.Less(t, w.balance(t, token, w.owner.Address()), before)

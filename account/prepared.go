@@ -3,7 +3,6 @@ package account
 import (
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -122,9 +121,18 @@ func (p *Prepared) Ref() session.Ref {
 	return p.legs[0].ref()
 }
 
-// Deadline returns when the library takes the signature at the latest, by the clock and by the chain's time;
-// see [SignWithin]. Whether the chain would take it after that, [Prepared.Describe] tells.
-func (p *Prepared) Deadline() time.Time { return time.Unix(int64(p.until), 0).UTC() }
+// Deadline returns when Submit takes the signature at the latest, by the clock and by the chain's time: the
+// end of [SignWithin], or that of a sponsorship or a window where it is earlier. Whether the chain would
+// take it after that, [Prepared.Describe] tells.
+func (p *Prepared) Deadline() time.Time {
+	until := p.until
+	for i := range p.legs {
+		if end := p.legs[i].end(); end != 0 {
+			until = min(until, end)
+		}
+	}
+	return time.Unix(int64(until), 0).UTC()
+}
 
 // PreparedOperation is one operation of a [Prepared].
 type PreparedOperation struct {
@@ -268,19 +276,30 @@ func (l *preparedLeg) paymaster() common.Address {
 	return common.Address{}
 }
 
+// feeToken is the token that its paymaster takes, as is signed; zero for none that can be read.
+func (l *preparedLeg) feeToken() common.Address {
+	terms, err := contracts.DecodeTokenPaymasterData(l.Operation.PaymasterAndData)
+	if err != nil {
+		return common.Address{}
+	}
+	return terms.Token
+}
+
 // cost is what the operation costs at most, in wei.
 func (l *preparedLeg) cost() *uint256.Int {
 	total := l.operation().Estimate().Cost.Total()
 	return &total
 }
 
-// keyAddresses are the keys of the sessions that it grants.
+// keyAddresses are the keys of the sessions that it grants, each once.
 func (l *preparedLeg) keyAddresses() (keys []common.Address) {
 	if l.Root == nil {
 		return nil
 	}
+	seen := make(map[common.Address]bool)
 	for i := range l.Root.Grant {
-		if key := l.Root.Grant[i].Key; !slices.Contains(keys, key) {
+		if key := l.Root.Grant[i].Key; !seen[key] {
+			seen[key] = true
 			keys = append(keys, key)
 		}
 	}

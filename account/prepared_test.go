@@ -14,12 +14,13 @@ import (
 	"github.com/go-sesame/sesame/session/policy"
 )
 
-// preparedFile is a prepared grant that replaces one session by another, as a browser has it.
+// preparedFile is a prepared grant that replaces one session by another, as a browser has it. A third one,
+// which stays, is the same as the one that goes.
 const (
 	preparedFile = "testdata/prepared1.json"
 	preparedHash = "0xe41a83dbb796f9de437e299899d4a2d6ec2b9240b2b6842934079d090044ce6c"
 	preparedText = `On chain 80002, account 0x45a80c8B6F9720f53AE9120efF5658A3c54F88c3:
-Session "first" ends on chain: its key 0x67c2cD5F2319408525534A10f5EA747385fd5ae5 may call safeMint(address) on 0x5e5a3e0000000000000000000000000000000721 with to = 0x45a80c8B6F9720f53AE9120efF5658A3c54F88c3, no value, until 2027-01-15T08:00:00Z.
+Session "first" ends, and another one that allows the same stays or is granted: its key 0x67c2cD5F2319408525534A10f5EA747385fd5ae5 still may call safeMint(address) on 0x5e5a3e0000000000000000000000000000000721 with to = 0x45a80c8B6F9720f53AE9120efF5658A3c54F88c3, no value, until 2027-01-15T08:00:00Z.
 Session "second" is granted: its key 0x67c2cD5F2319408525534A10f5EA747385fd5ae5 may call safeMint(address) on 0x5e5a3e0000000000000000000000000000000721 with to = 0x45a80c8B6F9720f53AE9120efF5658A3c54F88c3, no value, until 2027-01-15T09:00:00Z.
 Sessions that stay as they are: 1.
 The account pays the gas itself, at most 365772444447128 wei (0.000365772444447128 of the chain's currency).

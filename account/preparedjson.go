@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -24,12 +25,13 @@ const preparedVersion = 1
 // maxPrepared bounds what [ParsePrepared] reads, in bytes: some thousand sessions.
 const maxPrepared = 4 << 20
 
-// preparedJSON is a [Prepared] in JSON.
-type preparedJSON struct {
+// preparedJSON is a [Prepared] in JSON. Its operations are read on their own, once it is known how many they
+// are: what one takes in memory is some hundred times what a browser needs to write it.
+type preparedJSON[Operation any] struct {
 	Version    int            `json:"sesamePrepared"`
 	Owner      common.Address `json:"owner"`
 	Until      uint64         `json:"until"`
-	Operations []preparedLeg  `json:"operations"`
+	Operations []Operation    `json:"operations"`
 }
 
 // preparedOperation is the operation without its signature. Unlike [userop.Operation] it is read strictly.
@@ -83,7 +85,7 @@ func (o *preparedOperation) complete() bool {
 // MarshalJSON writes all of it, with the version of its form. It may go to the browser: whoever has it can do
 // nothing with it but sign.
 func (p Prepared) MarshalJSON() ([]byte, error) {
-	return json.Marshal(preparedJSON{Version: preparedVersion, Owner: p.owner, Until: p.until, Operations: p.legs})
+	return json.Marshal(preparedJSON[preparedLeg]{Version: preparedVersion, Owner: p.owner, Until: p.until, Operations: p.legs})
 }
 
 // UnmarshalJSON is [ParsePrepared].
@@ -106,14 +108,22 @@ func ParsePrepared(text []byte) (*Prepared, error) {
 	if len(text) > maxPrepared {
 		return nil, fmt.Errorf("%w: prepared operation of %d bytes, at most %d are read", policy.ErrInvalid, len(text), maxPrepared)
 	}
-	var read preparedJSON
+	var read preparedJSON[json.RawMessage]
 	if err := jsonobject.Strict(text, &read); err != nil {
 		return nil, fmt.Errorf("%w: prepared operation: %w", policy.ErrInvalid, err)
 	}
 	if read.Version != preparedVersion {
 		return nil, fmt.Errorf("%w: prepared operation of form %d, this library reads form %d", policy.ErrInvalid, read.Version, preparedVersion)
 	}
-	p := &Prepared{owner: read.Owner, until: read.Until, legs: read.Operations, parsed: true}
+	if err := checkLegCount(len(read.Operations)); err != nil {
+		return nil, err
+	}
+	p := &Prepared{owner: read.Owner, until: read.Until, legs: make([]preparedLeg, len(read.Operations)), parsed: true}
+	for i, operation := range read.Operations {
+		if err := jsonobject.Strict(operation, &p.legs[i]); err != nil {
+			return nil, fmt.Errorf("%w: prepared operation: operation %d: %w", policy.ErrInvalid, i, err)
+		}
+	}
 	if err := p.seal(); err != nil {
 		return nil, err
 	}
@@ -130,8 +140,9 @@ func (p *Prepared) check() error {
 		return bad("no owner")
 	case p.until == 0 || p.until > policy.MaxTime:
 		return bad("its end %d is no time", p.until)
-	case len(p.legs) == 0 || len(p.legs) > maxLegs:
-		return bad("it has %d operations; 1 to %d can be", len(p.legs), maxLegs)
+	}
+	if err := checkLegCount(len(p.legs)); err != nil {
+		return err
 	}
 	for i := range p.legs {
 		leg := &p.legs[i]
@@ -146,6 +157,14 @@ func (p *Prepared) check() error {
 				return bad("operations %d and %d have the same nonce", j, i)
 			}
 		}
+	}
+	return nil
+}
+
+// checkLegCount judges how many operations one signature is to be for.
+func checkLegCount(n int) error {
+	if n == 0 || n > maxLegs {
+		return fmt.Errorf("%w: prepared operation: it has %d operations; 1 to %d can be", policy.ErrInvalid, n, maxLegs)
 	}
 	return nil
 }
@@ -170,9 +189,11 @@ func (l *preparedLeg) check() error {
 		return errors.New("a fee in tokens without the token paymaster")
 	case l.Fee == nil && l.paymaster() != (common.Address{}) && l.paymaster() == l.Contracts.TokenPaymaster:
 		return errors.New("a token paymaster without a fee")
+	case l.Fee != nil && l.feeToken() != l.Fee.Token:
+		return fmt.Errorf("its fee is said to be in token %s, and is in %s", l.Fee.Token, l.feeToken())
 	case len(l.Modules) > 0 && l.deploys():
 		return errors.New("it deploys an account that has modules")
-	case len(l.Asked) > 0 && strings.ContainsFunc(l.Asked, func(r rune) bool { return r < ' ' && r != '\n' }):
+	case len(l.Asked) > 0 && strings.ContainsFunc(l.Asked, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' }):
 		return errors.New("control characters in what was asked for")
 	}
 	if hash := l.operation().Hash(l.Contracts.EntryPoint, l.ChainID); hash != l.OpHash {
@@ -282,10 +303,15 @@ func (l *preparedLeg) checkRootCalls(calls []Call) error {
 			return fmt.Errorf("session %q is said to be of key %s, and is of %s", leaf.ID, leaf.Key, key)
 		}
 	}
-	for i := range l.Keys {
-		if !slices.Contains(l.keyAddresses(), l.Keys[i]) {
-			return fmt.Errorf("key %s is that of no session that it grants", l.Keys[i])
+	granted := make(map[common.Address]bool)
+	for _, key := range l.keyAddresses() {
+		granted[key] = true
+	}
+	for _, key := range l.Keys {
+		if !granted[key] {
+			return fmt.Errorf("key %s is that of no session that it grants, or named twice", key)
 		}
+		delete(granted, key)
 	}
 	return nil
 }

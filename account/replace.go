@@ -64,7 +64,7 @@ func (o *OwnedAccount) Replace(ctx context.Context, stuck *userop.Pending, opts 
 		return o.draft(ctx, calls, s)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("replace an operation of %s: %w", o.address, err)
+		return nil, fmt.Errorf("replace an operation of %s: %w", o.address, o.stuckElsewhere(err))
 	}
 	return tx, nil
 }
@@ -81,9 +81,17 @@ func (o *OwnedAccount) Replace(ctx context.Context, stuck *userop.Pending, opts 
 func (o *OwnedAccount) Cancel(ctx context.Context, stuck *userop.Pending, opts ...Option) (*userop.Pending, error) {
 	tx, err := o.cancel(ctx, stuck, opts)
 	if err != nil {
-		return nil, fmt.Errorf("cancel an operation of %s: %w", o.address, err)
+		return nil, fmt.Errorf("cancel an operation of %s: %w", o.address, o.stuckElsewhere(err))
 	}
 	return tx, nil
+}
+
+// stuckElsewhere is the error with what to prepare instead, for an owner who signs elsewhere.
+func (o *OwnedAccount) stuckElsewhere(err error) error {
+	if _, elsewhere := o.owner.(addressOwner); elsewhere && errors.Is(err, ErrNoSigner) {
+		return fmt.Errorf("%w; prepare it with the nonce of the one that is stuck and higher fees (WithNonce, WithFees)", err)
+	}
+	return err
 }
 
 // replacing is one Replace or Cancel.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -24,6 +23,8 @@ import (
 type Submitted struct {
 	sess *session.Sessions
 	tx   *userop.Pending
+	// by tells which operation carries the change of the sessions by now, nil where a key does.
+	by *submission
 }
 
 // Sessions returns the account's sessions, those that it grants among them; nil where it changes none.
@@ -43,29 +44,49 @@ func (s *Submitted) Wait(ctx context.Context, opts ...userop.WaitOption) (*usero
 		if err := s.sess.Refresh(ctx); err != nil {
 			return nil, err
 		}
-		if pending := s.sess.Pending(); pending != nil && pending.OpHash == s.tx.Hash() {
-			return s.sess.Activate(ctx, s.tx, opts...)
+		tx := s.carrier()
+		if pending := s.sess.Pending(); pending != nil && pending.OpHash == tx.Hash() {
+			return s.sess.Activate(ctx, tx, opts...)
+		}
+		return tx.Wait(ctx, opts...) // of a change that is settled already
+	}
+	return s.tx.Wait(ctx, opts...)
+}
+
+// carrier is the operation that the sessions wait for: another process may have replaced the one that was
+// submitted.
+func (s *Submitted) carrier() *userop.Pending {
+	if s.by != nil {
+		if change := s.by.begunChange(); change != nil && change.OpHash != s.tx.Hash() {
+			return s.by.watch(change)
 		}
 	}
-	return s.tx.Wait(ctx, opts...) // of a change that is settled already
+	return s.tx
 }
 
 // Submit sends what was prepared, with the owner's signature of its [Prepared.Request]: in any process, also
 // another one than that which prepared it, or after a restart. A Prepared that was parsed has to be the one
 // that the application kept: see [Kept]. The store is not needed where no session changes.
 //
-// The signature is judged as the ownership module judges it on chain, by the key that it recovers, whether or
-// not there is code at the owner's address: another key's is an error matching [ErrWrongOwner], and what no
-// key's can be one matching [ErrBadSignature]. Then the chain and the store have to be what they were, the
-// session root, the nonce, the owner and the modules: otherwise the error matches [session.ErrConflict], says
-// what changed, and the operation is to be prepared anew. One that is late, by its sponsorship, its window or
-// [SignWithin], is an error matching [userop.ErrExpired]. In all these cases nothing was stored or sent.
+// The signature is judged as the ownership module judges it on chain, by the key that it recovers, whether
+// or not there is code at the owner's address: another key's is an error matching [ErrWrongOwner], and what
+// no key's can be one matching [ErrBadSignature]. Then the chain and the store have to be what they were:
+// the nonce, the modules, the owner ([ErrWrongOwner]), and where sessions change their root. Otherwise the
+// error matches [session.ErrConflict], says what changed, and the operation is to be prepared anew. One
+// that is late, by its sponsorship, its window or [SignWithin], is an error matching [userop.ErrExpired].
+// In all these cases nothing was stored or sent by this call.
 //
 // A change of sessions is stored with the signed operation before that is sent, and undone if it surely was
 // not accepted; the same signature can be submitted again then. Submitting twice, at two replicas too, or
 // after a crash in between, returns what the first submission began; what a crash left open
 // [Client.ReconcileAll] finishes as well. With [Once] the operation is written down under a key, as a send
-// is, and [Client.Run] goes on with it.
+// is, and [Client.Run] goes on with it. Without a key nothing is stored of a send that changes no session:
+// it is known again once it landed, and until then by its bundler. If it may be submitted twice, give it a
+// key.
+//
+// One that is stuck gives way to another with its nonce and higher fees, prepared with [WithNonce] and
+// [WithFees], which the owner signs as well: a send, whatever it does. A change of sessions that is ended so
+// is taken back by [Client.ReconcileAll], and can be prepared anew then.
 func (c *Client) Submit(ctx context.Context, store session.Store, p *Prepared, signature []byte, opts ...Option) (*Submitted, error) {
 	s, err := submitSettings(opts, once, beforeSend)
 	var submissions []*submission
@@ -207,7 +228,7 @@ func (p *Prepared) signatures(sig []byte) ([][]byte, error) {
 func moduleSignature(sig []byte, message common.Hash, owner common.Address) ([]byte, error) {
 	formed, err := signature.Form(sig)
 	if err != nil {
-		hint := ""
+		hint := "; have the wallet sign again, what Request says"
 		if len(sig) != crypto.SignatureLength {
 			hint = "; the ownership modules take a key's signature alone, not that of a wallet that is a contract (ERC-1271, ERC-6492)"
 		}
@@ -227,7 +248,7 @@ func moduleSignature(sig []byte, message common.Hash, owner common.Address) ([]b
 	if signer == (common.Address{}) {
 		return nil, fmt.Errorf("%w: signature of owner %s: it recovers no key", ErrBadSignature, owner)
 	}
-	return nil, fmt.Errorf("%w: %s signed, not owner %s; have the wallet sign with that account, what Request says", ErrWrongOwner, signer, owner)
+	return nil, fmt.Errorf("%w: %s signed, not owner %s, or it is the signature of something else; have the wallet sign with that account, what Request says", ErrWrongOwner, signer, owner)
 }
 
 // recoverSigner returns who signed the digest, of a signature whose form is right.
@@ -272,7 +293,7 @@ func (s *submission) submit(ctx context.Context) (*Submitted, error) {
 		}
 		switch {
 		case err == nil:
-			return &Submitted{sess: s.sess, tx: tx}, nil
+			return s.submitted(tx), nil
 		case !errors.Is(err, session.ErrConflict) || try == maxOnceTries:
 			return nil, err
 		} // another process was quicker, perhaps with the very same operation
@@ -311,11 +332,18 @@ func (s *submission) submitOnce(ctx context.Context) (*Submitted, error) {
 		return nil, fmt.Errorf("%w: its owner signs elsewhere; once the chain has ended it, prepare it anew under another key", errors.ErrUnsupported)
 	}
 	tx, err := k.run(ctx)
+	taken, isTaken := errors.AsType[*outbox.TakenError](err)
 	switch {
+	case isTaken && taken.Entry.Key != settings.key && taken.Entry.Attempt(s.leg.OpHash) != nil:
+		// It was submitted under that key: to prepare it anew would be to do it twice.
+		same, under := *s, *s.settings
+		under.key = taken.Entry.Key
+		same.settings = &under
+		return same.submitOnce(ctx)
 	case errors.Is(err, errSubmitted):
 		return first, nil
 	case errors.Is(err, outbox.ErrNonceTaken):
-		return nil, s.anew(fmt.Errorf("%w: %w", session.ErrConflict, err))
+		return nil, s.anew(changed("%w", err))
 	case err != nil:
 		return nil, err
 	}
@@ -351,7 +379,9 @@ func (s *submission) decide(ctx context.Context) (decided, error) {
 	if err := s.checkTime(seen); err != nil {
 		return decided{}, err
 	}
-	if err := s.compare(seen); err != nil {
+	if err := s.compare(seen); errors.Is(err, ErrWrongOwner) {
+		return decided{}, err
+	} else if err != nil {
 		return decided{}, s.anew(err)
 	}
 	d := decided{draft: s.draft()}
@@ -363,7 +393,7 @@ func (s *submission) decide(ctx context.Context) (decided, error) {
 	}
 	if s.sess.Pending() != nil {
 		if err := s.sess.Reconcile(ctx); errors.Is(err, session.ErrPending) {
-			return decided{}, s.anew(fmt.Errorf("%w: another change of the sessions was submitted: %w", session.ErrConflict, err))
+			return decided{}, s.anew(changed("another change of the sessions was submitted: %w", err))
 		} else if err != nil {
 			return decided{}, err
 		}
@@ -388,81 +418,116 @@ func (s *submission) look(ctx context.Context) (seen *snapshot, err error) {
 	return seen, err
 }
 
+// submitted is the result, of a submission without a key.
+func (s *submission) submitted(tx *userop.Pending) *Submitted {
+	if s.sess == nil {
+		return &Submitted{tx: tx}
+	}
+	return &Submitted{sess: s.sess, tx: tx, by: s}
+}
+
 // begun returns what an earlier submission of the same operation began, nil for none.
 func (s *submission) begun(ctx context.Context, seen *snapshot) (*Submitted, error) {
 	used := (*uint256.Int)(s.leg.Operation.Nonce).Lt(&seen.nonce)
-	if !used && s.landedLast() { // and the chain took it back: it is made pending again
+	change := s.begunChange()
+	if !used && change != nil && !s.waits(change) { // it landed, and the chain took it back: it is made pending again
 		if err := s.sess.Reconcile(ctx); err != nil && !errors.Is(err, session.ErrPending) {
 			return nil, err
 		}
+		change = s.begunChange()
 	}
-	var pending *session.PendingRoot
-	if s.sess != nil {
-		pending = s.sess.Pending()
-	}
-	stored := pending != nil && pending.OpHash == s.leg.OpHash
 	switch {
 	case used:
-		return s.landed(ctx, stored)
-	case !stored && !s.landedLast():
+		return s.landed(ctx, change)
+	case change == nil:
 		return nil, nil
-	case !stored, pending.Operation == nil:
-		return &Submitted{sess: s.sess, tx: s.client.sender.WatchOperation(s.op)}, nil
+	case !s.waits(change), change.Operation == nil:
+		return s.submitted(s.watch(change)), nil
 	}
 	// The process that began it may have ended before it sent anything: a bundler that knows it says so.
-	tx, err := s.client.sender.Resend(ctx, pending.Operation)
+	watched := s.watch(change) // which knows all operations of the change
+	_, err := s.client.sender.Resend(ctx, change.Operation)
 	if _, over := errors.AsType[*userop.EndedError](err); over {
 		return nil, errors.Join(fmt.Errorf("%w; it was submitted before, and never will land: prepare it anew, and have that signed", err), s.sess.Reconcile(ctx))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; it was submitted before, and waits for the chain: submit it again, or have ReconcileAll finish it", err)
 	}
-	return &Submitted{sess: s.sess, tx: tx}, nil
+	return s.submitted(watched), nil
 }
 
-// landed tells what used the operation's nonce: itself, or another one, which the error is about.
-func (s *submission) landed(ctx context.Context, stored bool) (*Submitted, error) {
-	first := &Submitted{sess: s.sess, tx: s.client.sender.WatchOperation(s.op)}
-	if stored || s.landedLast() {
-		return first, nil // its wait tells how it ended
+// landed tells what used the operation's nonce: itself, or another one, which the error is about. change is
+// what the store knows of its change, nil for nothing.
+func (s *submission) landed(ctx context.Context, change *session.PendingRoot) (*Submitted, error) {
+	if change != nil {
+		return s.submitted(s.watch(change)), nil // its wait tells how it ended
 	}
-	is, err := s.client.sender.WatchOperation(s.op).Look(ctx)
+	first := s.client.sender.WatchOperation(s.op)
+	is, err := first.Look(ctx)
 	switch {
 	case is.Receipt != nil:
-		return first, nil
+		return s.submitted(first), nil
 	case is.Ended != nil:
-		return nil, s.anew(fmt.Errorf("%w: nonce %s of %s was used by operation %s in transaction %s", session.ErrConflict, s.leg.Operation.Nonce, s.leg.ref(), is.Ended.By, is.Ended.Transaction))
+		return nil, s.anew(changed("nonce %s of %s was used by operation %s in transaction %s", s.leg.Operation.Nonce, s.leg.ref(), is.Ended.By, is.Ended.Transaction))
 	}
 	return nil, fmt.Errorf("its nonce is used, by itself or by another operation: %w; submit it again later, which sends nothing", err)
 }
 
-// landedLast reports whether the last change of the sessions that landed, as far as the store knows, is the
-// operation's.
-func (s *submission) landedLast() bool {
+// begunChange returns the change of the sessions that an earlier submission began, which waits for the chain
+// or is the last one that landed, as far as the store knows; nil for none. The operation that carries it may
+// be another one by now, which replaced this one: it has its nonce and sets its root.
+func (s *submission) begunChange() *session.PendingRoot {
 	if s.sess == nil {
-		return false
+		return nil
 	}
-	landed := s.sess.Landed()
-	return landed != nil && landed.Change.OpHash == s.leg.OpHash
+	if pending := s.sess.Pending(); pending != nil && s.isOf(pending) {
+		return pending
+	}
+	if landed := s.sess.Landed(); landed != nil && s.isOf(&landed.Change) {
+		return &landed.Change
+	}
+	return nil
+}
+
+// isOf reports whether a change is the one that the operation makes.
+func (s *submission) isOf(change *session.PendingRoot) bool {
+	return change.OpHash == s.leg.OpHash ||
+		change.Root == s.leg.Root.Root && change.Nonce == s.op.Nonce && slices.Equal(change.Add, s.leg.Root.Adds())
+}
+
+// waits reports whether the change waits for the chain.
+func (s *submission) waits(change *session.PendingRoot) bool {
+	pending := s.sess.Pending()
+	return pending != nil && pending.OpHash == change.OpHash
+}
+
+// watch is the pending operation of a change that was begun.
+func (s *submission) watch(change *session.PendingRoot) *userop.Pending {
+	if change.Operation == nil || change.OpHash == s.leg.OpHash {
+		return s.client.sender.WatchOperation(s.op)
+	}
+	return s.client.sender.WatchOperation(change.Operation, s.op)
 }
 
 // checkTime returns an error matching [userop.ErrExpired] if it is too late, or [session.ErrExpired] for a
 // session.
 func (s *submission) checkTime(seen *snapshot) error {
-	at := func(seconds uint64) string { return time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339) }
 	now, end := seen.clock(), s.leg.end()
 	switch {
 	case end != 0 && now > end:
-		what := "its sponsorship, or the window that it was signed with,"
-		return fmt.Errorf("%w: %s ended at %s, and it is %s; prepare it anew, and have that signed", userop.ErrExpired, what, at(end), at(now))
+		what := "its sponsorship"
+		if s.leg.Window != nil && s.leg.Window.Until == end {
+			what = "the window that it was signed with"
+		}
+		return fmt.Errorf("%w: %s ended at %s, and it is %s; prepare it anew, and have that signed", userop.ErrExpired, what, timeText(end), timeText(now))
 	case now > s.until:
-		return fmt.Errorf("%w: its signature was to come until %s, and it is %s; prepare it anew, and have that signed", userop.ErrExpired, at(s.until), at(now))
+		return fmt.Errorf("%w: its signature was to come until %s, and it is %s; prepare it anew, and have that signed", userop.ErrExpired, timeText(s.until), timeText(now))
 	case s.leg.Root == nil:
 		return nil
 	}
 	for i := range s.leg.Root.Grant {
 		if leaf := &s.leg.Root.Grant[i]; leaf.ValidUntil != 0 && now > leaf.ValidUntil {
-			return fmt.Errorf("%w: session %q ended at %s, before it was granted; prepare it anew, and have that signed", session.ErrExpired, leaf.ID, at(leaf.ValidUntil))
+			return fmt.Errorf("%w: session %q ended at %s, before it was granted; prepare it anew, and have that signed", session.ErrExpired, leaf.ID, timeText(leaf.ValidUntil))
 		}
 	}
 	return nil
@@ -477,28 +542,39 @@ func (s *submission) anew(err error) error {
 // account what it showed when the operation was prepared.
 func (s *submission) compare(seen *snapshot) error {
 	state, leg := seen.state, s.leg
-	changed := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %w", session.ErrConflict, fmt.Errorf(format, args...))
-	}
 	switch {
 	case state.Deployed && leg.deploys():
 		return changed("account %s was deployed meanwhile", leg.Account)
 	case !state.Deployed && !leg.deploys():
 		return changed("account %s has no code any more: the chain took its deployment back", leg.Account)
 	case leg.Root != nil && state.SessionRoot != leg.ChainRoot:
-		return changed("the session root of %s on chain was %s, and is %s now", leg.ref(), leg.ChainRoot, state.SessionRoot)
+		return changed("the session root of %s was %s, and is %s now", leg.ref(), leg.ChainRoot, state.SessionRoot)
 	case !slices.Equal(state.Modules, leg.Modules):
 		return changed("the modules of account %s were %v, and are %v now", leg.Account, leg.Modules, state.Modules)
 	case leg.deploys() && seen.ownerHasCode:
-		return changed("there is code at the address of owner %s by now, and the ownership module registers no owner that has any", s.owner)
+		return changed("there is code at the address of owner %s by now, and the ownership module registers no owner that has any: one that delegates to a contract (EIP-7702) has to end that first", s.owner)
 	case leg.deploys() || leg.Unchecked:
 		return nil
 	}
-	if owner, ok := state.OwnerAt(leg.Module); !ok || owner != s.owner {
-		return fmt.Errorf("%w: account %s belongs to %s at module %s by now, not to %s", ErrWrongOwner, leg.Account, owner, leg.Module, s.owner)
+	switch owner, ok := state.OwnerAt(leg.Module); {
+	case !ok:
+		return fmt.Errorf("%w: account %s has no owner at module %s by now, which %s was; nothing was stored or sent", ErrWrongOwner, leg.Account, leg.Module, s.owner)
+	case owner != s.owner:
+		return fmt.Errorf("%w: account %s belongs to %s at module %s by now, not to %s; nothing was stored or sent: it is for that owner to have it prepared and to sign it", ErrWrongOwner, leg.Account, owner, leg.Module, s.owner)
 	}
 	return nil
 }
+
+// changedError says what is not any more as it was when the operation was prepared. It matches
+// [session.ErrConflict], whose own text is about stores.
+type changedError struct{ error }
+
+func changed(format string, args ...any) error { return changedError{fmt.Errorf(format, args...)} }
+
+// Is makes it match [session.ErrConflict].
+func (e changedError) Is(target error) bool { return target == session.ErrConflict }
+
+func (e changedError) Unwrap() error { return e.error }
 
 // compareKeys returns an error matching [session.ErrConflict] if a session key was removed meanwhile: its
 // session could never act.
@@ -509,7 +585,7 @@ func (s *submission) compareKeys(ctx context.Context) error {
 	}
 	for _, key := range s.leg.Keys {
 		if !slices.Contains(held, key) {
-			return fmt.Errorf("%w: session key %s of %s was removed meanwhile", session.ErrConflict, key, s.leg.ref())
+			return changed("session key %s of %s was removed meanwhile", key, s.leg.ref())
 		}
 	}
 	return nil

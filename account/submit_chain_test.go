@@ -1,10 +1,12 @@
 package account_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"errors"
 	"math/big"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -104,14 +106,14 @@ func TestSubmissionsThatComeWrong(t *testing.T) {
 			p := w.prepareGrant(t, "minting", account.SignWithin(24*time.Hour))
 			require.NoError(t, w.chain.AdjustTime(2*time.Hour))
 			return submitted{p: p}
-		}, userop.ErrExpired, []string{"its sponsorship, or the window that it was signed with, ended at ", anew}},
+		}, userop.ErrExpired, []string{"user operation expired: its sponsorship ended at ", anew}},
 		"late by the multichain module's window": {func(t *testing.T, w *world) submitted {
 			w.owner = w.client.OwnedAccount(w.owner.Owner(), account.Multichain())
 			p, err := w.elsewhere(t, account.Multichain()).PrepareSend(t.Context(), []account.Call{{To: stranger}}, account.Sponsored(), account.SignWithin(time.Minute))
 			require.NoError(t, err)
 			require.NoError(t, w.chain.AdjustTime(2*time.Minute))
 			return submitted{p: p}
-		}, userop.ErrExpired, []string{"the window that it was signed with, ended at ", anew}},
+		}, userop.ErrExpired, []string{"the window that it was signed with ended at ", anew}},
 		"a session that ended before it was granted": {func(t *testing.T, w *world) submitted {
 			w.deployed(t)
 			short := w.nftPolicy()
@@ -139,7 +141,7 @@ func TestSubmissionsThatComeWrong(t *testing.T) {
 		"a malleable signature": {func(t *testing.T, w *world) submitted {
 			p := w.prepareGrant(t, "minting")
 			return submitted{p: p, sig: highS(w.sign(t, p))}
-		}, account.ErrBadSignature, []string{"high s"}},
+		}, account.ErrBadSignature, []string{"high s", "have the wallet sign again"}},
 		"after another grant": {func(t *testing.T, w *world) submitted {
 			p := w.prepareGrant(t, "minting")
 			w.grant(t, []policy.Policy{session.Named("other", w.nftPolicy())})
@@ -150,7 +152,7 @@ func TestSubmissionsThatComeWrong(t *testing.T) {
 			p := w.prepareGrant(t, "minting")
 			w.grant(t, []policy.Policy{session.Named("other", w.nftPolicy())})
 			return submitted{p: p}
-		}, session.ErrConflict, []string{"the session root of account ", " on chain was 0x", ", and is 0x", anew}},
+		}, session.ErrConflict, []string{": the session root of account ", " was 0x", ", and is 0x", anew}},
 		"after another prepared grant": {func(t *testing.T, w *world) submitted {
 			p, other := w.prepareGrant(t, "minting"), w.prepareGrant(t, "other")
 			w.inForce(t)(w.submit(t, other))
@@ -181,7 +183,7 @@ func TestSubmissionsThatComeWrong(t *testing.T) {
 			p := w.prepareGrant(t, "minting")
 			done(t)(w.owner.TransferOwnership(t.Context(), stranger))
 			return submitted{p: p}
-		}, account.ErrWrongOwner, []string{"belongs to " + stranger.Hex(), anew}},
+		}, account.ErrWrongOwner, []string{"belongs to " + stranger.Hex(), "it is for that owner to have it prepared and to sign it"}},
 		"after its session key was removed": {func(t *testing.T, w *world) submitted {
 			p := w.prepareGrant(t, "minting")
 			unused, err := session.UnusedKeys(t.Context(), w.store, w.owner.Ref())
@@ -549,4 +551,170 @@ func TestSubmittedAgainAfterTheChainTookItBack(t *testing.T) {
 			w.requireRoot(t)
 		})
 	}
+}
+
+// What was submitted and replaced since, with its nonce and its root, is what the first submission began.
+func TestSubmittedAgainAfterItWasReplaced(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]account.Option{"without a key": nil, "once": {account.Once("grant-17")}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _ := onceWorld(t, nil)
+			w.deployed(t)
+			p := w.prepareGrant(t, "minting")
+			w.bundler.Pause()
+			submitted, err := w.submit(t, p, opts...)
+			require.NoError(t, err)
+			replacement, err := w.owner.Replace(t.Context(), submitted.Pending(), account.OfSessions(submitted.Sessions()))
+			require.NoError(t, err)
+			require.NotEqual(t, submitted.Pending().Hash(), replacement.Hash())
+			again, err := w.submit(t, p, opts...)
+			require.NoError(t, err)
+			w.bundler.Resume()
+			w.inForce(t)(again, nil)
+			w.inForce(t)(submitted, nil)
+			w.inForce(t)(w.submit(t, p, opts...)) // after it landed
+			require.Equal(t, session.StatusActive, w.kept(t).Leaves[0].Status)
+			require.Nil(t, w.kept(t).Pending)
+		})
+	}
+}
+
+// Whatever is done to a signature, Submit says of it what the module says.
+func TestSpoiltSignaturesAreJudgedAsTheModuleDoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	done(t)(w.owner.Deploy(t.Context(), account.Sponsored()))
+	p, err := w.elsewhere(t).PrepareSend(t.Context(), []account.Call{{To: stranger}}, account.Sponsored())
+	require.NoError(t, err)
+	elsewhere := newWorldOf(t, accounttest.ChainConfig{ChainID: 137}).client // where the signature is judged, and nothing sent
+	random, n, taken := rand.New(rand.NewPCG(14, 2)), crypto.S256().Params().N, 0
+	hash := common.HexToHash(p.Request().Params[0])
+	for i := range 300 {
+		sig := w.sign(t, p)
+		if random.IntN(2) == 0 {
+			sig = w.signBare(t, p)
+		}
+		for range random.IntN(3) {
+			half := sig[32*random.IntN(2):][:32]
+			switch random.IntN(8) {
+			case 0:
+				sig[random.IntN(65)] ^= 1 << random.IntN(8)
+			case 1:
+				sig[64] = byte(random.IntN(256))
+			case 2:
+				sig[64] = byte(random.IntN(2))
+			case 3:
+				sig = highS(sig[:65])
+			case 4:
+				copy(half, make([]byte, 32))
+			case 5: // at and about the order
+				new(big.Int).Add(n, big.NewInt(int64(random.IntN(3)-1))).FillBytes(half)
+			case 6: // at and about the half of it
+				new(big.Int).Add(new(big.Int).Rsh(n, 1), big.NewInt(int64(random.IntN(3)-1))).FillBytes(sig[32:64])
+			case 7:
+				copy(half, bytes.Repeat([]byte{0xff}, 32))
+			}
+		}
+		_, err := elsewhere.Submit(t.Context(), nil, p, slices.Clone(sig))
+		require.Error(t, err)
+		takes := !errors.Is(err, account.ErrBadSignature) && !errors.Is(err, account.ErrWrongOwner)
+		if sig[64] < 2 { // which Submit writes as the module wants it
+			sig[64] += 27
+		}
+		is := w.moduleTakes(t, common.BytesToHash(accounts.TextHash(hash[:])), sig) || w.moduleTakes(t, hash, sig)
+		require.Equal(t, is, takes, "%d: %x: %v", i, sig, err)
+		if takes {
+			taken++
+		}
+	}
+	require.Greater(t, taken, 50)
+	require.Less(t, taken, 250)
+}
+
+// A grant that is stuck, of an owner who signs elsewhere, gives way as the error of Cancel says.
+func TestAStuckGrantGivesWayElsewhere(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]account.Option{"without a key": nil, "once": {account.Once("grant-17")}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testAStuckGrantGivesWay(t, opts)
+		})
+	}
+}
+
+func testAStuckGrantGivesWay(t *testing.T, opts []account.Option) {
+	w, _ := onceWorld(t, nil)
+	w.deployed(t)
+	p := w.prepareGrant(t, "minting")
+	w.bundler.Pause()
+	submitted, err := w.submit(t, p, opts...)
+	require.NoError(t, err)
+	owner := w.elsewhere(t)
+	_, err = owner.Replace(t.Context(), submitted.Pending(), account.OfSessions(submitted.Sessions()))
+	require.ErrorIs(t, err, account.ErrNoSigner)
+	require.ErrorContains(t, err, "prepare it with the nonce of the one that is stuck and higher fees (WithNonce, WithFees)")
+	_, err = owner.Cancel(t.Context(), submitted.Pending(), account.OfSessions(submitted.Sessions()))
+	require.ErrorIs(t, err, account.ErrNoSigner)
+	require.ErrorContains(t, err, "prepare it with the nonce of the one that is stuck and higher fees (WithNonce, WithFees)")
+
+	stuck := p.Operations()[0].Operation
+	fees := stuck.Fees()
+	fees.MaxFeePerGas.Lsh(&fees.MaxFeePerGas, 1)
+	fees.MaxPriorityFeePerGas.Lsh(&fees.MaxPriorityFeePerGas, 1)
+	end, err := owner.PrepareSend(t.Context(), []account.Call{{To: owner.Address()}}, account.WithNonce(&stuck.Nonce), account.WithFees(fees), account.Sponsored())
+	require.NoError(t, err)
+	ending, err := w.submit(t, end)
+	require.NoError(t, err)
+	w.bundler.Resume()
+	w.inForce(t)(ending, nil)
+	_, err = submitted.Wait(t.Context())
+	require.ErrorIs(t, err, userop.ErrReplaced)
+	require.NoError(t, w.client.ReconcileAll(t.Context(), w.store))
+	require.Empty(t, w.kept(t).Leaves)
+	again, err := w.submit(t, p, opts...)
+	if len(opts) > 0 { // the key tells how it ended
+		require.NoError(t, err)
+		_, err = again.Wait(t.Context())
+		require.ErrorIs(t, err, userop.ErrReplaced)
+	} else {
+		require.ErrorIs(t, err, session.ErrConflict)
+	}
+	w.inForce(t)(w.submit(t, w.prepareGrant(t, "minting")))
+}
+
+// The root may have changed meanwhile, if it is what it was.
+func TestSubmittedAfterTheRootChangedAndChangedBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.grant(t, []policy.Policy{session.Named("first", w.nftPolicy())})
+	p := w.prepareGrant(t, "minting")
+	sess := w.grant(t, []policy.Policy{session.Named("between", w.longer(3))})
+	tx, err := w.owner.Revoke(t.Context(), sess, "between", account.Sponsored())
+	require.NoError(t, err)
+	_, err = sess.Activate(t.Context(), tx)
+	require.NoError(t, err)
+	require.Len(t, w.inForce(t)(w.submit(t, p)).Leaves(), 3)
+	w.requireRoot(t)
+}
+
+// The very same send under another key is the first submission's result, never one to prepare anew: it would
+// be made twice.
+func TestASendSubmittedUnderAnotherKey(t *testing.T) {
+	t.Parallel()
+	w, _ := onceWorld(t, nil)
+	w.deployed(t)
+	p, err := w.elsewhere(t).PrepareSend(t.Context(), []account.Call{w.mint(t, w.owner.Address())}, account.Sponsored())
+	require.NoError(t, err)
+	w.bundler.Pause()
+	for _, opts := range [][]account.Option{nil, {account.Once("one")}, {account.Once("two")}, {account.Once("one")}, nil} {
+		submitted, err := w.submit(t, p, opts...)
+		require.NoError(t, err)
+		require.Equal(t, p.Operations()[0].UserOpHash, submitted.Pending().Hash())
+	}
+	w.bundler.Resume()
+	for _, key := range []string{"one", "two", "three"} {
+		w.inForce(t)(w.submit(t, p, account.Once(key)))
+	}
+	require.Equal(t, uint64(1), w.nfts(t))
 }

@@ -59,7 +59,9 @@ type SignRequest struct {
 
 // UnusedKeys returns the addresses of the keys that the store keeps for an account and that none of its
 // sessions names, revoked and expired ones included: those of grants that were never submitted, and of grants
-// that are still to be, which account.Prepared tells of. [Keyring].RemoveKey removes one.
+// that are still to be, which account.Prepared tells of. [Keyring].RemoveKey removes one; Submit refuses a
+// prepared grant of it then. Remove none while a grant of the account is being submitted or made: it may name
+// the key by then, and its session could never act.
 func UnusedKeys(ctx context.Context, store interface {
 	Store
 	Keyring
@@ -76,9 +78,11 @@ func UnusedKeys(ctx context.Context, store interface {
 	case err != nil:
 		return nil, fmt.Errorf("sessions of %s: %w", ref, err)
 	}
-	return slices.DeleteFunc(keys, func(key common.Address) bool {
-		return slices.ContainsFunc(state.Leaves, func(leaf Leaf) bool { return leaf.Key == key })
-	}), nil
+	used := make(map[common.Address]bool, len(state.Leaves))
+	for i := range state.Leaves {
+		used[state.Leaves[i].Key] = true
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(key common.Address) bool { return used[key] }), nil
 }
 
 // MessageDigest returns the EIP-191 personal message hash of a userOpHash: what the session validation

@@ -192,6 +192,17 @@ func (p *RootPlan) IDs() []string {
 	return ids
 }
 
+// Adds returns the IDs of the sessions that enter the tree, as [PendingRoot].Add has them.
+func (p *RootPlan) Adds() []string {
+	var ids []string
+	for _, leaves := range [][]Leaf{p.Restore, p.Grant} {
+		for i := range leaves {
+			ids = append(ids, leaves[i].ID)
+		}
+	}
+	return ids
+}
+
 // Clone returns a copy that shares no memory with p.
 func (p *RootPlan) Clone() *RootPlan {
 	clone := *p

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
@@ -34,7 +35,8 @@ func TestCallsAreReadBack(t *testing.T) {
 		"new owner":    {contracts.TransferOwnership(one), func(d []byte) (any, bool) { a, ok := contracts.DecodeTransferOwnership(d); return a, ok }, one},
 		"enable":       {contracts.EnableModule(one), change, contracts.ModuleChange{Enables: true, Module: one}},
 		"disable":      {contracts.DisableModule(other, one), change, contracts.ModuleChange{Module: one}},
-		"setup enable": {contracts.SetupAndEnableModule(one, []byte{1}), change, contracts.ModuleChange{Enables: true, SetsUp: true, Module: one}},
+		"setup enable": {contracts.SetupAndEnableModule(one, []byte{1}), change, contracts.ModuleChange{Enables: true, SetsUp: true, Module: one, Setup: []byte{1}}},
+		"register":     {contracts.InitForSmartAccount(one), func(d []byte) (any, bool) { a, ok := contracts.DecodeInitForSmartAccount(d); return a, ok }, one},
 	} {
 		t.Run(name, func(t *testing.T) {
 			read, ok := tt.decode(tt.data)
@@ -62,4 +64,21 @@ func TestCallsAreReadBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestCodeChangesAreRead(t *testing.T) {
+	one := common.Address{1}
+	for signature, fallback := range map[string]bool{"updateImplementation(address)": false, "setFallbackHandler(address)": true} {
+		data := append(crypto.Keccak256([]byte(signature))[:4], common.LeftPadBytes(one[:], 32)...)
+		contract, is, ok := contracts.DecodeCodeChange(data)
+		require.True(t, ok, signature)
+		require.Equal(t, one, contract)
+		require.Equal(t, fallback, is)
+		_, _, ok = contracts.DecodeCodeChange(append(data, 0))
+		require.False(t, ok)
+	}
+	_, _, ok := contracts.DecodeCodeChange(contracts.EnableModule(one))
+	require.False(t, ok)
+	require.True(t, contracts.IsRenounceOwnership(crypto.Keccak256([]byte("renounceOwnership()"))[:4]))
+	require.False(t, contracts.IsRenounceOwnership(contracts.TransferOwnership(one)))
 }

@@ -1,6 +1,7 @@
 package contracts
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -37,6 +38,7 @@ error ZeroAddressNotAllowedAsOwner()
 var (
 	selectorInitForSmartAccount = newSelector(0x2ede3bc0)
 	selectorTransferOwnership   = newSelector(0xf2fde38b)
+	selectorRenounceOwnership   = newSelector(0x715018a6)
 	selectorGetOwner            = newSelector(0xfa544161)
 )
 
@@ -44,6 +46,16 @@ var (
 // initForSmartAccount(address).
 func InitForSmartAccount(owner common.Address) []byte {
 	return abiword.AppendAddress(newCall(selectorInitForSmartAccount, abiword.Size), owner)
+}
+
+// DecodeInitForSmartAccount returns the owner in calldata of exactly [InitForSmartAccount]; false for all
+// else.
+func DecodeInitForSmartAccount(callData []byte) (owner common.Address, ok bool) {
+	words, ok := wordsAfter(selectorInitForSmartAccount, callData, 1)
+	if !ok {
+		return common.Address{}, false
+	}
+	return addressWord(words[0])
 }
 
 // TransferOwnership returns the calldata of transferOwnership(address), with which the account gives itself a
@@ -60,6 +72,12 @@ func DecodeTransferOwnership(callData []byte) (owner common.Address, ok bool) {
 		return common.Address{}, false
 	}
 	return addressWord(words[0])
+}
+
+// IsRenounceOwnership reports whether calldata calls renounceOwnership(), after which nobody owns the account
+// at the module.
+func IsRenounceOwnership(callData []byte) bool {
+	return bytes.HasPrefix(callData, selectorRenounceOwnership[:])
 }
 
 // GetOwner returns the calldata of getOwner(address), the owner that the module has for the account. It

@@ -225,6 +225,8 @@ var (
 	selectorDisableModule        = newSelector(0xe009cfde)
 	selectorIsModuleEnabled      = newSelector(0x2d9ad53d)
 	selectorGetModulesPaginated  = newSelector(0xcc2f8452)
+	selectorUpdateImplementation = newSelector(0x025b22bc)
+	selectorSetFallbackHandler   = newSelector(0xf08a0323)
 )
 
 // SentinelModule is where the account's list of modules begins and ends.
@@ -263,6 +265,8 @@ type ModuleChange struct {
 	// for the module's address before, mostly the module itself.
 	Enables, SetsUp bool
 	Module          common.Address
+	// Setup is what Module is called with where SetsUp, nil where that is not written as usual.
+	Setup []byte
 }
 
 // DecodeModuleChange reads the calldata of [EnableModule], [SetupAndEnableModule] and [DisableModule]; false
@@ -282,7 +286,23 @@ func DecodeModuleChange(callData []byte) (change ModuleChange, ok bool) {
 	}
 	change.Enables, change.SetsUp = true, true
 	change.Module, ok = addressWord(common.Hash(callData[abi.SelectorSize:][:abiword.Size]))
+	if args, err := smartAccount().functions[selectorSetupAndEnableModule].Unpack(callData); err == nil {
+		change.Setup = args[1].([]byte)
+	}
 	return change, ok
+}
+
+// DecodeCodeChange reads the calldata, in a call of an account to itself, of updateImplementation(address),
+// which replaces its code, and of setFallbackHandler(address), which replaces what answers the calls that the
+// code does not know; false for all else.
+func DecodeCodeChange(callData []byte) (contract common.Address, fallback, ok bool) {
+	for _, selector := range [][abi.SelectorSize]byte{selectorUpdateImplementation, selectorSetFallbackHandler} {
+		if words, is := wordsAfter(selector, callData, 1); is {
+			contract, ok = addressWord(words[0])
+			return contract, selector == selectorSetFallbackHandler, ok
+		}
+	}
+	return common.Address{}, false, false
 }
 
 // wordsAfter returns the arguments of calldata that is a selector and so many words, and nothing else.
