@@ -191,29 +191,35 @@ func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error
 // holds others up. Once ctx has ended, it is called soon; without a deadline in ctx,
 // [SenderConfig].WaitTimeout ends the wait.
 func (p *Pending) Then(ctx context.Context, then func(*Receipt, error), opts ...WaitOption) {
-	watcher := &p.sender.watcher
+	p.onEnd(ctx, opts, func(conclude func() (*Receipt, error)) {
+		p.sender.watcher.call(func() { then(conclude()) })
+	})
+}
+
+// onEnd is Then for what does not wait itself: over is called with what concludes the wait, which takes as
+// long as a [Settle] does.
+func (p *Pending) onEnd(ctx context.Context, opts []WaitOption, over func(conclude func() (*Receipt, error))) {
 	if p.known != nil {
-		watcher.call(func() { then(p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations)) })
+		over(func() (*Receipt, error) { return p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations) })
 		return
 	}
 	w, err := p.begin(ctx, opts)
 	if err != nil {
-		watcher.call(func() { then(nil, err) })
+		over(func() (*Receipt, error) { return nil, err })
 		return
 	}
 	if others := p.others(); len(others) > 0 {
-		w.each(append([]*Pending{p.only()}, others...), opts, func(conclude func() (*Receipt, error)) { then(conclude()) })
+		w.each(append([]*Pending{p.only()}, others...), opts, over)
 		return
 	}
-	conclude := func() {
+	w.over = func() {
 		if others := w.instead(); len(others) > 0 {
-			w.each(others, opts, func(conclude func() (*Receipt, error)) { then(conclude()) })
+			w.each(others, opts, over)
 			return
 		}
-		then(w.conclude(ctx))
+		over(func() (*Receipt, error) { return w.conclude(ctx) })
 	}
-	w.over = func() { watcher.call(conclude) }
-	watcher.addAsync(w)
+	p.sender.watcher.addAsync(w)
 }
 
 // begin makes a wait that has not begun yet.
@@ -311,7 +317,9 @@ func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
 	case w.seen.counting():
 		return w.count(ctx)
 	case w.event != nil:
-		return w.shown(ctx, w.event)
+		if receipt, err := w.shown(ctx, w.event); !errors.Is(err, errGoOn) {
+			return receipt, err
+		}
 	}
 	quiet := w.quiet()
 	receipt, err := (*Receipt)(nil), errGoOn
