@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -168,9 +169,9 @@ func TestANodeThatDoesNotShowWholeBlocks(t *testing.T) {
 			for _, p := range pending {
 				e.await(t, t.Context(), p)
 			}
-			time.Sleep(30 * time.Second)
-			n.mine(plan[0]...)
+			stop := n.mining(slices.Insert(plan, 0, make([][]landing, 20)...))
 			e.open.Wait()
+			stop()
 			for _, p := range pending {
 				require.NoError(t, e.err[p.Hash()])
 				require.LessOrEqual(t, e.at[p.Hash()].Sub(n.landed[p.Hash()]), 10*time.Second)

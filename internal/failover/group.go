@@ -243,6 +243,8 @@ type Question struct {
 	What string
 	// Order are the places of the members to ask, nil for all as they are preferred.
 	Order []int
+	// More says that others are asked in questions of their own after these, in the time that is left.
+	More  bool
 	Class Class
 	// Judge tells what an error says of a member.
 	Judge func(error) Verdict
@@ -271,7 +273,7 @@ func Ask[S, T any](ctx context.Context, g *Group[S], q Question, ask func(contex
 	failed := &Error{Kind: g.cfg.Kind}
 	for n, place := range q.Order {
 		m := g.members[place]
-		answer, verdict, err := askMember(ctx, g, m, q, n == len(q.Order)-1, ask)
+		answer, verdict, err := askMember(ctx, g, m, q, n == len(q.Order)-1 && !q.More, ask)
 		g.cfg.Logger.DebugContext(ctx, "asked one of several", "service", g.cfg.Kind, "member", m.Name, "what", q.What, "error", err)
 		if err == nil {
 			return answer, Told{place, failed.Members}, nil
