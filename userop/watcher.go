@@ -157,7 +157,9 @@ func (v *watcher) addAsync(w *wait) {
 		watch.waits[w] = struct{}{}
 		v.mu.Unlock()
 	}
-	v.add(w)
+	if v.add(w); w.ctx.Err() != nil { // perhaps since before it was added
+		v.ended(w.ctx.Done())
+	}
 }
 
 // ended ends the waits of a context.

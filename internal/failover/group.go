@@ -52,8 +52,8 @@ const (
 	defaultTotal = 30 * time.Second
 	defaultFirst = 500 * time.Millisecond
 	defaultLast  = time.Minute
-	// shortestTry is what a try has where half of the time that is left is less, and enough to tell a member
-	// that does not answer from a caller without time.
+	// shortestTry is what a try has where half of the time that is left is less, but not more than two thirds
+	// of it, and enough to tell a member that does not answer from a caller without time.
 	shortestTry = time.Second
 	// longestProbe bounds the question for a member's identity.
 	longestProbe = 5 * time.Second
@@ -320,15 +320,15 @@ func askMember[S, T any](ctx context.Context, g *Group[S], m *member[S], q Quest
 		}
 		ended = err
 	default: // it did not answer in time
-		verdict, ended = Failed, lateOr(ctx, begun, err)
+		verdict, ended = Failed, g.lateOr(ctx, begun, err)
 	}
 	return answer, verdict, err
 }
 
 // lateOr is the failure of a question that was not answered in time, or [errNoVerdict] where the time was the
-// caller's, and short.
-func lateOr(caller context.Context, begun time.Time, err error) error {
-	if errors.Is(caller.Err(), context.Canceled) || caller.Err() != nil && time.Since(begun) < shortestTry {
+// caller's, or a part of it, and short.
+func (g *Group[S]) lateOr(caller context.Context, begun time.Time, err error) error {
+	if errors.Is(caller.Err(), context.Canceled) || time.Since(begun) < min(shortestTry, g.cfg.Times.Try) {
 		return errNoVerdict
 	}
 	return err
@@ -344,7 +344,8 @@ func (g *Group[S]) try(ctx context.Context, last bool) (context.Context, context
 	}
 	within := g.cfg.Times.Try
 	if deadline, ok := ctx.Deadline(); ok {
-		within = min(within, max(time.Until(deadline)/2, shortestTry))
+		left := time.Until(deadline)
+		within = min(within, max(left/2, min(shortestTry, left*2/3)))
 	}
 	return context.WithTimeoutCause(ctx, within, notWithin(within))
 }
@@ -383,7 +384,7 @@ func (g *Group[S]) prove(ctx, caller context.Context, m *member[S]) error {
 			done(nil)
 			return nil
 		case ctx.Err() != nil:
-			done(lateOr(caller, begun, &unprovenError{err}))
+			done(g.lateOr(caller, begun, &unprovenError{err}))
 		case shared && errors.Is(err, context.Canceled): // who asked went away
 			done(errNoVerdict)
 			continue

@@ -285,6 +285,28 @@ func TestTimes(t *testing.T) {
 	})
 }
 
+// Who has little time is answered by the next member, too, and says nothing about the one that has not
+// answered in it.
+func TestCallersWithLittleTime(t *testing.T) {
+	for _, within := range []time.Duration{30 * time.Millisecond, 900 * time.Millisecond, 1100 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := &service{answer: hangs}, new(service)
+			group := newGroup(t, failover.Times{}, a, b)
+			for range 10 {
+				ctx, cancel := context.WithTimeout(t.Context(), within)
+				told, err := ask(ctx, group, failover.Read)
+				cancel()
+				require.NoError(t, err)
+				require.Equal(t, 1, told.By)
+			}
+			a.set(nil)
+			told, err := ask(t.Context(), group, failover.Read)
+			require.NoError(t, err)
+			require.Zero(t, told.By)
+		})
+	}
+}
+
 // A member that is another one than it should be is given nothing, and those who ask at once ask it once.
 func TestProving(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
