@@ -289,6 +289,32 @@ func TestAFamilyExpiresWithTheLastOfIt(t *testing.T) {
 	}
 }
 
+// However many are replaced while they are waited for, each wait knows what took the place of its operation.
+func TestManyFamilies(t *testing.T) {
+	inTime(t, "wait", func(t *testing.T) {
+		n := newTown()
+		sending := townSender(t, townBundler{n}, n)
+		pending, _ := crowd(sending, 5000, 1)
+		e := newEnds()
+		for _, p := range pending {
+			e.await(t, t.Context(), p)
+		}
+		landings := make([]landing, len(pending))
+		for i, p := range pending {
+			next := resident(i)
+			next.MaxFeePerGas.SetUint64(5)
+			landings[i] = landing{sending.WatchOperation(next, p.Operation()).Hash(), seatOf(next)}
+		}
+		time.Sleep(5 * time.Second)
+		n.mine(landings...)
+		e.open.Wait()
+		for i, p := range pending {
+			require.NoError(t, e.err[p.Hash()])
+			require.Equal(t, landings[i].hash, e.got[p.Hash()].UserOpHash)
+		}
+	})
+}
+
 // siblings are operations with one nonce.
 func siblings(n int) []*userop.Operation {
 	family := make([]*userop.Operation, n)
