@@ -138,13 +138,14 @@ const (
 // no block; who waits for the [Pending] of an operation that needs a guard has that asked before. The chain
 // has ended an operation only once a reorg of fewer blocks cannot undo that either.
 //
-// All waits of a sender share what they ask for, 80 requests a second at most. Up to 16 each ask by
-// themselves, every two seconds in the end. Where more wait, the EntryPoint's events in the new blocks are
-// read for all of them at once: an operation that lands, or whose nonce another one uses, is told within
-// about five seconds, or ten where the bundler leaves a question for it unanswered, however many wait. What
-// these events do not show is asked for each operation in turn, every half minute or, with n of them and a
-// bundler that takes no batches of requests, every n/80 seconds: as that a window is over, and all there is
-// without a [SenderConfig.Chain] or with a node that shows no logs.
+// All waits of a sender share what they ask for, 80 requests a second at most, each of which a pool may pass
+// on to one member after another. Up to 16 each ask by themselves, every two seconds in the end. Where more
+// wait, the EntryPoint's events in the new blocks are read for all of them at once: an operation that lands,
+// or whose nonce another one uses, is told within about five seconds, or ten where the bundler leaves a
+// question for it unanswered, however many wait. What these events do not show is asked for each operation in
+// turn, every half minute or, with n of them and a bundler that takes no batches of requests, every n/80
+// seconds: as that a window is over, and all there is without a [SenderConfig.Chain] or with a node that
+// shows no logs. The wait's own time is over when it is, whatever does not answer then.
 func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error) {
 	if p.known != nil {
 		return p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations)

@@ -375,7 +375,7 @@ func (f *firstOf) inVain() (*Receipt, error) {
 	told := &WaitError{Hash: f.hash, Waited: time.Since(f.start), Err: ErrUnconfirmed} // each says that another one landed
 	if waited, ok := errors.AsType[*WaitError](f.failed); ok {
 		*told = *waited
-		told.Hash = f.hash
+		told.Hash, told.Waited = f.hash, time.Since(f.start)
 	} else if f.failed != nil {
 		told.Err = f.failed
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// mostTwins is how many operations are remembered that others were made for the nonce and the purpose of: more
-// than are waited for, since a wait that has forgotten them takes the one that landed for a stranger.
+// mostTwins is how many operations are remembered that others were made for the nonce and the purpose of:
+// more than are waited for, since a wait that has forgotten them takes the one that landed for a stranger.
 const mostTwins = 1 << 15
 
 // twins are the families of operations that a sender knows of: made anew after a bundler refused another one,
