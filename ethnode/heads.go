@@ -29,7 +29,7 @@ type heads struct {
 	mu    sync.Mutex
 	asked time.Time // all members, last
 	told  []uint64  // by each member last, 0 where it has not
-	best  uint64    // that any member told in the last round, or since
+	best  uint64    // that any member told last
 	lags  []bool
 }
 
@@ -87,11 +87,16 @@ func (h *heads) refresh(ctx context.Context) {
 	group.Wait()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.asked, h.best = time.Now(), slices.Max(round)
+	h.asked = time.Now()
 	for place, number := range round {
-		h.lags[place] = number != 0 && h.best-number > h.maxLag
 		if number != 0 {
 			h.told[place] = number
+		}
+	}
+	h.best = slices.Max(h.told)
+	for place, number := range round {
+		if number != 0 { // of one that does not answer nothing new is known
+			h.lags[place] = h.best-number > h.maxLag
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum"
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
@@ -312,6 +313,45 @@ func TestManyFamilies(t *testing.T) {
 			require.NoError(t, e.err[p.Hash()])
 			require.Equal(t, landings[i].hash, e.got[p.Hash()].UserOpHash)
 		}
+	})
+}
+
+// outage is a bundler whose batches fail for a while.
+type outage struct {
+	townBatches
+	until time.Time
+}
+
+func (b outage) UserOperationReceipts(ctx context.Context, hashes []common.Hash) ([]userop.ReceiptAnswer, error) {
+	if time.Now().Before(b.until) {
+		return nil, passing{}
+	}
+	return b.townBatches.UserOperationReceipts(ctx, hashes)
+}
+
+// After batches that failed each operation is asked for by itself once, and in batches again.
+func TestBatchesThatFailForAWhile(t *testing.T) {
+	inTime(t, "wait", func(t *testing.T) {
+		n := newTown()
+		n.latency = 20 * time.Millisecond
+		sending := townSender(t, outage{townBatches{townBundler{n}, false}, time.Now().Add(10 * time.Second)}, nil)
+		pending, plan := crowd(sending, 2000, 30)
+		e := newEnds()
+		for _, p := range pending {
+			e.await(t, t.Context(), p)
+		}
+		time.Sleep(time.Minute)
+		singles := n.count("receipt")
+		stop := n.mining(plan)
+		e.open.Wait()
+		stop()
+		var worst time.Duration
+		for _, p := range pending {
+			require.NoError(t, e.err[p.Hash()])
+			worst = max(worst, e.at[p.Hash()].Sub(n.landed[p.Hash()]))
+		}
+		require.LessOrEqual(t, worst, 5*time.Second)
+		require.Less(t, n.count("receipt")-singles, 100)
 	})
 }
 

@@ -84,7 +84,7 @@ type watched struct {
 	async bool
 	pause time.Duration
 	hung  int  // visits in a row that took long
-	alone bool // is asked about by itself the next time
+	alone bool // is asked about by itself the next time, or while it takes long
 	told  bool // the bundler tells that there is something to ask about
 	hint  *Receipt
 	// notice is closed when there is something to ask the bundler for; nil where it is listened to
@@ -100,6 +100,7 @@ type visit struct {
 	crowded bool // many wait
 	resting bool // the new blocks tell
 	toldOf  bool // told, at the visit
+	batched bool // its answer came with those of others
 	event   *Receipt
 	answer  *ReceiptAnswer
 }
@@ -421,7 +422,7 @@ func (v *watcher) next(now time.Time) []*wait {
 func (v *watcher) take(w *wait) *wait {
 	w.busy = true
 	w.visit.crowded, w.visit.resting = v.crowded, v.resting
-	w.toldOf, w.event = w.told, w.hint
+	w.toldOf, w.event, w.batched = w.told, w.hint, w.answer != nil
 	w.told, w.hint = false, nil
 	w.reads = v.chain(w.crowded)
 	if v.quietUntil.After(w.quietUntil) {
@@ -491,6 +492,9 @@ func (v *watcher) later(w *wait, took time.Duration) {
 		w.hung = 0
 	} else {
 		next, w.alone = max(next, hungFactor*took), true
+	}
+	if w.hung == 0 && !w.batched {
+		w.alone = false
 	}
 	v.free(w)
 	w.due = now.Add(next)
