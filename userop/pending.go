@@ -130,7 +130,7 @@ const (
 // the wait.
 //
 // A bundler that says, a while later, that it does not know an operation ([LossReporter]) is handed the same
-// bytes again while the chain shows the nonce unused.
+// bytes again while the chain shows the nonce unused, unless it was cancelled here.
 //
 // The inclusion has to have as many confirmations as [SenderConfig].Confirmations, or the option of that
 // name, asks for. It is looked at again once it has them. One that is no part of the chain any more by then
@@ -491,11 +491,12 @@ func (w *wait) look(ctx context.Context) (*Receipt, error) {
 }
 
 // remind hands the operation to the bundler again that says it does not know it, while the chain shows its
-// nonce unused. One that needs a guard and has none is left to whoever has.
+// nonce unused. One that needs a guard and has none is left to whoever has, and one that was cancelled here
+// to what took its place.
 func (w *wait) remind(ctx context.Context) {
 	now := time.Now()
 	if w.op == nil || w.quiet() || w.seen.lost || now.Sub(w.start) < doubtfulAfter || now.Before(w.nextRemind) ||
-		w.guard == nil && !w.sender.mayResend(w.op) {
+		w.guard == nil && !w.sender.mayResend(w.op) || w.sender.twins.canceled(w.hash) {
 		return
 	}
 	bundler, ok := ability.Find[LossReporter](w.sender.cfg.Bundler)

@@ -31,6 +31,13 @@ func (r *run) send(ctx context.Context) (*Pending, error) {
 	} else if MayBeAccepted(err) {
 		r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard})
 	}
+	if stuck := r.draft.Replaces; stuck != nil && (err == nil || MayBeAccepted(err)) {
+		if r.draft.Cancels {
+			r.sender.twins.cancel(stuck.hash, stuck.op)
+		} else {
+			r.sender.twins.restore(stuck.hash)
+		}
+	}
 	return pending, err
 }
 
