@@ -367,15 +367,17 @@ func (g *Group[S]) prove(ctx, caller context.Context, m *member[S]) error {
 			asking, cancel := context.WithTimeoutCause(ctx, longestProbe, notWithin(longestProbe))
 			defer cancel()
 			err := g.cfg.Prove(asking, m.Service)
-			if err == nil {
+			switch {
+			case err == nil:
 				m.setProven(true)
+			case ctx.Err() != nil:
+				err = &askerGoneError{err}
 			}
 			return nil, err
 		})
-		shared := false
 		select {
 		case told := <-telling:
-			err, shared = told.Err, told.Shared
+			err = told.Err
 		case <-ctx.Done():
 			err = context.Cause(ctx)
 		}
@@ -385,7 +387,7 @@ func (g *Group[S]) prove(ctx, caller context.Context, m *member[S]) error {
 			return nil
 		case ctx.Err() != nil:
 			done(g.lateOr(caller, begun, &unprovenError{err}))
-		case shared && errors.Is(err, context.Canceled): // who asked went away
+		case errors.As(err, new(*askerGoneError)):
 			done(errNoVerdict)
 			continue
 		default:
@@ -395,6 +397,11 @@ func (g *Group[S]) prove(ctx, caller context.Context, m *member[S]) error {
 	}
 	return nil
 }
+
+// askerGoneError is a member's silence until the time was over of who asked, for others, too.
+type askerGoneError struct{ error }
+
+func (e *askerGoneError) Unwrap() error { return e.error }
 
 func (m *member[S]) isProven() bool {
 	m.mu.Lock()
