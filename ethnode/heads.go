@@ -74,17 +74,20 @@ func (h *heads) refresh(ctx context.Context) {
 	if _, due := h.due(); !due { // somebody else asked
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, longestHead)
+	asking, cancel := context.WithTimeout(ctx, longestHead)
 	defer cancel()
 	round := make([]uint64, h.group.Len())
 	var group sync.WaitGroup
 	for place := range round {
 		group.Go(func() {
 			q := failover.Question{What: "eth_blockNumber", Order: []int{place}, Judge: judge}
-			round[place], _, _ = failover.Ask(ctx, h.group, q, asFailure(blockNumber)) // 0 where it failed
+			round[place], _, _ = failover.Ask(asking, h.group, q, asFailure(blockNumber)) // 0 where it failed
 		})
 	}
 	group.Wait()
+	if ctx.Err() != nil && slices.Max(round) == 0 { // for whoever asks next
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.asked = time.Now()
