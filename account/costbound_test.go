@@ -315,7 +315,7 @@ func TestWithoutTheNodesFeesACapHasToBeNamed(t *testing.T) {
 
 func TestASelfPaidSendIsThreeRoundTrips(t *testing.T) {
 	t.Parallel()
-	m := newMocked(t, 20*time.Millisecond, bundlertest.Biconomy)
+	m := newMocked(t, tripDelay, bundlertest.Biconomy)
 	m.user = m.clientFor(t, time.Hour).Account(m.user.Address())
 	send := func() {
 		t.Helper()

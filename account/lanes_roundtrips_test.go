@@ -37,7 +37,7 @@ func (m *mocked) nonceReads(t *testing.T) (n int) {
 func TestASendInALaneIsTwoRoundTripsWithWarmCaches(t *testing.T) {
 	for name, vendor := range map[string]bundlertest.Vendor{"Biconomy": bundlertest.Biconomy, "Pimlico": bundlertest.Pimlico} {
 		t.Run(name, func(t *testing.T) {
-			m := newMocked(t, 20*time.Millisecond, vendor)
+			m := newMocked(t, tripDelay, vendor)
 			client := m.clientFor(t, time.Hour) // so that a slow machine does not let the caches expire
 			lanes := client.NewLanes(account.LanesConfig{})
 			m.user = client.Account(m.user.Address())

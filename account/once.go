@@ -90,8 +90,15 @@ func (e *unreadError) MayBeAccepted() bool { return true }
 // overtaken reports whether another process was quicker, so that looking again tells more. Nothing was sent.
 func (k *keyed) overtaken(err error) bool {
 	return errors.Is(err, outbox.ErrExists) || errors.Is(err, outbox.ErrConflict) ||
-		errors.Is(err, outbox.ErrNonceTaken) && k.s.nonce == nil ||
+		errors.Is(err, outbox.ErrNonceTaken) && k.s.nonce == nil || k.passed(err) ||
 		k.root != nil && k.entry == nil && (errors.Is(err, session.ErrConflict) || errors.Is(err, session.ErrPending))
+}
+
+// passed reports whether a service refused what was made under the key, before anything was written down, for
+// what landed since it was begun: an operation with its nonce, or the account's deployment.
+func (k *keyed) passed(err error) bool {
+	refused, ok := errors.AsType[*userop.AAError](err)
+	return ok && (refused.Code == "AA25" || refused.Code == "AA10") && k.entry == nil && !k.unsure && k.s.nonce == nil
 }
 
 // sendFirst sends the first operation under the key.

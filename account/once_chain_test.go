@@ -3,6 +3,7 @@ package account_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -303,6 +304,56 @@ func TestOnceByManyAtOnce(t *testing.T) {
 		require.Equal(t, hashes[0], hashes[p])
 	}
 	require.Equal(t, uint64(keys), w.nfts(t))
+}
+
+// A nonce, or a deployment, that lands while a send is made is another one's, and the send takes the next.
+func TestOnceBesideAnotherSend(t *testing.T) {
+	for _, deployed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("deployed %t", deployed), func(t *testing.T) {
+			t.Parallel()
+			w, _ := onceWorld(t, nil)
+			send := func(opts ...account.Option) (*userop.Pending, error) {
+				return w.clientWith(t, account.Contracts{}).OwnedAccount(account.KeyOwner(w.ownerKey)).Send(t.Context(),
+					[]account.Call{w.mint(t, w.owner.Address())}, append(opts, account.Sponsored())...)
+			}
+			if deployed {
+				done(t)(send())
+			}
+			before := w.nfts(t)
+			paymaster := w.config.Paymaster
+			var first sync.Once
+			w.config.Paymaster = beforeSponsor{paymaster, func() {
+				first.Do(func() {
+					w.config.Paymaster = paymaster
+					done(t)(send())
+				})
+			}}
+			done(t)(send(account.Once("order")))
+			require.Equal(t, before+2, w.nfts(t))
+			require.Equal(t, outbox.StateLanded, w.entry(t, "order").State)
+
+			nonce, err := w.user.Nonce(t.Context(), nil)
+			require.NoError(t, err)
+			w.config.Paymaster = beforeSponsor{paymaster, func() {
+				w.config.Paymaster = paymaster
+				done(t)(send())
+			}}
+			_, err = send(account.Once("named"), account.WithNonce(&nonce))
+			require.ErrorContains(t, err, "AA25", "the caller's own nonce")
+			require.Nil(t, w.entry(t, "named"))
+		})
+	}
+}
+
+// beforeSponsor does something before each sponsorship.
+type beforeSponsor struct {
+	userop.Paymaster
+	do func()
+}
+
+func (p beforeSponsor) SponsorUserOperation(ctx context.Context, op *userop.Operation, req userop.SponsorRequest) (userop.Sponsorship, error) {
+	p.do()
+	return p.Paymaster.SponsorUserOperation(ctx, op, req)
 }
 
 // A process that is gone is followed by one that goes on.

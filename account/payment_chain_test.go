@@ -591,13 +591,12 @@ func TestSponsoredOrSelf(t *testing.T) {
 
 func TestAPaymentInTokensIsThreeRoundTrips(t *testing.T) {
 	t.Parallel()
-	const delay = 300 * time.Millisecond // longer than the chain takes to answer
 	w := newWorld(t)
 	token := w.chain.Contracts.Token6
 	w.giveTokens(t, token, 100_000_000)
 	trips := new(jsonrpctest.RoundTrips)
 	before := func(service string) string {
-		mock := jsonrpctest.NewServer(t, jsonrpctest.Config{Delay: delay})
+		mock := jsonrpctest.NewServer(t, jsonrpctest.Config{Delay: tripDelay})
 		mock.CountIn(trips)
 		mock.Otherwise(jsonrpctest.Forward(service))
 		return mock.URL()

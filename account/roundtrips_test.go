@@ -42,6 +42,10 @@ type mocked struct {
 	chain     *ethclient.Client // of node
 }
 
+// tripDelay is how long services take where round trips are counted: long beside what a busy machine takes to
+// make requests at the same time, which otherwise pass for one after another.
+const tripDelay = 500 * time.Millisecond
+
 func newMocked(t *testing.T, delay time.Duration, vendor bundlertest.Vendor) *mocked {
 	t.Helper()
 	m := &mocked{trips: new(jsonrpctest.RoundTrips)}
@@ -128,7 +132,7 @@ func (m *mocked) send(t *testing.T, opts ...account.Option) (*userop.Pending, er
 func TestASponsoredSendIsThreeRoundTrips(t *testing.T) {
 	for name, vendor := range map[string]bundlertest.Vendor{"Biconomy": bundlertest.Biconomy, "Pimlico": bundlertest.Pimlico} {
 		t.Run(name, func(t *testing.T) {
-			m := newMocked(t, 500*time.Millisecond, vendor) // long beside what a busy machine takes
+			m := newMocked(t, tripDelay, vendor)
 			_, err := m.send(t)
 			require.NoError(t, err)
 			require.Equal(t, 3, m.trips.Depth(), "the very first one too")

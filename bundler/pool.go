@@ -428,15 +428,16 @@ func (p *Pool) UserOperationDropped(ctx context.Context, hash common.Hash) (bool
 	}
 	told := false
 	for n, place := range order {
-		dropped, err := p.droppedAt(ctx, place, hash)
+		more := n < len(order)-1
+		dropped, err := p.droppedAt(ctx, place, more, hash)
 		switch {
 		case dropped:
 			told = true
 		case n < mayHave:
 			return false, err // it may go on there
 		default:
-			if lacks, err := p.lacks(ctx, place, hash); !lacks {
-				return false, err
+			if !p.lacks(ctx, place, more, hash) {
+				return false, nil
 			}
 		}
 	}
@@ -444,12 +445,12 @@ func (p *Pool) UserOperationDropped(ctx context.Context, hash common.Hash) (bool
 }
 
 // droppedAt asks one member, which has never dropped anything where it cannot tell.
-func (p *Pool) droppedAt(ctx context.Context, place int, hash common.Hash) (bool, error) {
+func (p *Pool) droppedAt(ctx context.Context, place int, more bool, hash common.Hash) (bool, error) {
 	order := able[userop.DropReporter](p, []int{place})
 	if len(order) == 0 {
 		return false, nil
 	}
-	q := failover.Question{What: "dropped", Order: order, Judge: judgeReceipt}
+	q := failover.Question{What: "dropped", Order: order, More: more, Judge: judgeReceipt}
 	dropped, _, err := failover.Ask(ctx, p.group, q, func(ctx context.Context, member userop.Bundler) (bool, error) {
 		reporter, _ := ability.Find[userop.DropReporter](member)
 		return reporter.UserOperationDropped(ctx, hash)
@@ -459,34 +460,38 @@ func (p *Pool) droppedAt(ctx context.Context, place int, hash common.Hash) (bool
 
 // lacks reports whether a member that was not given the operation here says nothing of having it: one that
 // cannot be asked does not.
-func (p *Pool) lacks(ctx context.Context, place int, hash common.Hash) (bool, error) {
+func (p *Pool) lacks(ctx context.Context, place int, more bool, hash common.Hash) bool {
 	order := able[statusSource](p, []int{place})
 	if len(order) == 0 {
-		return true, nil
+		return true
 	}
-	q := failover.Question{What: "status", Order: order, Judge: judgeReceipt}
+	q := failover.Question{What: "status", Order: order, More: more, Judge: judgeReceipt}
 	status, _, err := failover.Ask(ctx, p.group, q, func(ctx context.Context, member userop.Bundler) (Status, error) {
 		source, _ := ability.Find[statusSource](member)
 		return source.UserOperationStatus(ctx, hash)
 	})
-	return err != nil || status.State == Unknown || status.State == Dropped || status.State == Reverted, nil
+	return err != nil || status.State == Unknown || status.State == Dropped || status.State == Reverted
 }
 
 // UserOperationLost implements [userop.LossReporter]: no member that answers has the operation, and one says
 // that it does not know it. One that is out of reach may have it still; the same bytes do no harm at another.
 func (p *Pool) UserOperationLost(ctx context.Context, hash common.Hash) (bool, error) {
-	has, _ := p.holding(hash)
+	var has []int
+	if holding, known := p.holding(hash); known {
+		has = holding.all()
+	}
 	told := false
 	var failed error
-	for _, place := range p.holders(hash) {
-		order := able[userop.LossReporter](p, []int{place})
+	places := p.group.Order(has...)
+	for n, place := range places {
+		order, more := able[userop.LossReporter](p, []int{place}), n < len(places)-1
 		if len(order) == 0 {
-			if slices.Contains(has.all(), place) {
+			if n < len(has) {
 				return false, nil // it may have it, and cannot tell
 			}
 			continue
 		}
-		q := failover.Question{What: "status", Order: order, Judge: judgeReceipt}
+		q := failover.Question{What: "lost", Order: order, More: more, Judge: judgeReceipt}
 		lost, _, err := failover.Ask(ctx, p.group, q, func(ctx context.Context, member userop.Bundler) (bool, error) {
 			reporter, _ := ability.Find[userop.LossReporter](member)
 			return reporter.UserOperationLost(ctx, hash)
@@ -494,10 +499,12 @@ func (p *Pool) UserOperationLost(ctx context.Context, hash common.Hash) (bool, e
 		switch {
 		case err != nil:
 			failed = err
-		case !lost:
-			return false, nil
-		default:
+		case lost:
 			told = true
+		case n >= len(has) && len(able[statusSource](p, order)) > 0 && p.lacks(ctx, place, more, hash):
+			// it cannot tell, and was not given it
+		default:
+			return false, nil
 		}
 	}
 	if told {
@@ -514,29 +521,30 @@ func (p *Pool) UserOperationReceipts(ctx context.Context, hashes []common.Hash) 
 	for i := range open {
 		open[i] = i
 	}
-	var failed error
+	failed := &PoolError{Kind: "bundler"}
 	answered := false
-	for _, place := range p.group.Order() {
+	for place := range p.group.Len() {
 		asked := make([]common.Hash, len(open))
 		for n, i := range open {
 			asked[n] = hashes[i]
 		}
-		q := failover.Question{What: "receipts", Order: []int{place}, Judge: judgeReceipts}
-		found, _, err := failover.Ask(ctx, p.group, q, func(ctx context.Context, member userop.Bundler) ([]userop.ReceiptAnswer, error) {
+		q := failover.Question{What: "receipts", Order: []int{place}, More: place < p.group.Len()-1, Judge: judgeReceipts}
+		found, told, err := failover.Ask(ctx, p.group, q, func(ctx context.Context, member userop.Bundler) ([]userop.ReceiptAnswer, error) {
 			reader, ok := ability.Find[userop.ReceiptsReader](member)
 			if !ok {
-				return nil, fmt.Errorf("%w: %s", userop.ErrNoBatch, p.group.Member(place).Name)
+				return nil, userop.ErrNoBatch
 			}
-			return reader.UserOperationReceipts(ctx, asked)
+			answers, err := reader.UserOperationReceipts(ctx, asked)
+			if err == nil && len(answers) != len(asked) {
+				err = fmt.Errorf("it answered for %d operations when asked for %d", len(answers), len(asked))
+			}
+			return answers, err
 		})
 		switch {
 		case errors.Is(err, userop.ErrNoBatch):
 			return nil, err
 		case err != nil:
-			failed = errors.Join(failed, err)
-			continue
-		case len(found) != len(asked):
-			failed = errors.Join(failed, fmt.Errorf("bundler %s: %d receipts in answer to %d questions", p.group.Member(place).Name, len(found), len(asked)))
+			failed.Members = append(failed.Members, told.Failed...)
 			continue
 		}
 		answered = true

@@ -656,6 +656,10 @@ func TestPoolLost(t *testing.T) {
 		"nobody answers":               {keep(false, passing{}), keep(false, passing{}), false},
 		"the taker cannot tell":        {identified{&fake{}}, keep(true, nil), false},
 		"one that never had it cannot": {keep(true, nil), identified{&fake{}}, true},
+		"nor by its status":            {keep(true, nil), silent(bundler.Status{}, bundler.ErrNoStatus), true},
+		"nor anything heard of":        {keep(true, nil), silent(bundler.Status{Raw: "?"}, nil), true},
+		"it has it":                    {keep(true, nil), silent(bundler.Status{State: bundler.Submitted}, nil), false},
+		"the taker has no status":      {silent(bundler.Status{}, bundler.ErrNoStatus), keep(true, nil), false},
 	} {
 		pool := newPool(t, bundler.PoolConfig{Members: members(test.taker, test.other)})
 		hash, err := pool.SendUserOperation(t.Context(), operation(), entryPoint)
@@ -664,6 +668,102 @@ func TestPoolLost(t *testing.T) {
 		require.Equal(t, test.want, lost, name)
 	}
 }
+
+// silence is a bundler that does not say that it lost an operation.
+type silence struct {
+	keeper
+	status bundler.Status
+	failed error
+}
+
+func silent(status bundler.Status, err error) silence {
+	return silence{keeper{identified: identified{&fake{}}}, status, err}
+}
+
+func (s silence) UserOperationStatus(context.Context, common.Hash) (bundler.Status, error) {
+	return s.status, s.failed
+}
+
+// Of an operation that another process gave away, it is not known who has it: the order of the members makes
+// no difference.
+func TestPoolLostElsewhere(t *testing.T) {
+	lost := keeper{identified: identified{&fake{}}, lost: true}
+	for _, all := range [][]userop.Bundler{{lost, identified{&fake{}}}, {identified{&fake{}}, lost}} {
+		told, err := newPool(t, bundler.PoolConfig{Members: members(all...)}).UserOperationLost(t.Context(), opHash)
+		require.NoError(t, err)
+		require.True(t, told)
+	}
+}
+
+// unanswering is a bundler that does not answer what it is asked of several operations, or of one it has.
+type unanswering struct{ keeper }
+
+func (unanswering) UserOperationReceipts(ctx context.Context, _ []common.Hash) ([]userop.ReceiptAnswer, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (unanswering) UserOperationLost(ctx context.Context, _ common.Hash) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+func (unanswering) UserOperationDropped(ctx context.Context, _ common.Hash) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+// A member that does not answer leaves time for the next one, whatever is asked of each.
+func TestPoolMemberThatDoesNotAnswer(t *testing.T) {
+	for name, ask := range map[string]func(context.Context, *bundler.Pool) bool{
+		"receipts": func(ctx context.Context, pool *bundler.Pool) bool {
+			answers, err := pool.UserOperationReceipts(ctx, []common.Hash{opHash})
+			return err == nil && answers[0].Receipt != nil
+		},
+		"lost": func(ctx context.Context, pool *bundler.Pool) bool {
+			lost, err := pool.UserOperationLost(ctx, opHash)
+			return err == nil && lost
+		},
+		"dropped": func(ctx context.Context, pool *bundler.Pool) bool {
+			dropped, err := pool.UserOperationDropped(ctx, opHash)
+			return err == nil && dropped
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				other := keeper{identified: identified{&fake{}}, has: []common.Hash{opHash}, lost: true}
+				pool := newPool(t, bundler.PoolConfig{Members: members(unanswering{keeper{identified: identified{&fake{}}}}, dropper{other})})
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				require.True(t, ask(ctx, pool))
+			})
+		})
+	}
+}
+
+// dropper says that it dropped what it is asked about.
+type dropper struct{ keeper }
+
+func (dropper) UserOperationDropped(ctx context.Context, _ common.Hash) (bool, error) {
+	return ctx.Err() == nil, ctx.Err()
+}
+
+// What several fail with in a batch asks to be left alone as long as all of them do.
+func TestPoolReceiptsThatFailForAWhile(t *testing.T) {
+	a, b := keeper{identified: identified{&fake{}}}, keeper{identified: identified{&fake{}}}
+	a.batch, b.batch = resting{}, passing{}
+	_, err := newPool(t, bundler.PoolConfig{Members: members(a, b)}).UserOperationReceipts(t.Context(), []common.Hash{opHash})
+	failed, ok := errors.AsType[*bundler.PoolError](err)
+	require.True(t, ok, "%v", err)
+	require.Len(t, failed.Members, 2)
+	require.Zero(t, failed.RetryDelay())
+	require.NotContains(t, err.Error(), "\n")
+}
+
+// resting is an outage that tells how long it lasts.
+type resting struct{ passing }
+
+func (resting) RetryDelay() time.Duration { return time.Minute }
 
 // Fees are those of the bundler that the send goes to. Where it fails in between and the next one demands
 // more, that refuses, and the next send is signed anew, at its price.

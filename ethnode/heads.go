@@ -29,7 +29,7 @@ type heads struct {
 	mu    sync.Mutex
 	asked time.Time // all members, last
 	told  []uint64  // by each member last, 0 where it has not
-	best  uint64    // that any member told in the last round, or since
+	best  uint64    // that any member told last
 	lags  []bool
 }
 
@@ -74,24 +74,32 @@ func (h *heads) refresh(ctx context.Context) {
 	if _, due := h.due(); !due { // somebody else asked
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, longestHead)
+	asking, cancel := context.WithTimeout(ctx, longestHead)
 	defer cancel()
 	round := make([]uint64, h.group.Len())
 	var group sync.WaitGroup
 	for place := range round {
 		group.Go(func() {
 			q := failover.Question{What: "eth_blockNumber", Order: []int{place}, Judge: judge}
-			round[place], _, _ = failover.Ask(ctx, h.group, q, asFailure(blockNumber)) // 0 where it failed
+			round[place], _, _ = failover.Ask(asking, h.group, q, asFailure(blockNumber)) // 0 where it failed
 		})
 	}
 	group.Wait()
+	if ctx.Err() != nil && slices.Max(round) == 0 { // for whoever asks next
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.asked, h.best = time.Now(), slices.Max(round)
+	h.asked = time.Now()
 	for place, number := range round {
-		h.lags[place] = number != 0 && h.best-number > h.maxLag
 		if number != 0 {
 			h.told[place] = number
+		}
+	}
+	h.best = slices.Max(h.told)
+	for place, number := range round {
+		if number != 0 { // of one that does not answer nothing new is known
+			h.lags[place] = h.best-number > h.maxLag
 		}
 	}
 }

@@ -226,6 +226,51 @@ func TestPoolPrefersNodesThatKeepUp(t *testing.T) {
 	})
 }
 
+// Who goes away while all are asked for their newest block does not bring back a node that lags, nor keep the
+// others from knowing it.
+func TestPoolOfACallerThatGoesAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newFake(20), newFake(1000)
+		for _, node := range []*fake{a, b} {
+			node.err = context.Canceled
+		}
+		pool := newPool(t, ethnode.PoolConfig{MaxLag: 10}, a, b)
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := pool.CodeAt(gone, common.Address{}, nil)
+		require.Error(t, err)
+		for _, node := range []*fake{a, b} {
+			node.set(func(f *fake) { f.err = nil })
+		}
+		before := a.count("code")
+		_, err = pool.CodeAt(t.Context(), common.Address{}, nil)
+		require.NoError(t, err)
+		require.Equal(t, before, a.count("code"), "it lags")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newFake(20), newFake(1000)
+		pool := newPool(t, ethnode.PoolConfig{MaxLag: 10}, a, b)
+		_, err := pool.CodeAt(t.Context(), common.Address{}, nil)
+		require.NoError(t, err)
+		require.Zero(t, a.count("code"))
+		time.Sleep(time.Minute)
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, node := range []*fake{a, b} {
+			node.set(func(f *fake) { f.err = context.Canceled })
+		}
+		_, err = pool.CodeAt(gone, common.Address{}, nil)
+		require.Error(t, err)
+		for _, node := range []*fake{a, b} {
+			node.set(func(f *fake) { f.err = nil })
+		}
+		before := a.count("code")
+		_, err = pool.CodeAt(t.Context(), common.Address{}, nil)
+		require.NoError(t, err)
+		require.Equal(t, before, a.count("code"), "it lags still")
+	})
+}
+
 // A node without the blocks is not believed that there are no logs in them.
 func TestPoolLogsAreOfNodesThatHaveTheBlocks(t *testing.T) {
 	a, b := newFake(100), newFake(105)

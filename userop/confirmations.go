@@ -164,7 +164,7 @@ func (w *wait) putBack(ctx context.Context) {
 	}
 	w.seen.resent = true
 	w.doubt() // its nonce is its own again
-	if w.guard == nil && !w.sender.mayResend(w.op) {
+	if w.guard == nil && !w.sender.mayResend(w.op) || w.sender.twins.canceled(w.hash) {
 		return
 	}
 	ctx, cancel := oneTry(ctx, longestSend)

@@ -86,7 +86,8 @@ type Draft struct {
 	// one of both can land at most, and neither Nonce nor Reserve is needed. Both fees are at least a tenth
 	// above those of all that were made for the nonce, unless Fees gives them. A bundler that refuses it as
 	// paying too little, and says what would do, is asked once more with that, within the Caps. Both are for
-	// one purpose: whichever lands is what a wait for either returns ([Pending.Operations]).
+	// one purpose: whichever lands is what a wait for either returns ([Pending.Operations]), and one that
+	// began before this was sent, too, where there is a [SenderConfig.Chain].
 	Replaces *Pending
 	// Cancels says that Replaces is for another purpose, which this one is to prevent. That it lands is the
 	// end of the other one ([ErrReplaced]), and the other way round.

@@ -130,7 +130,7 @@ const (
 // the wait.
 //
 // A bundler that says, a while later, that it does not know an operation ([LossReporter]) is handed the same
-// bytes again while the chain shows the nonce unused.
+// bytes again while the chain shows the nonce unused, unless it was cancelled here.
 //
 // The inclusion has to have as many confirmations as [SenderConfig].Confirmations, or the option of that
 // name, asks for. It is looked at again once it has them. One that is no part of the chain any more by then
@@ -138,13 +138,14 @@ const (
 // no block; who waits for the [Pending] of an operation that needs a guard has that asked before. The chain
 // has ended an operation only once a reorg of fewer blocks cannot undo that either.
 //
-// All waits of a sender share what they ask for, 80 requests a second at most. Up to 16 each ask by
-// themselves, every two seconds in the end. Where more wait, the EntryPoint's events in the new blocks are
-// read for all of them at once: an operation that lands, or whose nonce another one uses, is told within
-// about five seconds, or ten where the bundler leaves a question for it unanswered, however many wait. What
-// these events do not show is asked for each operation in turn, every half minute or, with n of them and a
-// bundler that takes no batches of requests, every n/80 seconds: as that a window is over, and all there is
-// without a [SenderConfig.Chain] or with a node that shows no logs.
+// All waits of a sender share what they ask for, 80 requests a second at most, each of which a pool may pass
+// on to one member after another. Up to 16 each ask by themselves, every two seconds in the end. Where more
+// wait, the EntryPoint's events in the new blocks are read for all of them at once: an operation that lands,
+// or whose nonce another one uses, is told within about five seconds, or ten where the bundler leaves a
+// question for it unanswered, however many wait. What these events do not show is asked for each operation in
+// turn, every half minute or, with n of them and a bundler that takes no batches of requests, every n/80
+// seconds: as that a window is over, and all there is without a [SenderConfig.Chain] or with a node that
+// shows no logs. The wait's own time is over when it is, whatever does not answer then.
 func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error) {
 	if p.known != nil {
 		return p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations)
@@ -191,29 +192,35 @@ func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error
 // holds others up. Once ctx has ended, it is called soon; without a deadline in ctx,
 // [SenderConfig].WaitTimeout ends the wait.
 func (p *Pending) Then(ctx context.Context, then func(*Receipt, error), opts ...WaitOption) {
-	watcher := &p.sender.watcher
+	p.onEnd(ctx, opts, func(conclude func() (*Receipt, error)) {
+		p.sender.watcher.call(func() { then(conclude()) })
+	})
+}
+
+// onEnd is Then for what does not wait itself: over is called with what concludes the wait, which takes as
+// long as a [Settle] does.
+func (p *Pending) onEnd(ctx context.Context, opts []WaitOption, over func(conclude func() (*Receipt, error))) {
 	if p.known != nil {
-		watcher.call(func() { then(p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations)) })
+		over(func() (*Receipt, error) { return p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations) })
 		return
 	}
 	w, err := p.begin(ctx, opts)
 	if err != nil {
-		watcher.call(func() { then(nil, err) })
+		over(func() (*Receipt, error) { return nil, err })
 		return
 	}
 	if others := p.others(); len(others) > 0 {
-		w.each(append([]*Pending{p.only()}, others...), opts, func(conclude func() (*Receipt, error)) { then(conclude()) })
+		w.each(append([]*Pending{p.only()}, others...), opts, over)
 		return
 	}
-	conclude := func() {
+	w.over = func() {
 		if others := w.instead(); len(others) > 0 {
-			w.each(others, opts, func(conclude func() (*Receipt, error)) { then(conclude()) })
+			w.each(others, opts, over)
 			return
 		}
-		then(w.conclude(ctx))
+		over(func() (*Receipt, error) { return w.conclude(ctx) })
 	}
-	w.over = func() { watcher.call(conclude) }
-	watcher.addAsync(w)
+	p.sender.watcher.addAsync(w)
 }
 
 // begin makes a wait that has not begun yet.
@@ -311,7 +318,9 @@ func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
 	case w.seen.counting():
 		return w.count(ctx)
 	case w.event != nil:
-		return w.shown(ctx, w.event)
+		if receipt, err := w.shown(ctx, w.event); !errors.Is(err, errGoOn) {
+			return receipt, err
+		}
 	}
 	quiet := w.quiet()
 	receipt, err := (*Receipt)(nil), errGoOn
@@ -482,11 +491,12 @@ func (w *wait) look(ctx context.Context) (*Receipt, error) {
 }
 
 // remind hands the operation to the bundler again that says it does not know it, while the chain shows its
-// nonce unused. One that needs a guard and has none is left to whoever has.
+// nonce unused. One that needs a guard and has none is left to whoever has, and one that was cancelled here
+// to what took its place.
 func (w *wait) remind(ctx context.Context) {
 	now := time.Now()
 	if w.op == nil || w.quiet() || w.seen.lost || now.Sub(w.start) < doubtfulAfter || now.Before(w.nextRemind) ||
-		w.guard == nil && !w.sender.mayResend(w.op) {
+		w.guard == nil && !w.sender.mayResend(w.op) || w.sender.twins.canceled(w.hash) {
 		return
 	}
 	bundler, ok := ability.Find[LossReporter](w.sender.cfg.Bundler)

@@ -257,62 +257,82 @@ func (w *wait) waitEach(all []*Pending, opts []WaitOption) (*Receipt, error) {
 // each waits for the first of several operations of one purpose that lands, or until none can; the waits for
 // the others end with it. It returns at once, and done is called with what a wait for all of them returns.
 func (w *wait) each(all []*Pending, opts []WaitOption, done func(conclude func() (*Receipt, error))) {
-	f := &firstOf{wait: w, all: all, opts: opts, done: done, open: min(len(all), mostWatched)}
-	if !w.deadline.IsZero() {
-		f.opts = append(slices.Clone(opts), AtMost(max(time.Until(w.deadline), 1)))
-	}
-	f.watched = f.open
+	f := &firstOf{wait: w, all: all, opts: opts, done: done}
 	f.racing, f.stop = context.WithCancel(w.ctx)
-	for _, one := range all[:f.watched] {
-		f.begin(one)
-	}
+	f.mu.Lock()
+	first := f.more()
+	f.mu.Unlock()
+	f.begin(first)
 }
 
 // firstOf are the waits for several operations of one purpose.
 type firstOf struct {
-	*wait   // on whose behalf they wait
-	all     []*Pending
-	watched int // so many of them are waited for from the beginning
-	opts    []WaitOption
-	done    func(conclude func() (*Receipt, error))
-	racing  context.Context
-	stop    context.CancelFunc
+	*wait  // on whose behalf they wait
+	opts   []WaitOption
+	done   func(conclude func() (*Receipt, error))
+	racing context.Context
+	stop   context.CancelFunc
 
 	mu     sync.Mutex
+	all    []*Pending // as far as they are known
+	begun  int        // so many of them were, or are waited for, of which open are
 	open   int
 	lapsed *EndedError // whose time was over last
 	failed error
 	ended  bool
 }
 
-func (f *firstOf) begin(one *Pending) {
-	one.Then(f.racing, func(receipt *Receipt, err error) {
-		if conclude := f.hear(one, receipt, err); conclude != nil {
-			f.stop()
-			f.done(conclude)
-		}
-	}, f.opts...)
+func (f *firstOf) begin(some []*Pending) {
+	opts := f.opts
+	if !f.deadline.IsZero() {
+		opts = append(slices.Clone(opts), AtMost(max(time.Until(f.deadline), 1)))
+	}
+	for _, one := range some {
+		one.onEnd(f.racing, opts, func(ending func() (*Receipt, error)) {
+			receipt, err := ending() // which nobody settles
+			next, conclude := f.hear(one, receipt, err)
+			if conclude != nil {
+				f.stop()
+				f.done(conclude)
+			}
+			f.begin(next)
+		})
+	}
 }
 
-// hear takes how one of the waits ended, and returns what all of them come to once that is known.
-func (f *firstOf) hear(one *Pending, receipt *Receipt, err error) (conclude func() (*Receipt, error)) {
+// more are the next ones to wait for, as many as are asked for at once.
+func (f *firstOf) more() []*Pending {
+	next := f.all[f.begun:min(f.begun+mostWatched, len(f.all))]
+	f.begun += len(next)
+	f.open += len(next)
+	return slices.Clone(next)
+}
+
+// hear takes how one of the waits ended, and returns which others to wait for then, or what all of them come
+// to once that is known.
+func (f *firstOf) hear(one *Pending, receipt *Receipt, err error) (next []*Pending, conclude func() (*Receipt, error)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.ended {
-		return nil
+		return nil, nil
 	}
 	defer func() { f.ended = conclude != nil }()
+	f.open--
 	ended, isOver := errors.AsType[*EndedError](err)
-	by := slices.IndexFunc(f.all, func(other *Pending) bool { return isOver && other.hash == ended.By })
 	switch {
 	case receipt != nil:
-		return f.is(Outcome{Receipt: receipt})
-	case by >= f.watched:
-		f.begin(f.all[by])
-		return nil
-	case by >= 0: // which tells itself
+		return nil, f.is(Outcome{Receipt: receipt})
 	case isOver && ended.By != common.Hash{}:
-		return f.is(Outcome{Ended: f.endedLike(ended)})
+		f.learn(ended.By)
+		switch by := slices.IndexFunc(f.all, func(other *Pending) bool { return other.hash == ended.By }); {
+		case by < 0:
+			return nil, f.is(Outcome{Ended: f.endedLike(ended)})
+		case by >= f.begun:
+			f.all[by], f.all[f.begun] = f.all[f.begun], f.all[by]
+			next = []*Pending{f.all[f.begun]}
+			f.begun++
+			f.open++
+		} // or else it tells itself
 	case isOver:
 		if f.lapsed == nil || ended.Until > f.lapsed.Until {
 			f.lapsed = ended
@@ -320,13 +340,30 @@ func (f *firstOf) hear(one *Pending, receipt *Receipt, err error) (conclude func
 	case f.failed == nil || one.hash == f.hash:
 		f.failed = err
 	}
-	switch f.open--; {
+	switch {
 	case f.open > 0:
-		return nil
-	case f.failed == nil && f.lapsed != nil:
-		return f.is(Outcome{Ended: f.endedLike(f.lapsed)})
+		return next, nil
+	case f.failed != nil:
+		return nil, f.inVain
 	}
-	return f.inVain
+	f.learn(common.Hash{})
+	if next = f.more(); len(next) > 0 {
+		return next, nil
+	}
+	if f.lapsed == nil {
+		return nil, f.inVain
+	}
+	return nil, f.is(Outcome{Ended: f.endedLike(f.lapsed)})
+}
+
+// learn adds those that were made since to all, and the wait's own where it is the one that landed.
+func (f *firstOf) learn(landed common.Hash) {
+	for _, other := range append(f.others(), f.only()) {
+		known := slices.ContainsFunc(f.all, func(known *Pending) bool { return known.hash == other.hash })
+		if !known && (other.hash != f.hash || other.hash == landed) {
+			f.all = append(f.all, other)
+		}
+	}
 }
 
 func (f *firstOf) is(outcome Outcome) func() (*Receipt, error) {
@@ -338,7 +375,7 @@ func (f *firstOf) inVain() (*Receipt, error) {
 	told := &WaitError{Hash: f.hash, Waited: time.Since(f.start), Err: ErrUnconfirmed} // each says that another one landed
 	if waited, ok := errors.AsType[*WaitError](f.failed); ok {
 		*told = *waited
-		told.Hash = f.hash
+		told.Hash, told.Waited = f.hash, time.Since(f.start)
 	} else if f.failed != nil {
 		told.Err = f.failed
 	}

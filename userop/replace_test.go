@@ -167,6 +167,32 @@ func TestTheReservationOfAFamily(t *testing.T) {
 	require.Zero(t, l.count("release used=false"))
 }
 
+// What is in doubt and was cancelled is not sent again by whoever comes after it.
+func TestADoubtThatWasCancelled(t *testing.T) {
+	s := newServices()
+	made := newSender(t, s)
+	stuck := stuckOf(feesOf(1000, 100))
+	r := &reserved{services: s}
+	var settled []error
+	r.doubts = []userop.Doubt{{Operation: stuck, Settled: func(err error) { settled = append(settled, err) }}}
+	next := newDraft(new(int))
+	next.Nonce = nil
+	next.Reserve = func(context.Context) (userop.Reservation, error) { return r, nil }
+	_, err := made.Send(t.Context(), next)
+	require.NoError(t, err)
+	require.Len(t, s.sent, 2, "it and the one in doubt")
+
+	canceling := newDraft(new(int))
+	canceling.Nonce, canceling.Replaces, canceling.Cancels = nil, made.WatchOperation(stuck), true
+	_, err = made.Send(t.Context(), canceling)
+	require.NoError(t, err)
+	_, err = made.Send(t.Context(), next)
+	require.NoError(t, err)
+	require.Len(t, s.sent, 4)
+	require.ErrorContains(t, settled[1], "not sent again: it was cancelled")
+	require.True(t, userop.MayBeAccepted(settled[1]))
+}
+
 // demanding is a refusal that says what would do.
 type demanding struct {
 	verdict

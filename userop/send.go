@@ -31,6 +31,13 @@ func (r *run) send(ctx context.Context) (*Pending, error) {
 	} else if MayBeAccepted(err) {
 		r.nonce.Doubt(Doubt{Operation: r.op, Guard: r.draft.Guard})
 	}
+	if stuck := r.draft.Replaces; stuck != nil && (err == nil || MayBeAccepted(err)) {
+		if r.draft.Cancels {
+			r.sender.twins.cancel(stuck.hash, stuck.op)
+		} else {
+			r.sender.twins.restore(stuck.hash)
+		}
+	}
 	return pending, err
 }
 
@@ -61,7 +68,7 @@ func (r *run) settle(ctx context.Context) {
 	group.SetLimit(settleAtOnce)
 	for _, doubt := range doubts {
 		group.Go(func() error {
-			err := r.sender.unguarded(doubt)
+			err := r.sender.heldBack(doubt)
 			if err == nil {
 				hash := r.sender.hash(doubt.Operation)
 				err = r.sender.handOver(ctx, doubt.Operation, hash, true, doubt.Guard)
@@ -78,13 +85,20 @@ func (r *run) settle(ctx context.Context) {
 	_ = group.Wait() // what failed is told to each doubt
 }
 
-// unguarded returns an error for an operation in doubt that needs a guard and lost it: it is not sent again.
-func (s *Sender) unguarded(doubt Doubt) error {
-	if doubt.Guard != nil || s.mayResend(doubt.Operation) {
+// heldBack returns an error for an operation in doubt that is not sent again: one that needs a guard and lost
+// it, or was cancelled since.
+func (s *Sender) heldBack(doubt Doubt) error {
+	hash := s.hash(doubt.Operation)
+	held := &heldBackError{sentBefore: true}
+	switch {
+	case s.twins.canceled(hash):
+		held.err = errors.New("it was cancelled")
+	case doubt.Guard == nil && !s.mayResend(doubt.Operation):
+		held.err = errors.New("it needs a guard, and has none")
+	default:
 		return nil
 	}
-	held := &heldBackError{err: errors.New("it needs a guard, and has none"), sentBefore: true}
-	return sendError(doubt.Operation, s.hash(doubt.Operation), held)
+	return sendError(doubt.Operation, hash, held)
 }
 
 // landed returns an operation of the run that was given away and refused, if it landed all the same; nil for

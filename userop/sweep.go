@@ -62,6 +62,7 @@ func (s *sweeper) init() { s.pause, s.portion, s.widest = sweepPause, maxPortion
 // reset forgets how far was swept, once nobody waits.
 func (s *sweeper) reset() {
 	s.swept, s.head, s.current, s.nextSweep, s.pause = 0, 0, nil, time.Time{}, sweepPause
+	s.begun, s.since, s.past, s.tellsUntil = false, 0, [3]uint64{}, time.Time{}
 }
 
 func (s *sweeper) sweptTo() uint64 { return s.swept }
@@ -104,12 +105,9 @@ func (v *watcher) sought() sought {
 	return s
 }
 
-// sweep ends the waits whose time is over, reads the new blocks, and has the waits that they tell of gone on
-// with.
+// sweep reads the new blocks, and has the waits that they tell of gone on with.
 func (v *watcher) sweep(ctx context.Context) {
 	v.mu.Lock()
-	now := time.Now()
-	v.hurry(func(w *wait) bool { return !w.deadline.IsZero() && !w.deadline.After(now) })
 	wanted := v.sought()
 	wanted.known, wanted.swept = v.begun, v.swept
 	v.mu.Unlock()

@@ -8,8 +8,9 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// mostTwins is how many operations are remembered that others were made for the nonce and the purpose of.
-const mostTwins = 1024
+// mostTwins is how many operations are remembered that others were made for the nonce and the purpose of:
+// more than are waited for, since a wait that has forgotten them takes the one that landed for a stranger.
+const mostTwins = 1 << 15
 
 // twins are the families of operations that a sender knows of: made anew after a bundler refused another one,
 // whose refusal is that bundler's word, or in the place of one that is stuck. Whichever of a family lands is
@@ -25,6 +26,8 @@ type family struct {
 	members []member // the oldest first
 	// bid are the highest fees of all that were made for the nonce, also for another purpose.
 	bid Fees
+	// canceled says that another purpose's was given away, and none of these is to be handed out by itself.
+	canceled bool
 }
 
 type member struct {
@@ -44,7 +47,7 @@ func (t *twins) join(hash common.Hash, op *Operation, otherHash common.Hash, oth
 		for _, m := range old.members {
 			t.put(f, m)
 		}
-		f.bid = f.bid.atLeast(old.bid)
+		f.bid, f.canceled = f.bid.atLeast(old.bid), f.canceled || old.canceled
 	}
 	t.put(f, member{hash, op})
 	f.bid = f.bid.atLeast(op.Fees())
@@ -83,6 +86,30 @@ func (t *twins) raise(hash common.Hash, op *Operation, bid Fees) {
 	defer t.mu.Unlock()
 	f := t.familyOf(hash, op)
 	f.bid = f.bid.atLeast(bid)
+}
+
+// cancel notes that an operation was given away that is to prevent those of the family.
+func (t *twins) cancel(hash common.Hash, op *Operation) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.familyOf(hash, op).canceled = true
+}
+
+// canceled reports whether the operation of that hash is one that was to be prevented, by the last word.
+func (t *twins) canceled(hash common.Hash) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := t.families[hash]
+	return f != nil && f.canceled
+}
+
+// restore notes that another one of the family was given away since it was to be prevented.
+func (t *twins) restore(hash common.Hash) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if f := t.families[hash]; f != nil {
+		f.canceled = false
+	}
 }
 
 // bid returns the highest fees that were bid for the operation's nonce.

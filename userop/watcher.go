@@ -35,6 +35,8 @@ const (
 	firstPatience = 5 * time.Second
 	hungFactor    = 6
 	hungAfter     = 4 * time.Second
+	// lapsePause is how long after its time a wait of many ends, at the latest.
+	lapsePause = 100 * time.Millisecond
 )
 
 // watcher goes on with all waits of a sender, each when it is due. It has a timer and, while there is
@@ -47,10 +49,12 @@ type watcher struct {
 	mu    sync.Mutex
 	queue queue // of all waits, those that are being visited last
 	// ctx is that of requests which are made for several waits. It ends when the last one does.
-	ctx       context.Context
-	stop      context.CancelFunc
-	timer     *time.Timer
-	working   int // visits under way
+	ctx     context.Context
+	stop    context.CancelFunc
+	timer   *time.Timer
+	working int // visits under way
+	// lapses is when the next wait's time is over, or a moment later; zero for none.
+	lapses    time.Time
 	listening int // waits whose notice is looked at now and then
 	listened  time.Time
 	// quietUntil is until when the bundler asked to be left alone, singlesUntil until when it is taken for
@@ -67,7 +71,7 @@ type watcher struct {
 
 // contextWatch watches the end of a context that waits have in common.
 type contextWatch struct {
-	waits int
+	waits map[*wait]struct{}
 	stop  func() bool
 }
 
@@ -76,10 +80,11 @@ type watched struct {
 	index int       // in the queue
 	due   time.Time // zero for at once
 	busy  bool      // is being visited
+	asked bool      // is busy as one of a batch: nothing but the answer is waited for
 	async bool
 	pause time.Duration
 	hung  int  // visits in a row that took long
-	alone bool // is asked about by itself the next time
+	alone bool // is asked about by itself the next time, or while it takes long
 	told  bool // the bundler tells that there is something to ask about
 	hint  *Receipt
 	// notice is closed when there is something to ask the bundler for; nil where it is listened to
@@ -94,7 +99,8 @@ type visit struct {
 	reads   Chain
 	crowded bool // many wait
 	resting bool // the new blocks tell
-	asked   bool // told, at the visit
+	toldOf  bool // told, at the visit
+	batched bool // its answer came with those of others
 	event   *Receipt
 	answer  *ReceiptAnswer
 }
@@ -127,7 +133,8 @@ func (v *watcher) add(w *wait) {
 		v.ctx, v.stop = context.WithCancel(context.WithoutCancel(w.ctx))
 	}
 	w.joined = v.sweptTo()
-	w.due = v.bounded(w, w.start.Add(jitter(w.pause)))
+	w.due = w.start.Add(jitter(w.pause))
+	v.lapseBy(w)
 	if w.notice != nil {
 		v.listening++
 	}
@@ -145,20 +152,76 @@ func (v *watcher) addAsync(w *wait) {
 			if v.ctxs == nil {
 				v.ctxs = make(map[<-chan struct{}]*contextWatch)
 			}
-			watch = &contextWatch{stop: context.AfterFunc(w.ctx, func() { v.ended(done) })}
+			watch = &contextWatch{waits: make(map[*wait]struct{}), stop: context.AfterFunc(w.ctx, func() { v.ended(done) })}
 			v.ctxs[done] = watch
 		}
-		watch.waits++
+		watch.waits[w] = struct{}{}
 		v.mu.Unlock()
 	}
-	v.add(w)
+	if v.add(w); w.ctx.Err() != nil { // perhaps since before it was added
+		v.ended(w.ctx.Done())
+	}
 }
 
-// ended has the waits of a context end.
+// ended ends the waits of a context.
 func (v *watcher) ended(done <-chan struct{}) {
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.hurry(func(w *wait) bool { return w.async && w.ctx.Done() == done })
+	var over []*wait
+	if watch := v.ctxs[done]; watch != nil {
+		for w := range watch.waits {
+			if w.index >= 0 && !w.visited() {
+				over = append(over, w)
+			}
+		}
+	}
+	for _, w := range over {
+		v.remove(w)
+	}
+	v.mu.Unlock()
+	for _, w := range over {
+		w.end(nil, w.ctx.Err())
+	}
+}
+
+// visited reports whether a visit goes on with the wait now, which ends it in time.
+func (w *wait) visited() bool { return w.busy && !w.asked }
+
+// lapseBy notes when the wait's time is over.
+func (v *watcher) lapseBy(w *wait) {
+	if !w.deadline.IsZero() && (v.lapses.IsZero() || w.deadline.Before(v.lapses)) {
+		v.lapses = w.deadline
+	}
+}
+
+// lapse ends the waits whose time is over, whatever others are waiting for.
+func (v *watcher) lapse(now time.Time) {
+	if v.lapses.IsZero() || now.Before(v.lapses) {
+		return
+	}
+	v.lapses = time.Time{}
+	var over []*wait
+	for _, w := range v.queue {
+		switch {
+		case w.visited():
+		case w.deadline.IsZero() || w.deadline.After(now):
+			v.lapseBy(w)
+		default:
+			over = append(over, w)
+		}
+	}
+	for _, w := range over {
+		v.remove(w)
+	}
+	if soonest := now.Add(lapsePause); !v.lapses.IsZero() && v.crowded && v.lapses.Before(soonest) {
+		v.lapses = soonest
+	}
+	if len(over) > 0 {
+		go func() {
+			for _, w := range over {
+				w.end(nil, context.DeadlineExceeded)
+			}
+		}()
+	}
 }
 
 // hurry makes waits due at once. Those that are being visited are looked at after that.
@@ -195,7 +258,7 @@ func (v *watcher) hasten(w *wait) {
 // cancel ends a wait whose context has ended, at once where it is not being visited.
 func (v *watcher) cancel(w *wait) {
 	v.mu.Lock()
-	if w.busy || w.index < 0 {
+	if w.visited() || w.index < 0 {
 		v.mu.Unlock()
 		return
 	}
@@ -211,7 +274,7 @@ func (v *watcher) remove(w *wait) {
 		v.listening--
 	}
 	if watch := v.ctxs[w.ctx.Done()]; w.async && watch != nil {
-		if watch.waits--; watch.waits == 0 {
+		if delete(watch.waits, w); len(watch.waits) == 0 {
 			watch.stop()
 			delete(v.ctxs, w.ctx.Done())
 		}
@@ -223,7 +286,7 @@ func (v *watcher) remove(w *wait) {
 			v.timer = nil
 		}
 		v.sweeper.reset()
-		v.crowded, v.resting = false, false
+		v.crowded, v.resting, v.lapses = false, false, time.Time{}
 	}
 }
 
@@ -231,14 +294,6 @@ func (v *watcher) remove(w *wait) {
 func (w *wait) end(found *Receipt, err error) {
 	w.found, w.err, w.waited = found, err, time.Since(w.start)
 	w.over()
-}
-
-// bounded is a time, or the wait's deadline where that comes first.
-func (v *watcher) bounded(w *wait, due time.Time) time.Time {
-	if !w.deadline.IsZero() && w.deadline.Before(due) {
-		return w.deadline
-	}
-	return due
 }
 
 // wake is what the timer does.
@@ -250,10 +305,10 @@ func (v *watcher) wake() {
 
 // run goes on with what is due, as far as there is room, and sets the timer for the rest.
 func (v *watcher) run() {
-	if len(v.queue) == 0 {
+	now := time.Now()
+	if v.lapse(now); len(v.queue) == 0 {
 		return
 	}
-	now := time.Now()
 	v.listen(now)
 	v.judge(now)
 	for ws := v.next(now); ws != nil; ws = v.next(now) {
@@ -299,6 +354,9 @@ func (v *watcher) setTimer(now time.Time) {
 	}
 	if v.listening > 0 {
 		earlier(firstPoll)
+	}
+	if !v.lapses.IsZero() {
+		earlier(v.lapses.Sub(now))
 	}
 	switch {
 	case pause < 0:
@@ -346,6 +404,11 @@ func (v *watcher) next(now time.Time) []*wait {
 	}
 	together := !urgent && v.together(w, now)
 	ws := []*wait{v.take(w)}
+	defer func() {
+		for _, w := range ws {
+			w.asked = len(ws) > 1
+		}
+	}()
 	for together && len(ws) < batchSize {
 		if w = v.queue[0]; w.busy || w.due.IsZero() || w.due.After(now) || !v.together(w, now) {
 			break
@@ -359,7 +422,7 @@ func (v *watcher) next(now time.Time) []*wait {
 func (v *watcher) take(w *wait) *wait {
 	w.busy = true
 	w.visit.crowded, w.visit.resting = v.crowded, v.resting
-	w.asked, w.event = w.told, w.hint
+	w.toldOf, w.event, w.batched = w.told, w.hint, w.answer != nil
 	w.told, w.hint = false, nil
 	w.reads = v.chain(w.crowded)
 	if v.quietUntil.After(w.quietUntil) {
@@ -405,7 +468,7 @@ func (w *wait) goOn() (*Receipt, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	receipt, err := w.poll(ctx, w.asked, w.pause >= lastPoll)
+	receipt, err := w.poll(ctx, w.toldOf, w.pause >= lastPoll)
 	switch {
 	case !errors.Is(err, errGoOn):
 		return receipt, err
@@ -430,12 +493,14 @@ func (v *watcher) later(w *wait, took time.Duration) {
 	} else {
 		next, w.alone = max(next, hungFactor*took), true
 	}
-	w.busy = false
+	if w.hung == 0 && !w.batched {
+		w.alone = false
+	}
+	v.free(w)
 	w.due = now.Add(next)
 	if w.crowded {
 		w.due = w.due.Truncate(dueTogether).Add(dueTogether)
 	}
-	w.due = v.bounded(w, w.due)
 	if end := time.Unix(int64(min(w.until, 1<<40))+1, 0); w.resting && w.until != 0 && end.After(now) && end.Before(w.due) {
 		w.due = end.Add(jitter(lastPoll)) // its window is over, perhaps
 	}
@@ -444,6 +509,12 @@ func (v *watcher) later(w *wait, took time.Duration) {
 	}
 	w.visit = visit{}
 	heap.Fix(&v.queue, w.index)
+}
+
+// free is called once a wait is not busy any more.
+func (v *watcher) free(w *wait) {
+	w.busy, w.asked = false, false
+	v.lapseBy(w)
 }
 
 // patience is how long the bundler has to answer.
@@ -483,7 +554,7 @@ func (w *wait) chain() evidence { return evidence{w.sender, w.reads} }
 // bundler whether it gave it up.
 func (w *wait) worthALook() bool {
 	now := time.Now()
-	return !w.resting || w.asked || w.dropped || w.seen.lost || !now.Before(w.restLook) || w.mayBeExpired(now)
+	return !w.resting || w.toldOf || w.dropped || w.seen.lost || !now.Before(w.restLook) || w.mayBeExpired(now)
 }
 
 // mayBeExpired reports whether the operation's window may be over by now.
@@ -597,6 +668,8 @@ func (v *watcher) askTogether(ws []*wait) []*wait {
 	var ready []*wait
 	for i, w := range ws {
 		switch {
+		case w.index < 0: // it is over
+			continue
 		case errors.Is(err, ErrNoBatch):
 		case err != nil:
 			w.answer, w.alone = &ReceiptAnswer{Err: err}, true
@@ -604,11 +677,12 @@ func (v *watcher) askTogether(ws []*wait) []*wait {
 			w.answer, w.alone = &answers[i], false
 		}
 		if w.ctx.Err() != nil || w.answer != nil && !w.asksMore() {
+			w.asked = false
 			ready = append(ready, w)
 			continue
 		}
-		w.busy, w.told = false, w.told || w.asked
-		if w.hint != nil {
+		v.free(w)
+		if w.told = w.told || w.toldOf; w.hint != nil {
 			w.due = time.Time{}
 		}
 		heap.Fix(&v.queue, w.index)
@@ -618,7 +692,7 @@ func (v *watcher) askTogether(ws []*wait) []*wait {
 
 // asksMore reports whether the answer to the wait's question leads to another one.
 func (w *wait) asksMore() bool {
-	return !errors.Is(w.answer.Err, ErrNotFound) || w.asked || w.pause >= lastPoll && w.worthALook()
+	return !errors.Is(w.answer.Err, ErrNotFound) || w.toldOf || (w.pause >= lastPoll || w.dropped || w.seen.lost) && w.worthALook()
 }
 
 func (v *watcher) context() context.Context {

@@ -516,6 +516,45 @@ type telling struct {
 
 func (b telling) Settled(common.Hash) <-chan struct{} { return b.settled }
 
+// What was cancelled is not handed out again when a bundler loses it, and its cancellation is; what was
+// replaced since is not cancelled any more.
+func TestALostOperationThatWasCancelled(t *testing.T) {
+	for _, replaced := range []bool{false, true} {
+		inTime(t, fmt.Sprintf("replaced since %t", replaced), func(t *testing.T) {
+			n := newTown()
+			b := losing{townBundler{n}, make(map[common.Hash]bool), func(common.Hash) {}}
+			s := newServices()
+			sending := townSender(t, b, n, func(cfg *userop.SenderConfig) { cfg.Fees, cfg.UnidentifiedBundler = s, true })
+			draft := newDraft(new(int))
+			draft.Sponsored = false
+			stuck, err := sending.Send(t.Context(), draft)
+			require.NoError(t, err)
+			canceling := draft
+			canceling.Nonce, canceling.Replaces, canceling.Cancels = nil, stuck, true
+			all := []*userop.Pending{stuck}
+			tx, err := sending.Send(t.Context(), canceling)
+			require.NoError(t, err)
+			all = append(all, tx)
+			if replaced {
+				canceling.Cancels = false
+				tx, err = sending.Send(t.Context(), canceling)
+				require.NoError(t, err)
+				all = append(all, tx)
+			}
+			e := newEnds()
+			for _, p := range all {
+				b.lost[p.Hash()], n.sent[p.Hash()] = true, 0
+				e.await(t, t.Context(), p, userop.AtMost(3*time.Minute))
+			}
+			e.open.Wait()
+			require.Equal(t, replaced, n.sent[stuck.Hash()] > 0)
+			for _, p := range all[1:] {
+				require.Positive(t, n.sent[p.Hash()])
+			}
+		})
+	}
+}
+
 // What a bundler lost it gets again, as long as its guard lets it.
 func TestALostOperationAndItsGuard(t *testing.T) {
 	for name, guard := range map[string]userop.Guard{

@@ -65,6 +65,13 @@ func (e *estimator) estimate(ctx context.Context, op *userop.Operation, override
 		if err != nil || ok {
 			return gas, err
 		}
+		// With the highest limits it may fail by now as well, as one whose nonce was used meanwhile.
+		switch again, err := e.measure(ctx, trial, overrides); {
+		case err != nil:
+			return userop.Gas{}, err
+		case again.failed != nil:
+			return userop.Gas{}, executionReverted(again.failed)
+		}
 		used.call, used.verification = 2*used.call, 2*used.verification
 	}
 	return userop.Gas{}, &jsonrpctest.Error{Code: codeReverted, Message: "no gas limits found that the operation succeeds with"}

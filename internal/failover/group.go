@@ -52,8 +52,8 @@ const (
 	defaultTotal = 30 * time.Second
 	defaultFirst = 500 * time.Millisecond
 	defaultLast  = time.Minute
-	// shortestTry is what a try has where half of the time that is left is less, and enough to tell a member
-	// that does not answer from a caller without time.
+	// shortestTry is what a try has where half of the time that is left is less, but not more than two thirds
+	// of it, and enough to tell a member that does not answer from a caller without time.
 	shortestTry = time.Second
 	// longestProbe bounds the question for a member's identity.
 	longestProbe = 5 * time.Second
@@ -243,6 +243,8 @@ type Question struct {
 	What string
 	// Order are the places of the members to ask, nil for all as they are preferred.
 	Order []int
+	// More says that others are asked in questions of their own after these, in the time that is left.
+	More  bool
 	Class Class
 	// Judge tells what an error says of a member.
 	Judge func(error) Verdict
@@ -271,7 +273,7 @@ func Ask[S, T any](ctx context.Context, g *Group[S], q Question, ask func(contex
 	failed := &Error{Kind: g.cfg.Kind}
 	for n, place := range q.Order {
 		m := g.members[place]
-		answer, verdict, err := askMember(ctx, g, m, q, n == len(q.Order)-1, ask)
+		answer, verdict, err := askMember(ctx, g, m, q, n == len(q.Order)-1 && !q.More, ask)
 		g.cfg.Logger.DebugContext(ctx, "asked one of several", "service", g.cfg.Kind, "member", m.Name, "what", q.What, "error", err)
 		if err == nil {
 			return answer, Told{place, failed.Members}, nil
@@ -318,15 +320,15 @@ func askMember[S, T any](ctx context.Context, g *Group[S], m *member[S], q Quest
 		}
 		ended = err
 	default: // it did not answer in time
-		verdict, ended = Failed, lateOr(ctx, begun, err)
+		verdict, ended = Failed, g.lateOr(ctx, begun, err)
 	}
 	return answer, verdict, err
 }
 
 // lateOr is the failure of a question that was not answered in time, or [errNoVerdict] where the time was the
-// caller's, and short.
-func lateOr(caller context.Context, begun time.Time, err error) error {
-	if errors.Is(caller.Err(), context.Canceled) || caller.Err() != nil && time.Since(begun) < shortestTry {
+// caller's, or a part of it, and short.
+func (g *Group[S]) lateOr(caller context.Context, begun time.Time, err error) error {
+	if errors.Is(caller.Err(), context.Canceled) || time.Since(begun) < min(shortestTry, g.cfg.Times.Try) {
 		return errNoVerdict
 	}
 	return err
@@ -342,7 +344,8 @@ func (g *Group[S]) try(ctx context.Context, last bool) (context.Context, context
 	}
 	within := g.cfg.Times.Try
 	if deadline, ok := ctx.Deadline(); ok {
-		within = min(within, max(time.Until(deadline)/2, shortestTry))
+		left := time.Until(deadline)
+		within = min(within, max(left/2, min(shortestTry, left*2/3)))
 	}
 	return context.WithTimeoutCause(ctx, within, notWithin(within))
 }
@@ -364,15 +367,17 @@ func (g *Group[S]) prove(ctx, caller context.Context, m *member[S]) error {
 			asking, cancel := context.WithTimeoutCause(ctx, longestProbe, notWithin(longestProbe))
 			defer cancel()
 			err := g.cfg.Prove(asking, m.Service)
-			if err == nil {
+			switch {
+			case err == nil:
 				m.setProven(true)
+			case ctx.Err() != nil:
+				err = &askerGoneError{err}
 			}
 			return nil, err
 		})
-		shared := false
 		select {
 		case told := <-telling:
-			err, shared = told.Err, told.Shared
+			err = told.Err
 		case <-ctx.Done():
 			err = context.Cause(ctx)
 		}
@@ -381,8 +386,8 @@ func (g *Group[S]) prove(ctx, caller context.Context, m *member[S]) error {
 			done(nil)
 			return nil
 		case ctx.Err() != nil:
-			done(lateOr(caller, begun, &unprovenError{err}))
-		case shared && errors.Is(err, context.Canceled): // who asked went away
+			done(g.lateOr(caller, begun, &unprovenError{err}))
+		case errors.As(err, new(*askerGoneError)):
 			done(errNoVerdict)
 			continue
 		default:
@@ -392,6 +397,11 @@ func (g *Group[S]) prove(ctx, caller context.Context, m *member[S]) error {
 	}
 	return nil
 }
+
+// askerGoneError is a member's silence until the time was over of who asked, for others, too.
+type askerGoneError struct{ error }
+
+func (e *askerGoneError) Unwrap() error { return e.error }
 
 func (m *member[S]) isProven() bool {
 	m.mu.Lock()

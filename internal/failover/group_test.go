@@ -285,6 +285,63 @@ func TestTimes(t *testing.T) {
 	})
 }
 
+// Who has time is not told that a member does not say what it serves because another one who asked had none.
+func TestProvingForThoseWithAndWithoutTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := new(service), new(service)
+		group, err := failover.New(failover.Config[*service]{Kind: "service", Prove: func(ctx context.Context, _ *service) error {
+			select {
+			case <-time.After(200 * time.Millisecond):
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}}, []failover.Member[*service]{{Name: "a", Service: a}, {Name: "b", Service: b}})
+		require.NoError(t, err)
+		var wg sync.WaitGroup
+		for n := range 10 {
+			wg.Go(func() {
+				within := 50 * time.Millisecond
+				if n > 4 {
+					within = time.Minute
+					time.Sleep(time.Duration(n) * time.Millisecond)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), within)
+				defer cancel()
+				told, err := ask(ctx, group, failover.Read)
+				if n > 4 {
+					require.NoError(t, err)
+					require.Zero(t, told.By)
+				}
+			})
+		}
+		wg.Wait()
+		require.Equal(t, 5, a.asked)
+	})
+}
+
+// Who has little time is answered by the next member, too, and says nothing about the one that has not
+// answered in it.
+func TestCallersWithLittleTime(t *testing.T) {
+	for _, within := range []time.Duration{30 * time.Millisecond, 900 * time.Millisecond, 1100 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := &service{answer: hangs}, new(service)
+			group := newGroup(t, failover.Times{}, a, b)
+			for range 10 {
+				ctx, cancel := context.WithTimeout(t.Context(), within)
+				told, err := ask(ctx, group, failover.Read)
+				cancel()
+				require.NoError(t, err)
+				require.Equal(t, 1, told.By)
+			}
+			a.set(nil)
+			told, err := ask(t.Context(), group, failover.Read)
+			require.NoError(t, err)
+			require.Zero(t, told.By)
+		})
+	}
+}
+
 // A member that is another one than it should be is given nothing, and those who ask at once ask it once.
 func TestProving(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
