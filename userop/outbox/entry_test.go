@@ -199,13 +199,10 @@ func FuzzEntryJSON(f *testing.F) {
 		require.NoError(t, err)
 		var have outbox.Entry
 		require.NoError(t, json.Unmarshal(again, &have))
-		for _, at := range []*outbox.Entry{&e, &have} { // a time's zone has more than one way to be the same
-			at.CreatedAt, at.UpdatedAt, at.EndedAt, at.LeaseUntil = at.CreatedAt.UTC(), at.UpdatedAt.UTC(), at.EndedAt.UTC(), at.LeaseUntil.UTC()
-			for i := range at.Attempts {
-				at.Attempts[i].At = at.Attempts[i].At.UTC()
-			}
-		}
-		require.Equal(t, e, have)
+		// As text: what is left out of an operation, and a time's zone, have more than one way to be the same.
+		third, err := json.Marshal(&have)
+		require.NoError(t, err)
+		require.Equal(t, string(again), string(third))
 	})
 }
 
