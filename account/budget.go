@@ -21,10 +21,10 @@ import (
 	"github.com/go-sesame/sesame/userop/outbox"
 )
 
-// Budgets bounds what a client's sends come to in a day (UTC), where V2's modules judge each call alone. It is
-// counted in [Config].Outbox, for all processes that share it: what a send may cost at most is reserved before
-// it is signed, the true cost takes its place when the chain has ended it, and what ended without landing, or
-// was never given to a service, is given back; see [outbox.Budgeter]. Over budget, a send is an
+// Budgets bounds what a client's sends come to in a day (UTC), where V2's modules judge each call alone. It
+// is counted in [Config].Outbox, for all processes that share it: what a send may cost at most is reserved
+// before it is signed, the true cost takes its place when the chain has ended it, and what ended without
+// landing, or was never given to a service, is given back; see [outbox.Budgeter]. Over budget, a send is an
 // [*outbox.OverBudgetError], and nothing was signed.
 //
 // Every send of such a client is written down, those without [Once] under keys of the client's own, of which

@@ -283,8 +283,8 @@ type uncounted struct{ *memstore.Store }
 
 func (u uncounted) Outbox() outbox.Outbox { return struct{ outbox.Outbox }{u.Store.Outbox()} }
 
-// TestTheSwitchStopsAllWhoSign has it thrown for an account: its sessions and its owner sign nothing, but what
-// takes rights away.
+// TestTheSwitchStopsAllWhoSign has it thrown for an account: its sessions and its owner sign nothing, but
+// what takes rights away.
 func TestTheSwitchStopsAllWhoSign(t *testing.T) {
 	t.Parallel()
 	w, door := onceWorld(t, nil)
