@@ -3,6 +3,7 @@ package pgstore_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/jackc/pgx/v5"
@@ -12,6 +13,7 @@ import (
 	"github.com/go-sesame/sesame/internal/testutil/pgtest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/pgstore"
+	"github.com/go-sesame/sesame/userop/outbox"
 )
 
 // query returns what one row and column says, as text.
@@ -162,8 +164,14 @@ func TestRoleWithoutRights(t *testing.T) {
 		_, err = store.NewKey(t.Context(), testRef)
 		require.NoError(t, err)
 		require.NoError(t, store.Rotate(t.Context(), newSealer('b')))
-		entry, err := store.Outbox().Record(t.Context(), sendOf("a", 7))
+		send := sendOf("a", 7)
+		send.Attempt.Reserved, err = store.Outbox().(outbox.Budgeter).Reserve(t.Context(), send.Send.ChainID, send.Send.Account, 0, spendingCharges(common.Address{1}, 1), time.Hour)
 		require.NoError(t, err)
+		entry, err := store.Outbox().Record(t.Context(), send)
+		require.NoError(t, err)
+		_, err = store.Stop(t.Context(), session.Stop{Name: "x", Who: "alice", Why: "a test"})
+		require.NoError(t, err)
+		require.NoError(t, store.Lift(t.Context(), "x"))
 		require.NoError(t, store.Outbox().Free(t.Context(), entry.ID, entry.Version))
 	})
 }

@@ -27,7 +27,6 @@ create table sesame_spent (
 );
 
 -- What is reserved: for an entry of the outbox or, while that is null, until a moment.
-create sequence sesame_reservation;
 create table sesame_reserved (
     reservation bigint  not null,
     chain_id    bigint  not null,
@@ -89,7 +88,8 @@ begin
             return;
         end if;
     end loop;
-    reservation := nextval('sesame_reservation');
+    -- A number at random: a sequence would take a right of its own.
+    reservation := ('x' || left(replace(gen_random_uuid()::text, '-', ''), 15))::bit(60)::bigint;
     for i in 1 .. cardinality(keys) loop
         insert into sesame_spent as s (chain_id, account, key, unit, day, spent, open, total)
             values (for_chain, for_account, keys[i], units[i], today, 0, amounts[i], 0)
