@@ -27,6 +27,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
@@ -56,7 +57,8 @@ var (
 	otherBundlerURL          string
 	nodeURL, otherNodeURL    string
 	address, nft, sessionKey common.Address
-	wallet                   common.Address
+	wallet, token            common.Address
+	limit                    *uint256.Int
 	hash                     common.Hash
 	text, signature          []byte
 	policies                 []policy.Policy

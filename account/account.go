@@ -99,7 +99,7 @@ func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*user
 	if err != nil {
 		return nil, err
 	}
-	if s.key != "" {
+	if a.client.writesDown(s) {
 		return a.client.sendOnce(ctx, a.address, s, kindSend, askedCalls(calls), func(ctx context.Context) (*userop.Draft, error) {
 			return a.draft(ctx, calls, s)
 		})
@@ -113,6 +113,9 @@ func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*user
 
 // Build makes and signs the operation that [Account.Send] would send.
 func (a *Account) Build(ctx context.Context, calls []Call, opts ...Option) (*userop.Operation, error) {
+	if err := a.client.unwritten("Build signs no operation", "Send writes down what it signs"); err != nil {
+		return nil, err
+	}
 	draft, err := a.newDraft(ctx, calls, opts)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -59,8 +60,11 @@ type Config struct {
 	// deposit, and no service can use it up. A contract that the account calls can; MaxCost bounds that.
 	Caps userop.Caps
 	// Outbox is where sends with a key are written down ([Once]): a store of packages pgstore or filestore,
-	// which keeps the sessions, too. Without one Once is an error.
+	// which keeps the sessions, too. Without one Once is an error. Its kill switch ([session.Switch]) stops
+	// what owners and other signers sign, as it stops sessions: see [session.Stop].
 	Outbox Outbox
+	// Budgets bounds what sends come to in a day, counted in Outbox; nil for no bounds.
+	Budgets *Budgets
 	// Report is told how each send with a key ended, by [Client.Run] alone: again until it returns nil, and
 	// never after that, unless the process ends before that is written down. Nil is told nothing.
 	Report func(ctx context.Context, report Report) error
@@ -101,6 +105,7 @@ type Client struct {
 	confirmations uint64
 
 	writes  writer
+	budgets *budgets // nil for none
 	reports func(context.Context, Report) error
 	keep    time.Duration
 	log     *slog.Logger
@@ -150,7 +155,7 @@ func NewClient(cfg Config) (*Client, error) {
 		tokenOracles: slices.Clone(cfg.TokenOracles),
 		selfPaid:     cfg.Paymaster == nil,
 	}
-	if err := c.writeDown(&cfg); err != nil {
+	if err := errors.Join(c.writeDown(&cfg), c.budget(&cfg)); err != nil {
 		return nil, err
 	}
 	c.sender, err = userop.NewSender(userop.SenderConfig{

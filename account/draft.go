@@ -106,7 +106,7 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 	draft := &userop.Draft{
 		Sender:           address,
 		CallData:         callData,
-		Signer:           s.signer,
+		Signer:           c.underSwitch(s.signer, address, s.always),
 		Sponsored:        s.sponsored || s.orSelf,
 		OrSelf:           s.orSelf,
 		PaymasterContext: s.payContext,

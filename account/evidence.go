@@ -86,6 +86,9 @@ func (c *Contracts) mayResend(op *userop.Operation) error {
 // known already, which [Account.Resend] is for. Before each try the store of the sessions that signed it is
 // asked as there; of one that the owner signed the sessions may be nil.
 func (a *Account) SendSigned(ctx context.Context, sess *session.Sessions, op *userop.Operation) (*userop.Pending, error) {
+	if err := a.client.unwritten("SendSigned sends no operation", "Send writes down what it sends"); err != nil {
+		return nil, err
+	}
 	if sess == nil && op != nil && op.Sender == a.address {
 		return a.client.sender.SendSigned(ctx, op, nil)
 	}

@@ -37,7 +37,7 @@ func (o *OwnedAccount) Grant(ctx context.Context, store session.Store, policies 
 	if err != nil {
 		return nil, nil, fmt.Errorf("grant a session: %w", err)
 	}
-	if s.key != "" {
+	if o.client.writesDown(s) {
 		return o.grantOnce(ctx, store, policies, s)
 	}
 	sess, plan, calls, err := o.planGrant(ctx, store, policies, s)
@@ -146,6 +146,9 @@ func (o *OwnedAccount) revoke(ctx context.Context, sess *session.Sessions, ids [
 		return nil, err
 	}
 	s, err := sendSettings(opts, append(takes, replaceRoot)...)
+	if err == nil {
+		s.always = true
+	}
 	if stopErr := stop(); stopErr != nil { // also with options that are wrong
 		err = errors.Join(stopErr, err)
 		if errors.Is(stopErr, session.ErrNoLeaf) && slices.ContainsFunc(sess.Leaves(), among(ids)) {
@@ -222,7 +225,7 @@ func (o *OwnedAccount) owns(sess *session.Sessions) error {
 // setRoot sends the root that decide makes of the sessions as they are now, after the calls of modules.
 func (o *OwnedAccount) setRoot(ctx context.Context, sess *session.Sessions, kind string, ids []string, decide rootDecision, modules modulePlan, s *settings) (*userop.Pending, error) {
 	sess = sess.On(o.client)
-	if s.key != "" {
+	if o.client.writesDown(s) {
 		_, tx, err := o.sendRootOnce(ctx, sess.Store(), s, kind, askedRoot(ids, s), func(ctx context.Context) (*session.Sessions, *session.RootChange, []Call, error) {
 			plan, calls, err := o.planRoot(ctx, sess, decide, modules, s)
 			return sess, plan, calls, err

@@ -39,6 +39,11 @@ func sendTogether(ctx context.Context, legs []legDraft) ([]*userop.Pending, erro
 	if err := checkLegs(legs); err != nil {
 		return nil, err
 	}
+	for i := range legs {
+		if err := legs[i].account.client.unwritten("several chains take no operations together", "send to each alone, or prepare them and use Submit"); err != nil {
+			return nil, err
+		}
+	}
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
 	j := &jointSend{
@@ -127,8 +132,24 @@ func (j *jointSend) sign(ctx context.Context) (err error) {
 		leg := &j.legs[i]
 		ops[i] = multichainOperation{Module: leg.account.active.Address, Hash: j.hashes[i], ValidUntil: leg.until, ValidAfter: leg.after}
 	}
+	if err := j.checkStops(ctx); err != nil {
+		return err
+	}
 	if j.signatures, err = signMultichain(ctx, j.legs[0].account.owner, ops...); err != nil {
 		return fmt.Errorf("sign %d operations: %w", len(ops), err)
+	}
+	return j.checkStops(ctx) // one that came meanwhile
+}
+
+// checkStops looks at the kill switch of each account.
+func (j *jointSend) checkStops(ctx context.Context) error {
+	for i := range j.legs {
+		a := j.legs[i].account
+		if s, ok := a.client.underSwitch(a.Signer(), a.address, false).(*switched); ok {
+			if err := s.check(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

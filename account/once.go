@@ -31,6 +31,8 @@ type keyed struct {
 	entry *outbox.Entry
 	// unsure says that it is open whether the entry was written down.
 	unsure bool
+	// reserved is what was reserved of budgets for what is being signed, and is no entry's yet.
+	reserved uint64
 }
 
 // once is a send under the key of the settings, whose draft is made as said.
@@ -221,7 +223,11 @@ func (k *keyed) hand(ctx context.Context, draft *userop.Draft) (*userop.Pending,
 			return renew(ctx, op, refusal)
 		}
 	}
+	if k.client.budgets != nil {
+		draft.Signer = &reserving{draft.Signer, k}
+	}
 	tx, err := k.client.sender.Send(ctx, *draft)
+	k.giveBack(ctx)
 	if err == nil {
 		nonce.settled(true)
 		return k.settling(tx, k.entry), nil
@@ -236,7 +242,7 @@ func (k *keyed) hand(ctx context.Context, draft *userop.Draft) (*userop.Pending,
 
 // write writes a signed operation down before it is sent.
 func (k *keyed) write(ctx context.Context, op *userop.Operation, hash common.Hash) (err error) {
-	attempt := outbox.Attempt{Operation: op, Hash: hash, Until: k.client.contracts.operationEnd(op)}
+	attempt := outbox.Attempt{Operation: op, Hash: hash, Until: k.client.contracts.operationEnd(op), Reserved: k.reserved}
 	if k.entry == nil {
 		recording := outbox.Recording{Send: k.send, Attempt: attempt, Lease: k.lease}
 		k.unsure = true
@@ -246,6 +252,9 @@ func (k *keyed) write(ctx context.Context, op *userop.Operation, hash common.Has
 			k.entry, err = k.root.begin(ctx, k.store, recording)
 		}
 		k.unsure = err != nil && !surelyNotWritten(err)
+		if err == nil {
+			k.reserved = 0
+		}
 		return err
 	}
 	if known := k.entry.Attempt(hash); known == nil || !slices.Equal(known.Operation.Signature, op.Signature) {
@@ -253,7 +262,7 @@ func (k *keyed) write(ctx context.Context, op *userop.Operation, hash common.Has
 		if err != nil {
 			return err
 		}
-		k.entry = next
+		k.entry, k.reserved = next, 0
 	}
 	if changesRoot(k.entry.Kind) {
 		return carryBy(ctx, k.store, k.client, k.ref, op, hash)
@@ -263,7 +272,7 @@ func (k *keyed) write(ctx context.Context, op *userop.Operation, hash common.Has
 
 // surelyNotWritten reports whether nothing was written down; after any other error something may be.
 func surelyNotWritten(err error) bool {
-	for _, told := range []error{outbox.ErrExists, outbox.ErrNonceTaken, outbox.ErrInvalid, outbox.ErrReadOnly, session.ErrConflict, policy.ErrInvalid} {
+	for _, told := range []error{outbox.ErrExists, outbox.ErrNonceTaken, outbox.ErrInvalid, outbox.ErrReadOnly, outbox.ErrReservation, session.ErrConflict, policy.ErrInvalid} {
 		if errors.Is(err, told) {
 			return true
 		}
@@ -293,7 +302,9 @@ func (k *keyed) failed(ctx context.Context, err error) (*userop.Pending, error) 
 		return nil, k.kept(errors.Join(err, free))
 	}
 	k.entry = nil
-	err = fmt.Errorf("%w; nothing was given to a service, and key %q is free again", err, k.send.Key)
+	if named(k.send.Key) {
+		err = fmt.Errorf("%w; nothing was given to a service, and key %q is free again", err, k.send.Key)
+	}
 	if k.root != nil {
 		err = errors.Join(err, k.root.undo(detached))
 	}
@@ -320,6 +331,9 @@ type keptError struct {
 }
 
 func (e *keptError) Error() string {
+	if !named(e.key) {
+		return fmt.Sprintf("%v; what was signed, if it was written down, is kept, so that nothing is sent twice: have Run go on", e.err)
+	}
 	if e.entry == nil {
 		return fmt.Sprintf("%v; whether key %q was written down is open: send under it again, or let Run go on", e.err, e.key)
 	}

@@ -40,7 +40,8 @@ type settings struct {
 	dangers       []policy.FindingCode // that a grant may have
 	changing      *session.Sessions    // of OfSessions
 	special       []specialOption
-	key           string // of Once
+	key           string // of Once, or the client's own
+	always        bool   // it takes rights away: no budget and no stop is in its way
 	beforeSend    func(ctx context.Context, op *userop.Operation, hash common.Hash) error
 	nonce         *uint256.Int
 	taken         []uint256.Int                         // nonces that are others', as an outbox has it
@@ -191,6 +192,7 @@ func Once(key string) Option {
 		if err := outbox.CheckKey(key); err != nil {
 			s.errs = append(s.errs, fmt.Errorf("Once: %w", err))
 		}
+		s.require(named(key), "Once with a key that begins as those of the client's own do")
 		s.require(s.key == "" || s.key == key, "Once with two keys")
 		s.key = key
 		special(once, "a send of one operation")(s)

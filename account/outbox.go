@@ -75,7 +75,11 @@ func (c *Client) writeDown(cfg *Config) error {
 // asks that store alone whether they were revoked.
 func (w *writer) keeps(store session.Store, what string) error {
 	if !reflect.TypeOf(store).Comparable() || store != session.Store(w.store) {
-		return fmt.Errorf("%w: Once %s sessions of another store than Config.Outbox, which has to say later whether they were revoked; keep both in one", ErrConfig, what)
+		who := "Once"
+		if w.client.budgets != nil {
+			who = "a client with Budgets"
+		}
+		return fmt.Errorf("%w: %s %s sessions of another store than Config.Outbox, which has to say later whether they were revoked; keep both in one", ErrConfig, who, what)
 	}
 	return nil
 }

@@ -119,7 +119,7 @@ func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (
 	if err != nil {
 		return nil, err
 	}
-	if s.key != "" {
+	if o.client.writesDown(s) {
 		return o.client.sendOnce(ctx, o.address, s, kindSend, askedCalls(calls), func(ctx context.Context) (*userop.Draft, error) {
 			return o.draft(ctx, calls, s)
 		})
@@ -133,6 +133,9 @@ func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (
 
 // Build makes and signs the operation that [OwnedAccount.Send] would send.
 func (o *OwnedAccount) Build(ctx context.Context, calls []Call, opts ...Option) (*userop.Operation, error) {
+	if err := o.client.unwritten("Build signs no operation", "Send writes down what it signs"); err != nil {
+		return nil, err
+	}
 	draft, err := o.newDraft(ctx, calls, opts)
 	if err != nil {
 		return nil, err
@@ -161,7 +164,7 @@ func (o *OwnedAccount) Deploy(ctx context.Context, opts ...Option) (*userop.Pend
 	if err != nil {
 		return nil, fmt.Errorf("deploy account %s: %w", o.address, err)
 	}
-	if s.key != "" {
+	if o.client.writesDown(s) {
 		return o.client.sendOnce(ctx, o.address, s, kindDeploy, nil, func(ctx context.Context) (*userop.Draft, error) {
 			return o.deployDraft(ctx, s)
 		})
@@ -189,7 +192,7 @@ func (o *OwnedAccount) sendJob(ctx context.Context, job ownerJob, opts []Option)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", job.what, err)
 	}
-	if s.key != "" {
+	if o.client.writesDown(s) {
 		return o.client.sendOnce(ctx, o.address, s, job.kind, job.asked, func(ctx context.Context) (*userop.Draft, error) {
 			return o.jobDraft(ctx, job, s)
 		})

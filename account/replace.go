@@ -402,10 +402,19 @@ func (r *replacing) grantsRevoked() error {
 
 // send sends the draft, written down under the key where the operation was.
 func (r *replacing) send(ctx context.Context, draft *userop.Draft) (*userop.Pending, error) {
+	if r.entry == nil && r.client.writesDown(r.s) { // what it replaces was sent before there were budgets
+		k, err := r.client.once(r.account.address, r.s, kindSend, askedCalls(r.calls), nil)
+		if err != nil {
+			return nil, err
+		}
+		return k.hand(ctx, draft)
+	}
 	if r.entry == nil {
 		return r.client.sender.Send(ctx, *draft)
 	}
-	k := &keyed{writer: r.writer, ref: r.account.Ref(), send: r.entry.Send, s: r.s, entry: r.entry}
+	s := *r.s
+	s.always = s.always || r.entry.Kind == kindRevoke
+	k := &keyed{writer: r.writer, ref: r.account.Ref(), send: r.entry.Send, s: &s, entry: r.entry}
 	_, err := k.markGiven(ctx)
 	var tx *userop.Pending
 	if err == nil {
@@ -443,7 +452,7 @@ func (o *OwnedAccount) cancel(ctx context.Context, stuck *userop.Pending, opts [
 	if err != nil {
 		return nil, err
 	}
-	s.nonce = r.stuck.Operation().Nonce.Clone()
+	s.nonce, s.always = r.stuck.Operation().Nonce.Clone(), true
 	draft := o.client.baseDraft(o.address, nil, s)
 	if s.quote != nil {
 		if err := o.client.payWithToken(draft, nil, s); err != nil {

@@ -349,7 +349,7 @@ func (r *runner) report(ctx context.Context, e *outbox.Entry) error {
 			return err
 		}
 	}
-	if tell := r.client.reports; tell != nil && !r.wasReported(e.ID) {
+	if tell := r.client.reports; tell != nil && named(e.Key) && !r.wasReported(e.ID) {
 		if err := tell(ctx, r.reportOf(ctx, e)); err != nil {
 			return err
 		}

@@ -274,7 +274,9 @@ var errSubmitted = errors.New("it was submitted before")
 
 // submit sends the operation, or goes on with what an earlier submission began.
 func (s *submission) submit(ctx context.Context) (*Submitted, error) {
-	if s.settings.key != "" {
+	own := *s.settings // several that are submitted together share theirs
+	own.always = s.leg.Kind == kindRevoke
+	if s.settings = &own; s.client.writesDown(&own) {
 		return s.submitOnce(ctx)
 	}
 	for try := 1; ; try++ {
@@ -331,6 +333,15 @@ func (s *submission) submitOnce(ctx context.Context) (*Submitted, error) {
 	k.again = func(context.Context, *outbox.Entry) (*userop.Draft, error) {
 		return nil, fmt.Errorf("%w: its owner signs elsewhere; once the chain has ended it, prepare it anew under another key", errors.ErrUnsupported)
 	}
+	if !named(k.send.Key) { // an earlier submission had another
+		e, err := k.box.FindHash(ctx, s.client.hash(s.op))
+		switch {
+		case err == nil:
+			return s.submitted(ctx, k.pending(e))
+		case !errors.Is(err, outbox.ErrNotFound):
+			return nil, fmt.Errorf("look for an earlier submission: %w; submit it again", err)
+		}
+	}
 	tx, err := k.run(ctx)
 	taken, isTaken := errors.AsType[*outbox.TakenError](err)
 	switch {
@@ -347,6 +358,11 @@ func (s *submission) submitOnce(ctx context.Context) (*Submitted, error) {
 	case err != nil:
 		return nil, err
 	}
+	return s.submitted(ctx, tx)
+}
+
+// submitted is what became of a submission, with the sessions that it changes.
+func (s *submission) submitted(ctx context.Context, tx *userop.Pending) (*Submitted, error) {
 	if s.leg.Root != nil && s.sess == nil {
 		if err := s.open(ctx); err != nil {
 			return nil, err
@@ -596,7 +612,7 @@ func (s *submission) draft() *userop.Draft {
 	draft := &userop.Draft{
 		Sender:     s.leg.Account,
 		Complete:   s.op,
-		Signer:     fixedSignature(s.op.Signature),
+		Signer:     s.client.underSwitch(fixedSignature(s.op.Signature), s.leg.Account, s.settings.always),
 		Reserve:    s.client.nonceGiven(s.leg.Account, s.op.Nonce.Clone()),
 		Checks:     []func(context.Context) error{s.client.checkChainID},
 		Caps:       s.client.capsFor(s.settings),

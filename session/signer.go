@@ -183,7 +183,11 @@ func (s *Signer) Sign(ctx context.Context, op *userop.Operation, hash common.Has
 var errStale = errors.New("view of the sessions is stale")
 
 func (s *Signer) signHeld(ctx context.Context, sess *Sessions, op *userop.Operation, hash common.Hash) (signature []byte, err error) {
-	err = sess.store.Hold(ctx, sess.ref, func(version uint64) error {
+	key, err := s.Key()
+	if err != nil {
+		return nil, err
+	}
+	err = hold(ctx, sess.store, sess.ref, key, func(version uint64) error {
 		v := sess.view.Load()
 		if v.state.Version != version {
 			return errStale

@@ -101,7 +101,8 @@ func checkRecords(tx *bbolt.Tx) error {
 	if wrapped := tx.Bucket(metaBucket).Get(sealKey); wrapped != nil || have.keys > 0 {
 		_, err = checked(metaBucket, sealKey, wrapped, "the data key")
 	}
-	return cmp.Or(err, checkSends(tx))
+	_, stopsErr := stopsOf(tx)
+	return cmp.Or(err, stopsErr, checkSends(tx), checkLedgers(tx))
 }
 
 func checkFlat(tx *bbolt.Tx, bucket []byte, what string) (n uint64, err error) {

@@ -20,7 +20,7 @@ import (
 
 // The buckets:
 //
-//	meta                         "format" → 3; "seal" → the sealed data key; "census" → how many accounts, keys
+//	meta                         "format" → 4; "seal" → the sealed data key; "census" → how many accounts, keys
 //	                             and lanes there are
 //	accounts  chain ‖ account    "head" → version ‖ number of leaves ‖ header
 //	                             leaves: position → leaf
@@ -29,7 +29,7 @@ import (
 //	keys      chain ‖ account ‖ address → sealed key
 //	lanes     chain ‖ account ‖ lane → end of its lease in Unix nanoseconds, 0 after a release ‖ holder;
 //	          not there before a lane was leased
-//	sends, finds, and "sends" in meta: the outbox; see there
+//	sends, finds, and "sends" in meta: the outbox; ledgers: what accounts spent; "stops" in meta: see there
 //
 // Numbers are big-endian, so that keys are in the order of a listing. Every record ends with a checksum.
 var (

@@ -51,7 +51,7 @@ func TestAProgramOfTheFirstFormatStops(t *testing.T) {
 	require.EqualValues(t, 2, versionIn1(t, dir, ref))
 
 	_, err := OpenReadOnly(dir, Config{})
-	require.EqualError(t, err, "open session store in "+dir+": the data has an earlier format, 1: open it once with Open, which brings it to format 3")
+	require.EqualError(t, err, "open session store in "+dir+": the data has an earlier format, 1: open it once with Open, which brings it to format 4")
 	require.EqualValues(t, 2, versionIn1(t, dir, ref), "reading changes nothing")
 
 	store, err := Open(dir, Config{})
@@ -87,12 +87,12 @@ func TestAProgramOfTheSecondFormatStops(t *testing.T) {
 		return format
 	}
 	_, err := OpenReadOnly(dir, Config{})
-	require.EqualError(t, err, "open session store in "+dir+": the data has an earlier format, 2: open it once with Open, which brings it to format 3")
+	require.EqualError(t, err, "open session store in "+dir+": the data has an earlier format, 2: open it once with Open, which brings it to format 4")
 	require.EqualValues(t, 2, formatIn2(), "reading changes nothing")
 	store, err := Open(dir, Config{})
 	require.NoError(t, err)
 	require.NoError(t, store.Close())
-	require.EqualValues(t, 3, formatIn2())
+	require.EqualValues(t, 4, formatIn2())
 
 	spoilt := copyOf(t, "format2")
 	data, err := os.ReadFile(filepath.Join(spoilt, dataName))
@@ -103,6 +103,26 @@ func TestAProgramOfTheSecondFormatStops(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(spoilt, dataName), data, 0o600))
 	_, err = Open(spoilt, Config{})
 	require.ErrorIs(t, err, session.ErrDamaged)
+}
+
+// TestAProgramOfTheThirdFormatStops has data of the third format brought up to date: a program of that
+// format, which would sign what is stopped, finds a later one where it looks before it signs.
+func TestAProgramOfTheThirdFormatStops(t *testing.T) {
+	dir := copyOf(t, "format3")
+	_, err := OpenReadOnly(dir, Config{})
+	require.EqualError(t, err, "open session store in "+dir+": the data has an earlier format, 3: open it once with Open, which brings it to format 4")
+	store, err := Open(dir, Config{})
+	require.NoError(t, err)
+	defer store.Close()
+	ref := storefixture.Ref(storefixture.Chain, 1)
+	_, err = store.Stop(t.Context(), session.Stop{Name: "x", Ref: ref, Who: "alice", Why: "a test"})
+	require.NoError(t, err)
+	reader, err := OpenReadOnly(dir, Config{})
+	require.NoError(t, err)
+	defer reader.Close()
+	require.ErrorIs(t, reader.Hold(t.Context(), ref, func(uint64) error { return nil }), session.ErrStopped)
+	_, err = reader.Stop(t.Context(), session.Stop{Name: "y", Who: "alice", Why: "a test"})
+	require.ErrorIs(t, err, ErrReadOnly)
 }
 
 // TestThisProgramStopsAtTheNextFormat has a later program bring the data up to date while this one reads
@@ -117,9 +137,9 @@ func TestThisProgramStopsAtTheNextFormat(t *testing.T) {
 	defer reader.Close()
 	require.NoError(t, reader.Hold(t.Context(), testRef, func(uint64) error { return nil }))
 
-	change(t, store, func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(formatKey, []byte{4}) })
+	change(t, store, func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(formatKey, []byte{5}) })
 	err = reader.Hold(t.Context(), testRef, func(uint64) error { t.Error("held"); return nil })
-	require.ErrorContains(t, err, "the data has format 04, this program knows up to 3; update the program")
+	require.ErrorContains(t, err, "the data has format 05, this program knows up to 4; update the program")
 }
 
 // TestAnUpgradeThatFailsChangesNothing has the change be given up at its end.

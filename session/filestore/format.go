@@ -17,10 +17,11 @@ import (
 //	2  accounts are kept in a bucket of another name, a pending change has its operation and its end, and
 //	   records have checksums and are counted
 //	3  an account has the last change that landed, and sends are written down beside the accounts
-const formatNow = 3
+//	4  there are stops, which a program of before would not ask for, and what accounts spent
+const formatNow = 4
 
 // upgrades are the steps from each format to the next.
-var upgrades = [formatNow - 1]func(tx *bbolt.Tx) error{upgrade1, upgrade2}
+var upgrades = [formatNow - 1]func(tx *bbolt.Tx) error{upgrade1, upgrade2, upgrade3}
 
 // refsBucket is where format 1 had the accounts. It stays, empty: a program of that format that reads along
 // finds no sessions any more to sign with, and refuses to open the data anew.
@@ -125,6 +126,9 @@ func upgradeAll(tx *bbolt.Tx) error {
 // upgrade2 turns format 2 into 3, which only has more to say of an account, and buckets that the first send
 // makes.
 func upgrade2(*bbolt.Tx) error { return nil }
+
+// upgrade3 turns format 3 into 4, which only has a record and a bucket more, made by the first of each.
+func upgrade3(*bbolt.Tx) error { return nil }
 
 // upgrade1 turns format 1 into 2.
 func upgrade1(tx *bbolt.Tx) error {

@@ -16,7 +16,7 @@ import (
 )
 
 // writeFixture has [TestWriteFixture] keep what the store of today writes: go test ./session/filestore -run
-// WriteFixture -fixture testdata/format3.
+// WriteFixture -fixture testdata/format4.
 var writeFixture = flag.String("fixture", "", "directory to write a fixture of today's format to")
 
 // The holders of the fixture's lanes; the second released its own.
@@ -69,7 +69,7 @@ func fixture(t *testing.T, name string) (dir string, held, free uint256.Int) {
 
 // TestFixtures opens what the stores of all formats wrote.
 func TestFixtures(t *testing.T) {
-	for name, form := range map[string]int{"format1": 1, "format2": 2} {
+	for name, form := range map[string]int{"format1": 1, "format2": 2, "format3": 3} {
 		t.Run(name, func(t *testing.T) {
 			dir, held, free := fixture(t, name)
 			aead, err := storefixture.Sealer()

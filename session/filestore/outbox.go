@@ -114,7 +114,7 @@ func (s *sends) record(r *outbox.Recording) (*outbox.Entry, error) {
 			return nil, &outbox.TakenError{Entry: known, Err: taken.err}
 		}
 	}
-	if err := s.put(nil, row.Entry); err != nil {
+	if err := cmp.Or(s.put(nil, row.Entry), s.keep(row.Entry, r.Attempt.Reserved)); err != nil {
 		return nil, err
 	}
 	return row.Entry, s.putCensus(sendCensus{c.last + 1, c.entries + 1})
@@ -182,7 +182,12 @@ func (b *box) FindHash(ctx context.Context, hash common.Hash) (entry *outbox.Ent
 }
 
 // step changes one entry. What step says is returned, also if there is nothing to write.
-func (b *box) step(ctx context.Context, id uint64, step func(outbox.Row) (write bool, err error)) (entry *outbox.Entry, err error) {
+func (b *box) step(ctx context.Context, id uint64, step func(outbox.Row) (write bool, err error)) (*outbox.Entry, error) {
+	return b.stepWith(ctx, id, step, func(*sends, outbox.Row) error { return nil })
+}
+
+// stepWith is step with what else is changed where the entry is.
+func (b *box) stepWith(ctx context.Context, id uint64, step func(outbox.Row) (write bool, err error), with func(*sends, outbox.Row) error) (entry *outbox.Entry, err error) {
 	due := false
 	err = b.update(ctx, func(s *sends) error {
 		if entry, err = s.get(id); err != nil {
@@ -198,7 +203,7 @@ func (b *box) step(ctx context.Context, id uint64, step func(outbox.Row) (write 
 			return err
 		}
 		due = row.Due()
-		return s.put(&before, entry)
+		return cmp.Or(s.put(&before, entry), with(s, row))
 	})
 	if err == nil && due {
 		b.listeners.Tell()
@@ -208,15 +213,17 @@ func (b *box) step(ctx context.Context, id uint64, step func(outbox.Row) (write 
 
 // AddAttempt implements [outbox.Outbox].
 func (b *box) AddAttempt(ctx context.Context, id, version uint64, attempt outbox.Attempt, lease outbox.Lease) (*outbox.Entry, error) {
-	return b.step(ctx, id, func(row outbox.Row) (bool, error) {
+	return b.stepWith(ctx, id, func(row outbox.Row) (bool, error) {
 		err := row.AddAttempt(version, attempt, lease)
 		return err == nil, err
-	})
+	}, func(s *sends, row outbox.Row) error { return s.keep(row.Entry, attempt.Reserved) })
 }
 
 // Settle implements [outbox.Outbox].
 func (b *box) Settle(ctx context.Context, id, version uint64, outcome outbox.Outcome, lease outbox.Lease) (*outbox.Entry, error) {
-	return b.step(ctx, id, func(row outbox.Row) (bool, error) { return row.Settle(version, outcome, lease) })
+	return b.stepWith(ctx, id,
+		func(row outbox.Row) (bool, error) { return row.Settle(version, outcome, lease) },
+		func(s *sends, row outbox.Row) error { return s.settleLedger(row.Entry, row.Now) })
 }
 
 // MarkGiven implements [outbox.Outbox].
@@ -251,7 +258,8 @@ func (b *box) Free(ctx context.Context, id, version uint64) error {
 		if err := (outbox.Row{Entry: entry, Now: time.Now()}).CheckFree(version); err != nil {
 			return err
 		}
-		return s.delete(entry)
+		free := func(l *outbox.Ledger) error { l.Free(id); return nil }
+		return cmp.Or(s.delete(entry), changeLedger(s.tx, refOf(entry), free))
 	})
 }
 

@@ -38,6 +38,7 @@ var (
 	_ session.FullStore    = (*Store)(nil)
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
+	_ session.Switch       = (*Store)(nil)
 	_ storekit.Recorder    = (*Store)(nil)
 )
 
@@ -141,17 +142,6 @@ func (s *Store) Version(ctx context.Context, ref session.Ref) (version uint64, e
 		return err
 	})
 	return version, s.in(err)
-}
-
-// Hold implements [session.Store]. Other methods may be called meanwhile, except for changes of ref.
-func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint64) error) error {
-	return s.file.hold(ctx, ref, func() error {
-		version, err := s.Version(ctx, ref)
-		if err != nil {
-			return err
-		}
-		return fn(version)
-	})
 }
 
 // Apply implements [session.Store].

@@ -420,10 +420,10 @@ func TestDamagedData(t *testing.T) {
 	}
 	dir := testDir(t)
 	store := testOpen(t, dir, nil)
-	change(t, store, func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(formatKey, []byte{4}) })
+	change(t, store, func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(formatKey, []byte{5}) })
 	require.NoError(t, store.Close())
 	_, err := Open(dir, Config{})
-	require.EqualError(t, err, "open session store in "+dir+": the data has format 04, this program knows up to 3; update the program")
+	require.EqualError(t, err, "open session store in "+dir+": the data has format 05, this program knows up to 4; update the program")
 }
 
 func TestDefaultDir(t *testing.T) {

@@ -258,11 +258,16 @@ func (w *writer) closeDB() error {
 }
 
 func (w *writer) hold(ctx context.Context, ref session.Ref, use func() error) error {
-	unlock, err := w.refs.lock(ctx, ref, shared)
+	everyone, err := w.refs.lock(ctx, all, shared)
 	if err != nil {
 		return err
 	}
-	return storekit.Hold(ctx, ref, func() error { unlock(); return nil }, use)
+	unlock, err := w.refs.lock(ctx, ref, shared)
+	if err != nil {
+		everyone()
+		return err
+	}
+	return storekit.Hold(ctx, ref, func() error { unlock(); everyone(); return nil }, use)
 }
 
 func (w *writer) exclusive(ctx context.Context, ref session.Ref, use func() error) error {

@@ -28,14 +28,16 @@ type Store struct {
 	entries map[session.Ref]*entry
 	keys    map[session.Ref]map[common.Address]*seal.Key
 	lanes   map[session.Ref][]*lane
-	closing bool // nobody comes in any more
-	closed  bool // nobody is in any more
+	stops   []session.Stop // ordered by name; not changed but replaced
+	closing bool           // nobody comes in any more
+	closed  bool           // nobody is in any more
 }
 
 var (
 	_ session.FullStore    = (*Store)(nil)
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
+	_ session.Switch       = (*Store)(nil)
 	_ storekit.Recorder    = (*Store)(nil)
 )
 
@@ -133,24 +135,6 @@ func (s *Store) Version(ctx context.Context, ref session.Ref) (uint64, error) {
 		return 0, err
 	}
 	return s.entry(ref).state.Load().Version, nil
-}
-
-// Hold implements [session.Store].
-func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint64) error) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	entry := s.entry(ref)
-	if err := entry.lock.Acquire(ctx, shared); err != nil {
-		s.users.Done()
-		return err
-	}
-	release := func() error {
-		entry.lock.Release(shared)
-		s.users.Done()
-		return nil
-	}
-	return storekit.Hold(ctx, ref, release, func() error { return fn(entry.state.Load().Version) })
 }
 
 // Apply implements [session.Store].

@@ -41,6 +41,12 @@
 // the send that carries the change out in one transaction. A row that does not fit its checksum is claimed by
 // nobody.
 //
+// What a send may cost of its account's budgets is reserved and counted in the same database
+// (outbox.Budgeter): one at a time reserves for an account, and what is reserved ends in the transaction that
+// settles or frees the send. [Store.Stop] throws the kill switch for all processes: signers share a lock
+// that it takes alone, so that none signs any more once it is committed. Both are under no checksum, as
+// operators may have to change them.
+//
 // # Keys
 //
 // Keys are stored sealed under a data key, each bound to its chain, account and address. The data key is

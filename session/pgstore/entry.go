@@ -72,7 +72,7 @@ func collectEntries(list *[]*outbox.Entry) func(pgx.Rows) error {
 	}
 }
 
-// recordArguments are the arguments of insertEntry.
+// recordArguments are the arguments of recordEntry.
 func recordArguments(r *outbox.Recording) ([]any, error) {
 	s, a := &r.Send, &r.Attempt
 	operation, err := json.Marshal(a.Operation)
@@ -82,7 +82,7 @@ func recordArguments(r *outbox.Recording) ([]any, error) {
 	nonce := a.Operation.Nonce.Bytes32()
 	return []any{
 		int64(s.ChainID), s.Account[:], s.EntryPoint[:], []byte(s.Key), []byte(s.Kind), []byte(s.Asked), nonce[:],
-		a.Hash[:], string(operation), a.Hash.Hex(), int64(a.Until), []byte(r.Lease.Holder), r.Lease.TTL,
+		a.Hash[:], string(operation), a.Hash.Hex(), int64(a.Until), []byte(r.Lease.Holder), r.Lease.TTL, int64(a.Reserved),
 	}, nil
 }
 

@@ -24,7 +24,7 @@ import (
 )
 
 // writeFixture has [TestWriteFixture] keep what the store of today writes: go test ./session/pgstore -run
-// WriteFixture -fixture testdata/schema3.sql. It takes pg_dump.
+// WriteFixture -fixture testdata/schema5.sql. It takes pg_dump.
 var writeFixture = flag.String("fixture", "", "file to write a dump of today's schema to")
 
 // The holders of the fixture's lanes; the second released its own.
@@ -75,7 +75,7 @@ func fixture(t *testing.T, name string) (url string, held, free uint256.Int) {
 
 // TestFixtures opens what the stores of all schemas wrote.
 func TestFixtures(t *testing.T) {
-	for name, form := range map[string]int{"schema1.sql": 1, "schema2.sql": 2} {
+	for name, form := range map[string]int{"schema1.sql": 1, "schema2.sql": 2, "schema4.sql": 3} {
 		t.Run(name, func(t *testing.T) {
 			url, held, free := fixture(t, name)
 			store := openFixture(t, url)
@@ -168,10 +168,31 @@ func TestAProgramOfTheSecondSchemaStops(t *testing.T) {
 	for statement, arguments := range statements {
 		_, err := old.Exec(t.Context(), statement, arguments...)
 		require.Error(t, err)
-		require.Regexp(t, `^ERROR: it is version [34], the program knows up to 2; update the program \(SQLSTATE SES01\)$`, err.Error())
+		require.Regexp(t, `^ERROR: it is version [345], the program knows up to 2; update the program \(SQLSTATE SES01\)$`, err.Error())
 	}
 	_, err = store.Load(t.Context(), spoilt)
 	require.ErrorIs(t, err, session.ErrDamaged)
+}
+
+// TestAProgramOfTheFourthSchemaStops has one run on that would sign what is stopped, and record what nothing
+// was reserved for.
+func TestAProgramOfTheFourthSchemaStops(t *testing.T) {
+	url, _, _ := fixture(t, "schema4.sql")
+	ref := storefixture.Ref(storefixture.Chain, 1)
+	old, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer func() { _ = old.Close(context.Background()) }()
+	const lockOfSchema4 = `select pg_advisory_xact_lock_shared(sesame_lock(4, $1, $2, $3))`
+	_, err = old.Exec(t.Context(), lockOfSchema4, "session", ref.ChainID, ref.Account[:])
+	require.NoError(t, err)
+
+	store := openFixture(t, url)
+	_, err = store.Stop(t.Context(), session.Stop{Name: "x", Ref: ref, Who: "alice", Why: "a test"})
+	require.NoError(t, err)
+	for _, what := range []string{"session", "outbox", "lanes"} {
+		_, err = old.Exec(t.Context(), lockOfSchema4, what, ref.ChainID, ref.Account[:])
+		require.EqualError(t, err, "ERROR: it is version 5, the program knows up to 4; update the program (SQLSTATE SES01)")
+	}
 }
 
 // openFixture opens the fixtures' store.
@@ -189,16 +210,16 @@ func openFixture(t *testing.T, url string) *pgstore.Store {
 func TestThisProgramStopsAtTheNextSchema(t *testing.T) {
 	url := server.URL(t)
 	store := stored(t, url)
-	function, err := os.ReadFile("schema/0004_outbox.sql")
+	function, err := os.ReadFile("schema/0005_budgets.sql")
 	require.NoError(t, err)
 	_, after, found := strings.Cut(string(function), "create or replace function sesame_lock(program integer")
 	require.True(t, found)
 	body, _, found := strings.Cut(after, "$$;")
 	require.True(t, found)
-	body = strings.NewReplacer("program <> 4", "program <> 5", "is version 4", "is version 5").Replace(body)
+	body = strings.NewReplacer("program <> 5", "program <> 6", "is version 5", "is version 6").Replace(body)
 	pgtest.Exec(t, url, "create or replace function sesame_lock(program integer"+body+"$$;")
 
-	const refused = "session schema is newer than the program: ERROR: it is version 5, the program knows up to 4; update the program (SQLSTATE SES01)"
+	const refused = "session schema is newer than the program: ERROR: it is version 6, the program knows up to 5; update the program (SQLSTATE SES01)"
 	err = store.Hold(t.Context(), testRef, func(uint64) error { t.Error("held"); return nil })
 	require.ErrorIs(t, err, pgstore.ErrSchema)
 	require.EqualError(t, err, "hold sessions of "+testRef.String()+": "+refused)

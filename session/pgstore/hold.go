@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -31,6 +32,11 @@ const (
 // The sessions of at most one account less than the pool has connections are held or changed at once; more
 // wait for their turn.
 func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint64) error) error {
+	return s.HoldKey(ctx, ref, common.Address{}, fn)
+}
+
+// HoldKey implements [session.Switch]: what is stopped is read under the same lock, in the same round trip.
+func (s *Store) HoldKey(ctx context.Context, ref session.Ref, key common.Address, fn func(version uint64) error) error {
 	if err := s.check(ctx, ref); err != nil {
 		return err
 	}
@@ -46,7 +52,7 @@ func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint6
 		leave()
 		return s.fail(ctx, doing, slow(waiting, err))
 	}
-	version, err := lock(waiting, ctx, conn, ref)
+	version, stops, err := lock(waiting, ctx, conn, ref, key)
 	if err != nil {
 		conn.Release() // drops the connection, which is amid a transaction
 		leave()
@@ -60,7 +66,12 @@ func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint6
 		}
 		return nil
 	}
-	return storekit.Hold(ctx, ref, release, func() error { return fn(version) })
+	return storekit.Hold(ctx, ref, release, func() error {
+		if err := storekit.Stopped(stops, ref, key); err != nil {
+			return err
+		}
+		return fn(version)
+	})
 }
 
 // enter waits until one more may hold or change sessions.
@@ -74,16 +85,18 @@ func (s *Store) enter(ctx context.Context, doing string) (leave func(), err erro
 }
 
 // lock begins a transaction that holds ref for a caller with the context held, and returns the version it
-// holds.
-func lock(ctx, held context.Context, conn *pgxpool.Conn, ref session.Ref) (version uint64, err error) {
+// holds, and what stops the key.
+func lock(ctx, held context.Context, conn *pgxpool.Conn, ref session.Ref, key common.Address) (version uint64, stops []session.Stop, err error) {
 	batch := new(pgx.Batch)
 	batch.Queue(beginWrite)
 	deadline, _ := ctx.Deadline() // it is bounded
 	batch.Queue(limitHold, limitText(time.Until(deadline)), limitText(storekit.HoldTime(held)))
+	batch.Queue(lockStopShared)
 	batch.Queue(lockShared, ref.ChainID, ref.Account[:])
 	queueVersion(batch, ref, &version) // a statement of its own, to see what the lock has waited for
+	batch.Queue(stopsAbout, int64(ref.ChainID), ref.Account[:], orNoKey(key)).Query(scanStops(&stops))
 	err = conn.SendBatch(ctx, batch).Close()
-	return version, err
+	return version, stops, err
 }
 
 // unlock ends the transaction, also when ctx is over. An error means that the lock may have been lost.

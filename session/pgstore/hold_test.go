@@ -192,7 +192,7 @@ func TestHoldSettings(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, store.Hold(ctx, testRef, func(uint64) error {
-		require.Equal(t, 1, count())
+		require.Equal(t, 2, count(), "the account's, and that of all who sign")
 		return nil
 	}))
 	require.Zero(t, count())

@@ -18,7 +18,7 @@ var migrations embed.FS
 
 // program is the version of the schema that the statements here are for: how many steps there are. The
 // functions that signing and changing go through are told, and refuse a program that is behind.
-const program = "4"
+const program = "5"
 
 const (
 	// migrationLock and rotationLock are the advisory locks of whoever changes the schema or seals keys anew:

@@ -45,7 +45,9 @@ const (
 				'at', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))),
 			1, false, false, now(), now(), $12::bytea, now() + $13::interval, ''
 		where `
-	returningEntry = ` returning ` + entryColumns
+	// recordEntry is insertEntry that makes the reservation $14 the entry's.
+	recordEntry   = `with o as (` + insertEntry
+	recordedEntry = ` returning o.*) select ` + entryColumns + ` from o where sesame_keep($14, o.id) is not null`
 
 	updateEntry = `update sesame_outbox o set version = $2::bigint, hashes = $3::bytea[], attempts = $4::text::json, state = $5::smallint,
 			outcome = $6::text::json, given = $7::boolean, reported = $8::boolean, updated_at = $9::timestamptz, ended_at = $10::timestamptz,
@@ -55,7 +57,12 @@ const (
 				o.created_at, $9::timestamptz, $10::timestamptz)
 		where o.id = $1::bigint and o.version = $13::bigint and o.holder = $14::bytea and o.lease_until = coalesce($15::timestamptz, '-infinity')
 			and ` + entryIntact
-	deleteEntry = `delete from sesame_outbox o where o.id = $1 and o.version = $2 and ` + entryIntact
+	// What else is done to what was written, if it was.
+	addToEntry  = `with written as (` + updateEntry + ` returning o.id) select sesame_keep($16, id) from written`
+	settleEntry = `with written as (` + updateEntry + ` returning o.id, o.chain_id, o.account)
+		select sesame_end(id, 0, chain_id, account, $16, $17) from written`
+	deleteEntry = `with gone as (delete from sesame_outbox o where o.id = $1 and o.version = $2 and ` + entryIntact + ` returning o.id, o.chain_id, o.account)
+		select sesame_end(id, 0, chain_id, account, 4, 0) from gone`
 
 	claimEntries = `with due as (
 			select o.id, row_number() over (order by o.lease_until, o.id) as turn from (
@@ -141,13 +148,13 @@ func (b *sends) Record(ctx context.Context, recording outbox.Recording) (*outbox
 	for range maxTries {
 		var row outbox.Row
 		err := b.write(ctx, "record send", func(batch *pgx.Batch) {
-			queueOne(batch, &row, insertEntry+"true"+returningEntry, arguments...)
+			queueOne(batch, &row, recordEntry+"true"+recordedEntry, arguments...)
 		})
 		switch {
 		case err == nil:
 			return row.Entry, nil
 		case code(err) != uniqueViolation:
-			return nil, err
+			return nil, reservationOver(err, recording.Attempt.Reserved)
 		}
 		if err := b.taken(ctx, &recording); err != nil {
 			return nil, err
@@ -187,13 +194,13 @@ func (s *Store) ApplyRecording(ctx context.Context, ref session.Ref, version uin
 	for range maxTries {
 		var row outbox.Row
 		version, err := s.apply(ctx, ref, version, change, func(batch *pgx.Batch) {
-			queueOne(batch, &row, insertEntry+`current_setting('sesame.applied', true) = 'true'`+returningEntry, arguments...)
+			queueOne(batch, &row, recordEntry+`current_setting('sesame.applied', true) = 'true'`+recordedEntry, arguments...)
 		})
 		switch {
 		case err == nil:
 			return version, row.Entry, nil
 		case code(err) != uniqueViolation:
-			return 0, nil, err
+			return 0, nil, reservationOver(err, recording.Attempt.Reserved)
 		}
 		if err := s.sends.taken(ctx, &recording); err != nil {
 			return 0, nil, err
@@ -245,6 +252,11 @@ func (b *sends) FindHash(ctx context.Context, hash common.Hash) (*outbox.Entry, 
 // step reads an entry, has it changed, and writes it. Where somebody else was quicker, it does so again: the
 // step itself says whether it minds.
 func (b *sends) step(ctx context.Context, doing string, id uint64, change func(outbox.Row) (write bool, err error)) (*outbox.Entry, error) {
+	return b.stepWith(ctx, doing, id, updateEntry, change)
+}
+
+// stepWith is step by an update that does something else, too, with more arguments.
+func (b *sends) stepWith(ctx context.Context, doing string, id uint64, update string, change func(outbox.Row) (write bool, err error), more ...any) (*outbox.Entry, error) {
 	for range maxTries {
 		var row outbox.Row
 		if err := b.read(ctx, doing, func(batch *pgx.Batch) { queueOne(batch, &row, selectByID, int64(id)) }); err != nil {
@@ -257,7 +269,7 @@ func (b *sends) step(ctx context.Context, doing string, id uint64, change func(o
 		write, err := change(row)
 		written := !write
 		if err == nil && write {
-			written, err = b.put(ctx, doing, row.Entry, &before)
+			written, err = b.put(ctx, doing, update, row.Entry, &before, more)
 		}
 		switch {
 		case err != nil:
@@ -270,13 +282,13 @@ func (b *sends) step(ctx context.Context, doing string, id uint64, change func(o
 }
 
 // put writes an entry unless it is not as it was before any more.
-func (b *sends) put(ctx context.Context, doing string, e, before *outbox.Entry) (written bool, err error) {
+func (b *sends) put(ctx context.Context, doing, update string, e, before *outbox.Entry, more []any) (written bool, err error) {
 	arguments, err := updateArguments(e, before)
 	if err != nil {
 		return false, err
 	}
 	err = b.write(ctx, doing, func(batch *pgx.Batch) {
-		batch.Queue(updateEntry, arguments...).Exec(func(tag pgconn.CommandTag) error {
+		batch.Queue(update, append(arguments, more...)...).Exec(func(tag pgconn.CommandTag) error {
 			written = tag.RowsAffected() == 1
 			return nil
 		})
@@ -289,15 +301,18 @@ func (b *sends) put(ctx context.Context, doing string, e, before *outbox.Entry) 
 
 // AddAttempt implements [outbox.Outbox].
 func (b *sends) AddAttempt(ctx context.Context, id, version uint64, attempt outbox.Attempt, lease outbox.Lease) (*outbox.Entry, error) {
-	return b.step(ctx, "add operation to send", id, func(row outbox.Row) (bool, error) {
+	entry, err := b.stepWith(ctx, "add operation to send", id, addToEntry, func(row outbox.Row) (bool, error) {
 		err := row.AddAttempt(version, attempt, lease)
 		return err == nil, err
-	})
+	}, int64(attempt.Reserved))
+	return entry, reservationOver(err, attempt.Reserved)
 }
 
 // Settle implements [outbox.Outbox].
 func (b *sends) Settle(ctx context.Context, id, version uint64, outcome outbox.Outcome, lease outbox.Lease) (*outbox.Entry, error) {
-	return b.step(ctx, "settle send", id, func(row outbox.Row) (bool, error) { return row.Settle(version, outcome, lease) })
+	return b.stepWith(ctx, "settle send", id, settleEntry, func(row outbox.Row) (bool, error) {
+		return row.Settle(version, outcome, lease)
+	}, int32(outcome.State), decimal(&outcome.Cost))
 }
 
 // MarkGiven implements [outbox.Outbox].

@@ -95,6 +95,7 @@ const (
 	serializationFailure = "40001"
 	foreignKeyViolation  = "23503"
 	uniqueViolation      = "23505"
+	reservationGone      = "SES03" // of the schema's functions
 )
 
 // code returns the SQLSTATE of the server's answer, empty for another error.

@@ -3,6 +3,7 @@ package pgstore_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/jackc/pgx/v5"
@@ -12,6 +13,7 @@ import (
 	"github.com/go-sesame/sesame/internal/testutil/pgtest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/pgstore"
+	"github.com/go-sesame/sesame/userop/outbox"
 )
 
 // query returns what one row and column says, as text.
@@ -36,7 +38,7 @@ func TestOpenAtOnce(t *testing.T) {
 		})
 	}
 	require.NoError(t, group.Wait())
-	require.Equal(t, "4", query(t, url, `select count(*)::text from sesame_schema`))
+	require.Equal(t, "5", query(t, url, `select count(*)::text from sesame_schema`))
 	require.Equal(t, "1", query(t, url, `select count(*)::text from sesame_data_keys`))
 	key, err := stores[0].NewKey(t.Context(), testRef)
 	require.NoError(t, err)
@@ -88,7 +90,7 @@ func TestNewerSchema(t *testing.T) {
 	pgtest.Exec(t, url, `insert into sesame_schema (version, name) values (99, '0099_future.sql')`)
 	_, err := pgstore.Open(t.Context(), url, pgstore.Config{})
 	require.ErrorIs(t, err, pgstore.ErrSchema)
-	require.EqualError(t, err, "session schema is newer than the program: it is version 99, the program knows up to 4; update the program")
+	require.EqualError(t, err, "session schema is newer than the program: it is version 99, the program knows up to 5; update the program")
 }
 
 // TestMigrationFails has a table in the way of the first step: nothing of it stays.
@@ -162,8 +164,14 @@ func TestRoleWithoutRights(t *testing.T) {
 		_, err = store.NewKey(t.Context(), testRef)
 		require.NoError(t, err)
 		require.NoError(t, store.Rotate(t.Context(), newSealer('b')))
-		entry, err := store.Outbox().Record(t.Context(), sendOf("a", 7))
+		send := sendOf("a", 7)
+		send.Attempt.Reserved, err = store.Outbox().(outbox.Budgeter).Reserve(t.Context(), send.Send.ChainID, send.Send.Account, 0, spendingCharges(common.Address{1}, 1), time.Hour)
 		require.NoError(t, err)
+		entry, err := store.Outbox().Record(t.Context(), send)
+		require.NoError(t, err)
+		_, err = store.Stop(t.Context(), session.Stop{Name: "x", Who: "alice", Why: "a test"})
+		require.NoError(t, err)
+		require.NoError(t, store.Lift(t.Context(), "x"))
 		require.NoError(t, store.Outbox().Free(t.Context(), entry.ID, entry.Version))
 	})
 }

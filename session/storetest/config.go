@@ -12,7 +12,8 @@ import (
 // Config says how to open the store under test and what it cannot do.
 type Config struct {
 	// Open returns a new, empty store. What has to be closed, it leaves to t.Cleanup. The store is tested as
-	// a [session.Keyring], a [session.Lister], a [session.LaneLeaser] and an [io.Closer] too, if it is one.
+	// a [session.Keyring], a [session.Lister], a [session.LaneLeaser], a [session.Switch] and an [io.Closer]
+	// too, if it is one.
 	Open func(t *testing.T) session.Store
 	// Reopen ends the use of a store that Open returned and opens its data again, as after a restart. Leave
 	// it nil for a store that forgets.
@@ -47,6 +48,9 @@ func Run(t *testing.T, c Config) {
 	t.Run("reopen", c.testReopen)
 	t.Run("keyring", c.testKeyring)
 	t.Run("suspend", c.testSuspend)
+	t.Run("stops", c.testStops)
+	t.Run("stop under load", c.testStopUnderLoad)
+	t.Run("stop and reopen", c.testStopReopen)
 	t.Run("list", c.testList)
 	t.Run("list pending", c.testListPending)
 	t.Run("lanes", c.testLanes)

@@ -16,6 +16,8 @@
 // that was lost to another process while its holder slept changes nothing on chain, as both send the same
 // bytes, and the entry's version keeps the sleeper from overwriting what was written since.
 //
+// What sends may cost and did cost is counted beside them, for budgets of a day ([Budgeter]).
+//
 // [NewMemory] makes one for tests. The stores of packages pgstore, filestore and memstore have one beside the
 // sessions they keep. Who writes another finds the rules in [Row], and the suite that all of them pass in
 // package session/storetest.

@@ -52,6 +52,9 @@ type Attempt struct {
 	Until uint64 `json:"until,omitempty"`
 	// At is when it was written down; the store sets it.
 	At time.Time `json:"at"`
+	// Reserved is what was reserved for it of the account's budgets, which becomes its entry's when it is
+	// written down; 0 for nothing. What is read has none. See [Budgeter].
+	Reserved uint64 `json:"-"`
 }
 
 // State says how far an entry is.

@@ -21,14 +21,22 @@ type Memory struct {
 	mu      sync.Mutex // guards the fields below
 	last    uint64     // the ID given last
 	entries map[uint64]*Entry
+	ledgers map[ledgerKey]*Ledger
 	closed  error
 
 	listeners Listeners
 }
 
+// ledgerKey names the account that a ledger is of.
+type ledgerKey struct {
+	chainID uint64
+	account common.Address
+}
+
 var (
 	_ Outbox   = (*Memory)(nil)
 	_ Listener = (*Memory)(nil)
+	_ Budgeter = (*Memory)(nil)
 )
 
 // NewMemory returns an empty outbox.
@@ -58,8 +66,15 @@ func (m *Memory) RecordWith(ctx context.Context, recording Recording, change fun
 		if err := m.checkFree(row.Entry); err != nil {
 			return nil, err
 		}
+		ledger := m.ledger(row.ChainID, row.Account)
+		if err := ledger.check(recording.Attempt.Reserved); err != nil {
+			return nil, err
+		}
 		if err := change(); err != nil {
 			return nil, err
+		}
+		if reserved := recording.Attempt.Reserved; reserved != 0 {
+			_ = ledger.Keep(reserved, row.ID) // was checked
 		}
 		if m.entries == nil {
 			m.entries = make(map[uint64]*Entry)
@@ -167,13 +182,26 @@ func (m *Memory) change(ctx context.Context, id uint64, step func(Row) error) (*
 
 // AddAttempt implements [Outbox].
 func (m *Memory) AddAttempt(ctx context.Context, id, version uint64, attempt Attempt, lease Lease) (*Entry, error) {
-	return m.change(ctx, id, func(r Row) error { return r.AddAttempt(version, attempt, lease) })
+	return m.change(ctx, id, func(r Row) error {
+		ledger := m.ledger(r.ChainID, r.Account)
+		if err := ledger.check(attempt.Reserved); err != nil {
+			return err
+		}
+		err := r.AddAttempt(version, attempt, lease)
+		if err == nil && attempt.Reserved != 0 {
+			err = ledger.Keep(attempt.Reserved, id)
+		}
+		return err
+	})
 }
 
 // Settle implements [Outbox].
 func (m *Memory) Settle(ctx context.Context, id, version uint64, outcome Outcome, lease Lease) (*Entry, error) {
 	return m.change(ctx, id, func(r Row) error {
-		_, err := r.Settle(version, outcome, lease)
+		changed, err := r.Settle(version, outcome, lease)
+		if changed {
+			m.ledger(r.ChainID, r.Account).Settle(id, &outcome, r.Now)
+		}
 		return err
 	})
 }
@@ -192,10 +220,46 @@ func (m *Memory) Free(ctx context.Context, id, version uint64) error {
 		err := r.CheckFree(version)
 		if err == nil {
 			delete(m.entries, id)
+			m.ledger(r.ChainID, r.Account).Free(id)
 		}
 		return err
 	})
 	return err
+}
+
+// ledger returns an account's, which is called with mu held.
+func (m *Memory) ledger(chainID uint64, account common.Address) *Ledger {
+	key := ledgerKey{chainID, account}
+	ledger, ok := m.ledgers[key]
+	if !ok {
+		ledger = new(Ledger)
+		if m.ledgers == nil {
+			m.ledgers = make(map[ledgerKey]*Ledger)
+		}
+		m.ledgers[key] = ledger
+	}
+	return ledger
+}
+
+// Reserve implements [Budgeter].
+func (m *Memory) Reserve(ctx context.Context, chainID uint64, account common.Address, entry uint64, charges []Charge, ttl time.Duration) (uint64, error) {
+	return locked(ctx, m, func() (uint64, error) {
+		return m.ledger(chainID, account).Reserve(chainID, account, entry, charges, ttl, m.now())
+	})
+}
+
+// Return implements [Budgeter].
+func (m *Memory) Return(ctx context.Context, chainID uint64, account common.Address, reservation uint64) error {
+	_, err := locked(ctx, m, func() (any, error) {
+		m.ledger(chainID, account).Return(reservation)
+		return nil, nil
+	})
+	return err
+}
+
+// Usage implements [Budgeter].
+func (m *Memory) Usage(ctx context.Context, chainID uint64, account common.Address) ([]Usage, error) {
+	return locked(ctx, m, func() ([]Usage, error) { return m.ledger(chainID, account).Usage(m.now()), nil })
 }
 
 // Claim implements [Outbox].

@@ -32,7 +32,7 @@ func NewRow(id uint64, r *Recording, now time.Time) (Row, error) {
 func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 func (r Row) append(a Attempt) {
-	a.Operation, a.At = a.Operation.Clone(), stamp(r.Now)
+	a.Operation, a.At, a.Reserved = a.Operation.Clone(), stamp(r.Now), 0
 	r.Attempts = append(slices.Clip(r.Attempts), a)
 }
 
