@@ -337,7 +337,7 @@ func (s *submission) submitOnce(ctx context.Context) (*Submitted, error) {
 		e, err := k.box.FindHash(ctx, s.client.hash(s.op))
 		switch {
 		case err == nil:
-			return s.submitted(ctx, k.pending(e))
+			return s.recorded(ctx, k.pending(e))
 		case !errors.Is(err, outbox.ErrNotFound):
 			return nil, fmt.Errorf("look for an earlier submission: %w; submit it again", err)
 		}
@@ -358,11 +358,11 @@ func (s *submission) submitOnce(ctx context.Context) (*Submitted, error) {
 	case err != nil:
 		return nil, err
 	}
-	return s.submitted(ctx, tx)
+	return s.recorded(ctx, tx)
 }
 
-// submitted is what became of a submission, with the sessions that it changes.
-func (s *submission) submitted(ctx context.Context, tx *userop.Pending) (*Submitted, error) {
+// recorded is the result, of a submission that was written down, with the sessions that it changes.
+func (s *submission) recorded(ctx context.Context, tx *userop.Pending) (*Submitted, error) {
 	if s.leg.Root != nil && s.sess == nil {
 		if err := s.open(ctx); err != nil {
 			return nil, err
