@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/lru"
@@ -433,7 +434,7 @@ func (p *Pool) UserOperationDropped(ctx context.Context, hash common.Hash) (bool
 		case dropped:
 			told = true
 		case n < mayHave:
-			return false, err // it may go on there
+			return false, ofOneMember(err) // it may go on there
 		default:
 			if lacks, err := p.lacks(ctx, place, hash); !lacks {
 				return false, err
@@ -456,6 +457,21 @@ func (p *Pool) droppedAt(ctx context.Context, place int, hash common.Hash) (bool
 	})
 	return dropped && err == nil, err
 }
+
+// ofOneMember is how one member failed of a pool in which others may answer: that this one is left alone for a
+// while asks nobody to stay away from them.
+func ofOneMember(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &oneMemberError{err}
+}
+
+type oneMemberError struct{ error }
+
+func (e *oneMemberError) Unwrap() error { return e.error }
+
+func (e *oneMemberError) RetryDelay() time.Duration { return 0 }
 
 // lacks reports whether a member that was not given the operation here says nothing of having it: one that
 // cannot be asked does not.
@@ -503,7 +519,7 @@ func (p *Pool) UserOperationLost(ctx context.Context, hash common.Hash) (bool, e
 	if told {
 		failed = nil
 	}
-	return told, failed
+	return told, ofOneMember(failed)
 }
 
 // UserOperationReceipts implements [userop.ReceiptsReader], as [Pool.UserOperationReceipt] does for each:
