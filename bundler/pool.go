@@ -458,8 +458,8 @@ func (p *Pool) droppedAt(ctx context.Context, place int, hash common.Hash) (bool
 	return dropped && err == nil, err
 }
 
-// ofOneMember is how one member failed of a pool in which others may answer: that this one is left alone for a
-// while asks nobody to stay away from them.
+// ofOneMember is how one member failed where others may answer: that this one is left alone for a while asks
+// nobody to stay away from the pool.
 func ofOneMember(err error) error {
 	if err == nil {
 		return nil

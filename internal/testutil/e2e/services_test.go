@@ -72,8 +72,8 @@ func (w *World) pooled(t *testing.T, change func(*account.Config), first ...stri
 	}), pool
 }
 
-// roomy are fees for either bundler: their prices differ, as they last looked at this chain, whose price falls
-// by an eighth with each block.
+// roomy are fees for either bundler: their prices differ, as they last looked at this chain, whose price
+// falls by an eighth with each block.
 func roomy() account.Option {
 	return account.WithMargins(userop.Margins{MaxFeePerGas: 100})
 }

@@ -156,7 +156,7 @@ func (w *world) tick(ctx context.Context) error {
 	return nil
 }
 
-// killBundler ends a bundler. Another one takes its place after a while, or once ctx ends, which knows nothing
+// killBundler ends a bundler. Another one takes its place after a while, or once ctx ends, and knows nothing
 // of what the first one had.
 func (w *world) killBundler(ctx context.Context, n int, during time.Duration) error {
 	s := w.bundlers[n]
