@@ -20,8 +20,11 @@ import (
 const (
 	// sponsoredFor is how long a sponsorship is valid.
 	sponsoredFor = 30 * time.Second
-	// bundleEvery keeps the chain's time, which goes on by a second with each block, near the wall clock's.
-	bundleEvery = time.Second
+	// blockEvery keeps the chain's time, which goes on by a second with each block, near the wall clock's:
+	// each of several bundlers makes one so much less often.
+	blockEvery = time.Second
+	// longestBlock is after how long there is a further block at least, also while the chain's time is ahead.
+	longestBlock = 2 * blockEvery
 )
 
 // Each service is there several times, the preferred one first.
@@ -112,7 +115,7 @@ func (w *world) newStandin() (*standin, error) {
 func (w *world) startBundler() (*accounttest.Bundler, error) {
 	w.starting.Lock()
 	defer w.starting.Unlock()
-	return accounttest.StartBundler(accounttest.BundlerConfig{Chain: w.chain, BundleInterval: bundleEvery})
+	return accounttest.StartBundler(accounttest.BundlerConfig{Chain: w.chain, BundleInterval: eachService * blockEvery})
 }
 
 // urls are where a service is.
@@ -144,12 +147,20 @@ func (w *world) calm() {
 // tick makes a block where there was none for a while, until ctx ends: time goes on, and what waits for
 // confirmations gets them.
 func (w *world) tick(ctx context.Context) error {
-	for pause(ctx, bundleEvery/2) {
+	last, since := uint64(0), time.Now()
+	for pause(ctx, blockEvery/2) {
+		head, err := w.chain.Client().BlockNumber(ctx)
+		if err != nil {
+			return err
+		}
 		now, err := w.chain.Now(ctx)
 		if err != nil {
 			return err
 		}
-		if time.Since(now) > bundleEvery {
+		if head != last {
+			last, since = head, time.Now()
+		}
+		if time.Since(now) > blockEvery || time.Since(since) > longestBlock {
 			w.chain.Commit()
 		}
 	}
