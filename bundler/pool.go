@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/lru"
@@ -434,7 +435,7 @@ func (p *Pool) UserOperationDropped(ctx context.Context, hash common.Hash) (bool
 		case dropped:
 			told = true
 		case n < mayHave:
-			return false, err // it may go on there
+			return false, ofOneMember(err) // it may go on there
 		default:
 			if !p.lacks(ctx, place, more, hash) {
 				return false, nil
@@ -457,6 +458,21 @@ func (p *Pool) droppedAt(ctx context.Context, place int, more bool, hash common.
 	})
 	return dropped && err == nil, err
 }
+
+// ofOneMember is how one member failed where others may answer: that this one is left alone for a while asks
+// nobody to stay away from the pool.
+func ofOneMember(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &oneMemberError{err}
+}
+
+type oneMemberError struct{ error }
+
+func (e *oneMemberError) Unwrap() error { return e.error }
+
+func (e *oneMemberError) RetryDelay() time.Duration { return 0 }
 
 // lacks reports whether a member that was not given the operation here says nothing of having it: one that
 // cannot be asked does not.
@@ -510,7 +526,7 @@ func (p *Pool) UserOperationLost(ctx context.Context, hash common.Hash) (bool, e
 	if told {
 		failed = nil
 	}
-	return told, failed
+	return told, ofOneMember(failed)
 }
 
 // UserOperationReceipts implements [userop.ReceiptsReader], as [Pool.UserOperationReceipt] does for each:

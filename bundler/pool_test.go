@@ -765,6 +765,21 @@ type resting struct{ passing }
 
 func (resting) RetryDelay() time.Duration { return time.Minute }
 
+// That one member is left alone for now is no reason to leave the pool alone.
+func TestPoolAsksNobodyToStayAway(t *testing.T) {
+	a, _, pool := twoServers(t, bundler.Times{FirstPause: time.Hour, LongestPause: time.Hour})
+	hash, err := pool.SendUserOperation(t.Context(), operation(), entryPoint)
+	require.NoError(t, err)
+	a.On("pimlico_getUserOperationStatus", bundlertest.Status(http.StatusServiceUnavailable, "no"))
+	for range 3 {
+		_, err = pool.UserOperationDropped(t.Context(), hash)
+	}
+	require.ErrorContains(t, err, "not asked for now")
+	var told interface{ RetryDelay() time.Duration }
+	require.ErrorAs(t, err, &told)
+	require.Zero(t, told.RetryDelay())
+}
+
 // Fees are those of the bundler that the send goes to. Where it fails in between and the next one demands
 // more, that refuses, and the next send is signed anew, at its price.
 func TestPoolFeesAreOfWhoTakesTheOperation(t *testing.T) {

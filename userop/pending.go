@@ -237,7 +237,7 @@ func (p *Pending) begin(ctx context.Context, opts []WaitOption) (*wait, error) {
 		w.deadline = w.start.Add(o.atMost)
 	}
 	w.pause, w.notice = firstPoll, p.settled()
-	w.restLook = w.start.Add(jitter(doubtfulAfter))
+	w.restLook = w.start.Add(doubtfulAfter + rand.N(doubtfulAfter/5)) // not before what it may do
 	if p.op != nil && p.sender.cfg.Until != nil {
 		w.until = p.sender.cfg.Until(p.op)
 	}
@@ -480,28 +480,35 @@ func (w *wait) look(ctx context.Context) (*Receipt, error) {
 	if ctx.Err() == nil {
 		w.note(err)
 	}
+	unknown := false
 	if errors.Is(err, ErrNotFound) {
 		w.putBack(ctx)
-		w.remind(ctx)
+		unknown = w.remind(ctx) != nil
 	}
 	now := time.Now()
 	w.nextLook, w.lookPause = now.Add(jitter(w.lookPause)), min(2*w.lookPause, lastLook)
 	w.restLook = now.Add(jitter(restingLook))
+	switch reminds := w.start.Add(doubtfulAfter); {
+	case unknown: // again soon: it may come back, and not know the operation
+		w.nextLook, w.restLook = now.Add(jitter(firstLook)), now.Add(jitter(remindPause))
+	case now.Before(reminds) && reminds.Before(w.nextLook):
+		w.nextLook = reminds
+	}
 	return nil, errGoOn
 }
 
 // remind hands the operation to the bundler again that says it does not know it, while the chain shows its
 // nonce unused. One that needs a guard and has none is left to whoever has, and one that was cancelled here
-// to what took its place.
-func (w *wait) remind(ctx context.Context) {
+// to what took its place. An error means that the bundler could not be asked.
+func (w *wait) remind(ctx context.Context) error {
 	now := time.Now()
 	if w.op == nil || w.quiet() || w.seen.lost || now.Sub(w.start) < doubtfulAfter || now.Before(w.nextRemind) ||
 		w.guard == nil && !w.sender.mayResend(w.op) || w.sender.twins.canceled(w.hash) {
-		return
+		return nil
 	}
 	bundler, ok := ability.Find[LossReporter](w.sender.cfg.Bundler)
 	if !ok {
-		return
+		return nil
 	}
 	asking, cancel := oneTry(ctx, w.patience())
 	defer cancel()
@@ -511,7 +518,7 @@ func (w *wait) remind(ctx context.Context) {
 		lost, err = bundler.UserOperationLost(asking, w.hash)
 	}
 	if w.keepAway(err); err != nil || !lost {
-		return
+		return err
 	}
 	w.nextRemind = now.Add(jitter(remindPause))
 	sending, done := oneTry(ctx, longestSend)
@@ -520,6 +527,7 @@ func (w *wait) remind(ctx context.Context) {
 	if _, ended := errors.AsType[*EndedError](err); !ended { // which the next look tells
 		w.seen.resendErr = err
 	}
+	return nil
 }
 
 // onChain finds the operation on chain: by its nonce where that is known, by its hash alone otherwise.

@@ -591,3 +591,54 @@ func TestALostOperationAndItsGuard(t *testing.T) {
 		})
 	}
 }
+
+// dying is a bundler that is out of reach until it is back.
+type dying struct {
+	losing
+	back time.Time
+}
+
+func (b dying) away() error {
+	if time.Now().Before(b.back) {
+		return passing{}
+	}
+	return nil
+}
+
+func (b dying) UserOperationReceipt(ctx context.Context, hash common.Hash) (*userop.Receipt, error) {
+	if err := b.away(); err != nil {
+		return nil, err
+	}
+	return b.losing.UserOperationReceipt(ctx, hash)
+}
+
+func (b dying) UserOperationLost(ctx context.Context, hash common.Hash) (bool, error) {
+	if err := b.away(); err != nil {
+		return false, err
+	}
+	return b.losing.UserOperationLost(ctx, hash)
+}
+
+// What a bundler lost with all the rest of its mempool it gets again soon, however many wait, also where it
+// was away for a while.
+func TestManyLostOperationsAreHandedAgainSoon(t *testing.T) {
+	for away, soon := range map[time.Duration]time.Duration{0: time.Minute, 50 * time.Second: 150 * time.Second} {
+		inTime(t, fmt.Sprint(away), func(t *testing.T) {
+			n := newTown()
+			b := dying{losing{townBundler{n}, make(map[common.Hash]bool), func(common.Hash) {}}, time.Now().Add(away)}
+			pending, _ := crowd(townSender(t, b, n), 100, 1)
+			var open sync.WaitGroup
+			for _, tx := range pending {
+				b.lost[tx.Hash()] = true
+				open.Go(func() { _, _ = tx.Wait(t.Context(), userop.AtMost(soon)) })
+			}
+			for end := time.Now().Add(soon); time.Now().Before(end); time.Sleep(2 * time.Second) {
+				n.mine()
+			}
+			open.Wait()
+			for i, tx := range pending {
+				require.Equal(t, 1, n.sent[tx.Hash()], "operation %d", i)
+			}
+		})
+	}
+}

@@ -199,7 +199,7 @@ func FuzzEntryJSON(f *testing.F) {
 		require.NoError(t, err)
 		var have outbox.Entry
 		require.NoError(t, json.Unmarshal(again, &have))
-		// As text: what is left out of an operation, and a time's zone, have more than one way to be the same.
+		// As text: what is left out of an operation, and a zone, have more than one way to be the same.
 		third, err := json.Marshal(&have)
 		require.NoError(t, err)
 		require.Equal(t, string(again), string(third))

@@ -33,7 +33,7 @@ type actor struct {
 	client *account.Client
 	owner  *account.OwnedAccount
 	user   *account.Account // the same account, known by its address alone
-	store  *memstore.Store
+	store  session.FullStore
 	key    common.Address // a session key in the store
 }
 
@@ -49,9 +49,15 @@ func (w *World) client(t *testing.T, change func(*account.Config)) *account.Clie
 // actor returns the account of a new owner, which is not deployed.
 func (w *World) actor(t *testing.T, client *account.Client) *actor {
 	t.Helper()
+	return w.actorIn(t, client, memstore.New())
+}
+
+// actorIn is [World.actor] with a store.
+func (w *World) actorIn(t *testing.T, client *account.Client, store session.FullStore) *actor {
+	t.Helper()
 	key, err := crypto.GenerateKey()
 	require.NoError(t, err)
-	a := &actor{world: w, client: client, owner: client.OwnedAccount(account.KeyOwner(key)), store: memstore.New()}
+	a := &actor{world: w, client: client, owner: client.OwnedAccount(account.KeyOwner(key)), store: store}
 	a.user = client.Account(a.owner.Address())
 	a.key, err = a.store.NewKey(t.Context(), a.owner.Ref())
 	require.NoError(t, err)

@@ -30,54 +30,57 @@ type Alto struct {
 	tools   Tools
 	anvil   *Anvil
 	dir     string
+	name    string
 	port    int
 	rpc     *rpc.Client
 	pool    *http.Transport
 	process *process
 }
 
-// StartAlto starts a bundler that works in dir; the caller closes it, before the node.
-func StartAlto(ctx context.Context, tools Tools, anvil *Anvil, dir string) (*Alto, error) {
+// StartAlto starts a bundler that works in dir; the caller closes it, before the node. Each of a node has a
+// name, and its own keys.
+func StartAlto(ctx context.Context, tools Tools, anvil *Anvil, dir, name string) (*Alto, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	b := &Alto{URL: fmt.Sprintf("http://127.0.0.1:%d", port), tools: tools, anvil: anvil, dir: dir, port: port}
+	b := &Alto{URL: fmt.Sprintf("http://127.0.0.1:%d", port), tools: tools, anvil: anvil, dir: dir, name: name, port: port}
 	b.pool = http.DefaultTransport.(*http.Transport).Clone()
 	if b.rpc, err = rpc.DialOptions(ctx, b.URL, rpc.WithHTTPClient(&http.Client{Transport: b.pool})); err != nil {
 		return nil, err
 	}
 	for i := range executors {
-		if err := anvil.SetBalance(ctx, accounttest.Address(executor(i)), ether(100)); err != nil {
+		if err := anvil.SetBalance(ctx, accounttest.Address(b.executor(i)), ether(100)); err != nil {
 			return nil, err
 		}
 	}
-	if err := anvil.SetBalance(ctx, accounttest.Address(utility), ether(1000)); err != nil {
+	if err := anvil.SetBalance(ctx, accounttest.Address(b.utility()), ether(1000)); err != nil {
 		return nil, err
 	}
 	return b, b.Start(ctx)
 }
 
 // utility is the key that deploys what Alto simulates with, and has the fees.
-const utility = "alto utility"
+func (b *Alto) utility() string { return b.name + " utility" }
 
-func executor(i int) string { return "alto executor " + strconv.Itoa(i) }
+func (b *Alto) executor(i int) string { return b.name + " executor " + strconv.Itoa(i) }
 
 // Start starts it again after [Alto.Kill], at the same address.
 func (b *Alto) Start(ctx context.Context) error {
 	keys := make([]string, executors)
 	for i := range keys {
-		keys[i] = privateKey(executor(i))
+		keys[i] = privateKey(b.executor(i))
 	}
 	var err error
-	b.process, err = startProcess(filepath.Join(b.dir, "alto.log"),
+	b.process, err = startProcess(filepath.Join(b.dir, b.name+".log"),
 		[]string{"HOME=" + b.dir, "NODE_OPTIONS=--require=" + b.tools.loopback},
 		b.tools.node, b.tools.alto,
 		"--entrypoints", accounttest.WellKnownContracts().EntryPoint.Hex(),
 		"--rpc-url", b.anvil.URL, "--port", strconv.Itoa(b.port),
-		"--executor-private-keys", strings.Join(keys, ","), "--utility-private-key", privateKey(utility),
+		"--executor-private-keys", strings.Join(keys, ","), "--utility-private-key", privateKey(b.utility()),
 		"--default-api-version", "v2", // which looks at the price of an operation
 		"--gas-price-expiry", strconv.Itoa(int(priceMemory/time.Second)), "--safe-mode", "false", "--min-executor-balance", "0", "--refilling-wallets", "false",
+		"--static-max-priority-fee-per-gas", "1", // gwei: of its own bundles' tips it would propose higher ones each time
 		"--resubmit-stuck-timeout", "2000", // milliseconds, and a block: then a bundle that is in none is sent again
 		"--enable-debug-endpoints", "true", "--log-level", "info", "--json", "true")
 	if err != nil {

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"math/big"
 	"sync/atomic"
 	"testing"
@@ -157,8 +158,8 @@ func (r *raising) SendUserOperation(ctx context.Context, op *userop.Operation, e
 	return r.Bundler.SendUserOperation(ctx, op, entryPoint)
 }
 
-// testPriceRisesBeforeTheSend has a bundler that refuses what would not pay: the caller is told so, and sends
-// again with the fees of the day.
+// testPriceRisesBeforeTheSend has a bundler that refuses what would not pay: the caller is told so, and
+// replaces what the bundler was given, which is signed and valid, with the fees of the day.
 func testPriceRisesBeforeTheSend(t *testing.T, a *actor, sess *session.Sessions) {
 	w, before := a.world, a.minted(t)
 	ctx := soon(t)
@@ -175,9 +176,11 @@ func testPriceRisesBeforeTheSend(t *testing.T, a *actor, sess *session.Sessions)
 	_, err := user.Send(ctx, calls, opts...)
 	require.ErrorIs(t, err, bundler.ErrInvalidParams) // Alto's code for it
 	require.ErrorContains(t, err, "maxFeePerGas")
-	require.False(t, userop.MayBeAccepted(err))
+	failed, ok := errors.AsType[*userop.Error](err)
+	require.True(t, ok)
+	require.True(t, userop.MayBeAccepted(err), "it is the bundler's word alone: %v", err)
 
-	tx, err := user.Send(ctx, calls, opts...)
+	tx, err := user.Replace(ctx, client.Sender().WatchOperation(failed.Operation), opts...)
 	require.NoError(t, err)
 	requireDone(t, tx)
 	a.requireMinted(t, before+1)

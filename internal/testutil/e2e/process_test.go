@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	if log := os.Getenv(killedEnv); log != "" {
 		runUntilKilled(log)
 	}
+	if told := os.Getenv(senderEnv); told != "" {
+		sendUntilKilled(told)
+	}
 	os.Exit(m.Run())
 }
 

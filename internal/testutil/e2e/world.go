@@ -17,21 +17,24 @@ import (
 
 // World is a node with a bundler and a paymaster.
 type World struct {
-	Anvil     *Anvil
-	Alto      *Alto
+	Anvil *Anvil
+	Alto  *Alto
+	// Second is another bundler on the node, nil where it was not started.
+	Second    *Alto
 	Paymaster *Paymaster
 
-	dir string
+	tools Tools
+	dir   string
 }
 
 // Start starts a world that ends with the test.
 func Start(t testing.TB) *World {
 	t.Helper()
-	tools, err := Find()
-	if err != nil {
+	w := new(World)
+	var err error
+	if w.tools, err = Find(); err != nil {
 		t.Fatal(err)
 	}
-	w := new(World)
 	if w.dir, err = os.MkdirTemp("", "sesame-e2e-"); err != nil {
 		t.Fatal(err)
 	}
@@ -40,27 +43,35 @@ func Start(t testing.TB) *World {
 			t.Error(err)
 		}
 	})
-	if err := w.start(t.Context(), tools); err != nil {
+	if err := w.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return w
 }
 
-func (w *World) start(ctx context.Context, tools Tools) (err error) {
-	if w.Anvil, err = StartAnvil(ctx, tools, w.dir); err != nil {
+func (w *World) start(ctx context.Context) (err error) {
+	if w.Anvil, err = StartAnvil(ctx, w.tools, w.dir); err != nil {
 		return err
 	}
 	if w.Paymaster, err = StartPaymaster(ctx, w.Anvil); err != nil {
 		return err
 	}
-	w.Alto, err = StartAlto(ctx, tools, w.Anvil, w.dir)
+	w.Alto, err = StartAlto(ctx, w.tools, w.Anvil, w.dir, "alto")
+	return err
+}
+
+// StartSecond starts a further bundler.
+func (w *World) StartSecond(ctx context.Context) (err error) {
+	w.Second, err = StartAlto(ctx, w.tools, w.Anvil, w.dir, "second")
 	return err
 }
 
 // close ends the services, the last started first, and removes what they left if all went well.
 func (w *World) close(well bool) (err error) {
-	if w.Alto != nil {
-		err = errors.Join(w.listening(w.Alto.process), w.Alto.Close())
+	for _, alto := range []*Alto{w.Second, w.Alto} {
+		if alto != nil {
+			err = errors.Join(err, w.listening(alto.process), alto.Close())
+		}
 	}
 	if w.Paymaster != nil {
 		err = errors.Join(err, w.Paymaster.Close())

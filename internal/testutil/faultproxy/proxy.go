@@ -157,6 +157,10 @@ func (p *Proxy) Calm(calm bool) {
 	}
 }
 
+// Shut refuses connections for a while, as a service does that is gone, and ends the idle ones; what is being
+// answered goes on. It reports false where the proxy does so already.
+func (p *Proxy) Shut(during time.Duration) bool { return p.door.shut(during) }
+
 // Counts returns how many faults were done of each kind.
 func (p *Proxy) Counts() map[Kind]int {
 	p.mu.Lock()

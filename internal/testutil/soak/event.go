@@ -36,7 +36,10 @@ const (
 	landed   kind = "landed"
 	reverted kind = "reverted"
 	gaveUp   kind = "gave up"
-	reported kind = "reported" // by Run: a hash and no text where it succeeded, the error in the text otherwise
+	replaced kind = "replaced" // what was stuck, by the operation that was signed last
+	// cancelled is what was stuck: the operation took its place.
+	cancelled kind = "cancelled"
+	reported  kind = "reported" // by Run: a hash and no text where it succeeded, the error in the text otherwise
 
 	// Of a session.
 	granting  kind = "granting"

@@ -36,8 +36,11 @@ const (
 	fileKillEvery      = 10 * time.Second
 	replicaKillEvery   = 20 * time.Second // each of them
 	databaseCrashEvery = 30 * time.Second
-	mempoolLostEvery   = 45 * time.Second
-	deepestReorg       = 2
+	// Each bundler is gone so often, with its mempool, and each other service; not longer than longestGone.
+	bundlerDeathEvery = 40 * time.Second
+	goneEvery         = 30 * time.Second
+	longestGone       = 8 * time.Second
+	deepestReorg      = 2
 )
 
 // run is one soak.
@@ -107,8 +110,10 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	r.closes = append(r.closes, r.world.close)
-	for role, proxy := range r.world.proxies {
-		r.secrets.add("the key in the URL of the "+string(role), proxy.Secret())
+	for role, proxies := range r.world.proxies {
+		for _, proxy := range proxies {
+			r.secrets.add("the key in a URL of the "+string(role), proxy.Secret())
+		}
 	}
 	if slices.Contains(parts, "postgres") {
 		if r.db, err = startDatabase(ctx, &r.secrets); err != nil {
@@ -133,7 +138,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 
 // meet learns the addresses of the owners' accounts.
 func (r *run) meet(owners []common.Address) error {
-	client, err := account.NewClient(account.Config{ChainID: r.world.chain.ChainID(), Chain: r.world.chain.Client(), Bundler: bundler.New(r.world.between.server.URL)})
+	client, err := account.NewClient(account.Config{ChainID: r.world.chain.ChainID(), Chain: r.world.chain.Client(), Bundler: bundler.New(r.world.bundlers[0].between.server.URL)})
 	if err != nil {
 		return err
 	}
@@ -173,11 +178,11 @@ func (r *run) assign(part string, owners []common.Address, parts int) error {
 			assignment: assignment{
 				Part: part, Slot: number, Home: home, Homes: homes, Owners: owners,
 				ChainID: r.world.chain.ChainID(), Token: r.world.chain.Contracts.Token,
-				RPC:       r.world.proxies[faultproxy.Node].URL(),
-				Bundler:   r.world.proxies[faultproxy.Bundler].URL(),
-				Paymaster: r.world.proxies[faultproxy.Paymaster].URL(),
-				Wallet:    r.wallet.server.URL,
-				Store:     place, DataKey: key, Ledger: ledger, Way: way, Seed: r.seed,
+				Nodes:      r.world.urls(faultproxy.Node),
+				Bundlers:   r.world.urls(faultproxy.Bundler),
+				Paymasters: r.world.urls(faultproxy.Paymaster),
+				Wallet:     r.wallet.server.URL,
+				Store:      place, DataKey: key, Ledger: ledger, Way: way, Seed: r.seed,
 				Workers:  (r.workers + homes - 1) / homes,
 				Quota:    (r.sends + parts*homes - 1) / (parts * homes),
 				Patience: patience, ChangeInterval: changeEvery,
@@ -234,7 +239,18 @@ func (r *run) disturb(ctx context.Context, group *errgroup.Group) {
 			often(replicaKillEvery, s.kill)
 		}
 	}
-	often(mempoolLostEvery, r.world.loseMempool)
+	for n := range eachService {
+		gone := rand.New(rand.NewPCG(r.seed, 100+uint64(n)))
+		often(bundlerDeathEvery, func() error {
+			return r.world.killBundler(ctx, n, time.Duration(gone.Int64N(int64(longestGone))))
+		})
+		for i, role := range []faultproxy.Role{faultproxy.Node, faultproxy.Paymaster} {
+			gone := rand.New(rand.NewPCG(r.seed, 200+uint64(n*eachService+i)))
+			often(goneEvery, func() error {
+				return r.world.shut(role, n, time.Duration(gone.Int64N(int64(longestGone))))
+			})
+		}
+	}
 	if r.reorgs > 0 {
 		depths := rand.New(rand.NewPCG(r.seed, 2))
 		often(r.reorgs, func() error { return r.world.reorg(ctx, 1+depths.Uint64N(deepestReorg)) })
@@ -328,9 +344,11 @@ func (r *run) report(ctx context.Context) error {
 		return err
 	}
 	problems = append(problems, leaks...)
-	for role, proxy := range r.world.proxies {
-		if n := proxy.FollowedRedirects(); n > 0 {
-			problems = append(problems, problem{what: "redirected", text: fmt.Sprintf("%d redirects of the %s were followed", n, role)})
+	for role, proxies := range r.world.proxies {
+		for _, proxy := range proxies {
+			if n := proxy.FollowedRedirects(); n > 0 {
+				problems = append(problems, problem{what: "redirected", text: fmt.Sprintf("%d redirects of the %s were followed", n, role)})
+			}
 		}
 	}
 	problems = append(problems, checkVitals(e.events)...)

@@ -58,7 +58,9 @@ func (r *run) print(e *evidence, f *figures, searched int) {
 	row("settled", "%s after calm", f.settling.Round(100*time.Millisecond))
 	row("operations", "%d on chain, %d signatures of sessions, %d handed out, %d refused", len(e.chain), f.signatures, counted[handed], counted[refused])
 	row("sessions", "%d granted, %d tombstones, %d revoked on chain", counted[granted], f.tombstones, counted[revoked])
-	row("disturbed", "%d kills, %d crashes of the database, %d mempools lost, %d reorgs", kills, crashes, r.world.bundlersLost.Load(), r.world.reorgs.Load())
+	row("stuck", "%d replaced, %d cancelled", counted[replaced], counted[cancelled])
+	row("disturbed", "%d kills, %d crashes of the database, %d reorgs", kills, crashes, r.world.reorgs.Load())
+	row("gone", "bundlers %d times with their mempools, other services %d times", r.world.deaths.Load(), r.world.pauses.Load())
 	row("processes", "%d goroutines and %d MB at most", goroutines, memory>>20)
 	row("secrets", "%d looked for in %d MB", r.secrets.number(), searched>>20)
 	row("seed", "%d", r.seed)
@@ -71,9 +73,12 @@ func (r *run) printFaults() {
 	roles := []faultproxy.Role{faultproxy.Bundler, faultproxy.Paymaster, faultproxy.Node}
 	counts, kinds := make(map[faultproxy.Role]map[faultproxy.Kind]int), make(map[faultproxy.Kind]bool)
 	for _, role := range roles {
-		counts[role] = r.world.proxies[role].Counts()
-		for kind := range counts[role] {
-			kinds[kind] = true
+		counts[role] = make(map[faultproxy.Kind]int)
+		for _, proxy := range r.world.proxies[role] {
+			for kind, n := range proxy.Counts() {
+				counts[role][kind] += n
+				kinds[kind] = true
+			}
 		}
 	}
 	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)

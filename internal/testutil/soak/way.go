@@ -87,6 +87,7 @@ func (onceWay) try(ctx context.Context, u *user, j *job) (*userop.Receipt, error
 	if err != nil {
 		return nil, undecided(err)
 	}
+	j.keyed = true
 	release := u.lane.acquire()
 	tx, err := u.account.Send(ctx, j.calls(u), append(u.options(sess, j), account.Once(j.key()),
 		account.BeforeSend(func(_ context.Context, op *userop.Operation, hash common.Hash) error { return j.keep(op, hash) }))...)
@@ -123,6 +124,7 @@ func (w *worker) report(_ context.Context, report account.Report) error {
 
 // again sends the same bytes again and waits. Those of a session that was revoked since are only waited for.
 func again(ctx context.Context, u *user, sess *session.Sessions, j *job) (*userop.Receipt, error) {
+	u.worker.client.Sender().WatchOperation(j.op, j.before...) // any of which may land
 	tx, err := u.account.Resend(ctx, sess, j.op)
 	if errors.Is(err, session.ErrRevoked) && userop.MayBeAccepted(err) {
 		tx, err = u.worker.client.Sender().WatchOperation(j.op), nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/ethnode"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/filestore"
@@ -44,9 +46,9 @@ type assignment struct {
 	Owners         []common.Address
 	ChainID        uint64
 	Token          common.Address
-	RPC            string
-	Bundler        string
-	Paymaster      string
+	Nodes          []string // the preferred one first, as are the others
+	Bundlers       []string
+	Paymasters     []string
 	Wallet         string
 	Store          string // directory or URL
 	DataKey        hexutil.Bytes
@@ -229,27 +231,49 @@ func (w *worker) openStore(ctx context.Context) (session.FullStore, error) {
 }
 
 func (w *worker) dial(ctx context.Context, logger *slog.Logger) error {
-	pool := http.DefaultTransport.(*http.Transport).Clone()
-	pool.MaxIdleConnsPerHost = 2 * w.Workers
-	conn, err := rpc.DialOptions(ctx, w.RPC, rpc.WithHTTPClient(&http.Client{
-		Transport:     pool,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}))
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 2 * w.Workers
+	w.closes = append(w.closes, func() error { transport.CloseIdleConnections(); return nil })
+	var nodes []ethnode.Member
+	for n, url := range w.Nodes {
+		conn, err := rpc.DialOptions(ctx, url, rpc.WithHTTPClient(&http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}))
+		if err != nil {
+			return err
+		}
+		w.closes = append(w.closes, func() error { conn.Close(); return nil })
+		nodes = append(nodes, ethnode.Member{Name: name("node", n), Node: ethclient.NewClient(conn)})
+	}
+	var bundlers []bundler.Member
+	for n, url := range w.Bundlers {
+		client := bundler.New(url, bundler.WithLogger(logger))
+		w.closes = append(w.closes, func() error { client.Close(); return nil })
+		bundlers = append(bundlers, bundler.Member{Name: name("bundler", n), Bundler: watchedBundler{client, w}})
+	}
+	var paymasters []paymaster.Member
+	for n, url := range w.Paymasters {
+		client := paymaster.New(url, paymaster.WithLogger(logger))
+		w.closes = append(w.closes, func() error { client.Close(); return nil })
+		paymasters = append(paymasters, paymaster.Member{Name: name("paymaster", n), Paymaster: client})
+	}
+	chain, err := ethnode.NewPool(ethnode.PoolConfig{ChainID: w.ChainID, Members: nodes, Logger: logger})
 	if err != nil {
 		return err
 	}
-	send, sponsor := bundler.New(w.Bundler, bundler.WithLogger(logger)), paymaster.New(w.Paymaster, paymaster.WithLogger(logger))
-	w.closes = append(w.closes, func() error {
-		conn.Close()
-		pool.CloseIdleConnections()
-		send.Close()
-		sponsor.Close()
-		return nil
-	})
+	send, err := bundler.NewPool(bundler.PoolConfig{ChainID: w.ChainID, Members: bundlers, Logger: logger})
+	if err != nil {
+		return err
+	}
+	sponsor, err := paymaster.NewPool(paymaster.PoolConfig{Members: paymasters, Logger: logger})
+	if err != nil {
+		return err
+	}
 	config := account.Config{
 		ChainID:       w.ChainID,
-		Chain:         ethclient.NewClient(conn),
-		Bundler:       watchedBundler{send, w},
+		Chain:         chain,
+		Bundler:       send,
 		Paymaster:     sponsor,
 		Confirmations: confirmations,
 		Logger:        logger,
@@ -260,6 +284,8 @@ func (w *worker) dial(ctx context.Context, logger *slog.Logger) error {
 	w.client, err = account.NewClient(config)
 	return err
 }
+
+func name(service string, n int) string { return fmt.Sprintf("%s %d", service, n+1) }
 
 // watchedBundler notes each operation that is handed out, before it is.
 type watchedBundler struct {
@@ -311,8 +337,8 @@ func (w *worker) sendAll(ctx context.Context, events []event) error {
 	w.free = make(chan *job, len(open))
 	for number, e := range open {
 		j := &job{worker: w, number: number, user: w.at(e.User), doomed: e.Doomed}
-		if op := ops[number]; op != nil {
-			j.op, j.hash = op.Operation, op.Hash
+		for _, op := range ops[number] {
+			j.hold(op.Operation, op.Hash)
 		}
 		w.free <- j
 	}

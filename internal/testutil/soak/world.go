@@ -20,26 +20,38 @@ import (
 const (
 	// sponsoredFor is how long a sponsorship is valid.
 	sponsoredFor = 30 * time.Second
-	// bundleEvery keeps the chain's time, which goes on by a second with each block, near the wall clock's.
-	bundleEvery = time.Second
+	// blockEvery keeps the chain's time, which goes on by a second with each block, near the wall clock's:
+	// each of several bundlers makes one so much less often.
+	blockEvery = time.Second
+	// longestBlock is after how long there is a further block at least, also while the chain's time is ahead.
+	longestBlock = 2 * blockEvery
 )
+
+// Each service is there several times, the preferred one first.
+const eachService = 2
 
 // world is the chain and its services, with a fault proxy before each.
 type world struct {
 	chain     *accounttest.Chain
 	paymaster *accounttest.Paymaster
-	between   *switchboard
-	proxies   map[faultproxy.Role]*faultproxy.Proxy
+	bundlers  []*standin
+	proxies   map[faultproxy.Role][]*faultproxy.Proxy
 	closes    []func() error
 
-	mu      sync.Mutex
-	bundler *accounttest.Bundler
+	starting               sync.Mutex // of bundlers, which make blocks that stay; or a reorg
+	deaths, pauses, reorgs atomic.Int64
+}
 
-	bundlersLost, reorgs atomic.Int64
+// standin is the place of a bundler that may be replaced by another one.
+type standin struct {
+	between *switchboard
+
+	mu      sync.Mutex
+	bundler *accounttest.Bundler // nil while it is dead
 }
 
 func newWorld(seed uint64) (w *world, err error) {
-	w = &world{proxies: make(map[faultproxy.Role]*faultproxy.Proxy)}
+	w = &world{proxies: make(map[faultproxy.Role][]*faultproxy.Proxy)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -57,32 +69,61 @@ func newWorld(seed uint64) (w *world, err error) {
 		return nil, err
 	}
 	w.closes = append(w.closes, w.paymaster.Close)
-	if w.bundler, err = w.startBundler(); err != nil {
-		return nil, err
-	}
-	w.closes = append(w.closes, func() error { return w.bundler.Close() })
-	if w.between, err = newSwitchboard(w.bundler.URL()); err != nil {
-		return nil, err
-	}
-	w.closes = append(w.closes, w.between.close)
-	targets := map[faultproxy.Role]string{
-		faultproxy.Node:      node,
-		faultproxy.Bundler:   w.between.server.URL,
-		faultproxy.Paymaster: w.paymaster.URL(),
-	}
-	for role, target := range targets {
-		proxy, err := faultproxy.Start(faultproxy.Config{Target: target, Role: role, Seed: seed})
+	for n := range eachService {
+		bundler, err := w.newStandin()
 		if err != nil {
 			return nil, err
 		}
-		w.proxies[role] = proxy
-		w.closes = append(w.closes, proxy.Close)
+		targets := map[faultproxy.Role]string{
+			faultproxy.Node:      node,
+			faultproxy.Bundler:   bundler.between.server.URL,
+			faultproxy.Paymaster: w.paymaster.URL(),
+		}
+		for role, target := range targets {
+			proxy, err := faultproxy.Start(faultproxy.Config{Target: target, Role: role, Seed: seed + uint64(n)})
+			if err != nil {
+				return nil, err
+			}
+			w.proxies[role] = append(w.proxies[role], proxy)
+			w.closes = append(w.closes, proxy.Close)
+		}
 	}
 	return w, nil
 }
 
+func (w *world) newStandin() (*standin, error) {
+	bundler, err := w.startBundler()
+	if err != nil {
+		return nil, err
+	}
+	s := &standin{bundler: bundler}
+	w.bundlers = append(w.bundlers, s)
+	w.closes = append(w.closes, func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.bundler == nil {
+			return nil
+		}
+		return s.bundler.Close()
+	})
+	if s.between, err = newSwitchboard(bundler.URL()); err == nil {
+		w.closes = append(w.closes, s.between.close)
+	}
+	return s, err
+}
+
 func (w *world) startBundler() (*accounttest.Bundler, error) {
-	return accounttest.StartBundler(accounttest.BundlerConfig{Chain: w.chain, BundleInterval: bundleEvery})
+	w.starting.Lock()
+	defer w.starting.Unlock()
+	return accounttest.StartBundler(accounttest.BundlerConfig{Chain: w.chain, BundleInterval: eachService * blockEvery})
+}
+
+// urls are where a service is.
+func (w *world) urls(role faultproxy.Role) (urls []string) {
+	for _, proxy := range w.proxies[role] {
+		urls = append(urls, proxy.URL())
+	}
+	return urls
 }
 
 // close closes everything, the last started first.
@@ -96,45 +137,68 @@ func (w *world) close() (err error) {
 
 // calm has the proxies forward faithfully.
 func (w *world) calm() {
-	for _, proxy := range w.proxies {
-		proxy.Calm(true)
+	for _, proxies := range w.proxies {
+		for _, proxy := range proxies {
+			proxy.Calm(true)
+		}
 	}
 }
 
 // tick makes a block where there was none for a while, until ctx ends: time goes on, and what waits for
 // confirmations gets them.
 func (w *world) tick(ctx context.Context) error {
-	for pause(ctx, bundleEvery/2) {
+	last, since := uint64(0), time.Now()
+	for pause(ctx, blockEvery/2) {
+		head, err := w.chain.Client().BlockNumber(ctx)
+		if err != nil {
+			return err
+		}
 		now, err := w.chain.Now(ctx)
 		if err != nil {
 			return err
 		}
-		if time.Since(now) > bundleEvery {
+		if head != last {
+			last, since = head, time.Now()
+		}
+		if time.Since(now) > blockEvery || time.Since(since) > longestBlock {
 			w.chain.Commit()
 		}
 	}
 	return nil
 }
 
-// loseMempool ends the bundler and starts another one, which knows nothing of what the first one had.
-func (w *world) loseMempool() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	err := w.bundler.Close()
+// killBundler ends a bundler. Another one takes its place after a while, or once ctx ends, and knows nothing
+// of what the first one had.
+func (w *world) killBundler(ctx context.Context, n int, during time.Duration) error {
+	s := w.bundlers[n]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.proxies[faultproxy.Bundler][n].Shut(during)
+	err := s.bundler.Close()
+	s.bundler = nil
+	pause(ctx, during)
 	fresh, startErr := w.startBundler()
 	if startErr != nil {
 		return errors.Join(err, startErr)
 	}
-	w.bundler = fresh
-	w.between.turn(fresh.URL())
-	w.bundlersLost.Add(1)
+	s.bundler = fresh
+	s.between.turn(fresh.URL())
+	w.deaths.Add(1)
 	return err
+}
+
+// shut has a service be gone for a while.
+func (w *world) shut(role faultproxy.Role, n int, during time.Duration) error {
+	if w.proxies[role][n].Shut(during) {
+		w.pauses.Add(1)
+	}
+	return nil
 }
 
 // reorg loses the newest blocks.
 func (w *world) reorg(ctx context.Context, depth uint64) error {
-	w.mu.Lock() // a bundler that starts makes blocks that stay
-	defer w.mu.Unlock()
+	w.starting.Lock()
+	defer w.starting.Unlock()
 	if err := w.chain.Reorg(ctx, depth); errors.Is(err, accounttest.ErrReorg) {
 		return nil // a bundler has just started
 	} else if err != nil {
