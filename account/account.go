@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -34,9 +35,40 @@ func (a *Account) Ref() session.Ref {
 	return session.Ref{ChainID: a.client.chainID, Account: a.address}
 }
 
-// Deployed reports whether the account has code on chain. An account that has is not asked about again.
+// codeDoubted is how long a node's word that an account has code is believed, the first time: the block may be
+// taken back, or the answer have been wrong.
+const codeDoubted = time.Minute
+
+// codeSeen is when an account was first shown to have code.
+type codeSeen struct {
+	at   time.Time // zero for never
+	sure bool      // it was shown again later
+}
+
+func (s codeSeen) lately() bool { return !s.at.IsZero() && time.Since(s.at) < codeDoubted }
+
+func (a *Account) codeSeen() codeSeen {
+	seen, _ := a.client.deployed.Load(a.address)
+	was, _ := seen.(codeSeen)
+	return was
+}
+
+// noteCode remembers whether a node showed that the account has code.
+func (a *Account) noteCode(has bool) {
+	switch seen := a.codeSeen(); {
+	case !has:
+		a.client.deployed.Delete(a.address)
+	case seen.at.IsZero():
+		a.client.deployed.Store(a.address, codeSeen{at: time.Now()})
+	case !seen.lately():
+		a.client.deployed.Store(a.address, codeSeen{at: seen.at, sure: true})
+	}
+}
+
+// Deployed reports whether the account has code on chain. An account that has is asked about once more a
+// minute later, and not again after that.
 func (a *Account) Deployed(ctx context.Context) (bool, error) {
-	if _, ok := a.client.deployed.Load(a.address); ok {
+	if seen := a.codeSeen(); seen.sure || seen.lately() {
 		return true, nil
 	}
 	var code []byte
@@ -47,9 +79,7 @@ func (a *Account) Deployed(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("code of %s: %w", a.address, err)
 	}
-	if len(code) > 0 {
-		a.client.deployed.Store(a.address, struct{}{})
-	}
+	a.noteCode(len(code) > 0)
 	return len(code) > 0, nil
 }
 

@@ -118,7 +118,7 @@ type Client struct {
 	chainIDChecked atomic.Bool // the node said that it serves the chain
 	noL1Fees       atomic.Bool // the chain has no contract that says what it charges for data on L1
 	l1             atomic.Pointer[l1Price]
-	deployed       sync.Map // common.Address → struct{}: an account with code keeps it
+	deployed       sync.Map // common.Address → codeSeen: an account with code keeps it
 	enabledAt      sync.Map // moduleKey → time.Time of the last look
 }
 

@@ -111,10 +111,10 @@ func (a *Account) decodeState(ctx context.Context, results []contracts.ReadResul
 	if err := decodeResult(&results[3], "getSessionKeys of the session key manager", into(&s.SessionRoot, contracts.DecodeHash)); err != nil {
 		return nil, err
 	}
+	a.noteCode(s.Deployed)
 	if !s.Deployed {
 		return s, nil
 	}
-	a.client.deployed.Store(a.address, struct{}{})
 	var err error
 	if s.Modules, err = a.decodeModules(ctx, results[0], modulesPage); err != nil {
 		return nil, err
