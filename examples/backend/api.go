@@ -14,6 +14,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
+	"github.com/go-sesame/sesame/userop/outbox"
 )
 
 // maxUnused is how many keys a user can have made for grants that were never signed.
@@ -135,8 +136,8 @@ const idempotencyHeader = "Idempotency-Key"
 // act mints with a session's key. The idempotency key belongs to the session.
 func (s *service) act(r *http.Request, owner *account.OwnedAccount, in *order) (*outcome, error) {
 	once := r.Header.Get(idempotencyHeader)
-	if once == "" || len(once) > 100 {
-		return nil, refusef(http.StatusBadRequest, "no_key", "the header %s has to name the order, in up to 100 characters", idempotencyHeader)
+	if outbox.CheckKey(once) != nil || len(once) > 100 {
+		return nil, refusef(http.StatusBadRequest, "no_key", "the header %s has to name the order, in up to 100 characters that can be printed", idempotencyHeader)
 	}
 	calls, err := s.shop.calls(in, owner.Address())
 	if err != nil {

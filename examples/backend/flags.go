@@ -108,13 +108,19 @@ func parseFlags(set *flag.FlagSet, args []string, stderr io.Writer) error {
 // parseOrigin reads an origin: a scheme and a host. Browsers keep wallets and cookies by it.
 func parseOrigin(text string) (*url.URL, error) {
 	origin, err := url.Parse(text)
-	if err != nil || origin.Host == "" || origin.Scheme != "http" && origin.Scheme != "https" || strings.Trim(origin.Path, "/") != "" {
+	switch {
+	case err == nil && origin.User != nil:
+		return nil, errors.New("-origin names a user; want https://host") // and may hold a password
+	case err != nil || origin.Hostname() == "" || origin.Scheme != "http" && origin.Scheme != "https" ||
+		strings.Trim(origin.Path, "/") != "" || origin.RawQuery != "" || origin.Fragment != "":
 		return nil, fmt.Errorf("-origin %q is none; want https://host", text)
 	}
 	if host := origin.Hostname(); origin.Scheme == "http" && host != "localhost" && !net.ParseIP(host).IsLoopback() {
 		return nil, fmt.Errorf("-origin %q: logins go over https, but on this machine", text)
 	}
-	return &url.URL{Scheme: origin.Scheme, Host: origin.Host}, nil
+	name := strings.ToLower(origin.Host) // as browsers write it, who leave out the usual port
+	name = strings.TrimSuffix(name, map[string]string{"http": ":80", "https": ":443"}[origin.Scheme])
+	return &url.URL{Scheme: origin.Scheme, Host: name}, nil
 }
 
 func (o *options) check() error {

@@ -39,6 +39,11 @@ func (s *service) handler() http.Handler {
 	mux.HandleFunc("POST /api/sessions/{key}/act", owned(s, s.act))
 	mux.HandleFunc("POST /api/sessions/{key}/suspend", owned(s, s.suspend))
 	mux.HandleFunc("POST /api/sessions/{key}/revoke", owned(s, s.revoke))
+	unknown := func(w http.ResponseWriter, r *http.Request) {
+		s.refuse(w, r, refusef(http.StatusNotFound, "not_found", "there is no such call"))
+	}
+	mux.HandleFunc("GET /api/", unknown)
+	mux.HandleFunc("POST /api/", unknown)
 	return s.guard(mux)
 }
 

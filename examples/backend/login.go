@@ -83,16 +83,27 @@ func (l *login) unstamp(purpose, token string) (string, error) {
 	return s.Text, nil
 }
 
+// mac is of this service alone: another one may have the same secret, such as that of another chain.
 func (l *login) mac(content []byte) []byte {
 	h := hmac.New(sha256.New, l.secret)
+	fmt.Fprintf(h, "%s %d\n", l.origin, l.chainID)
 	h.Write(content)
 	return h.Sum(nil)
+}
+
+// cookieName keeps other hosts from setting a cookie, such as one of a subdomain: browsers see to it by the
+// name, over https.
+func (l *login) cookieName(name string) string {
+	if l.origin.Scheme == "https" {
+		return "__Host-" + name
+	}
+	return name
 }
 
 // cookie is one that scripts cannot read and other sites cannot have sent.
 func (l *login) cookie(name, value string, lasts time.Duration) *http.Cookie {
 	c := &http.Cookie{
-		Name: name, Value: value, Path: "/", MaxAge: int(lasts / time.Second),
+		Name: l.cookieName(name), Value: value, Path: "/", MaxAge: int(lasts / time.Second),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: l.origin.Scheme == "https",
 	}
 	if value == "" {
@@ -125,7 +136,8 @@ type textAnswer struct {
 	Text string `json:"text"`
 }
 
-// begin answers with the text to sign. It is in a cookie, too: the signature is good in this browser only.
+// begin answers with the text to sign. It is in a cookie, too: the signature is good in this browser only, for
+// as long as the text is. That nobody can sign in with both a second time takes a table of nonces.
 func (l *login) begin(w http.ResponseWriter, _ *http.Request, in *textRequest) (*textAnswer, error) {
 	if in.Address == (common.Address{}) {
 		return nil, refusef(http.StatusBadRequest, "invalid", "no address to sign in with")
@@ -143,7 +155,7 @@ type signInRequest struct {
 // finish takes the signature of the text. The signer has to have a key: wallets that are contracts are asked
 // on chain (ERC-1271), which this example leaves out.
 func (l *login) finish(w http.ResponseWriter, r *http.Request, in *signInRequest) (*struct{}, error) {
-	cookie, err := r.Cookie(textCookie)
+	cookie, err := r.Cookie(l.cookieName(textCookie))
 	if err != nil {
 		return nil, refusef(http.StatusUnauthorized, "sign_in", "the text to sign is not there; ask for another one")
 	}
@@ -160,7 +172,7 @@ func (l *login) finish(w http.ResponseWriter, r *http.Request, in *signInRequest
 	if signer != owner {
 		return nil, refusef(http.StatusForbidden, "wrong_wallet", "%s signed, not %s: choose that account in the wallet", signer, owner)
 	}
-	http.SetCookie(w, l.cookie(textCookie, "", 0)) // it is used up
+	http.SetCookie(w, l.cookie(textCookie, "", 0)) // the browser has no more use for it
 	http.SetCookie(w, l.cookie(loginCookie, l.stamp(loginCookie, owner.Hex(), l.now().Add(loginLasts)), loginLasts))
 	return &struct{}{}, nil
 }
@@ -189,7 +201,7 @@ func (l *login) end(w http.ResponseWriter, _ *http.Request, _ *struct{}) (*struc
 
 // owner is who is signed in.
 func (l *login) owner(r *http.Request) (common.Address, error) {
-	cookie, err := r.Cookie(loginCookie)
+	cookie, err := r.Cookie(l.cookieName(loginCookie))
 	if err == nil {
 		var text string
 		if text, err = l.unstamp(loginCookie, cookie.Value); err == nil {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -240,6 +241,8 @@ func TestStory(t *testing.T) {
 	require.Empty(t, u.act(path, order{NFTs: 1, Tokens: 10}, "second"))
 	require.Equal(t, "not_allowed", u.act(path, order{Tokens: 101}, "third"))
 	require.Equal(t, "no_key", u.act(path, order{NFTs: 1}, ""))
+	require.Equal(t, "no_key", u.act(path, order{NFTs: 1}, "not UTF-8: \xff"))
+	require.Equal(t, "no_key", u.act(path, order{NFTs: 1}, strings.Repeat("x", 101)))
 	nfts, tokens := u.holds(devnet)
 	require.Equal(t, []string{"2", "10000000000000000000"}, []string{nfts, tokens})
 	did := u.sessions()[0].Did
@@ -371,6 +374,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{"no JSON", "/api/sessions", "application/json", `{`, "", "", 400, "invalid"},
 		{"nothing allowed", "/api/sessions", "application/json", `{"hours":1}`, "", "", 400, "invalid"},
 		{"too long a time", "/api/sessions", "application/json", `{"nfts":true,"hours":100000}`, "", "", 400, "invalid"},
+		{"no such call", "/api/all", "application/json", `{}`, "", "", 404, "not_found"},
 		{"no key", "/api/sessions/x/suspend", "application/json", `{}`, "", "", 404, "not_found"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -387,6 +391,8 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	}
 	request, err := http.NewRequestWithContext(t.Context(), "GET", b.url+"/api/sessions", nil)
 	require.NoError(t, err)
+	_, unknown := u.do("GET", "/api/all", nil, nil)
+	require.Equal(t, "not_found", unknown)
 	request.Host = "evil.example" // a name that was made to lead here
 	status, code := u.send(request, nil)
 	require.Equal(t, 421, status)
@@ -596,6 +602,70 @@ func TestStamps(t *testing.T) {
 	_, err = l.unstamp("a", token)
 	require.ErrorIs(t, err, errStamp)
 	require.True(t, l.cookie("name", "value", time.Hour).Secure)
+}
+
+// A stamp of one service is none of another's, though they have the same secret.
+func TestStampsOfOtherServices(t *testing.T) {
+	of := func(text string, chainID uint64) *login {
+		origin, err := parseOrigin(text)
+		require.NoError(t, err)
+		l, err := newLogin(testSecret, origin, chainID)
+		require.NoError(t, err)
+		return &l
+	}
+	token := of("https://shop.example", 1).stamp("a", "text", time.Now().Add(time.Minute))
+	_, err := of("https://shop.example", 1).unstamp("a", token)
+	require.NoError(t, err, "of another replica")
+	for _, other := range []*login{of("https://test.shop.example", 1), of("https://shop.example", 137)} {
+		_, err := other.unstamp("a", token)
+		require.ErrorIs(t, err, errStamp)
+	}
+}
+
+// Where browsers can be told to, they take the cookies from no other site, such as one of a subdomain.
+func TestCookiesAreOfThisHost(t *testing.T) {
+	for text, want := range map[string]string{"https://shop.example": "__Host-" + loginCookie, "http://localhost:8080": loginCookie} {
+		origin, err := parseOrigin(text)
+		require.NoError(t, err)
+		l, err := newLogin(testSecret, origin, 1)
+		require.NoError(t, err)
+		answer := httptest.NewRecorder()
+		_, err = l.end(answer, nil, nil)
+		require.NoError(t, err)
+		require.Equal(t, want, answer.Result().Cookies()[0].Name)
+
+		owner := common.HexToAddress("0x1")
+		r := httptest.NewRequest("GET", text, nil)
+		r.AddCookie(l.cookie(loginCookie, l.stamp(loginCookie, owner.Hex(), time.Now().Add(time.Minute)), time.Minute))
+		signedIn, err := l.owner(r)
+		require.NoError(t, err)
+		require.Equal(t, owner, signedIn)
+	}
+}
+
+// An origin is what browsers make of it.
+func TestOrigins(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://shop.example":           "https://shop.example",
+		"https://Shop.Example/":          "https://shop.example",
+		"https://shop.example:443":       "https://shop.example",
+		"https://shop.example:8443":      "https://shop.example:8443",
+		"http://localhost:80":            "http://localhost",
+		"http://[::1]:80":                "http://[::1]",
+		"https://user:pass@shop.example": "",
+		"https://shop.example?a":         "",
+		"https://shop.example#a":         "",
+		"https://:443":                   "",
+	} {
+		origin, err := parseOrigin(text)
+		if want == "" {
+			require.ErrorContains(t, err, "want https://host", text)
+			require.NotContains(t, err.Error(), "pass")
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, want, origin.String())
+	}
 }
 
 // database returns the URL of a database with an empty schema of the test's own.
