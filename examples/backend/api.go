@@ -151,12 +151,29 @@ func (s *service) act(r *http.Request, owner *account.OwnedAccount, in *order) (
 	if err != nil {
 		return nil, err
 	}
+	if err := s.stillOwns(r.Context(), owner); err != nil {
+		return nil, err
+	}
 	tx, err := s.client.Account(owner.Address()).Send(r.Context(), calls,
 		account.WithSession(refs...), account.Sponsored(), account.Once(actKey(leaves[0].Key, once)))
 	if err != nil {
 		return nil, err
 	}
 	return s.outcome(r.Context(), tx.Hash(), func(ctx context.Context) (*userop.Receipt, error) { return tx.Wait(ctx) })
+}
+
+// stillOwns refuses an account that has been given to another owner: its address still follows from the first
+// one's, and its sessions go on. What is prepared the library compares with the chain by itself.
+func (s *service) stillOwns(ctx context.Context, owner *account.OwnedAccount) error {
+	state, err := s.client.Account(owner.Address()).State(ctx)
+	if err != nil {
+		return err
+	}
+	wallet := owner.Owner().Address()
+	if state.Deployed && !slices.ContainsFunc(state.Owners, func(o account.Ownership) bool { return o.Owner == wallet }) {
+		return refusef(http.StatusForbidden, "wrong_owner", "account %s does not belong to %s any more", owner.Address(), wallet)
+	}
+	return nil
 }
 
 // actKey is the key of an act in the outbox.

@@ -538,6 +538,33 @@ func TestAnotherApplicationsSessions(t *testing.T) {
 	require.Empty(t, u.act(path, order{NFTs: 1}, "1"))
 }
 
+// Who has given an account away acts for it no more, though its sessions go on.
+func TestAccountThatChangedHands(t *testing.T) {
+	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
+	u := start(t, devnet).signedIn(t, "anna")
+	path := u.grant(everything)
+	require.Empty(t, u.act(path, order{NFTs: 1}, "1"))
+	tx, err := devnet.Client.OwnedAccount(account.KeyOwner(u.key)).TransferOwnership(t.Context(),
+		crypto.PubkeyToAddress(accounttest.Key("ben").PublicKey), account.Sponsored())
+	require.NoError(t, err)
+	_, err = tx.Wait(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "wrong_owner", u.act(path, order{NFTs: 1}, "2"))
+	nfts, _ := u.holds(devnet)
+	require.Equal(t, "1", nfts)
+}
+
+// Processes that share a database and no secret would send users away from one another: that is said.
+func TestSecretThatIsNotShared(t *testing.T) {
+	t.Setenv(passphraseEnv, "correct horse")
+	for secret, says := range map[string]bool{"": true, testSecret: false} {
+		t.Setenv(secretEnv, secret)
+		var log bytes.Buffer
+		require.Error(t, run(t.Context(), []string{"-store", "postgres://127.0.0.1:1/none"}, &log), "there is no database")
+		require.Equal(t, says, strings.Contains(log.String(), secretEnv), log.String())
+	}
+}
+
 // Keys of grants that nobody signs do not pile up.
 func TestUnusedKeysAreRemoved(t *testing.T) {
 	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})

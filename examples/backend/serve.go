@@ -43,6 +43,9 @@ type service struct {
 // serve runs the service until ctx ends. Then it takes no more requests, lets those that are under way end,
 // and leaves the rest to the next process: what was sent is written down in the store.
 func serve(ctx context.Context, o *options, log *slog.Logger) (err error) {
+	if o.database() && o.loginSecret == "" {
+		log.Warn("logins and what is prepared are good in this process alone: processes that share a database share a " + secretEnv)
+	}
 	store, err := openStore(ctx, o)
 	if err != nil {
 		return err

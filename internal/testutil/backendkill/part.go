@@ -29,7 +29,7 @@ func (m moment) String() string { return [...]string{"before", "after", "shortly
 
 // storyRequests is how many requests the backend makes of its services in a story that is not disturbed: the
 // first trap of each story is set on one of them.
-const storyRequests = 53
+const storyRequests = 55
 
 // leap has no divisor in common with storyRequests, nor that with the number of moments.
 const leap = 19
