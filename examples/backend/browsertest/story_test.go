@@ -185,6 +185,50 @@ func TestReload(t *testing.T) {
 	require.Equal(t, 1, p.nfts(devnet), "it was ordered once")
 }
 
+// Orders whose answers are lost, until the page gives up, or is told that nobody is signed in any more: the same
+// click again is the same order, and so is signing in again. What a page shows it goes on asking for.
+func TestAnswersThatAreLost(t *testing.T) {
+	browser(t)
+	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
+	p := open(t, serve(t, devnet), "lost")
+	p.signIn()
+	p.grant()
+	p.do(chromedp.Evaluate[chromedp.Void](`(() => {
+		const { fetch: ask, setTimeout: wait } = window;
+		window.setTimeout = (f, ms) => wait(f, ms / 50);
+		window.asked = {};
+		window.fetch = async (path, request) => {
+			const answer = await ask(path, request);
+			const name = path.split("/").pop(), lost = window.lost?.[name];
+			window.asked[name] = (window.asked[name] ?? 0) + 1;
+			return lost ? new Response(JSON.stringify({ code: lost, message: "It was lost." }), { status: 503 }) : answer;
+		};
+	})()`))
+	lose := func(object string) { p.do(chromedp.Evaluate[chromedp.Void]("void (window.lost = " + object + ")")) }
+	lose(`{ act: "try_again" }`)
+	p.click("Mint an NFT")
+	p.shows("It was lost.")
+	lose(`{}`)
+	p.click("Mint an NFT")
+	p.shows("Minted an NFT, in transaction")
+	require.Equal(t, 1, p.nfts(devnet), "trying again does nothing twice")
+
+	lose(`{ sessions: "try_again" }`)
+	p.shows("It was lost.")
+	lose(`{}`)
+	p.do(chromedp.Evaluate[chromedp.Void]("void (window.asked.sessions = 0)"))
+	require.NoError(t, p.until("window.asked.sessions > 0"), "it goes on asking")
+	p.lacks("It was lost.")
+
+	lose(`{ act: "sign_in" }`)
+	p.click("Mint an NFT")
+	p.shows("Your sign-in is over.")
+	lose(`{}`)
+	p.signIn()
+	p.shows("Minted an NFT, in transaction")
+	require.Equal(t, 2, p.nfts(devnet))
+}
+
 // All of it by keyboard.
 func TestKeyboard(t *testing.T) {
 	browser(t)

@@ -175,23 +175,28 @@ $("review-sign").onclick = async () => {
 
 // ---- sessions
 
-// act orders under a key of its own, which it keeps until the answer is there.
+// act orders under a key of its own, which it keeps until it knows what became of it.
 async function act(order) {
   sessionStorage.order = JSON.stringify(order);
   say(`Minting ${order.words}…`);
-  let told;
+  let told, open = false;
   try {
     const { transaction } = await until(() => call(`sessions/${order.key}/act`, order.body, { "Idempotency-Key": order.id }));
     told = [`Minted ${order.words}, in transaction ${short(transaction)}.`];
   } catch (err) {
-    told = ["Refused: " + explain(err), true];
+    open = ["try_again", "sign_in"].includes(err.code); // it may have happened
+    told = [(open ? "" : "Refused: ") + explain(err), true];
   }
-  sessionStorage.removeItem("order");
+  if (!open) sessionStorage.removeItem("order");
   await refresh();
   say(...told);
 }
 
-const newOrder = (key, body, words) => ({ id: crypto.randomUUID(), key, body, words });
+// newOrder is the one before if that is the same and was not answered: trying again does nothing twice.
+function newOrder(key, body, words) {
+  const open = JSON.parse(sessionStorage.order ?? "null");
+  return open?.key === key && open.words === words ? open : { id: crypto.randomUUID(), key, body, words };
+}
 
 async function stop(key) {
   let told = ["Stopped. This key signs nothing more here. Revoke it to end it on chain, too."];
@@ -274,8 +279,13 @@ async function refresh() {
   try {
     list = await call("sessions");
   } catch (err) {
+    refresh.failed = true;
+    clearTimeout(refresh.timer);
+    if (err.code === "try_again") refresh.timer = setTimeout(refresh, 5000);
     return say(explain(err), true);
   }
+  if (refresh.failed) say("");
+  refresh.failed = false;
   const text = JSON.stringify(list) + new Date().toISOString().slice(0, 16);
   if (text !== shown) { // so that nobody's focus is lost for nothing
     const at = document.activeElement?.closest?.("[data-key]")?.dataset.key;
