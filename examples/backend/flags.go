@@ -77,11 +77,13 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	if o.store == "" { // not the flag's default, which -h prints, and which may hold a password
 		o.store = os.Getenv(storeEnv)
 	}
-	if *origin == "" {
-		*origin = "http://" + o.listen
-	}
 	var err error
-	if o.origin, err = parseOrigin(*origin); err != nil {
+	if *origin != "" {
+		o.origin, err = parseOrigin(*origin)
+	} else if o.origin, err = parseOrigin("http://" + o.listen); err != nil || o.origin.Port() == "0" {
+		err = fmt.Errorf("-listen %q does not tell what browsers see: name that with -origin", o.listen)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return &o, o.check()

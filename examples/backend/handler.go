@@ -69,7 +69,7 @@ func (s *service) guard(next http.Handler) http.Handler {
 			w.Header().Set(name, value)
 		}
 		if r.Host != s.login.origin.Host {
-			s.refuse(w, r, refusef(http.StatusMisdirectedRequest, "other_host", "this is %s", s.login.origin.Host))
+			s.refuse(w, r, refusef(http.StatusMisdirectedRequest, "other_host", "this is %s, and answers under that name alone", s.login.origin))
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), longestRequest)
