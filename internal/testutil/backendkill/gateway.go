@@ -64,12 +64,6 @@ func (g *gateway) set(u *user, t trap) {
 	g.user, g.trap = u, t
 }
 
-func (g *gateway) count() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.killed)
-}
-
 // sprung reports whether this request springs the trap, and when its process is to be killed. Every other
 // time a further trap is set somewhere in the rest of the story.
 func (g *gateway) sprung(method string) (moment, bool) {

@@ -63,7 +63,7 @@ func (p *part) run(ctx context.Context) (err error) {
 	}
 	began := time.Now()
 	var users []*user
-	for n := 0; p.gateway.count() < p.kills; n++ {
+	for n := 0; p.killed() < p.kills; n++ {
 		u, err := newUser(p, fmt.Sprintf("%s-%d-%d", p.store, p.seed, n))
 		if err != nil {
 			return err
@@ -76,7 +76,7 @@ func (p *part) run(ctx context.Context) (err error) {
 		}
 		p.gateway.set(u, trap{})
 		if p.verbose {
-			_, _ = fmt.Fprintf(p.out, "%5.0f s  %d stories, %d kills\n", time.Since(began).Seconds(), len(users), p.gateway.count())
+			_, _ = fmt.Fprintf(p.out, "%5.0f s  %d stories, %d kills\n", time.Since(began).Seconds(), len(users), p.killed())
 		}
 	}
 	for _, u := range users {
@@ -138,13 +138,21 @@ func (p *part) keepLogs() error {
 	return errors.Join(fmt.Errorf("logs are in %s", kept), err)
 }
 
+// killed is how many processes were killed.
+func (p *part) killed() (all int) {
+	for _, s := range p.slots {
+		all += s.kills()
+	}
+	return all
+}
+
 // report prints the figures.
 func (p *part) report(stories int, took time.Duration) {
 	g := p.gateway
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	_, _ = fmt.Fprintf(p.out, "%s: %d kills of %d process(es) in %d stories, %d requests of services, %v: %d operations, each once\n",
-		p.store, len(g.killed), len(p.slots), stories, g.requests, took.Round(time.Second), stories*operations)
+	_, _ = fmt.Fprintf(p.out, "%s: %d kills by %d traps, %d process(es) at a time, in %d stories, %d requests of services, %v: %d operations, each once\n",
+		p.store, p.killed(), len(g.killed), len(p.slots), stories, g.requests, took.Round(time.Second), stories*operations)
 	for _, by := range []struct {
 		what string
 		key  func(kill) string

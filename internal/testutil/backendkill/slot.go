@@ -41,6 +41,7 @@ type slot struct {
 	cmd      *exec.Cmd
 	stopping bool
 	ended    chan struct{} // when the last process has
+	killed   int           // processes
 	failed   error
 }
 
@@ -98,6 +99,7 @@ func (s *slot) keep(ctx context.Context) {
 			s.mu.Unlock()
 			return
 		}
+		s.killed++
 		s.failed = s.start()
 		s.mu.Unlock()
 		if s.failed != nil {
@@ -126,6 +128,13 @@ func (s *slot) stop() error {
 		return fmt.Errorf("replica %d did not end", s.number)
 	}
 	return s.failed
+}
+
+// kills is how many processes were killed, which are fewer than the traps that sprang: two can for one process.
+func (s *slot) kills() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.killed
 }
 
 // alive returns an error for a process that is gone for good.
