@@ -136,8 +136,8 @@ type textAnswer struct {
 	Text string `json:"text"`
 }
 
-// begin answers with the text to sign. It is in a cookie, too: the signature is good in this browser only, for
-// as long as the text is. That nobody can sign in with both a second time takes a table of nonces.
+// begin answers with the text to sign. It is in a cookie, too: the signature is good in this browser only,
+// for as long as the text is. That nobody can sign in with both a second time takes a table of nonces.
 func (l *login) begin(w http.ResponseWriter, _ *http.Request, in *textRequest) (*textAnswer, error) {
 	if in.Address == (common.Address{}) {
 		return nil, refusef(http.StatusBadRequest, "invalid", "no address to sign in with")

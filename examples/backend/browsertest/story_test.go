@@ -185,8 +185,8 @@ func TestReload(t *testing.T) {
 	require.Equal(t, 1, p.nfts(devnet), "it was ordered once")
 }
 
-// Orders whose answers are lost, until the page gives up, or is told that nobody is signed in any more: the same
-// click again is the same order, and so is signing in again. What a page shows it goes on asking for.
+// Orders whose answers are lost, until the page gives up, or is told that nobody is signed in any more: the
+// same click again is the same order, and so is signing in again. What a page shows it goes on asking for.
 func TestAnswersThatAreLost(t *testing.T) {
 	browser(t)
 	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})

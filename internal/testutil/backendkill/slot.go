@@ -130,7 +130,7 @@ func (s *slot) stop() error {
 	return s.failed
 }
 
-// kills is how many processes were killed, which are fewer than the traps that sprang: two can for one process.
+// kills is how many processes were killed. Fewer than the traps that sprang: two can for one process.
 func (s *slot) kills() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
