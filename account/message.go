@@ -91,8 +91,26 @@ func (o *OwnedAccount) signHash(ctx context.Context, hash common.Hash) ([]byte, 
 	return o.signAs(ctx, func(s MessageSigner) ([]byte, error) { return s.SignPossibleOperation(ctx, hash) })
 }
 
-// signAs has the module sign that the account listens to, or will with its deployment.
-func (o *OwnedAccount) signAs(ctx context.Context, sign func(MessageSigner) ([]byte, error)) ([]byte, error) {
+// signAs has the module sign that the account listens to, or will with its deployment, under the kill switch
+// as an operation is.
+func (o *OwnedAccount) signAs(ctx context.Context, sign func(MessageSigner) ([]byte, error)) (signature []byte, err error) {
+	stops, ok := o.client.underSwitch(o.Signer(), o.address, false).(*switched)
+	if !ok {
+		return o.signByModule(ctx, sign)
+	}
+	if err := stops.check(ctx); err != nil {
+		return nil, err
+	}
+	if signature, err = o.signByModule(ctx, sign); err == nil {
+		err = stops.check(ctx) // one that came meanwhile
+	}
+	if err != nil {
+		return nil, err
+	}
+	return signature, nil
+}
+
+func (o *OwnedAccount) signByModule(ctx context.Context, sign func(MessageSigner) ([]byte, error)) ([]byte, error) {
 	if err := o.checkModules(); err != nil {
 		return nil, err
 	}

@@ -30,6 +30,8 @@ func (c *Client) underSwitch(signer userop.Signer, account common.Address, alway
 	key := account // which is no session key: whoever signs, the stop of one is not about it
 	if owner, ok := ability.Find[ownerSigner](signer); ok && (*owner.owner).Address() != (common.Address{}) {
 		key = (*owner.owner).Address()
+	} else if elsewhere, ok := ability.Find[fixedSignature](signer); ok {
+		key = elsewhere.owner
 	}
 	return &switched{signer, stops, session.Ref{ChainID: c.chainID, Account: account}, key}
 }
