@@ -35,7 +35,8 @@ import (
 //
 // A revocation is counted, and never refused. A cancellation ([OwnedAccount.Cancel]) is not counted. Fees in
 // tokens ([PayWith]) are in no budget but for the approval that a call gives, and that of gas. What the owner
-// signs as a message, such as a permit, is in none.
+// signs as a message, such as a permit, is in none, nor is what is signed for [Account.Simulate], which the
+// node alone is shown.
 type Budgets struct {
 	// Key is the budget of each session key, for each account; Account that of each account, with all of its
 	// session keys and its owner.

@@ -261,12 +261,16 @@ func TestWhatBudgetsCannotWriteDown(t *testing.T) {
 	_, err = w.user.SendSigned(t.Context(), nil, new(userop.Operation))
 	require.ErrorIs(t, err, account.ErrConfig)
 	for name, change := range map[string]func(*account.Config){
-		"no outbox":          func(c *account.Config) { c.Outbox = nil },
-		"no limit":           func(c *account.Config) { c.Budgets = new(account.Budgets) },
-		"no function":        func(c *account.Config) { c.Budgets.Moves = []account.Move{{Function: "x"}} },
-		"no argument":        func(c *account.Config) { c.Budgets.Moves = []account.Move{{Function: "f(uint256 a)", Token: w.chain.Contracts.Token, Amount: "b"}} },
-		"an amount of none":  func(c *account.Config) { c.Budgets.Moves = []account.Move{{Function: "f(uint256 a)", Amount: "a"}} },
-		"no number":          func(c *account.Config) { c.Budgets.Moves = []account.Move{{Function: "f(address a)", Token: w.chain.Contracts.Token, Amount: "a"}} },
+		"no outbox":   func(c *account.Config) { c.Outbox = nil },
+		"no limit":    func(c *account.Config) { c.Budgets = new(account.Budgets) },
+		"no function": func(c *account.Config) { c.Budgets.Moves = []account.Move{{Function: "x"}} },
+		"no argument": func(c *account.Config) {
+			c.Budgets.Moves = []account.Move{{Function: "f(uint256 a)", Token: w.chain.Contracts.Token, Amount: "b"}}
+		},
+		"an amount of none": func(c *account.Config) { c.Budgets.Moves = []account.Move{{Function: "f(uint256 a)", Amount: "a"}} },
+		"no number": func(c *account.Config) {
+			c.Budgets.Moves = []account.Move{{Function: "f(address a)", Token: w.chain.Contracts.Token, Amount: "a"}}
+		},
 		"an outbox of sends": func(c *account.Config) { c.Outbox = uncounted{w.store} },
 	} {
 		config := w.config
@@ -339,6 +343,7 @@ func TestTheSwitchStopsAnOwner(t *testing.T) {
 	require.NoError(t, err)
 	signature := w.sign(t, prepared)
 	key := account.KeyOwner(w.ownerKey).Address()
+	handedOver := w.client.OwnedAccount(account.KeyOwner(w.ownerKey), account.ActiveModule(w.client.MultichainModule(account.KeyOwner(w.ownerKey))))
 	before := len(door.handed())
 	for name, stop := range map[string]session.Stop{
 		"everything": {},
@@ -349,6 +354,8 @@ func TestTheSwitchStopsAnOwner(t *testing.T) {
 		_, err := w.store.Stop(t.Context(), stop)
 		require.NoError(t, err)
 		_, err = w.owner.Send(t.Context(), call, account.Sponsored())
+		require.ErrorIs(t, err, session.ErrStopped, name)
+		_, err = handedOver.Send(t.Context(), call, account.Sponsored())
 		require.ErrorIs(t, err, session.ErrStopped, name)
 		_, err = w.client.Submit(t.Context(), w.store, prepared, signature)
 		require.ErrorIs(t, err, session.ErrStopped, name)

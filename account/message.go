@@ -91,26 +91,8 @@ func (o *OwnedAccount) signHash(ctx context.Context, hash common.Hash) ([]byte, 
 	return o.signAs(ctx, func(s MessageSigner) ([]byte, error) { return s.SignPossibleOperation(ctx, hash) })
 }
 
-// signAs has the module sign that the account listens to, or will with its deployment, under the kill switch
-// as an operation is.
-func (o *OwnedAccount) signAs(ctx context.Context, sign func(MessageSigner) ([]byte, error)) (signature []byte, err error) {
-	stops, ok := o.client.underSwitch(o.Signer(), o.address, false).(*switched)
-	if !ok {
-		return o.signByModule(ctx, sign)
-	}
-	if err := stops.check(ctx); err != nil {
-		return nil, err
-	}
-	if signature, err = o.signByModule(ctx, sign); err == nil {
-		err = stops.check(ctx) // one that came meanwhile
-	}
-	if err != nil {
-		return nil, err
-	}
-	return signature, nil
-}
-
-func (o *OwnedAccount) signByModule(ctx context.Context, sign func(MessageSigner) ([]byte, error)) ([]byte, error) {
+// signAs has the module sign that the account listens to, or will with its deployment.
+func (o *OwnedAccount) signAs(ctx context.Context, sign func(MessageSigner) ([]byte, error)) ([]byte, error) {
 	if err := o.checkModules(); err != nil {
 		return nil, err
 	}
@@ -122,11 +104,11 @@ func (o *OwnedAccount) signByModule(ctx context.Context, sign func(MessageSigner
 		if err := o.checkOwnership(ctx); err != nil {
 			return nil, err
 		}
-		return o.active.signAs(sign)
+		return o.signBy(ctx, &o.active, sign)
 	case o.initCode == nil:
 		return nil, o.notDeployedError()
 	}
-	signature, err := o.initial.signAs(sign)
+	signature, err := o.signBy(ctx, &o.initial, sign)
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +118,15 @@ func (o *OwnedAccount) signByModule(ctx context.Context, sign func(MessageSigner
 		Signature: signature,
 	}
 	return undeployed.Pack(), nil
+}
+
+// signBy has a module sign, under the kill switch as an operation is.
+func (o *OwnedAccount) signBy(ctx context.Context, m *Module, sign func(MessageSigner) ([]byte, error)) ([]byte, error) {
+	stops, ok := o.client.underSwitch(m.Signer, o.address, false).(*switched)
+	if !ok {
+		return m.signAs(sign)
+	}
+	return stops.guard(ctx, stops.key, func() ([]byte, error) { return m.signAs(sign) })
 }
 
 func (m *Module) signAs(sign func(MessageSigner) ([]byte, error)) ([]byte, error) {
