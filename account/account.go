@@ -35,8 +35,8 @@ func (a *Account) Ref() session.Ref {
 	return session.Ref{ChainID: a.client.chainID, Account: a.address}
 }
 
-// codeDoubted is how long a node's word that an account has code is believed, the first time: the block may be
-// taken back, or the answer have been wrong.
+// codeDoubted is how long a node's word that an account has code is believed, the first time: the block may
+// be taken back, or the answer have been wrong.
 const codeDoubted = time.Minute
 
 // codeSeen is when an account was first shown to have code.
