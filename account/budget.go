@@ -1,6 +1,7 @@
 package account
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,9 @@ import (
 // down of them.
 //
 // A revocation is counted, and never refused. A cancellation ([OwnedAccount.Cancel]) is not counted. Fees in
-// tokens ([PayWith]) are in no budget but for the approval that a call gives, and that of gas.
+// tokens ([PayWith]) are in no budget but for the approval that a call gives, and that of gas. What the owner
+// signs as a message, such as a permit, is in none, nor is what is signed for [Account.Simulate], which the
+// node alone is shown.
 type Budgets struct {
 	// Key is the budget of each session key, for each account; Account that of each account, with all of its
 	// session keys and its owner.
@@ -61,6 +64,7 @@ type Move struct {
 	Contract common.Address
 	Function string
 	// Token is moved by it, as much as the argument named Amount says; empty for a function that moves none.
+	// One that moves several tokens is named once for each.
 	Token  common.Address
 	Amount string
 }
@@ -174,6 +178,9 @@ func (b *budgets) add(m Move) error {
 	}
 	read := move{function, m.Token, -1}
 	if m.Amount != "" {
+		if m.Token == (common.Address{}) {
+			return fmt.Errorf("%w: Budgets.Moves: %s moves %s of no token: name Token, too", ErrConfig, m.Function, m.Amount)
+		}
 		read.amount = slices.IndexFunc(function.Inputs(), func(p abi.Param) bool { return p.Name == m.Amount && p.Type == "uint256" })
 		if read.amount < 0 {
 			return fmt.Errorf("%w: Budgets.Moves: %s has no argument uint256 %s", ErrConfig, m.Function, m.Amount)
@@ -227,17 +234,24 @@ func (b *budgets) spends(call *Call, amounts map[outbox.Unit]uint256.Int) error 
 		return err
 	}
 	moves := b.moves[call.To]
-	at := slices.IndexFunc(moves, func(m move) bool {
-		selector := m.function.Selector()
-		return len(call.Data) >= len(selector) && [abi.SelectorSize]byte(call.Data[:abi.SelectorSize]) == selector
-	})
-	switch {
-	case at < 0 && slices.ContainsFunc(moves, func(m move) bool { return m.token == call.To }):
-		return fmt.Errorf("%w: a call of token %s, which has a budget, by a function that is not known to move so much: name it in Budgets.Moves", ErrConfig, call.To)
-	case at < 0:
-		return nil
+	known := false
+	for _, m := range moves { // a function may move several tokens
+		if selector := m.function.Selector(); !bytes.HasPrefix(call.Data, selector[:]) {
+			continue
+		}
+		known = true
+		if err := m.spends(call, amounts); err != nil {
+			return err
+		}
 	}
-	m := moves[at]
+	if !known && slices.ContainsFunc(moves, func(m move) bool { return m.token == call.To }) {
+		return fmt.Errorf("%w: a call of token %s, which has a budget, by a function that is not known to move so much: name it in Budgets.Moves", ErrConfig, call.To)
+	}
+	return nil
+}
+
+// spends adds what a call of the function moves.
+func (m *move) spends(call *Call, amounts map[outbox.Unit]uint256.Int) error {
 	arguments, err := m.function.Unpack(call.Data)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)

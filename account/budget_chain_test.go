@@ -107,12 +107,14 @@ func TestBudgetsCountWhatTheChainShows(t *testing.T) {
 func TestBudgetsOfTokensAndValue(t *testing.T) {
 	t.Parallel()
 	w, _ := budgetWorld(t, account.Budgets{Account: account.Budget{Gas: n(1e18)}})
-	token := w.chain.Contracts.Token
+	token, pair := w.chain.Contracts.Token, common.HexToAddress("0x9a12")
 	w.config.Budgets = &account.Budgets{
 		Account: account.Budget{Value: n(50), Tokens: map[common.Address]*uint256.Int{token: n(100)}},
 		Moves: []account.Move{
 			{Contract: token, Function: "mint(address to, uint256 amount)"},
 			{Contract: w.chain.Contracts.NFT, Function: "safeMint(address to)", Token: token},
+			{Contract: pair, Function: "add(uint256 a, uint256 b)", Token: common.HexToAddress("0x70ce"), Amount: "a"},
+			{Contract: pair, Function: "add(uint256 a, uint256 b)", Token: token, Amount: "b"},
 		},
 	}
 	w.restart(t)
@@ -140,6 +142,7 @@ func TestBudgetsOfTokensAndValue(t *testing.T) {
 	require.ErrorIs(t, send(call("transfer(address to, uint256 amount)", to, 11)), outbox.ErrOverBudget)
 	require.ErrorIs(t, send(call("approve(address spender, uint256 amount)", to, new(uint256.Int).SetAllOne())), outbox.ErrOverBudget)
 	require.ErrorIs(t, send(account.Call{To: to, Value: *n(44)}), outbox.ErrOverBudget)
+	require.ErrorIs(t, send(account.Call{To: pair, Data: pack(t, "function add(uint256 a, uint256 b)", 1, 11)}), outbox.ErrOverBudget)
 	require.ErrorContains(t, send(call("decimals()")), "name it in Budgets.Moves")
 
 	// What reverts moves nothing.
@@ -258,11 +261,16 @@ func TestWhatBudgetsCannotWriteDown(t *testing.T) {
 	_, err = w.user.SendSigned(t.Context(), nil, new(userop.Operation))
 	require.ErrorIs(t, err, account.ErrConfig)
 	for name, change := range map[string]func(*account.Config){
-		"no outbox":          func(c *account.Config) { c.Outbox = nil },
-		"no limit":           func(c *account.Config) { c.Budgets = new(account.Budgets) },
-		"no function":        func(c *account.Config) { c.Budgets.Moves = []account.Move{{Function: "x"}} },
-		"no argument":        func(c *account.Config) { c.Budgets.Moves = []account.Move{{Function: "f(uint256 a)", Amount: "b"}} },
-		"no number":          func(c *account.Config) { c.Budgets.Moves = []account.Move{{Function: "f(address a)", Amount: "a"}} },
+		"no outbox":   func(c *account.Config) { c.Outbox = nil },
+		"no limit":    func(c *account.Config) { c.Budgets = new(account.Budgets) },
+		"no function": func(c *account.Config) { c.Budgets.Moves = []account.Move{{Function: "x"}} },
+		"no argument": func(c *account.Config) {
+			c.Budgets.Moves = []account.Move{{Function: "f(uint256 a)", Token: w.chain.Contracts.Token, Amount: "b"}}
+		},
+		"an amount of none": func(c *account.Config) { c.Budgets.Moves = []account.Move{{Function: "f(uint256 a)", Amount: "a"}} },
+		"no number": func(c *account.Config) {
+			c.Budgets.Moves = []account.Move{{Function: "f(address a)", Token: w.chain.Contracts.Token, Amount: "a"}}
+		},
 		"an outbox of sends": func(c *account.Config) { c.Outbox = uncounted{w.store} },
 	} {
 		config := w.config
@@ -322,4 +330,46 @@ func TestTheSwitchStopsAllWhoSign(t *testing.T) {
 	tx, err := w.owner.RevokeAll(t.Context(), sess, account.Sponsored())
 	require.NoError(t, err)
 	require.NoError(t, activate(t.Context(), sess, tx))
+}
+
+// TestTheSwitchStopsAnOwner has it thrown for the owner's key: it signs no operation and no message, and what
+// was signed elsewhere before is not sent.
+func TestTheSwitchStopsAnOwner(t *testing.T) {
+	t.Parallel()
+	w, door := onceWorld(t, nil)
+	call := []account.Call{w.mint(t, w.owner.Address())}
+	elsewhere := w.client.OwnedAccount(account.OwnerAddress(account.KeyOwner(w.ownerKey).Address()))
+	prepared, err := elsewhere.PrepareSend(t.Context(), call, account.Sponsored())
+	require.NoError(t, err)
+	signature := w.sign(t, prepared)
+	key := account.KeyOwner(w.ownerKey).Address()
+	handedOver := w.client.OwnedAccount(account.KeyOwner(w.ownerKey), account.ActiveModule(w.client.MultichainModule(account.KeyOwner(w.ownerKey))))
+	before := len(door.handed())
+	for name, stop := range map[string]session.Stop{
+		"everything": {},
+		"account":    {Ref: w.owner.Ref()},
+		"key":        {Key: key},
+	} {
+		stop.Name, stop.Who, stop.Why = name, "alice", "a test"
+		_, err := w.store.Stop(t.Context(), stop)
+		require.NoError(t, err)
+		_, err = w.owner.Send(t.Context(), call, account.Sponsored())
+		require.ErrorIs(t, err, session.ErrStopped, name)
+		_, err = handedOver.Send(t.Context(), call, account.Sponsored())
+		require.ErrorIs(t, err, session.ErrStopped, name)
+		_, err = w.client.Submit(t.Context(), w.store, prepared, signature)
+		require.ErrorIs(t, err, session.ErrStopped, name)
+		_, err = w.owner.SignMessage(t.Context(), []byte("a permit"))
+		require.ErrorIs(t, err, session.ErrStopped, name)
+		_, err = w.owner.SignPossibleOperation(t.Context(), common.Hash{1})
+		require.ErrorIs(t, err, session.ErrStopped, name)
+		require.Len(t, door.handed(), before)
+		require.NoError(t, w.store.Lift(t.Context(), name))
+	}
+	_, err = w.owner.SignMessage(t.Context(), []byte("a permit"))
+	require.NoError(t, err)
+	submitted, err := w.client.Submit(t.Context(), w.store, prepared, signature)
+	require.NoError(t, err)
+	_, err = submitted.Wait(t.Context())
+	require.NoError(t, err)
 }

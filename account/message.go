@@ -104,11 +104,11 @@ func (o *OwnedAccount) signAs(ctx context.Context, sign func(MessageSigner) ([]b
 		if err := o.checkOwnership(ctx); err != nil {
 			return nil, err
 		}
-		return o.active.signAs(sign)
+		return o.signBy(ctx, &o.active, sign)
 	case o.initCode == nil:
 		return nil, o.notDeployedError()
 	}
-	signature, err := o.initial.signAs(sign)
+	signature, err := o.signBy(ctx, &o.initial, sign)
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +118,15 @@ func (o *OwnedAccount) signAs(ctx context.Context, sign func(MessageSigner) ([]b
 		Signature: signature,
 	}
 	return undeployed.Pack(), nil
+}
+
+// signBy has a module sign, under the kill switch as an operation is.
+func (o *OwnedAccount) signBy(ctx context.Context, m *Module, sign func(MessageSigner) ([]byte, error)) ([]byte, error) {
+	stops, ok := o.client.underSwitch(m.Signer, o.address, false).(*switched)
+	if !ok {
+		return m.signAs(sign)
+	}
+	return stops.guard(ctx, stops.key, func() ([]byte, error) { return m.signAs(sign) })
 }
 
 func (m *Module) signAs(sign func(MessageSigner) ([]byte, error)) ([]byte, error) {

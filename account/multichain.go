@@ -146,7 +146,7 @@ func (j *jointSend) checkStops(ctx context.Context) error {
 	for i := range j.legs {
 		a := j.legs[i].account
 		if s, ok := a.client.underSwitch(a.Signer(), a.address, false).(*switched); ok {
-			if err := s.check(ctx); err != nil {
+			if err := s.check(ctx, s.key); err != nil {
 				return err
 			}
 		}

@@ -27,11 +27,22 @@ func (c *Client) underSwitch(signer userop.Signer, account common.Address, alway
 	if _, bySession := ability.Find[*session.Signer](signer); signer == nil || !ok || bySession || always {
 		return signer
 	}
-	key := account // which is no session key: whoever signs, the stop of one is not about it
-	if owner, ok := ability.Find[ownerSigner](signer); ok && (*owner.owner).Address() != (common.Address{}) {
-		key = (*owner.owner).Address()
+	return &switched{signer, stops, session.Ref{ChainID: c.chainID, Account: account}, keyOf(signer, account)}
+}
+
+// keyOf is the key that a stop names who signs by. The account's address stands for one that is not known: it
+// is no session key, so that the stop of one is not about it.
+func keyOf(signer userop.Signer, account common.Address) common.Address {
+	if either, ok := ability.Find[*handoverSigner](signer); ok {
+		signer = either.active
 	}
-	return &switched{signer, stops, session.Ref{ChainID: c.chainID, Account: account}, key}
+	if owner, ok := ability.Find[ownerSigner](signer); ok && (*owner.owner).Address() != (common.Address{}) {
+		return (*owner.owner).Address()
+	}
+	if elsewhere, ok := ability.Find[fixedSignature](signer); ok {
+		return elsewhere.owner
+	}
+	return account
 }
 
 // Unwrap returns the signer within.
@@ -39,12 +50,21 @@ func (s *switched) Unwrap() userop.Signer { return s.Signer }
 
 // Sign implements [userop.Signer].
 func (s *switched) Sign(ctx context.Context, op *userop.Operation, hash common.Hash) ([]byte, error) {
-	if err := s.check(ctx); err != nil {
+	key := s.key
+	if either, ok := ability.Find[*handoverSigner](s.Signer); ok {
+		key = keyOf(either.signer(op), s.ref.Account)
+	}
+	return s.guard(ctx, key, func() ([]byte, error) { return s.Signer.Sign(ctx, op, hash) })
+}
+
+// guard looks at the switch before a signature by that key, and after it for a stop that came meanwhile.
+func (s *switched) guard(ctx context.Context, key common.Address, sign func() ([]byte, error)) ([]byte, error) {
+	if err := s.check(ctx, key); err != nil {
 		return nil, err
 	}
-	signature, err := s.Signer.Sign(ctx, op, hash)
+	signature, err := sign()
 	if err == nil {
-		err = s.check(ctx)
+		err = s.check(ctx, key)
 	}
 	if err != nil {
 		return nil, err
@@ -52,6 +72,6 @@ func (s *switched) Sign(ctx context.Context, op *userop.Operation, hash common.H
 	return signature, nil
 }
 
-func (s *switched) check(ctx context.Context) error {
-	return s.stops.HoldKey(ctx, s.ref, s.key, func(uint64) error { return nil })
+func (s *switched) check(ctx context.Context, key common.Address) error {
+	return s.stops.HoldKey(ctx, s.ref, key, func(uint64) error { return nil })
 }

@@ -612,7 +612,7 @@ func (s *submission) draft() *userop.Draft {
 	draft := &userop.Draft{
 		Sender:     s.leg.Account,
 		Complete:   s.op,
-		Signer:     s.client.underSwitch(fixedSignature(s.op.Signature), s.leg.Account, s.settings.always),
+		Signer:     s.client.underSwitch(fixedSignature{s.owner, s.op.Signature}, s.leg.Account, s.settings.always),
 		Reserve:    s.client.nonceGiven(s.leg.Account, s.op.Nonce.Clone()),
 		Checks:     []func(context.Context) error{s.client.checkChainID},
 		Caps:       s.client.capsFor(s.settings),
@@ -624,15 +624,18 @@ func (s *submission) draft() *userop.Draft {
 	return draft
 }
 
-// fixedSignature is a signer that has signed already.
-type fixedSignature []byte
+// fixedSignature is a signer that has signed already: the owner, elsewhere.
+type fixedSignature struct {
+	owner     common.Address
+	signature []byte
+}
 
 // DummySignature implements [userop.Signer].
 func (s fixedSignature) DummySignature(*userop.Operation) ([]byte, error) {
-	return slices.Clone(s), nil
+	return slices.Clone(s.signature), nil
 }
 
 // Sign implements [userop.Signer].
 func (s fixedSignature) Sign(context.Context, *userop.Operation, common.Hash) ([]byte, error) {
-	return slices.Clone(s), nil
+	return slices.Clone(s.signature), nil
 }

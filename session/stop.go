@@ -18,7 +18,8 @@ import (
 var ErrStopped = errors.New("stopped by the kill switch")
 
 // Stop is a kill switch that somebody threw: of one key, of one account, of one key of one account, or of
-// everything that is signed with a store. While it is there, nothing that it is about is signed.
+// everything that is signed with a store. While it is there, nothing that it is about is signed: operations
+// and, by an owner, messages. What was signed before and is on its way may land.
 //
 // It is beside the tombstones of [Sessions.Suspend], which stop single sessions for good, and looked at in
 // the same place: while the account's sessions are held for a signature.

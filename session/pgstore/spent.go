@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,8 +20,8 @@ const (
 			extract(epoch from today)::bigint
 		from sesame_reserve($1, $2, $3, $4, $5, $6::text[]::numeric[], $7::text[]::numeric[], $8)`
 	returnSpent = `select sesame_end(0, $3, $1, $2, 4, 0)`
-	selectSpent = `select key, unit, case when day = sesame_today() then spent else 0 end::text, open::text, total::text,
-			extract(epoch from sesame_today())::bigint
+	selectSpent = `select key, unit, case when day >= sesame_today() then spent else 0 end::text, open::text, total::text,
+			extract(epoch from greatest(day, sesame_today()))::bigint
 		from sesame_spent where chain_id = $1 and account = $2`
 )
 
@@ -79,11 +80,10 @@ func (b *sends) Reserve(ctx context.Context, chainID uint64, account common.Addr
 // scanNumbers reads decimal numbers. A sum beyond the highest there is stays at that.
 func scanNumbers(texts []string, numbers ...*uint256.Int) error {
 	for i, text := range texts {
-		if len(text) > 78 {
+		switch err := numbers[i].SetFromDecimal(text); {
+		case errors.Is(err, uint256.ErrBig256Range):
 			numbers[i].SetAllOne()
-			continue
-		}
-		if err := numbers[i].SetFromDecimal(text); err != nil {
+		case err != nil:
 			return damaged("a number in sesame_spent is %q: %v", text, err)
 		}
 	}

@@ -301,8 +301,8 @@ func (l *Ledger) count(c Counter) *Count {
 // usage is what the count says on a day.
 func (c *Count) usage(now time.Time) Usage {
 	u := Usage{Counter: c.Counter, Day: Day(now), Open: *c.Open, Total: *c.Total}
-	if c.Day.Equal(u.Day) {
-		u.Spent = *c.Spent
+	if !c.Day.Before(u.Day) { // a day that a clock came back from is not over
+		u.Day, u.Spent = c.Day, *c.Spent
 	}
 	return u
 }

@@ -76,3 +76,24 @@ func TestADayEnds(t *testing.T) {
 	l.Free(3)
 	require.Equal(t, "2026-02-01 50 0 80", gasOf(l, later))
 }
+
+// TestAClockThatGoesBack has what was counted after midnight count although a clock is before it again.
+func TestAClockThatGoesBack(t *testing.T) {
+	l, next := new(outbox.Ledger), time.Date(2026, 2, 1, 0, 0, 1, 0, time.UTC)
+	late := next.Add(-2 * time.Second)
+	for entry := uint64(1); entry <= 2; entry++ {
+		reserved, err := reserveGas(l, 40, late)
+		require.NoError(t, err)
+		require.NoError(t, l.Keep(reserved, entry))
+	}
+	settle := func(entry uint64, now time.Time) {
+		l.Settle(entry, &outbox.Outcome{State: outbox.StateLanded, Cost: *uint256.NewInt(40)}, now)
+	}
+	settle(1, next)
+	settle(2, late)
+	require.Equal(t, "2026-02-01 80 0 80", gasOf(l, late))
+	_, err := reserveGas(l, 21, late)
+	require.ErrorIs(t, err, outbox.ErrOverBudget)
+	_, err = reserveGas(l, 21, next)
+	require.ErrorIs(t, err, outbox.ErrOverBudget)
+}

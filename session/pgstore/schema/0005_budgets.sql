@@ -53,7 +53,8 @@ begin
 end
 $$;
 
-create function sesame_today() returns date language sql stable as $$ select (now() at time zone 'UTC')::date $$;
+-- The day as it is now, and not when the transaction began: it may have waited for its turn over midnight.
+create function sesame_today() returns date language sql volatile as $$ select (clock_timestamp() at time zone 'UTC')::date $$;
 
 -- Reserves all that is asked for, or returns the first count that is over its limit. One at a time does so for
 -- an account. What is reserved for an entry already is taken off.
@@ -79,7 +80,7 @@ begin
             where r.entry = for_entry and r.key = keys[i] and r.unit = units[i];
         asked := greatest(amounts[i] - held, 0);
         amounts[i] := asked;
-        select case when s.day = today then s.spent else 0 end, s.open into was_spent, was_open from sesame_spent s
+        select case when s.day >= today then s.spent else 0 end, s.open into was_spent, was_open from sesame_spent s
             where s.chain_id = for_chain and s.account = for_account and s.key = keys[i] and s.unit = units[i];
         was_spent := coalesce(was_spent, 0);
         was_open := coalesce(was_open, 0);
@@ -117,8 +118,11 @@ $$;
 -- nothing was included; cost is in wei of gas.
 create function sesame_end(for_entry bigint, for_reservation bigint, for_chain bigint, for_account bytea, state integer, cost numeric)
 returns bigint language plpgsql as $$
+declare
+    today date;
 begin
     perform pg_advisory_xact_lock(hashtextextended('sesame spent ' || for_chain || ' ' || encode(for_account, 'hex'), 0));
+    today := sesame_today();
     with ended as (
         delete from sesame_reserved r where r.chain_id = for_chain and r.account = for_account
             and (r.entry = for_entry or r.entry is null and r.reservation = for_reservation)
@@ -132,7 +136,7 @@ begin
         from ended e group by e.key, e.unit
     )
     update sesame_spent s set open = greatest(s.open - sums.amount, 0), total = s.total + sums.spent,
-        spent = case when s.day = sesame_today() then s.spent else 0 end + sums.spent, day = sesame_today()
+        spent = case when s.day >= today then s.spent else 0 end + sums.spent, day = greatest(s.day, today)
     from sums where s.chain_id = for_chain and s.account = for_account and s.key = sums.key and s.unit = sums.unit;
     return for_entry;
 end
