@@ -105,6 +105,9 @@ $$;
 create function sesame_keep(for_reservation bigint, for_entry bigint) returns bigint language plpgsql as $$
 begin
     if for_reservation <> 0 then
+        -- One at a time with who takes away what was left behind: that locks the same rows, in any order.
+        perform pg_advisory_xact_lock(hashtextextended('sesame spent ' || r.chain_id || ' ' || encode(r.account, 'hex'), 0))
+            from sesame_reserved r where r.reservation = for_reservation limit 1;
         update sesame_reserved r set entry = for_entry, until = null where r.reservation = for_reservation and r.entry is null;
         if not found then
             raise exception using errcode = 'SES03', message = 'reservation ' || for_reservation || ' is gone';
