@@ -90,11 +90,11 @@ func TestPoolsInTheMiddle(t *testing.T) {
 	dead := bundlertest.Status(http.StatusServiceUnavailable, "")
 	for name, test := range map[string]struct {
 		sending func(d *doors) bundlertest.Answer // at the preferred one
-		by      string
+		by      []string
 	}{
-		"before it has it":   {func(*doors) bundlertest.Answer { return bundlertest.Drop() }, "b"},
-		"when it has it":     {func(d *doors) bundlertest.Answer { return bundlertest.Lost(bundlertest.Forward(d.behind[0])) }, "b"},
-		"while it is waited": {func(d *doors) bundlertest.Answer { return bundlertest.Forward(d.behind[0]) }, "a"},
+		"before it has it":   {func(*doors) bundlertest.Answer { return bundlertest.Drop() }, []string{"b"}},
+		"when it has it":     {func(d *doors) bundlertest.Answer { return bundlertest.Lost(bundlertest.Forward(d.behind[0])) }, []string{"b", ""}}, // it may have landed before b is asked, which refuses it then
+		"while it is waited": {func(d *doors) bundlertest.Answer { return bundlertest.Forward(d.behind[0]) }, []string{"a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,7 +103,7 @@ func TestPoolsInTheMiddle(t *testing.T) {
 			d.bundlers[0].On("eth_sendUserOperation", test.sending(d))
 			tx, err := owner.Send(t.Context(), []account.Call{w.mint(t, owner.Address())}, account.Sponsored())
 			require.NoError(t, err)
-			require.Equal(t, test.by, tx.Bundler())
+			require.Contains(t, test.by, tx.Bundler())
 			d.bundlers[0].Otherwise(dead)
 			d.nodes[0].dead.Store(true)
 			receipt, err := tx.Wait(t.Context())

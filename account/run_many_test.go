@@ -87,8 +87,7 @@ func (w *crowdedWorld) UserOperationReceipt(context.Context, common.Hash) (*user
 
 // Run goes on with thousands of open sends at once: each is resent, waited for without a goroutine, and
 // reported once, and few calls renew all leases.
-func TestRunGoesOnWithMany(t *testing.T) {
-	t.Parallel()
+func TestRunGoesOnWithMany(t *testing.T) { // alone: it counts goroutines
 	const n = 2_000
 	synctest.Test(t, func(t *testing.T) {
 		w := &crowdedWorld{laneWorld: newLaneWorld()}

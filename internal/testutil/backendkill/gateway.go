@@ -88,12 +88,14 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	role, number, _ := strings.Cut(strings.Trim(r.URL.Path, "/"), "/")
 	slot, err := strconv.Atoi(number)
 	body, readErr := io.ReadAll(r.Body)
-	if err != nil || readErr != nil || slot >= len(g.part.slots) && len(g.part.slots) > 0 {
+	if err != nil || readErr != nil {
 		return
 	}
+	from := g.part.slotAt(slot)
 	when, kills := g.sprung(role + " " + methodOf(body))
+	kills = kills && from != nil // which is still starting
 	if kills && when == before {
-		g.part.slots[slot].kill()
+		from.kill()
 		return
 	}
 	answer, err := g.client.Post(g.targets[role], "application/json", bytes.NewReader(body))
@@ -108,7 +110,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if kills && when == after {
-		g.part.slots[slot].kill()
+		from.kill()
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -117,7 +119,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if kills {
 		_ = http.NewResponseController(w).Flush()
 		time.Sleep(time.Duration(len(text)%20) * time.Millisecond)
-		g.part.slots[slot].kill()
+		from.kill()
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/go-sesame/sesame/account/accounttest"
@@ -46,8 +47,26 @@ type part struct {
 	dir     string
 	devnet  *accounttest.Devnet
 	gateway *gateway
-	slots   []*slot
 	closes  []func() error
+
+	slotsMu sync.Mutex // requests come while they start
+	slots   []*slot
+}
+
+func (p *part) add(s *slot) {
+	p.slotsMu.Lock()
+	defer p.slotsMu.Unlock()
+	p.slots = append(p.slots, s)
+}
+
+// slotAt returns the slot of that number, nil for one that is still starting.
+func (p *part) slotAt(i int) *slot {
+	p.slotsMu.Lock()
+	defer p.slotsMu.Unlock()
+	if i < 0 || i >= len(p.slots) {
+		return nil
+	}
+	return p.slots[i]
 }
 
 // run plays stories until there were kills enough, and checks all of them.
@@ -118,7 +137,7 @@ func (p *part) prepare(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		p.slots = append(p.slots, s)
+		p.add(s)
 		p.closes = append(p.closes, s.stop)
 	}
 	return nil
