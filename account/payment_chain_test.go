@@ -61,9 +61,9 @@ func quote(t *testing.T, from quoter, token common.Address, calls []account.Call
 func (w *world) pay(t *testing.T, token common.Address, calls []account.Call, opts ...account.Option) (userop.FeeQuote, []account.Call) {
 	t.Helper()
 	q := quote(t, w.owner, token, calls, opts...)
+	before := w.balance(t, token, w.owner.Address()) // it may land before Send returns
 	tx, err := w.owner.Send(t.Context(), calls, append(opts, account.PayWith(q))...)
 	require.NoError(t, err)
-	before := w.balance(t, token, w.owner.Address())
 	receipt, err := tx.Wait(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, w.chain.Contracts.TokenPaymaster, receipt.Paymaster)
