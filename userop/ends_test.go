@@ -205,18 +205,23 @@ func TestASecondCrowdSweepsWhatIsNew(t *testing.T) {
 			for range 5000 {
 				n.mine()
 			}
+			widest.mu.Lock()
 			require.LessOrEqual(t, widest.most, uint64(64), "crowd %d", i)
+			widest.mu.Unlock()
 		}
 	})
 }
 
 type widest struct {
 	*town
+	mu   sync.Mutex
 	most uint64
 }
 
 func (n *widest) FilterLogs(ctx context.Context, q ethereum.FilterQuery) ([]types.Log, error) {
+	n.mu.Lock()
 	n.most = max(n.most, q.ToBlock.Uint64()-q.FromBlock.Uint64()+1)
+	n.mu.Unlock()
 	return n.town.FilterLogs(ctx, q)
 }
 
