@@ -383,3 +383,27 @@ func wait(t *testing.T, p *userop.Pending, async bool, receipts chan<- *userop.R
 	}
 	go func() { over(p.Wait(t.Context())) }()
 }
+
+// A context that ends while a wait is begun ends that wait, and none of the others.
+func TestAContextThatEndsAsItsWaitBegins(t *testing.T) {
+	n := newTown()
+	sending := townSender(t, townBundler{n}, n)
+	stays := sending.WatchOperation(resident(1))
+	ends := make(chan error, 1)
+	stays.Then(t.Context(), func(_ *userop.Receipt, err error) { ends <- err })
+	var ended sync.WaitGroup
+	for i := range 20_000 {
+		ctx, cancel := context.WithCancel(t.Context())
+		go cancel()
+		ended.Add(1)
+		sending.WatchOperation(resident(2+i%100)).Then(ctx, func(_ *userop.Receipt, err error) {
+			if !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			ended.Done()
+		})
+	}
+	ended.Wait()
+	n.mine(landing{stays.Hash(), seatOf(resident(1))})
+	require.NoError(t, <-ends)
+}

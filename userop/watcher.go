@@ -129,6 +129,11 @@ func (v *watcher) pay(ctx context.Context) error {
 func (v *watcher) add(w *wait) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.push(w)
+}
+
+// push puts a wait into the queue.
+func (v *watcher) push(w *wait) {
 	if len(v.queue) == 0 {
 		v.ctx, v.stop = context.WithCancel(context.WithoutCancel(w.ctx))
 	}
@@ -145,22 +150,29 @@ func (v *watcher) add(w *wait) {
 // addAsync begins a wait whose context nobody else watches.
 func (v *watcher) addAsync(w *wait) {
 	w.async = true
-	if done := w.ctx.Done(); done != nil {
-		v.mu.Lock()
-		watch := v.ctxs[done]
-		if watch == nil {
-			if v.ctxs == nil {
-				v.ctxs = make(map[<-chan struct{}]*contextWatch)
-			}
-			watch = &contextWatch{waits: make(map[*wait]struct{}), stop: context.AfterFunc(w.ctx, func() { v.ended(done) })}
-			v.ctxs[done] = watch
+	done := w.ctx.Done()
+	v.mu.Lock()
+	if done != nil {
+		v.watch(w, done)
+	}
+	v.push(w)
+	v.mu.Unlock()
+	if w.ctx.Err() != nil { // perhaps since before it was added
+		v.ended(done)
+	}
+}
+
+// watch has a wait end with its context. It is in the queue before anybody looks.
+func (v *watcher) watch(w *wait, done <-chan struct{}) {
+	watch := v.ctxs[done]
+	if watch == nil {
+		if v.ctxs == nil {
+			v.ctxs = make(map[<-chan struct{}]*contextWatch)
 		}
-		watch.waits[w] = struct{}{}
-		v.mu.Unlock()
+		watch = &contextWatch{waits: make(map[*wait]struct{}), stop: context.AfterFunc(w.ctx, func() { v.ended(done) })}
+		v.ctxs[done] = watch
 	}
-	if v.add(w); w.ctx.Err() != nil { // perhaps since before it was added
-		v.ended(w.ctx.Done())
-	}
+	watch.waits[w] = struct{}{}
 }
 
 // ended ends the waits of a context.
