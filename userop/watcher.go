@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// All waits of a sender together make so many requests in a second, and in any one second no more than
-	// the burst besides.
+	// Where many wait, all waits of a sender together make so many requests in a second, and in any one second
+	// no more than the burst besides. A few are bounded by their own pauses: who sends one after another to
+	// services that answer at once is not slowed down.
 	requestsPerSecond = 80
 	requestBurst      = 20
 	// So many waits are gone on with at once, and so many besides where the node has shown what ends them:
@@ -113,6 +114,12 @@ func (v *watcher) init(s *Sender) {
 
 // pay waits until one more request may be made.
 func (v *watcher) pay(ctx context.Context) error {
+	v.mu.Lock()
+	crowded := v.crowded
+	v.mu.Unlock()
+	if !crowded {
+		return nil
+	}
 	r := v.budget.Reserve()
 	delay := r.Delay()
 	if delay == 0 {
