@@ -4,7 +4,7 @@
 //	build := npm.Build{
 //		Name:     "contracts",
 //		Purpose:  "compile the contracts",
-//		Dir:      dir,              // in the cache; named after npm.Hash(files)
+//		Dir:      dir,              // npm.Place("contracts", files)
 //		Source:   files,            // package.json, package-lock.json, .npmrc and build.mjs
 //		Script:   []string{"build.mjs", "artifacts"},
 //		Result:   "artifacts",

@@ -28,32 +28,19 @@ type Tools struct {
 	node, alto, loopback string
 }
 
-// root returns the directory that has what was ever installed, in the user's cache directory.
-func root() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no cache directory for services: %w", err)
-	}
-	return filepath.Join(cache, "go-sesame", "services"), nil
-}
-
 // install says what to install, and where.
 func install(stderr io.Writer) (*npm.Build, error) {
 	files, err := fs.Sub(source, "source")
 	if err != nil {
 		return nil, err
 	}
-	sum, err := npm.Hash(files)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := root()
+	dir, err := npm.Place("services", files)
 	if err != nil {
 		return nil, err
 	}
 	return &npm.Build{
 		Name: "e2e", Purpose: "run a node and a bundler",
-		Dir: filepath.Join(dir, sum), Source: files, Stderr: stderr,
+		Dir: dir, Source: files, Stderr: stderr,
 		Complete: func(dir string) bool {
 			_, err := find(dir)
 			return err == nil
@@ -72,11 +59,11 @@ func Install(ctx context.Context, stderr io.Writer) error {
 
 // Remove removes whatever was installed.
 func Remove() error {
-	dir, err := root()
+	b, err := install(io.Discard)
 	if err != nil {
 		return err
 	}
-	return os.RemoveAll(dir)
+	return b.Remove()
 }
 
 // Find returns the services that are installed. The error matches [ErrNotInstalled] where they are not.

@@ -32,30 +32,18 @@ var ErrNotInstalled = errors.New("reference SDK not installed: run `go run ./int
 // requireEnv makes a missing SDK a failure where it would be a skipped test.
 const requireEnv = "SESAME_REQUIRE_SDK"
 
-func root() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no cache directory for the SDK: %w", err)
-	}
-	return filepath.Join(cache, "go-sesame", "sdk"), nil
-}
-
 // build says what to install, and where.
 func build(stderr io.Writer) (*npm.Build, error) {
 	files, err := fs.Sub(source, "source")
 	if err != nil {
 		return nil, err
 	}
-	sum, err := npm.Hash(files)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := root()
+	dir, err := npm.Place("sdk", files)
 	if err != nil {
 		return nil, err
 	}
 	return &npm.Build{
-		Name: "sdk", Purpose: "run the reference SDK", Dir: filepath.Join(dir, sum), Source: files, Stderr: stderr,
+		Name: "sdk", Purpose: "run the reference SDK", Dir: dir, Source: files, Stderr: stderr,
 		Complete: func(dir string) bool {
 			_, err := os.Stat(filepath.Join(dir, "node_modules/@biconomy/account/package.json"))
 			return err == nil
@@ -74,11 +62,11 @@ func Install(ctx context.Context, stderr io.Writer) error {
 
 // Remove removes whatever was installed.
 func Remove() error {
-	dir, err := root()
+	b, err := build(io.Discard)
 	if err != nil {
 		return err
 	}
-	return os.RemoveAll(dir)
+	return b.Remove()
 }
 
 // TB is the part of testing.TB that a test's SDK needs.

@@ -98,7 +98,7 @@ func TestNoCacheDirectory(t *testing.T) {
 	t.Setenv(Env, "")
 	_, err := Load()
 	require.ErrorIs(t, err, ErrNotInstalled)
-	require.ErrorContains(t, err, "; no cache directory for compiled contracts: ")
+	require.ErrorContains(t, err, "; no cache directory for contracts: ")
 
 	own := t.TempDir()
 	writeArtifacts(t, own, 1)

@@ -2,7 +2,6 @@ package artifacts
 
 import (
 	"embed"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -31,13 +30,7 @@ var hash = sync.OnceValues(func() (string, error) {
 })
 
 // Root returns the directory that has what was ever compiled, in the user's cache directory.
-func Root() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no cache directory for compiled contracts: %w", err)
-	}
-	return filepath.Join(cache, "go-sesame", "contracts"), nil
-}
+func Root() (string, error) { return npm.Root("contracts") }
 
 // Dir returns the directory of the artifacts that are compiled from [Source]. It need not exist.
 func Dir() (string, error) {
