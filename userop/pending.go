@@ -138,9 +138,9 @@ const (
 // no block; who waits for the [Pending] of an operation that needs a guard has that asked before. The chain
 // has ended an operation only once a reorg of fewer blocks cannot undo that either.
 //
-// All waits of a sender share what they ask for, 80 requests a second at most, each of which a pool may pass
-// on to one member after another. Up to 16 each ask by themselves, every two seconds in the end. Where more
-// wait, the EntryPoint's events in the new blocks are read for all of them at once: an operation that lands,
+// Up to 16 waits of a sender each ask by themselves, every two seconds in the end. Where more wait, they make
+// 80 requests a second at most, each of which a pool may pass on to one member after another, and the
+// EntryPoint's events in the new blocks are read for all of them at once: an operation that lands,
 // or whose nonce another one uses, is told within about five seconds, or ten where the bundler leaves a
 // question for it unanswered, however many wait. What these events do not show is asked for each operation in
 // turn, every half minute or, with n of them and a bundler that takes no batches of requests, every n/80

@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// Where many wait, all waits of a sender together make so many requests in a second, and in any one second
-	// no more than the burst besides. A few are bounded by their own pauses: who sends one after another to
-	// services that answer at once is not slowed down.
+	// Where many wait, all waits of a sender together make so many requests in a second, and in any one
+	// second no more than the burst besides. A few are bounded by their own pauses: who sends one after
+	// another to services that answer at once is not slowed down.
 	requestsPerSecond = 80
 	requestBurst      = 20
 	// So many waits are gone on with at once, and so many besides where the node has shown what ends them:
