@@ -135,7 +135,7 @@ func TestNoCacheDirectory(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", "")
 	t.Setenv(artifacts.Env, "")
 	err := run(t.Context(), nil, io.Discard, io.Discard)
-	require.ErrorContains(t, err, "no cache directory for compiled contracts: ")
+	require.ErrorContains(t, err, "no cache directory for contracts: ")
 	require.ErrorContains(t, err, "; $SESAME_CONTRACTS can name a directory of artifacts instead")
 
 	named := t.TempDir()
