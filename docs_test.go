@@ -51,6 +51,100 @@ func TestErrorsPage(t *testing.T) {
 	}
 }
 
+// What pages name of the public packages is there: account.Once, session.Query, State.Warnings.
+func TestNamesOnPagesExist(t *testing.T) {
+	_, dirs := sources(t)
+	names, members := publicNames(dirs)
+	require.True(t, names["account"]["NewClient"])
+	require.True(t, members["OwnedAccount"]["Grant"])
+	require.True(t, members["Config"]["ChainID"])
+	inPackage, inType := regexp.MustCompile(`\b([a-z][a-z0-9]*)\.([A-Z]\w*)`), regexp.MustCompile(`\b([A-Z]\w*)\.([A-Z]\w*)`)
+	for _, page := range pages(t) {
+		for _, span := range spans(readFile(t, page), `.`) {
+			for _, match := range inPackage.FindAllStringSubmatch(span, -1) {
+				if known := names[match[1]]; known != nil && !known[match[2]] {
+					t.Errorf("%s: `%s` names %s, which there is not", page, span, match[0])
+				}
+			}
+			for _, match := range inType.FindAllStringSubmatch(span, -1) {
+				if known := members[match[1]]; known != nil && !known[match[2]] {
+					t.Errorf("%s: `%s` names %s, which there is not", page, span, match[0])
+				}
+			}
+		}
+	}
+}
+
+// publicNames are what the public packages export, by package, and the methods and fields of types, by the
+// type's name.
+func publicNames(dirs map[string][]*ast.File) (names, members map[string]map[string]bool) {
+	names, members = make(map[string]map[string]bool), make(map[string]map[string]bool)
+	add := func(to map[string]map[string]bool, of, name string) {
+		if to[of] == nil {
+			to[of] = make(map[string]bool)
+		}
+		to[of][name] = true
+	}
+	for dir, files := range dirs {
+		if dir == "." || strings.Contains(dir, "internal") || strings.HasPrefix(dir, "examples") || strings.HasPrefix(dir, "cmd") {
+			continue
+		}
+		for _, file := range files {
+			for _, decl := range file.Decls {
+				switch decl := decl.(type) {
+				case *ast.FuncDecl:
+					if decl.Recv == nil {
+						add(names, path.Base(dir), decl.Name.Name)
+					} else if receiver, ok := deref(decl.Recv.List[0].Type).(*ast.Ident); ok {
+						add(members, receiver.Name, decl.Name.Name)
+					}
+				case *ast.GenDecl:
+					for _, spec := range decl.Specs {
+						switch spec := spec.(type) {
+						case *ast.ValueSpec:
+							for _, name := range spec.Names {
+								add(names, path.Base(dir), name.Name)
+							}
+						case *ast.TypeSpec:
+							add(names, path.Base(dir), spec.Name.Name)
+							for _, name := range fields(spec.Type) {
+								add(members, spec.Name.Name, name)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	return names, members
+}
+
+func deref(expr ast.Expr) ast.Expr {
+	if star, ok := expr.(*ast.StarExpr); ok {
+		return star.X
+	}
+	return expr
+}
+
+// fields are the fields of a struct, or the methods of an interface.
+func fields(expr ast.Expr) (names []string) {
+	var list *ast.FieldList
+	switch expr := expr.(type) {
+	case *ast.StructType:
+		list = expr.Fields
+	case *ast.InterfaceType:
+		list = expr.Methods
+	default:
+		return nil
+	}
+	for _, field := range list.List {
+		for _, name := range field.Names {
+			names = append(names, name.Name)
+		}
+	}
+	return names
+}
+
 // docs/contracts.md has the addresses that the code has.
 func TestContractsPage(t *testing.T) {
 	var known []string
