@@ -114,8 +114,8 @@ func pages(t *testing.T) (paths []string) {
 	return paths
 }
 
-// The Go code in Markdown is checked by the compiler's rules: fragments with the prelude, and blocks that begin
-// with a package clause as files of their own. Variables that are shown and not used are fine.
+// The Go code in Markdown is checked by the compiler's rules: fragments with the prelude, and blocks that
+// begin with a package clause as files of their own. Variables that are shown and not used are fine.
 func TestGoInMarkdownCompiles(t *testing.T) {
 	var fragments strings.Builder
 	fragments.WriteString(prelude)
