@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
@@ -197,4 +198,81 @@ func ExampleOwnedAccount_PrepareRevoke() {
 	// Output:
 	// stopped: true
 	// on chain: <nil>
+}
+
+// A session is renewed before its end by granting another one. What acts with a leaf of the sessions follows:
+// it takes the one that lasts longest.
+func ExampleWithLeafOf() {
+	w := exampleWorld()
+	w.grantMinting() // for an hour
+	longer := w.minting()
+	longer.Window = policy.Until(time.Now().Add(24 * time.Hour))
+	sess, tx, err := w.owner.Grant(w.ctx, w.store, []policy.Policy{session.Named("renewed", longer)}, account.Sponsored())
+	if err == nil {
+		_, err = sess.Activate(w.ctx, tx)
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	chosen, err := sess.Find(w.client.Contracts().Session, w.mintCall()) // what the option asks for
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	leaf, err := chosen[0].Leaf()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("acts with:", leaf.ID)
+	tx, err = w.user.Send(w.ctx, []account.Call{w.mintCall()}, account.WithLeafOf(sess), account.Sponsored())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = tx.Wait(w.ctx)
+	fmt.Println(err)
+
+	_, err = w.user.Send(w.ctx, []account.Call{{To: accounttest.Address("elsewhere")}}, account.WithLeafOf(sess), account.Sponsored())
+	fmt.Println("for another call:", errors.Is(err, session.ErrNoLeaf))
+	// Output:
+	// acts with: renewed
+	// <nil>
+	// for another call: true
+}
+
+// What an operation may cost at most, whatever services ask for.
+func ExampleWithCaps() {
+	w := exampleWorld()
+	sess := w.grantMinting()
+	_, err := w.user.Send(w.ctx, []account.Call{w.mintCall()}, account.WithLeafOf(sess), account.Sponsored(),
+		account.WithCaps(userop.Caps{MaxFeePerGas: uint256.NewInt(1)})) // in wei per gas
+	fmt.Println("over the cap:", errors.Is(err, userop.ErrCap))
+	fmt.Println("sent:", userop.MayBeAccepted(err))
+	// Output:
+	// over the cap: true
+	// sent: false
+}
+
+// Everything that was granted ends with one operation, which sets the root to zero.
+func ExampleOwnedAccount_RevokeAll() {
+	w := exampleWorld()
+	sess := w.grantMinting()
+	tx, err := w.owner.RevokeAll(w.ctx, sess, account.Sponsored())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := sess.Activate(w.ctx, tx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	state, err := w.owner.State(w.ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(sess.Leaves()[0].Status, "and no root on chain:", state.SessionRoot == common.Hash{})
+	// Output: revoked and no root on chain: true
 }
