@@ -13,6 +13,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -275,4 +276,115 @@ func ExampleOwnedAccount_RevokeAll() {
 	}
 	fmt.Println(sess.Leaves()[0].Status, "and no root on chain:", state.SessionRoot == common.Hash{})
 	// Output: revoked and no root on chain: true
+}
+
+// Two backends grant sessions for one account, and the second one replaces the root of the first. The first
+// adopts what the second one granted, and has the owner put its own sessions back.
+func ExampleOwnedAccount_Restore() {
+	w := exampleWorld()
+	w.grantMinting()
+
+	other := memstore.New() // of the second backend
+	key, err := other.NewKey(w.ctx, w.owner.Ref())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	minting := w.minting()
+	minting.Key = key
+	theirs, tx, err := w.owner.Grant(w.ctx, other, []policy.Policy{session.Named("theirs", minting)}, account.Sponsored(), account.ReplaceRoot())
+	if err == nil {
+		_, err = theirs.Activate(w.ctx, tx)
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sess, err := session.Open(w.ctx, w.store, w.user.Ref())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	mint := func() error {
+		tx, err := w.user.Send(w.ctx, []account.Call{w.mintCall()}, account.WithSession(sess.ByID("minting")), account.Sponsored())
+		if err != nil {
+			return err
+		}
+		_, err = tx.Wait(w.ctx)
+		return err
+	}
+	fmt.Println("another root on chain:", errors.Is(mint(), session.ErrRootMismatch))
+
+	document, err := theirs.Export() // handed over as JSON
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := sess.On(w.client).Adopt(w.ctx, document); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := sess.Refresh(w.ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	tx, err = w.owner.Restore(w.ctx, sess, []string{"minting"}, account.Sponsored())
+	if err == nil {
+		_, err = sess.On(w.client).Activate(w.ctx, tx)
+	}
+	fmt.Println("restored:", err)
+	fmt.Println("minted:", mint())
+	// Output:
+	// another root on chain: true
+	// restored: <nil>
+	// minted: <nil>
+}
+
+// One signature of a wallet for a grant on each of two chains: the first request prepares it, another one
+// brings the signature.
+func ExamplePrepareGrantTogether() {
+	polygon, arbitrum := exampleWorldOf(137), exampleWorldOf(42161)
+	wallet, store := account.KeyOwner(exampleKey), memstore.New()
+	var legs []account.GrantLeg
+	for _, w := range []*stage{polygon, arbitrum} {
+		owner := w.client.OwnedAccount(account.OwnerAddress(wallet.Address()), account.Multichain())
+		key, err := store.NewKey(w.ctx, owner.Ref())
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		legs = append(legs, account.GrantLeg{
+			Account: owner,
+			Policies: []policy.Policy{policy.ABI{
+				Key: key, Contract: w.chain.Contracts.NFT, Function: "safeMint(address to)", Window: policy.Forever(),
+			}},
+			Options: []account.Option{account.Sponsored()},
+		})
+	}
+	prepared, err := account.PrepareGrantTogether(polygon.ctx, store, legs...)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	signature, err := wallet.SignMessage(polygon.ctx, common.FromHex(prepared.Request().Params[0])) // in the browser
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	granted, err := account.SubmitTogether(polygon.ctx, store, prepared, signature,
+		[]*account.Client{polygon.client, arbitrum.client}, account.Kept(prepared.Hash(), legs[0].Account.Address()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, leg := range granted {
+		if _, err := leg.Wait(polygon.ctx); err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(leg.Sessions().Ref(), leg.Sessions().Leaves()[0].Status)
+	}
+	// Output:
+	// account 0x2559531FE9b369097E449cDB52863b556935288F on chain 137 active
+	// account 0x2559531FE9b369097E449cDB52863b556935288F on chain 42161 active
 }

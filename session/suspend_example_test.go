@@ -112,3 +112,21 @@ func ExampleSessions_Export() {
 	fmt.Println(imported.Leaves()[0].ID, "is", imported.Leaves()[0].Status, "until the chain was seen to have its root")
 	// Output: minting is pending until the chain was seen to have its root
 }
+
+// A grant that a browser was asked for and that nobody signed leaves a key behind.
+func ExampleUnusedKeys() {
+	ctx := context.Background()
+	ref := session.Ref{ChainID: 80002, Account: common.HexToAddress("0x1111111111111111111111111111111111111111")}
+	store := storeOf(ref, "minting")
+	key, err := store.NewKey(ctx, ref)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	unused, err := session.UnusedKeys(ctx, store, ref)
+	fmt.Println(len(unused) == 1 && unused[0] == key, err)
+	fmt.Println(store.RemoveKey(ctx, ref, key))
+	// Output:
+	// true <nil>
+	// <nil>
+}
