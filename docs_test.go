@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
@@ -46,6 +47,21 @@ func TestErrorsPage(t *testing.T) {
 		for _, name := range c.named {
 			if !slices.Contains(c.known, name) {
 				t.Errorf("%s: docs/errors.md tells of %s, which there is not", c.what, name)
+			}
+		}
+	}
+}
+
+// Text has as many columns as comments; tables, headings and pictures have what they need.
+func TestPagesHaveOneWidth(t *testing.T) {
+	for _, page := range pages(t) {
+		if path.Dir(page) != "docs" {
+			continue
+		}
+		text := codeBlock.ReplaceAllStringFunc(readFile(t, page), func(block string) string { return strings.Repeat("\n", strings.Count(block, "\n")) })
+		for i, line := range strings.Split(text, "\n") {
+			if width := utf8.RuneCountInString(line); width > commentWidth && !strings.HasPrefix(line, "|") && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "!") {
+				t.Errorf("%s:%d: text of %d columns, at most %d", page, i+1, width, commentWidth)
 			}
 		}
 	}
