@@ -6,7 +6,7 @@ SDK        := ./internal/testutil/sdk/install
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e soak kill browser contracts services sdk postgres lint bench fuzz clean
+.PHONY: help announce demo test e2e soak kill browser contracts services sdk postgres lint bench fuzz clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,7 +14,7 @@ help: ## Show the targets
 demo: contracts ## Grant and use a session on the in-process chain, end to end
 	@$(GO) run ./examples/use-session
 
-test: contracts postgres sdk ## Run all tests with the race detector, on the real contracts, PostgreSQL and beside the reference SDK too
+test: announce contracts postgres sdk ## Run all tests with the race detector, on the real contracts, PostgreSQL and beside the reference SDK too
 	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 SESAME_REQUIRE_SDK=1 $(GO) run ./internal/testutil/pgtest/with .ci/modules $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
 
 e2e: contracts services ## Run the main stories against Anvil and Pimlico's Alto, which start and end with it
@@ -30,6 +30,10 @@ browser: contracts ## Play the story of examples/backend in headless Chromium, w
 	@examples/backend/browsertest/install.sh
 	cd examples/backend/browsertest && SESAME_REQUIRE_BROWSER=1 SESAME_REQUIRE_CONTRACTS=1 $(GO) test -count=1 -timeout 15m $(TESTFLAGS) ./...
 
+announce:
+	@echo 'This installs what is missing of: the compiled contracts and the reference SDK (npm; into the user cache directory, make clean removes' >&2
+	@echo 'them) and PostgreSQL (the Debian package). A plain "go test ./..." installs nothing, and skips the tests that need these.' >&2
+
 contracts: ## Install and compile the contracts, if they changed
 	@$(GO) run $(CONTRACTS)
 
@@ -42,11 +46,13 @@ sdk: ## Install the reference SDK from npm for the tests beside it, if it change
 postgres: ## Install PostgreSQL for the tests, if there is none
 	@internal/testutil/pgtest/install.sh
 
-lint: ## Check format, vet, staticcheck, module files, the import rules and the examples
+lint: ## Check format, vet (also for 32 bits, without C), staticcheck, module files, licences, the import rules and the examples
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
 	.ci/modules $(GO) vet -tags e2e ./...
 	.ci/modules $(STATICCHECK) -tags e2e ./...
+	CGO_ENABLED=0 GOARCH=386 $(GO) vet ./...
 	.ci/modules $(GO) mod tidy -diff
+	@.ci/licences
 	@.ci/imports
 	@.ci/examples
 
@@ -58,5 +64,7 @@ fuzz: ## Fuzz each target for 10 seconds
 
 clean: ## Remove what was installed and built
 	@$(GO) run $(CONTRACTS) -clean
+	@$(GO) run $(SERVICES) -clean
+	@$(GO) run $(SDK) -clean
 	@$(GO) run $(SERVICES) -clean
 	@$(GO) run $(SDK) -clean
