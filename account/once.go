@@ -137,7 +137,7 @@ func (k *keyed) goOn(ctx context.Context) (*userop.Pending, error) {
 	switch {
 	case err == nil:
 		return k.settling(tx, e), nil
-	case errors.Is(held, session.ErrRevoked), errors.Is(held, session.ErrNoLeaf), errors.Is(held, session.ErrConflict):
+	case errors.Is(held, session.ErrRevoked), errors.Is(held, session.ErrStopped), errors.Is(held, session.ErrNoLeaf), errors.Is(held, session.ErrConflict):
 		return k.pending(e), nil // it is not handed out again, and may land all the same
 	case held != nil: // nobody knows yet
 		return nil, k.kept(err)

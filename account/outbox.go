@@ -97,7 +97,7 @@ func (w *writer) pending(e *outbox.Entry) *userop.Pending {
 		op = included.Operation
 	}
 	if e.State == outbox.StateOpen {
-		return w.settling(w.client.sender.WatchOperation(op), e)
+		return w.settling(w.client.sender.WatchOperation(op).Guarded(w.guard(e)), e)
 	}
 	return w.client.sender.Settled(op, ending(e))
 }
@@ -195,7 +195,7 @@ func (w *writer) followUp(ctx context.Context, e *outbox.Entry, is userop.Outcom
 		return is, nil
 	}
 	var ended *userop.EndedError
-	receipt, err := w.client.sender.WatchOperation(next.Operation).Wait(ctx)
+	receipt, err := w.client.sender.WatchOperation(next.Operation).Guarded(w.guard(e)).Wait(ctx)
 	switch {
 	case receipt != nil:
 		return userop.Outcome{Receipt: receipt}, nil
@@ -217,11 +217,16 @@ func lasting(e *outbox.Entry) *outbox.Attempt {
 }
 
 // guard is asked before the entry's operations are handed out again: what a session key signed is for the
-// sessions' store to judge, as it is then, and so is what changes the sessions' root.
+// sessions' store to judge, as it is then, and so is what changes the sessions' root. The kill switch holds
+// back all but a revocation.
 func (w *writer) guard(e *outbox.Entry) userop.Guard {
 	ref := session.Ref{ChainID: e.ChainID, Account: e.Account}
+	stopped := w.client.unstopped(w.store, e.Account)
+	if e.Kind == kindRevoke {
+		stopped = nil
+	}
 	if changesRoot(e.Kind) {
-		return func(ctx context.Context, op *userop.Operation) error { return w.checkRootChange(ctx, ref, e, op) }
+		return each(stopped, func(ctx context.Context, op *userop.Operation) error { return w.checkRootChange(ctx, ref, e, op) })
 	}
 	switch m := w.client.contracts.Session; contracts.SignatureModule(e.Latest().Operation.Signature) {
 	case m.Manager, m.Router:
@@ -233,7 +238,7 @@ func (w *writer) guard(e *outbox.Entry) userop.Guard {
 			return sess.CheckSigned(ctx, m, op)
 		}
 	}
-	return nil
+	return stopped
 }
 
 // checkRootChange returns an error unless the sessions wait for that very operation: one that they do not

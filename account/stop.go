@@ -2,10 +2,13 @@ package account
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/internal/ability"
+	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/signature"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -45,16 +48,79 @@ func keyOf(signer userop.Signer, account common.Address) common.Address {
 	return account
 }
 
+// unstopped is asked before an operation that no session signed is handed out, also again: the kill switch of
+// that store may be about its account, or who signed it. It is nil where there is no switch to ask.
+func (c *Client) unstopped(store session.Store, account common.Address) userop.Guard {
+	stops, ok := store.(session.Switch)
+	if !ok {
+		return nil
+	}
+	ref := session.Ref{ChainID: c.chainID, Account: account}
+	return func(ctx context.Context, op *userop.Operation) error {
+		for _, key := range c.signersOf(op) {
+			if err := stops.HoldKey(ctx, ref, key, func(uint64) error { return nil }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// signersOf are the keys that a stop may name of who signed an operation. The ownership modules take the
+// signature of a message, and of its bytes as they are: which of both it was, the signature does not tell.
+func (c *Client) signersOf(op *userop.Operation) []common.Address {
+	message, sig, ok := contracts.OwnerSigned(op.Signature, c.hash(op), c.contracts.ECDSA, c.contracts.Multichain)
+	keys := []common.Address{op.Sender} // see keyOf
+	if sig, err := signature.Form(sig); ok && err == nil {
+		for _, digest := range []common.Hash{messageHash(message[:]), message} {
+			if key, err := recoverSigner(sig, digest); err == nil {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys[min(1, len(keys)-1):]
+}
+
+// each is the guard that asks several, of which some may be nil.
+func each(guards ...userop.Guard) userop.Guard {
+	guards = slices.DeleteFunc(guards, func(g userop.Guard) bool { return g == nil })
+	if len(guards) == 0 {
+		return nil
+	}
+	return func(ctx context.Context, op *userop.Operation) error {
+		for _, guard := range guards {
+			if err := guard(ctx, op); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// takesAway reports whether a change of the session root only takes rights away, which nothing stops.
+func takesAway(change *session.PendingRoot) bool {
+	return len(change.Add) == 0 && (len(change.Remove) > 0 || change.Root == common.Hash{})
+}
+
 // Unwrap returns the signer within.
 func (s *switched) Unwrap() userop.Signer { return s.Signer }
 
 // Sign implements [userop.Signer].
 func (s *switched) Sign(ctx context.Context, op *userop.Operation, hash common.Hash) ([]byte, error) {
-	key := s.key
+	return s.guard(ctx, s.keyFor(op), func() ([]byte, error) { return s.Signer.Sign(ctx, op, hash) })
+}
+
+// keyFor is the key of who signs an operation.
+func (s *switched) keyFor(op *userop.Operation) common.Address {
 	if either, ok := ability.Find[*handoverSigner](s.Signer); ok {
-		key = keyOf(either.signer(op), s.ref.Account)
+		return keyOf(either.signer(op), s.ref.Account)
 	}
-	return s.guard(ctx, key, func() ([]byte, error) { return s.Signer.Sign(ctx, op, hash) })
+	return s.key
+}
+
+// mayHandOut is asked before what it signed is handed out, also again.
+func (s *switched) mayHandOut(ctx context.Context, op *userop.Operation) error {
+	return s.check(ctx, s.keyFor(op))
 }
 
 // guard looks at the switch before a signature by that key, and after it for a stop that came meanwhile.

@@ -462,7 +462,7 @@ func (s *submission) begun(ctx context.Context, seen *snapshot) (*Submitted, err
 	}
 	// The process that began it may have ended before it sent anything: a bundler that knows it says so.
 	watched := s.watch(change) // which knows all operations of the change
-	_, err := s.client.sender.Resend(ctx, change.Operation)
+	_, err := s.client.sender.ResendGuarded(ctx, change.Operation, s.guard())
 	if _, over := errors.AsType[*userop.EndedError](err); over {
 		return nil, errors.Join(fmt.Errorf("%w; it was submitted before, and never will land: prepare it anew, and have that signed", err), s.sess.Reconcile(ctx))
 	}
@@ -520,9 +520,17 @@ func (s *submission) waits(change *session.PendingRoot) bool {
 // watch is the pending operation of a change that was begun.
 func (s *submission) watch(change *session.PendingRoot) *userop.Pending {
 	if change.Operation == nil || change.OpHash == s.leg.OpHash {
-		return s.client.sender.WatchOperation(s.op)
+		return s.client.sender.WatchOperation(s.op).Guarded(s.guard())
 	}
-	return s.client.sender.WatchOperation(change.Operation, s.op)
+	return s.client.sender.WatchOperation(change.Operation, s.op).Guarded(s.guard())
+}
+
+// guard is asked before what changes the sessions is handed out again, nil for nothing to ask.
+func (s *submission) guard() userop.Guard {
+	if s.leg.Kind == kindRevoke {
+		return nil
+	}
+	return s.client.unstopped(s.store, s.leg.Account)
 }
 
 // checkTime returns an error matching [userop.ErrExpired] if it is too late, or [session.ErrExpired] for a
@@ -617,6 +625,9 @@ func (s *submission) draft() *userop.Draft {
 		Checks:     []func(context.Context) error{s.client.checkChainID},
 		Caps:       s.client.capsFor(s.settings),
 		BeforeSend: s.settings.beforeSend,
+	}
+	if signer, ok := draft.Signer.(*switched); ok {
+		draft.Guard = signer.mayHandOut
 	}
 	if s.leg.Fee == nil { // whose paymaster was judged by its quote
 		draft.Accept = s.client.checkSponsor
