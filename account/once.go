@@ -33,6 +33,8 @@ type keyed struct {
 	unsure bool
 	// reserved is what was reserved of budgets for what is being signed, and is no entry's yet.
 	reserved uint64
+	// ahead is what was reserved before, for the first operation under the key; nil or 0 for nothing.
+	ahead *uint64
 }
 
 // once is a send under the key of the settings, whose draft is made as said.
