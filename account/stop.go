@@ -18,19 +18,18 @@ import (
 // thrown away where it was stopped by then.
 type switched struct {
 	userop.Signer
-	stops session.Switch
+	store session.Store
 	ref   session.Ref
 	key   common.Address
 }
 
-// underSwitch is the signer of an operation under the kill switch of the client's store, if that has one.
+// underSwitch is the signer of an operation under the kill switch of the client's store, if there is one.
 // Sessions look at that of their own store, while they hold it.
 func (c *Client) underSwitch(signer userop.Signer, account common.Address, always bool) userop.Signer {
-	stops, ok := session.Store(c.writes.store).(session.Switch)
-	if _, bySession := ability.Find[*session.Signer](signer); signer == nil || !ok || bySession || always {
+	if _, bySession := ability.Find[*session.Signer](signer); signer == nil || c.writes.store == nil || bySession || always {
 		return signer
 	}
-	return &switched{signer, stops, session.Ref{ChainID: c.chainID, Account: account}, keyOf(signer, account)}
+	return &switched{signer, c.writes.store, session.Ref{ChainID: c.chainID, Account: account}, keyOf(signer, account)}
 }
 
 // keyOf is the key that a stop names who signs by. The account's address stands for one that is not known: it
@@ -49,16 +48,15 @@ func keyOf(signer userop.Signer, account common.Address) common.Address {
 }
 
 // unstopped is asked before an operation that no session signed is handed out, also again: the kill switch of
-// that store may be about its account, or who signed it. It is nil where there is no switch to ask.
+// that store may be about its account, or who signed it. It is nil where there is no store.
 func (c *Client) unstopped(store session.Store, account common.Address) userop.Guard {
-	stops, ok := store.(session.Switch)
-	if !ok {
+	if store == nil {
 		return nil
 	}
 	ref := session.Ref{ChainID: c.chainID, Account: account}
 	return func(ctx context.Context, op *userop.Operation) error {
 		for _, key := range c.signersOf(op) {
-			if err := stops.HoldKey(ctx, ref, key, func(uint64) error { return nil }); err != nil {
+			if err := askSwitch(ctx, store, ref, key); err != nil {
 				return err
 			}
 		}
@@ -139,5 +137,15 @@ func (s *switched) guard(ctx context.Context, key common.Address, sign func() ([
 }
 
 func (s *switched) check(ctx context.Context, key common.Address) error {
-	return s.stops.HoldKey(ctx, s.ref, key, func(uint64) error { return nil })
+	return askSwitch(ctx, s.store, s.ref, key)
+}
+
+// askSwitch returns an error where a stop is about the key. A store that wraps another may hide its switch,
+// which the Hold of that looks at all the same, as for a key that is not known.
+func askSwitch(ctx context.Context, store session.Store, ref session.Ref, key common.Address) error {
+	runs := func(uint64) error { return nil }
+	if stops, ok := store.(session.Switch); ok {
+		return stops.HoldKey(ctx, ref, key, runs)
+	}
+	return store.Hold(ctx, ref, runs)
 }

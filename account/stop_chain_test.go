@@ -281,3 +281,66 @@ func TestSubmitTogetherUnderBudgetsAndStops(t *testing.T) {
 	p, signature = prepare()
 	refused(p, signature, outbox.ErrOverBudget, 1)
 }
+
+// stoppingOwner is an owner who has the switch thrown while it signs.
+type stoppingOwner struct {
+	account.Owner
+	stop func()
+}
+
+func (o stoppingOwner) SignMessage(ctx context.Context, message []byte) ([]byte, error) {
+	defer o.stop()
+	return o.Owner.SignMessage(ctx, message)
+}
+
+// hiddenSwitch is a store that wraps another, and hides what it can do beside its interface.
+type hiddenSwitch struct {
+	session.Store
+	sends account.Outbox
+}
+
+func (h hiddenSwitch) Outbox() outbox.Outbox { return h.sends.Outbox() }
+
+func (h hiddenSwitch) ApplyRecording(ctx context.Context, ref session.Ref, version uint64, change *session.Change, recording outbox.Recording) (uint64, *outbox.Entry, error) {
+	return h.sends.ApplyRecording(ctx, ref, version, change, recording)
+}
+
+// TestAStopThatComesWhileAnOwnerSigns has nobody get the signature, also where the store is wrapped.
+func TestAStopThatComesWhileAnOwnerSigns(t *testing.T) {
+	t.Parallel()
+	for name, store := range map[string]func(account.Outbox) account.Outbox{
+		"a store":           func(store account.Outbox) account.Outbox { return store },
+		"one that wraps it": func(store account.Outbox) account.Outbox { return hiddenSwitch{store, store} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, door := onceWorld(t, func(c *account.Config) { c.Outbox = store(c.Outbox) })
+			signed := 0
+			owner := w.client.OwnedAccount(stoppingOwner{account.KeyOwner(w.ownerKey), func() {
+				signed++
+				w.stop(t, session.Stop{Ref: w.user.Ref()})
+			}})
+			call := []account.Call{w.mint(t, owner.Address())}
+			for what, sign := range map[string]func() error{
+				"an operation": func() error {
+					_, err := owner.Send(t.Context(), call, account.Sponsored())
+					return err
+				},
+				"a message": func() error {
+					_, err := owner.SignMessage(t.Context(), []byte("a permit"))
+					return err
+				},
+			} {
+				before := signed
+				require.ErrorIs(t, sign(), session.ErrStopped, what)
+				require.Equal(t, before+1, signed, what)
+				require.NoError(t, w.store.Lift(t.Context(), "x"))
+			}
+			require.Empty(t, door.handed())
+			w.stop(t, session.Stop{})
+			_, err := owner.Send(t.Context(), call, account.Sponsored())
+			require.ErrorIs(t, err, session.ErrStopped)
+			require.Equal(t, 2, signed, "it was not asked")
+		})
+	}
+}

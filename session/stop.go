@@ -22,8 +22,8 @@ var ErrStopped = errors.New("stopped by the kill switch")
 // and, by an owner, messages. An operation that was signed before is not handed to a service again either, by
 // a wait, a send under its key, Run, Reconcile or Submit of package account; userop.Sender knows no switch.
 //
-// A service that was given it may have it land all the same: what ends it is the owner's Cancel or, once it
-// landed, a revocation that takes the session's place on chain. Both pass all stops.
+// A service that was given it may have it land all the same, unless the owner's Cancel or a revocation of its
+// session lands before. Those two pass all stops.
 //
 // It is beside the tombstones of [Sessions.Suspend], which stop single sessions for good, and looked at in
 // the same place: while the account's sessions are held for a signature.
