@@ -18,6 +18,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -82,13 +83,16 @@ func TestBudgetsUnderCrashes(t *testing.T) {
 	start := func(i int) {
 		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", fmt.Sprint("-budget-kills=", *budgetKills))
 		cmd.Env = append(os.Environ(), spenderEnv+"="+url)
-		cmd.Stderr = os.Stderr
+		said := new(bytes.Buffer)
+		cmd.Stdout, cmd.Stderr = said, said
 		require.NoError(t, cmd.Start())
 		running[i] = cmd
 	}
 	end := func(i int) {
-		_ = running[i].Process.Kill()
-		_ = running[i].Wait()
+		cmd := running[i]
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		assert.False(t, cmd.ProcessState.Exited(), "it ended by itself: %s", cmd.Stdout)
 	}
 	for i := range running {
 		start(i)
