@@ -34,6 +34,9 @@ import (
 // them. [SubmitTogether] reserves for each operation what its chain's client has budgets for, and sends none
 // where one is over.
 //
+// Of a send with several operations, as [Account.Replace] makes them, one lands at most: it counts as the one
+// of them that may move most, and for each session key that signed one.
+//
 // A revocation is counted, and never refused. A cancellation ([OwnedAccount.Cancel]) is not counted. Fees in
 // tokens ([PayWith]) are in no budget but for the approval that a call gives, and that of gas. What the owner
 // signs as a message, such as a permit, is in none, nor is what is signed for [Account.Simulate], which the
@@ -361,6 +364,8 @@ func (k *keyed) reserve(ctx context.Context, op *userop.Operation, signer userop
 		if key, err = s.Key(); err != nil {
 			return err
 		}
+	} else if len(k.client.budgets.key) > 0 && k.client.contracts.bySession(op) {
+		return fmt.Errorf("%w: a session key signs, and which one a wrapper around its signer hides, which Budgets.Key counts by: give the wrapper an Unwrap", ErrConfig)
 	}
 	var entry uint64
 	if k.entry != nil {

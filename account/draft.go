@@ -134,8 +134,6 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 	}
 	if signer, ok := ability.Find[*session.Signer](s.signer); ok {
 		draft.Guard = signer.CheckSigned
-	} else if signer, ok := draft.Signer.(*switched); ok {
-		draft.Guard = signer.mayHandOut
 	}
 	return draft
 }

@@ -74,11 +74,16 @@ func (c *Contracts) operationEnd(op *userop.Operation) uint64 {
 // mayResend holds back what session keys signed: whether those sessions were revoked since is for their store
 // to say.
 func (c *Contracts) mayResend(op *userop.Operation) error {
-	switch module := contracts.SignatureModule(op.Signature); module {
-	case c.Session.Manager, c.Session.Router:
+	if c.bySession(op) {
 		return fmt.Errorf("%w: a session key signed the operation of %s, and its store has to be asked whether the session was revoked: send it again with Account.Resend", ErrConfig, op.Sender)
 	}
 	return nil
+}
+
+// bySession reports whether a session key signed the operation, or will, by its signature or the dummy one.
+func (c *Contracts) bySession(op *userop.Operation) bool {
+	module := contracts.SignatureModule(op.Signature)
+	return module == c.Session.Manager || module == c.Session.Router
 }
 
 // SendSigned hands an operation that [Account.Build] made to the bundler for the first time, as a caller does

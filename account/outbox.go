@@ -10,7 +10,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/lanekey"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
@@ -228,17 +227,16 @@ func (w *writer) guard(e *outbox.Entry) userop.Guard {
 	if changesRoot(e.Kind) {
 		return each(stopped, func(ctx context.Context, op *userop.Operation) error { return w.checkRootChange(ctx, ref, e, op) })
 	}
-	switch m := w.client.contracts.Session; contracts.SignatureModule(e.Latest().Operation.Signature) {
-	case m.Manager, m.Router:
-		return func(ctx context.Context, op *userop.Operation) error {
-			sess, err := session.Open(ctx, w.store, ref)
-			if err != nil {
-				return err
-			}
-			return sess.CheckSigned(ctx, m, op)
-		}
+	if !w.client.contracts.bySession(e.Latest().Operation) {
+		return stopped
 	}
-	return stopped
+	return func(ctx context.Context, op *userop.Operation) error {
+		sess, err := session.Open(ctx, w.store, ref)
+		if err != nil {
+			return err
+		}
+		return sess.CheckSigned(ctx, w.client.contracts.Session, op)
+	}
 }
 
 // checkRootChange returns an error unless the sessions wait for that very operation: one that they do not

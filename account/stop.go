@@ -18,9 +18,9 @@ import (
 // thrown away where it was stopped by then.
 type switched struct {
 	userop.Signer
-	store session.Store
-	ref   session.Ref
-	key   common.Address
+	client *Client
+	ref    session.Ref
+	key    common.Address
 }
 
 // underSwitch is the signer of an operation under the kill switch of the client's store, if there is one.
@@ -29,7 +29,7 @@ func (c *Client) underSwitch(signer userop.Signer, account common.Address, alway
 	if _, bySession := ability.Find[*session.Signer](signer); signer == nil || c.writes.store == nil || bySession || always {
 		return signer
 	}
-	return &switched{signer, c.writes.store, session.Ref{ChainID: c.chainID, Account: account}, keyOf(signer, account)}
+	return &switched{signer, c, session.Ref{ChainID: c.chainID, Account: account}, keyOf(signer, account)}
 }
 
 // keyOf is the key that a stop names who signs by. The account's address stands for one that is not known: it
@@ -108,8 +108,12 @@ func (s *switched) Sign(ctx context.Context, op *userop.Operation, hash common.H
 	return s.guard(ctx, s.keyFor(op), func() ([]byte, error) { return s.Signer.Sign(ctx, op, hash) })
 }
 
-// keyFor is the key of who signs an operation.
+// keyFor is the key of who signs an operation; zero where a wrapper hides which session key does, so that the
+// stop of any is about it.
 func (s *switched) keyFor(op *userop.Operation) common.Address {
+	if s.client.contracts.bySession(op) {
+		return common.Address{}
+	}
 	if either, ok := ability.Find[*handoverSigner](s.Signer); ok {
 		return keyOf(either.signer(op), s.ref.Account)
 	}
@@ -137,7 +141,7 @@ func (s *switched) guard(ctx context.Context, key common.Address, sign func() ([
 }
 
 func (s *switched) check(ctx context.Context, key common.Address) error {
-	return askSwitch(ctx, s.store, s.ref, key)
+	return askSwitch(ctx, s.client.writes.store, s.ref, key)
 }
 
 // askSwitch returns an error where a stop is about the key. A store that wraps another may hide its switch,

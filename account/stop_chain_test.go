@@ -344,3 +344,30 @@ func TestAStopThatComesWhileAnOwnerSigns(t *testing.T) {
 		})
 	}
 }
+
+// hiddenSigner is a wrapper that does not say what it wraps.
+type hiddenSigner struct{ userop.Signer }
+
+// TestASessionSignerThatAWrapperHides has neither its key's budget nor a stop of its key be passed by.
+func TestASessionSignerThatAWrapperHides(t *testing.T) {
+	t.Parallel()
+	w, door := budgetWorld(t, account.Budgets{Key: account.Budget{Operations: 1}})
+	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
+	signer, err := session.NewSigner(w.client.Contracts().Session, sess.Leaf(0))
+	require.NoError(t, err)
+	before := len(door.handed())
+	send := func() error {
+		_, err := w.user.Send(t.Context(), []account.Call{w.mint(t, w.owner.Address())}, account.WithSigner(hiddenSigner{signer}), account.Sponsored())
+		return err
+	}
+	err = send()
+	require.ErrorIs(t, err, account.ErrConfig)
+	require.ErrorContains(t, err, "give the wrapper an Unwrap")
+	w.config.Budgets = nil
+	w.restart(t)
+	w.stop(t, session.Stop{Key: common.Address{1}}) // as it may be that one
+	require.ErrorIs(t, send(), session.ErrStopped)
+	require.Len(t, door.handed(), before)
+	require.NoError(t, w.store.Lift(t.Context(), "x"))
+	require.NoError(t, send())
+}
