@@ -136,7 +136,7 @@ func OwnerSigned(signature []byte, userOpHash common.Hash, ecdsa, multichain com
 		if err != nil {
 			return common.Hash{}, nil, false
 		}
-		message, sig = joint[2].([32]byte), joint[4].([]byte)
+		message, sig = joint[2].(common.Hash), joint[4].([]byte)
 	default:
 		return common.Hash{}, nil, false
 	}
