@@ -391,8 +391,8 @@ func (c *Client) reserve(ctx context.Context, op *userop.Operation, entry uint64
 	return reservation, err
 }
 
-// giveBack gives back what was reserved, if anything was, and became no entry's. Where that fails, its time is
-// over soon.
+// giveBack gives back what was reserved, if anything was, and became no entry's. Where that fails, its time
+// is over soon.
 func (c *Client) giveBack(ctx context.Context, ref session.Ref, reservation *uint64) {
 	if *reservation == 0 {
 		return

@@ -106,8 +106,8 @@ func (a *Account) SendSigned(ctx context.Context, sess *session.Sessions, op *us
 
 // Resend hands an operation that session keys signed to the bundler again, as [userop.Sender.Resend] does for
 // one that the owner signed. Before each try the store of the sessions is asked, as it is then, whether those
-// that signed were revoked or stopped: that is an error matching [session.ErrRevoked] or [session.ErrStopped],
-// and the operation is not sent.
+// that signed were revoked or stopped: that is an error matching [session.ErrRevoked] or
+// [session.ErrStopped], and the operation is not sent.
 func (a *Account) Resend(ctx context.Context, sess *session.Sessions, op *userop.Operation) (*userop.Pending, error) {
 	guard, err := a.guardSigned(sess, op)
 	if err != nil {

@@ -86,8 +86,8 @@ func (w *world) stop(t *testing.T, stop session.Stop) {
 }
 
 // TestWhatIsStoppedIsNotSentAgain has sends of a session, of the owner and of a grant be signed, and lost on
-// their way, before the switch is thrown for each thing that it can be about: nobody hands them out until it is
-// lifted.
+// their way, before the switch is thrown for each thing that it can be about: nobody hands them out until it
+// is lifted.
 func TestWhatIsStoppedIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	log := &heldBack{Handler: slog.DiscardHandler, keys: make(map[string]bool)}
