@@ -66,8 +66,8 @@ var (
 // TestBudgetsUnderCrashes has three processes of many goroutines each spend the budgets of a few accounts, on
 // a chain that is a table of the database: operations that send wei, transfer and approve tokens are
 // included, revert, are replaced, run out of time or are never given away, and the processes are killed amid
-// all that. What the chain includes never comes to more than a budget of a key or an account, and once all is settled
-// the counters are what the chain shows, with nothing reserved.
+// all that. What the chain includes never comes to more than a budget of a key or an account, and once all is
+// settled the counters are what the chain shows, with nothing reserved.
 func TestBudgetsUnderCrashes(t *testing.T) {
 	if url := os.Getenv(spenderEnv); url != "" {
 		spend(t, url) // is one of the processes, until it is killed
