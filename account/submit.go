@@ -108,9 +108,9 @@ func (c *Client) Submit(ctx context.Context, store session.Store, p *Prepared, s
 
 // SubmitTogether is [Client.Submit] for what [PrepareTogether] or [PrepareGrantTogether] made: the clients
 // are those of its chains, in any order. If one of the operations would be refused, is over a budget, or is
-// stopped by a kill switch, none is sent. After that each is on its own: the result has an entry for each, nil
-// for those that failed and that the [*LegsError] tells about. Submit it again for those; the others return
-// what the first submission began.
+// stopped by a kill switch, none is sent. After that each is on its own: the result has an entry for each,
+// nil for those that failed and that the [*LegsError] tells about. Submit it again for those; the others
+// return what the first submission began.
 func SubmitTogether(ctx context.Context, store session.Store, p *Prepared, signature []byte, clients []*Client, opts ...Option) ([]*Submitted, error) {
 	s, err := submitSettings(opts)
 	var submissions []*submission

@@ -118,8 +118,8 @@ func SetupOwner(setupData []byte) (owner common.Address) {
 }
 
 // OwnerSigned returns what the owner signed of an operation with that hash, through the ECDSA ownership
-// module or the multichain module, and the signature of it, 65 bytes: the hash itself, or the root over those of
-// several operations. It is false for other signatures.
+// module or the multichain module, and the signature of it, 65 bytes: the hash itself, or the root over those
+// of several operations. It is false for other signatures.
 func OwnerSigned(signature []byte, userOpHash common.Hash, ecdsa, multichain common.Address) (message common.Hash, sig []byte, ok bool) {
 	v, err := wrappedSignature().UnpackResult(signature)
 	if err != nil {
