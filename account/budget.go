@@ -30,8 +30,12 @@ import (
 //
 // Every send of such a client is written down, those without [Once] under keys of the client's own, of which
 // Report is not told. Have [Client.Run] run: it settles what nobody waits for. [Account.Build],
-// [Account.SendSigned] and operations for several chains at once are errors, since nothing would be written
-// down of them.
+// [Account.SendSigned], [SendTogether] and [GrantTogether] are errors, since nothing would be written down of
+// them. [SubmitTogether] reserves for each operation what its chain's client has budgets for, and sends none
+// where one is over.
+//
+// Of a send with several operations, as [Account.Replace] makes them, one lands at most: it counts as the one
+// of them that may move most, and for each session key that signed one.
 //
 // A revocation is counted, and never refused. A cancellation ([OwnedAccount.Cancel]) is not counted. Fees in
 // tokens ([PayWith]) are in no budget but for the approval that a call gives, and that of gas. What the owner
@@ -350,37 +354,53 @@ func (r *reserving) Sign(ctx context.Context, op *userop.Operation, hash common.
 // reserve reserves what an operation may cost at most.
 func (k *keyed) reserve(ctx context.Context, op *userop.Operation, signer userop.Signer) error {
 	k.giveBack(ctx) // of one that was refused since
+	if k.ahead != nil && *k.ahead != 0 && k.entry == nil {
+		k.reserved, *k.ahead = *k.ahead, 0
+		return nil
+	}
 	var key common.Address
+	var err error
 	if s, ok := ability.Find[*session.Signer](signer); ok {
-		var err error
 		if key, err = s.Key(); err != nil {
 			return err
 		}
-	}
-	charges, err := k.client.budgets.charges(op, key, k.s.always)
-	if err != nil || len(charges) == 0 {
-		return err
+	} else if len(k.client.budgets.key) > 0 && k.client.contracts.bySession(op) {
+		return fmt.Errorf("%w: a session key signs, and which one a wrapper around its signer hides, which Budgets.Key counts by: give the wrapper an Unwrap", ErrConfig)
 	}
 	var entry uint64
 	if k.entry != nil {
 		entry = k.entry.ID
 	}
-	k.reserved, err = k.client.budgets.counts.Reserve(ctx, k.send.ChainID, k.send.Account, entry, charges, reserveTime)
-	if err != nil && !errors.Is(err, outbox.ErrOverBudget) {
-		err = fmt.Errorf("reserve what the send may cost: %w", err)
-	}
+	k.reserved, err = k.client.reserve(ctx, op, entry, key, k.s.always)
 	return err
 }
 
-// giveBack gives back what was reserved and became no entry's. Where that fails, its time is over soon.
-func (k *keyed) giveBack(ctx context.Context) {
-	if k.reserved == 0 {
+func (k *keyed) giveBack(ctx context.Context) { k.client.giveBack(ctx, k.ref, &k.reserved) }
+
+// reserve reserves what an operation may cost at most, beyond what its entry has reserved, which is 0 for a
+// new one. It returns 0 where no budget is about it. The key is that of a session, zero for none.
+func (c *Client) reserve(ctx context.Context, op *userop.Operation, entry uint64, key common.Address, unlimited bool) (uint64, error) {
+	charges, err := c.budgets.charges(op, key, unlimited)
+	if err != nil || len(charges) == 0 {
+		return 0, err
+	}
+	reservation, err := c.budgets.counts.Reserve(ctx, c.chainID, op.Sender, entry, charges, reserveTime)
+	if err != nil && !errors.Is(err, outbox.ErrOverBudget) {
+		err = fmt.Errorf("reserve what the send may cost: %w", err)
+	}
+	return reservation, err
+}
+
+// giveBack gives back what was reserved, if anything was, and became no entry's. Where that fails, its time
+// is over soon.
+func (c *Client) giveBack(ctx context.Context, ref session.Ref, reservation *uint64) {
+	if *reservation == 0 {
 		return
 	}
 	ctx, cancel := afterwards(ctx)
 	defer cancel()
-	if err := k.client.budgets.counts.Return(ctx, k.send.ChainID, k.send.Account, k.reserved); err != nil {
-		k.client.log.DebugContext(ctx, "what was reserved is not given back yet", "account", k.ref, "error", err)
+	if err := c.budgets.counts.Return(ctx, ref.ChainID, ref.Account, *reservation); err != nil {
+		c.log.DebugContext(ctx, "what was reserved is not given back yet", "account", ref, "error", err)
 	}
-	k.reserved = 0
+	*reservation = 0
 }

@@ -74,11 +74,16 @@ func (c *Contracts) operationEnd(op *userop.Operation) uint64 {
 // mayResend holds back what session keys signed: whether those sessions were revoked since is for their store
 // to say.
 func (c *Contracts) mayResend(op *userop.Operation) error {
-	switch module := contracts.SignatureModule(op.Signature); module {
-	case c.Session.Manager, c.Session.Router:
+	if c.bySession(op) {
 		return fmt.Errorf("%w: a session key signed the operation of %s, and its store has to be asked whether the session was revoked: send it again with Account.Resend", ErrConfig, op.Sender)
 	}
 	return nil
+}
+
+// bySession reports whether a session key signed the operation, or will, by its signature or the dummy one.
+func (c *Contracts) bySession(op *userop.Operation) bool {
+	module := contracts.SignatureModule(op.Signature)
+	return module == c.Session.Manager || module == c.Session.Router
 }
 
 // SendSigned hands an operation that [Account.Build] made to the bundler for the first time, as a caller does
@@ -90,7 +95,7 @@ func (a *Account) SendSigned(ctx context.Context, sess *session.Sessions, op *us
 		return nil, err
 	}
 	if sess == nil && op != nil && op.Sender == a.address {
-		return a.client.sender.SendSigned(ctx, op, nil)
+		return a.client.sender.SendSigned(ctx, op, a.client.unstopped(a.client.writes.store, a.address))
 	}
 	guard, err := a.guardSigned(sess, op)
 	if err != nil {
@@ -101,7 +106,8 @@ func (a *Account) SendSigned(ctx context.Context, sess *session.Sessions, op *us
 
 // Resend hands an operation that session keys signed to the bundler again, as [userop.Sender.Resend] does for
 // one that the owner signed. Before each try the store of the sessions is asked, as it is then, whether those
-// that signed were revoked: that is an error matching [session.ErrRevoked], and the operation is not sent.
+// that signed were revoked or stopped: that is an error matching [session.ErrRevoked] or
+// [session.ErrStopped], and the operation is not sent.
 func (a *Account) Resend(ctx context.Context, sess *session.Sessions, op *userop.Operation) (*userop.Pending, error) {
 	guard, err := a.guardSigned(sess, op)
 	if err != nil {

@@ -33,6 +33,8 @@ type keyed struct {
 	unsure bool
 	// reserved is what was reserved of budgets for what is being signed, and is no entry's yet.
 	reserved uint64
+	// ahead is what was reserved before, for the first operation under the key; nil or 0 for nothing.
+	ahead *uint64
 }
 
 // once is a send under the key of the settings, whose draft is made as said.
@@ -137,7 +139,7 @@ func (k *keyed) goOn(ctx context.Context) (*userop.Pending, error) {
 	switch {
 	case err == nil:
 		return k.settling(tx, e), nil
-	case errors.Is(held, session.ErrRevoked), errors.Is(held, session.ErrNoLeaf), errors.Is(held, session.ErrConflict):
+	case errors.Is(held, session.ErrRevoked), errors.Is(held, session.ErrStopped), errors.Is(held, session.ErrNoLeaf), errors.Is(held, session.ErrConflict):
 		return k.pending(e), nil // it is not handed out again, and may land all the same
 	case held != nil: // nobody knows yet
 		return nil, k.kept(err)

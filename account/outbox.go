@@ -10,7 +10,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/lanekey"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
@@ -97,7 +96,7 @@ func (w *writer) pending(e *outbox.Entry) *userop.Pending {
 		op = included.Operation
 	}
 	if e.State == outbox.StateOpen {
-		return w.settling(w.client.sender.WatchOperation(op), e)
+		return w.settling(w.client.sender.WatchOperation(op).Guarded(w.guard(e)), e)
 	}
 	return w.client.sender.Settled(op, ending(e))
 }
@@ -195,7 +194,7 @@ func (w *writer) followUp(ctx context.Context, e *outbox.Entry, is userop.Outcom
 		return is, nil
 	}
 	var ended *userop.EndedError
-	receipt, err := w.client.sender.WatchOperation(next.Operation).Wait(ctx)
+	receipt, err := w.client.sender.WatchOperation(next.Operation).Guarded(w.guard(e)).Wait(ctx)
 	switch {
 	case receipt != nil:
 		return userop.Outcome{Receipt: receipt}, nil
@@ -217,23 +216,27 @@ func lasting(e *outbox.Entry) *outbox.Attempt {
 }
 
 // guard is asked before the entry's operations are handed out again: what a session key signed is for the
-// sessions' store to judge, as it is then, and so is what changes the sessions' root.
+// sessions' store to judge, as it is then, and so is what changes the sessions' root. The kill switch holds
+// back all but a revocation.
 func (w *writer) guard(e *outbox.Entry) userop.Guard {
 	ref := session.Ref{ChainID: e.ChainID, Account: e.Account}
+	stopped := w.client.unstopped(w.store, e.Account)
+	if e.Kind == kindRevoke {
+		stopped = nil
+	}
 	if changesRoot(e.Kind) {
-		return func(ctx context.Context, op *userop.Operation) error { return w.checkRootChange(ctx, ref, e, op) }
+		return each(stopped, func(ctx context.Context, op *userop.Operation) error { return w.checkRootChange(ctx, ref, e, op) })
 	}
-	switch m := w.client.contracts.Session; contracts.SignatureModule(e.Latest().Operation.Signature) {
-	case m.Manager, m.Router:
-		return func(ctx context.Context, op *userop.Operation) error {
-			sess, err := session.Open(ctx, w.store, ref)
-			if err != nil {
-				return err
-			}
-			return sess.CheckSigned(ctx, m, op)
+	if !w.client.contracts.bySession(e.Latest().Operation) {
+		return stopped
+	}
+	return func(ctx context.Context, op *userop.Operation) error {
+		sess, err := session.Open(ctx, w.store, ref)
+		if err != nil {
+			return err
 		}
+		return sess.CheckSigned(ctx, w.client.contracts.Session, op)
 	}
-	return nil
 }
 
 // checkRootChange returns an error unless the sessions wait for that very operation: one that they do not

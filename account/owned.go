@@ -328,6 +328,9 @@ func (o *OwnedAccount) forOwner(draft *userop.Draft, s *settings) {
 	if !s.unchecked {
 		draft.Checks = append(draft.Checks, o.checkOwnership)
 	}
+	if signer, ok := draft.Signer.(*switched); ok {
+		draft.Guard = signer.mayHandOut
+	}
 }
 
 // checkModules judges the choice of the account and its modules.

@@ -10,13 +10,15 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/userop"
 )
 
 // Reconcile finishes the change of the account's session root that a crash or an unfinished wait left open.
 // As [session.Sessions.Reconcile] does, it makes final what has landed and undoes what never will. Beyond
 // that, an operation that may still land is sent again as it was signed, which needs no owner, and waited
 // for: until ctx ends, or for [Config].WaitTimeout. What is open after that is an error matching
-// [session.ErrPending], which says that it was sent again.
+// [session.ErrPending], which says that it was sent again. What grants or restores is not while the kill
+// switch of the store is about the account or its owner ([session.ErrStopped]).
 //
 // A change that had landed and that the chain took back, as a reorganisation of it does, is found by this
 // too, made pending again, and sent as it was signed. Call it for an account whose sends say so
@@ -47,7 +49,7 @@ func (a *Account) reconcile(ctx context.Context, sess *session.Sessions) error {
 	if wrong := a.checkKept(pending); wrong != nil {
 		return fmt.Errorf("%w; %w", wrong, err)
 	}
-	tx, again := a.client.sender.Resend(ctx, pending.Operation)
+	tx, again := a.resendChange(ctx, sess, pending)
 	if again == nil {
 		_, again = sess.Activate(ctx, tx)
 	} else if settled := sess.Reconcile(ctx); settled == nil { // it was on chain, or can never be, by now
@@ -64,7 +66,7 @@ func (a *Account) landAgain(ctx context.Context, sess *session.Sessions, below *
 	if wrong := a.checkKept(below); wrong != nil {
 		return fmt.Errorf("%w; %w", wrong, mismatch)
 	}
-	tx, again := a.client.sender.Resend(ctx, below.Operation)
+	tx, again := a.resendChange(ctx, sess, below)
 	if again == nil {
 		_, again = tx.Wait(ctx)
 	}
@@ -73,6 +75,16 @@ func (a *Account) landAgain(ctx context.Context, sess *session.Sessions, below *
 		return fmt.Errorf("%w; operation %s was sent again, and is not seen to have landed: %w", mismatch, below.OpHash, again)
 	}
 	return err
+}
+
+// resendChange sends the operation of a change again, unless the kill switch of the sessions' store is about
+// it.
+func (a *Account) resendChange(ctx context.Context, sess *session.Sessions, change *session.PendingRoot) (*userop.Pending, error) {
+	var guard userop.Guard
+	if !takesAway(change) {
+		guard = a.client.unstopped(sess.Store(), a.address)
+	}
+	return a.client.sender.ResendGuarded(ctx, change.Operation, guard)
 }
 
 // checkKept returns an error if what the store keeps is not the operation of the change.

@@ -221,6 +221,18 @@ func (r *replacing) setsRoot() bool {
 	})
 }
 
+// takesAway reports whether the operation is a revocation, which nothing stops.
+func (r *replacing) takesAway() bool {
+	if r.entry != nil {
+		return r.entry.Kind == kindRevoke
+	}
+	if r.sess == nil {
+		return false
+	}
+	change := r.sess.Pending()
+	return change != nil && change.OpHash == r.stuck.Hash() && takesAway(change)
+}
+
 // findSessions finds the sessions whose root the operation changes.
 func (r *replacing) findSessions(ctx context.Context) error {
 	setsRoot := r.setsRoot()
@@ -267,6 +279,10 @@ func (a *Account) replace(ctx context.Context, stuck *userop.Pending, opts []Opt
 	}
 	if over, err := r.over(ctx); over || err != nil {
 		return r.settledStuck(), err
+	}
+	if r.takesAway() {
+		s := *r.s
+		s.always, r.s = true, &s
 	}
 	made, err := r.draft(ctx, draft)
 	if err != nil {
@@ -360,7 +376,7 @@ func (r *replacing) changesRoot(draft *userop.Draft) error {
 		}
 		return r.sess.Confirm(ctx, r.client, 0)
 	})
-	draft.Guard = func(ctx context.Context, op *userop.Operation) error {
+	draft.Guard = each(draft.Guard, func(ctx context.Context, op *userop.Operation) error {
 		if err := r.sess.Refresh(ctx); err != nil {
 			return err
 		}
@@ -369,7 +385,7 @@ func (r *replacing) changesRoot(draft *userop.Draft) error {
 			return fmt.Errorf("%w: the sessions of %s do not wait for operation %s", session.ErrConflict, r.sess.Ref(), hash)
 		}
 		return r.grantsRevoked()
-	}
+	})
 	if r.entry != nil && changesRoot(r.entry.Kind) {
 		return nil // what writes the operation down carries the change on
 	}
@@ -412,9 +428,7 @@ func (r *replacing) send(ctx context.Context, draft *userop.Draft) (*userop.Pend
 	if r.entry == nil {
 		return r.client.sender.Send(ctx, *draft)
 	}
-	s := *r.s
-	s.always = s.always || r.entry.Kind == kindRevoke
-	k := &keyed{writer: r.writer, ref: r.account.Ref(), send: r.entry.Send, s: &s, entry: r.entry}
+	k := &keyed{writer: r.writer, ref: r.account.Ref(), send: r.entry.Send, s: r.s, entry: r.entry}
 	_, err := k.markGiven(ctx)
 	var tx *userop.Pending
 	if err == nil {

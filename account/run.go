@@ -250,7 +250,7 @@ func (r *runner) goOn(ctx context.Context, e *outbox.Entry) (waits bool) {
 		return false
 	}
 	if pending == nil {
-		pending = r.client.sender.WatchOperation(e.Latest().Operation)
+		pending = r.client.sender.WatchOperation(e.Latest().Operation).Guarded(r.guard(e))
 	}
 	r.wait(ctx, e, pending)
 	return true

@@ -107,9 +107,10 @@ func (c *Client) Submit(ctx context.Context, store session.Store, p *Prepared, s
 }
 
 // SubmitTogether is [Client.Submit] for what [PrepareTogether] or [PrepareGrantTogether] made: the clients
-// are those of its chains, in any order. If one of the operations would be refused, none is sent. After that
-// each is on its own: the result has an entry for each, nil for those that failed and that the [*LegsError]
-// tells about. Submit it again for those; the others return what the first submission began.
+// are those of its chains, in any order. If one of the operations would be refused, is over a budget, or is
+// stopped by a kill switch, none is sent. After that each is on its own: the result has an entry for each,
+// nil for those that failed and that the [*LegsError] tells about. Submit it again for those; the others
+// return what the first submission began.
 func SubmitTogether(ctx context.Context, store session.Store, p *Prepared, signature []byte, clients []*Client, opts ...Option) ([]*Submitted, error) {
 	s, err := submitSettings(opts)
 	var submissions []*submission
@@ -118,10 +119,14 @@ func SubmitTogether(ctx context.Context, store session.Store, p *Prepared, signa
 	}
 	if err == nil {
 		err = eachLeg(submissions, func(_ int, sub **submission) error {
-			_, err := (*sub).decide(ctx)
-			return err
+			return (*sub).prepare(ctx)
 		})
 	}
+	defer func() {
+		for _, sub := range submissions {
+			sub.client.giveBack(ctx, sub.leg.ref(), &sub.reserved)
+		}
+	}()
 	if err != nil {
 		return nil, fmt.Errorf("submit: %w", err)
 	}
@@ -145,6 +150,8 @@ type submission struct {
 	until    uint64 // when the library takes the signature at the latest
 	op       *userop.Operation
 	settings *settings
+	// reserved is what was reserved of budgets for it ahead of the others, 0 for nothing.
+	reserved uint64
 	// sess are the account's sessions, where the operation changes them; they are opened once.
 	sess *session.Sessions
 }
@@ -178,7 +185,9 @@ func newSubmissions(p *Prepared, sig []byte, s *settings, store session.Store, c
 		}
 		op := leg.operation()
 		op.Signature = signatures[i]
-		submissions[i] = &submission{client: clients[at], store: store, leg: leg, owner: p.owner, until: p.until, op: op, settings: s}
+		own := *s // several that are submitted together share theirs
+		own.always = leg.Kind == kindRevoke
+		submissions[i] = &submission{client: clients[at], store: store, leg: leg, owner: p.owner, until: p.until, op: op, settings: &own}
 	}
 	return submissions, nil
 }
@@ -272,11 +281,35 @@ type decided struct {
 // errSubmitted says that the operation was submitted before.
 var errSubmitted = errors.New("it was submitted before")
 
+// prepare judges all that can be before the operation is sent, and reserves what it may cost, unless it was
+// submitted before.
+func (s *submission) prepare(ctx context.Context) error {
+	d, err := s.decide(ctx)
+	if err != nil || d.first != nil {
+		return err
+	}
+	if d.draft.Guard != nil {
+		if err := d.draft.Guard(ctx, s.op); err != nil {
+			return err
+		}
+	}
+	if s.client.budgets == nil {
+		return nil
+	}
+	_, err = s.client.writes.box.FindHash(ctx, s.client.hash(s.op))
+	switch {
+	case err == nil: // what it may cost is reserved
+		return nil
+	case !errors.Is(err, outbox.ErrNotFound):
+		return fmt.Errorf("look for an earlier submission: %w; submit it again", err)
+	}
+	s.reserved, err = s.client.reserve(ctx, s.op, 0, common.Address{}, s.settings.always)
+	return err
+}
+
 // submit sends the operation, or goes on with what an earlier submission began.
 func (s *submission) submit(ctx context.Context) (*Submitted, error) {
-	own := *s.settings // several that are submitted together share theirs
-	own.always = s.leg.Kind == kindRevoke
-	if s.settings = &own; s.client.writesDown(&own) {
+	if s.client.writesDown(s.settings) {
 		return s.submitOnce(ctx)
 	}
 	for try := 1; ; try++ {
@@ -330,6 +363,7 @@ func (s *submission) submitOnce(ctx context.Context) (*Submitted, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.ahead = &s.reserved
 	k.again = func(context.Context, *outbox.Entry) (*userop.Draft, error) {
 		return nil, fmt.Errorf("%w: its owner signs elsewhere; once the chain has ended it, prepare it anew under another key", errors.ErrUnsupported)
 	}
@@ -462,7 +496,7 @@ func (s *submission) begun(ctx context.Context, seen *snapshot) (*Submitted, err
 	}
 	// The process that began it may have ended before it sent anything: a bundler that knows it says so.
 	watched := s.watch(change) // which knows all operations of the change
-	_, err := s.client.sender.Resend(ctx, change.Operation)
+	_, err := s.client.sender.ResendGuarded(ctx, change.Operation, s.guard())
 	if _, over := errors.AsType[*userop.EndedError](err); over {
 		return nil, errors.Join(fmt.Errorf("%w; it was submitted before, and never will land: prepare it anew, and have that signed", err), s.sess.Reconcile(ctx))
 	}
@@ -520,9 +554,17 @@ func (s *submission) waits(change *session.PendingRoot) bool {
 // watch is the pending operation of a change that was begun.
 func (s *submission) watch(change *session.PendingRoot) *userop.Pending {
 	if change.Operation == nil || change.OpHash == s.leg.OpHash {
-		return s.client.sender.WatchOperation(s.op)
+		return s.client.sender.WatchOperation(s.op).Guarded(s.guard())
 	}
-	return s.client.sender.WatchOperation(change.Operation, s.op)
+	return s.client.sender.WatchOperation(change.Operation, s.op).Guarded(s.guard())
+}
+
+// guard is asked before what changes the sessions is handed out again, nil for nothing to ask.
+func (s *submission) guard() userop.Guard {
+	if s.leg.Kind == kindRevoke {
+		return nil
+	}
+	return s.client.unstopped(s.store, s.leg.Account)
 }
 
 // checkTime returns an error matching [userop.ErrExpired] if it is too late, or [session.ErrExpired] for a
@@ -617,6 +659,9 @@ func (s *submission) draft() *userop.Draft {
 		Checks:     []func(context.Context) error{s.client.checkChainID},
 		Caps:       s.client.capsFor(s.settings),
 		BeforeSend: s.settings.beforeSend,
+	}
+	if signer, ok := draft.Signer.(*switched); ok {
+		draft.Guard = signer.mayHandOut
 	}
 	if s.leg.Fee == nil { // whose paymaster was judged by its quote
 		draft.Accept = s.client.checkSponsor

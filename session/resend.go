@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,9 +14,10 @@ import (
 )
 
 // CheckSigned returns an error unless the leaves that signed the operation may still be heard, by the store
-// as it is now: one that was revoked is an error matching [ErrRevoked], and one that the store does not know
-// is one matching [ErrNoLeaf]. Windows, the call and the root are for the chain to judge. It is asked before
-// a signed operation is sent, and sent again.
+// as it is now: one that was revoked is an error matching [ErrRevoked], one that the store does not know is
+// one matching [ErrNoLeaf], and a kill switch that was thrown for its key one matching [ErrStopped]. Windows,
+// the call and the root are for the chain to judge. It is asked before a signed operation is sent, and sent
+// again.
 func (s *Sessions) CheckSigned(ctx context.Context, m policy.Modules, op *userop.Operation) error {
 	if op.Sender != s.ref.Account {
 		return fmt.Errorf("%w: operation of %s with the sessions of %s", policy.ErrInvalid, op.Sender, s.ref)
@@ -24,16 +26,42 @@ func (s *Sessions) CheckSigned(ctx context.Context, m policy.Modules, op *userop
 	if err != nil {
 		return err
 	}
-	if err := s.Refresh(ctx); err != nil {
-		return fmt.Errorf("read session store again: %w", err)
-	}
-	v := s.view.Load()
-	for _, hash := range hashes {
-		if err := v.checkSigned(s.ref, hash); err != nil {
+	for range maxRetries {
+		v := s.view.Load()
+		key, err := v.signedBy(s.ref, hashes)
+		if err == nil {
+			err = s.checkAt(ctx, v.state.Version, key)
+			if !errors.Is(err, errStale) {
+				return err
+			}
+		}
+		if err := s.Refresh(ctx); err != nil {
+			return fmt.Errorf("read session store again: %w", err)
+		}
+		if s.view.Load() == v && !errors.Is(err, errStale) { // it is as new as the store
 			return err
 		}
 	}
-	return nil
+	return fmt.Errorf("%w: it changed %d times while looking who signed for %s", ErrConflict, maxRetries, s.ref)
+}
+
+// checkAt returns errStale unless the store is at that version, and an error matching [ErrStopped] where its
+// kill switch is about the key.
+func (s *Sessions) checkAt(ctx context.Context, version uint64, key common.Address) error {
+	check := func(is uint64) error {
+		if is != version {
+			return errStale
+		}
+		return nil
+	}
+	if stops, ok := s.store.(Switch); ok {
+		return stops.HoldKey(ctx, s.ref, key, check)
+	}
+	is, err := s.store.Version(ctx, s.ref)
+	if err != nil {
+		return fmt.Errorf("read session store again: %w", err)
+	}
+	return check(is)
 }
 
 // CheckSigned is [Sessions.CheckSigned] for what the signer signed.
@@ -55,8 +83,20 @@ func (s *Signer) Outdated(op *userop.Operation) (bool, error) {
 	return !slices.EqualFunc(signed, grants, func(a contracts.Authorization, g grant) bool { return slices.Equal(a.Proof, g.proof) }), nil
 }
 
+// signedBy returns the key of the leaves of those hashes.
+func (v *view) signedBy(ref Ref, hashes []common.Hash) (key common.Address, err error) {
+	for _, hash := range hashes {
+		leaf, err := v.checkSigned(ref, hash)
+		if err != nil {
+			return common.Address{}, err
+		}
+		key = leaf.Key // one signs a batch
+	}
+	return key, nil
+}
+
 // checkSigned judges the leaves of that hash: it is enough if one of them was not revoked.
-func (v *view) checkSigned(ref Ref, hash common.Hash) error {
+func (v *view) checkSigned(ref Ref, hash common.Hash) (*Leaf, error) {
 	err := fmt.Errorf("%w: %s has no leaf %s, which signed the operation", ErrNoLeaf, ref, hash)
 	for i := range v.state.Leaves {
 		leaf := &v.state.Leaves[i]
@@ -64,10 +104,10 @@ func (v *view) checkSigned(ref Ref, hash common.Hash) error {
 			continue
 		}
 		if err = leaf.checkRevoked(ref); err == nil {
-			return nil
+			return leaf, nil
 		}
 	}
-	return err
+	return nil, err
 }
 
 // signedLeaves returns the hashes of the leaves that signed the operation.

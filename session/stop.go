@@ -19,7 +19,11 @@ var ErrStopped = errors.New("stopped by the kill switch")
 
 // Stop is a kill switch that somebody threw: of one key, of one account, of one key of one account, or of
 // everything that is signed with a store. While it is there, nothing that it is about is signed: operations
-// and, by an owner, messages. What was signed before and is on its way may land.
+// and, by an owner, messages. An operation that was signed before is not handed to a service again either, by
+// a wait, a send under its key, Run, Reconcile or Submit of package account; userop.Sender knows no switch.
+//
+// A service that was given it may have it land all the same, unless the owner's Cancel or a revocation of its
+// session lands before. Those two pass all stops.
 //
 // It is beside the tombstones of [Sessions.Suspend], which stop single sessions for good, and looked at in
 // the same place: while the account's sessions are held for a signature.

@@ -53,6 +53,14 @@ func (p *Pending) Settling(settle Settle) *Pending {
 	return &with
 }
 
+// Guarded returns the pending operation with a guard that each Wait asks before it hands the operation to the
+// bundler again. It stands in for one that was there.
+func (p *Pending) Guarded(guard Guard) *Pending {
+	with := *p
+	with.guard = guard
+	return &with
+}
+
 // Settled returns the pending operation of one that the chain has ended, as an earlier Wait told: Wait
 // returns that at once.
 func (s *Sender) Settled(op *Operation, outcome Outcome) *Pending {

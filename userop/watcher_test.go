@@ -8,6 +8,7 @@ import (
 
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -561,6 +562,8 @@ func TestALostOperationAndItsGuard(t *testing.T) {
 		"none":          nil,
 		"that lets it":  func(context.Context, *userop.Operation) error { return nil },
 		"that does not": func(context.Context, *userop.Operation) error { return errNode },
+
+		"of its own, that does not": func(context.Context, *userop.Operation) error { return errNode },
 	} {
 		inTime(t, name, func(t *testing.T) {
 			n := newTown()
@@ -568,7 +571,10 @@ func TestALostOperationAndItsGuard(t *testing.T) {
 			b := losing{townBundler{n}, make(map[common.Hash]bool), func(common.Hash) {}}
 			sending := townSender(t, b, n)
 			sent, err := sending.ResendGuarded(t.Context(), op, nil)
-			if guard != nil {
+			switch {
+			case name == "of its own, that does not":
+				sent = sending.WatchOperation(op).Guarded(guard)
+			case guard != nil:
 				holds := false
 				sent, err = sending.ResendGuarded(t.Context(), op, func(ctx context.Context, op *userop.Operation) error {
 					if !holds {
@@ -582,7 +588,7 @@ func TestALostOperationAndItsGuard(t *testing.T) {
 			b.lost[sent.Hash()], n.sent[sent.Hash()] = true, 0
 			_, err = sent.Wait(t.Context(), userop.AtMost(5*time.Minute))
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			if name == "that does not" {
+			if strings.HasSuffix(name, "that does not") {
 				require.Zero(t, n.sent[sent.Hash()])
 				require.ErrorContains(t, err, "not sent again: node says no")
 				return

@@ -117,6 +117,32 @@ func SetupOwner(setupData []byte) (owner common.Address) {
 	return owner
 }
 
+// OwnerSigned returns what the owner signed of an operation with that hash, through the ECDSA ownership
+// module or the multichain module, and the signature of it, 65 bytes: the hash itself, or the root over those
+// of several operations. It is false for other signatures.
+func OwnerSigned(signature []byte, userOpHash common.Hash, ecdsa, multichain common.Address) (message common.Hash, sig []byte, ok bool) {
+	v, err := wrappedSignature().UnpackResult(signature)
+	if err != nil {
+		return common.Hash{}, nil, false
+	}
+	message, sig = userOpHash, v[0].([]byte)
+	switch v[1].(common.Address) {
+	case ecdsa:
+	case multichain:
+		if len(sig) == plainSignatureSize {
+			break
+		}
+		joint, err := jointSignature().UnpackResult(sig)
+		if err != nil {
+			return common.Hash{}, nil, false
+		}
+		message, sig = joint[2].(common.Hash), joint[4].([]byte)
+	default:
+		return common.Hash{}, nil, false
+	}
+	return message, sig, len(sig) == plainSignatureSize
+}
+
 // MultichainLeaf returns what the multichain module looks for in the tree of a signature for several
 // operations: keccak256(uint48 validUntil ‖ uint48 validAfter ‖ userOpHash).
 func MultichainLeaf(validUntil, validAfter uint64, userOpHash common.Hash) common.Hash {

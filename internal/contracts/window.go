@@ -19,6 +19,9 @@ var (
 		return abi.MustParseFunction("function signature() returns (address manager, " +
 			"(uint48 validUntil, uint48 validAfter, address module, bytes data, bytes32[] proof, bytes callData)[] sessions, bytes signature)")
 	})
+	jointSignature = sync.OnceValue(func() *abi.Function {
+		return abi.MustParseFunction("function signature() returns (uint48 validUntil, uint48 validAfter, bytes32 root, bytes32[] proof, bytes signature)")
+	})
 )
 
 // plainSignatureSize tells an owner's signature from one for several operations, at the multichain module.

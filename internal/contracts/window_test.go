@@ -57,6 +57,38 @@ func TestOperationEnd(t *testing.T) {
 	}
 }
 
+func TestOwnerSigned(t *testing.T) {
+	d, hash, root := contracts.Deployed(), common.Hash{7}, common.Hash{1}
+	plain := make([]byte, 65)
+	joint := contracts.MultichainSignature(9, 1, root, []common.Hash{{2}}, plain)
+	short := contracts.MultichainSignature(9, 1, root, nil, plain[1:])
+	for name, test := range map[string]struct {
+		signature []byte
+		message   common.Hash
+		ok        bool
+	}{
+		"nothing":                        {},
+		"owner":                          {contracts.WrapSignature(plain, d.ECDSA), hash, true},
+		"owner at the multichain module": {contracts.WrapSignature(plain, d.Multichain), hash, true},
+		"several operations":             {contracts.WrapSignature(joint, d.Multichain), root, true},
+		"several at the other module":    {signature: contracts.WrapSignature(joint, d.ECDSA)},
+		"another module":                 {signature: contracts.WrapSignature(plain, common.Address{9})},
+		"too short":                      {signature: contracts.WrapSignature(plain[1:], d.ECDSA)},
+		"several, too short":             {signature: contracts.WrapSignature(short, d.Multichain)},
+		"cut short":                      {signature: contracts.WrapSignature(joint, d.Multichain)[:200]},
+		"several, cut short":             {signature: contracts.WrapSignature(joint[:100], d.Multichain)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			message, sig, ok := contracts.OwnerSigned(test.signature, hash, d.ECDSA, d.Multichain)
+			require.Equal(t, test.ok, ok)
+			if ok {
+				require.Equal(t, test.message, message)
+				require.Equal(t, plain, sig)
+			}
+		})
+	}
+}
+
 func TestDecodeSetMerkleRoot(t *testing.T) {
 	root, ok := contracts.DecodeSetMerkleRoot(contracts.SetMerkleRoot(common.Hash{1, 2}))
 	require.True(t, ok)

@@ -1,13 +1,16 @@
 package pgstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"math/big"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,9 +18,12 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/testutil/pgtest"
 	"github.com/go-sesame/sesame/session/pgstore"
 	"github.com/go-sesame/sesame/userop"
@@ -32,43 +38,61 @@ const (
 	spenderEnv    = "SESAME_PGSTORE_SPENDER_URL"
 	spenders      = 3  // processes
 	spendersEach  = 34 // goroutines of each
-	dayOfGas      = 1200
-	dayOfKey      = 800
-	dayOfSends    = 45
 	spendingTTL   = time.Second
 	spendingLease = 500 * time.Millisecond
 )
 
 var (
-	spendingKeys = []common.Address{common.HexToAddress("0x4e1"), common.HexToAddress("0x4e2")}
-	spendingEP   = common.HexToAddress("0x5ff137d4b0fdcd49dca30c7cf57e578a026d2789")
+	spendingKeys  = []common.Address{common.HexToAddress("0x4e1"), common.HexToAddress("0x4e2")}
+	spendingEP    = common.HexToAddress("0x5ff137d4b0fdcd49dca30c7cf57e578a026d2789")
+	spendingToken = common.HexToAddress("0x70ce")
+
+	// spendingDays are the budgets of a day, by the column of the chain that shows what was spent of it.
+	spendingDays = []struct {
+		unit         outbox.Unit
+		shows        string
+		account, key uint64
+	}{
+		{outbox.Operations, "1", 45, 30},
+		{outbox.Gas, "cost", 1200, 800},
+		{outbox.Value, "value", 120, 80},
+		{outbox.TokenUnit(spendingToken), "tokens", 200, 130},
+	}
+
+	transferred = abi.MustParseFunction("function transfer(address to, uint256 amount)")
+	approved    = abi.MustParseFunction("function approve(address spender, uint256 amount)")
 )
 
 // TestBudgetsUnderCrashes has three processes of many goroutines each spend the budgets of a few accounts, on
-// a chain that is a table of the database: operations are included, revert, are replaced, run out of time or
-// are never given away, and the processes are killed amid all that. What the chain includes never comes to
-// more than a budget, and once all is settled the counters are what the chain shows, with nothing reserved.
+// a chain that is a table of the database: operations that send wei, transfer and approve tokens are
+// included, revert, are replaced, run out of time or are never given away, and the processes are killed amid
+// all that. What the chain includes never comes to more than a budget of a key or an account, and once all is
+// settled the counters are what the chain shows, with nothing reserved.
 func TestBudgetsUnderCrashes(t *testing.T) {
 	if url := os.Getenv(spenderEnv); url != "" {
 		spend(t, url) // is one of the processes, until it is killed
 		return
 	}
 	url := server.URL(t)
-	pgtest.Exec(t, url, `create table chain (account bytea, nonce bigint, hash bytea, key bytea, state int, cost bigint, primary key (account, nonce));
-		create sequence nonces`)
+	pgtest.Exec(t, url, `create table chain (account bytea, nonce bigint, hash bytea, key bytea, state int,
+			cost bigint, value bigint, tokens bigint, primary key (account, nonce));
+		create table refused (key bytea, unit text, primary key (key, unit)); create sequence nonces`)
 	store, began := open(t, url), time.Now()
 	random := rand.New(rand.NewPCG(15, 1))
 	running := make([]*exec.Cmd, spenders)
 	start := func(i int) {
 		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", fmt.Sprint("-budget-kills=", *budgetKills))
 		cmd.Env = append(os.Environ(), spenderEnv+"="+url)
-		cmd.Stderr = os.Stderr
+		said := new(bytes.Buffer)
+		cmd.Stdout, cmd.Stderr = said, said
 		require.NoError(t, cmd.Start())
 		running[i] = cmd
 	}
 	end := func(i int) {
-		_ = running[i].Process.Kill()
-		_ = running[i].Wait()
+		cmd := running[i]
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		assert.False(t, cmd.ProcessState.Exited(), "it ended by itself: %s", cmd.Stdout)
 	}
 	for i := range running {
 		start(i)
@@ -127,27 +151,79 @@ type spender struct {
 
 func (s *spender) lease() outbox.Lease { return outbox.Lease{Holder: s.holder, TTL: spendingLease} }
 
-func spendingCharges(key common.Address, worst uint64) []outbox.Charge {
-	charge := func(key common.Address, unit outbox.Unit, amount, limit uint64) outbox.Charge {
-		return outbox.Charge{Counter: outbox.Counter{Key: key, Unit: unit}, Amount: *uint256.NewInt(amount), Limit: *uint256.NewInt(limit)}
+// spendingCalls are the calls of one operation, and what they come to by the units.
+func spendingCalls(random *rand.Rand) ([]abi.Call, map[outbox.Unit]uint64) {
+	calls := []abi.Call{{To: common.Address{1}}}
+	spends := map[outbox.Unit]uint64{outbox.Operations: 1}
+	for range random.IntN(3) {
+		value := random.Uint64N(12)
+		calls = append(calls, abi.Call{To: common.Address{2}, Value: *uint256.NewInt(value)})
+		spends[outbox.Value] += value
 	}
-	return []outbox.Charge{
-		charge(key, outbox.Gas, worst, dayOfKey),
-		charge(common.Address{}, outbox.Operations, 1, dayOfSends),
-		charge(common.Address{}, outbox.Gas, worst, dayOfGas),
-		charge(common.Address{}, outbox.Value, worst, dayOfGas),
+	for range random.IntN(3) {
+		function, amount := transferred, random.Uint64N(20)
+		if random.IntN(2) == 0 {
+			function = approved
+		}
+		data, err := function.Pack(common.Address{3}, amount)
+		if err != nil {
+			panic(err)
+		}
+		calls = append(calls, abi.Call{To: spendingToken, Data: data})
+		spends[outbox.TokenUnit(spendingToken)] += amount
 	}
+	return calls, spends
+}
+
+// spent is what the chain finds in an operation that it includes.
+func spent(op *userop.Operation) (value, tokens int64, err error) {
+	calls, err := contracts.DecodeExecute(op.CallData)
+	for i := range calls {
+		value += int64(calls[i].Value.Uint64())
+		if calls[i].To != spendingToken {
+			continue
+		}
+		function := transferred
+		if selector := approved.Selector(); bytes.HasPrefix(calls[i].Data, selector[:]) {
+			function = approved
+		}
+		arguments, err := function.Unpack(calls[i].Data)
+		if err != nil {
+			return 0, 0, err
+		}
+		tokens += arguments[1].(*big.Int).Int64()
+	}
+	return value, tokens, err
+}
+
+func spendingCharges(key common.Address, spends map[outbox.Unit]uint64, worst uint64) (charges []outbox.Charge) {
+	for _, day := range spendingDays {
+		amount := spends[day.unit]
+		if day.unit == outbox.Gas {
+			amount = worst
+		}
+		if amount == 0 {
+			continue
+		}
+		charges = append(charges,
+			outbox.Charge{Counter: outbox.Counter{Key: key, Unit: day.unit}, Amount: *uint256.NewInt(amount), Limit: *uint256.NewInt(day.key)},
+			outbox.Charge{Counter: outbox.Counter{Unit: day.unit}, Amount: *uint256.NewInt(amount), Limit: *uint256.NewInt(day.account)})
+	}
+	return charges
 }
 
 // once makes one send, and leaves it at any point.
 func (s *spender) once(ctx context.Context, random *rand.Rand) error {
 	account, key := spendingAccount(random.IntN(spendingAccounts())), spendingKeys[random.IntN(len(spendingKeys))]
 	b, worst := s.box.(outbox.Budgeter), 1+random.Uint64N(100)
-	reserved, err := b.Reserve(ctx, 1, account, 0, spendingCharges(key, worst), spendingTTL)
+	calls, spends := spendingCalls(random)
+	reserved, err := b.Reserve(ctx, 1, account, 0, spendingCharges(key, spends, worst), spendingTTL)
+	var over *outbox.OverBudgetError
 	switch {
-	case errors.Is(err, outbox.ErrOverBudget):
+	case errors.As(err, &over):
+		_, err := s.pool.Exec(ctx, `insert into refused values ($1, $2) on conflict do nothing`, keyOf(over.Charge.Key), string(over.Charge.Unit))
 		time.Sleep(20 * time.Millisecond)
-		return nil
+		return err
 	case err != nil:
 		return err
 	}
@@ -161,7 +237,7 @@ func (s *spender) once(ctx context.Context, random *rand.Rand) error {
 	if err := s.pool.QueryRow(ctx, `select nextval('nonces')`).Scan(&nonce); err != nil {
 		return err
 	}
-	attempt := spendingAttempt(account, key, nonce, worst)
+	attempt := spendingAttempt(account, key, calls, nonce, worst)
 	attempt.Reserved = reserved
 	entry, err := s.box.Record(ctx, outbox.Recording{
 		Send:    outbox.Send{ChainID: 1, Account: account, EntryPoint: spendingEP, Key: fmt.Sprint(nonce), Kind: "send"},
@@ -181,10 +257,10 @@ func (s *spender) once(ctx context.Context, random *rand.Rand) error {
 	}
 	if random.IntN(5) == 0 {
 		more := worst + random.Uint64N(20)
-		next := spendingAttempt(account, key, nonce, more)
+		next := spendingAttempt(account, key, calls, nonce, more)
 		next.Operation.CallGasLimit = *uint256.NewInt(1)
 		next.Hash = next.Operation.Hash(spendingEP, 1)
-		next.Reserved, err = b.Reserve(ctx, 1, account, entry.ID, spendingCharges(key, more), spendingTTL)
+		next.Reserved, err = b.Reserve(ctx, 1, account, entry.ID, spendingCharges(key, spends, more), spendingTTL)
 		if err == nil {
 			added, err := s.box.AddAttempt(ctx, entry.ID, entry.Version, next, s.lease())
 			if errors.Is(err, outbox.ErrConflict) || errors.Is(err, outbox.ErrSettled) || errors.Is(err, outbox.ErrReservation) {
@@ -200,9 +276,12 @@ func (s *spender) once(ctx context.Context, random *rand.Rand) error {
 	return s.include(ctx, random, entry)
 }
 
-// spendingAttempt is an operation that may cost so much at most, which is its fee; its key is in its call.
-func spendingAttempt(account, key common.Address, nonce, worst uint64) outbox.Attempt {
-	op := &userop.Operation{Sender: account, Nonce: *uint256.NewInt(nonce), CallData: key[:], MaxFeePerGas: *uint256.NewInt(worst), Signature: []byte{1}}
+// spendingAttempt is an operation that may cost so much at most, which is its fee; its key is its signature.
+func spendingAttempt(account, key common.Address, calls []abi.Call, nonce, worst uint64) outbox.Attempt {
+	op := &userop.Operation{
+		Sender: account, Nonce: *uint256.NewInt(nonce), CallData: contracts.ExecuteBatch(calls),
+		MaxFeePerGas: *uint256.NewInt(worst), Signature: key[:],
+	}
 	return outbox.Attempt{Operation: op, Hash: op.Hash(spendingEP, 1), Until: 1_900_000_000}
 }
 
@@ -215,8 +294,15 @@ func (s *spender) include(ctx context.Context, random *rand.Rand, e *outbox.Entr
 	if random.IntN(20) == 0 {
 		return nil // as if it crashed before
 	}
-	if _, err := s.pool.Exec(ctx, `insert into chain values ($1, $2, $3, $4, $5, $6) on conflict do nothing`,
-		e.Account[:], int64(e.Nonce.Uint64()), latest.Hash[:], latest.Operation.CallData, int(state), int64(cost)); err != nil {
+	var value, tokens int64 // of what reverts, nothing
+	if state == outbox.StateLanded {
+		var err error
+		if value, tokens, err = spent(latest.Operation); err != nil {
+			return err
+		}
+	}
+	if _, err := s.pool.Exec(ctx, `insert into chain values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
+		e.Account[:], int64(e.Nonce.Uint64()), latest.Hash[:], latest.Operation.Signature, int(state), int64(cost), value, tokens); err != nil {
 		return err
 	}
 	if random.IntN(20) == 0 {
@@ -297,45 +383,55 @@ func requireWithin(t *testing.T, url string, began time.Time) {
 	conn, err := pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close(t.Context()) }()
-	var ofAccount, ofKey, sends int64
-	require.NoError(t, conn.QueryRow(t.Context(), `select coalesce(max(cost), 0), coalesce(max(sends), 0) from
-		(select sum(cost) as cost, count(*) as sends from chain where state in (2, 3) group by account) as s`).Scan(&ofAccount, &sends))
-	require.NoError(t, conn.QueryRow(t.Context(), `select coalesce(max(cost), 0) from
-		(select sum(cost) as cost from chain where state in (2, 3) group by account, key) as s`).Scan(&ofKey))
-	require.LessOrEqual(t, ofAccount, days*dayOfGas)
-	require.LessOrEqual(t, ofKey, days*dayOfKey)
-	require.LessOrEqual(t, sends, days*dayOfSends)
+	for _, day := range spendingDays {
+		for by, most := range map[string]uint64{"account": day.account, "account, key": day.key} {
+			var spent int64
+			require.NoError(t, conn.QueryRow(t.Context(), fmt.Sprintf(`select coalesce(max(spent), 0) from
+				(select sum(%s) as spent from chain where state in (2, 3) group by %s) as s`, day.shows, by)).Scan(&spent))
+			require.LessOrEqual(t, spent, days*int64(most), "%s by %s", day.unit, by)
+		}
+	}
 }
 
-// requireCounted requires that the counters are what the chain shows.
+// requireCounted requires that the counters are what the chain shows, that nothing is reserved, and that each
+// budget was one that refused something.
 func requireCounted(t *testing.T, url string, store *pgstore.Store) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close(t.Context()) }()
-	var all, spent int64
+	var included, reserved int64
+	counted := make(map[outbox.Unit]uint64)
 	for n := range spendingAccounts() {
 		account := spendingAccount(n)
 		list, err := store.Outbox().(outbox.Budgeter).Usage(t.Context(), 1, account)
 		require.NoError(t, err)
-		require.NotEmpty(t, list)
+		have := make(map[outbox.Counter]outbox.Usage)
 		for _, u := range list {
 			require.Zero(t, u.Open.Sign(), "%s of %s are reserved", u.Open.Dec(), u.Counter)
-			var cost, sends int64
-			require.NoError(t, conn.QueryRow(t.Context(), `select coalesce(sum(cost), 0), count(*) from chain
-				where account = $1 and state in (2, 3) and ($2 = '\x'::bytea or key = $2)`, account[:], keyOf(u.Key)).Scan(&cost, &sends))
-			switch u.Unit {
-			case outbox.Gas:
-				require.Equal(t, uint64(cost), u.Total.Uint64(), "%s", u.Counter)
-				spent = max(spent, cost)
-			case outbox.Operations:
-				require.Equal(t, uint64(sends), u.Total.Uint64(), "%s", u.Counter)
-				all += sends
+			have[u.Counter] = u
+		}
+		for _, key := range append(slices.Clone(spendingKeys), common.Address{}) {
+			for _, day := range spendingDays {
+				var spent int64
+				require.NoError(t, conn.QueryRow(t.Context(), fmt.Sprintf(`select coalesce(sum(%s), 0) from chain
+					where account = $1 and state in (2, 3) and ($2 = '\x'::bytea or key = $2)`, day.shows), account[:], keyOf(key)).Scan(&spent))
+				u := have[outbox.Counter{Key: key, Unit: day.unit}]
+				require.Equal(t, uint64(spent), u.Total.Uint64(), "%s of key %s of account %d", day.unit, key, n)
+				if key == (common.Address{}) {
+					counted[day.unit] += u.Total.Uint64()
+				}
 			}
 		}
 	}
-	require.Greater(t, spent, int64(dayOfGas/2), "no budget was about to be spent")
-	t.Logf("the chain included %d operations of %d accounts", all, spendingAccounts())
+	require.NoError(t, conn.QueryRow(t.Context(), `select count(*), (select count(*) from sesame_reserved) from chain where state in (2, 3)`).Scan(&included, &reserved))
+	require.Zero(t, reserved)
+	for _, day := range spendingDays {
+		var refused int
+		require.NoError(t, conn.QueryRow(t.Context(), `select count(*) from refused where unit = $1`, string(day.unit)).Scan(&refused))
+		require.NotZero(t, refused, "no budget of %s was about to be spent", day.unit)
+	}
+	t.Logf("the chain included %d operations of %d accounts, which spent %v", included, spendingAccounts(), counted)
 }
 
 func keyOf(key common.Address) []byte {

@@ -165,7 +165,7 @@ func TestRoleWithoutRights(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, store.Rotate(t.Context(), newSealer('b')))
 		send := sendOf("a", 7)
-		send.Attempt.Reserved, err = store.Outbox().(outbox.Budgeter).Reserve(t.Context(), send.Send.ChainID, send.Send.Account, 0, spendingCharges(common.Address{1}, 1), time.Hour)
+		send.Attempt.Reserved, err = store.Outbox().(outbox.Budgeter).Reserve(t.Context(), send.Send.ChainID, send.Send.Account, 0, spendingCharges(common.Address{1}, nil, 1), time.Hour)
 		require.NoError(t, err)
 		entry, err := store.Outbox().Record(t.Context(), send)
 		require.NoError(t, err)

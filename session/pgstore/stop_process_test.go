@@ -1,6 +1,7 @@
 package pgstore_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -21,34 +22,42 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// TestStopWhileAnotherProcessSigns has one process sign as fast as it can and another one throw the kill
-// switch, for all that it can be about. The database counts moments for both: none of the signatures may be
-// of a moment after the stop was committed.
-func TestStopWhileAnotherProcessSigns(t *testing.T) {
+// stoppedSigners is how many processes sign while the switch is thrown.
+const stoppedSigners = 3
+
+// TestStopWhileOtherProcessesSign has some processes sign as fast as they can and another one throw the kill
+// switch, for all that it can be about. The database counts moments for all: none of the signatures may be of
+// a moment after the stop was committed.
+func TestStopWhileOtherProcessesSign(t *testing.T) {
 	if url := os.Getenv(signerEnv); url != "" {
 		signUntilStopped(t, url) // is the other process
 		return
 	}
 	url := server.URL(t)
-	pgtest.Exec(t, url, `create sequence moments; create table signed (moment bigint, leaf bigint)`)
+	pgtest.Exec(t, url, `create sequence moments; create table signed (moment bigint, leaf bigint, process bigint)`)
 	store := open(t, url)
 	key := grantShared(t, store)[0].Key
-	said := startSigner(t, url)
+	var said []*bufio.Scanner
+	for range stoppedSigners {
+		said = append(said, startSigner(t, url))
+	}
 	pool, err := pgxpool.New(t.Context(), url)
 	require.NoError(t, err)
 	defer pool.Close()
 
 	abouts := []session.Stop{{}, {Ref: testRef}, {Key: key}, {Ref: testRef, Key: key}}
 	for n := range sharedSessions {
-		awaitSignatures(t, pool, n)
+		awaitSignatures(t, pool, n, stoppedSigners)
 		stop := abouts[n%len(abouts)]
 		stop.Name, stop.Who, stop.Why = "x", "alice", "a test"
 		_, err := store.Stop(t.Context(), stop)
 		require.NoError(t, err)
 		var committed, late int64
 		require.NoError(t, pool.QueryRow(t.Context(), `select nextval('moments')`).Scan(&committed))
-		require.True(t, said.Scan(), "the signing process ended")
-		require.Equal(t, fmt.Sprint("stopped ", n), said.Text(), "every signer is told")
+		for _, said := range said {
+			require.True(t, said.Scan(), "the signing process ended")
+			require.Equal(t, fmt.Sprint("stopped ", n), said.Text(), "every signer is told")
+		}
 		require.NoError(t, pool.QueryRow(t.Context(), `select count(*) from signed where moment > $1`, committed).Scan(&late))
 		require.Zero(t, late, "signatures after stop %d was committed", n)
 		require.NoError(t, store.Lift(t.Context(), "x"))

@@ -39,7 +39,7 @@ func TestRevokeWhileAnotherProcessSigns(t *testing.T) {
 		return
 	}
 	url := server.URL(t)
-	pgtest.Exec(t, url, `create sequence moments; create table signed (moment bigint, leaf bigint)`)
+	pgtest.Exec(t, url, `create sequence moments; create table signed (moment bigint, leaf bigint, process bigint)`)
 	store := open(t, url)
 	leaves := grantShared(t, store)
 	said := startSigner(t, url)
@@ -48,7 +48,7 @@ func TestRevokeWhileAnotherProcessSigns(t *testing.T) {
 	defer pool.Close()
 
 	for n, leaf := range leaves {
-		awaitSignatures(t, pool, n)
+		awaitSignatures(t, pool, n, 1)
 		leaf.Status = session.StatusRevoked
 		state, err := store.Load(t.Context(), testRef)
 		require.NoError(t, err)
@@ -94,13 +94,13 @@ func startSigner(t *testing.T, url string) *bufio.Scanner {
 	return bufio.NewScanner(out)
 }
 
-// awaitSignatures waits until leaf n is in use.
-func awaitSignatures(t *testing.T, pool *pgxpool.Pool, n int) {
+// awaitSignatures waits until leaf n is in use by so many processes.
+func awaitSignatures(t *testing.T, pool *pgxpool.Pool, n, processes int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		var count int
-		err := pool.QueryRow(t.Context(), `select count(*) from signed where leaf = $1`, n).Scan(&count)
-		return err == nil && count >= 10
+		var count, by int
+		err := pool.QueryRow(t.Context(), `select count(*), count(distinct process) from signed where leaf = $1`, n).Scan(&count, &by)
+		return err == nil && count >= 10 && by == processes
 	}, time.Minute, time.Millisecond)
 }
 
@@ -114,7 +114,7 @@ func (n noting) SignDigest(ctx context.Context, req session.SignRequest) ([]byte
 	sig, err := n.Keyring.SignDigest(ctx, req)
 	time.Sleep(time.Millisecond) // gives a wrong store the chance to show it
 	leaf := binary.BigEndian.Uint64(req.Operation.CallData)
-	_, noteErr := n.pool.Exec(ctx, `insert into signed values (nextval('moments'), $1)`, leaf)
+	_, noteErr := n.pool.Exec(ctx, `insert into signed values (nextval('moments'), $1, $2)`, leaf, os.Getpid())
 	return sig, errors.Join(err, noteErr)
 }
 
