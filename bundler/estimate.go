@@ -25,7 +25,7 @@ func (c *Client) EstimateUserOperationGas(ctx context.Context, op *userop.Operat
 	form := limitsForm(c.limits.Load())
 	var refused error
 	for {
-		params := []any{opjson.InForm{Operation: (*opjson.Operation)(op), Form: opjson.Form{LeaveOut: form.leavesOut()}}, entryPoint.Hex()}
+		params := []any{opjson.InForm{Operation: (*opjson.Operation)(op), Form: opjson.Form{LeaveOut: form.leavesOut()}}, opjson.Address(entryPoint)}
 		if len(overrides) != 0 {
 			params = append(params, overrides)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/quantity"
@@ -44,7 +45,7 @@ func (op *Operation) Size() int {
 // empty bytes as "0x".
 func (op *Operation) Append(b []byte, form Form) []byte {
 	b = append(b, `{"sender":"`...)
-	b = append(b, op.Sender.Hex()...)
+	b = appendAddress(b, op.Sender)
 	b = appendNumber(b, `","nonce":"`, &op.Nonce)
 	b = appendBytes(b, `","initCode":"`, op.InitCode)
 	b = appendBytes(b, `","callData":"`, op.CallData)
@@ -56,6 +57,28 @@ func (op *Operation) Append(b []byte, form Form) []byte {
 	b = appendBytes(b, `","paymasterAndData":"`, op.PaymasterAndData)
 	b = appendBytes(b, `","signature":"`, op.Signature)
 	return append(b, `"}`...)
+}
+
+// Address is an address with its checksum, as a parameter of a JSON-RPC request.
+type Address common.Address
+
+// AppendJSON appends the address.
+func (a Address) AppendJSON(b []byte) []byte {
+	return append(appendAddress(append(b, '"'), common.Address(a)), '"')
+}
+
+// appendAddress appends an address with its checksum (ERC-55): a letter is a capital where the hash of the
+// small ones has a digit of eight or more.
+func appendAddress(b []byte, a common.Address) []byte {
+	b = hex.AppendEncode(append(b, "0x"...), a[:])
+	digits := b[len(b)-2*common.AddressLength:]
+	hash := crypto.Keccak256Hash(digits)
+	for i, c := range digits {
+		if c > '9' && hash[i/2]<<(4*(i%2)) >= 0x80 {
+			digits[i] = c - 'a' + 'A'
+		}
+	}
+	return b
 }
 
 func (f Form) appendLimit(b []byte, name string, v *uint256.Int) []byte {
