@@ -47,20 +47,16 @@ const (
 	// largestWired is the largest request that goes over a wire: it fits into the buffer of a connection, so
 	// that a service which refuses it unread is heard.
 	largestWired = 64 << 10
-	// longestHead bounds the head of an answer.
+	// longestHead bounds the head of an answer, with those of 100 Continue and the like before it.
 	longestHead = 1 << 20
 	// lengthDigits is the room for a body's length.
 	lengthDigits = 20
 
 	longestIdle = 90 * time.Second
 	mostIdle    = 128
-	mostInterim = 5 // answers of 100 Continue and the like before the one that counts
 )
 
-var (
-	errLongHead    = fmt.Errorf("the head of the answer is longer than %d bytes", longestHead)
-	errMostInterim = errors.New("too many interim answers")
-)
+var errLongHead = fmt.Errorf("the head of the answer is longer than %d bytes", longestHead)
 
 // newWire returns nil where the service is one for net/http.
 func newWire(serviceURL string) *wire {
@@ -279,6 +275,7 @@ type wireConn struct {
 	net.Conn
 	in        *bufio.Reader // of what Read reads
 	left      int64         // how much may still be read
+	failed    error         // why Read failed, other than by the end
 	since     time.Time     // when it became idle
 	interrupt func()        // ends what is being written or read
 	raw       syscall.RawConn
@@ -289,10 +286,13 @@ type wireConn struct {
 // Read reads from the connection, as much as may be read.
 func (c *wireConn) Read(b []byte) (int, error) {
 	if c.left <= 0 {
+		c.failed = errLongHead
 		return 0, errLongHead
 	}
 	n, err := c.Conn.Read(b)
-	c.left -= int64(n)
+	if c.left -= int64(n); err != nil && err != io.EOF {
+		c.failed = err
+	}
 	return n, err
 }
 
@@ -308,15 +308,12 @@ func (c *wireConn) answer(request *http.Request, x *exchange, most int64) (resp 
 	if _, err := c.in.Peek(1); err != nil {
 		return nil, false, err
 	}
-	for interim := 0; ; interim++ {
+	for {
 		if resp, err = http.ReadResponse(c.in, request); err != nil {
-			return nil, false, malformed(err)
+			return nil, false, c.malformed(err)
 		}
 		if resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
 			break
-		}
-		if interim == mostInterim {
-			return nil, false, errMostInterim
 		}
 	}
 	c.left = math.MaxInt64
@@ -338,9 +335,13 @@ func (c *wireConn) answer(request *http.Request, x *exchange, most int64) (resp 
 	return resp, whole && !resp.Close && resp.StatusCode >= 200 && c.in.Buffered() == 0, nil
 }
 
-// malformed is an answer that is no HTTP, in words that fit into a line.
-func malformed(err error) error {
-	if errors.As(err, new(net.Error)) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errLongHead) {
+// malformed is why a head could not be read: what is cut anywhere looks wrong as well. Words that do not fit
+// into a line are quoted.
+func (c *wireConn) malformed(err error) error {
+	switch {
+	case c.failed != nil:
+		return c.failed
+	case err == io.ErrUnexpectedEOF:
 		return err
 	}
 	return fmt.Errorf("malformed HTTP answer: %.200q", err.Error())
