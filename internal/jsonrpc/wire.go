@@ -312,15 +312,21 @@ func (c *wireConn) answer(request *http.Request, x *exchange, most int64) (resp 
 		if resp, err = http.ReadResponse(c.in, request); err != nil {
 			return nil, false, c.malformed(err)
 		}
-		if resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
+		interim := resp.StatusCode >= 100 && resp.StatusCode < 200
+		if !interim || resp.StatusCode == http.StatusSwitchingProtocols {
 			break
 		}
 	}
 	c.left = math.MaxInt64
 	body := io.Reader(resp.Body)
 	if resp.ContentLength != 0 && strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
-		if body, err = gzip.NewReader(resp.Body); err != nil {
+		unpacked, err := gzip.NewReader(resp.Body)
+		switch {
+		case err == io.EOF: // nothing was packed
+		case err != nil:
 			return resp, false, fmt.Errorf("reading the answer: %w", err)
+		default:
+			body = unpacked
 		}
 	}
 	err = x.read(body, most)

@@ -410,3 +410,74 @@ func FuzzUsualResult(f *testing.F) {
 		}
 	})
 }
+
+// recording is a connection that answers one request with what was recorded, and ends.
+type recording struct {
+	net.Conn
+	asked  chan struct{}
+	once   *sync.Once
+	answer io.Reader
+}
+
+func (r recording) Write(b []byte) (int, error) {
+	r.once.Do(func() { close(r.asked) })
+	return len(b), nil
+}
+
+func (r recording) Read(b []byte) (int, error) {
+	<-r.asked
+	return r.answer.Read(b)
+}
+
+func (r recording) Close() error {
+	r.once.Do(func() { close(r.asked) })
+	return nil
+}
+
+func (recording) SetDeadline(time.Time) error { return nil }
+
+// Whatever bytes a service sends, what they come to is what they come to with net/http.
+func FuzzWire(f *testing.F) {
+	for _, answer := range []string{
+		ok(), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n" + usual[:5] + "\r\n22\r\n" + usual[5:] + "\r\n0\r\nA: b\r\n\r\n",
+		"HTTP/1.0 200 OK\r\n\r\n" + usual, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + packed(usual),
+		"HTTP/1.1 100 Continue\r\n\r\n" + ok("Connection: close"), "HTTP/1.1 101 Switching Protocols\r\n\r\n" + usual,
+		"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", "HTTP/1.1 503 No\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nbusy",
+		"HTTP/0.0 000 \n\n" + usual, "HTTP/0.0 000 \nContent-Encoding: gzip\n\n", "HTTP/1.1 307 Moved\r\nLocation: /a\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 39\r\nContent-Length: 39\r\n\r\n" + usual,
+	} {
+		f.Add([]byte(answer))
+	}
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		play := func(wired bool) (result, status string) {
+			dial := func(context.Context, string, string) (net.Conn, error) {
+				return recording{asked: make(chan struct{}), once: new(sync.Once), answer: bytes.NewReader(answer)}, nil
+			}
+			c := New(Config{URL: "http://host.example/k-1234567890", MaxResponse: 1 << 16})
+			defer c.Close()
+			c.wire.dial, c.wire.direct = dial, func() bool { return true }
+			c.pool.DialContext, c.pool.Proxy = dial, nil
+			if !wired {
+				c.wire = nil
+			}
+			var raw json.RawMessage
+			err := c.Do(t.Context(), Request{Method: "m", Result: &raw})
+			if failed, ok := errors.AsType[*TransportError](err); ok {
+				require.NotContains(t, err.Error(), "k-1234567890")
+				status = fmt.Sprint("failed ", failed.HTTPStatus, failed.MayBeDelivered(), failed.Temporary(), failed.RetryAfter)
+				if failed.HTTPStatus != 0 && !failed.broken {
+					status = err.Error()
+				}
+			} else if err != nil {
+				status = err.Error()
+			}
+			return string(raw), status
+		}
+		result, status := play(true)
+		wantResult, wantStatus := play(false)
+		if strings.Contains(status, "redirects are not followed") && !strings.Contains(wantStatus, " HTTP 3") {
+			return // net/http refuses a Location that is none; here it is a redirect all the same
+		}
+		require.Equal(t, wantStatus, status)
+		require.Equal(t, wantResult, result)
+	})
+}
