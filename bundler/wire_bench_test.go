@@ -121,11 +121,11 @@ func BenchmarkWire(b *testing.B) {
 			const each = 512 // sends of a round
 			var times [2][]float64
 			for _, send := range sides { // connections are made
-				inTurns(b, workers, each, send)
+				timeOf(b, workers, each, send)
 			}
 			for b.Loop() {
 				for i, send := range sides {
-					times[i] = append(times[i], float64(inTurns(b, workers, each, send))/each)
+					times[i] = append(times[i], float64(timeOf(b, workers, each, send))/each)
 				}
 			}
 			b.ReportMetric(median(times[0]), "ours-ns/send")
@@ -135,8 +135,8 @@ func BenchmarkWire(b *testing.B) {
 	}
 }
 
-// inTurns is how long it takes several goroutines to send so often.
-func inTurns(b *testing.B, workers, sends int, send func(context.Context) (common.Hash, error)) time.Duration {
+// timeOf is how long it takes some workers to send so often together.
+func timeOf(b *testing.B, workers, sends int, send func(context.Context) (common.Hash, error)) time.Duration {
 	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
 	defer cancel()
 	var left atomic.Int64

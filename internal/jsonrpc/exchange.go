@@ -47,8 +47,8 @@ func (x *exchange) begin(head int) {
 	x.sent = slices.Grow(x.sent[:0], head)[:head]
 }
 
-// appendRequest appends a request as it goes out, under an ID of its own. Some bundlers take numeric IDs only,
-// and insist on params.
+// appendRequest appends a request as it goes out, under an ID of its own. Some bundlers take numeric IDs
+// only, and insist on params.
 func appendRequest(b []byte, r Request) (_ []byte, id uint64, err error) {
 	id = newID()
 	b = append(b, `{"jsonrpc":"2.0","id":`...)
