@@ -2,7 +2,6 @@ package bundler
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/jsonrpc"
+	"github.com/go-sesame/sesame/internal/opjson"
 	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -25,7 +25,7 @@ func (c *Client) EstimateUserOperationGas(ctx context.Context, op *userop.Operat
 	form := limitsForm(c.limits.Load())
 	var refused error
 	for {
-		params := []any{draft{op, form}, entryPoint.Hex()}
+		params := []any{opjson.InForm{Operation: (*opjson.Operation)(op), Form: opjson.Form{LeaveOut: form.leavesOut()}}, opjson.Address(entryPoint)}
 		if len(overrides) != 0 {
 			params = append(params, overrides)
 		}
@@ -84,30 +84,6 @@ func (f limitsForm) String() string {
 		return "without gas limits"
 	}
 	return "with gas limits of zero"
-}
-
-// draft is an operation whose limits are not all known.
-type draft struct {
-	op   *userop.Operation
-	form limitsForm
-}
-
-// MarshalJSON writes the operation without the limits that the form leaves out.
-func (d draft) MarshalJSON() ([]byte, error) {
-	whole, err := json.Marshal(d.op)
-	if err != nil {
-		return nil, err
-	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(whole, &fields); err != nil {
-		return nil, err
-	}
-	for _, name := range d.form.leavesOut() {
-		if string(fields[name]) == `"0x0"` {
-			delete(fields, name)
-		}
-	}
-	return json.Marshal(fields)
 }
 
 // namesLimit finds in a refusal that it is about a field of the operation.

@@ -1,6 +1,7 @@
 package bundler_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -12,7 +13,13 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(wireServer) != "" {
+		serveWire()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var (
 	entryPoint = common.HexToAddress("0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789")

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/internal/opjson"
 	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -16,7 +17,7 @@ import (
 // once. A bundler that refuses op because it has it already has accepted it: the hash is then computed here,
 // for the chain that the bundler says it serves.
 func (c *Client) SendUserOperation(ctx context.Context, op *userop.Operation, entryPoint common.Address) (common.Hash, error) {
-	params := []any{op, entryPoint.Hex()}
+	params := []any{opjson.InForm{Operation: (*opjson.Operation)(op)}, opjson.Address(entryPoint)}
 	if c.options.simulation != "" {
 		params = append(params, map[string]SimulationType{"simulation_type": c.options.simulation})
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/jsonrpc"
+	"github.com/go-sesame/sesame/internal/opjson"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -96,7 +97,7 @@ func (p *ERC7677) Data(ctx context.Context, op *userop.Operation, entryPoint com
 
 func (p *ERC7677) ask(ctx context.Context, method string, op *userop.Operation, entryPoint common.Address, chainID uint64) (Stub, error) {
 	var answer stub
-	err := asError(p.rpc.Do(ctx, newRequest(method, &answer, op, entryPoint.Hex(), hexutil.Uint64(chainID), p.context)))
+	err := asError(p.rpc.Do(ctx, newRequest(method, &answer, opjson.InForm{Operation: (*opjson.Operation)(op)}, opjson.Address(entryPoint), hexutil.Uint64(chainID), p.context)))
 	if errors.Is(err, jsonrpc.ErrNull) { // nothing is what it sponsors
 		return Stub{}, fmt.Errorf("%w: %w; check that one of the service's policies covers this call and that it is funded", userop.ErrNotSponsored, err)
 	}

@@ -34,7 +34,7 @@ func (c *Client) FeeQuotes(ctx context.Context, op *userop.Operation, req userop
 		params.TokenInfo.Preferred = req.Preferred.Hex()
 	}
 	var answer feeQuotes
-	if err := asError(c.rpc.Do(ctx, newRequest("pm_getFeeQuoteOrData", &answer, (*serviceOperation)(op), params))); err != nil {
+	if err := asError(c.rpc.Do(ctx, newRequest("pm_getFeeQuoteOrData", &answer, serviceOperation(op), params))); err != nil {
 		return userop.FeeQuotes{}, err
 	}
 	if answer.Sponsorship != nil {

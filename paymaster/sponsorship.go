@@ -2,7 +2,6 @@ package paymaster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/jsonrpc"
+	"github.com/go-sesame/sesame/internal/opjson"
 	"github.com/go-sesame/sesame/internal/quantity"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -33,7 +33,7 @@ func (c *Client) SponsorUserOperation(ctx context.Context, op *userop.Operation,
 		params.TokenInfo = &tokenInfo{FeeToken: req.FeeToken.Hex()}
 	}
 	var answer sponsorship
-	if err := asError(c.rpc.Do(ctx, newRequest("pm_sponsorUserOperation", &answer, (*serviceOperation)(op), params))); err != nil {
+	if err := asError(c.rpc.Do(ctx, newRequest("pm_sponsorUserOperation", &answer, serviceOperation(op), params))); err != nil {
 		return userop.Sponsorship{}, err
 	}
 	return answer.checked()
@@ -94,35 +94,8 @@ func (o options) params(mode string, calculate bool, webhook any) serviceParams 
 
 // serviceOperation is an operation in Biconomy's own habit: the gas limits as decimal strings, the other
 // numbers in hex.
-type serviceOperation userop.Operation
-
-// MarshalJSON writes the operation.
-func (op *serviceOperation) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Sender               string            `json:"sender"`
-		Nonce                quantity.Quantity `json:"nonce"`
-		InitCode             hexutil.Bytes     `json:"initCode"`
-		CallData             hexutil.Bytes     `json:"callData"`
-		CallGasLimit         string            `json:"callGasLimit"`
-		VerificationGasLimit string            `json:"verificationGasLimit"`
-		PreVerificationGas   string            `json:"preVerificationGas"`
-		MaxFeePerGas         quantity.Quantity `json:"maxFeePerGas"`
-		MaxPriorityFeePerGas quantity.Quantity `json:"maxPriorityFeePerGas"`
-		PaymasterAndData     hexutil.Bytes     `json:"paymasterAndData"`
-		Signature            hexutil.Bytes     `json:"signature"`
-	}{
-		Sender:               op.Sender.Hex(),
-		Nonce:                quantity.Quantity(op.Nonce),
-		InitCode:             op.InitCode,
-		CallData:             op.CallData,
-		CallGasLimit:         op.CallGasLimit.Dec(),
-		VerificationGasLimit: op.VerificationGasLimit.Dec(),
-		PreVerificationGas:   op.PreVerificationGas.Dec(),
-		MaxFeePerGas:         quantity.Quantity(op.MaxFeePerGas),
-		MaxPriorityFeePerGas: quantity.Quantity(op.MaxPriorityFeePerGas),
-		PaymasterAndData:     op.PaymasterAndData,
-		Signature:            op.Signature,
-	})
+func serviceOperation(op *userop.Operation) opjson.InForm {
+	return opjson.InForm{Operation: (*opjson.Operation)(op), Form: opjson.Form{Decimal: true}}
 }
 
 // sponsorship is the answer of a service that sponsors, or that says it does not.
@@ -134,24 +107,26 @@ func (s *sponsorship) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	var (
-		paymasterAndData                hexutil.Bytes
-		call, verification, preVerified *quantity.Quantity
-	)
-	obj.Optional("paymasterAndData", &paymasterAndData)
-	obj.Optional("callGasLimit", &call)
-	obj.Optional("verificationGasLimit", &verification)
-	obj.Optional("preVerificationGas", &preVerified)
+	var read sponsorship
+	obj.Optional("paymasterAndData", (*hexutil.Bytes)(&read.PaymasterAndData))
+	read.CallGasLimit = optionalLimit(obj, "callGasLimit")
+	read.VerificationGasLimit = optionalLimit(obj, "verificationGasLimit")
+	read.PreVerificationGas = optionalLimit(obj, "preVerificationGas")
 	if err := obj.Err(); err != nil {
 		return err
 	}
-	*s = sponsorship{
-		PaymasterAndData:     paymasterAndData,
-		CallGasLimit:         (*uint256.Int)(call),
-		VerificationGasLimit: (*uint256.Int)(verification),
-		PreVerificationGas:   (*uint256.Int)(preVerified),
-	}
+	*s = read
 	return nil
+}
+
+// optionalLimit is a number that an answer may have; nil for none.
+func optionalLimit(obj *jsonobject.Reader, name string) *uint256.Int {
+	if !obj.Has(name) {
+		return nil
+	}
+	limit := new(quantity.Quantity)
+	obj.Optional(name, limit)
+	return limit.Int()
 }
 
 // checked returns the sponsorship, or an error where it is none.

@@ -2,7 +2,6 @@ package userop
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +15,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/internal/opjson"
 	"github.com/go-sesame/sesame/internal/quantity"
 )
 
@@ -92,37 +92,10 @@ func (op *Operation) Gas() Gas {
 	}
 }
 
-// operationJSON is the v0.6 shape of an operation in JSON-RPC.
-type operationJSON struct {
-	Sender               string            `json:"sender"`
-	Nonce                quantity.Quantity `json:"nonce"`
-	InitCode             hexutil.Bytes     `json:"initCode"`
-	CallData             hexutil.Bytes     `json:"callData"`
-	CallGasLimit         quantity.Quantity `json:"callGasLimit"`
-	VerificationGasLimit quantity.Quantity `json:"verificationGasLimit"`
-	PreVerificationGas   quantity.Quantity `json:"preVerificationGas"`
-	MaxFeePerGas         quantity.Quantity `json:"maxFeePerGas"`
-	MaxPriorityFeePerGas quantity.Quantity `json:"maxPriorityFeePerGas"`
-	PaymasterAndData     hexutil.Bytes     `json:"paymasterAndData"`
-	Signature            hexutil.Bytes     `json:"signature"`
-}
-
 // MarshalJSON writes the operation as JSON-RPC services of EntryPoint v0.6 take it: all eleven fields, the
 // sender with its checksum, numbers as minimal 0x-hex, empty bytes as "0x".
 func (op Operation) MarshalJSON() ([]byte, error) {
-	return json.Marshal(operationJSON{
-		Sender:               op.Sender.Hex(),
-		Nonce:                quantity.Quantity(op.Nonce),
-		InitCode:             op.InitCode,
-		CallData:             op.CallData,
-		CallGasLimit:         quantity.Quantity(op.CallGasLimit),
-		VerificationGasLimit: quantity.Quantity(op.VerificationGasLimit),
-		PreVerificationGas:   quantity.Quantity(op.PreVerificationGas),
-		MaxFeePerGas:         quantity.Quantity(op.MaxFeePerGas),
-		MaxPriorityFeePerGas: quantity.Quantity(op.MaxPriorityFeePerGas),
-		PaymasterAndData:     op.PaymasterAndData,
-		Signature:            op.Signature,
-	})
+	return opjson.InForm{Operation: (*opjson.Operation)(&op)}.MarshalJSON()
 }
 
 // UnmarshalJSON reads an operation in the v0.6 shape. Numbers may be 0x-hex, decimal strings or JSON numbers.

@@ -9,13 +9,20 @@ import (
 
 // Reader takes fields out of one JSON object and collects what is wrong with them.
 type Reader struct {
-	fields  map[string]json.RawMessage
+	fields  []Member
 	missing []string
 	errs    []error
 }
 
-// Parse reads data, which has to be one JSON object.
+// usual is how many members the object of a service has, or a few more.
+const usual = 16
+
+// Parse reads data, which has to be one JSON object. The reader refers to it: data must not change while it
+// is in use.
 func Parse(data []byte) (*Reader, error) {
+	if fields, ok := Members(data, make([]Member, 0, usual)); ok {
+		return &Reader{fields: fields}, nil
+	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil {
 		if typeErr := (*json.UnmarshalTypeError)(nil); errors.As(err, &typeErr) {
@@ -26,18 +33,33 @@ func Parse(data []byte) (*Reader, error) {
 	if fields == nil {
 		return nil, errors.New("a JSON object was expected, got null")
 	}
-	return &Reader{fields: fields}, nil
+	r := new(Reader)
+	for name, value := range fields {
+		r.fields = append(r.fields, Member{[]byte(name), value})
+	}
+	return r, nil
+}
+
+// field is the value of a member as it is written, nil where there is none. Of several of one name the last
+// counts, as for encoding/json.
+func (r *Reader) field(name string) []byte {
+	for i := len(r.fields) - 1; i >= 0; i-- {
+		if string(r.fields[i].Name) == name {
+			return r.fields[i].Value
+		}
+	}
+	return nil
 }
 
 // Has reports whether the object has a value other than null under name.
 func (r *Reader) Has(name string) bool {
-	raw, ok := r.fields[name]
-	return ok && string(raw) != "null"
+	raw := r.field(name)
+	return raw != nil && string(raw) != "null"
 }
 
 // Open reports whether the object names a value that is not known yet: null, "" or "0x".
 func (r *Reader) Open(name string) bool {
-	switch string(r.fields[name]) {
+	switch string(r.field(name)) {
 	case "null", `""`, `"0x"`:
 		return true
 	}
@@ -55,18 +77,27 @@ func (r *Reader) Require(name string, dst any) {
 
 // Optional unmarshals the named field into dst, or leaves dst alone where there is none, or null.
 func (r *Reader) Optional(name string, dst any) {
-	if !r.Has(name) {
+	raw := r.field(name)
+	if raw == nil || string(raw) == "null" {
 		return
 	}
-	if err := json.Unmarshal(r.fields[name], dst); err != nil {
+	if err := Unmarshal(raw, dst); err != nil {
 		r.errs = append(r.errs, fmt.Errorf("%s: %w", name, err))
 	}
+}
+
+// Unmarshal is [json.Unmarshal] for a value that was found to be JSON before, without space around it.
+func Unmarshal(raw []byte, dst any) error {
+	if own, ok := dst.(json.Unmarshaler); ok {
+		return own.UnmarshalJSON(raw)
+	}
+	return json.Unmarshal(raw, dst)
 }
 
 // OptionalHex is [Reader.Optional] for what is written in hex: "" and "0x" are none, too, as services write a
 // hash, an address or a number that is not known yet.
 func (r *Reader) OptionalHex(name string, dst any) {
-	if raw := string(r.fields[name]); raw != `""` && raw != `"0x"` {
+	if raw := string(r.field(name)); raw != `""` && raw != `"0x"` {
 		r.Optional(name, dst)
 	}
 }

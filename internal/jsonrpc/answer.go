@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+
+	"github.com/go-sesame/sesame/internal/jsonobject"
 )
 
 // NoMessage begins the message of an [*Error] that came without one; the rest is what came.
@@ -40,6 +42,41 @@ func parseAnswer(body []byte) (ans answer, err error) {
 		return ans, err
 	}
 	return batch[0], nil
+}
+
+// readQuickly reads the result of an answer as services usually write it. False says that it is to be read
+// with care: it may be anything.
+func (c *Client) readQuickly(resp *http.Response, body []byte, result any) bool {
+	if resp.StatusCode < 200 || resp.StatusCode > 299 || int64(len(body)) > c.maxResponse {
+		return false
+	}
+	raw, ok := usualResult(body)
+	return ok && jsonobject.Unmarshal(raw, result) == nil
+}
+
+// usualResult is the result in an answer that has one and nothing else but a version, an ID, and no error.
+func usualResult(body []byte) (json.RawMessage, bool) {
+	var space [4]jsonobject.Member
+	members, ok := jsonobject.Members(body, space[:0])
+	if !ok {
+		return nil, false
+	}
+	var result json.RawMessage
+	for _, m := range members {
+		switch string(m.Name) {
+		case "jsonrpc", "id":
+		case "result":
+			if result != nil {
+				return nil, false
+			}
+			result = m.Value
+		default:
+			if string(m.Name) != "error" || string(m.Value) != "null" {
+				return nil, false
+			}
+		}
+	}
+	return result, present(result)
 }
 
 // decode reads the answer to a request. The service's own error counts whatever the HTTP status is.

@@ -25,30 +25,30 @@ func (c *Client) DoAll(ctx context.Context, requests []Request) ([]error, error)
 	if len(requests) == 0 {
 		return nil, nil
 	}
-	ctx, done := c.within(ctx, c.timeout)
-	defer done()
 	start, method := time.Now(), requests[0].Method
-	batch := make([]requestJSON, len(requests))
-	for i, r := range requests {
-		batch[i] = newRequest(r.Method, r.Params)
-	}
+	ids := make([]uint64, len(requests))
+	x := exchanges.Get().(*exchange)
+	defer x.release()
 	var answers map[uint64]answer
-	exchange, err := c.newExchange(ctx, method, batch)
-	var resp *http.Response
-	if err == nil {
-		var body []byte
-		resp, err = c.http.Do(exchange.request)
-		if body, err = exchange.body(resp, err); err == nil {
-			answers, err = c.decodeAll(method, resp, body, len(batch))
+	resp, err := c.post(ctx, limit{start.Add(c.timeout), c.timeout}, method, x, func(b []byte) (_ []byte, err error) {
+		for i, r := range requests {
+			b = append(b, "[,"[min(i, 1)])
+			if b, ids[i], err = appendRequest(b, r); err != nil {
+				return nil, err
+			}
 		}
+		return append(b, ']'), nil
+	})
+	if err == nil {
+		answers, err = c.decodeAll(method, resp, x.answer, len(requests))
 	}
-	c.logger.DebugContext(ctx, "JSON-RPC batch", "service", c.service, "method", method, "requests", len(batch), "took", time.Since(start), "error", err)
+	c.log(ctx, "JSON-RPC batch", method, len(requests), start, err)
 	if err != nil {
 		return nil, err
 	}
 	failures := make([]error, len(requests))
 	for i, r := range requests {
-		ans, ok := answers[batch[i].ID]
+		ans, ok := answers[ids[i]]
 		switch {
 		case !ok:
 			failures[i] = c.unusable(r.Method, errUnanswered)

@@ -2,8 +2,6 @@ package jsonrpc
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -41,6 +39,7 @@ type Client struct {
 	endpoint    *endpoint
 	http        http.Client
 	pool        *http.Transport // the client's own, or nil
+	wire        *wire           // goes before http where it can; nil where it never can
 	timeout     time.Duration
 	maxResponse int64
 	logger      *slog.Logger
@@ -75,6 +74,9 @@ func New(cfg Config) *Client {
 	} else {
 		c.pool = newPool()
 		c.http.Transport = c.pool
+		if c.invalid == nil {
+			c.wire = newWire(c.endpoint.url)
+		}
 	}
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c
@@ -86,20 +88,27 @@ func New(cfg Config) *Client {
 func newPool() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:           newDialer().DialContext,
 		ForceAttemptHTTP2:     true,
 		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second},
-		MaxIdleConnsPerHost:   128,
-		IdleConnTimeout:       90 * time.Second,
+		MaxIdleConnsPerHost:   mostIdle,
+		IdleConnTimeout:       longestIdle,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
 	}
+}
+
+func newDialer() *net.Dialer {
+	return &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 }
 
 // Close closes idle connections of the client's own pool. The client can still be used.
 func (c *Client) Close() {
 	if c.pool != nil {
 		c.pool.CloseIdleConnections()
+	}
+	if c.wire != nil {
+		c.wire.close()
 	}
 }
 
@@ -125,46 +134,63 @@ type Request struct {
 // last ([RetriedError]). Each try has a deadline of its own: one that hangs on a dead connection leaves time
 // for the next, half of what the caller has left.
 func (c *Client) Do(ctx context.Context, r Request) error {
-	tryTimeout := c.timeout
-	if r.Repeatable && !isOnce(ctx) {
-		tryTimeout /= 2
+	end, bounded := ctx.Deadline()
+	if !bounded {
+		end = time.Now().Add(c.timeout)
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = c.within(ctx, c.timeout)
-		defer cancel()
-	}
+	repeatable := r.Repeatable && !isOnce(ctx)
 	var first error
 	for try := 1; ; try++ {
 		start := time.Now()
-		var raw json.RawMessage
-		within := tryTimeout
-		if deadline, ok := ctx.Deadline(); ok && r.Repeatable && !isOnce(ctx) && try < maxTries {
-			within = min(within, max(time.Until(deadline)/2, shortestTry).Round(10*time.Millisecond))
+		within := c.timeout
+		if repeatable {
+			within /= 2
+			if try < maxTries {
+				within = min(within, max(end.Sub(start)/2, shortestTry).Round(10*time.Millisecond))
+			}
 		}
-		trying, done := c.within(ctx, within)
-		exchange, err := c.newExchange(trying, r.Method, newRequest(r.Method, r.Params))
-		if err == nil {
-			raw, err = exchange.result(c.http.Do(exchange.request))
+		until := limit{start.Add(within), within}
+		if !bounded && end.Before(until.at) {
+			until = limit{end, c.timeout}
 		}
-		done()
-		c.logger.DebugContext(ctx, "JSON-RPC request", "service", c.service, "method", r.Method, "took", time.Since(start), "error", err)
-		if err == nil {
-			err = c.unmarshal(r.Method, raw, r.Result)
-		}
+		err := c.try(ctx, until, r)
+		c.log(ctx, "JSON-RPC request", r.Method, 1, start, err)
 		if err == nil {
 			return nil
 		}
 		if first == nil {
 			first = err
 		}
-		if !r.Repeatable || isOnce(ctx) || try == maxTries || !pause(ctx, err, try) {
+		if !repeatable || try == maxTries || !pause(ctx, end, err, try) {
 			return after(first, err)
 		}
 	}
 }
 
-// within bounds a call or a try of it.
-func (c *Client) within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("no answer within %s: %w", d, context.DeadlineExceeded))
+// try sends a request once.
+func (c *Client) try(ctx context.Context, until limit, r Request) error {
+	x := exchanges.Get().(*exchange)
+	defer x.release()
+	resp, err := c.post(ctx, until, r.Method, x, func(b []byte) ([]byte, error) {
+		b, _, err := appendRequest(b, r)
+		return b, err
+	})
+	if err != nil {
+		return err
+	}
+	if c.readQuickly(resp, x.answer, r.Result) {
+		return nil
+	}
+	raw, err := c.decode(r.Method, resp, x.answer)
+	if err != nil {
+		return err
+	}
+	return c.unmarshal(r.Method, raw, r.Result)
+}
+
+// log tells what was sent at debug level.
+func (c *Client) log(ctx context.Context, what, method string, requests int, start time.Time, err error) {
+	if c.logger.Enabled(ctx, slog.LevelDebug) {
+		c.logger.DebugContext(ctx, what, "service", c.service, "method", method, "requests", requests, "took", time.Since(start), "error", err)
+	}
 }

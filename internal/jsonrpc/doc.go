@@ -8,6 +8,9 @@
 // A service's URL carries its key. The key is kept out of every error, log line and printed value, also where
 // the service echoes it: see [Client.String] for what is shown instead.
 //
+// Requests to a plain http service go over connections of the client's own (wire), all others through
+// net/http. What a service usually answers is read quickly; whatever is unusual is read anew, with care.
+//
 // Answers are bounded in size, requests in time; redirects are not followed, because the body would go to
 // another host; request IDs are random, and an answer is taken under whatever ID it comes: one POST has one
 // answer.

@@ -3,94 +3,181 @@ package jsonrpc
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// requestJSON is a request as it goes out. Some bundlers take numeric IDs only, and insist on params.
-type requestJSON struct {
-	Version string `json:"jsonrpc"`
-	ID      uint64 `json:"id"`
-	Method  string `json:"method"`
-	Params  []any  `json:"params"`
+// Appender is a parameter that appends itself, as valid JSON without space, to a request.
+type Appender interface {
+	AppendJSON(b []byte) []byte
 }
 
-// exchange is one HTTP request and its answer.
+// exchange is one HTTP request and its answer. Its memory is used again.
 type exchange struct {
-	client  *Client
-	method  string
-	request *http.Request
-	trace   trace
+	sent   []byte // the request, after the room for its head
+	answer []byte // the answer's body
 }
 
-// newRequest is a request under an ID of its own.
-func newRequest(method string, params []any) requestJSON {
-	if params == nil {
-		params = []any{}
+// largestKept is how much memory of an exchange is kept for the next one.
+const largestKept = 64 << 10
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+// release gives the exchange's memory back. Nothing may refer to it any more.
+func (x *exchange) release() {
+	if cap(x.sent)+cap(x.answer) <= largestKept {
+		exchanges.Put(x)
 	}
-	return requestJSON{Version: "2.0", ID: newID(), Method: method, Params: params}
 }
 
-// newExchange encodes a request, or a batch of them.
-func (c *Client) newExchange(ctx context.Context, method string, request any) (*exchange, error) {
+// begin makes room for the head, behind which the body is appended.
+func (x *exchange) begin(head int) {
+	x.sent = slices.Grow(x.sent[:0], head)[:head]
+}
+
+// appendRequest appends a request as it goes out, under an ID of its own. Some bundlers take numeric IDs
+// only, and insist on params.
+func appendRequest(b []byte, r Request) (_ []byte, id uint64, err error) {
+	id = newID()
+	b = append(b, `{"jsonrpc":"2.0","id":`...)
+	b = strconv.AppendUint(b, id, 10)
+	b = append(b, `,"method":`...)
+	if b, err = appendValue(b, r.Method); err != nil {
+		return nil, 0, err
+	}
+	b = append(b, `,"params":[`...)
+	for i, param := range r.Params {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = appendValue(b, param); err != nil {
+			return nil, 0, err
+		}
+	}
+	return append(b, "]}"...), id, nil
+}
+
+// appendValue appends a value as encoding/json writes it.
+func appendValue(b []byte, value any) ([]byte, error) {
+	switch value := value.(type) {
+	case Appender:
+		return value.AppendJSON(b), nil
+	case string:
+		if !strings.ContainsFunc(value, needsEscape) {
+			return append(append(append(b, '"'), value...), '"'), nil
+		}
+	}
+	encoded, err := json.Marshal(value)
+	return append(b, encoded...), err
+}
+
+func needsEscape(c rune) bool {
+	return c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&'
+}
+
+// newID returns a random number that survives a float64, as JavaScript services keep it in one.
+func newID() uint64 { return rand.Uint64() >> 11 }
+
+// limit is until when a try may last, and what is said of one that lasts longer.
+type limit struct {
+	at   time.Time
+	told time.Duration
+}
+
+// lateError is a try that lasted too long.
+type lateError time.Duration
+
+func (e lateError) Error() string {
+	return fmt.Sprintf("no answer within %s: %v", time.Duration(e), context.DeadlineExceeded)
+}
+
+func (lateError) Unwrap() error { return context.DeadlineExceeded }
+
+// post sends what encode appends, and returns the answer, its body in x.
+func (c *Client) post(ctx context.Context, until limit, method string, x *exchange, encode func(b []byte) ([]byte, error)) (*http.Response, error) {
 	if c.invalid != nil {
 		return nil, c.unsent(method, c.invalid)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, c.broken(ctx, method, err, false)
 	}
-	x := &exchange{client: c, method: method}
-	body, err := json.Marshal(request)
+	head := c.wire.room()
+	x.begin(head)
+	sent, err := encode(x.sent)
 	if err != nil {
 		return nil, c.unsent(method, fmt.Errorf("encode the parameters: %w", err))
 	}
-	x.request, err = http.NewRequestWithContext(x.trace.watch(ctx), http.MethodPost, c.endpoint.url, bytes.NewReader(body))
+	x.sent = sent
+	if !c.wire.takes(len(sent) - head) {
+		return c.postByHTTP(ctx, until, method, x, bytes.Clone(sent[head:])) // which may be read for longer
+	}
+	resp, delivered, err := c.wire.post(ctx, until, x, c.maxResponse)
+	if err != nil {
+		failed := c.broken(ctx, method, err, delivered)
+		if resp != nil {
+			failed.HTTPStatus = resp.StatusCode
+		}
+		return nil, failed
+	}
+	return resp, nil
+}
+
+// postByHTTP is post with net/http.
+func (c *Client) postByHTTP(ctx context.Context, until limit, method string, x *exchange, body []byte) (*http.Response, error) {
+	ctx, done := context.WithDeadlineCause(ctx, until.at, lateError(until.told))
+	defer done()
+	var trace trace
+	request, err := http.NewRequestWithContext(trace.watch(ctx), http.MethodPost, c.endpoint.url, bytes.NewReader(body))
 	if err != nil {
 		return nil, c.unsent(method, errUnparsable)
 	}
-	x.request.Header.Set("Content-Type", "application/json") // exactly: Alto refuses a charset
-	x.request.Header.Set("Accept", "application/json")
-	return x, nil
-}
-
-// result reads the result out of what [http.Client.Do] returned for a single request.
-func (x *exchange) result(resp *http.Response, err error) (json.RawMessage, error) {
-	body, err := x.body(resp, err)
+	setHeader(request.Header)
+	resp, err := c.http.Do(request)
 	if err != nil {
-		return nil, err
-	}
-	return x.client.decode(x.method, resp, body)
-}
-
-// body reads what [http.Client.Do] returned.
-func (x *exchange) body(resp *http.Response, err error) ([]byte, error) {
-	c, ctx := x.client, x.request.Context()
-	if err != nil {
-		return nil, c.broken(ctx, x.method, err, x.trace.mayBeDelivered(err))
+		return nil, c.broken(ctx, method, err, trace.mayBeDelivered(err))
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, c.maxResponse+1))
-	if err != nil {
-		failed := c.broken(ctx, x.method, fmt.Errorf("reading the answer: %w", err), true)
+	if err := x.read(resp.Body, c.maxResponse); err != nil && err != io.EOF {
+		failed := c.broken(ctx, method, fmt.Errorf("reading the answer: %w", err), true)
 		failed.HTTPStatus = resp.StatusCode
 		return nil, failed
 	}
-	return body, nil
+	return resp, nil
 }
 
-// newID returns a random number that survives a float64, as JavaScript services keep it in one.
-func newID() uint64 {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails: it crashes the program instead
-	return binary.BigEndian.Uint64(b[:]) >> 11
+func setHeader(header http.Header) {
+	header.Set("Content-Type", "application/json") // exactly: Alto refuses a charset
+	header.Set("Accept", "application/json")
+}
+
+// read reads an answer's body, and one byte more than the most it may have. It returns [io.EOF] where it read
+// all of it.
+func (x *exchange) read(body io.Reader, most int64) error {
+	x.answer = x.answer[:0]
+	for int64(len(x.answer)) <= most {
+		if len(x.answer) == cap(x.answer) {
+			x.answer = slices.Grow(x.answer, max(512, cap(x.answer)))
+		}
+		room := x.answer[len(x.answer):min(int64(cap(x.answer)), most+1)]
+		n, err := body.Read(room)
+		x.answer = x.answer[:len(x.answer)+n]
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // trace watches whether a request can have reached the service.

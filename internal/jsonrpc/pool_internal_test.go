@@ -17,7 +17,7 @@ import (
 func TestADeadConnectionIsFoundOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(Config{URL: "http://host.example", Service: "bundler"})
-		c.pool.Proxy = nil
+		c.wire, c.pool.Proxy = nil, nil
 		c.pool.Protocols = new(http.Protocols)
 		c.pool.Protocols.SetUnencryptedHTTP2(true)
 		var dialed []net.Conn

@@ -26,8 +26,8 @@ func Once(ctx context.Context) context.Context { return context.WithValue(ctx, o
 func isOnce(ctx context.Context) bool { return ctx.Value(once{}) != nil }
 
 // pause waits before the next try. It is false, at once, where another try is pointless or would come too
-// late for ctx.
-func pause(ctx context.Context, err error, try int) bool {
+// late, for ctx or for the end of the call.
+func pause(ctx context.Context, end time.Time, err error, try int) bool {
 	delay, ok := retryable(err)
 	if !ok || ctx.Err() != nil {
 		return false
@@ -36,7 +36,7 @@ func pause(ctx context.Context, err error, try int) bool {
 		longest := firstPause << (try - 1)
 		delay = longest/2 + rand.N(longest/2)
 	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= delay {
+	if time.Until(end) <= delay {
 		return false
 	}
 	timer := time.NewTimer(delay)

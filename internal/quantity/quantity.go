@@ -3,8 +3,11 @@
 package quantity
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/holiman/uint256"
@@ -49,7 +52,19 @@ func (q Quantity) Uint64() (uint64, error) {
 
 // MarshalJSON writes q as minimal 0x-hex.
 func (q Quantity) MarshalJSON() ([]byte, error) {
-	return []byte(`"` + q.String() + `"`), nil
+	return append(AppendHex(append(make([]byte, 0, len(`"0x"`)+64), '"'), q.Int()), '"'), nil
+}
+
+// AppendHex appends v as minimal 0x-hex.
+func AppendHex(b []byte, v *uint256.Int) []byte {
+	top := max(0, (v.BitLen()-1)/64) // the highest of its four words that counts
+	b = strconv.AppendUint(append(b, "0x"...), v[top], 16)
+	for word := top - 1; word >= 0; word-- {
+		var bytes [8]byte
+		binary.BigEndian.PutUint64(bytes[:], v[word])
+		b = hex.AppendEncode(b, bytes[:])
+	}
+	return b
 }
 
 // UnmarshalJSON reads 0x-hex, a decimal string or a JSON number. null is refused.
