@@ -11,8 +11,8 @@ import (
 )
 
 const devnetAbout = `Runs a chain with the real contracts, a bundler and a paymaster on 127.0.0.1 until it is interrupted, and
-prints how other programs use it. At its first start it compiles the contracts, which needs node and npm, and says
-so. Everybody knows its keys: put nothing of worth on them, on any chain.
+prints how other programs use it. At its first start it compiles the contracts, which needs node and npm, and
+says so. Everybody knows its keys: put nothing of worth on them, on any chain.
 `
 
 func devnetCommand() command {

@@ -59,7 +59,7 @@ type call struct {
 
 // commands are all of them, in the order that help has them in.
 func commands() []command {
-	return []command{devnetCommand(), inspectCommand(), stopsCommand()}
+	return []command{devnetCommand(), inspectCommand(), stopsCommand(), stopCommand(), liftCommand(), suspendCommand()}
 }
 
 // usageError is a command line that cannot be run.
@@ -110,6 +110,12 @@ func (p *program) run(ctx context.Context, args []string) int {
 
 // start parses the command's flags and does what it is for.
 func (p *program) start(ctx context.Context, cmd command, args []string) error {
+	for _, arg := range args { // wherever it stands, and whatever is wrong with it
+		if strings.Contains(arg, "://") {
+			p.secrets.add(arg)
+			p.secrets.add(afterEqual(arg))
+		}
+	}
 	f := newFlags(cmd.name)
 	do := cmd.define(f)
 	rest, err := f.parse(args)

@@ -88,11 +88,11 @@ func readSecret(path string) ([]byte, error) {
 		return nil, err
 	case len(text) > maxSecret:
 		clear(text)
-		return nil, fmt.Errorf("%s is longer than %d bytes", path, maxSecret)
+		return nil, fmt.Errorf("the file is longer than %d bytes", maxSecret)
 	}
 	text = []byte(strings.TrimRight(string(text), "\r\n"))
 	if len(text) == 0 {
-		return nil, errors.New(path + " is empty")
+		return nil, errors.New("the file is empty")
 	}
 	return text, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -101,12 +102,9 @@ func (p *program) open(ctx context.Context, name, flag string, chain uint64, sea
 
 // isDatabase reports whether a name of a store is a connection string.
 func isDatabase(name string) bool {
-	for _, begin := range []string{"postgres://", "postgresql://", "host=", "dbname=", "service=", "user="} {
-		if strings.HasPrefix(name, begin) {
-			return true
-		}
-	}
-	return false
+	key, _, pairs := strings.Cut(name, "=")
+	pairs = pairs && !strings.ContainsFunc(key, func(r rune) bool { return (r < 'a' || r > 'z') && r != '_' })
+	return pairs || strings.HasPrefix(name, "postgres://") || strings.HasPrefix(name, "postgresql://")
 }
 
 func openTS(dir string, chain uint64, flag string) (*opened, error) {
@@ -155,37 +153,52 @@ func (p *program) sealer(value, variable string) (seal.AEAD, error) {
 	if isKey {
 		return keySealer(path)
 	}
-	secret, err := readSecret(strings.TrimPrefix(strings.TrimPrefix(path, "passphrase:"), "@"))
+	secret, err := readSecret(path)
 	if err != nil {
-		return nil, fmt.Errorf("the passphrase: %w", err)
+		return nil, fmt.Errorf("the passphrase: %w", pathless(err))
 	}
 	defer clear(secret)
 	return seal.NewPassphrase(secret, seal.Cost{})
 }
 
+// pathless is an error without the name of the file: whoever gave the secret itself is not to find it in a log.
+func pathless(err error) error {
+	if failed, ok := errors.AsType[*os.PathError](err); ok {
+		return fmt.Errorf("%w; a file is named, not the secret itself", failed.Err)
+	}
+	return err
+}
+
 // keySealer reads a key of 32 bytes, or of 64 hex digits.
 func keySealer(path string) (seal.AEAD, error) {
-	info, err := os.Stat(path)
+	key, err := readKey(path)
 	if err != nil {
-		return nil, fmt.Errorf("the sealing key: %w", err)
-	}
-	var key []byte
-	if info.Size() == seal.KeySize {
-		key, err = os.ReadFile(path) // whose last byte may look like the end of a line
-	} else if key, err = readSecret(path); err == nil {
-		text := key
-		key = make([]byte, hex.DecodedLen(len(text)))
-		_, err = hex.Decode(key, []byte(strings.TrimPrefix(string(text), "0x")))
-		clear(text)
-		if err != nil || len(key) != seal.KeySize {
-			err = fmt.Errorf("%s holds neither %d bytes nor %d hex digits", path, seal.KeySize, 2*seal.KeySize)
-		}
+		return nil, fmt.Errorf("the sealing key: %w", pathless(err))
 	}
 	defer clear(key)
-	if err != nil {
-		return nil, fmt.Errorf("the sealing key: %w", err)
-	}
 	return seal.NewKeyAEAD(key)
+}
+
+func readKey(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() == seal.KeySize {
+		return os.ReadFile(path) // whose last byte may look like the end of a line
+	}
+	text, err := readSecret(path)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(text)
+	digits := bytes.TrimPrefix(text, []byte("0x"))
+	key := make([]byte, hex.DecodedLen(len(digits)))
+	if _, err := hex.Decode(key, digits); err != nil || len(key) != seal.KeySize {
+		clear(key)
+		return nil, fmt.Errorf("the file holds neither %d bytes nor %d hex digits", seal.KeySize, 2*seal.KeySize)
+	}
+	return key, nil
 }
 
 // refs returns the account's entries in the store: that of -chain, or those of all chains.
