@@ -10,6 +10,7 @@ import (
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/filestore"
 	"github.com/go-sesame/sesame/session/seal"
+	"github.com/go-sesame/sesame/session/tsstore"
 )
 
 // keyless is an error of a node that was asked directly, without its URL or what its answer quotes.
@@ -38,6 +39,9 @@ func wayOut(err error) string {
 		if errors.Is(err, known.err) {
 			return known.way
 		}
+	}
+	if _, refused := errors.AsType[*tsstore.RefusedError](err); refused {
+		return "; what says RepeatLeaves and RootOfLeaves is -repeat-leaves and -root-of-leaves here"
 	}
 	return ""
 }

@@ -51,6 +51,7 @@ func (p *program) service(value, variable string) (string, error) {
 // network is a chain to look at, and its bundler where there is one.
 type network struct {
 	client *account.Client
+	sends  bool // there is a bundler
 	close  func()
 }
 
@@ -78,7 +79,7 @@ func (c *call) connect(ctx context.Context, node, bundlerURL string, chain uint6
 		sender, hangUpBundler = c.dial.bundler(bundlerURL)
 	}
 	client, err := account.NewClient(account.Config{ChainID: id, Chain: reader, Bundler: sender})
-	n := &network{client, func() { hangUpBundler(); hangUp() }}
+	n := &network{client, bundlerURL != "", func() { hangUpBundler(); hangUp() }}
 	if err != nil {
 		n.close()
 		return nil, err
