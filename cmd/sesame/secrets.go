@@ -24,7 +24,6 @@ type secrets struct{ parts []string }
 // add hides the parts of a URL or a connection string that may be secret: passwords whatever their length,
 // and what is long in a path or a query.
 func (s *secrets) add(text string) {
-	s.hide(text, telling)
 	if u, err := url.Parse(text); err == nil && u.Host != "" {
 		if password, ok := u.User.Password(); ok {
 			s.hide(password, 4)
@@ -35,6 +34,7 @@ func (s *secrets) add(text string) {
 		}
 		return
 	}
+	s.hide(text, telling)
 	for _, pair := range strings.Fields(text) { // key=value pairs of libpq
 		if name, value, ok := strings.Cut(pair, "="); ok && name == "password" {
 			s.hide(strings.Trim(value, "'"), 4)
