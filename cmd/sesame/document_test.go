@@ -44,6 +44,7 @@ func TestExportAndImport(t *testing.T) {
 	w.store = filepath.Join(w.dir, "second")
 	to := []string{"import", "-store", w.store}
 	require.Contains(t, w.fails(exitUsage, append(to, path)...), "-yes does it without asking")
+	require.NoDirExists(t, w.store, "what was not confirmed was not done")
 	code, out, note := w.run(append(to, "-yes", "-sealed-by", transit, path)...)
 	require.Equal(t, exitOK, code, note)
 	w.golden("import", note+"--\n"+out)

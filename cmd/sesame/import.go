@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/tsstore"
@@ -34,6 +35,9 @@ type importing struct {
 	ts       string
 	node     string
 	adopt    bool
+
+	document *session.Document // nil with -ts
+	from     *opened           // the files of -ts
 }
 
 func importCommand() command {
@@ -70,16 +74,13 @@ func (i *importing) run(ctx context.Context, c *call) error {
 	if err := i.check(c); err != nil {
 		return err
 	}
-	var document *session.Document
-	ref := session.Ref{ChainID: i.chain, Account: *i.account}
-	if i.ts == "" {
-		var err error
-		if document, err = readDocument(c.args[0], c.stdin); err != nil {
-			return err
-		}
-		if ref, err = i.same(document.Ref()); err != nil {
-			return err
-		}
+	name, err := i.name(c)
+	if err != nil {
+		return err
+	}
+	ref, err := i.source(ctx, c)
+	if err != nil {
+		return err
 	}
 	net, err := c.connect(ctx, i.node, "", ref.ChainID)
 	if err != nil {
@@ -90,12 +91,19 @@ func (i *importing) run(ctx context.Context, c *call) error {
 	} else if i.adopt {
 		return usagef("missing -node, and SESAME_NODE is not set: the chain has to show the root that is adopted")
 	}
+	if err := i.announce(c, ref, name); err != nil {
+		return err
+	}
+	// Before the store is opened, which makes one where there is none.
+	if err := c.confirm(ctx); err != nil {
+		return err
+	}
 	o, err := i.open(ctx, c, i.mode())
 	if err != nil {
 		return err
 	}
 	defer o.close()
-	sess, err := i.take(ctx, c, o, ref, document, net)
+	sess, err := i.take(ctx, c, o, ref, net)
 	if err != nil {
 		return err
 	}
@@ -108,6 +116,54 @@ func (i *importing) run(ctx context.Context, c *call) error {
 		}
 	}
 	return reportTaken(c, o.what, sess)
+}
+
+// source reads the document, or opens the files, and returns whose sessions they are.
+func (i *importing) source(ctx context.Context, c *call) (session.Ref, error) {
+	if i.ts == "" {
+		var err error
+		if i.document, err = readDocument(c.args[0], c.stdin); err != nil {
+			return session.Ref{}, err
+		}
+		return i.same(i.document.Ref())
+	}
+	var err error
+	if i.from, err = openTS(i.ts, i.chain, "-ts"); err != nil {
+		return session.Ref{}, err
+	}
+	return i.ref(ctx, i.from)
+}
+
+// announce says what is about to be done to the store of that name.
+func (i *importing) announce(c *call, ref session.Ref, name string) error {
+	to, inClear := called(name), strings.HasPrefix(name, "ts:")
+	switch {
+	case i.ts != "" && inClear:
+		return usagef("-ts: from files of the TypeScript SDK into such is a copy of them")
+	case i.ts != "":
+		c.note.line("This stores the sessions of %s in the %s, and their keys sealed. The files stay as they are, with their keys in clear: remove them once nothing uses them.", ref, to)
+	case i.adopt:
+		c.note.line("This has the %s take root %s for that of %s, if the chain shows it. Sessions that are not in the document stay outside the tree and sign nothing.",
+			to, i.document.Root, ref)
+	default:
+		c.note.line("This stores %s of %s in the %s, %s.", counted(len(i.document.Leaves), "session"), ref, to, i.withKeys())
+		if inClear && i.sealedBy != "" {
+			c.note.line("The keys lie there in clear.")
+		}
+	}
+	return nil
+}
+
+// withKeys says which keys come with the document.
+func (i *importing) withKeys() string {
+	keys := counted(len(i.document.Keys), "sealed key")
+	switch {
+	case len(i.document.Keys) == 0:
+		return "without keys"
+	case i.sealedBy == "":
+		return "without the " + keys + " in it, which -sealed-by would open"
+	}
+	return "with " + keys
 }
 
 // mode makes a store for a first import; what is adopted is adopted by one that is there.
@@ -134,77 +190,34 @@ func (i *importing) same(ref session.Ref) (session.Ref, error) {
 	return ref, nil
 }
 
-// take takes the sessions over once that was confirmed.
-func (i *importing) take(ctx context.Context, c *call, o *opened, ref session.Ref, document *session.Document, net *network) (*session.Sessions, error) {
+// take takes the sessions over.
+func (i *importing) take(ctx context.Context, c *call, o *opened, ref session.Ref, net *network) (*session.Sessions, error) {
 	switch {
 	case i.ts != "":
-		return i.fromFiles(ctx, c, o, ref, net)
+		opts := i.salvage.options()
+		if net != nil {
+			opts = append(opts, tsstore.WithChain(net.client))
+		}
+		sess, report, err := tsstore.Transfer(ctx, i.from.ts, ref, o.store, nil, opts...)
+		noteFindings(c, report)
+		return sess, err
 	case i.adopt:
-		return i.believe(ctx, c, o, document, net)
-	}
-	var opts []session.ImportOption
-	if i.sealedBy != "" {
-		aead, err := c.sealer(i.sealedBy, "")
+		sess, err := session.Open(ctx, o.store, ref)
 		if err != nil {
 			return nil, err
 		}
-		opts = append(opts, session.WithSealedKeys(aead))
-	}
-	keys := ", without keys"
-	if len(document.Keys) > 0 {
-		keys = ", with " + counted(len(document.Keys), "sealed key")
-		if i.sealedBy == "" {
-			keys = ", without the " + counted(len(document.Keys), "sealed key") + " in it, which -sealed-by would open"
+		if err := sess.On(net.client).Adopt(ctx, i.document); err != nil {
+			return nil, err
 		}
+		return sess, sess.Refresh(ctx)
+	case i.sealedBy == "":
+		return session.Import(ctx, o.store, i.document)
 	}
-	c.note.line("This stores %s of %s in the %s%s.", counted(len(document.Leaves), "session"), ref, o.what, keys)
-	if o.ts != nil && i.sealedBy != "" {
-		c.note.line("The keys lie there in clear.")
-	}
-	if err := c.confirm(ctx); err != nil {
-		return nil, err
-	}
-	return session.Import(ctx, o.store, document, opts...)
-}
-
-func (i *importing) believe(ctx context.Context, c *call, o *opened, document *session.Document, net *network) (*session.Sessions, error) {
-	sess, err := session.Open(ctx, o.store, document.Ref())
+	aead, err := c.sealer(i.sealedBy, "")
 	if err != nil {
 		return nil, err
 	}
-	c.note.line("This has the %s take root %s for that of %s, if the chain shows it. Sessions that are not in the document stay outside the tree and sign nothing.",
-		o.what, document.Root, document.Ref())
-	if err := c.confirm(ctx); err != nil {
-		return nil, err
-	}
-	if err := sess.On(net.client).Adopt(ctx, document); err != nil {
-		return nil, err
-	}
-	return sess, sess.Refresh(ctx)
-}
-
-func (i *importing) fromFiles(ctx context.Context, c *call, o *opened, ref session.Ref, net *network) (*session.Sessions, error) {
-	if o.ts != nil {
-		return nil, usagef("-ts: from files of the TypeScript SDK into such is a copy of them")
-	}
-	from, err := openTS(i.ts, ref.ChainID, "-ts")
-	if err != nil {
-		return nil, err
-	}
-	if ref, err = i.ref(ctx, from); err != nil {
-		return nil, err
-	}
-	opts := i.salvage.options()
-	if net != nil {
-		opts = append(opts, tsstore.WithChain(net.client))
-	}
-	c.note.line("This stores the sessions of %s in the %s, and their keys sealed. The files stay as they are, with their keys in clear: remove them once nothing uses them.", ref, o.what)
-	if err := c.confirm(ctx); err != nil {
-		return nil, err
-	}
-	sess, report, err := tsstore.Transfer(ctx, from.ts, ref, o.store, nil, opts...)
-	noteFindings(c, report)
-	return sess, err
+	return session.Import(ctx, o.store, i.document, session.WithSealedKeys(aead))
 }
 
 // readDocument reads a document from a file, or from standard input.

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"math/big"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/session/filestore"
+	"github.com/go-sesame/sesame/session/policy"
 )
 
 func TestInspectStore(t *testing.T) {
@@ -67,4 +73,22 @@ func TestInspectWhatIsNotThere(t *testing.T) {
 	require.Contains(t, w.fails(exitUsage, "inspect", "-store", w.store, "-node", "http://node.example"), "-node goes with -account")
 	require.Contains(t, w.fails(exitUsage, "inspect", "-store", w.store, "-account", "me"), `invalid value "me" for flag -account: it is no address of 40 hex digits`)
 	require.Contains(t, w.fails(exitUsage, "inspect", "-store", w.store, "-account", "0x000000000000000000000000000000000000DeaD"), "its checksum is wrong")
+}
+
+// What anybody can do to the account is told, beside what its keys can.
+func TestInspectRouter(t *testing.T) {
+	w := newWorld(t)
+	owner := w.owner("dora")
+	w.with(func(ctx context.Context, store *filestore.Store) {
+		sess, tx, err := owner.Grant(ctx, store, []policy.Policy{minting(w.key(store, owner.Ref(), "dora's"), owner.Address())}, account.Sponsored(), account.ForBatches())
+		require.NoError(t, err)
+		_, err = sess.Activate(ctx, tx)
+		require.NoError(t, err)
+	})
+	out := w.ok(exitOK, "inspect", "-store", w.store, "-account", owner.Address().Hex(), "-node", "http://node.example")
+	require.Regexp(t, `warning +it listens to the batched session router`, out)
+	require.Regexp(t, `warning +The batched session router is enabled`, out)
+	require.NoError(t, w.model.Chain.Fund(t.Context(), owner.Address(), big.NewInt(1)))
+	out = w.ok(exitAction, "inspect", "-store", w.store, "-account", owner.Address().Hex(), "-node", "http://node.example")
+	require.Contains(t, out, "funds are at risk: The batched session router is enabled")
 }

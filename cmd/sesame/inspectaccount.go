@@ -261,6 +261,11 @@ func (d *detailJSON) judge(ref session.Ref) {
 	if d.Chain == nil {
 		return
 	}
+	if d.Chain.Balance != "0" || d.Chain.Deposit != "0" {
+		for _, warning := range d.Chain.Warnings {
+			d.Actions.add("see what it says", "funds are at risk: %s", warning)
+		}
+	}
 	switch d.Chain.RootIs {
 	case rootBefore:
 		d.Actions.add("sesame reconcile sends it again", "the chain shows the root from before the last change, which it took back, or the node lags behind")

@@ -19,6 +19,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/ethnode"
+	"github.com/go-sesame/sesame/internal/testutil/pgtest"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/filestore"
 	"github.com/go-sesame/sesame/session/policy"
@@ -27,6 +28,9 @@ import (
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
+
+// server is the PostgreSQL of these tests.
+var server pgtest.Server
 
 // asSesame is the variable with which the tests' binary is the command itself.
 const asSesame = "SESAME_TEST_IS_SESAME"
@@ -39,7 +43,10 @@ func TestMain(m *testing.M) {
 	for _, f := range accounttest.LeftGoroutines() {
 		opts = append(opts, goleak.IgnoreTopFunction(f))
 	}
-	goleak.VerifyTestMain(m, opts...)
+	goleak.VerifyTestMain(m, append(opts, goleak.Cleanup(func(code int) {
+		server.Close()
+		os.Exit(code)
+	}))...)
 }
 
 // world is where commands are tried: a model of a chain, and a directory with what a story left in a store.

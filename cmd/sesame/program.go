@@ -59,7 +59,10 @@ type call struct {
 
 // commands are all of them, in the order that help has them in.
 func commands() []command {
-	return []command{devnetCommand(), inspectCommand(), decodeCommand(), checkServicesCommand(), stopsCommand(), stopCommand(), liftCommand(), suspendCommand(), reconcileCommand(), exportCommand(), importCommand(), rotateCommand()}
+	return []command{
+		devnetCommand(), inspectCommand(), decodeCommand(), checkServicesCommand(), stopsCommand(), stopCommand(), liftCommand(),
+		suspendCommand(), reconcileCommand(), exportCommand(), importCommand(), rotateCommand(),
+	}
 }
 
 // usageError is a command line that cannot be run.

@@ -50,12 +50,12 @@ func rotate(ctx context.Context, c *call, flags *storeFlags, next string) error 
 	if err != nil {
 		return err
 	}
-	name, err := c.given(flags.store, "SESAME_STORE")
+	name, err := flags.name(c)
 	if err != nil {
 		return err
 	}
 	// Both: a rotation that was interrupted has left keys of either.
-	o, err := c.open(ctx, name, "-store", flags.chain, seal.Any{old, sealer}, toChange)
+	o, err := c.open(ctx, name, flags.chain, seal.Any{old, sealer}, toChange)
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// telling is how long a part of a URL is that may be a key. The library cuts keys out of all that it says;
-	// this is a second look, at what the command line itself was given.
+	// telling is how long a part of a URL is that may be a key. The library cuts keys out of all that it
+	// says; this is a second look, at what the command line itself was given.
 	telling = 12
 	// maxSecret bounds the file of a secret, in bytes.
 	maxSecret = 64 << 10

@@ -73,31 +73,49 @@ func (s *storeFlags) open(ctx context.Context, c *call, mode storeMode) (*opened
 	if err != nil {
 		return nil, err
 	}
-	name, err := c.given(s.store, "SESAME_STORE")
+	name, err := s.name(c)
 	if err != nil {
 		return nil, err
 	}
-	return c.open(ctx, name, "-store", s.chain, sealer, mode)
+	return c.open(ctx, name, s.chain, sealer, mode)
+}
+
+// name is the store's, with its secrets.
+func (s *storeFlags) name(c *call) (string, error) {
+	name, err := c.given(s.store, "SESAME_STORE")
+	if err == nil && name == "" {
+		err = usagef("missing -store, and SESAME_STORE is not set: which store of sessions?")
+	}
+	return name, err
 }
 
 // open opens a store by its name.
-func (p *program) open(ctx context.Context, name, flag string, chain uint64, sealer seal.AEAD, mode storeMode) (*opened, error) {
+func (p *program) open(ctx context.Context, name string, chain uint64, sealer seal.AEAD, mode storeMode) (*opened, error) {
 	switch dir, isTS := strings.CutPrefix(name, "ts:"); {
-	case name == "":
-		return nil, usagef("missing %s, and SESAME_STORE is not set: which store of sessions?", flag)
 	case isTS:
-		return openTS(dir, chain, flag)
+		return openTS(dir, chain, "-store")
 	case isDatabase(name):
 		p.secrets.add(name)
 		store, err := pgstore.Open(ctx, name, pgstore.Config{Sealer: sealer})
 		if err != nil {
 			return nil, err
 		}
-		return &opened{Lister: store, store: store, what: "PostgreSQL database", close: store.Close}, nil
+		return &opened{Lister: store, store: store, what: called(name), close: store.Close}, nil
 	case strings.Contains(name, "://"):
-		return nil, usagef("%s: %s is neither a directory nor the URL of a PostgreSQL database", flag, shown(name))
+		return nil, usagef("-store: %s is neither a directory nor the URL of a PostgreSQL database", shown(name))
 	}
 	return openDirectory(name, filestore.Config{Sealer: sealer}, mode)
+}
+
+// called is what people call a store of that name, without its secrets.
+func called(name string) string {
+	if dir, isTS := strings.CutPrefix(name, "ts:"); isTS {
+		return "files of the TypeScript SDK in " + dir
+	}
+	if isDatabase(name) {
+		return "PostgreSQL database"
+	}
+	return "directory " + name
 }
 
 // isDatabase reports whether a name of a store is a connection string.
@@ -118,7 +136,7 @@ func openTS(dir string, chain uint64, flag string) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &opened{Lister: store, store: store, ts: store, what: "files of the TypeScript SDK in " + dir, close: func() error { return nil }}, nil
+	return &opened{Lister: store, store: store, ts: store, what: called("ts:" + dir), close: func() error { return nil }}, nil
 }
 
 // openDirectory opens a store of package filestore, and makes none that is not asked for.
@@ -132,13 +150,13 @@ func openDirectory(dir string, config filestore.Config, mode storeMode) (*opened
 	}
 	if mode != toRead {
 		if err == nil {
-			err = store.Close()
+			_ = store.Close() // it was to see that there is a store
 		}
 		if store, err = filestore.Open(dir, config); err != nil {
 			return nil, err
 		}
 	}
-	return &opened{Lister: store, store: store, what: "directory " + dir, close: store.Close}, nil
+	return &opened{Lister: store, store: store, what: called(dir), close: store.Close}, nil
 }
 
 // sealer returns what the file seals by that a flag or the environment names, nil where neither does.
@@ -161,7 +179,8 @@ func (p *program) sealer(value, variable string) (seal.AEAD, error) {
 	return seal.NewPassphrase(secret, seal.Cost{})
 }
 
-// pathless is an error without the name of the file: whoever gave the secret itself is not to find it in a log.
+// pathless is an error without the name of the file: whoever gave the secret itself is not to find it in a
+// log.
 func pathless(err error) error {
 	if failed, ok := errors.AsType[*os.PathError](err); ok {
 		return fmt.Errorf("%w; a file is named, not the secret itself", failed.Err)

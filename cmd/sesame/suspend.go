@@ -145,7 +145,8 @@ func (s *suspension) announce(c *call, o *opened, found []suspendedJSON) {
 	c.note.table(2, t)
 }
 
-// suspend suspends the sessions, account by account. One account that fails keeps no other from being stopped.
+// suspend suspends the sessions, account by account. One account that fails keeps no other from being
+// stopped.
 func suspend(ctx context.Context, o *opened, found []suspendedJSON) error {
 	var failed []error
 	for len(found) > 0 {
