@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -106,9 +107,18 @@ func (p *printer) value(v any) error {
 	if err := encoder.Encode(v); err != nil {
 		return fmt.Errorf("write the result as JSON: %w", err)
 	}
-	p.write(escaped(p.secrets.cut(b.String())))
+	p.write(escaped(jsonText.ReplaceAllStringFunc(b.String(), func(text string) string {
+		if strings.HasSuffix(text, ":") {
+			return text // the name of a field
+		}
+		return p.secrets.cut(text)
+	})))
 	return nil
 }
+
+// jsonText is a text in JSON, with the colon after it where it names a field. Numbers are no secrets, though a
+// password may be one.
+var jsonText = regexp.MustCompile(`"(?:[^"\\]|\\.)*":?`)
 
 // escaped is JSON with the characters in its texts escaped that do not print.
 func escaped(text string) string {

@@ -108,6 +108,16 @@ func TestControlCharactersOfOthers(t *testing.T) {
 	require.Contains(t, back, strings.ToValidUTF8(nasty, "\ufffd"), "JSON says the same text")
 }
 
+// A password may be a word or a number that stands in the result for something else.
+func TestSecretsDoNotSpoilJSON(t *testing.T) {
+	var b bytes.Buffer
+	p := newPrinter(&b, func(string) string { return "" }, new(secrets))
+	p.secrets.add("postgres://user:80002@host.example/db")
+	p.secrets.add("host=host.example password=account")
+	require.NoError(t, p.value(map[string]any{"account": `an account, " of 80002`, "chainID": 80002}))
+	require.JSONEq(t, `{"account": "an …, \" of …", "chainID": 80002}`, b.String())
+}
+
 func TestTablesFitTheTerminal(t *testing.T) {
 	var b bytes.Buffer
 	p := &printer{w: &b, width: 60, secrets: new(secrets)}
