@@ -21,6 +21,7 @@
 //   - ethnode: the node of the chain, over HTTP.
 //   - abi: call data from human-readable signatures, and back.
 //   - account/accounttest, bundler/bundlertest, paymaster/paymastertest, session/storetest: for your tests.
+//   - cmd/sesame: the command line, to look into a store and to operate it.
 //
 // The main job, with an *ethclient.Client, a store of sessions and the call's data at hand:
 //
