@@ -116,8 +116,8 @@ func (p *printer) value(v any) error {
 	return nil
 }
 
-// jsonText is a text in JSON, with the colon after it where it names a field. Numbers are no secrets, though a
-// password may be one.
+// jsonText is a text in JSON, with the colon after it where it names a field. Numbers are no secrets, though
+// a password may be one.
 var jsonText = regexp.MustCompile(`"(?:[^"\\]|\\.)*":?`)
 
 // escaped is JSON with the characters in its texts escaped that do not print.
