@@ -4,7 +4,11 @@
 // arguments, until when), which the user's smart account enforces by itself. The backend loads the stored
 // grant, knows the account by its address alone, signs an ERC-4337 user operation with the session key, has
 // it sponsored, sends it and waits. Today that is for Biconomy Smart Account V2 on EntryPoint v0.6. This
-// package has no code. Where to start:
+// package has no code.
+//
+// An operation says what a smart account is to do. A bundler takes it to the EntryPoint, the contract through
+// which all accounts act, and a paymaster may pay for it; docs/concepts.md in the repository has all of these
+// words with a picture. Where to start:
 //
 //   - account: the client of one chain and the accounts on it: send with a session, grant and revoke as the
 //     owner. Nearly every program holds an account.Client and little else.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -144,4 +145,28 @@ func withoutTests(files *token.FileSet, parsed []*ast.File) (production []*ast.F
 		}
 	}
 	return production
+}
+
+// Every public package shows by an example that runs what it is for; that of pgstore needs a database.
+func TestPackagesHaveExamples(t *testing.T) {
+	_, dirs := sources(t)
+	for dir, parsed := range dirs {
+		if dir == "." || strings.Contains(dir, "internal") || strings.HasPrefix(dir, "examples") || dir == "session/pgstore" {
+			continue
+		}
+		var tests []*ast.File
+		for _, file := range parsed {
+			if file.Name.Name == "main" {
+				tests = nil // a command
+				break
+			}
+			tests = append(tests, file)
+		}
+		if tests == nil {
+			continue
+		}
+		if !slices.ContainsFunc(doc.Examples(tests...), func(e *doc.Example) bool { return e.Output != "" || e.EmptyOutput }) {
+			t.Errorf("package %s has no example that runs", dir)
+		}
+	}
 }

@@ -1,10 +1,12 @@
 package abi_test
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/go-sesame/sesame/abi"
 )
@@ -138,4 +140,29 @@ func ExampleParseContract() {
 	// Output:
 	// function safeMint(address to) payable
 	// SoldOut(0) <nil>
+}
+
+// A log is read by the declaration of its event. Whose event it is, the log's address tells.
+func ExampleEvent_Decode() {
+	transfer, err := abi.ParseEvent("event Transfer(address indexed from, address indexed to, uint256 amount)")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	log := &types.Log{
+		Topics: []common.Hash{transfer.Topic(), {}, common.BytesToHash(receiver[:])},
+		Data:   common.LeftPadBytes([]byte{100}, 32),
+	}
+	values, err := transfer.Decode(log)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(values[2], "to", values[1])
+
+	_, err = transfer.Decode(&types.Log{Topics: []common.Hash{{1}}})
+	fmt.Println(errors.Is(err, abi.ErrOtherEvent))
+	// Output:
+	// 100 to 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed
+	// true
 }

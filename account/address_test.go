@@ -202,7 +202,7 @@ func TestNewClientNeedsAllThatDecidesAddresses(t *testing.T) {
 }
 
 func ExampleReadContracts() {
-	w := exampleWorld()
+	w := exampleChain()
 	defer w.close()
 	contracts, err := account.ReadContracts(w.ctx, w.chain.Client(), w.chain.Contracts.Factory)
 	if err != nil {

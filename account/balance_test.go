@@ -130,8 +130,7 @@ func TestBalancePrintsExactly(t *testing.T) {
 
 func ExampleAccount_Balances() {
 	w := exampleWorld()
-	defer w.close()
-	w.handTokens(w.fixture, w.chain.Contracts.Token6, w.owner.Address(), 1_500_000)
+	w.handTokens(w.chain.Contracts.Token6, w.owner.Address(), 1_500_000)
 
 	balances, err := w.client.Account(w.owner.Address()).Balances(w.ctx, w.chain.Contracts.Token6)
 	if err != nil {

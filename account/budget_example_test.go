@@ -14,7 +14,6 @@ import (
 // A session key may send twice a day, whichever process it is used in.
 func ExampleBudgets() {
 	w := exampleWorld()
-	defer w.close()
 	sess := w.grantMinting()
 	config := w.config
 	config.Outbox = w.store // filestore.Open or pgstore.Open in earnest
@@ -58,7 +57,6 @@ func ExampleBudgets() {
 // Somebody throws the kill switch: nothing is signed any more, in any process, until it is lifted.
 func Example_stop() {
 	w := exampleWorld()
-	defer w.close()
 	sess := w.grantMinting()
 	user := w.client.Account(w.owner.Address())
 	send := func() error {

@@ -50,7 +50,6 @@ func TestOnlyTheOwnerDeploys(t *testing.T) {
 
 func ExampleOwnedAccount_Deploy() {
 	w := exampleWorld()
-	defer w.close()
 	tx, err := w.owner.Deploy(w.ctx, account.Sponsored())
 	if err != nil {
 		fmt.Println(err)

@@ -1,5 +1,11 @@
 // Package account acts for Biconomy Smart Accounts V2 on one chain.
 //
+// A smart account is a contract that holds a user's assets and makes calls. What it is to do is an operation:
+// a bundler takes it to the EntryPoint, the one contract through which all accounts act, and a paymaster may
+// pay for it. The account belongs to its owner, mostly a key in the user's wallet. A session is what one
+// other key may do for it: the owner granted that, and the account itself enforces it. docs/concepts.md in
+// the repository has these words with a picture.
+//
 // Its main job is to act for a user's account with a session key that the user granted, knowing the account
 // by its address alone:
 //

@@ -198,7 +198,6 @@ func TestChainWithoutBaseFee(t *testing.T) {
 
 func ExampleOwnedAccount_Estimate() {
 	w := exampleWorld()
-	defer w.close()
 	estimate, err := w.owner.Estimate(w.ctx, []account.Call{{To: w.owner.Address()}}, account.Sponsored())
 	if err != nil {
 		fmt.Println(err)

@@ -14,7 +14,6 @@ import (
 
 func ExampleOwnedAccount_Grant() {
 	w := exampleWorld()
-	defer w.close()
 	store := memstore.New() // filestore.Open or pgstore.Open in earnest
 	key, err := store.NewKey(w.ctx, w.owner.Ref())
 	if err != nil {
@@ -68,7 +67,6 @@ func ExampleOwnedAccount_Grant() {
 // one settles it by the chain.
 func ExampleOwnedAccount_Revoke() {
 	w := exampleWorld()
-	defer w.close()
 	store := memstore.New()
 	key, err := store.NewKey(w.ctx, w.owner.Ref())
 	if err != nil {

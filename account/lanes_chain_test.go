@@ -94,7 +94,6 @@ func TestADroppedOperationsLaneHealsOnChain(t *testing.T) {
 
 func ExampleLanes() {
 	w := exampleWorld()
-	defer w.close()
 	tx, err := w.owner.Deploy(w.ctx, account.Sponsored())
 	if err != nil {
 		fmt.Println(err)

@@ -232,7 +232,6 @@ func TestSessionsOfAnAccountThatPaysItself(t *testing.T) {
 
 func ExampleAllowDanger() {
 	w := exampleWorld()
-	defer w.close()
 	key, err := w.store.NewKey(w.ctx, w.owner.Ref())
 	if err != nil {
 		fmt.Println(err)
@@ -241,7 +240,7 @@ func ExampleAllowDanger() {
 	careless := []policy.Policy{session.Named("withdraw", policy.ABI{
 		Key: key, Contract: w.client.Contracts().EntryPoint, Function: "withdrawTo(address to, uint256 amount)",
 		Rules:  []policy.Rule{policy.Arg("to", policy.Equal, w.owner.Address())},
-		Window: policy.Until(w.now().Add(time.Hour)),
+		Window: policy.Until(time.Now().Add(time.Hour)),
 	})}
 	_, _, err = w.owner.Grant(w.ctx, w.store, careless, account.Sponsored())
 	fmt.Println(err)

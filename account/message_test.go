@@ -316,7 +316,6 @@ func TestADecoratedModuleSignsTypedDataAndNoChallenge(t *testing.T) {
 
 func ExampleOwnedAccount_SignMessage() {
 	w := exampleWorld()
-	defer w.close()
 	signature, err := w.owner.SignMessage(w.ctx, []byte("hello"))
 	if err != nil {
 		fmt.Println(err)
@@ -333,7 +332,6 @@ func ExampleOwnedAccount_SignMessage() {
 
 func ExampleOwnedAccount_SignTypedData() {
 	w := exampleWorld()
-	defer w.close()
 	data := apitypes.TypedData{
 		Types: apitypes.Types{
 			"EIP712Domain": {{Name: "name", Type: "string"}},

@@ -257,7 +257,6 @@ func TestOwnerThatSignsWithAnotherKeyIsRefused(t *testing.T) {
 
 func ExampleActiveModule() {
 	w := exampleWorld()
-	defer w.close()
 	owner := w.owner.Owner()
 	multichain := w.client.MultichainModule(owner)
 

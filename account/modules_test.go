@@ -215,7 +215,6 @@ func TestModulesOfAnAccountWithoutCode(t *testing.T) {
 
 func ExampleOwnedAccount_EnableModule() {
 	w := exampleWorld()
-	defer w.close()
 	modules := w.client.Contracts().Session
 
 	tx, err := w.owner.EnableModule(w.ctx, modules.Manager, account.Sponsored())
@@ -239,7 +238,6 @@ func ExampleOwnedAccount_EnableModule() {
 
 func ExampleOwnedAccount_DisableModule() {
 	w := exampleWorld()
-	defer w.close()
 	manager := w.client.Contracts().Session.Manager
 	user := w.client.Account(w.owner.Address()) // known by its address alone
 

@@ -7,18 +7,13 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/stretchr/testify/require"
 
-	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
-	"github.com/go-sesame/sesame/session"
-	"github.com/go-sesame/sesame/session/policy"
 )
 
 // An order is filled once, however often and in whichever process it is asked for.
 func ExampleOnce() {
 	w := exampleWorld()
-	defer w.close()
 	sess := w.grantMinting()
 	w.config.Outbox = w.store // filestore.Open or pgstore.Open in earnest
 	fill := func(order string, calls ...account.Call) (common.Hash, error) {
@@ -58,7 +53,6 @@ func ExampleOnce() {
 // A process sends and does not live to wait. Run, here or in another process, reports how that ended.
 func ExampleClient_Run() {
 	w := exampleWorld()
-	defer w.close()
 	sess := w.grantMinting()
 	ended := make(chan account.Report, 1)
 	config := w.config
@@ -90,19 +84,4 @@ func ExampleClient_Run() {
 	// Output:
 	// order 1042 included: true <nil>
 	// context canceled
-}
-
-// grantMinting grants the session key of the stage to mint for its account.
-func (s *stage) grantMinting() *session.Sessions {
-	sess, tx, err := s.owner.Grant(s.ctx, s.store, []policy.Policy{s.nftPolicy()}, account.Sponsored())
-	require.NoError(s.fixture, err)
-	require.NoError(s.fixture, activate(s.ctx, sess, tx))
-	return sess
-}
-
-// mintCall mints for the account of the stage.
-func (s *stage) mintCall() account.Call {
-	data, err := abi.Pack("function safeMint(address to)", s.owner.Address())
-	require.NoError(s.fixture, err)
-	return account.Call{To: s.chain.Contracts.NFT, Data: data}
 }

@@ -11,7 +11,6 @@ import (
 
 func ExamplePayWith() {
 	w := exampleWorld()
-	defer w.close()
 	token := w.chain.Contracts.Token6
 
 	// The account is not deployed, and has no ether: 100 tokens are all it has.
@@ -20,7 +19,7 @@ func ExamplePayWith() {
 		fmt.Println(err)
 		return
 	}
-	if _, err := w.chain.SendTx(w.ctx, token, nil, give); err != nil {
+	if err := w.chain.SendTx(w.ctx, token, nil, give); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -61,7 +60,6 @@ func ExamplePayWith() {
 
 func ExampleOwnedAccount_FeeQuotes() {
 	w := exampleWorld()
-	defer w.close()
 	mint, err := abi.Pack("function safeMint(address to)", w.owner.Address())
 	if err != nil {
 		fmt.Println(err)

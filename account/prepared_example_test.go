@@ -19,7 +19,6 @@ import (
 // after a restart or at another replica, brings the signature.
 func ExampleClient_Submit() {
 	w := exampleWorld()
-	defer w.close()
 	store := memstore.New() // filestore.Open or pgstore.Open in earnest
 	wallet := w.owner.Owner().Address()
 

@@ -13,7 +13,6 @@ import (
 // A process ended after it had written its grant down, and before it sent it.
 func ExampleClient_ReconcileAll() {
 	w := exampleWorld()
-	defer w.close()
 	crashing, err := account.NewClient(withBundler(w.config, deadBundler{}))
 	if err != nil {
 		fmt.Println(err)

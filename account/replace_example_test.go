@@ -11,7 +11,6 @@ import (
 // A mint lies in the mempool, and its fees are too low by now.
 func ExampleAccount_Replace() {
 	w := exampleWorld()
-	defer w.close()
 	sess := w.grantMinting()
 	w.bundler.Pause() // for the example: nothing lands
 	mint := []account.Call{w.mintCall()}
@@ -44,7 +43,6 @@ func ExampleAccount_Replace() {
 // The owner takes back what a session sent, before it lands.
 func ExampleOwnedAccount_Cancel() {
 	w := exampleWorld()
-	defer w.close()
 	sess := w.grantMinting()
 	w.bundler.Pause() // for the example: nothing lands
 	stuck, err := w.user.Send(w.ctx, []account.Call{w.mintCall()}, account.WithLeafOf(sess), account.Sponsored())

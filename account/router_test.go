@@ -283,8 +283,7 @@ func TestABatchNeedsManagerAndRouter(t *testing.T) {
 
 func ExampleOwnedAccount_DisableRouter() {
 	w := exampleWorld()
-	defer w.close()
-	sess, tx, err := w.owner.Grant(w.ctx, w.store, []policy.Policy{w.nftPolicy()}, account.ForBatches(), account.Sponsored())
+	sess, tx, err := w.owner.Grant(w.ctx, w.store, []policy.Policy{w.minting()}, account.ForBatches(), account.Sponsored())
 	if err != nil {
 		fmt.Println(err)
 		return

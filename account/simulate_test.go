@@ -231,7 +231,6 @@ func TestSimulateWithoutANodeIsNoVerdict(t *testing.T) {
 
 func ExampleOwnedAccount_Simulate() {
 	w := exampleWorld()
-	defer w.close()
 	divide, err := abi.Pack("failPanic(uint256 divisor)", 0)
 	if err != nil {
 		fmt.Println(err)

@@ -123,7 +123,6 @@ func TestStateFromContractsThatAreNotThere(t *testing.T) {
 
 func ExampleAccount_State() {
 	w := exampleWorld()
-	defer w.close()
 	state, err := w.client.Account(w.owner.Address()).State(w.ctx)
 	if err != nil {
 		fmt.Println(err)

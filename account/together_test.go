@@ -363,8 +363,6 @@ func TestGrantIsUndoneThatEndsRightAfterItWasStored(t *testing.T) {
 
 func ExampleSendTogether() {
 	polygon, arbitrum := exampleWorldOf(137), exampleWorldOf(42161)
-	defer polygon.close()
-	defer arbitrum.close()
 	owner := account.KeyOwner(exampleKey)
 
 	var legs []account.Leg
@@ -401,8 +399,6 @@ func ExampleSendTogether() {
 
 func ExampleGrantTogether() {
 	polygon, arbitrum := exampleWorldOf(137), exampleWorldOf(42161)
-	defer polygon.close()
-	defer arbitrum.close()
 	owner, store := account.KeyOwner(exampleKey), memstore.New()
 
 	var legs []account.GrantLeg

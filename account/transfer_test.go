@@ -89,7 +89,6 @@ func TestTransferToNobodyIsRefused(t *testing.T) {
 
 func ExampleOwnedAccount_TransferOwnership() {
 	w := exampleWorld()
-	defer w.close()
 	next := account.KeyOwner(exampleKey)
 
 	tx, err := w.owner.TransferOwnership(w.ctx, next.Address(), account.Sponsored())

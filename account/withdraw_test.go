@@ -208,9 +208,8 @@ func TestWithdrawalsThatCannotBeMeant(t *testing.T) {
 
 func ExampleOwnedAccount_Withdraw() {
 	w := exampleWorld()
-	defer w.close()
 	token, friend := w.chain.Contracts.Token6, common.HexToAddress("0xF00D00000000000000000000000000000000F00D")
-	w.handTokens(w.fixture, token, w.owner.Address(), 1_500_000)
+	w.handTokens(token, w.owner.Address(), 1_500_000)
 
 	tx, err := w.owner.Withdraw(w.ctx, []account.Withdrawal{{Token: token, To: friend, All: true}}, account.Sponsored())
 	if err != nil {

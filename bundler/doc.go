@@ -1,5 +1,6 @@
 // Package bundler is a client for ERC-4337 bundlers of EntryPoint v0.6: Biconomy, Pimlico's Alto, Stackup,
-// Skandha and others that speak the standard JSON-RPC.
+// Skandha and others that speak the standard JSON-RPC. A bundler takes user operations, and brings them to
+// the EntryPoint in a transaction of its own.
 //
 //	client := bundler.New(bundler.BiconomyURL(80002, apiKey))
 //	defer client.Close()

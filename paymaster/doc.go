@@ -1,4 +1,5 @@
-// Package paymaster is a client for services that pay for user operations of EntryPoint v0.6.
+// Package paymaster is a client for services that pay for user operations of EntryPoint v0.6: each signs for
+// a contract on chain, the paymaster, which the EntryPoint takes the gas from instead of from the account.
 //
 //	client := paymaster.New(paymaster.BiconomyURL(80002, apiKey))
 //	defer client.Close()

@@ -1,6 +1,11 @@
 // Package userop has ERC-4337 user operations for EntryPoint v0.6: the type with its hash and JSON, and the
 // pipeline that turns a [Draft] into an operation on chain.
 //
+// A user operation says what a smart account is to do, at what price, and who pays. It is no transaction: a
+// bundler takes it to the EntryPoint in one of its own. The EntryPoint takes in advance what the operation
+// may cost, its prefund, from the account or from a paymaster, asks the account whether the signature is
+// good, and has the account called.
+//
 //	sender, err := userop.NewSender(userop.SenderConfig{ChainID: 80002, EntryPoint: entryPoint, Bundler: bundler.New(url)})
 //	pending, err := sender.Send(ctx, userop.Draft{Sender: account, CallData: call, Signer: signer, Nonce: nonce,
 //		Caps: userop.Caps{MaxCost: uint256.NewInt(1e15)}})

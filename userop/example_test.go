@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -108,4 +109,38 @@ func ExamplePending_Then() {
 	}, userop.AtMost(time.Minute))
 	fmt.Println(<-ended)
 	// Output: in block 1, error: <nil>
+}
+
+// The EntryPoint's code in what a service says, and what to do about it.
+func ExampleParseAA() {
+	aa, ok := userop.ParseAA("UserOperation reverted during simulation with reason: AA21 didn't pay prefund")
+	fmt.Println(ok, aa.Code)
+	fmt.Println(aa.Help())
+	// Output:
+	// true AA21
+	// the account cannot pay for the gas; fund it, deposit for it at the EntryPoint, or have the operation sponsored
+}
+
+// The hash is what is signed, and what the operation is known by. The signature is no part of it.
+func ExampleOperation_Hash() {
+	op := userop.Operation{Sender: common.HexToAddress("0x1111111111111111111111111111111111111111")}
+	before := op.Hash(entryPoint, 80002)
+	op.Signature = []byte{1}
+	fmt.Println(op.Hash(entryPoint, 80002) == before, op.Hash(entryPoint, 137) == before)
+	// Output: true false
+}
+
+// What can be tried again as it was, and what cannot.
+func ExampleSafeToRetry() {
+	for _, err := range []error{
+		&userop.Error{Step: userop.StepSponsor, Err: &bundler.TransportError{HTTPStatus: 503}}, // nothing was signed
+		&userop.Error{Step: userop.StepCheck, Err: userop.ErrCap},
+		&userop.WaitError{Err: context.DeadlineExceeded}, // it may still land
+	} {
+		fmt.Println(userop.SafeToRetry(err), userop.MayBeAccepted(err))
+	}
+	// Output:
+	// true false
+	// false false
+	// false true
 }

@@ -7,8 +7,10 @@ import (
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
+	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/userop"
 )
 
 // An owner grants a session, and a day later it has ended on chain.
@@ -74,4 +76,29 @@ func ExampleStartChain() {
 	defer bundler.Close()
 	fmt.Println(chain.ChainID(), bundler.Bundles())
 	// Output: 137 0
+}
+
+// A day on which the bundler is down, in a unit test: what the application makes of it.
+func ExampleModelBundler_Fail() {
+	ctx, model := context.Background(), accounttest.NewModel(accounttest.ModelConfig{})
+	owner, err := model.NewOwner(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	model.Bundler.Fail(&bundler.TransportError{HTTPStatus: 503})
+	_, err = owner.Deploy(ctx, account.Sponsored())
+	fmt.Println("down:", err != nil, userop.MayBeAccepted(err))
+
+	model.Bundler.Fail(nil)
+	tx, err := owner.Deploy(ctx, account.Sponsored())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = tx.Wait(ctx)
+	fmt.Println("up:", err)
+	// Output:
+	// down: true false
+	// up: <nil>
 }

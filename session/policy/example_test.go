@@ -115,3 +115,22 @@ func ExampleCheckCall() {
 	// session leaf: rule 1 (amount): 500 must be ≤ 100 (the contract would say: ABISV Arg Rule Violated)
 	// amount 500 ≤ 100
 }
+
+// A token transfer may be judged by a module of its own. It does not look at which function is called, which
+// Lint says; an ABI policy does.
+func ExampleERC20() {
+	p := policy.ERC20{
+		Key:       common.HexToAddress("0x1111111111111111111111111111111111111111"),
+		Token:     common.HexToAddress("0x2222222222222222222222222222222222222222"),
+		Recipient: common.HexToAddress("0x3333333333333333333333333333333333333333"),
+		MaxAmount: *uint256.NewInt(100),
+		Window:    policy.Until(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)),
+	}
+	compiled, err := p.Compile(policy.Modules{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(compiled.Describe(policy.Modules{}))
+	// Output: may call any function on 0x2222222222222222222222222222222222222222 with first argument = 0x3333333333333333333333333333333333333333 and second ≤ 100, no value, until 2100-01-01T00:00:00Z
+}
