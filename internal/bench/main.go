@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"syscall"
+	"time"
+)
+
+// options are the command line.
+type options struct {
+	short, check, verbose bool
+	only                  string
+	write                 string
+	role                  string
+}
+
+func parse(args []string, stderr io.Writer) (*options, error) {
+	o := new(options)
+	set := flag.NewFlagSet("bench", flag.ContinueOnError)
+	set.SetOutput(stderr)
+	set.BoolVar(&o.short, "short", false, "measure the ratios and counts that take little time")
+	set.BoolVar(&o.check, "check", false, "fail where a figure misses what it has to be, by more than its noise")
+	set.BoolVar(&o.verbose, "v", false, "say how it goes")
+	set.StringVar(&o.only, "only", "", "measure the groups that a regular `expression` fits")
+	set.StringVar(&o.write, "write", "", "put the table into a `file`, between its marks")
+	set.StringVar(&o.role, "role", "", "be the child of another bench in that `role`")
+	if err := set.Parse(args); err != nil {
+		return nil, err
+	}
+	if set.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q", set.Arg(0))
+	}
+	return o, nil
+}
+
+// bench is a run.
+type bench struct {
+	short   bool
+	log     io.Writer
+	results []result
+}
+
+// rounds are so many, or a third of them in the short form.
+func (b *bench) rounds(n int) int {
+	if b.short {
+		return max(5, n/3)
+	}
+	return n
+}
+
+// add notes a figure.
+func (b *bench) add(r row, pairs []pair) {
+	b.results = append(b.results, result{r, pairs})
+	printTable(b.log, b.results[len(b.results)-1:])
+}
+
+// group is some figures that are measured together.
+type group struct {
+	name string
+	// short says that the short form has it: it takes little time and needs neither npm nor the contracts.
+	short   bool
+	measure func(ctx context.Context, b *bench) error
+}
+
+var groups = []group{
+	{"sign", true, measureSigning},
+	{"versus", true, measureVersus},
+	{"store", true, measureStore},
+	{"transport", true, measureTransport},
+	{"send", true, measureSend},
+	{"versus-send", true, measureVersusSend},
+	{"policy", true, measurePolicy},
+	{"memory", true, measureMemory},
+}
+
+// roles are what this program is as a child.
+var roles = map[string]func() error{
+	"signer":   serveSignatures,
+	"services": serveServices,
+}
+
+// errMissed is the error of a check that failed.
+var errMissed = errors.New("figures miss what they have to be")
+
+func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
+	only, err := regexp.Compile(o.only)
+	if err != nil {
+		return err
+	}
+	b := &bench{short: o.short, log: io.Discard}
+	if o.verbose {
+		b.log = stderr
+	}
+	start := time.Now()
+	for _, g := range groups {
+		if !only.MatchString(g.name) || o.short && !g.short {
+			continue
+		}
+		begun := time.Now()
+		if err := g.measure(ctx, b); err != nil {
+			return fmt.Errorf("%s: %w", g.name, err)
+		}
+		_, _ = fmt.Fprintf(stderr, "%s: %s\n", g.name, time.Since(begun).Round(100*time.Millisecond))
+	}
+	printTable(stdout, b.results)
+	if o.write != "" {
+		if err := write(o.write, b.results, time.Since(start)); err != nil {
+			return err
+		}
+	}
+	if failed := misses(b.results, o.short); o.check && len(failed) > 0 {
+		_, _ = fmt.Fprintln(stdout)
+		printTable(stdout, failed)
+		return errMissed
+	}
+	return nil
+}
+
+func main() {
+	o, err := parse(os.Args[1:], os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err == nil && o.role != "" {
+		err = play(o.role)
+	} else if err == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		err = run(ctx, o, os.Stdout, os.Stderr)
+		stop()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func play(role string) error {
+	child, ok := roles[role]
+	if !ok {
+		return fmt.Errorf("no role %q", role)
+	}
+	return child()
+}
