@@ -6,11 +6,11 @@
 //	go run ./internal/bench -only 'sign|store' -v  # some groups
 //	go run ./internal/bench -write BENCHMARKS.md   # keep the table
 //
-// Both sides of a ratio are measured in one run, in many short rounds, one side after the other, and the other
-// way round in the next: what the machine does besides meets both. A figure is the median of the rounds'
-// ratios. How far it can be trusted is measured with it, from how much the rounds differ: the noise is half
-// the width of the median's 95 % interval, bootstrapped. A figure fails the check only if that interval is
-// wholly on the wrong side of what is asked for.
+// Both sides of a ratio are measured in one run, in many short rounds, one side after the other, and the
+// other way round in the next: what the machine does besides meets both. A figure is the median of the
+// rounds' ratios. How far it can be trusted is measured with it, from how much the rounds differ: the noise
+// is half the width of the median's 95 % interval, bootstrapped. A figure fails the check only if that
+// interval is wholly on the wrong side of what is asked for.
 //
 // Services are processes of their own, on 127.0.0.1, which end with this one: this program as a child, and
 // node with the reference SDK, from pinned npm packages. The program is built once more with CGO_ENABLED=0,

@@ -16,6 +16,7 @@ import (
 // options are the command line.
 type options struct {
 	short, check, verbose bool
+	clean                 bool
 	only                  string
 	write                 string
 	role                  string
@@ -28,14 +29,18 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	set.BoolVar(&o.short, "short", false, "measure the ratios and counts that take little time")
 	set.BoolVar(&o.check, "check", false, "fail where a figure misses what it has to be, by more than its noise")
 	set.BoolVar(&o.verbose, "v", false, "say how it goes")
+	set.BoolVar(&o.clean, "clean", false, "measure nothing, and remove the reference SDK that was installed")
 	set.StringVar(&o.only, "only", "", "measure the groups that a regular `expression` fits")
 	set.StringVar(&o.write, "write", "", "put the table into a `file`, between its marks")
 	set.StringVar(&o.role, "role", "", "be the child of another bench in that `role`")
 	if err := set.Parse(args); err != nil {
 		return nil, err
 	}
-	if set.NArg() > 0 {
+	switch {
+	case set.NArg() > 0:
 		return nil, fmt.Errorf("unexpected argument %q", set.Arg(0))
+	case o.write != "" && (o.short || o.only != ""):
+		return nil, errors.New("-write keeps the whole table: without -short and -only")
 	}
 	return o, nil
 }
@@ -69,27 +74,36 @@ type group struct {
 	measure func(ctx context.Context, b *bench) error
 }
 
-var groups = []group{
-	{"sign", true, measureSigning},
-	{"versus", true, measureVersus},
-	{"store", true, measureStore},
-	{"transport", true, measureTransport},
-	{"send", true, measureSend},
-	{"versus-send", true, measureVersusSend},
-	{"policy", true, measurePolicy},
-	{"memory", true, measureMemory},
+// allGroups are in the order of the table.
+func allGroups() []group {
+	return []group{
+		{"sign", true, measureSigning},
+		{"versus", true, measureVersus},
+		{"store", true, measureStore},
+		{"transport", true, measureTransport},
+		{"send", true, measureSend},
+		{"versus-send", true, measureVersusSend},
+		{"trips", true, measureTrips},
+		{"wait", true, measureWait},
+		{"users", false, measureUsers},
+		{"policy", true, measurePolicy},
+		{"memory", true, measureMemory},
+	}
 }
 
 // roles are what this program is as a child.
-var roles = map[string]func() error{
-	"signer":   serveSignatures,
-	"services": serveServices,
+func roles() map[string]func() error {
+	return map[string]func() error{
+		"signer":   serveSignatures,
+		"services": serveServices,
+		"replay":   serveReplay,
+	}
 }
 
 // errMissed is the error of a check that failed.
 var errMissed = errors.New("figures miss what they have to be")
 
-func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
+func run(ctx context.Context, o *options, groups []group, stdout, stderr io.Writer) error {
 	only, err := regexp.Compile(o.only)
 	if err != nil {
 		return err
@@ -108,6 +122,9 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 			return fmt.Errorf("%s: %w", g.name, err)
 		}
 		_, _ = fmt.Fprintf(stderr, "%s: %s\n", g.name, time.Since(begun).Round(100*time.Millisecond))
+	}
+	if len(b.results) == 0 {
+		return fmt.Errorf("no group fits %q", o.only)
 	}
 	printTable(stdout, b.results)
 	if o.write != "" {
@@ -130,9 +147,11 @@ func main() {
 	}
 	if err == nil && o.role != "" {
 		err = play(o.role)
+	} else if err == nil && o.clean {
+		err = removeSDK()
 	} else if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		err = run(ctx, o, os.Stdout, os.Stderr)
+		err = run(ctx, o, allGroups(), os.Stdout, os.Stderr)
 		stop()
 	}
 	if err != nil {
@@ -142,7 +161,7 @@ func main() {
 }
 
 func play(role string) error {
-	child, ok := roles[role]
+	child, ok := roles()[role]
 	if !ok {
 		return fmt.Errorf("no role %q", role)
 	}

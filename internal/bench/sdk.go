@@ -20,9 +20,8 @@ import (
 //go:embed source/package.json source/package-lock.json source/.npmrc source/bench.mjs
 var source embed.FS
 
-// startSDK starts the reference SDK, @biconomy/account, as a child that asks the services at that URL. It is
-// installed before, if it is not there.
-func startSDK(ctx context.Context, services string) (*child, error) {
+// sdkBuild says what to install, and where.
+func sdkBuild() (*npm.Build, error) {
 	files, err := fs.Sub(source, "source")
 	if err != nil {
 		return nil, err
@@ -31,14 +30,32 @@ func startSDK(ctx context.Context, services string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	install := npm.Build{
+	return &npm.Build{
 		Name: "bench", Purpose: "measure the reference SDK", Dir: dir, Source: files, Stderr: os.Stderr,
 		Complete: func(dir string) bool {
 			_, err := os.Stat(filepath.Join(dir, "node_modules/@biconomy/account/package.json"))
 			return err == nil
 		},
+	}, nil
+}
+
+// removeSDK removes all that was ever installed.
+func removeSDK() error {
+	b, err := sdkBuild()
+	if err != nil {
+		return err
 	}
-	if err := install.Run(ctx); err != nil {
+	return b.Remove()
+}
+
+// startSDK starts the reference SDK, @biconomy/account, as a child that asks the services at that URL. It is
+// installed before, if it is not there.
+func startSDK(ctx context.Context, services string) (*child, error) {
+	b, err := sdkBuild()
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Run(ctx); err != nil {
 		return nil, err
 	}
 	node, err := exec.LookPath("node")
@@ -49,7 +66,7 @@ func startSDK(ctx context.Context, services string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startChild(ctx, "reference SDK", node, filepath.Join(dir, "bench.mjs"), string(config))
+	return startChild(ctx, "reference SDK", node, filepath.Join(b.Dir, "bench.mjs"), string(config))
 }
 
 // sdkLeaf is a session as the SDK keeps it.

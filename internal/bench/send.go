@@ -35,23 +35,39 @@ type sending struct {
 	closes   []func()
 }
 
-// newSending has so many accounts ready. The transport, where there is one, is what all clients use.
-func newSending(ctx context.Context, accounts int, q servicesQuestion, transport http.RoundTripper, change func(*account.Config)) (s *sending, err error) {
+// sendingConfig says what is to be ready.
+type sendingConfig struct {
+	accounts  int
+	blockTime time.Duration
+	// transport, where there is one, is what all clients use; front, what stands before the services.
+	transport http.RoundTripper
+	front     func(url string) string
+	// client changes the client's configuration.
+	client func(c *account.Config, url string)
+}
+
+// warm keeps what a client remembers for as long as anything here lasts.
+func warm(c *account.Config, _ string) { c.Freshness = time.Hour }
+
+// newSending has accounts ready to send.
+func newSending(ctx context.Context, cfg sendingConfig) (s *sending, err error) {
 	leaf, err := leafOf(0)
 	if err != nil {
 		return nil, err
 	}
-	q.Root = leaf.Hash()
 	s = new(sending)
-	if s.services, s.url, err = startServices(ctx, q); err != nil {
+	if s.services, s.url, err = startServices(ctx, servicesQuestion{Root: leaf.Hash(), BlockTime: cfg.blockTime}); err != nil {
 		return nil, err
+	}
+	if cfg.front != nil {
+		s.url = cfg.front(s.url)
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.client, err = s.newClient(ctx, transport, change); err != nil {
+	if s.client, err = s.newClient(ctx, cfg); err != nil {
 		return s, err
 	}
 	mint, err := call(0)
@@ -60,7 +76,7 @@ func newSending(ctx context.Context, accounts int, q servicesQuestion, transport
 	}
 	s.calls = []account.Call{mint}
 	store := memstore.New()
-	for i := range accounts {
+	for i := range cfg.accounts {
 		user := s.client.Account(numbered(1000 + i))
 		if _, err = store.ImportKey(ctx, user.Ref(), sessionKey()); err != nil {
 			return s, err
@@ -77,16 +93,16 @@ func newSending(ctx context.Context, accounts int, q servicesQuestion, transport
 	return s, nil
 }
 
-// newClient makes another client of the services.
-func (s *sending) newClient(ctx context.Context, transport http.RoundTripper, change func(*account.Config)) (*account.Client, error) {
+// newClient makes a client of the services.
+func (s *sending) newClient(ctx context.Context, cfg sendingConfig) (*account.Client, error) {
 	var sends []bundler.Option
 	var pays []paymaster.Option
 	pool := tuned()
 	s.closes = append(s.closes, pool.CloseIdleConnections)
 	toNode := &http.Client{Transport: pool}
-	if transport != nil {
-		client := &http.Client{Transport: transport}
-		sends, pays, toNode = append(sends, bundler.WithHTTPClient(client)), append(pays, paymaster.WithHTTPClient(client)), client
+	if cfg.transport != nil {
+		toNode.Transport = cfg.transport
+		sends, pays = append(sends, bundler.WithHTTPClient(toNode)), append(pays, paymaster.WithHTTPClient(toNode))
 	}
 	conn, err := rpc.DialOptions(ctx, s.url, rpc.WithHTTPClient(toNode))
 	if err != nil {
@@ -95,8 +111,8 @@ func (s *sending) newClient(ctx context.Context, transport http.RoundTripper, ch
 	send, pay := bundler.New(s.url, sends...), paymaster.New(s.url, pays...)
 	s.closes = append(s.closes, conn.Close, send.Close, pay.Close)
 	config := account.Config{ChainID: chainID, Chain: ethclient.NewClient(conn), Bundler: send, Paymaster: pay}
-	if change != nil {
-		change(&config)
+	if cfg.client != nil {
+		cfg.client(&config, s.url)
 	}
 	return account.NewClient(config)
 }
@@ -166,7 +182,7 @@ func record(ctx context.Context) ([][]byte, error) {
 	pool := tuned()
 	defer pool.CloseIdleConnections()
 	r := &recorder{RoundTripper: pool}
-	s, err := newSending(ctx, 1, servicesQuestion{}, r, func(c *account.Config) { c.Freshness = time.Hour })
+	s, err := newSending(ctx, sendingConfig{accounts: 1, transport: r, client: warm})
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +207,7 @@ func measureSend(ctx context.Context, b *bench) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := newSending(ctx, sendsInFlight, servicesQuestion{}, nil, func(c *account.Config) { c.Freshness = time.Hour })
+	s, err := newSending(ctx, sendingConfig{accounts: sendsInFlight, client: warm})
 	if err != nil {
 		return err
 	}
@@ -289,7 +305,7 @@ const versusInFlight = 64
 // measureVersusSend is of sponsored sends a second, ours and the reference SDK's, through the same services:
 // each account sends again as soon as it has an answer, without lanes, since the SDK has none.
 func measureVersusSend(ctx context.Context, b *bench) (err error) {
-	s, err := newSending(ctx, versusInFlight, servicesQuestion{}, nil, nil)
+	s, err := newSending(ctx, sendingConfig{accounts: versusInFlight})
 	if err != nil {
 		return err
 	}

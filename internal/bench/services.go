@@ -30,9 +30,7 @@ type servicesQuestion struct {
 	Root common.Hash `json:"root"`
 	// BlockTime is that of the chain; where it is zero there is one block.
 	BlockTime time.Duration `json:"blockTime"`
-	// Delay is added to every answer.
-	Delay time.Duration `json:"delay"`
-	Hash  common.Hash   `json:"hash"`
+	Hash      common.Hash   `json:"hash"`
 }
 
 // servicesAnswer is where the services are, or how many requests they got, or when in unix nanoseconds an
@@ -47,7 +45,7 @@ type servicesAnswer struct {
 // and take everything for good.
 func serveServices() error {
 	var s *services
-	err := serve(os.Stdin, os.Stdout, func(line []byte) (any, error) {
+	return serve(os.Stdin, os.Stdout, func(line []byte) (any, error) {
 		var q servicesQuestion
 		if err := json.Unmarshal(line, &q); err != nil {
 			return nil, err
@@ -68,12 +66,10 @@ func serveServices() error {
 		}
 		return nil, fmt.Errorf("%q: not now", q.Do)
 	})
-	return err
 }
 
 // services answer JSON-RPC requests. Answers that are always the same are made once.
 type services struct {
-	delay    time.Duration
 	root     common.Hash
 	chain    blocks
 	requests atomic.Int64
@@ -98,7 +94,7 @@ func newServices(q servicesQuestion) *services {
 		"receiptsRoot": common.Hash{}, "sha3Uncles": common.Hash{}, "stateRoot": common.Hash{}, "transactionsRoot": common.Hash{},
 		"mixHash": common.Hash{}, "nonce": "0x0000000000000000", "transactions": []string{}, "uncles": []string{}, "size": "0x1",
 	}
-	s := &services{delay: q.Delay, root: q.Root, fixed: make(map[string]json.RawMessage)}
+	s := &services{root: q.Root, fixed: make(map[string]json.RawMessage)}
 	s.chain.start(q.BlockTime)
 	for method, result := range map[string]any{
 		"eth_chainId":                  hexutil.Uint64(chainID),
@@ -136,9 +132,6 @@ func (s *services) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.requests.Add(1)
-	if s.delay > 0 {
-		time.Sleep(s.delay)
-	}
 	method, id := string(between(body, `"method":"`, `"`)), between(body, `"id":`, ",}")
 	if bytes.HasPrefix(body, []byte("[")) || method == "" || id == nil {
 		http.Error(w, "single JSON-RPC requests only", http.StatusBadRequest)
