@@ -8,22 +8,43 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/bundler/bundlertest"
 	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/userop"
 )
 
-// blocks are a chain that includes what it has in a block every so often. What is waited for is found at once
-// where there is no block time.
+// blocks are a chain that includes what it has in a block every so often. Without a block time it counts
+// nonces on at once, and has neither logs nor receipts.
 type blocks struct {
 	blockTime time.Duration
 
 	mu       sync.Mutex
+	nonces   map[lane]uint64
 	number   uint64
 	waiting  map[common.Hash]*userop.Operation
 	included map[common.Hash]inclusion
+}
+
+// lane is an account and the key of one of its nonces, as getNonce takes them.
+type lane [2 * abi.WordSize]byte
+
+func laneOf(op *userop.Operation) lane {
+	key := new(uint256.Int).Rsh(&op.Nonce, 64)
+	return lane(abiword.AppendUint256(abiword.AppendAddress(nil, op.Sender), key))
+}
+
+// nonce answers getNonce with those arguments.
+func (b *blocks) nonce(arguments []byte) common.Hash {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	of := lane(arguments)
+	nonce := new(uint256.Int).SetBytes(of[abi.WordSize:])
+	nonce.Lsh(nonce, 64)
+	return nonce.AddUint64(nonce, b.nonces[of]).Bytes32()
 }
 
 // inclusion is an operation in a block.
@@ -35,6 +56,7 @@ type inclusion struct {
 
 func (b *blocks) start(blockTime time.Duration) {
 	b.blockTime, b.number = blockTime, 1000
+	b.nonces = make(map[lane]uint64)
 	b.waiting, b.included = make(map[common.Hash]*userop.Operation), make(map[common.Hash]inclusion)
 	if blockTime == 0 {
 		return
@@ -52,17 +74,19 @@ func (b *blocks) mine() {
 	b.number++
 	for hash, op := range b.waiting {
 		b.included[hash] = inclusion{op, b.number, time.Now()}
+		b.nonces[laneOf(op)]++
 	}
 	clear(b.waiting)
 }
 
 // add takes an operation, to be included where there are blocks.
 func (b *blocks) add(hash common.Hash, op *userop.Operation) {
-	if b.blockTime == 0 {
-		return
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.blockTime == 0 {
+		b.nonces[laneOf(op)]++
+		return
+	}
 	b.waiting[hash] = op
 }
 

@@ -102,7 +102,7 @@ func (c *child) duration(do string, times int) (float64, error) {
 }
 
 // childTime is how long a child is measured in a round: long enough that what its garbage costs is in it.
-const childTime = 50 * time.Millisecond
+const childTime = 20 * time.Millisecond
 
 // each is a side that a child measures, over as many times as take a while.
 func (c *child) each(do string) (side, error) {

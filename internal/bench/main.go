@@ -55,7 +55,7 @@ type bench struct {
 // rounds are so many, or a third of them in the short form.
 func (b *bench) rounds(n int) int {
 	if b.short {
-		return max(5, n/3)
+		return max(3, n/3)
 	}
 	return n
 }

@@ -287,6 +287,7 @@ func post(ctx context.Context, client *http.Client, url string, body []byte) err
 // cpuOf is the processor time of this process for each of what do does in total.
 func cpuOf(total int, do func(ctx context.Context) error) side {
 	return func(ctx context.Context) (float64, error) {
+		runtime.GC() // of what the other side left
 		before, err := cpuTime()
 		if err != nil {
 			return 0, err

@@ -85,9 +85,6 @@ func (s *signing) once(ctx context.Context) func() error {
 // bareSigning is what no session signature of an operation can do without: the Keccak permutations of its
 // userOpHash and of the message, and one secp256k1 signature by the same backend. Leaf and tree are hashed
 // before. What was hashed once and is the same for all operations, an empty initCode, is not hashed either.
-//
-// For the operation here these are 9: callData of 196 bytes has 2, paymasterAndData of 213 bytes 2, what
-// is packed of the operation, 320 bytes, 3, that with the EntryPoint and the chain 1, and the message 1.
 type bareSigning struct {
 	hasher crypto.KeccakState
 	key    *ecdsa.PrivateKey

@@ -43,14 +43,18 @@ func numbered(n int) (address common.Address) {
 	return address
 }
 
-// leafOf is the session that lets the key mint for the receiver with that number.
-func leafOf(n int) (session.Leaf, error) {
-	minting := policy.ABI{
+// minting lets the key mint for the receiver with that number.
+func minting(n int) policy.Policy {
+	return policy.ABI{
 		Key: keyAddress(), Contract: contract, Function: "safeMint(address to)",
 		Rules:  []policy.Rule{policy.Arg("to", policy.Equal, numbered(n))},
 		Window: policy.Until(time.Unix(4_000_000_000, 0)),
 	}
-	compiled, err := minting.Compile(policy.Modules{})
+}
+
+// leafOf is that policy as it was granted.
+func leafOf(n int) (session.Leaf, error) {
+	compiled, err := minting(n).Compile(policy.Modules{})
 	return session.Leaf{ID: fmt.Sprintf("session-%d", n), Status: session.StatusActive, InTree: true, Key: keyAddress(), Compiled: compiled}, err
 }
 

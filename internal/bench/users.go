@@ -47,7 +47,7 @@ func measureUsers(ctx context.Context, b *bench) (err error) {
 	}
 	ours := func(ctx context.Context) (float64, error) { return runUsers(ctx, program) }
 	theirs := func(ctx context.Context) (float64, error) { return replayed(ctx, file) }
-	values, err := interleave(ctx, b.rounds(5), ours, theirs)
+	values, err := interleave(ctx, b.rounds(3), ours, theirs)
 	if err != nil {
 		return err
 	}
@@ -167,9 +167,13 @@ func (r *recording) replay(ctx context.Context) (took time.Duration, err error) 
 	defer client.Close()
 	start := time.Now()
 	for _, ops := range [][]json.RawMessage{r.Grants, r.Mints} {
+		// The first one alone, as it was: it pays for the contract's first token, and others have no gas for that.
+		if err := resend(ctx, client, ops[0]); err != nil {
+			return 0, err
+		}
 		group, ctx := errgroup.WithContext(ctx)
 		group.SetLimit(manyWorkers)
-		for _, op := range ops {
+		for _, op := range ops[1:] {
 			group.Go(func() error { return resend(ctx, client, op) })
 		}
 		if err := group.Wait(); err != nil {

@@ -156,7 +156,7 @@ func (v *versus) measure(ctx context.Context, b *bench, target versusTarget, sig
 	if err != nil {
 		return err
 	}
-	values, err := interleave(ctx, b.rounds(60), append(sides, s)...)
+	values, err := interleave(ctx, b.rounds(120), append(sides, s)...)
 	if err != nil {
 		return err
 	}
