@@ -101,18 +101,15 @@ func (c *child) duration(do string, times int) (float64, error) {
 	return answer.Nanoseconds / float64(times), err
 }
 
-// childTime is how long a child is measured in a round: long enough that what its garbage costs is in it.
-const childTime = 20 * time.Millisecond
-
-// each is a side that a child measures, over as many times as take a while.
-func (c *child) each(do string) (side, error) {
+// each is a side that a child measures, over as many times as take about so long.
+func (c *child) each(do string, long time.Duration) (side, error) {
 	for n := 1; ; n *= 2 {
 		took, err := c.duration(do, n)
 		if err != nil {
 			return nil, err
 		}
-		if time.Duration(took*float64(n)) > childTime/2 {
-			n = max(1, int(float64(childTime)/took))
+		if time.Duration(took*float64(n)) > long/2 {
+			n = max(1, int(float64(long)/took))
 			return func(context.Context) (float64, error) { return c.duration(do, n) }, nil
 		}
 	}

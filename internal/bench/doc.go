@@ -4,6 +4,7 @@
 //	go run ./internal/bench -check                 # and fail where a figure misses what it has to be
 //	go run ./internal/bench -short -check          # what CI runs: ratios and counts, no times
 //	go run ./internal/bench -only 'sign|store' -v  # some groups
+//	go run ./internal/bench -only '^send' -cpuprofile /tmp/send.pprof
 //	go run ./internal/bench -write BENCHMARKS.md   # keep the table
 //
 // Both sides of a ratio are measured in one run, in many short rounds, one side after the other, and the

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime/pprof"
 	"syscall"
 	"time"
 )
@@ -19,6 +20,7 @@ type options struct {
 	clean                 bool
 	only                  string
 	write                 string
+	profile               string
 	role                  string
 }
 
@@ -32,6 +34,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	set.BoolVar(&o.clean, "clean", false, "measure nothing, and remove the reference SDK that was installed")
 	set.StringVar(&o.only, "only", "", "measure the groups that a regular `expression` fits")
 	set.StringVar(&o.write, "write", "", "put the table into a `file`, between its marks")
+	set.StringVar(&o.profile, "cpuprofile", "", "write a profile of this process to a `file`, for pprof")
 	set.StringVar(&o.role, "role", "", "be the child of another bench in that `role`")
 	if err := set.Parse(args); err != nil {
 		return nil, err
@@ -151,13 +154,29 @@ func main() {
 		err = removeSDK()
 	} else if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		err = run(ctx, o, allGroups(), os.Stdout, os.Stderr)
+		err = profiled(o.profile, func() error { return run(ctx, o, allGroups(), os.Stdout, os.Stderr) })
 		stop()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
+}
+
+// profiled does something while a profile is written, where one is asked for.
+func profiled(path string, do func() error) error {
+	if path == "" {
+		return do()
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err = pprof.StartCPUProfile(file); err == nil {
+		err = do()
+		pprof.StopCPUProfile()
+	}
+	return errors.Join(err, file.Close())
 }
 
 func play(role string) error {

@@ -94,7 +94,7 @@ func measureTransport(ctx context.Context, b *bench) (err error) {
 			return err
 		}
 		b.add(row{
-			name: fmt.Sprintf("JSON-RPC send, %d goroutines ÷ go-ethereum's client", target.goroutines), other: "geth", unit: nanoseconds,
+			name: fmt.Sprintf("JSON-RPC send ÷ go-ethereum's client, goroutines: %d", target.goroutines), other: "geth", unit: nanoseconds,
 			least: target.least, want: target.want,
 		}, paired(values[0], values[1]))
 	}

@@ -167,7 +167,7 @@ func (r *recording) replay(ctx context.Context) (took time.Duration, err error) 
 	defer client.Close()
 	start := time.Now()
 	for _, ops := range [][]json.RawMessage{r.Grants, r.Mints} {
-		// The first one alone, as it was: it pays for the contract's first token, and others have no gas for that.
+		// The first one alone: it changes what no other has the gas for, such as the number of tokens from 0.
 		if err := resend(ctx, client, ops[0]); err != nil {
 			return 0, err
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -143,7 +144,7 @@ func (v *versus) measure(ctx context.Context, b *bench, target versusTarget, sig
 		if got.Signature != theirs {
 			return fmt.Errorf("signatures differ: ours %s, the SDK's %s", got.Signature, theirs)
 		}
-		s, err := signer.each("sign")
+		s, err := signer.each("sign", 20*time.Millisecond)
 		if err != nil {
 			return err
 		}
@@ -152,11 +153,11 @@ func (v *versus) measure(ctx context.Context, b *bench, target versusTarget, sig
 	if _, err := v.sdk.duration("sign", max(20, 100_000/n)); err != nil { // until it is compiled
 		return err
 	}
-	s, err := v.sdk.each("sign")
+	s, err := v.sdk.each("sign", 200*time.Millisecond) // with what its garbage costs
 	if err != nil {
 		return err
 	}
-	values, err := interleave(ctx, b.rounds(120), append(sides, s)...)
+	values, err := interleave(ctx, b.rounds(36), append(sides, s)...)
 	if err != nil {
 		return err
 	}
