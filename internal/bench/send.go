@@ -339,7 +339,7 @@ func measureVersusSend(ctx context.Context, b *bench) (err error) {
 		_, err := s.send(ctx, worker, account.Sponsored())
 		return err
 	})
-	theirs := func(context.Context) (float64, error) { return v.sdk.duration("send", 3*versusInFlight) }
+	theirs := func(context.Context) (float64, error) { return v.sdk.duration("send", 2*versusInFlight) }
 	for range 2 {
 		if _, err := ours(ctx); err != nil {
 			return err
@@ -348,7 +348,7 @@ func measureVersusSend(ctx context.Context, b *bench) (err error) {
 			return err
 		}
 	}
-	values, err := interleave(ctx, b.rounds(20), ours, theirs)
+	values, err := interleave(ctx, b.rounds(16), ours, theirs)
 	if err != nil {
 		return err
 	}
