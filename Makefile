@@ -6,10 +6,10 @@ SDK        := ./internal/testutil/sdk/install
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help announce demo test e2e soak kill browser contracts services sdk postgres lint bench fuzz clean
+.PHONY: help announce demo test e2e soak kill browser contracts services sdk postgres lint bench bench-check bench-short bench-go fuzz clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: contracts ## Grant and use a session on the in-process chain, end to end
 	@$(GO) run ./examples/use-session
@@ -56,7 +56,16 @@ lint: ## Check format, vet (also for 32 bits, without C), staticcheck, module fi
 	@.ci/imports
 	@.ci/examples
 
-bench: ## Run the benchmarks
+bench: contracts ## Measure everything beside what else would do it, and keep the table in BENCHMARKS.md; BENCH='-only send' for some of it
+	$(GO) run ./internal/bench $(or $(BENCH),-write BENCHMARKS.md)
+
+bench-check: contracts ## Measure everything, and fail where a figure misses what it has to be by more than the noise
+	$(GO) run ./internal/bench -check $(BENCH)
+
+bench-short: ## The same with the ratios and counts that take little time, as CI has it
+	$(GO) run ./internal/bench -short -check $(BENCH)
+
+bench-go: ## Run the ordinary benchmarks beside the code, for benchstat
 	.ci/modules $(GO) test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## Fuzz each target for 10 seconds
@@ -66,5 +75,4 @@ clean: ## Remove what was installed and built
 	@$(GO) run $(CONTRACTS) -clean
 	@$(GO) run $(SERVICES) -clean
 	@$(GO) run $(SDK) -clean
-	@$(GO) run $(SERVICES) -clean
-	@$(GO) run $(SDK) -clean
+	@$(GO) run ./internal/bench -clean
