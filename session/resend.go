@@ -58,8 +58,8 @@ func (s *Signer) Outdated(op *userop.Operation) (bool, error) {
 // checkSigned judges the leaves of that hash: it is enough if one of them was not revoked.
 func (v *view) checkSigned(ref Ref, hash common.Hash) error {
 	err := fmt.Errorf("%w: %s has no leaf %s, which signed the operation", ErrNoLeaf, ref, hash)
-	for i := range v.state.Leaves {
-		leaf := &v.state.Leaves[i]
+	for i := range v.leaves.n {
+		leaf := v.leaves.at(i)
 		if leaf.Hash() != hash {
 			continue
 		}

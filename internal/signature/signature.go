@@ -34,11 +34,14 @@ func Normalize(sig []byte, digest common.Hash, key common.Address) ([]byte, erro
 
 // Form returns a copy of sig with v 27 or 28, or an error for what no contract takes. Whose signature it is,
 // it does not look at.
-func Form(sig []byte) ([]byte, error) {
+func Form(sig []byte) ([]byte, error) { return AppendForm(nil, sig) }
+
+// AppendForm is [Form] into memory of the caller's, which is empty.
+func AppendForm(dst, sig []byte) ([]byte, error) {
 	if len(sig) != crypto.SignatureLength {
 		return nil, fmt.Errorf("signature has %d bytes, want %d", len(sig), crypto.SignatureLength)
 	}
-	sig = append([]byte(nil), sig...)
+	sig = append(dst[:0], sig...)
 	if sig[64] < 27 {
 		sig[64] += 27
 	}
