@@ -124,6 +124,9 @@ func checkAccount(s *sessions) error {
 	if _, err := s.load(); err != nil {
 		return err
 	}
+	if _, err := s.recent(); err != nil {
+		return err
+	}
 	n := 0
 	err := s.each(0, func(i int, leaf *session.Leaf) (bool, error) {
 		n++

@@ -23,6 +23,8 @@ import (
 //	meta                         "format" → 4; "seal" → the sealed data key; "census" → how many accounts, keys
 //	                             and lanes there are
 //	accounts  chain ‖ account    "head" → version ‖ number of leaves ‖ header
+//	                             "recent" → which leaves the last changes touched; a program of before that
+//	                             does not know it leaves a gap, by which it is seen
 //	                             leaves: position → leaf
 //	                             ids:    ID → position
 //	refs      what format 1 had instead of accounts; empty
@@ -43,6 +45,7 @@ var (
 	formatKey = []byte("format")
 	sealKey   = []byte("seal")
 	headKey   = []byte("head")
+	recentKey = []byte("recent")
 )
 
 // lockTimeout bounds the wait for programs that have the file open without our locks.

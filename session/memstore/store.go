@@ -38,6 +38,7 @@ var (
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
 	_ session.Switch       = (*Store)(nil)
+	_ session.Differ       = (*Store)(nil)
 	_ storekit.Recorder    = (*Store)(nil)
 )
 
@@ -45,7 +46,13 @@ var (
 // other. Reading takes no lock, as it may be done while the account is held and a change waits.
 type entry struct {
 	lock  *semaphore.Weighted
-	state atomic.Pointer[session.State] // is not changed but replaced
+	state atomic.Pointer[stored] // is not changed but replaced
+}
+
+// stored is a state with what the last changes of it touched.
+type stored struct {
+	session.State
+	history storekit.History
 }
 
 // How much of an account's lock a holder and a change take.
@@ -160,14 +167,54 @@ func (s *Store) apply(ctx context.Context, ref session.Ref, version uint64, chan
 	if state.Version != version {
 		return 0, storekit.ConflictError(ref, version, state.Version)
 	}
-	next, err := storekit.Apply(state, change)
+	next, err := storekit.Apply(&state.State, change)
 	if err != nil {
 		return 0, err
 	}
-	if err := with(func() error { entry.state.Store(next); return nil }); err != nil {
+	history := state.history.After(next.Version, touched(next, change), len(change.Delete) > 0)
+	if err := with(func() error { entry.state.Store(&stored{*next, history}); return nil }); err != nil {
 		return 0, err
 	}
 	return next.Version, nil
+}
+
+// touched returns where the leaves that the change put stand after it.
+func touched(state *session.State, change *session.Change) (positions []int) {
+	put := make(map[string]bool, len(change.Put))
+	for i := range change.Put {
+		put[change.Put[i].ID] = true
+	}
+	for i := range state.Leaves {
+		if put[state.Leaves[i].ID] {
+			positions = append(positions, i)
+		}
+	}
+	return positions
+}
+
+// ChangesSince implements [session.Differ].
+func (s *Store) ChangesSince(ctx context.Context, ref session.Ref, version uint64) (*session.Delta, error) {
+	if err := s.check(ctx); err != nil {
+		return nil, err
+	}
+	state := s.entry(ref).state.Load()
+	if state.Version == 0 {
+		return nil, storekit.NotFoundError(ref)
+	}
+	positions, ok := state.history.Since(version, state.Version)
+	if !ok {
+		return nil, nil
+	}
+	touched := session.State{Header: state.Header}
+	for _, i := range positions {
+		touched.Leaves = append(touched.Leaves, state.Leaves[i])
+	}
+	own := touched.Clone()
+	delta := &session.Delta{Version: state.Version, Header: own.Header}
+	for n, i := range positions {
+		delta.Leaves = append(delta.Leaves, session.Placed{Position: i, Leaf: own.Leaves[n]})
+	}
+	return delta, nil
 }
 
 func (s *Store) entry(ref session.Ref) *entry {
@@ -176,7 +223,7 @@ func (s *Store) entry(ref session.Ref) *entry {
 	e, ok := s.entries[ref]
 	if !ok {
 		e = &entry{lock: semaphore.NewWeighted(exclusive)}
-		e.state.Store(new(session.State))
+		e.state.Store(new(stored))
 		if s.entries == nil {
 			s.entries = make(map[session.Ref]*entry)
 		}
@@ -192,7 +239,7 @@ func (s *Store) List(ctx context.Context, query session.Query) (page session.Pag
 		return session.Page{}, err
 	}
 	for _, ref := range s.refsFrom(from.Ref) {
-		if storekit.CollectState(&query, &page, from, ref, s.entry(ref).state.Load()) {
+		if storekit.CollectState(&query, &page, from, ref, &s.entry(ref).state.Load().State) {
 			break
 		}
 	}
