@@ -188,23 +188,23 @@ func (s *Signer) signHeld(ctx context.Context, sess *Sessions, op *userop.Operat
 	if err != nil {
 		return nil, err
 	}
-	var held struct {
+	held := new(struct { // what it takes, in one allocation
 		ctx       heldContext
+		room      grantRoom
 		signature []byte
-	}
+	})
 	err = hold(ctx, sess.store, sess.ref, key, func(version uint64) error {
 		v := sess.view.Load()
 		if v.version != version {
 			return errStale
 		}
-		var room grantRoom
-		grants, err := s.grantsIn(v, &room)
+		grants, err := s.grantsIn(v, &held.room)
 		if err != nil {
 			return err
 		}
 		held.ctx.hold(ctx, MaxHold)
 		defer held.ctx.end()
-		keySignature, err := sess.signMessage(&held.ctx, room.signature[:0], grants[0].leaf.Key, op, hash)
+		keySignature, err := sess.signMessage(&held.ctx, held.room.signature[:0], grants[0].leaf.Key, op, hash)
 		if err != nil {
 			return err
 		}
@@ -243,10 +243,10 @@ type grant struct {
 	data  []byte
 }
 
-// grantRoom is memory for a signature by one leaf, on its caller's stack.
+// grantRoom is memory for a signature by one leaf, in a tree of up to 2^24.
 type grantRoom struct {
 	grants    [1]grant
-	proof     [32]common.Hash
+	proof     [24]common.Hash
 	signature [crypto.SignatureLength]byte
 }
 

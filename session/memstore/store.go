@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/seal"
@@ -45,7 +44,7 @@ var (
 // entry is what is stored of one account. It has a lock of its own, so that holding one account stops no
 // other. Reading takes no lock, as it may be done while the account is held and a change waits.
 type entry struct {
-	lock  *semaphore.Weighted
+	lock  holdLock
 	state atomic.Pointer[stored] // is not changed but replaced
 }
 
@@ -54,12 +53,6 @@ type stored struct {
 	session.State
 	history storekit.History
 }
-
-// How much of an account's lock a holder and a change take.
-const (
-	shared    = 1
-	exclusive = math.MaxInt64
-)
 
 // New returns an empty store.
 func New() *Store {
@@ -83,7 +76,7 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	s.closing = true
 	s.mu.Unlock()
-	s.users.Wait()
+	s.awaitUsers()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
@@ -95,6 +88,22 @@ func (s *Store) Close() error {
 	}
 	clear(s.keys)
 	return nil
+}
+
+// awaitUsers waits for those that are in. A signer that hangs is not waited for: it is no holder any more
+// then, and finds no key.
+func (s *Store) awaitUsers() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.users.Wait()
+	}()
+	timer := time.NewTimer(session.MaxHold)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
 }
 
 // check returns an error if nothing can be done any more.
@@ -159,10 +168,10 @@ func (s *Store) apply(ctx context.Context, ref session.Ref, version uint64, chan
 		return 0, err
 	}
 	entry := s.entry(ref)
-	if err := entry.lock.Acquire(ctx, exclusive); err != nil {
+	if err := entry.lock.change(ctx); err != nil {
 		return 0, err
 	}
-	defer entry.lock.Release(exclusive)
+	defer entry.lock.changed()
 	state := entry.state.Load()
 	if state.Version != version {
 		return 0, storekit.ConflictError(ref, version, state.Version)
@@ -222,7 +231,7 @@ func (s *Store) entry(ref session.Ref) *entry {
 	defer s.mu.Unlock()
 	e, ok := s.entries[ref]
 	if !ok {
-		e = &entry{lock: semaphore.NewWeighted(exclusive)}
+		e = new(entry)
 		e.state.Store(new(stored))
 		if s.entries == nil {
 			s.entries = make(map[session.Ref]*entry)
