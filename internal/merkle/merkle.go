@@ -5,12 +5,10 @@ package merkle
 import (
 	"bytes"
 	"fmt"
-	"runtime"
-	"sync"
-	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/cores"
 	"github.com/go-sesame/sesame/internal/keccak"
 )
 
@@ -41,7 +39,7 @@ func (t *Tree) With(keep, n int, leaf func(i int) common.Hash) *Tree {
 	next := &Tree{n: n, blocks: make([]layers, (n+blockSize-1)/blockSize)}
 	kept := keep / blockSize // blocks
 	copy(next.blocks, t.blocks[:kept])
-	each(len(next.blocks)-kept, func(i int) {
+	cores.Each(len(next.blocks)-kept, func(i int) {
 		block := kept + i
 		first := block * blockSize
 		var old layers
@@ -59,30 +57,6 @@ func (t *Tree) With(keep, n int, leaf func(i int) common.Hash) *Tree {
 	}
 	next.top = extend(top, over, kept, len(next.blocks), func(i int) common.Hash { return next.blocks[i].root() })
 	return next
-}
-
-// alone is how many blocks one goroutine does: for fewer, more goroutines are not worth it.
-const alone = 4
-
-// each calls do for the numbers below n, on several cores where they are many, and returns when all is done.
-func each(n int, do func(i int)) {
-	workers := min(runtime.GOMAXPROCS(0), n/alone)
-	if workers <= 1 {
-		for i := range n {
-			do(i)
-		}
-		return
-	}
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range workers {
-		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				do(i)
-			}
-		})
-	}
-	group.Wait()
 }
 
 // blockLen is how many leaves the block has.
