@@ -184,24 +184,65 @@ func (c *RootChange) Added() []Leaf {
 // What the operation is compared with are the contracts of the sessions' chain (see [WithChain]), the
 // well-known ones where they have none.
 func (c *RootChange) Begin(ctx context.Context, op *userop.Operation, opHash common.Hash) error {
-	return c.BeginBy(ctx, op, opHash, func(ctx context.Context, ref Ref, version uint64, change *Change) error {
-		_, err := c.sessions.store.Apply(ctx, ref, version, change)
-		return err
-	})
+	return c.begin(ctx, op, opHash, c.sessions.store.Apply)
 }
 
 // BeginBy is [RootChange.Begin] with an apply of the caller's: what the store's Apply does, and something
 // else in the same transaction.
 func (c *RootChange) BeginBy(ctx context.Context, op *userop.Operation, opHash common.Hash, apply func(ctx context.Context, ref Ref, version uint64, change *Change) error) error {
+	return c.begin(ctx, op, opHash, func(ctx context.Context, ref Ref, version uint64, change *Change) (uint64, error) {
+		return 0, apply(ctx, ref, version, change)
+	})
+}
+
+// begin is Begin with an apply that returns the new version, 0 where it does not tell.
+func (c *RootChange) begin(ctx context.Context, op *userop.Operation, opHash common.Hash, apply func(context.Context, Ref, uint64, *Change) (uint64, error)) error {
+	var version uint64
 	err := c.sessions.checkOperation(op, opHash, c.Root())
 	if err == nil {
 		c.change.Header.Pending.carriedBy(op, opHash, c.sessions.endOf(op))
-		err = apply(ctx, c.sessions.ref, c.version, &c.change)
+		version, err = apply(ctx, c.sessions.ref, c.version, &c.change)
 	}
 	if err != nil {
 		return fmt.Errorf("store pending session root: %w", err)
 	}
+	if c.sessions.advance(ctx, c.before, version, &c.change) {
+		return nil
+	}
 	return c.sessions.Refresh(ctx)
+}
+
+// advance goes from the view that a change was decided on to the one that it made, without reading what was
+// just written. It returns false where that is to be read.
+func (s *Sessions) advance(ctx context.Context, before *view, version uint64, c *Change) bool {
+	if _, ok := s.store.(Differ); !ok || version == 0 || len(c.Delete) > 0 || s.lock(ctx) != nil {
+		return false
+	}
+	defer s.unlock()
+	delta := &Delta{Version: version, Header: c.Header.clone()}
+	end := before.leaves.n
+	for i := range c.Put {
+		at, known := before.find(c.Put[i].ID)
+		if !known {
+			at = end
+			end++
+		}
+		delta.Leaves = append(delta.Leaves, Placed{at, c.Put[i].Clone()})
+	}
+	next, err := before.with(s.ref, delta)
+	if next == nil || err != nil {
+		return false
+	}
+	for {
+		now := s.view.Load()
+		if now.version != before.version {
+			return false // somebody has read a later one
+		}
+		next.onChain = now.onChain
+		if s.view.CompareAndSwap(now, next) {
+			return true
+		}
+	}
 }
 
 // carriedBy names the operation that carries the change out.

@@ -17,8 +17,8 @@ type leafList struct {
 
 type leafChunk struct {
 	leaves []Leaf
-	// due is the first second at which the next root is to leave one of them out: 0 where one was revoked, and
-	// is in the tree.
+	// due is the first second at which the next root is to leave one of them out: 0 where one in the tree was
+	// revoked.
 	due int64
 }
 

@@ -46,7 +46,7 @@ func newView(ref Ref, state *State) (*view, error) {
 	if v.leaves.n > indexed {
 		v.ids = new(leafIndex)
 	}
-	return v, v.plant(ref, membersOf(&v.leaves, func(l *Leaf) bool { return l.InTree }), emptyView(), 0)
+	return v, v.plant(ref, membersOf(&v.leaves, func(l *Leaf) bool { return l.InTree }), v.find, emptyView(), 0)
 }
 
 // with returns the view of the state after a change, nil where it does not fit this one.
@@ -55,11 +55,12 @@ func (v *view) with(ref Ref, d *Delta) (*view, error) {
 	if next == nil {
 		return nil, nil
 	}
-	is := make(map[int]bool, len(d.Leaves))
+	is, at := make(map[int]bool, len(d.Leaves)), make(map[string]int, len(d.Leaves))
 	for i := range d.Leaves {
-		is[d.Leaves[i].Position] = d.Leaves[i].Leaf.InTree
+		placed := &d.Leaves[i]
+		is[placed.Position], at[placed.Leaf.ID] = placed.Leaf.InTree, placed.Position
 	}
-	return next, next.plant(ref, v.stored.with(is), v, changed)
+	return next, next.plant(ref, v.stored.with(is), next.findIn(at), v, changed)
 }
 
 // changed returns the view after a change, but for its trees, and the first leaf that is not the one it was;
@@ -83,7 +84,7 @@ func (v *view) changed(version uint64, header *Header, put []Placed) (next *view
 
 // plant gives the view its trees, and checks their roots: in are the leaves of the stored one. Leaves before
 // changed are those of the view before.
-func (v *view) plant(ref Ref, in members, before *view, changed int) error {
+func (v *view) plant(ref Ref, in members, find finder, before *view, changed int) error {
 	if len(v.header.Order) == in.count && in.count > 0 {
 		v.stored = v.orderedTree(in)
 	} else {
@@ -93,7 +94,7 @@ func (v *view) plant(ref Ref, in members, before *view, changed int) error {
 		return &RootMismatch{Ref: ref, Stored: v.header.Root, Leaves: v.stored.Root()}
 	}
 	if p := v.header.Pending; p != nil {
-		v.pending = v.treeAfter(p, v.find, before, changed)
+		v.pending = v.treeAfter(p, find, before, changed)
 		if v.pending.Root() != p.Root {
 			return &RootMismatch{Ref: ref, Stored: p.Root, Leaves: v.pending.Root(), Pending: true}
 		}
@@ -102,7 +103,7 @@ func (v *view) plant(ref Ref, in members, before *view, changed int) error {
 }
 
 // treeAfter returns the tree as p makes it of the stored one.
-func (v *view) treeAfter(p *PendingRoot, find func(id string) (int, bool), before *view, changed int) *leafTree {
+func (v *view) treeAfter(p *PendingRoot, find finder, before *view, changed int) *leafTree {
 	is := make(map[int]bool, len(p.Add)+len(p.Remove))
 	for _, id := range p.Remove {
 		if i, ok := find(id); ok {
@@ -129,12 +130,7 @@ func (v *view) treeWith(p *PendingRoot, leaves []Leaf) *leafTree {
 	}
 	next, _ := v.changed(v.version, &v.header, added) // which fits
 	next.stored = v.stored
-	return next.treeAfter(p, func(id string) (int, bool) {
-		if i, ok := at[id]; ok {
-			return i, true
-		}
-		return v.find(id)
-	}, v, v.leaves.n)
+	return next.treeAfter(p, v.findIn(at), v, v.leaves.n)
 }
 
 // grow returns the tree over the members, out of the one of those there were that has most of it. Leaves
@@ -195,6 +191,19 @@ func (v *view) find(id string) (int, bool) {
 		}
 	}
 	return 0, false
+}
+
+// finder tells where the leaf with an ID stands.
+type finder func(id string) (int, bool)
+
+// findIn looks at those first: a change is mostly about the leaves in it.
+func (v *view) findIn(at map[string]int) finder {
+	return func(id string) (int, bool) {
+		if i, ok := at[id]; ok {
+			return i, true
+		}
+		return v.find(id)
+	}
 }
 
 // treeOf returns the known tree with that root, nil for none.

@@ -62,8 +62,8 @@ func (t *Tree) With(keep, n int, leaf func(i int) common.Hash) *Tree {
 // blockLen is how many leaves the block has.
 func (t *Tree) blockLen(i int) int { return max(0, min(blockSize, t.n-i*blockSize)) }
 
-// extend returns the layers over n leaves: the first keep of old, which has oldLen, and leaf(i). The nodes over
-// pairs of kept ones are taken from there.
+// extend returns the layers over n leaves: the first keep of old, which has oldLen, and leaf(i). The nodes
+// over pairs of kept ones are taken from there.
 func extend(old layers, oldLen, keep, n int, leaf func(i int) common.Hash) layers {
 	if n == 0 {
 		return nil
