@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -69,3 +70,12 @@ var halfOrder = *uint256.MustFromHex("0x7fffffffffffffffffffffffffffffff5d576e73
 func Dummy() []byte { return bytes.Clone(dummy) }
 
 var dummy = hexutil.MustDecode("0x73c3ac716c487ca34bb858247b5ccf1dc354fbaabdd089af3b2ac8e78ba85a4959a2d76250325bd67c11771c31fccda87c33ceec17cc0de912690521bb95ffcb1b")
+
+// Warm has what the first signature of a process makes be there before: the tables of the curve.
+func Warm() { warm() }
+
+var warm = sync.OnceFunc(func() {
+	if key, err := crypto.ToECDSA(common.Hash{31: 1}.Bytes()); err == nil {
+		_, _ = crypto.Sign(common.Hash{}.Bytes(), key)
+	}
+})
