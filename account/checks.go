@@ -45,8 +45,8 @@ type moduleKey struct{ account, module, owner common.Address }
 // enabledRecently reports whether the module was seen enabled, with that owner, so recently that the chain
 // need not be asked again.
 func (c *Client) enabledRecently(key moduleKey) bool {
-	at, ok := c.enabledAt.Load(key)
-	return ok && time.Since(at.(time.Time)) < c.freshness
+	at, ok := c.enabledAt.Get(key)
+	return ok && time.Since(at) < c.freshness
 }
 
 // orTakenBack returns the better reason for an account that has no code, or does not listen to a module: the
@@ -78,10 +78,10 @@ func (c *Client) requireModules(ctx context.Context, account common.Address, sig
 	for i, module := range modules {
 		key := moduleKey{account: account, module: module}
 		if enabled[i] {
-			c.enabledAt.Store(key, time.Now())
+			c.enabledAt.Add(key, time.Now())
 			continue
 		}
-		c.enabledAt.Delete(key)
+		c.enabledAt.Remove(key)
 		name := "session key manager"
 		if module == c.contracts.Session.Router {
 			name, grant = "batched session router", "a grant with ForBatches"
@@ -196,7 +196,7 @@ func (o *OwnedAccount) checkOwnership(ctx context.Context) error {
 			return err
 		}
 	}
-	o.client.enabledAt.Store(key, time.Now())
+	o.client.enabledAt.Add(key, time.Now())
 	return nil
 }
 

@@ -7,15 +7,16 @@ import (
 	"log/slog"
 	"math/big"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/lru"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/node"
+	"github.com/go-sesame/sesame/internal/signature"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -118,9 +119,12 @@ type Client struct {
 	chainIDChecked atomic.Bool // the node said that it serves the chain
 	noL1Fees       atomic.Bool // the chain has no contract that says what it charges for data on L1
 	l1             atomic.Pointer[l1Price]
-	deployed       sync.Map // common.Address → codeSeen: an account with code keeps it
-	enabledAt      sync.Map // moduleKey → time.Time of the last look
+	deployed       *lru.Cache[common.Address, codeSeen] // an account with code keeps it
+	enabledAt      *lru.Cache[moduleKey, time.Time]     // of the last look
 }
+
+// maxRemembered is how many accounts a client remembers something of: those used last.
+const maxRemembered = 1 << 16
 
 // NewClient returns a client. It does no I/O: a service that is out of reach, or serves another chain, is an
 // error of the first operation.
@@ -154,7 +158,11 @@ func NewClient(cfg Config) (*Client, error) {
 		paymasters:   slices.Clone(cfg.Paymasters),
 		tokenOracles: slices.Clone(cfg.TokenOracles),
 		selfPaid:     cfg.Paymaster == nil,
+
+		deployed:  lru.NewCache[common.Address, codeSeen](maxRemembered),
+		enabledAt: lru.NewCache[moduleKey, time.Time](maxRemembered),
 	}
+	signature.Warm()
 	if err := errors.Join(c.writeDown(&cfg), c.budget(&cfg)); err != nil {
 		return nil, err
 	}

@@ -99,14 +99,14 @@ func (s *Sessions) settleFailed(ctx context.Context, pending *PendingRoot) error
 // settleBy settles the change by what the chain shows, or returns an error matching [ErrPending] if its
 // operation may still land.
 func (s *Sessions) settleBy(ctx context.Context, pending *PendingRoot, seen OnChain) error {
-	below := s.view.Load().state.takenBack(seen.Root)
+	below := s.view.Load().header.takenBack(seen.Root)
 	switch {
 	case seen.Root == pending.Root && (below == nil || seen.NonceUsed):
 		return s.land(ctx, pending)
 	case below != nil:
 		return s.settleAbove(ctx, pending, seen, below)
 	case seen.Root != s.Root():
-		return newRootMismatch(s.ref, s.view.Load().state, seen.Root)
+		return newRootMismatch(s.ref, s.view.Load().state(), seen.Root)
 	case seen.NonceUsed || pending.over(seen.BlockTime):
 		return s.undo(ctx, pending)
 	}
@@ -137,7 +137,7 @@ func (s *Sessions) awaitRoot(ctx context.Context, pending *PendingRoot) error {
 		ctx, cancel = context.WithTimeout(ctx, rootWait)
 		defer cancel()
 	}
-	before := s.view.Load().state
+	before := &s.view.Load().header
 	for {
 		root, err := s.chain.SessionRoot(ctx, s.ref.Account)
 		if err != nil {
@@ -153,7 +153,7 @@ func (s *Sessions) awaitRoot(ctx context.Context, pending *PendingRoot) error {
 		case !pending.same(s.Pending()):
 			return nil
 		case root != before.Root && before.takenBack(root) == nil:
-			return newRootMismatch(s.ref, s.view.Load().state, root)
+			return newRootMismatch(s.ref, s.view.Load().state(), root)
 		}
 		select {
 		case <-ctx.Done():
@@ -299,7 +299,7 @@ func (s *Sessions) reconcile(ctx context.Context) error {
 
 // activateInTree makes leaves active that another SDK wrote as pending and whose root the chain shows.
 func (s *Sessions) activateInTree(ctx context.Context, root common.Hash) error {
-	state := s.view.Load().state
+	state := s.view.Load().state()
 	change := &Change{Header: state.Header}
 	for i := range state.Leaves {
 		if l := state.Leaves[i].Clone(); l.InTree && l.Status == StatusPending {

@@ -49,7 +49,7 @@ func Import(ctx context.Context, store Store, d *Document, opts ...ImportOption)
 	if err != nil {
 		return nil, err
 	}
-	state := sess.view.Load().state
+	state := sess.view.Load().state()
 	if err := sess.settled(state); err != nil {
 		return nil, fmt.Errorf("import session document: %w", err)
 	}
@@ -223,7 +223,7 @@ func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 	if err := s.Refresh(ctx); err != nil {
 		return err
 	}
-	state := s.view.Load().state
+	state := s.view.Load().state()
 	if err := s.settled(state); err != nil {
 		return fmt.Errorf("adopt session document: %w", err)
 	}
@@ -246,7 +246,7 @@ func (s *Sessions) settled(state *State) error {
 // force.
 func (s *Sessions) PlanRestore(ids ...string) (*RootChange, error) {
 	v, now := s.view.Load(), s.now()
-	state, wanted := v.state, set(ids)
+	state, wanted := v.state(), set(ids)
 	var restore []Leaf
 	for i := range state.Leaves {
 		leaf := &state.Leaves[i]
@@ -279,4 +279,31 @@ func (s *Sessions) apply(ctx context.Context, version uint64, c *Change) error {
 		return err
 	}
 	return s.Refresh(ctx)
+}
+
+// positions returns where the leaves that fit stand.
+func (s *State) positions(fits func(*Leaf) bool) []int {
+	var positions []int
+	for i := range s.Leaves {
+		if fits(&s.Leaves[i]) {
+			positions = append(positions, i)
+		}
+	}
+	return positions
+}
+
+// with returns the state with leaves appended whose IDs it does not have. It shares memory with s.
+func (s *State) with(added []Leaf) *State {
+	with := *s
+	with.Leaves = slices.Clip(s.Leaves)
+	known := make(map[string]bool, len(s.Leaves))
+	for i := range s.Leaves {
+		known[s.Leaves[i].ID] = true
+	}
+	for i := range added {
+		if !known[added[i].ID] {
+			with.Leaves = append(with.Leaves, added[i])
+		}
+	}
+	return &with
 }

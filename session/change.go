@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -21,7 +20,7 @@ type RootChange struct {
 	sessions *Sessions
 	version  uint64
 	change   Change
-	before   *State // that it was decided on
+	before   *view // that it was decided on
 }
 
 // PlanGrant decides on a root with a leaf for each policy added. Leaves that are revoked or expired leave the
@@ -52,22 +51,22 @@ func (s *Sessions) PlanRevoke(ids ...string) (*RootChange, error) {
 	v := s.view.Load()
 	revoke := make(map[int]bool, len(ids))
 	for _, id := range ids {
-		i, ok := v.byID[id]
+		i, ok := v.find(id)
 		if !ok {
-			return nil, fmt.Errorf("%w: cannot revoke %q of %s, which has %s", ErrNoLeaf, id, s.ref, v.state.idList())
+			return nil, fmt.Errorf("%w: cannot revoke %q of %s, which has %s", ErrNoLeaf, id, s.ref, v.state().idList())
 		}
 		revoke[i] = true
 	}
-	if err := s.worthRevoking(v.state, revoke); err != nil {
+	if err := s.worthRevoking(v, revoke); err != nil {
 		return nil, err
 	}
 	return s.plan(v, nil, revoke)
 }
 
 // worthRevoking returns an error if nothing is left to do for those leaves.
-func (s *Sessions) worthRevoking(state *State, revoke map[int]bool) error {
+func (s *Sessions) worthRevoking(v *view, revoke map[int]bool) error {
 	for i := range revoke {
-		if leaf := &state.Leaves[i]; leaf.InTree || leaf.Status != StatusRevoked || state.Pending != nil {
+		if leaf := v.leaves.at(i); leaf.InTree || leaf.Status != StatusRevoked || v.header.Pending != nil {
 			return nil
 		}
 	}
@@ -77,8 +76,8 @@ func (s *Sessions) worthRevoking(state *State, revoke map[int]bool) error {
 // PlanRevokeAll decides on the root zero, which revokes every session of the account.
 func (s *Sessions) PlanRevokeAll() (*RootChange, error) {
 	v := s.view.Load()
-	revoke := make(map[int]bool, len(v.state.Leaves))
-	for i := range v.state.Leaves {
+	revoke := make(map[int]bool, v.leaves.n)
+	for i := range v.leaves.n {
 		revoke[i] = true
 	}
 	return s.plan(v, nil, revoke)
@@ -88,46 +87,36 @@ func (s *Sessions) PlanRevokeAll() (*RootChange, error) {
 // position, and the added ones. All of it was decided on v: a later view may have other leaves at those
 // positions and IDs, and with its version the store would take the change.
 func (s *Sessions) plan(v *view, added []Leaf, revoke map[int]bool) (*RootChange, error) {
-	state, now := v.state, s.now()
-	if state.Pending != nil {
-		return nil, fmt.Errorf("%w: a change of the session root of %s waits for operation %s; call Reconcile to settle it", ErrPending, s.ref, state.Pending.OpHash)
+	now := s.now()
+	if waits := v.header.Pending; waits != nil {
+		return nil, fmt.Errorf("%w: a change of the session root of %s waits for operation %s; call Reconcile to settle it", ErrPending, s.ref, waits.OpHash)
 	}
-	change := Change{Header: state.Header.clone()}
+	change := Change{Header: v.header.clone()}
 	change.Header.Pending = new(PendingRoot)
 	pending := change.Header.Pending
-	for i := range state.Leaves {
-		leaf := &state.Leaves[i]
-		if revoke[i] && leaf.Status != StatusRevoked {
-			tombstone := leaf.Clone()
-			tombstone.Status = StatusRevoked
-			change.Put = append(change.Put, tombstone)
+	for c := range v.leaves.chunks {
+		chunk := &v.leaves.chunks[c]
+		if len(revoke) == 0 && now.Unix() < chunk.due {
+			continue
 		}
-		if status := leaf.StatusAt(now); leaf.InTree && (revoke[i] || status == StatusRevoked || status == StatusExpired) {
-			pending.Remove = append(pending.Remove, leaf.ID)
+		for n := range chunk.leaves {
+			i, leaf := c*chunkSize+n, &chunk.leaves[n]
+			if revoke[i] && leaf.Status != StatusRevoked {
+				tombstone := leaf.Clone()
+				tombstone.Status = StatusRevoked
+				change.Put = append(change.Put, tombstone)
+			}
+			if status := leaf.StatusAt(now); leaf.InTree && (revoke[i] || status == StatusRevoked || status == StatusExpired) {
+				pending.Remove = append(pending.Remove, leaf.ID)
+			}
 		}
 	}
 	for i := range added {
 		pending.Add = append(pending.Add, added[i].ID)
 	}
 	change.Put = append(change.Put, added...)
-	pending.Root = state.with(added).treeAfter(pending).Root()
-	return &RootChange{sessions: s, version: state.Version, change: change, before: state}, nil
-}
-
-// with returns the state with leaves appended whose IDs it does not have. It shares memory with s.
-func (s *State) with(added []Leaf) *State {
-	with := *s
-	with.Leaves = slices.Clip(s.Leaves)
-	known := make(map[string]bool, len(s.Leaves))
-	for i := range s.Leaves {
-		known[s.Leaves[i].ID] = true
-	}
-	for i := range added {
-		if !known[added[i].ID] {
-			with.Leaves = append(with.Leaves, added[i])
-		}
-	}
-	return &with
+	pending.Root = v.treeWith(pending, added).Root()
+	return &RootChange{sessions: s, version: v.version, change: change, before: v}, nil
 }
 
 // newLeaf turns a policy into a leaf with an ID of its own.
@@ -149,7 +138,7 @@ func (s *Sessions) newLeaf(v *view, m policy.Modules, p policy.Policy, added []L
 	if err := leaf.Validate(); err != nil {
 		return Leaf{}, err
 	}
-	if _, taken := v.byID[leaf.ID]; taken {
+	if v.has(leaf.ID) {
 		return Leaf{}, fmt.Errorf("%w: session ID %q is taken", policy.ErrInvalid, leaf.ID)
 	}
 	for i := range added {
@@ -195,24 +184,65 @@ func (c *RootChange) Added() []Leaf {
 // What the operation is compared with are the contracts of the sessions' chain (see [WithChain]), the
 // well-known ones where they have none.
 func (c *RootChange) Begin(ctx context.Context, op *userop.Operation, opHash common.Hash) error {
-	return c.BeginBy(ctx, op, opHash, func(ctx context.Context, ref Ref, version uint64, change *Change) error {
-		_, err := c.sessions.store.Apply(ctx, ref, version, change)
-		return err
-	})
+	return c.begin(ctx, op, opHash, c.sessions.store.Apply)
 }
 
 // BeginBy is [RootChange.Begin] with an apply of the caller's: what the store's Apply does, and something
 // else in the same transaction.
 func (c *RootChange) BeginBy(ctx context.Context, op *userop.Operation, opHash common.Hash, apply func(ctx context.Context, ref Ref, version uint64, change *Change) error) error {
+	return c.begin(ctx, op, opHash, func(ctx context.Context, ref Ref, version uint64, change *Change) (uint64, error) {
+		return 0, apply(ctx, ref, version, change)
+	})
+}
+
+// begin is Begin with an apply that returns the new version, 0 where it does not tell.
+func (c *RootChange) begin(ctx context.Context, op *userop.Operation, opHash common.Hash, apply func(context.Context, Ref, uint64, *Change) (uint64, error)) error {
+	var version uint64
 	err := c.sessions.checkOperation(op, opHash, c.Root())
 	if err == nil {
 		c.change.Header.Pending.carriedBy(op, opHash, c.sessions.endOf(op))
-		err = apply(ctx, c.sessions.ref, c.version, &c.change)
+		version, err = apply(ctx, c.sessions.ref, c.version, &c.change)
 	}
 	if err != nil {
 		return fmt.Errorf("store pending session root: %w", err)
 	}
+	if c.sessions.advance(ctx, c.before, version, &c.change) {
+		return nil
+	}
 	return c.sessions.Refresh(ctx)
+}
+
+// advance goes from the view that a change was decided on to the one that it made, without reading what was
+// just written. It returns false where that is to be read.
+func (s *Sessions) advance(ctx context.Context, before *view, version uint64, c *Change) bool {
+	if _, ok := s.store.(Differ); !ok || version == 0 || len(c.Delete) > 0 || s.lock(ctx) != nil {
+		return false
+	}
+	defer s.unlock()
+	delta := &Delta{Version: version, Header: c.Header.clone()}
+	end := before.leaves.n
+	for i := range c.Put {
+		at, known := before.find(c.Put[i].ID)
+		if !known {
+			at = end
+			end++
+		}
+		delta.Leaves = append(delta.Leaves, Placed{at, c.Put[i].Clone()})
+	}
+	next, err := before.with(s.ref, delta)
+	if next == nil || err != nil {
+		return false
+	}
+	for {
+		now := s.view.Load()
+		if now.version != before.version {
+			return false // somebody has read a later one
+		}
+		next.onChain = now.onChain
+		if s.view.CompareAndSwap(now, next) {
+			return true
+		}
+	}
 }
 
 // carriedBy names the operation that carries the change out.

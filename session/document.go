@@ -57,13 +57,14 @@ func (d *Document) Ref() Ref { return Ref{ChainID: d.ChainID, Account: d.Account
 // Export returns the sessions of the account's tree as a document, without keys. A change that waits for the
 // chain is an error matching [ErrPending]: settle it first.
 func (s *Sessions) Export() (*Document, error) {
-	state := s.view.Load().state
+	v := s.view.Load()
+	state := v.state()
 	if state.Pending != nil {
 		return nil, fmt.Errorf("%w: export of %s; call Activate or Reconcile first", ErrPending, s.ref)
 	}
 	d := &Document{Version: documentVersion, ChainID: s.ref.ChainID, Account: s.ref.Account, Root: state.Root}
 	taken := make(map[string]bool)
-	for _, i := range state.treeOrder() {
+	for _, i := range v.stored.positions() {
 		leaf := state.Leaves[i].Clone()
 		leaf.ID = line.Text(leaf.ID) // that of a leaf from before may be one that no document has
 		for taken[leaf.ID] {

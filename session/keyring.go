@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/ethereum/go-ethereum/accounts"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/go-sesame/sesame/internal/keccak"
 	"github.com/go-sesame/sesame/session/seal"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -88,7 +88,9 @@ func UnusedKeys(ctx context.Context, store interface {
 // MessageDigest returns the EIP-191 personal message hash of a userOpHash: what the session validation
 // modules recover the session key from.
 func MessageDigest(userOpHash common.Hash) common.Hash {
-	return common.BytesToHash(accounts.TextHash(userOpHash[:]))
+	h := keccak.Get()
+	defer h.Put()
+	return h.Sum(append(append(h.Buffer(), "\x19Ethereum Signed Message:\n32"...), userOpHash[:]...))
 }
 
 // ImportKeystore takes the session key out of a key file of geth, or of another wallet that writes version 3

@@ -19,25 +19,28 @@ import (
 type LeafRef struct {
 	sessions *Sessions
 	id       string
+	at       int    // where it stood when it was chosen
 	data     []byte // call-specific data for the router
 	err      error
 }
 
 // Leaf chooses the leaf at a position: 0 is the first that was granted, never "none".
 func (s *Sessions) Leaf(i int) LeafRef {
-	leaves := s.view.Load().state.Leaves
-	if i < 0 || i >= len(leaves) {
+	v := s.view.Load()
+	if i < 0 || i >= v.leaves.n {
 		return LeafRef{err: s.noLeaf(i)}
 	}
-	return LeafRef{sessions: s, id: leaves[i].ID}
+	return LeafRef{sessions: s, id: v.leaves.at(i).ID, at: i}
 }
 
 // ByID chooses the leaf with that ID.
 func (s *Sessions) ByID(id string) LeafRef {
-	if _, ok := s.view.Load().byID[id]; !ok {
-		return LeafRef{err: fmt.Errorf("%w: %q of %s, which has %s", ErrNoLeaf, id, s.ref, s.view.Load().state.idList())}
+	v := s.view.Load()
+	i, ok := v.find(id)
+	if !ok {
+		return LeafRef{err: fmt.Errorf("%w: %q of %s, which has %s", ErrNoLeaf, id, s.ref, v.state().idList())}
 	}
-	return LeafRef{sessions: s, id: id}
+	return LeafRef{sessions: s, id: id, at: i}
 }
 
 // ByKey chooses the only leaf of a session key that is not revoked or expired; several are an error matching
@@ -48,10 +51,10 @@ func (s *Sessions) ByKey(key common.Address) LeafRef {
 
 // only chooses the one usable leaf that fits.
 func (s *Sessions) only(what string, fits func(*Leaf) bool) LeafRef {
-	state, now := s.view.Load().state, s.now()
+	v, now := s.view.Load(), s.now()
 	var found []string
-	for i := range state.Leaves {
-		l := &state.Leaves[i]
+	for i := range v.leaves.n {
+		l := v.leaves.at(i)
 		if status := l.StatusAt(now); status != StatusRevoked && status != StatusExpired && fits(l) {
 			found = append(found, l.ID)
 		}
@@ -78,7 +81,7 @@ func (r LeafRef) Leaf() (Leaf, error) {
 	if err != nil {
 		return Leaf{}, err
 	}
-	return v.state.Leaves[i].Clone(), nil
+	return v.leaves.at(i).Clone(), nil
 }
 
 // resolve finds the leaf in the newest view.
@@ -90,11 +93,20 @@ func (r LeafRef) resolve() (*view, int, error) {
 		return nil, 0, fmt.Errorf("%w: a LeafRef is made by Sessions.Leaf, ByID or ByKey", ErrNoLeaf)
 	}
 	v := r.sessions.view.Load()
-	i, ok := v.byID[r.id]
-	if !ok {
-		return nil, 0, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, line.Text(r.id), r.sessions.ref)
+	i, err := r.in(v)
+	return v, i, err
+}
+
+// in returns where the leaf stands in a view.
+func (r *LeafRef) in(v *view) (int, error) {
+	if r.at < v.leaves.n && v.leaves.at(r.at).ID == r.id {
+		return r.at, nil
 	}
-	return v, i, nil
+	i, ok := v.find(r.id)
+	if !ok {
+		return 0, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, line.Text(r.id), r.sessions.ref)
+	}
+	return i, nil
 }
 
 // Find chooses, for each call, the leaf in force whose policy allows it, all of one key: of several the one
@@ -140,8 +152,8 @@ func (s *Sessions) findBy(m policy.Modules, calls []abi.Call, choose func(allowe
 // keys that have one for every call. Only leaves that are eligible, by position, are looked at.
 func (s *Sessions) find(m policy.Modules, v *view, calls []abi.Call, eligible func(int) bool) ([][]*Leaf, []common.Address, error) {
 	now, allowed := s.now(), make([][]*Leaf, len(calls))
-	for i := range v.state.Leaves {
-		leaf := &v.state.Leaves[i]
+	for i := range v.leaves.n {
+		leaf := v.leaves.at(i)
 		if !eligible(i) || leaf.Status == StatusRevoked || leaf.checkTime(s.ref, now) != nil || (leaf.Module != m.ABI && leaf.Module != m.ERC20) {
 			continue
 		}
@@ -170,13 +182,14 @@ func (s *Sessions) find(m policy.Modules, v *view, calls []abi.Call, eligible fu
 
 // chooseLongest takes the key whose leaves last longest, and of its leaves those that do.
 func (s *Sessions) chooseLongest(allowed [][]*Leaf, keys []common.Address) ([]LeafRef, error) {
-	order := s.view.Load().byID
+	v := s.view.Load()
+	place := func(leaf *Leaf) int { i, _ := v.find(leaf.ID); return i }
 	// later reports whether b is to be taken rather than a.
 	later := func(a, b *Leaf) bool {
 		if ends := cmp.Compare(a.end(), b.end()); ends != 0 {
 			return ends < 0
 		}
-		return order[a.ID] < order[b.ID]
+		return place(a) < place(b)
 	}
 	var refs []LeafRef
 	var first *Leaf // the one of the chosen that ends first

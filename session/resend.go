@@ -30,7 +30,7 @@ func (s *Sessions) CheckSigned(ctx context.Context, m policy.Modules, op *userop
 		v := s.view.Load()
 		key, err := v.signedBy(s.ref, hashes)
 		if err == nil {
-			err = s.checkAt(ctx, v.state.Version, key)
+			err = s.checkAt(ctx, v.version, key)
 			if !errors.Is(err, errStale) {
 				return err
 			}
@@ -98,8 +98,8 @@ func (v *view) signedBy(ref Ref, hashes []common.Hash) (key common.Address, err 
 // checkSigned judges the leaves of that hash: it is enough if one of them was not revoked.
 func (v *view) checkSigned(ref Ref, hash common.Hash) (*Leaf, error) {
 	err := fmt.Errorf("%w: %s has no leaf %s, which signed the operation", ErrNoLeaf, ref, hash)
-	for i := range v.state.Leaves {
-		leaf := &v.state.Leaves[i]
+	for i := range v.leaves.n {
+		leaf := v.leaves.at(i)
 		if leaf.Hash() != hash {
 			continue
 		}

@@ -31,7 +31,7 @@ type RootPlan struct {
 
 // Plan writes the change down.
 func (c *RootChange) Plan() *RootPlan {
-	pending, state := c.change.Header.Pending, c.before
+	pending, state := c.change.Header.Pending, c.before.state()
 	p := &RootPlan{Before: c.change.Header.Root, Root: pending.Root, Grant: []Leaf{}}
 	adds, removes := set(pending.Add), set(pending.Remove)
 	for i := range state.Leaves {
@@ -51,17 +51,11 @@ func (c *RootChange) Plan() *RootPlan {
 			p.Revoke = append(p.Revoke, leaf.ID)
 		}
 	}
-	next := state.with(p.Grant)
-	for _, i := range next.positionsAfter(pending) {
-		p.Tree = append(p.Tree, next.Leaves[i].Hash())
+	tree := c.before.treeWith(pending, p.Grant)
+	for i := range tree.Len() {
+		p.Tree = append(p.Tree, tree.Leaf(i))
 	}
 	return p
-}
-
-// positionsAfter returns where the leaves stand that are in the tree as p makes it.
-func (s *State) positionsAfter(p *PendingRoot) []int {
-	enters, leaves := set(p.Add), set(p.Remove)
-	return s.positions(func(l *Leaf) bool { return (l.InTree && !leaves[l.ID]) || enters[l.ID] })
 }
 
 // Validate returns an error matching [policy.ErrInvalid] unless the plan holds together: its tree hashes to
@@ -113,7 +107,7 @@ func (s *Sessions) PlanAgain(p *RootPlan) (*RootChange, error) {
 		return nil, err
 	}
 	v := s.view.Load()
-	state := v.state
+	state := v.state()
 	switch {
 	case state.Pending != nil:
 		return nil, fmt.Errorf("%w: a change of the session root of %s waits for operation %s", ErrPending, s.ref, state.Pending.OpHash)
@@ -150,7 +144,7 @@ func (s *Sessions) PlanAgain(p *RootPlan) (*RootChange, error) {
 		if !v.has(id) {
 			return nil, fmt.Errorf("%w: session %q of %s was to be revoked, and is not there any more", ErrConflict, id, s.ref)
 		}
-		if tombstone := state.Leaves[v.byID[id]].Clone(); tombstone.Status != StatusRevoked {
+		if tombstone := v.leaf(id).Clone(); tombstone.Status != StatusRevoked {
 			tombstone.Status = StatusRevoked
 			change.Put = append(change.Put, tombstone)
 		}
@@ -159,25 +153,31 @@ func (s *Sessions) PlanAgain(p *RootPlan) (*RootChange, error) {
 		pending.Add = append(pending.Add, p.Grant[i].ID)
 		change.Put = append(change.Put, p.Grant[i].Clone())
 	}
-	pending.Root = state.with(p.Grant).treeAfter(pending).Root()
+	pending.Root = v.treeWith(pending, p.Grant).Root()
 	if pending.Root != p.Root {
 		return nil, fmt.Errorf("%w: the sessions of %s are not those that the change was decided on: with it their root would be %s, not %s", ErrConflict, s.ref, pending.Root, p.Root)
 	}
-	return &RootChange{sessions: s, version: state.Version, change: change, before: state}, nil
+	return &RootChange{sessions: s, version: state.Version, change: change, before: v}, nil
 }
 
 func (v *view) has(id string) bool {
-	_, ok := v.byID[id]
+	_, ok := v.find(id)
 	return ok
+}
+
+// leaf returns the leaf with that ID, nil for none.
+func (v *view) leaf(id string) *Leaf {
+	i, ok := v.find(id)
+	if !ok {
+		return nil
+	}
+	return v.leaves.at(i)
 }
 
 // same returns the stored leaf that is the same one, nil for none.
 func (v *view) same(leaf *Leaf) *Leaf {
-	if !v.has(leaf.ID) {
-		return nil
-	}
-	stored := &v.state.Leaves[v.byID[leaf.ID]]
-	if stored.Hash() != leaf.Hash() || stored.Key != leaf.Key {
+	stored := v.leaf(leaf.ID)
+	if stored == nil || stored.Hash() != leaf.Hash() || stored.Key != leaf.Key {
 		return nil
 	}
 	return stored

@@ -24,10 +24,35 @@ type Sessions struct {
 	ref   Ref
 	chain Chain
 	now   func() time.Time
-	view  *atomic.Pointer[view]
-	// loading is held while the store is read, so that an older reading never replaces a newer one.
-	loading chan struct{}
+	*seen
 }
+
+// seen is what was read of the store, which several [Sessions] may share.
+type seen struct {
+	view atomic.Pointer[view]
+	// loading is there while the store is read, so that an older reading never replaces a newer one. It is
+	// closed by who reads.
+	loading atomic.Pointer[chan struct{}]
+}
+
+// lock waits until nobody reads the store.
+func (s *seen) lock(ctx context.Context) error {
+	mine := make(chan struct{})
+	for !s.loading.CompareAndSwap(nil, &mine) {
+		other := s.loading.Load()
+		if other == nil {
+			continue
+		}
+		select {
+		case <-*other:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (s *seen) unlock() { close(*s.loading.Swap(nil)) }
 
 // Chain is what sessions ask of the account's chain; *account.Client is one.
 type Chain interface {
@@ -110,7 +135,7 @@ func newSessions(store Store, ref Ref, opts []Option) (*Sessions, error) {
 	if err := ref.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Sessions{store: store, ref: ref, now: time.Now, view: new(atomic.Pointer[view]), loading: make(chan struct{}, 1)}
+	s := &Sessions{store: store, ref: ref, now: time.Now, seen: new(seen)}
 	s.keys, _ = store.(Keyring)
 	for _, opt := range opts {
 		opt(s)
@@ -157,27 +182,31 @@ func (s *Sessions) On(chain Chain) *Sessions {
 func (s *Sessions) Ref() Ref { return s.ref }
 
 // Root returns the account's root as the store believes it to be on chain.
-func (s *Sessions) Root() common.Hash { return s.view.Load().state.Root }
+func (s *Sessions) Root() common.Hash { return s.view.Load().header.Root }
 
 // Pending returns the change of the root that waits for the chain, nil for none.
-func (s *Sessions) Pending() *PendingRoot { return s.view.Load().state.Header.clone().Pending }
+func (s *Sessions) Pending() *PendingRoot { return s.view.Load().header.clone().Pending }
 
 // Landed returns the last change of the root that landed, nil where none is known.
-func (s *Sessions) Landed() *LandedRoot { return s.view.Load().state.Landed.clone() }
+func (s *Sessions) Landed() *LandedRoot { return s.view.Load().header.Landed.clone() }
 
 // Len returns the number of leaves, revoked and expired ones included.
-func (s *Sessions) Len() int { return len(s.view.Load().state.Leaves) }
+func (s *Sessions) Len() int { return s.view.Load().leaves.n }
 
 // Leaves returns copies of all leaves in the order they were granted.
-func (s *Sessions) Leaves() []Leaf { return s.view.Load().state.Clone().Leaves }
+func (s *Sessions) Leaves() []Leaf { return s.view.Load().state().Clone().Leaves }
 
 // Proof returns the Merkle proof of leaf i under the root on chain as far as it is known.
 func (s *Sessions) Proof(i int) ([]common.Hash, error) {
 	v := s.view.Load()
-	if i < 0 || i >= len(v.state.Leaves) {
+	if i < 0 || i >= v.leaves.n {
 		return nil, s.noLeaf(i)
 	}
-	return v.current().proof(i, &v.state.Leaves[i])
+	proof, err := v.current().appendProof([]common.Hash{}, i, v.leaves.at(i))
+	if err != nil {
+		return nil, err
+	}
+	return proof, nil
 }
 
 // Refresh reads the store again if it changed. Calls at the same time share one reading.
@@ -189,31 +218,50 @@ func (s *Sessions) Refresh(ctx context.Context) error {
 			return err
 		}
 	}
-	select {
-	case s.loading <- struct{}{}:
-		defer func() { <-s.loading }()
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := s.lock(ctx); err != nil {
+		return err
 	}
+	defer s.unlock()
 	if version != 0 && version == s.version() {
 		return nil // another call was quicker
 	}
-	state, err := s.store.Load(ctx, s.ref)
+	old := s.view.Load()
+	next, err := s.read(ctx, old)
 	if err != nil {
 		return err
 	}
-	next, err := newView(s.ref, state)
-	if err != nil {
-		return err
+	for { // again where the root was confirmed meanwhile
+		if old != nil {
+			next.onChain = old.onChain
+		}
+		if s.view.CompareAndSwap(old, next) {
+			return nil
+		}
+		old = s.view.Load()
 	}
-	if old := s.view.Load(); old != nil {
-		next.onChain = old.onChain
-	}
-	s.view.Store(next)
-	return nil
 }
 
-func (s *Sessions) version() uint64 { return s.view.Load().state.Version }
+// read returns the view of the store as it is now: the old one with what changed, if the store tells.
+func (s *Sessions) read(ctx context.Context, old *view) (*view, error) {
+	if differ, ok := s.store.(Differ); ok && old != nil && old.version != 0 {
+		delta, err := differ.ChangesSince(ctx, s.ref, old.version)
+		if err != nil {
+			return nil, err
+		}
+		if delta != nil {
+			if next, err := old.with(s.ref, delta); next != nil && err == nil {
+				return next, nil // otherwise all of it tells
+			}
+		}
+	}
+	state, err := s.store.Load(ctx, s.ref)
+	if err != nil {
+		return nil, err
+	}
+	return newView(s.ref, state)
+}
+
+func (s *Sessions) version() uint64 { return s.view.Load().version }
 
 // Confirm compares the root on chain with the stored one. An answer younger than maxAge is taken from memory,
 // unless the store has changed to another root since. A root that is neither the stored nor the pending one
@@ -241,7 +289,7 @@ func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duratio
 // that. A store that cannot be written to, such as one that was opened to be read, is no reason not to sign
 // under that root: then it stays for somebody else.
 func (s *Sessions) settleSeen(ctx context.Context) {
-	if v := s.view.Load(); v.pending != nil && v.confirmed(v.pending) && v.state.takenBack(v.pending.Root()) == nil {
+	if v := s.view.Load(); v.pending != nil && v.confirmed(v.pending) && v.header.takenBack(v.pending.Root()) == nil {
 		_ = s.land(ctx, s.Pending())
 	}
 }
@@ -270,7 +318,7 @@ func (s *Sessions) confirm(root common.Hash) error {
 	for {
 		old := s.view.Load()
 		if old.treeOf(root) == nil {
-			return newRootMismatch(s.ref, old.state, root)
+			return newRootMismatch(s.ref, old.state(), root)
 		}
 		next := *old
 		next.onChain = &chainRoot{root: root, at: time.Now()}

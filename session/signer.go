@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
@@ -71,7 +72,7 @@ func (s *Signer) Key() (common.Address, error) {
 		if err != nil {
 			return common.Address{}, err
 		}
-		leaf := &v.state.Leaves[i]
+		leaf := v.leaves.at(i)
 		switch {
 		case n == 0:
 			key = leaf.Key
@@ -103,7 +104,7 @@ func (s *Signer) CheckCalls(callData []byte, calls []abi.Call) error {
 		if err != nil {
 			return err
 		}
-		leaf := &v.state.Leaves[i]
+		leaf := v.leaves.at(i)
 		if err := errors.Join(s.checkLeaf(leaf), leaf.checkKey(s.modules)); err != nil {
 			return err
 		}
@@ -182,45 +183,50 @@ func (s *Signer) Sign(ctx context.Context, op *userop.Operation, hash common.Has
 
 var errStale = errors.New("view of the sessions is stale")
 
-func (s *Signer) signHeld(ctx context.Context, sess *Sessions, op *userop.Operation, hash common.Hash) (signature []byte, err error) {
+func (s *Signer) signHeld(ctx context.Context, sess *Sessions, op *userop.Operation, hash common.Hash) ([]byte, error) {
 	key, err := s.Key()
 	if err != nil {
 		return nil, err
 	}
+	held := new(struct { // what it takes, in one allocation
+		ctx       heldContext
+		room      grantRoom
+		signature []byte
+	})
 	err = hold(ctx, sess.store, sess.ref, key, func(version uint64) error {
 		v := sess.view.Load()
-		if v.state.Version != version {
+		if v.version != version {
 			return errStale
 		}
-		grants, err := s.grantsIn(v)
+		grants, err := s.grantsIn(v, &held.room)
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(ctx, MaxHold)
-		defer cancel()
-		keySignature, err := sess.signMessage(ctx, grants[0].leaf.Key, op, hash)
+		held.ctx.hold(ctx, MaxHold)
+		defer held.ctx.end()
+		keySignature, err := sess.signMessage(&held.ctx, held.room.signature[:0], grants[0].leaf.Key, op, hash)
 		if err != nil {
 			return err
 		}
-		signature = s.encode(grants, keySignature)
+		held.signature = s.encode(grants, keySignature)
 		return nil
 	})
 	if err != nil {
 		return nil, err // also of a signature that came too late
 	}
-	return signature, nil
+	return held.signature, nil
 }
 
 // signMessage asks the keyring for the key's EIP-191 signature of hash, and checks it unless the key is in
-// this process.
-func (s *Sessions) signMessage(ctx context.Context, key common.Address, op *userop.Operation, hash common.Hash) ([]byte, error) {
+// this process. It comes in room, or in memory of its own.
+func (s *Sessions) signMessage(ctx context.Context, room []byte, key common.Address, op *userop.Operation, hash common.Hash) ([]byte, error) {
 	digest := MessageDigest(hash)
 	sig, err := s.keys.SignDigest(ctx, SignRequest{Ref: s.ref, Key: key, Digest: digest, UserOpHash: hash, Operation: op})
 	if err != nil {
 		return nil, fmt.Errorf("sign with session key %s: %w", key, err)
 	}
 	if _, local := s.keys.(LocalKeyring); local {
-		sig, err = signature.Form(sig)
+		sig, err = signature.AppendForm(room, sig)
 	} else {
 		sig, err = signature.Normalize(sig, digest, key)
 	}
@@ -237,26 +243,35 @@ type grant struct {
 	data  []byte
 }
 
-func (s *Signer) grants() ([]grant, error) { return s.grantsIn(s.Sessions().view.Load()) }
+// grantRoom is memory for a signature by one leaf, in a tree of up to 2^24.
+type grantRoom struct {
+	grants    [1]grant
+	proof     [24]common.Hash
+	signature [crypto.SignatureLength]byte
+}
 
-// grantsIn resolves the leaves in one view and judges whether they may sign.
-func (s *Signer) grantsIn(v *view) ([]grant, error) {
-	grants := make([]grant, len(s.leaves))
-	for n, ref := range s.leaves {
-		i, ok := v.byID[ref.id]
-		if !ok {
-			return nil, fmt.Errorf("%w: %s of %s is gone from the store", ErrNoLeaf, line.Text(ref.id), s.Sessions().ref)
+func (s *Signer) grants() ([]grant, error) {
+	return s.grantsIn(s.Sessions().view.Load(), new(grantRoom))
+}
+
+// grantsIn resolves the leaves in one view and judges whether they may sign. What it returns may be in room.
+func (s *Signer) grantsIn(v *view, room *grantRoom) ([]grant, error) {
+	grants, proofs := room.grants[:0], room.proof[:0]
+	for _, ref := range s.leaves {
+		i, err := ref.in(v)
+		if err != nil {
+			return nil, err
 		}
-		leaf := &v.state.Leaves[i]
+		leaf := v.leaves.at(i)
 		tree, err := s.treeFor(v, i, leaf)
 		if err != nil {
 			return nil, err
 		}
-		proof, err := tree.proof(i, leaf)
-		if err != nil {
+		begin := len(proofs)
+		if proofs, err = tree.appendProof(proofs, i, leaf); err != nil {
 			return nil, err
 		}
-		grants[n] = grant{leaf: leaf, proof: proof, data: ref.data}
+		grants = append(grants, grant{leaf: leaf, proof: proofs[begin:], data: ref.data})
 	}
 	return grants, nil
 }
@@ -282,7 +297,7 @@ func (s *Signer) treeFor(v *view, i int, leaf *Leaf) (*leafTree, error) {
 func (s *Signer) encode(grants []grant, keySignature []byte) []byte {
 	if !s.batch {
 		a := grants[0].authorization()
-		return contracts.WrapSignature(contracts.SessionSignature(&a, keySignature), s.modules.Manager)
+		return contracts.WrappedSessionSignature(s.modules.Manager, &a, keySignature)
 	}
 	calls := make([]contracts.CallAuthorization, len(grants))
 	for i := range grants {

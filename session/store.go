@@ -60,6 +60,29 @@ type Store interface {
 	Apply(ctx context.Context, ref Ref, version uint64, change *Change) (uint64, error)
 }
 
+// Differ is a [Store] that tells what changed in the sessions of an account, so that who knows an earlier
+// version need not read all of them again. The stores of packages memstore and filestore are.
+type Differ interface {
+	// ChangesSince returns what makes the state of that version the one of now, or nil where the store does
+	// not know: [Store].Load tells then. It always knows it of the version that is the one of now.
+	ChangesSince(ctx context.Context, ref Ref, version uint64) (*Delta, error)
+}
+
+// Delta is what makes an earlier version of a [State] a later one, if no leaf was deleted in between.
+type Delta struct {
+	// Version and Header are those of the later one.
+	Version uint64
+	Header  Header
+	// Leaves are those that may have changed, and those that are new, in the order of their positions.
+	Leaves []Placed
+}
+
+// Placed is a leaf with its position in [State.Leaves].
+type Placed struct {
+	Position int
+	Leaf     Leaf
+}
+
 // MaxHold is how long a [Store] holds an account's sessions at most, and how long a [Keyring] may take for a
 // signature.
 const MaxHold = 10 * time.Second

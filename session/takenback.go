@@ -14,8 +14,8 @@ import (
 // pending again: it loses nothing by that, since it is final again where the chain shows its root.
 
 // takenBack returns the last change that landed if root is the one from before it, nil otherwise.
-func (s *State) takenBack(root common.Hash) *LandedRoot {
-	if l := s.Landed; l != nil && l.Change.Root == s.Root && l.Before == root && root != s.Root {
+func (h *Header) takenBack(root common.Hash) *LandedRoot {
+	if l := h.Landed; l != nil && l.Change.Root == h.Root && l.Before == root && root != h.Root {
 		return l
 	}
 	return nil
@@ -26,7 +26,7 @@ func (s *State) takenBack(root common.Hash) *LandedRoot {
 // root again.
 func (s *Sessions) compareRoot(ctx context.Context, chain Chain, root common.Hash) error {
 	err := s.confirm(root)
-	landed := s.view.Load().state.takenBack(root)
+	landed := s.view.Load().header.takenBack(root)
 	if err == nil || landed == nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (s *State) reopened(ref Ref) (*Change, error) {
 // undone, and the one below it made pending instead.
 func (s *Sessions) settleAbove(ctx context.Context, pending *PendingRoot, seen OnChain, below *LandedRoot) error {
 	again, err := s.chain.SessionRootAndNonce(ctx, s.ref.Account, &below.Change.Nonce)
-	mismatch := newRootMismatch(s.ref, s.view.Load().state, seen.Root)
+	mismatch := newRootMismatch(s.ref, s.view.Load().state(), seen.Root)
 	switch {
 	case err != nil:
 		return fmt.Errorf("read session root of %s: %w", s.ref, err)

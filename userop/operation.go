@@ -9,12 +9,11 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
-	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/abiword"
 	"github.com/go-sesame/sesame/internal/jsonobject"
+	"github.com/go-sesame/sesame/internal/keccak"
 	"github.com/go-sesame/sesame/internal/opjson"
 	"github.com/go-sesame/sesame/internal/quantity"
 )
@@ -49,23 +48,24 @@ type Operation struct {
 // Hash returns the userOpHash that EntryPoint v0.6 computes for the operation (getUserOpHash): what the
 // account's owner or session key signs. The signature is not part of it.
 func (op *Operation) Hash(entryPoint common.Address, chainID uint64) common.Hash {
-	packed := make([]byte, 0, 10*abi.WordSize)
-	packed = abiword.AppendAddress(packed, op.Sender)
+	h := keccak.Get()
+	defer h.Put()
+	packed := abiword.AppendAddress(h.Buffer(), op.Sender)
 	packed = abiword.AppendUint256(packed, &op.Nonce)
-	packed = abiword.AppendWord(packed, crypto.Keccak256Hash(op.InitCode))
-	packed = abiword.AppendWord(packed, crypto.Keccak256Hash(op.CallData))
+	packed = abiword.AppendWord(packed, h.Sum(op.InitCode))
+	packed = abiword.AppendWord(packed, h.Sum(op.CallData))
 	packed = abiword.AppendUint256(packed, &op.CallGasLimit)
 	packed = abiword.AppendUint256(packed, &op.VerificationGasLimit)
 	packed = abiword.AppendUint256(packed, &op.PreVerificationGas)
 	packed = abiword.AppendUint256(packed, &op.MaxFeePerGas)
 	packed = abiword.AppendUint256(packed, &op.MaxPriorityFeePerGas)
-	packed = abiword.AppendWord(packed, crypto.Keccak256Hash(op.PaymasterAndData))
+	packed = abiword.AppendWord(packed, h.Sum(op.PaymasterAndData))
 
-	inner := crypto.Keccak256Hash(packed)
+	inner := h.Sum(packed)
 	packed = abiword.AppendWord(packed[:0], inner)
 	packed = abiword.AppendAddress(packed, entryPoint)
 	packed = abiword.AppendUint64(packed, chainID)
-	return crypto.Keccak256Hash(packed)
+	return h.Sum(packed)
 }
 
 // Clone returns a copy that shares no memory with op.

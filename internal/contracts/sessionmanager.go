@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/go-sesame/sesame/internal/keccak"
 )
 
 // SessionKeyManager returns the interface of the session key manager (SKM).
@@ -55,10 +56,21 @@ func GetSessionKeys(account common.Address) []byte {
 // validAfter ‖ address module ‖ bytes sessionKeyData.
 func PackSessionLeaf(validUntil, validAfter uint64, module common.Address, sessionKeyData []byte) []byte {
 	packed := make([]byte, 0, 2*abiword.Uint48Size+common.AddressLength+len(sessionKeyData))
-	packed = abiword.AppendUint48(packed, validUntil)
-	packed = abiword.AppendUint48(packed, validAfter)
-	packed = append(packed, module[:]...)
-	return append(packed, sessionKeyData...)
+	return appendSessionLeaf(packed, validUntil, validAfter, module, sessionKeyData)
+}
+
+func appendSessionLeaf(dst []byte, validUntil, validAfter uint64, module common.Address, sessionKeyData []byte) []byte {
+	dst = abiword.AppendUint48(dst, validUntil)
+	dst = abiword.AppendUint48(dst, validAfter)
+	dst = append(dst, module[:]...)
+	return append(dst, sessionKeyData...)
+}
+
+// SessionLeafHash returns the node that a leaf is in the account's tree: keccak256 of [PackSessionLeaf].
+func SessionLeafHash(validUntil, validAfter uint64, module common.Address, sessionKeyData []byte) common.Hash {
+	h := keccak.Get()
+	defer h.Put()
+	return h.Sum(appendSessionLeaf(h.Buffer(), validUntil, validAfter, module, sessionKeyData))
 }
 
 // Authorization is a session with the proof that it is one of the account's.
@@ -97,4 +109,11 @@ func (a *Authorization) append(dst, last []byte) []byte {
 // its last member.
 func SessionSignature(a *Authorization, keySignature []byte) []byte {
 	return a.append(make([]byte, 0, a.size(keySignature)), keySignature)
+}
+
+// WrappedSessionSignature is [WrapSignature] of a [SessionSignature] for the manager.
+func WrappedSessionSignature(manager common.Address, a *Authorization, keySignature []byte) []byte {
+	size := a.size(keySignature) // whole words, which need no padding
+	dst := abiword.AppendUint64(newWrapped(size, manager), uint64(size))
+	return a.append(dst, keySignature)
 }

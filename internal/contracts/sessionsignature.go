@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/go-sesame/sesame/abi"
 )
@@ -77,5 +76,5 @@ func authorizationOf(v []any) Authorization {
 
 // LeafHash returns the node that the session is in the account's tree.
 func (a *Authorization) LeafHash() common.Hash {
-	return crypto.Keccak256Hash(PackSessionLeaf(a.ValidUntil, a.ValidAfter, a.Module, a.Data))
+	return SessionLeafHash(a.ValidUntil, a.ValidAfter, a.Module, a.Data)
 }

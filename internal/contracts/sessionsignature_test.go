@@ -36,6 +36,7 @@ func TestSessionSignaturesAreReadBack(t *testing.T) {
 	read, err := contracts.DecodeSessionSignatures(contracts.WrapSignature(contracts.SessionSignature(&one, key), manager), manager, router)
 	require.NoError(t, err)
 	require.Equal(t, []contracts.Authorization{one}, read)
+	require.Equal(t, contracts.WrapSignature(contracts.SessionSignature(&one, key), manager), contracts.WrappedSessionSignature(manager, &one, key))
 	for n := 1; n < 5; n++ {
 		list := sessionsOf(n)
 		batch := contracts.WrapSignature(contracts.BatchSignature(manager, batchOf(list), key), router)

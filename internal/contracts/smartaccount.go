@@ -108,10 +108,14 @@ func ValidateUserOp(op UserOperation, hash common.Hash, missing *uint256.Int) []
 // WrapSignature returns an operation's or a message's signature as the account reads it, abi.encode(bytes
 // moduleSignature, address module): the account loads the module from there and hands it the rest.
 func WrapSignature(moduleSignature []byte, module common.Address) []byte {
-	dst := make([]byte, 0, 2*abiword.Size+abiword.BytesSize(len(moduleSignature)))
+	return abiword.AppendBytes(newWrapped(len(moduleSignature), module), moduleSignature)
+}
+
+// newWrapped returns what [WrapSignature] puts before a module's signature of that size, with room for it.
+func newWrapped(size int, module common.Address) []byte {
+	dst := make([]byte, 0, 2*abiword.Size+abiword.BytesSize(size))
 	dst = abiword.AppendUint64(dst, 2*abiword.Size)
-	dst = abiword.AppendAddress(dst, module)
-	return abiword.AppendBytes(dst, moduleSignature)
+	return abiword.AppendAddress(dst, module)
 }
 
 // SignatureModule returns the module that an account's signature names, as far as there is one: it looks at

@@ -1,12 +1,15 @@
 package merkle_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/internal/merkle"
@@ -74,6 +77,77 @@ func TestTreeDoesNotKeepItsInput(t *testing.T) {
 	require.Equal(t, root, tree.Root())
 }
 
+// plainRoot is the root by the words of the tree's description.
+func plainRoot(layer []common.Hash) common.Hash {
+	if len(layer) == 0 {
+		return common.Hash{}
+	}
+	for len(layer) > 1 {
+		var next []common.Hash
+		for i := 0; i < len(layer); i += 2 {
+			switch {
+			case i+1 == len(layer):
+				next = append(next, layer[i])
+			case bytes.Compare(layer[i][:], layer[i+1][:]) < 0:
+				next = append(next, crypto.Keccak256Hash(layer[i][:], layer[i+1][:]))
+			default:
+				next = append(next, crypto.Keccak256Hash(layer[i+1][:], layer[i][:]))
+			}
+		}
+		layer = next
+	}
+	return layer[0]
+}
+
+// requireTree wants the tree to be that of the leaves, and every proof of it to lead to its root.
+func requireTree(t *testing.T, leaves []common.Hash, tree *merkle.Tree) {
+	t.Helper()
+	require.Equal(t, len(leaves), tree.Len())
+	require.Equal(t, plainRoot(leaves), tree.Root())
+	for i, leaf := range leaves {
+		require.Equal(t, leaf, tree.Leaf(i))
+		proof, err := tree.Proof(i)
+		require.NoError(t, err)
+		require.True(t, merkle.Verify(tree.Root(), leaf, proof), "leaf %d of %d", i, len(leaves))
+	}
+}
+
+// TestTreesOfManyBlocks has trees around the sizes at which blocks, layers and goroutines begin.
+func TestTreesOfManyBlocks(t *testing.T) {
+	leaves := randomHashes(rand.New(rand.NewPCG(7, 8)), 5000)
+	for _, n := range []int{127, 128, 129, 255, 256, 257, 511, 512, 513, 767, 1023, 1025, 2047, 2049, 3000, 5000} {
+		requireTree(t, leaves[:n], merkle.New(leaves[:n]))
+	}
+}
+
+// TestNextTrees takes trees through any changes: each is the one that is built anew, and those before it stay
+// as they were.
+func TestNextTrees(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 10))
+	type version struct {
+		leaves []common.Hash
+		tree   *merkle.Tree
+	}
+	versions := []version{{nil, merkle.New(nil)}}
+	for range 150 {
+		before := versions[random.IntN(len(versions))]
+		keep := len(before.leaves)
+		if random.IntN(3) == 0 {
+			keep = random.IntN(keep + 1)
+		}
+		more := randomHashes(random, random.IntN([]int{2, 10, 300, 1500}[random.IntN(4)]))
+		leaves := append(slices.Clone(before.leaves[:keep]), more...)
+		versions = append(versions, version{leaves, before.tree.With(keep, len(leaves), func(i int) common.Hash { return leaves[i] })})
+	}
+	for _, v := range versions {
+		require.Equal(t, plainRoot(v.leaves), v.tree.Root())
+	}
+	for range 10 {
+		v := versions[random.IntN(len(versions))]
+		requireTree(t, v.leaves, v.tree)
+	}
+}
+
 func BenchmarkTree(b *testing.B) {
 	for _, n := range []int{1, 100, 10_000} {
 		leaves := randomHashes(rand.New(rand.NewPCG(5, 6)), n)
@@ -83,6 +157,11 @@ func BenchmarkTree(b *testing.B) {
 			}
 		})
 		tree := merkle.New(leaves)
+		b.Run(fmt.Sprintf("append/%d", n), func(b *testing.B) {
+			for b.Loop() {
+				tree.With(n, n+1, func(int) common.Hash { return leaves[0] })
+			}
+		})
 		b.Run(fmt.Sprintf("proof/%d", n), func(b *testing.B) {
 			for b.Loop() {
 				if _, err := tree.Proof(n / 2); err != nil {

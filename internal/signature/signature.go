@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -34,11 +35,14 @@ func Normalize(sig []byte, digest common.Hash, key common.Address) ([]byte, erro
 
 // Form returns a copy of sig with v 27 or 28, or an error for what no contract takes. Whose signature it is,
 // it does not look at.
-func Form(sig []byte) ([]byte, error) {
+func Form(sig []byte) ([]byte, error) { return AppendForm(nil, sig) }
+
+// AppendForm is [Form] into memory of the caller's, which is empty.
+func AppendForm(dst, sig []byte) ([]byte, error) {
 	if len(sig) != crypto.SignatureLength {
 		return nil, fmt.Errorf("signature has %d bytes, want %d", len(sig), crypto.SignatureLength)
 	}
-	sig = append([]byte(nil), sig...)
+	sig = append(dst[:0], sig...)
 	if sig[64] < 27 {
 		sig[64] += 27
 	}
@@ -66,3 +70,12 @@ var halfOrder = *uint256.MustFromHex("0x7fffffffffffffffffffffffffffffff5d576e73
 func Dummy() []byte { return bytes.Clone(dummy) }
 
 var dummy = hexutil.MustDecode("0x73c3ac716c487ca34bb858247b5ccf1dc354fbaabdd089af3b2ac8e78ba85a4959a2d76250325bd67c11771c31fccda87c33ceec17cc0de912690521bb95ffcb1b")
+
+// Warm has what the first signature of a process makes be there before: the tables of the curve.
+func Warm() { warm() }
+
+var warm = sync.OnceFunc(func() {
+	if key, err := crypto.ToECDSA(common.Hash{31: 1}.Bytes()); err == nil {
+		_, _ = crypto.Sign(common.Hash{}.Bytes(), key)
+	}
+})

@@ -29,7 +29,11 @@ func apply(tx *bbolt.Tx, ref session.Ref, version uint64, change *session.Change
 	if err := w.delete(change.Delete); err != nil {
 		return err
 	}
-	if err := w.put(change.Put); err != nil {
+	touched, err := w.put(change.Put)
+	if err != nil {
+		return err
+	}
+	if err := w.noteRecent(version+1, touched, len(change.Delete) > 0); err != nil {
 		return err
 	}
 	header, err := json.Marshal(change.Header)
@@ -77,28 +81,29 @@ func newLeafWriter(tx *bbolt.Tx, ref session.Ref) (*leafWriter, error) {
 // fillPercent is high, as leaves are mostly appended.
 const fillPercent = 0.9
 
-// put replaces leaves by ID, and appends new ones.
-func (w *leafWriter) put(put []session.Leaf) error {
+// put replaces leaves by ID, and appends new ones. It returns where they stand.
+func (w *leafWriter) put(put []session.Leaf) (touched []int, err error) {
 	for i := range put {
 		leaf := &put[i]
 		if len(leaf.ID) > bbolt.MaxKeySize {
-			return fmt.Errorf("%w: session ID of %d bytes, want at most %d", policy.ErrInvalid, len(leaf.ID), bbolt.MaxKeySize)
+			return nil, fmt.Errorf("%w: session ID of %d bytes, want at most %d", policy.ErrInvalid, len(leaf.ID), bbolt.MaxKeySize)
 		}
 		position, ok, err := w.position(leaf.ID)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !ok {
 			position = w.end
 			w.end++
 		} else if _, err := w.leaf(position); err != nil {
-			return err
+			return nil, err
 		}
 		if err := w.write(position, leaf.ID, encodeLeaf(leaf)); err != nil {
-			return err
+			return nil, err
 		}
+		touched = append(touched, position)
 	}
-	return nil
+	return touched, nil
 }
 
 func (w *leafWriter) write(position int, id string, record []byte) error {

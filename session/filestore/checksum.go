@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -17,25 +18,45 @@ const sumSize = 16
 // withSum returns a record with its checksum, which binds the bucket and the place in it, so that no record
 // passes for another.
 func withSum(bucket, place, record []byte) []byte {
-	return append(record[:len(record):len(record)], sumOf(bucket, place, record)...)
+	var room []byte
+	sum := sumOf(&room, bucket, place, record)
+	return append(record[:len(record):len(record)], sum[:]...)
 }
 
-func sumOf(bucket, place, record []byte) []byte {
-	b := make([]byte, 0, 256)
-	for _, part := range [][]byte{bucket, place, record} {
+// sumOf works in room, which it leaves for the next.
+func sumOf(room *[]byte, bucket, place, record []byte) [sumSize]byte {
+	b := slices.Grow((*room)[:0], 3*8+len(bucket)+len(place)+len(record))
+	for _, part := range [...][]byte{bucket, place, record} {
 		b = append(binary.BigEndian.AppendUint64(b, uint64(len(part))), part...)
 	}
+	*room = b
 	sum := sha256.Sum256(b)
-	return sum[:sumSize]
+	return [sumSize]byte(sum[:])
 }
 
 // checked returns a stored record without its checksum, or an error that names what it is.
 func checked(bucket, place, stored []byte, what string, args ...any) ([]byte, error) {
-	n := len(stored) - sumSize
-	if n < 0 || string(stored[n:]) != string(sumOf(bucket, place, stored[:n])) {
-		return nil, damaged("%s was changed by something else than this program", fmt.Sprintf(what, args...))
+	var room []byte
+	record, ok := withoutSum(&room, bucket, place, stored)
+	if !ok {
+		return nil, changedElsewhere(what, args...)
 	}
-	return stored[:n], nil
+	return record, nil
+}
+
+// withoutSum returns a stored record without its checksum; false where that is another. It works in room,
+// which it leaves for the next.
+func withoutSum(room *[]byte, bucket, place, stored []byte) ([]byte, bool) {
+	n := len(stored) - sumSize
+	if n < 0 {
+		return nil, false
+	}
+	sum := sumOf(room, bucket, place, stored[:n])
+	return stored[:n], string(sum[:]) == string(stored[n:])
+}
+
+func changedElsewhere(what string, args ...any) error {
+	return damaged("%s was changed by something else than this program", fmt.Sprintf(what, args...))
 }
 
 // census is how many records there are of what nothing else counts: a damaged page may have lost some.
@@ -122,6 +143,9 @@ func checkAccount(s *sessions) error {
 		return damaged("an account that is none")
 	}
 	if _, err := s.load(); err != nil {
+		return err
+	}
+	if _, err := s.recent(); err != nil {
 		return err
 	}
 	n := 0

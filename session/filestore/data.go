@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
+	"github.com/go-sesame/sesame/internal/cores"
 	"github.com/go-sesame/sesame/session"
 )
 
@@ -23,6 +24,8 @@ import (
 //	meta                         "format" → 4; "seal" → the sealed data key; "census" → how many accounts, keys
 //	                             and lanes there are
 //	accounts  chain ‖ account    "head" → version ‖ number of leaves ‖ header
+//	                             "recent" → which leaves the last changes touched; a program of before that
+//	                             does not know it leaves a gap, by which it is seen
 //	                             leaves: position → leaf
 //	                             ids:    ID → position
 //	refs      what format 1 had instead of accounts; empty
@@ -43,6 +46,7 @@ var (
 	formatKey = []byte("format")
 	sealKey   = []byte("seal")
 	headKey   = []byte("head")
+	recentKey = []byte("recent")
 )
 
 // lockTimeout bounds the wait for programs that have the file open without our locks.
@@ -115,6 +119,9 @@ func parseRef(b []byte) (session.Ref, error) {
 	}
 	return session.Ref{ChainID: binary.BigEndian.Uint64(b), Account: common.BytesToAddress(b[8:])}, nil
 }
+
+// positionSize is the size of a [positionKey].
+const positionSize = 8
 
 func positionKey(i int) []byte { return binary.BigEndian.AppendUint64(nil, uint64(i)) }
 
@@ -189,21 +196,64 @@ func (s *sessions) load() (*session.State, error) {
 	if state.Header, err = h.decode(); err != nil {
 		return nil, err
 	}
-	n := 0
-	err = s.each(0, func(i int, leaf *session.Leaf) (bool, error) {
-		if n++; n > h.leaves {
-			return false, damaged("an account has more than its %d leaves", h.leaves)
+	records := make([][]byte, 0, h.leaves)
+	cursor := leaves.Cursor()
+	for key, stored := cursor.First(); key != nil; key, stored = cursor.Next() {
+		switch n := len(records); {
+		case n == h.leaves:
+			return nil, damaged("an account has more than its %d leaves", h.leaves)
+		case len(key) != positionSize || binary.BigEndian.Uint64(key) != uint64(n):
+			return nil, damaged("leaf %d is missing", n)
 		}
-		state.Leaves[i] = *leaf
-		return true, nil
-	})
-	switch {
-	case err != nil:
+		records = append(records, stored)
+	}
+	if len(records) != h.leaves {
+		return nil, damaged("leaf %d is missing", len(records))
+	}
+	if err := s.decode(state.Leaves, records); err != nil {
 		return nil, err
-	case n != h.leaves:
-		return nil, damaged("leaf %d is missing", n)
 	}
 	return state, nil
+}
+
+// together is how many leaves are decoded in one go.
+const together = 256
+
+// decode reads the records of all leaves, on several cores where they are many.
+func (s *sessions) decode(leaves []session.Leaf, records [][]byte) error {
+	path := s.Tx().DB().Path()
+	errs := make([]error, (len(records)+together-1)/together)
+	cores.Each(len(errs), func(n int) {
+		from := n * together
+		to := min(from+together, len(records))
+		errs[n] = guard(path, func() error { return s.decodeFrom(from, leaves[from:to], records[from:to]) })
+	})
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decodeFrom reads the records of leaves from that position on.
+func (s *sessions) decodeFrom(from int, leaves []session.Leaf, records [][]byte) error {
+	size := 0
+	for _, stored := range records {
+		size += len(stored)
+	}
+	memory, place, room := newLeafMemory(size), s.at(positionKey(from)), []byte(nil)
+	for n, stored := range records {
+		binary.BigEndian.PutUint64(place[len(place)-positionSize:], uint64(from+n))
+		record, ok := withoutSum(&room, leavesBucket, place, stored)
+		if !ok {
+			return changedElsewhere("leaf %d", from+n)
+		}
+		if err := memory.decode(&leaves[n], record); err != nil {
+			return fmt.Errorf("leaf %d: %w", from+n, err)
+		}
+	}
+	return nil
 }
 
 func (s *sessions) leaves() *bbolt.Bucket { return s.Bucket.Bucket(leavesBucket) }

@@ -157,3 +157,47 @@ func TestAnUpgradeThatFailsChangesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, store.Close())
 }
+
+// TestChangesByAProgramThatDoesNotNoteThem has one of before the store noted what changes touch make one: it
+// is noticed, and all is to be read again. What is noted after it counts.
+func TestChangesByAProgramThatDoesNotNoteThem(t *testing.T) {
+	store := testOpen(t, testDir(t), nil)
+	version := uint64(0)
+	put := func() {
+		change := &session.Change{Put: []session.Leaf{testLeaf(int(version))}}
+		_, err := store.Apply(t.Context(), testRef, version, change)
+		require.NoError(t, err)
+		version++
+	}
+	requireKnown := func(since uint64, leaves int) {
+		t.Helper()
+		delta, err := store.ChangesSince(t.Context(), testRef, since)
+		require.NoError(t, err)
+		require.NotNil(t, delta)
+		require.Len(t, delta.Leaves, leaves)
+	}
+	put()
+	put()
+	requireKnown(1, 1)
+	change(t, store, func(tx *bbolt.Tx) error { // as that program changes a leaf
+		w, err := newLeafWriter(tx, testRef)
+		require.NoError(t, err)
+		leaf := testLeaf(0)
+		leaf.Status = session.StatusRevoked
+		_, err = w.put([]session.Leaf{leaf})
+		require.NoError(t, err)
+		version++
+		return w.putHead(head{version, w.end, []byte("{}")})
+	})
+	for since := range version {
+		delta, err := store.ChangesSince(t.Context(), testRef, since)
+		require.NoError(t, err)
+		require.Nil(t, delta, since)
+	}
+	put()
+	delta, err := store.ChangesSince(t.Context(), testRef, version-2)
+	require.NoError(t, err)
+	require.Nil(t, delta)
+	put()
+	requireKnown(version-1, 1)
+}

@@ -1,8 +1,8 @@
 package filestore
 
 import (
-	"bytes"
 	"encoding/binary"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -33,11 +33,42 @@ func encodeLeaf(l *session.Leaf) []byte {
 
 // decodeLeaf returns a leaf that shares no memory with the record.
 func decodeLeaf(record []byte) (*session.Leaf, error) {
+	l := new(session.Leaf)
+	return l, newLeafMemory(len(record)).decode(l, record)
+}
+
+// leafMemory is what leaves that are decoded together have their texts and data in.
+type leafMemory struct {
+	data     []byte
+	text     strings.Builder
+	function string // of the leaf before, which mostly has the same
+}
+
+// newLeafMemory returns memory for records of so many bytes.
+func newLeafMemory(size int) *leafMemory {
+	m := &leafMemory{data: make([]byte, 0, size)}
+	m.text.Grow(size)
+	return m
+}
+
+func (m *leafMemory) bytes(b []byte) []byte {
+	begin := len(m.data)
+	m.data = append(m.data, b...)
+	return m.data[begin:len(m.data):len(m.data)]
+}
+
+func (m *leafMemory) string(b []byte) string {
+	begin := m.text.Len()
+	m.text.Write(b)
+	return m.text.String()[begin:]
+}
+
+// decode reads a leaf that shares no memory with the record.
+func (m *leafMemory) decode(l *session.Leaf, record []byte) error {
 	d := decoder{rest: record}
 	if form := d.take(1); form == nil || form[0] != leafForm {
-		return nil, damaged("a leaf of unknown form")
+		return damaged("a leaf of unknown form")
 	}
-	l := new(session.Leaf)
 	if flags := d.take(2); flags != nil {
 		l.Status, l.InTree = session.Status(flags[0]), flags[1] == 1
 	}
@@ -45,16 +76,19 @@ func decodeLeaf(record []byte) (*session.Leaf, error) {
 	l.ValidAfter = d.uvarint()
 	l.Module = common.BytesToAddress(d.take(common.AddressLength))
 	l.Key = common.BytesToAddress(d.take(common.AddressLength))
-	l.ID = string(d.take(d.uvarint()))
-	l.Data = bytes.Clone(d.take(d.uvarint()))
-	l.Function = string(d.take(d.uvarint()))
+	l.ID = m.string(d.take(d.uvarint()))
+	l.Data = m.bytes(d.take(d.uvarint()))
+	if function := d.take(d.uvarint()); string(function) != m.function {
+		m.function = m.string(function)
+	}
+	l.Function = m.function
 	if d.failed || len(d.rest) > 0 {
-		return nil, damaged("a leaf of %d bytes that do not fit it", len(record))
+		return damaged("a leaf of %d bytes that do not fit it", len(record))
 	}
 	if err := storekit.CheckStatus(l); err != nil {
-		return nil, damaged("%v", err)
+		return damaged("%v", err)
 	}
-	return l, nil
+	return nil
 }
 
 // decoder reads on, and remembers that there was not enough.

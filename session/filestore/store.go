@@ -39,6 +39,7 @@ var (
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
 	_ session.Switch       = (*Store)(nil)
+	_ session.Differ       = (*Store)(nil)
 	_ storekit.Recorder    = (*Store)(nil)
 )
 

@@ -75,11 +75,11 @@ func (s *Store) Keys(ctx context.Context, ref session.Ref) ([]common.Address, er
 
 // SignDigest implements [session.Keyring].
 func (s *Store) SignDigest(ctx context.Context, req session.SignRequest) (sig []byte, err error) {
-	err = s.useKey(ctx, req.Ref, req.Key, func(key *seal.Key) (err error) {
-		sig, err = key.Sign(req.Digest)
-		return err
-	})
-	return sig, err
+	key, err := s.key(ctx, req.Ref, req.Key)
+	if err != nil {
+		return nil, err
+	}
+	return key.Sign(req.Digest)
 }
 
 // SignsLocally implements [session.LocalKeyring].
@@ -92,16 +92,25 @@ func (s *Store) SealKey(ctx context.Context, ref session.Ref, key common.Address
 
 // useKey calls use with one of ref's keys, which stays the store's.
 func (s *Store) useKey(ctx context.Context, ref session.Ref, address common.Address, use func(*seal.Key) error) error {
-	if err := s.check(ctx); err != nil {
+	key, err := s.key(ctx, ref, address)
+	if err != nil {
 		return err
+	}
+	return use(key)
+}
+
+// key returns one of ref's keys, which stays the store's.
+func (s *Store) key(ctx context.Context, ref session.Ref, address common.Address) (*seal.Key, error) {
+	if err := s.check(ctx); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	key, ok := s.keys[ref][address]
 	s.mu.Unlock()
 	if !ok {
-		return storekit.NoKeyError(ref, address)
+		return nil, storekit.NoKeyError(ref, address)
 	}
-	return use(key)
+	return key, nil
 }
 
 // RemoveKey implements [session.Keyring].

@@ -20,32 +20,34 @@ func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint6
 }
 
 // HoldKey implements [session.Switch].
-func (s *Store) HoldKey(ctx context.Context, ref session.Ref, key common.Address, fn func(version uint64) error) error {
+func (s *Store) HoldKey(ctx context.Context, ref session.Ref, key common.Address, fn func(version uint64) error) (err error) {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
+	defer s.users.Done()
 	everyone, entry := s.entry(all), s.entry(ref)
-	if err := everyone.lock.Acquire(ctx, shared); err != nil {
-		s.users.Done()
+	forAll, err := everyone.lock.hold(ctx)
+	if err != nil {
 		return err
 	}
-	if err := entry.lock.Acquire(ctx, shared); err != nil {
-		everyone.lock.Release(shared)
-		s.users.Done()
+	forRef, err := entry.lock.hold(ctx)
+	if err != nil {
+		everyone.lock.release(forAll)
 		return err
 	}
-	release := func() error {
-		entry.lock.Release(shared)
-		everyone.lock.Release(shared)
-		s.users.Done()
-		return nil
-	}
-	return storekit.Hold(ctx, ref, release, func() error {
-		if err := storekit.Stopped(s.stopped(), ref, key); err != nil {
-			return err
+	limit := storekit.HoldTime(ctx)
+	end := time.Now().Add(limit)
+	defer func() { // also when fn panics
+		kept := entry.lock.release(forRef)
+		kept = everyone.lock.release(forAll) && kept
+		if err == nil && (!kept || time.Now().After(end)) {
+			err = storekit.LateError(ref, limit)
 		}
-		return fn(entry.state.Load().Version)
-	})
+	}()
+	if err := storekit.Stopped(s.stopped(), ref, key); err != nil {
+		return err
+	}
+	return fn(entry.state.Load().Version)
 }
 
 func (s *Store) stopped() []session.Stop {
@@ -63,11 +65,11 @@ func (s *Store) Stop(ctx context.Context, stop session.Stop) (stored session.Sto
 		return session.Stop{}, err
 	}
 	defer s.users.Done()
-	lock := s.entry(stop.Ref).lock // all for a stop of no account
-	if err := lock.Acquire(ctx, exclusive); err != nil {
+	lock := &s.entry(stop.Ref).lock // all for a stop of no account
+	if err := lock.change(ctx); err != nil {
 		return session.Stop{}, err
 	}
-	defer lock.Release(exclusive)
+	defer lock.changed()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stops, stored, err := storekit.AddStop(s.stops, stop, time.Now())

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/seal"
@@ -38,21 +37,22 @@ var (
 	_ session.LocalKeyring = (*Store)(nil)
 	_ session.KeySealer    = (*Store)(nil)
 	_ session.Switch       = (*Store)(nil)
+	_ session.Differ       = (*Store)(nil)
 	_ storekit.Recorder    = (*Store)(nil)
 )
 
 // entry is what is stored of one account. It has a lock of its own, so that holding one account stops no
 // other. Reading takes no lock, as it may be done while the account is held and a change waits.
 type entry struct {
-	lock  *semaphore.Weighted
-	state atomic.Pointer[session.State] // is not changed but replaced
+	lock  holdLock
+	state atomic.Pointer[stored] // is not changed but replaced
 }
 
-// How much of an account's lock a holder and a change take.
-const (
-	shared    = 1
-	exclusive = math.MaxInt64
-)
+// stored is a state with what the last changes of it touched.
+type stored struct {
+	session.State
+	history storekit.History
+}
 
 // New returns an empty store.
 func New() *Store {
@@ -76,7 +76,7 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	s.closing = true
 	s.mu.Unlock()
-	s.users.Wait()
+	s.awaitUsers()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
@@ -88,6 +88,22 @@ func (s *Store) Close() error {
 	}
 	clear(s.keys)
 	return nil
+}
+
+// awaitUsers waits for those that are in. A signer that hangs is not waited for: it is no holder any more
+// then, and finds no key.
+func (s *Store) awaitUsers() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.users.Wait()
+	}()
+	timer := time.NewTimer(session.MaxHold)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
 }
 
 // check returns an error if nothing can be done any more.
@@ -152,22 +168,62 @@ func (s *Store) apply(ctx context.Context, ref session.Ref, version uint64, chan
 		return 0, err
 	}
 	entry := s.entry(ref)
-	if err := entry.lock.Acquire(ctx, exclusive); err != nil {
+	if err := entry.lock.change(ctx); err != nil {
 		return 0, err
 	}
-	defer entry.lock.Release(exclusive)
+	defer entry.lock.changed()
 	state := entry.state.Load()
 	if state.Version != version {
 		return 0, storekit.ConflictError(ref, version, state.Version)
 	}
-	next, err := storekit.Apply(state, change)
+	next, err := storekit.Apply(&state.State, change)
 	if err != nil {
 		return 0, err
 	}
-	if err := with(func() error { entry.state.Store(next); return nil }); err != nil {
+	history := state.history.After(next.Version, touched(next, change), len(change.Delete) > 0)
+	if err := with(func() error { entry.state.Store(&stored{*next, history}); return nil }); err != nil {
 		return 0, err
 	}
 	return next.Version, nil
+}
+
+// touched returns where the leaves that the change put stand after it.
+func touched(state *session.State, change *session.Change) (positions []int) {
+	put := make(map[string]bool, len(change.Put))
+	for i := range change.Put {
+		put[change.Put[i].ID] = true
+	}
+	for i := range state.Leaves {
+		if put[state.Leaves[i].ID] {
+			positions = append(positions, i)
+		}
+	}
+	return positions
+}
+
+// ChangesSince implements [session.Differ].
+func (s *Store) ChangesSince(ctx context.Context, ref session.Ref, version uint64) (*session.Delta, error) {
+	if err := s.check(ctx); err != nil {
+		return nil, err
+	}
+	state := s.entry(ref).state.Load()
+	if state.Version == 0 {
+		return nil, storekit.NotFoundError(ref)
+	}
+	positions, ok := state.history.Since(version, state.Version)
+	if !ok {
+		return nil, nil
+	}
+	touched := session.State{Header: state.Header}
+	for _, i := range positions {
+		touched.Leaves = append(touched.Leaves, state.Leaves[i])
+	}
+	own := touched.Clone()
+	delta := &session.Delta{Version: state.Version, Header: own.Header}
+	for n, i := range positions {
+		delta.Leaves = append(delta.Leaves, session.Placed{Position: i, Leaf: own.Leaves[n]})
+	}
+	return delta, nil
 }
 
 func (s *Store) entry(ref session.Ref) *entry {
@@ -175,8 +231,8 @@ func (s *Store) entry(ref session.Ref) *entry {
 	defer s.mu.Unlock()
 	e, ok := s.entries[ref]
 	if !ok {
-		e = &entry{lock: semaphore.NewWeighted(exclusive)}
-		e.state.Store(new(session.State))
+		e = new(entry)
+		e.state.Store(new(stored))
 		if s.entries == nil {
 			s.entries = make(map[session.Ref]*entry)
 		}
@@ -192,7 +248,7 @@ func (s *Store) List(ctx context.Context, query session.Query) (page session.Pag
 		return session.Page{}, err
 	}
 	for _, ref := range s.refsFrom(from.Ref) {
-		if storekit.CollectState(&query, &page, from, ref, s.entry(ref).state.Load()) {
+		if storekit.CollectState(&query, &page, from, ref, &s.entry(ref).state.Load().State) {
 			break
 		}
 	}

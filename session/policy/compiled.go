@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
@@ -35,7 +34,9 @@ func (c *Compiled) Pack() []byte {
 }
 
 // Hash returns keccak256 of [Compiled.Pack]: the node the leaf is in the Merkle tree.
-func (c *Compiled) Hash() common.Hash { return crypto.Keccak256Hash(c.Pack()) }
+func (c *Compiled) Hash() common.Hash {
+	return contracts.SessionLeafHash(c.ValidUntil, c.ValidAfter, c.Module, c.Data)
+}
 
 // Window returns the validity window.
 func (c *Compiled) Window() Window { return windowOf(c.ValidUntil, c.ValidAfter) }

@@ -17,16 +17,26 @@ import (
 func Hold(ctx context.Context, ref session.Ref, release, fn func() error) (err error) {
 	h := &hold{release: release}
 	limit := HoldTime(ctx)
-	timer := time.AfterFunc(limit, func() {
-		h.end(fmt.Errorf("the signer took longer than %s: %w", limit.Round(time.Millisecond), context.DeadlineExceeded))
-	})
+	timer := time.AfterFunc(limit, func() { h.end(tookLonger(limit)) })
 	defer func() { // also when fn panics
 		timer.Stop()
 		if lost := h.end(nil); lost != nil && err == nil {
-			err = fmt.Errorf("sessions of %s were not held to the end: %w", ref, lost)
+			err = notHeld(ref, lost)
 		}
 	}()
 	return fn()
+}
+
+// LateError returns the error of a signer that took longer than sessions of ref are held, matching
+// [context.DeadlineExceeded].
+func LateError(ref session.Ref, limit time.Duration) error { return notHeld(ref, tookLonger(limit)) }
+
+func notHeld(ref session.Ref, why error) error {
+	return fmt.Errorf("sessions of %s were not held to the end: %w", ref, why)
+}
+
+func tookLonger(limit time.Duration) error {
+	return fmt.Errorf("the signer took longer than %s: %w", limit.Round(time.Millisecond), context.DeadlineExceeded)
 }
 
 // HoldTime is how long [Hold] holds at most.

@@ -12,8 +12,8 @@ import (
 // Config says how to open the store under test and what it cannot do.
 type Config struct {
 	// Open returns a new, empty store. What has to be closed, it leaves to t.Cleanup. The store is tested as
-	// a [session.Keyring], a [session.Lister], a [session.LaneLeaser], a [session.Switch] and an [io.Closer]
-	// too, if it is one.
+	// a [session.Keyring], a [session.Lister], a [session.LaneLeaser], a [session.Switch], a [session.Differ]
+	// and an [io.Closer] too, if it is one.
 	Open func(t *testing.T) session.Store
 	// Reopen ends the use of a store that Open returned and opens its data again, as after a restart. Leave
 	// it nil for a store that forgets.
@@ -38,6 +38,7 @@ func Run(t *testing.T, c Config) {
 	t.Run("no shared memory", c.testNoSharedMemory)
 	t.Run("isolation", c.testIsolation)
 	t.Run("model", c.testModel)
+	t.Run("changes since a version", c.testDiffer)
 	t.Run("compare and set", c.testCompareAndSet)
 	t.Run("hold", c.testHold)
 	t.Run("inside a hold", c.testInsideHold)

@@ -44,6 +44,70 @@ func modelStep(t *testing.T, random *rand.Rand, ref session.Ref, store, model se
 	requireSame(t, stateOf(t, model, ref), stateOf(t, store, ref))
 }
 
+// testDiffer makes random changes to the store, and asks of each earlier version what changed since: what it
+// is told makes that version the one of now, and it is told of the last changes unless leaves were deleted.
+func (c *Config) testDiffer(t *testing.T) {
+	differ, ok := c.Open(t).(session.Differ)
+	if !ok {
+		return // it is loaded whole
+	}
+	store := differ.(session.Store)
+	_, err := differ.ChangesSince(t.Context(), c.ref(0), 1)
+	require.ErrorIs(t, err, session.ErrNotFound)
+	random, ref := rand.New(rand.NewPCG(5, 0)), c.ref(1)
+	var versions []*session.State
+	deleted := -1 // the last version that a deletion made
+	for range 80 {
+		change := randomChange(random, stateOf(t, store, ref))
+		if random.IntN(4) > 0 {
+			change.Delete = nil
+		}
+		if changeOf(t, store, ref, change, 0) != nil {
+			continue
+		}
+		versions = append(versions, stateOf(t, store, ref))
+		last := len(versions) - 1
+		if len(change.Delete) > 0 {
+			deleted = last
+		}
+		for n, before := range versions {
+			delta, err := differ.ChangesSince(t.Context(), ref, before.Version)
+			require.NoError(t, err)
+			switch {
+			case n < deleted:
+				require.Nil(t, delta)
+			case n+8 > last:
+				require.NotNil(t, delta)
+			}
+			if delta != nil {
+				requireSame(t, versions[last], withDelta(t, before, delta))
+				require.Equal(t, versions[last].Version, delta.Version)
+			}
+		}
+		delta, err := differ.ChangesSince(t.Context(), ref, versions[last].Version+1)
+		require.NoError(t, err)
+		require.Nil(t, delta, "a version that never was")
+	}
+	require.Greater(t, len(versions), 40)
+}
+
+// withDelta returns the state that the changes make of another.
+func withDelta(t *testing.T, state *session.State, delta *session.Delta) *session.State {
+	t.Helper()
+	next := state.Clone()
+	next.Version, next.Header = delta.Version, delta.Header
+	for n, placed := range delta.Leaves {
+		require.LessOrEqual(t, placed.Position, len(next.Leaves))
+		require.True(t, n == 0 || placed.Position > delta.Leaves[n-1].Position, "in order")
+		if placed.Position == len(next.Leaves) {
+			next.Leaves = append(next.Leaves, placed.Leaf)
+		}
+		require.Equal(t, next.Leaves[placed.Position].ID, placed.Leaf.ID)
+		next.Leaves[placed.Position] = placed.Leaf
+	}
+	return next
+}
+
 // changeOf applies change to the version that is off by so much.
 func changeOf(t *testing.T, store session.Store, ref session.Ref, change *session.Change, off uint64) error {
 	t.Helper()
