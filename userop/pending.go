@@ -325,7 +325,9 @@ func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
 	quiet := w.quiet()
 	receipt, err := (*Receipt)(nil), errGoOn
 	if !quiet {
-		receipt, err = w.receipt(ctx)
+		if receipt, err = w.receipt(ctx); err == errShown {
+			return nil, errGoOn
+		}
 		w.refused(err)
 	}
 	if err == nil {
@@ -379,7 +381,7 @@ func (w *wait) receipt(ctx context.Context) (*Receipt, error) {
 	}
 	ctx, cancel := oneTry(ctx, w.patience())
 	defer cancel()
-	if err := w.sender.watcher.pay(ctx); err != nil {
+	if err := w.sender.watcher.payFor(ctx, w); err != nil {
 		return nil, err
 	}
 	return w.sender.cfg.Bundler.UserOperationReceipt(ctx, w.hash)

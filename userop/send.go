@@ -136,6 +136,9 @@ func (r *run) renew(ctx context.Context, err error) error {
 	if again, err := r.outbidAgain(ctx, err); again {
 		return err
 	}
+	if r.readAgain(ctx, err) {
+		return nil
+	}
 	failed, ok := errors.AsType[*Error](err)
 	if !ok || r.draft.Renew == nil || MayBeAccepted(err) || !failed.Step.judges() {
 		return err
@@ -145,7 +148,7 @@ func (r *run) renew(ctx context.Context, err error) error {
 	_, ended := errors.AsType[*EndedError](err)
 	again, why := r.draft.Renew(ctx, r.op, failed.Err)
 	nonce := r.op.Nonce
-	if again = again && !r.renewed; again && (ended || failed.Step != StepSend) {
+	if again = again && !r.renewed; again && (ended || failed.Step != StepSend && len(r.given) == 0) {
 		if nonce, err = r.nonce.Nonce(ctx); err != nil {
 			return r.failed(StepPrepare, afterFirst(failed.Err, err))
 		}
@@ -220,6 +223,9 @@ func (s *Sender) submit(ctx context.Context, op *Operation, sentBefore bool, gua
 	hash := s.hash(op)
 	if err := s.handOver(ctx, op, hash, sentBefore, guard); err != nil {
 		return nil, err
+	}
+	if !sentBefore {
+		s.watcher.bring()
 	}
 	pending := s.WatchOperation(op)
 	pending.guard = guard

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/ability"
 )
@@ -118,6 +119,7 @@ func (s *Sender) Send(ctx context.Context, draft Draft) (*Pending, error) {
 	if pending := run.landed(ctx, err); pending != nil {
 		return pending, nil
 	}
+	err = run.orDoubt(err)
 	run.release(err)
 	s.forgetFees(err)
 	return nil, run.withRefusal(err)
@@ -190,6 +192,11 @@ type run struct {
 	renewed, outbid bool
 	refusal         error
 	given           []*Operation
+	// reread says that it was made anew with what was read again, with the nonce that stays, nil for the next
+	// one. doubted is how sending the one before failed, where that left open whether it was accepted.
+	reread  bool
+	stays   *uint256.Int
+	doubted *Error
 	// least are the fees of an operation that takes the place of another one, at the least.
 	least Fees
 }

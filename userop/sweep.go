@@ -17,8 +17,10 @@ import (
 )
 
 const (
-	// sweepPause is between sweeps; after one that failed it is longer each time, up to lastLook.
-	sweepPause = lastPoll
+	// Sweeps follow the blocks: one comes once a new block is seen, or after sweepPause, not sooner than
+	// shortestSweep after the one before; after one that failed the pause is longer each time, up to lastLook.
+	sweepPause    = lastPoll
+	shortestSweep = 50 * time.Millisecond
 	// sweptAgain is how many blocks that were swept are swept again: of several nodes behind one address some
 	// lag behind, and blocks may have been replaced.
 	sweptAgain = 32
@@ -37,6 +39,9 @@ const (
 type sweeper struct {
 	sweeping               bool
 	nextSweep              time.Time
+	beat                   beat
+	sweptAt                time.Time // when the events were read last
+	following              bool      // the blocks: something was asked for in vain
 	pause                  time.Duration
 	tellsUntil, blindUntil time.Time
 	current                *round
@@ -63,6 +68,7 @@ func (s *sweeper) init() { s.pause, s.portion, s.widest = sweepPause, maxPortion
 func (s *sweeper) reset() {
 	s.swept, s.head, s.current, s.nextSweep, s.pause = 0, 0, nil, time.Time{}, sweepPause
 	s.begun, s.since, s.past, s.tellsUntil = false, 0, [3]uint64{}, time.Time{}
+	s.sweptAt, s.following = time.Time{}, false
 }
 
 func (s *sweeper) sweptTo() uint64 { return s.swept }
@@ -118,25 +124,54 @@ func (v *watcher) sweep(ctx context.Context) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.sweeping = false
-	if err == nil || ctx.Err() != nil {
-		v.pause = sweepPause
-	} else {
+	now := time.Now()
+	switch {
+	case v.sender.cfg.Chain == nil, ctx.Err() != nil:
+		v.pause, v.nextSweep = sweepPause, now.Add(sweepPause)
+	case err == nil:
+		v.pause, v.nextSweep = sweepPause, v.beat.next(now)
+		if v.crowded {
+			v.nextSweep = minTime(v.nextSweep, now.Add(sweepPause))
+		}
+		if soonest := v.sweptAt.Add(shortestSweep); v.nextSweep.Before(soonest) {
+			v.nextSweep = soonest
+		}
+	default:
 		v.sender.cfg.Logger.DebugContext(ctx, "new blocks not read for operations that are waited for", "error", err)
 		v.pause = min(2*v.pause, lastLook)
+		v.nextSweep = now.Add(v.pause)
 	}
-	v.nextSweep = time.Now().Add(v.pause)
 	v.run()
+}
+
+// newHead asks for the newest block, and reports whether its events are to be read.
+func (v *watcher) newHead(ctx context.Context) (head uint64, reads bool, err error) {
+	v.use()
+	asked := time.Now()
+	if head, err = v.sender.cfg.Chain.BlockNumber(ctx); err != nil {
+		return 0, false, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := time.Now()
+	// Where many wait they rely on it, and blocks are read again which a node may not have shown in full.
+	if !v.beat.saw(head, asked, now) && v.begun && (!v.crowded || now.Sub(v.sweptAt) < sweepPause) {
+		return head, false, nil
+	}
+	v.sweptAt = now
+	v.hurry(func(w *wait) bool { return w.counted && head >= w.ripe })
+	return head, true, nil
 }
 
 // sweepBlocks reads the blocks from those that were swept last, and some before.
 func (v *watcher) sweepBlocks(ctx context.Context, wanted sought) error {
 	ctx, cancel := context.WithTimeout(ctx, longestPoll)
 	defer cancel()
-	round := v.newRound()
-	head, err := round.BlockNumber(ctx)
-	if err != nil {
+	head, reads, err := v.newHead(ctx)
+	if err != nil || !reads {
 		return err
 	}
+	v.newRound(head)
 	swept, again := wanted.swept, min(max(sweptAgain, wanted.deepest+1), v.portion*maxPortions/2)
 	if !wanted.known {
 		swept, again = head, reorgDepth
@@ -194,7 +229,8 @@ func (v *watcher) events(ctx context.Context, wanted sought, from, to uint64) ([
 	var events []*Receipt
 	for _, topics := range wanted.queries(v.narrow) {
 		query := v.sender.blocks(from, to, topics)
-		logs, err := paidChain{v}.FilterLogs(ctx, query)
+		v.use()
+		logs, err := v.sender.cfg.Chain.FilterLogs(ctx, query)
 		if err != nil {
 			return nil, err
 		}
@@ -249,7 +285,10 @@ func (v *watcher) found(ctx context.Context, events []*Receipt, from, to, head u
 			}
 		}
 		if event != nil && !w.counted {
-			w.hint = event
+			if w.hint = event; w.shownHint != nil {
+				close(w.shownHint)
+				w.shownHint = nil
+			}
 		}
 	}
 	v.hurry(func(w *wait) bool { return w.hint != nil })
@@ -300,12 +339,12 @@ func (v *watcher) chain(crowded bool) Chain {
 	return v.current
 }
 
-// newRound begins a round.
-func (v *watcher) newRound() *round {
+// newRound begins a round, of which the newest block's number is known.
+func (v *watcher) newRound(head uint64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.current = &round{watcher: v, ctx: v.ctx, began: time.Now()}
-	return v.current
+	v.current = &round{watcher: v, ctx: v.ctx, began: time.Now(), newest: &answered[uint64]{done: make(chan struct{}), value: head}}
+	close(v.current.newest.done)
 }
 
 // paidChain is the sender's chain, within the budget.
@@ -408,7 +447,10 @@ func (r *round) FilterLogs(ctx context.Context, query ethereum.FilterQuery) ([]t
 		if r.blocks == nil {
 			r.blocks = make(map[uint64]*answered[[]types.Log])
 		}
-		logs = ask(r.ctx, func(ctx context.Context) ([]types.Log, error) { return paidChain{r.watcher}.FilterLogs(ctx, query) })
+		logs = ask(r.ctx, func(ctx context.Context) ([]types.Log, error) {
+			r.use()
+			return r.sender.cfg.Chain.FilterLogs(ctx, query)
+		})
 		r.blocks[number] = logs
 	}
 	r.mu.Unlock()
