@@ -48,20 +48,19 @@ type codeSeen struct {
 func (s codeSeen) lately() bool { return !s.at.IsZero() && time.Since(s.at) < codeDoubted }
 
 func (a *Account) codeSeen() codeSeen {
-	seen, _ := a.client.deployed.Load(a.address)
-	was, _ := seen.(codeSeen)
-	return was
+	seen, _ := a.client.deployed.load(a.address)
+	return seen
 }
 
 // noteCode remembers whether a node showed that the account has code.
 func (a *Account) noteCode(has bool) {
 	switch seen := a.codeSeen(); {
 	case !has:
-		a.client.deployed.Delete(a.address)
+		a.client.deployed.delete(a.address)
 	case seen.at.IsZero():
-		a.client.deployed.Store(a.address, codeSeen{at: time.Now()})
+		a.client.deployed.store(a.address, codeSeen{at: time.Now()})
 	case !seen.lately():
-		a.client.deployed.Store(a.address, codeSeen{at: seen.at, sure: true})
+		a.client.deployed.store(a.address, codeSeen{at: seen.at, sure: true})
 	}
 }
 
@@ -134,6 +133,7 @@ func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*user
 			return a.draft(ctx, calls, s)
 		})
 	}
+	s.remembers = true // under a key, the chain has the last word on the nonce
 	draft, err := a.draft(ctx, calls, s)
 	if err != nil {
 		return nil, err

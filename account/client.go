@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/big"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -74,8 +73,12 @@ type Config struct {
 	// Keep is how long a key is kept after its send has ended, 30 days by default, negative for ever. One
 	// that is open is always kept.
 	Keep time.Duration
-	// Freshness is how long what the chain says of the sessions' root and of enabled modules, and what fees
-	// were proposed, is taken from memory: 2 seconds by default, negative to ask each time.
+	// Freshness is how long what the chain says of the sessions' root and of enabled modules, what fees were
+	// proposed, and what a wait saw use up a nonce, is taken from memory: 2 seconds by default, negative to
+	// ask each time. An operation that a service refuses for its nonce or its fees, or for its root, is made
+	// anew once with what is read then. Without [InLane], the next nonce is read all the same under a key
+	// ([Once]), and while it is open what became of any operation of the account. That an account is deployed
+	// is remembered for good, once it was seen twice with a minute between.
 	Freshness time.Duration
 	// Confirmations is how many blocks count, the one that holds an operation among them, before a wait
 	// succeeds, and before an operation is taken to have ended or a change of the sessions' root to be
@@ -118,9 +121,13 @@ type Client struct {
 	chainIDChecked atomic.Bool // the node said that it serves the chain
 	noL1Fees       atomic.Bool // the chain has no contract that says what it charges for data on L1
 	l1             atomic.Pointer[l1Price]
-	deployed       sync.Map // common.Address → codeSeen: an account with code keeps it
-	enabledAt      sync.Map // moduleKey → time.Time of the last look
+	nonces         lastNonces
+	deployed       *recents[common.Address, codeSeen] // an account with code keeps it
+	enabledAt      *recents[moduleKey, time.Time]     // the last look
 }
+
+// mostRemembered is about how many accounts a client remembers something of, those that acted last.
+const mostRemembered = 1 << 17
 
 // NewClient returns a client. It does no I/O: a service that is out of reach, or serves another chain, is an
 // error of the first operation.
@@ -150,6 +157,10 @@ func NewClient(cfg Config) (*Client, error) {
 		freshness: cfg.Freshness,
 
 		confirmations: max(cfg.Confirmations, 1),
+
+		nonces:    newLastNonces(cfg.Freshness),
+		deployed:  newRecents[common.Address, codeSeen](mostRemembered),
+		enabledAt: newRecents[moduleKey, time.Time](mostRemembered),
 
 		paymasters:   slices.Clone(cfg.Paymasters),
 		tokenOracles: slices.Clone(cfg.TokenOracles),
