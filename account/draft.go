@@ -115,9 +115,11 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 		Margins:          s.margins,
 		Caps:             c.capsFor(s),
 		Overrides:        s.overrides,
-		Checks:           []func(context.Context) error{c.checkChainID},
 		Accept:           c.checkSponsor,
 		BeforeSend:       s.beforeSend,
+	}
+	if !c.chainIDChecked.Load() {
+		draft.Checks = append(draft.Checks, c.checkChainID)
 	}
 	switch {
 	case s.lanes != nil:

@@ -223,7 +223,9 @@ func (r *reservation) Doubts() []userop.Doubt {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	given := p.doubts
-	p.doubts = nil
+	if p.doubts = nil; len(given) == 0 {
+		return nil
+	}
 	doubts := make([]userop.Doubt, len(given))
 	for i, d := range given {
 		doubts[i] = d.Doubt

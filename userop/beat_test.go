@@ -3,10 +3,14 @@ package userop_test
 import (
 	"context"
 	"fmt"
+	"math/big"
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/ethereum/go-ethereum"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/userop"
@@ -131,4 +135,71 @@ func (h hasty) BlockNumber(ctx context.Context) (uint64, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return uint64(h.asked["head"]) + 1000, err
+}
+
+// ringing is a town whose node tells of new blocks.
+type ringing struct {
+	*town
+	subscribed, ended *int
+	fails             error
+}
+
+// ring is a subscription that looks for new blocks as often as it likes.
+type ring struct{ end chan struct{} }
+
+func (r ring) Unsubscribe()      { close(r.end) }
+func (r ring) Err() <-chan error { return nil }
+
+func (r ringing) SubscribeNewHead(_ context.Context, heads chan<- *types.Header) (ethereum.Subscription, error) {
+	*r.subscribed++
+	if r.fails != nil {
+		return nil, r.fails
+	}
+	end := make(chan struct{})
+	go func() {
+		last := 0
+		for {
+			select {
+			case <-end:
+				*r.ended++
+				return
+			case <-time.After(time.Millisecond):
+			}
+			r.mu.Lock()
+			head := len(r.blocks) - 1
+			r.mu.Unlock()
+			if head > last {
+				last = head
+				select {
+				case heads <- &types.Header{Number: big.NewInt(int64(head))}:
+				case <-end:
+				}
+			}
+		}
+	}()
+	return ring{end}, nil
+}
+
+func TestANodeThatTellsOfNewBlocks(t *testing.T) {
+	for name, fails := range map[string]error{"tells": nil, "does not, over HTTP": errNode} {
+		inTime(t, name, func(t *testing.T) {
+			n := newTown()
+			n.latency = 20 * time.Millisecond
+			subscribed, ended := 0, 0
+			sending := townSender(t, townBundler{n}, ringing{n, &subscribed, &ended, fails})
+			op := resident(1)
+			pending := sending.WatchOperation(op)
+			time.AfterFunc(25*time.Second, func() { n.mine(landing{pending.Hash(), seatOf(op)}) })
+			_, err := pending.Wait(t.Context())
+			require.NoError(t, err)
+			late := time.Since(n.landed[pending.Hash()])
+			synctest.Wait()
+			require.Equal(t, 1, subscribed)
+			if fails == nil {
+				require.LessOrEqual(t, late, 100*time.Millisecond)
+				time.Sleep(time.Second)
+				require.Equal(t, 1, ended, "nobody waits any more")
+			}
+		})
+	}
 }

@@ -187,6 +187,7 @@ type run struct {
 	draft  *Draft
 	nonce  heldNonce
 	op     *Operation
+	hash   common.Hash // of op, once it is signed
 	// renewed says that the operation was made anew after refusal, outbid that it was with the fees that the
 	// bundler asked for. given are those before that were given away and refused, with the same nonce.
 	renewed, outbid bool
@@ -256,8 +257,11 @@ func (r *run) sign(ctx context.Context) error {
 		return r.failed(StepSign, err)
 	}
 	r.op.Signature = signature
-	hash := r.sender.hash(r.op)
-	r.sender.cfg.Logger.DebugContext(ctx, "user operation signed", "sender", r.op.Sender, "hash", hash)
+	hash := r.sender.hash(r.op) // whatever the signer did to it
+	r.hash = hash
+	if r.sender.logs(ctx) {
+		r.sender.cfg.Logger.DebugContext(ctx, "user operation signed", "sender", r.op.Sender, "hash", hash)
+	}
 	r.join(hash)
 	if r.draft.BeforeSend != nil {
 		err = r.draft.BeforeSend(ctx, r.op, hash)
@@ -269,6 +273,11 @@ func (r *run) sign(ctx context.Context) error {
 		return r.failed(StepSign, err)
 	}
 	return nil
+}
+
+// logs reports whether anybody listens to what is told of every operation.
+func (s *Sender) logs(ctx context.Context) bool {
+	return s.cfg.Logger.Enabled(ctx, slog.LevelDebug)
 }
 
 // hash is the operation's userOpHash here.

@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
 )
 
@@ -37,11 +38,14 @@ const (
 // sweeper reads the EntryPoint's events in the new blocks for all waits at once. But for blockTime it is
 // guarded by the watcher's lock; what is between sweeps only is the sweep's, of which there is one at a time.
 type sweeper struct {
-	sweeping               bool
-	nextSweep              time.Time
-	beat                   beat
-	sweptAt                time.Time // when the events were read last
-	following              bool      // the blocks: something was asked for in vain
+	sweeping  bool
+	nextSweep time.Time
+	beat      beat
+	sweptAt   time.Time // when the events were read last
+	following bool      // the blocks: something was asked for in vain
+	// subscribed says that the node tells of new blocks, of which told is the newest.
+	subscribed             bool
+	told                   uint64
 	pause                  time.Duration
 	tellsUntil, blindUntil time.Time
 	current                *round
@@ -68,7 +72,7 @@ func (s *sweeper) init() { s.pause, s.portion, s.widest = sweepPause, maxPortion
 func (s *sweeper) reset() {
 	s.swept, s.head, s.current, s.nextSweep, s.pause = 0, 0, nil, time.Time{}, sweepPause
 	s.begun, s.since, s.past, s.tellsUntil = false, 0, [3]uint64{}, time.Time{}
-	s.sweptAt, s.following = time.Time{}, false
+	s.sweptAt, s.following, s.subscribed, s.told = time.Time{}, false, false, 0
 }
 
 func (s *sweeper) sweptTo() uint64 { return s.swept }
@@ -130,7 +134,13 @@ func (v *watcher) sweep(ctx context.Context) {
 		v.pause, v.nextSweep = sweepPause, now.Add(sweepPause)
 	case err == nil:
 		v.pause, v.nextSweep = sweepPause, v.beat.next(now)
-		if v.crowded {
+		switch {
+		case v.told > v.beat.head:
+			v.nextSweep = now
+			v.told = 0 // once
+		case v.subscribed:
+			v.nextSweep = now.Add(sweepPause)
+		case v.crowded:
 			v.nextSweep = minTime(v.nextSweep, now.Add(sweepPause))
 		}
 		if soonest := v.sweptAt.Add(shortestSweep); v.nextSweep.Before(soonest) {
@@ -140,6 +150,60 @@ func (v *watcher) sweep(ctx context.Context) {
 		v.sender.cfg.Logger.DebugContext(ctx, "new blocks not read for operations that are waited for", "error", err)
 		v.pause = min(2*v.pause, lastLook)
 		v.nextSweep = now.Add(v.pause)
+	}
+	v.run()
+}
+
+// follow begins to follow the blocks.
+func (v *watcher) follow(now time.Time) {
+	v.following, v.nextSweep = true, v.beat.next(now)
+	if node, ok := ability.Find[HeadSubscriber](v.sender.cfg.Chain); ok {
+		go v.hearHeads(v.ctx, node)
+	}
+}
+
+// hearHeads has the new blocks looked at that the node tells of, until nobody waits any more.
+func (v *watcher) hearHeads(ctx context.Context, node HeadSubscriber) {
+	heads := make(chan *types.Header, 16)
+	subscription, err := node.SubscribeNewHead(ctx, heads)
+	if err != nil {
+		return // they are asked for
+	}
+	defer subscription.Unsubscribe()
+	v.hears(ctx, true, 0)
+	for {
+		select {
+		case head := <-heads:
+			if head != nil && head.Number != nil && head.Number.IsUint64() {
+				v.hears(ctx, true, head.Number.Uint64())
+			}
+		case <-subscription.Err():
+			v.hears(ctx, false, 0)
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// hears notes what a subscription tells: whether it lasts, and of a new block.
+func (v *watcher) hears(ctx context.Context, lasts bool, head uint64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
+	now := time.Now()
+	v.subscribed, v.told = lasts, max(v.told, head)
+	switch {
+	case v.sweeping:
+	case !lasts:
+		v.nextSweep = now
+	case head > v.beat.head:
+		v.told, v.nextSweep = 0, now
+		if soonest := v.sweptAt.Add(shortestSweep); now.Before(soonest) {
+			v.nextSweep = soonest
+		}
 	}
 	v.run()
 }

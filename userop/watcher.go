@@ -239,7 +239,7 @@ func (v *watcher) push(w *wait) {
 		v.ctx, v.stop = context.WithCancel(context.WithoutCancel(w.ctx))
 		now := time.Now()
 		if v.nextSweep = now.Add(sweepPause); v.beat.known(now) { // what is included at once is told by the bundler
-			v.following, v.nextSweep = true, v.beat.next(now)
+			v.follow(now)
 		}
 	}
 	w.joined = v.sweptTo()
@@ -609,7 +609,7 @@ func (w *wait) goOn() (*Receipt, error) {
 func (v *watcher) later(w *wait, took time.Duration) {
 	now := time.Now()
 	if !v.following {
-		v.following, v.nextSweep = true, v.beat.next(now)
+		v.follow(now)
 	}
 	first := !w.asksAgain
 	w.asksAgain = true
