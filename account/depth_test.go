@@ -24,9 +24,9 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// deep are services that tell how deep the requests are that reach them: one is a step deeper than the deepest
-// that was answered before it was made. They take a tick of a clock that goes on only once nothing else can,
-// so that what is asked side by side begins side by side, on any machine.
+// deep are services that tell how deep the requests are that reach them: one is a step deeper than the
+// deepest that was answered before it was made. They take a tick of a clock that goes on only once nothing
+// else can, so that what is asked side by side begins side by side, on any machine.
 type deep struct {
 	erc7677 bool // the paymaster leaves the limits to the bundler
 	root    common.Hash

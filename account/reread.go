@@ -8,9 +8,10 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// rereadRefused has an operation made anew, once, that a service refuses for what was remembered, perhaps: its
-// nonce, which another process may have used since, or its fees. What else is remembered is forgotten where
-// a refusal may come of it, so that the next operation tells; a root that moved is for [Client.renewal].
+// rereadRefused has an operation made anew, once, that a service refuses for what was remembered, perhaps:
+// its nonce, which another process may have used since, or its fees. What else is remembered is forgotten
+// where a refusal may come of it, so that the next operation tells; a root that moved is for
+// [Client.renewal].
 func (c *Client) rereadRefused(draft *userop.Draft, s *settings) {
 	began := time.Now()
 	draft.Forget = func(nonce userop.Reservation, refusal error, nonceStays bool) bool {

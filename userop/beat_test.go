@@ -65,7 +65,7 @@ func TestAWaitReturnsSoonAfterTheBlock(t *testing.T) {
 				sending := townSender(t, townBundler{n}, n)
 				made := 0
 				var next []landing
-				stop := n.pulse(random, tt.period, tt.jitter, func() []landing {
+				stop := n.pulse(rand.New(rand.NewPCG(2, uint64(tt.period))), tt.period, tt.jitter, func() []landing {
 					n.mu.Lock()
 					defer n.mu.Unlock()
 					ops := next

@@ -139,18 +139,18 @@ const (
 // has ended an operation only once a reorg of fewer blocks cannot undo that either.
 //
 // A [SenderConfig.Chain] is asked for its newest block around the moment at which that is expected, as often
-// as blocks were seen to come, unless it tells of them by itself ([HeadSubscriber]). The EntryPoint's events in
-// the new blocks are read for all waits at once: an operation that lands, or whose nonce another one uses, is
-// mostly told within a fraction of the time between blocks. Up to 16 waits of a sender each ask the bundler by
-// themselves, too, every two seconds in the end.
+// as blocks were seen to come, unless it tells of them by itself ([HeadSubscriber]). The EntryPoint's events
+// in the new blocks are read for all waits at once: an operation that lands, or whose nonce another one
+// uses, is mostly told within a fraction of the time between blocks. Up to 16 waits of a sender each ask the
+// bundler by themselves, too, every two seconds in the end.
 //
 // Where more wait, they make 80 requests a second at most, each of which a pool may pass on to one member
 // after another, and three besides for each operation that this sender has handed over; of those that land,
 // none is told later than after about five seconds, or ten where the bundler leaves a question for it
-// unanswered. What the events do not show is asked for each operation in turn, every half minute or, with n of
-// them and a bundler that takes no batches of requests, every n/80 seconds: as that a window is over, and all
-// there is without a [SenderConfig.Chain] or with a node that shows no logs. The wait's own time is over when
-// it is, whatever does not answer then.
+// unanswered. What the events do not show is asked for each operation in turn, every half minute or, with n
+// of them and a bundler that takes no batches of requests, every n/80 seconds: as that a window is over, and
+// all there is without a [SenderConfig.Chain] or with a node that shows no logs. The wait's own time is over
+// when it is, whatever does not answer then.
 func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error) {
 	if p.known != nil {
 		return p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations)

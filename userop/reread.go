@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// readAgain makes an operation anew, up to where it is priced, that a service refused for what was remembered,
-// perhaps: with what is read for it now, once. It reports whether that is another operation.
+// readAgain makes an operation anew, up to where it is priced, that a service refused for what was
+// remembered, perhaps: with what is read for it now, once. It reports whether that is another operation.
 //
 // One that was given away is made anew with its own nonce, so that one of both can land at most, unless the
 // chain shows that another one used it; and only with higher fees, with which it may take the place of the

@@ -19,7 +19,8 @@ import (
 
 const (
 	// Sweeps follow the blocks: one comes once a new block is seen, or after sweepPause, not sooner than
-	// shortestSweep after the one before; after one that failed the pause is longer each time, up to lastLook.
+	// shortestSweep after the one before; after one that failed the pause is longer each time, up to
+	// lastLook.
 	sweepPause    = lastPoll
 	shortestSweep = 50 * time.Millisecond
 	// sweptAgain is how many blocks that were swept are swept again: of several nodes behind one address some
@@ -117,13 +118,9 @@ func (v *watcher) sought() sought {
 
 // sweep reads the new blocks, and has the waits that they tell of gone on with.
 func (v *watcher) sweep(ctx context.Context) {
-	v.mu.Lock()
-	wanted := v.sought()
-	wanted.known, wanted.swept = v.begun, v.swept
-	v.mu.Unlock()
 	var err error
 	if v.sender.cfg.Chain != nil {
-		err = v.sweepBlocks(ctx, wanted)
+		err = v.sweepBlocks(ctx)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -228,14 +225,14 @@ func (v *watcher) newHead(ctx context.Context) (head uint64, reads bool, err err
 }
 
 // sweepBlocks reads the blocks from those that were swept last, and some before.
-func (v *watcher) sweepBlocks(ctx context.Context, wanted sought) error {
+func (v *watcher) sweepBlocks(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, longestPoll)
 	defer cancel()
 	head, reads, err := v.newHead(ctx)
 	if err != nil || !reads {
 		return err
 	}
-	v.newRound(head)
+	wanted := v.newRound(head)
 	swept, again := wanted.swept, min(max(sweptAgain, wanted.deepest+1), v.portion*maxPortions/2)
 	if !wanted.known {
 		swept, again = head, reorgDepth
@@ -403,12 +400,15 @@ func (v *watcher) chain(crowded bool) Chain {
 	return v.current
 }
 
-// newRound begins a round, of which the newest block's number is known.
-func (v *watcher) newRound(head uint64) {
+// newRound begins a round, of which the newest block's number is known, and returns what is looked for in it.
+func (v *watcher) newRound(head uint64) sought {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.current = &round{watcher: v, ctx: v.ctx, began: time.Now(), newest: &answered[uint64]{done: make(chan struct{}), value: head}}
 	close(v.current.newest.done)
+	wanted := v.sought()
+	wanted.known, wanted.swept = v.begun, v.swept
+	return wanted
 }
 
 // paidChain is the sender's chain, within the budget.
