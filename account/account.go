@@ -48,7 +48,7 @@ type codeSeen struct {
 func (s codeSeen) lately() bool { return !s.at.IsZero() && time.Since(s.at) < codeDoubted }
 
 func (a *Account) codeSeen() codeSeen {
-	seen, _ := a.client.deployed.Get(a.address)
+	seen, _ := a.client.deployed.load(a.address)
 	return seen
 }
 
@@ -56,11 +56,11 @@ func (a *Account) codeSeen() codeSeen {
 func (a *Account) noteCode(has bool) {
 	switch seen := a.codeSeen(); {
 	case !has:
-		a.client.deployed.Remove(a.address)
+		a.client.deployed.delete(a.address)
 	case seen.at.IsZero():
-		a.client.deployed.Add(a.address, codeSeen{at: time.Now()})
+		a.client.deployed.store(a.address, codeSeen{at: time.Now()})
 	case !seen.lately():
-		a.client.deployed.Add(a.address, codeSeen{at: seen.at, sure: true})
+		a.client.deployed.store(a.address, codeSeen{at: seen.at, sure: true})
 	}
 }
 
@@ -133,6 +133,7 @@ func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*user
 			return a.draft(ctx, calls, s)
 		})
 	}
+	s.remembers = true // under a key, the chain has the last word on the nonce
 	draft, err := a.draft(ctx, calls, s)
 	if err != nil {
 		return nil, err

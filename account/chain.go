@@ -21,7 +21,9 @@ import (
 // Chain is what a client reads of its chain; *ethclient.Client is one. One that can also propose fees
 // (HeaderByNumber, SuggestGasTipCap and SuggestGasPrice, as *ethclient.Client does) is asked for them where
 // the bundler has no gas price of its own, and their fees bound what the bundler proposes: without them the
-// client's Caps have to. A wrapper around one that can says what it wraps by a method Unwrap() Chain.
+// client's Caps have to. One that tells of new blocks by itself ([userop.HeadSubscriber], as
+// *ethclient.Client over a websocket does) is listened to by waits. A wrapper around one that can says what
+// it wraps by a method Unwrap() Chain.
 type Chain interface {
 	ChainID(ctx context.Context) (*big.Int, error)
 	CodeAt(ctx context.Context, account common.Address, block *big.Int) ([]byte, error)

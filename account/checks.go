@@ -45,8 +45,16 @@ type moduleKey struct{ account, module, owner common.Address }
 // enabledRecently reports whether the module was seen enabled, with that owner, so recently that the chain
 // need not be asked again.
 func (c *Client) enabledRecently(key moduleKey) bool {
-	at, ok := c.enabledAt.Get(key)
+	at, ok := c.enabledAt.load(key)
 	return ok && time.Since(at) < c.freshness
+}
+
+// forgetAccount has the chain asked again what the next operation of an account depends on.
+func (c *Client) forgetAccount(account common.Address) {
+	c.deployed.delete(account)
+	for _, module := range []common.Address{c.contracts.Session.Manager, c.contracts.Session.Router} {
+		c.enabledAt.delete(moduleKey{account: account, module: module})
+	}
 }
 
 // orTakenBack returns the better reason for an account that has no code, or does not listen to a module: the
@@ -78,10 +86,10 @@ func (c *Client) requireModules(ctx context.Context, account common.Address, sig
 	for i, module := range modules {
 		key := moduleKey{account: account, module: module}
 		if enabled[i] {
-			c.enabledAt.Add(key, time.Now())
+			c.enabledAt.store(key, time.Now())
 			continue
 		}
-		c.enabledAt.Remove(key)
+		c.enabledAt.delete(key)
 		name := "session key manager"
 		if module == c.contracts.Session.Router {
 			name, grant = "batched session router", "a grant with ForBatches"
@@ -196,7 +204,7 @@ func (o *OwnedAccount) checkOwnership(ctx context.Context) error {
 			return err
 		}
 	}
-	o.client.enabledAt.Add(key, time.Now())
+	o.client.enabledAt.store(key, time.Now())
 	return nil
 }
 

@@ -11,13 +11,12 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/common/lru"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/node"
-	"github.com/go-sesame/sesame/internal/signature"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/internal/signature"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -75,8 +74,12 @@ type Config struct {
 	// Keep is how long a key is kept after its send has ended, 30 days by default, negative for ever. One
 	// that is open is always kept.
 	Keep time.Duration
-	// Freshness is how long what the chain says of the sessions' root and of enabled modules, and what fees
-	// were proposed, is taken from memory: 2 seconds by default, negative to ask each time.
+	// Freshness is how long what the chain says of the sessions' root and of enabled modules, what fees were
+	// proposed, and what a wait saw use up a nonce, is taken from memory: 2 seconds by default, negative to
+	// ask each time. An operation that a service refuses for its nonce or its fees, or for its root, is made
+	// anew once with what is read then. Without [InLane], the next nonce is read all the same under a key
+	// ([Once]), and while it is open what became of any operation of the account. That an account is deployed
+	// is remembered for good, once it was seen twice with a minute between.
 	Freshness time.Duration
 	// Confirmations is how many blocks count, the one that holds an operation among them, before a wait
 	// succeeds, and before an operation is taken to have ended or a change of the sessions' root to be
@@ -119,12 +122,13 @@ type Client struct {
 	chainIDChecked atomic.Bool // the node said that it serves the chain
 	noL1Fees       atomic.Bool // the chain has no contract that says what it charges for data on L1
 	l1             atomic.Pointer[l1Price]
-	deployed       *lru.Cache[common.Address, codeSeen] // an account with code keeps it
-	enabledAt      *lru.Cache[moduleKey, time.Time]     // of the last look
+	nonces         lastNonces
+	deployed       *recents[common.Address, codeSeen] // an account with code keeps it
+	enabledAt      *recents[moduleKey, time.Time]     // the last look
 }
 
-// maxRemembered is how many accounts a client remembers something of: those used last.
-const maxRemembered = 1 << 16
+// mostRemembered is about how many accounts a client remembers something of, those that acted last.
+const mostRemembered = 1 << 17
 
 // NewClient returns a client. It does no I/O: a service that is out of reach, or serves another chain, is an
 // error of the first operation.
@@ -155,12 +159,13 @@ func NewClient(cfg Config) (*Client, error) {
 
 		confirmations: max(cfg.Confirmations, 1),
 
+		nonces:    newLastNonces(cfg.Freshness),
+		deployed:  newRecents[common.Address, codeSeen](mostRemembered),
+		enabledAt: newRecents[moduleKey, time.Time](mostRemembered),
+
 		paymasters:   slices.Clone(cfg.Paymasters),
 		tokenOracles: slices.Clone(cfg.TokenOracles),
 		selfPaid:     cfg.Paymaster == nil,
-
-		deployed:  lru.NewCache[common.Address, codeSeen](maxRemembered),
-		enabledAt: lru.NewCache[moduleKey, time.Time](maxRemembered),
 	}
 	signature.Warm()
 	if err := errors.Join(c.writeDown(&cfg), c.budget(&cfg)); err != nil {

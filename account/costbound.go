@@ -53,7 +53,9 @@ func (c *Client) boundSelfPaid(draft *userop.Draft, s *settings) {
 	switch {
 	case !readsL1:
 	case s.nonce == nil && s.lanes == nil:
-		draft.Reserve = c.nonceReader(draft.Sender, s.lane, s.taken, b.nonce)
+		draft.Reserve = c.reservesNonce(readNonce{
+			account: draft.Sender, lane: s.lane, taken: s.taken, remembers: s.remembers, read: b.nonce, beside: b.readL1,
+		})
 	default:
 		draft.Checks = append(draft.Checks, b.readL1)
 	}

@@ -80,6 +80,13 @@ func (d *doubts) of(account common.Address) (all []userop.Doubt) {
 	return all
 }
 
+// any reports whether an operation of the account is in doubt.
+func (d *doubts) any(account common.Address) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.open[account]) > 0
+}
+
 // settled notes what became of sending an operation again.
 func (d *doubts) settled(open *doubt, err error) {
 	d.mu.Lock()
@@ -139,20 +146,48 @@ type readNonce struct {
 	lane    *uint256.Int  // that the caller chose, nil for none
 	taken   []uint256.Int // nonces that are others'
 	read    func(context.Context) (uint256.Int, error)
-	alone   bool              // it is the first nonce of a lane made for it
-	op      *userop.Operation // nil until committed
+	// beside, where it is not nil, reads what read does besides, where the nonce is known without.
+	beside func(context.Context) error
+	// remembers says that the nonce may be one that the last operation's end showed, known that it is.
+	remembers, known bool
+	alone            bool              // it is the first nonce of a lane made for it
+	op               *userop.Operation // nil until committed
 }
 
-// nonceReader is a draft's Reserve that takes the next nonce of a lane, which read reads.
-func (c *Client) nonceReader(account common.Address, lane *uint256.Int, taken []uint256.Int, read func(context.Context) (uint256.Int, error)) func(context.Context) (userop.Reservation, error) {
+// reservesNonce is a draft's Reserve that takes the next nonce of a lane, as the reader like reads it.
+func (c *Client) reservesNonce(like readNonce) func(context.Context) (userop.Reservation, error) {
+	like.client = c
 	return func(context.Context) (userop.Reservation, error) {
-		return &readNonce{client: c, account: account, lane: lane, taken: taken, read: read}, nil
+		r := like
+		return &r, nil
 	}
+}
+
+// readNext reads the next nonce of the lane, unless the end of the last operation there showed it lately.
+// While it is open what became of any of the account's it is always read, and so it is where a service
+// refused what was made with one that was remembered.
+func (r *readNonce) readNext(ctx context.Context) (next uint256.Int, err error) {
+	if r.remembers && !r.client.doubts.any(r.account) {
+		if next, r.known = r.client.nonces.take(r.account, r.lane); r.known {
+			if r.beside != nil {
+				err = r.beside(ctx)
+			}
+			return next, err
+		}
+	}
+	return r.read(ctx)
+}
+
+// forget has the nonce read the next time, and reports whether it was remembered.
+func (r *readNonce) forget() bool {
+	was := r.known
+	r.remembers, r.known = false, false
+	return was
 }
 
 // Nonce returns the next nonce of the lane, or one of a new lane where that belongs to an operation in doubt.
 func (r *readNonce) Nonce(ctx context.Context) (uint256.Int, error) {
-	next, err := r.read(ctx)
+	next, err := r.readNext(ctx)
 	if err != nil {
 		return uint256.Int{}, err
 	}
@@ -178,10 +213,17 @@ func (r *readNonce) Commit(op *userop.Operation, _ common.Hash) error {
 }
 
 // Release implements [userop.Reservation].
-func (r *readNonce) Release(bool) {
-	if r.op != nil {
-		r.client.doubts.ended(r, r.op)
+func (r *readNonce) Release(used bool) {
+	if r.op == nil {
+		if r.known {
+			r.client.nonces.giveBack(r.account, r.lane)
+		}
+		return
 	}
+	if used {
+		r.client.nonces.used(r.account, &r.op.Nonce)
+	}
+	r.client.doubts.ended(r, r.op)
 }
 
 // Doubt implements [userop.Reservation].

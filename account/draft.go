@@ -115,9 +115,11 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 		Margins:          s.margins,
 		Caps:             c.capsFor(s),
 		Overrides:        s.overrides,
-		Checks:           []func(context.Context) error{c.checkChainID},
 		Accept:           c.checkSponsor,
 		BeforeSend:       s.beforeSend,
+	}
+	if !c.chainIDChecked.Load() {
+		draft.Checks = append(draft.Checks, c.checkChainID)
 	}
 	switch {
 	case s.lanes != nil:
@@ -125,13 +127,15 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 	case s.nonce != nil:
 		draft.Reserve = c.nonceGiven(address, s.nonce)
 	default:
-		draft.Reserve = c.nonceReader(address, s.lane, s.taken, func(ctx context.Context) (uint256.Int, error) {
-			return c.Account(address).Nonce(ctx, s.lane)
+		draft.Reserve = c.reservesNonce(readNonce{
+			account: address, lane: s.lane, taken: s.taken, remembers: s.remembers,
+			read: func(ctx context.Context) (uint256.Int, error) { return c.Account(address).Nonce(ctx, s.lane) },
 		})
 	}
 	if !s.sponsored && s.quote == nil && !s.forQuote {
 		c.boundSelfPaid(draft, s)
 	}
+	c.rereadRefused(draft, s)
 	if signer, ok := ability.Find[*session.Signer](s.signer); ok {
 		draft.Guard = signer.CheckSigned
 	}

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/node"
 	"github.com/go-sesame/sesame/session"
@@ -19,6 +21,18 @@ import (
 type evidence struct {
 	chain     Chain
 	contracts *Contracts
+}
+
+// errNoHeads is a chain reader that tells of no blocks by itself.
+var errNoHeads = errors.New("the chain reader has no subscriptions")
+
+// SubscribeNewHead implements [userop.HeadSubscriber].
+func (e evidence) SubscribeNewHead(ctx context.Context, heads chan<- *types.Header) (ethereum.Subscription, error) {
+	node, ok := ability.Find[userop.HeadSubscriber](e.chain)
+	if !ok {
+		return nil, errNoHeads
+	}
+	return node.SubscribeNewHead(ctx, heads)
 }
 
 // BlockNumber implements [userop.Chain].

@@ -24,7 +24,7 @@ func (l *Lanes) Reserve(ctx context.Context, account common.Address) (userop.Res
 // ReserveNext reserves the next nonce of the account's default lane.
 func (c *Client) ReserveNext(ctx context.Context, account common.Address) (userop.Reservation, error) {
 	next := func(ctx context.Context) (uint256.Int, error) { return c.Account(account).Nonce(ctx, nil) }
-	return c.nonceReader(account, nil, nil, next)(ctx)
+	return c.reservesNonce(readNonce{account: account, read: next})(ctx)
 }
 
 // ReserveGiven reserves a nonce of the caller's own.

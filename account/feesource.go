@@ -97,6 +97,13 @@ func (f *feeSource) Forget() {
 	f.lastNode.Store(nil)
 }
 
+// forgetBefore is Forget, and reports whether what was proposed by then was remembered.
+func (f *feeSource) forgetBefore(when time.Time) bool {
+	last := f.last.Load()
+	f.Forget()
+	return last != nil && last.at.Before(when)
+}
+
 // node proposes the node's fees, whatever a service proposes.
 func (f *feeSource) node(ctx context.Context) (fees userop.Fees, err error) {
 	if last := f.fresh(&f.lastNode); last != nil {

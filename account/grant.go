@@ -357,6 +357,7 @@ func (o *OwnedAccount) rootDraft(ctx context.Context, plan *session.RootChange, 
 func beginBefore(draft *userop.Draft, sess *session.Sessions, plan *session.RootChange) (undo func(context.Context) error) {
 	var begun common.Hash
 	hook := draft.BeforeSend
+	draft.Forget = nil // a change of the root is begun for one operation
 	draft.BeforeSend = func(ctx context.Context, op *userop.Operation, hash common.Hash) error {
 		if hook != nil {
 			if err := hook(ctx, op, hash); err != nil {

@@ -85,6 +85,8 @@ type reservation struct {
 	lane  *lane
 	nonce uint256.Int
 	taken []uint256.Int // nonces that are others'
+	// known says that the nonce was known without a look at the chain.
+	known bool
 
 	// The pool's lock guards what follows.
 	hash        common.Hash // zero until committed
@@ -117,7 +119,7 @@ func (r *reservation) next(ctx context.Context) (uint256.Int, error) {
 	if err := r.pool.ensureLease(ctx, l); err != nil {
 		return uint256.Int{}, fmt.Errorf("lease a lane of %s: %w", r.pool.ref, err)
 	}
-	if !l.known {
+	if r.known = l.known; !l.known {
 		next, err := r.pool.lanes.client.Account(r.pool.ref.Account).Nonce(ctx, &l.key)
 		if err != nil {
 			return uint256.Int{}, err
@@ -130,6 +132,16 @@ func (r *reservation) next(ctx context.Context) (uint256.Int, error) {
 	}
 	r.nonce = l.next
 	return r.nonce, nil
+}
+
+// forget has the nonce read the next time, and reports whether it was known before.
+func (r *reservation) forget() bool {
+	was := r.known
+	r.known = false
+	if was && r.held() == nil {
+		r.lane.known = false
+	}
+	return was
 }
 
 // held returns an error if the lane is not the reservation's own any more: another took it while an operation
@@ -211,7 +223,9 @@ func (r *reservation) Doubts() []userop.Doubt {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	given := p.doubts
-	p.doubts = nil
+	if p.doubts = nil; len(given) == 0 {
+		return nil
+	}
 	doubts := make([]userop.Doubt, len(given))
 	for i, d := range given {
 		doubts[i] = d.Doubt

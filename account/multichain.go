@@ -72,6 +72,7 @@ func sendTogether(ctx context.Context, legs []legDraft) ([]*userop.Pending, erro
 func (j *jointSend) send(ctx context.Context, i int) (*userop.Pending, error) {
 	leg := &j.legs[i]
 	draft := *leg.draft
+	draft.Forget = nil // the owner signs all of them at once
 	draft.Signer = legSigner{multichainDummy{leg.account.active.Address, len(j.legs)}, j, i}
 	draft.InitCode = leg.initCode
 	draft.BeforeSend = func(ctx context.Context, op *userop.Operation, hash common.Hash) error {

@@ -225,6 +225,12 @@ func (k *keyed) hand(ctx context.Context, draft *userop.Draft) (*userop.Pending,
 			return renew(ctx, op, refusal)
 		}
 	}
+	if forget := draft.Forget; forget != nil {
+		draft.Forget = func(_ userop.Reservation, refusal error, nonceStays bool) bool {
+			// Another nonce would be another send.
+			return k.root == nil && (nonceStays || k.entry == nil) && forget(nonce.Reservation, refusal, nonceStays)
+		}
+	}
 	if k.client.budgets != nil {
 		draft.Signer = &reserving{draft.Signer, k}
 	}

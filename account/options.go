@@ -44,6 +44,7 @@ type settings struct {
 	always        bool   // it takes rights away: no budget and no stop is in its way
 	beforeSend    func(ctx context.Context, op *userop.Operation, hash common.Hash) error
 	nonce         *uint256.Int
+	remembers     bool                                  // the nonce may be one that the last end showed
 	taken         []uint256.Int                         // nonces that are others', as an outbox has it
 	unsigned      bool                                  // nothing is signed here
 	prepared      int                                   // of so many operations one signature is made elsewhere; 0 for none

@@ -124,6 +124,7 @@ func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (
 			return o.draft(ctx, calls, s)
 		})
 	}
+	s.remembers = true // under a key, the chain has the last word on the nonce
 	draft, err := o.draft(ctx, calls, s)
 	if err != nil {
 		return nil, err

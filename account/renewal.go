@@ -47,11 +47,8 @@ func (c *Client) renewal(signer *session.Signer) func(context.Context, *userop.O
 // refusedSignature reports whether a service refused the account's validation, also where it does not say
 // why.
 func refusedSignature(refusal error) bool {
-	aa, ok := errors.AsType[*userop.AAError](refusal)
-	if !ok {
-		aa, ok = userop.ParseAA(refusal.Error())
-	}
-	return ok && (aa.Code == "AA23" || aa.Code == "AA24")
+	code := aaCode(refusal)
+	return code == "AA23" || code == "AA24"
 }
 
 // rootMovedError is a refusal for a root that is another one by now, or that the service does not see.

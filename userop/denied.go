@@ -29,6 +29,9 @@ func (t *twice) next(err *error) bool {
 
 // denied reports whether a service denied access, rather than that it refused what was asked for.
 func denied(err error) bool {
+	if err == nil {
+		return false
+	}
 	var judged interface{ AccessDenied() bool }
 	return errors.As(err, &judged) && judged.AccessDenied() && !errors.Is(err, ErrNotSponsored)
 }

@@ -82,6 +82,13 @@ type Draft struct {
 	// as the chain shows it, that is success: the [Pending]'s Wait returns its receipt.
 	Renew func(ctx context.Context, op *Operation, refusal error) (again bool, why error)
 
+	// Forget, when set, is asked about a refusal of an operation by a service: whether it may come of what
+	// was remembered for it rather than read, which is forgotten then. What the first step reads is read
+	// again if it may and, where the nonce or the fees are others, the operation is made anew, once.
+	// nonceStays says that another nonce would make a second operation that may land: one with this nonce
+	// was given away, and the chain does not show that another one used it.
+	Forget func(nonce Reservation, refusal error, nonceStays bool) bool
+
 	// Replaces, when set, is an operation of the same Sender that is stuck: this one has its nonce, so that
 	// one of both can land at most, and neither Nonce nor Reserve is needed. Both fees are at least a tenth
 	// above those of all that were made for the nonce, unless Fees gives them. A bundler that refuses it as

@@ -267,7 +267,7 @@ func TestTheChainEndsAWait(t *testing.T) {
 		require.ErrorAs(t, err, new(*userop.WaitError))
 		require.True(t, userop.MayBeAccepted(err))
 		require.ErrorContains(t, err, "(last look at the chain: nonce 0x7 of "+sender.Hex()+" is used, and the blocks that were searched do not show by which operation)")
-		require.LessOrEqual(t, n.requests, 5*12, "a look each time in twice the time, of ten portions at most")
+		require.LessOrEqual(t, n.requests, 5*12+20, "a look each time in twice the time, of ten portions at most, and whether there is a new block, every five seconds in the end")
 	})
 	inTime(t, "not while the node fails", func(t *testing.T) {
 		n := &node{err: errNode}

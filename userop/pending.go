@@ -146,14 +146,19 @@ const (
 // no block; who waits for the [Pending] of an operation that needs a guard has that asked before. The chain
 // has ended an operation only once a reorg of fewer blocks cannot undo that either.
 //
-// Up to 16 waits of a sender each ask by themselves, every two seconds in the end. Where more wait, they make
-// 80 requests a second at most, each of which a pool may pass on to one member after another, and the
-// EntryPoint's events in the new blocks are read for all of them at once: an operation that lands,
-// or whose nonce another one uses, is told within about five seconds, or ten where the bundler leaves a
-// question for it unanswered, however many wait. What these events do not show is asked for each operation in
-// turn, every half minute or, with n of them and a bundler that takes no batches of requests, every n/80
-// seconds: as that a window is over, and all there is without a [SenderConfig.Chain] or with a node that
-// shows no logs. The wait's own time is over when it is, whatever does not answer then.
+// A [SenderConfig.Chain] is asked for its newest block around the moment at which that is expected, as often
+// as blocks were seen to come, unless it tells of them by itself ([HeadSubscriber]). The EntryPoint's events
+// in the new blocks are read for all waits at once: an operation that lands, or whose nonce another one
+// uses, is mostly told within a fraction of the time between blocks. Up to 16 waits of a sender each ask the
+// bundler by themselves, too, every two seconds in the end.
+//
+// Where more wait, they make 80 requests a second at most, each of which a pool may pass on to one member
+// after another, and three besides for each operation that this sender has handed over; of those that land,
+// none is told later than after about five seconds, or ten where the bundler leaves a question for it
+// unanswered. What the events do not show is asked for each operation in turn, every half minute or, with n
+// of them and a bundler that takes no batches of requests, every n/80 seconds: as that a window is over, and
+// all there is without a [SenderConfig.Chain] or with a node that shows no logs. The wait's own time is over
+// when it is, whatever does not answer then.
 func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error) {
 	if p.known != nil {
 		return p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations)
@@ -333,7 +338,9 @@ func (w *wait) poll(ctx context.Context, told, slow bool) (*Receipt, error) {
 	quiet := w.quiet()
 	receipt, err := (*Receipt)(nil), errGoOn
 	if !quiet {
-		receipt, err = w.receipt(ctx)
+		if receipt, err = w.receipt(ctx); err == errShown {
+			return nil, errGoOn
+		}
 		w.refused(err)
 	}
 	if err == nil {
@@ -387,7 +394,7 @@ func (w *wait) receipt(ctx context.Context) (*Receipt, error) {
 	}
 	ctx, cancel := oneTry(ctx, w.patience())
 	defer cancel()
-	if err := w.sender.watcher.pay(ctx); err != nil {
+	if err := w.sender.watcher.payFor(ctx, w); err != nil {
 		return nil, err
 	}
 	return w.sender.cfg.Bundler.UserOperationReceipt(ctx, w.hash)
@@ -531,7 +538,7 @@ func (w *wait) remind(ctx context.Context) error {
 	w.nextRemind = now.Add(jitter(remindPause))
 	sending, done := oneTry(ctx, longestSend)
 	defer done()
-	_, err = w.sender.submit(sending, w.op, true, w.guard)
+	_, err = w.sender.submit(sending, w.op, w.hash, true, w.guard)
 	if _, ended := errors.AsType[*EndedError](err); !ended { // which the next look tells
 		w.seen.resendErr = err
 	}

@@ -18,7 +18,11 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return r.complete(ctx)
 	}
 	group, reading := errgroup.WithContext(ctx)
-	group.Go(readInto(reading, &r.op.Nonce, r.nonce.Nonce))
+	if r.stays != nil {
+		r.op.Nonce = *r.stays
+	} else {
+		group.Go(readInto(reading, &r.op.Nonce, r.nonce.Nonce))
+	}
 	if r.draft.Compose != nil {
 		group.Go(readInto(reading, &r.op.CallData, r.draft.Compose))
 	}

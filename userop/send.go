@@ -1,6 +1,7 @@
 package userop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ const (
 
 // send sends the signed operation. Its nonce is released when it is known what became of it.
 func (r *run) send(ctx context.Context) (*Pending, error) {
-	pending, err := r.sender.submit(ctx, r.op, false, r.draft.Guard)
+	pending, err := r.sender.submit(ctx, r.op, r.hash, false, r.draft.Guard)
 	if err == nil {
 		r.watch(pending)
 	} else if MayBeAccepted(err) {
@@ -136,6 +137,9 @@ func (r *run) renew(ctx context.Context, err error) error {
 	if again, err := r.outbidAgain(ctx, err); again {
 		return err
 	}
+	if r.readAgain(ctx, err) {
+		return nil
+	}
 	failed, ok := errors.AsType[*Error](err)
 	if !ok || r.draft.Renew == nil || MayBeAccepted(err) || !failed.Step.judges() {
 		return err
@@ -145,7 +149,7 @@ func (r *run) renew(ctx context.Context, err error) error {
 	_, ended := errors.AsType[*EndedError](err)
 	again, why := r.draft.Renew(ctx, r.op, failed.Err)
 	nonce := r.op.Nonce
-	if again = again && !r.renewed; again && (ended || failed.Step != StepSend) {
+	if again = again && !r.renewed; again && (ended || failed.Step != StepSend && len(r.given) == 0) {
 		if nonce, err = r.nonce.Nonce(ctx); err != nil {
 			return r.failed(StepPrepare, afterFirst(failed.Err, err))
 		}
@@ -199,7 +203,7 @@ func (s *Sender) SendSigned(ctx context.Context, op *Operation, guard Guard) (*P
 	if guard == nil && !s.mayResend(op) {
 		return nil, &Error{Step: StepCheck, Sender: op.Sender, Err: s.cfg.MayResend(op)}
 	}
-	return s.submit(ctx, op, false, guard)
+	return s.submit(ctx, op, s.hash(op), false, guard)
 }
 
 // ResendGuarded is [Sender.Resend] with a guard that is asked before each time the operation is handed to the
@@ -208,7 +212,7 @@ func (s *Sender) ResendGuarded(ctx context.Context, op *Operation, guard Guard) 
 	if op == nil {
 		return nil, &Error{Step: StepCheck, Err: errors.New("no operation to send again: what failed before it was signed is to be sent anew")}
 	}
-	return s.submit(ctx, op, true, guard)
+	return s.submit(ctx, op, s.hash(op), true, guard)
 }
 
 // Guard is asked before each time that a signed operation is handed to a service. After an error of it, it is
@@ -216,14 +220,18 @@ func (s *Sender) ResendGuarded(ctx context.Context, op *Operation, guard Guard) 
 type Guard func(ctx context.Context, op *Operation) error
 
 // submit sends a signed operation; sentBefore says that it may have been sent already.
-func (s *Sender) submit(ctx context.Context, op *Operation, sentBefore bool, guard Guard) (*Pending, error) {
-	hash := s.hash(op)
+func (s *Sender) submit(ctx context.Context, op *Operation, hash common.Hash, sentBefore bool, guard Guard) (*Pending, error) {
 	if err := s.handOver(ctx, op, hash, sentBefore, guard); err != nil {
 		return nil, err
 	}
-	pending := s.WatchOperation(op)
-	pending.guard = guard
-	s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash, "bundler", pending.Bundler())
+	if !sentBefore {
+		s.watcher.bring()
+	}
+	pending := s.Watch(hash)
+	pending.op, pending.guard = op, guard
+	if s.logs(ctx) {
+		s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash, "bundler", pending.Bundler())
+	}
 	return pending, nil
 }
 
@@ -235,16 +243,21 @@ func sendError(op *Operation, hash common.Hash, err error) error {
 	return &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Given: true, Err: err}
 }
 
+func handOverError(op *Operation, hash common.Hash, sentBefore bool) *Error {
+	return &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Given: sentBefore}
+}
+
 // handOver hands a signed operation to the bundler: again where the failure passes by itself, where it is
 // open whether the operation was accepted, which the same bytes tell, and where the chain does not bear a
 // refusal out. sentBefore says that an earlier try may have reached the bundler. The error is an [*Error].
 func (s *Sender) handOver(ctx context.Context, op *Operation, hash common.Hash, sentBefore bool, guard Guard) error {
-	failed := &Error{Step: StepSend, Sender: op.Sender, Hash: hash, Operation: op, Given: sentBefore}
 	mayBeKnown := sentBefore
 	var first error
+	var failed *Error // once a try did
 	for try := 1; ; try++ {
 		if guard != nil {
 			if err := guard(ctx, op); err != nil {
+				failed = cmp.Or(failed, handOverError(op, hash, sentBefore))
 				failed.Err = afterFirst(first, &heldBackError{err: err, sentBefore: mayBeKnown})
 				return failed
 			}
@@ -258,6 +271,7 @@ func (s *Sender) handOver(ctx context.Context, op *Operation, hash common.Hash, 
 		if err == nil {
 			return nil
 		}
+		failed = cmp.Or(failed, handOverError(op, hash, sentBefore))
 		delivered := mayBeDelivered(err)
 		mayBeKnown = mayBeKnown || delivered
 		failed.Given = failed.Given || !unsent(err)

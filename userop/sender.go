@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/ability"
 )
@@ -118,6 +119,7 @@ func (s *Sender) Send(ctx context.Context, draft Draft) (*Pending, error) {
 	if pending := run.landed(ctx, err); pending != nil {
 		return pending, nil
 	}
+	err = run.orDoubt(err)
 	run.release(err)
 	s.forgetFees(err)
 	return nil, run.withRefusal(err)
@@ -185,11 +187,17 @@ type run struct {
 	draft  *Draft
 	nonce  heldNonce
 	op     *Operation
+	hash   common.Hash // of op, once it is signed
 	// renewed says that the operation was made anew after refusal, outbid that it was with the fees that the
 	// bundler asked for. given are those before that were given away and refused, with the same nonce.
 	renewed, outbid bool
 	refusal         error
 	given           []*Operation
+	// reread says that it was made anew with what was read again, with the nonce that stays, nil for the next
+	// one. doubted is how sending the one before failed, where that left open whether it was accepted.
+	reread  bool
+	stays   *uint256.Int
+	doubted *Error
 	// least are the fees of an operation that takes the place of another one, at the least.
 	least Fees
 }
@@ -249,8 +257,11 @@ func (r *run) sign(ctx context.Context) error {
 		return r.failed(StepSign, err)
 	}
 	r.op.Signature = signature
-	hash := r.sender.hash(r.op)
-	r.sender.cfg.Logger.DebugContext(ctx, "user operation signed", "sender", r.op.Sender, "hash", hash)
+	hash := r.sender.hash(r.op) // whatever the signer did to it
+	r.hash = hash
+	if r.sender.logs(ctx) {
+		r.sender.cfg.Logger.DebugContext(ctx, "user operation signed", "sender", r.op.Sender, "hash", hash)
+	}
 	r.join(hash)
 	if r.draft.BeforeSend != nil {
 		err = r.draft.BeforeSend(ctx, r.op, hash)
@@ -262,6 +273,11 @@ func (r *run) sign(ctx context.Context) error {
 		return r.failed(StepSign, err)
 	}
 	return nil
+}
+
+// logs reports whether anybody listens to what is told of every operation.
+func (s *Sender) logs(ctx context.Context) bool {
+	return s.cfg.Logger.Enabled(ctx, slog.LevelDebug)
 }
 
 // hash is the operation's userOpHash here.

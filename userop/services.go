@@ -107,6 +107,14 @@ type Chain interface {
 	NonceState(ctx context.Context, op *Operation, block *big.Int) (NonceState, error)
 }
 
+// HeadSubscriber is a [Chain] that tells of new blocks by itself, as a node does over a websocket: waits look
+// at it then, rather than around the moment when they expect one. That is all it is taken for.
+type HeadSubscriber interface {
+	// SubscribeNewHead sends the new blocks' headers until the subscription ends; an error where the node
+	// cannot.
+	SubscribeNewHead(ctx context.Context, heads chan<- *types.Header) (ethereum.Subscription, error)
+}
+
 // NonceState is what a block says of an operation's nonce.
 type NonceState struct {
 	// Used reports whether the EntryPoint has counted past the nonce.

@@ -54,6 +54,9 @@ func (r *run) sponsorOrEstimate(ctx context.Context) error {
 // startsOver reports whether a sponsorship has to begin anew: the service that began it, of several, cannot
 // finish it, and another one's would not fit the limits that were estimated.
 func startsOver(err error) bool {
+	if err == nil {
+		return false
+	}
 	var judged interface{ StartOver() bool }
 	return errors.As(err, &judged) && judged.StartOver()
 }

@@ -13,12 +13,16 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
 )
 
 const (
-	// sweepPause is between sweeps; after one that failed it is longer each time, up to lastLook.
-	sweepPause = lastPoll
+	// Sweeps follow the blocks: one comes once a new block is seen, or after sweepPause, not sooner than
+	// shortestSweep after the one before; after one that failed the pause is longer each time, up to
+	// lastLook.
+	sweepPause    = lastPoll
+	shortestSweep = 50 * time.Millisecond
 	// sweptAgain is how many blocks that were swept are swept again: of several nodes behind one address some
 	// lag behind, and blocks may have been replaced.
 	sweptAgain = 32
@@ -35,8 +39,14 @@ const (
 // sweeper reads the EntryPoint's events in the new blocks for all waits at once. But for blockTime it is
 // guarded by the watcher's lock; what is between sweeps only is the sweep's, of which there is one at a time.
 type sweeper struct {
-	sweeping               bool
-	nextSweep              time.Time
+	sweeping  bool
+	nextSweep time.Time
+	beat      beat
+	sweptAt   time.Time // when the events were read last
+	following bool      // the blocks: something was asked for in vain
+	// subscribed says that the node tells of new blocks, of which told is the newest.
+	subscribed             bool
+	told                   uint64
 	pause                  time.Duration
 	tellsUntil, blindUntil time.Time
 	current                *round
@@ -63,6 +73,7 @@ func (s *sweeper) init() { s.pause, s.portion, s.widest = sweepPause, maxPortion
 func (s *sweeper) reset() {
 	s.swept, s.head, s.current, s.nextSweep, s.pause = 0, 0, nil, time.Time{}, sweepPause
 	s.begun, s.since, s.past, s.tellsUntil = false, 0, [3]uint64{}, time.Time{}
+	s.sweptAt, s.following, s.subscribed, s.told = time.Time{}, false, false, 0
 }
 
 func (s *sweeper) sweptTo() uint64 { return s.swept }
@@ -107,36 +118,121 @@ func (v *watcher) sought() sought {
 
 // sweep reads the new blocks, and has the waits that they tell of gone on with.
 func (v *watcher) sweep(ctx context.Context) {
-	v.mu.Lock()
-	wanted := v.sought()
-	wanted.known, wanted.swept = v.begun, v.swept
-	v.mu.Unlock()
 	var err error
 	if v.sender.cfg.Chain != nil {
-		err = v.sweepBlocks(ctx, wanted)
+		err = v.sweepBlocks(ctx)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.sweeping = false
-	if err == nil || ctx.Err() != nil {
-		v.pause = sweepPause
-	} else {
+	now := time.Now()
+	switch {
+	case v.sender.cfg.Chain == nil, ctx.Err() != nil:
+		v.pause, v.nextSweep = sweepPause, now.Add(sweepPause)
+	case err == nil:
+		v.pause, v.nextSweep = sweepPause, v.beat.next(now)
+		switch {
+		case v.told > v.beat.head:
+			v.nextSweep = now
+			v.told = 0 // once
+		case v.subscribed:
+			v.nextSweep = now.Add(sweepPause)
+		case v.crowded:
+			v.nextSweep = minTime(v.nextSweep, now.Add(sweepPause))
+		}
+		if soonest := v.sweptAt.Add(shortestSweep); v.nextSweep.Before(soonest) {
+			v.nextSweep = soonest
+		}
+	default:
 		v.sender.cfg.Logger.DebugContext(ctx, "new blocks not read for operations that are waited for", "error", err)
 		v.pause = min(2*v.pause, lastLook)
+		v.nextSweep = now.Add(v.pause)
 	}
-	v.nextSweep = time.Now().Add(v.pause)
 	v.run()
 }
 
+// follow begins to follow the blocks.
+func (v *watcher) follow(now time.Time) {
+	v.following, v.nextSweep = true, v.beat.next(now)
+	if node, ok := ability.Find[HeadSubscriber](v.sender.cfg.Chain); ok {
+		go v.hearHeads(v.ctx, node)
+	}
+}
+
+// hearHeads has the new blocks looked at that the node tells of, until nobody waits any more.
+func (v *watcher) hearHeads(ctx context.Context, node HeadSubscriber) {
+	heads := make(chan *types.Header, 16)
+	subscription, err := node.SubscribeNewHead(ctx, heads)
+	if err != nil {
+		return // they are asked for
+	}
+	defer subscription.Unsubscribe()
+	v.hears(ctx, true, 0)
+	for {
+		select {
+		case head := <-heads:
+			if head != nil && head.Number != nil && head.Number.IsUint64() {
+				v.hears(ctx, true, head.Number.Uint64())
+			}
+		case <-subscription.Err():
+			v.hears(ctx, false, 0)
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// hears notes what a subscription tells: whether it lasts, and of a new block.
+func (v *watcher) hears(ctx context.Context, lasts bool, head uint64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
+	now := time.Now()
+	v.subscribed, v.told = lasts, max(v.told, head)
+	switch {
+	case v.sweeping:
+	case !lasts:
+		v.nextSweep = now
+	case head > v.beat.head:
+		v.told, v.nextSweep = 0, now
+		if soonest := v.sweptAt.Add(shortestSweep); now.Before(soonest) {
+			v.nextSweep = soonest
+		}
+	}
+	v.run()
+}
+
+// newHead asks for the newest block, and reports whether its events are to be read.
+func (v *watcher) newHead(ctx context.Context) (head uint64, reads bool, err error) {
+	v.use()
+	asked := time.Now()
+	if head, err = v.sender.cfg.Chain.BlockNumber(ctx); err != nil {
+		return 0, false, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := time.Now()
+	// Where many wait they rely on it, and blocks are read again which a node may not have shown in full.
+	if !v.beat.saw(head, asked, now) && v.begun && (!v.crowded || now.Sub(v.sweptAt) < sweepPause) {
+		return head, false, nil
+	}
+	v.sweptAt = now
+	v.hurry(func(w *wait) bool { return w.counted && head >= w.ripe })
+	return head, true, nil
+}
+
 // sweepBlocks reads the blocks from those that were swept last, and some before.
-func (v *watcher) sweepBlocks(ctx context.Context, wanted sought) error {
+func (v *watcher) sweepBlocks(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, longestPoll)
 	defer cancel()
-	round := v.newRound()
-	head, err := round.BlockNumber(ctx)
-	if err != nil {
+	head, reads, err := v.newHead(ctx)
+	if err != nil || !reads {
 		return err
 	}
+	wanted := v.newRound(head)
 	swept, again := wanted.swept, min(max(sweptAgain, wanted.deepest+1), v.portion*maxPortions/2)
 	if !wanted.known {
 		swept, again = head, reorgDepth
@@ -194,7 +290,8 @@ func (v *watcher) events(ctx context.Context, wanted sought, from, to uint64) ([
 	var events []*Receipt
 	for _, topics := range wanted.queries(v.narrow) {
 		query := v.sender.blocks(from, to, topics)
-		logs, err := paidChain{v}.FilterLogs(ctx, query)
+		v.use()
+		logs, err := v.sender.cfg.Chain.FilterLogs(ctx, query)
 		if err != nil {
 			return nil, err
 		}
@@ -249,7 +346,10 @@ func (v *watcher) found(ctx context.Context, events []*Receipt, from, to, head u
 			}
 		}
 		if event != nil && !w.counted {
-			w.hint = event
+			if w.hint = event; w.shownHint != nil {
+				close(w.shownHint)
+				w.shownHint = nil
+			}
 		}
 	}
 	v.hurry(func(w *wait) bool { return w.hint != nil })
@@ -300,12 +400,15 @@ func (v *watcher) chain(crowded bool) Chain {
 	return v.current
 }
 
-// newRound begins a round.
-func (v *watcher) newRound() *round {
+// newRound begins a round, of which the newest block's number is known, and returns what is looked for in it.
+func (v *watcher) newRound(head uint64) sought {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.current = &round{watcher: v, ctx: v.ctx, began: time.Now()}
-	return v.current
+	v.current = &round{watcher: v, ctx: v.ctx, began: time.Now(), newest: &answered[uint64]{done: make(chan struct{}), value: head}}
+	close(v.current.newest.done)
+	wanted := v.sought()
+	wanted.known, wanted.swept = v.begun, v.swept
+	return wanted
 }
 
 // paidChain is the sender's chain, within the budget.
@@ -408,7 +511,10 @@ func (r *round) FilterLogs(ctx context.Context, query ethereum.FilterQuery) ([]t
 		if r.blocks == nil {
 			r.blocks = make(map[uint64]*answered[[]types.Log])
 		}
-		logs = ask(r.ctx, func(ctx context.Context) ([]types.Log, error) { return paidChain{r.watcher}.FilterLogs(ctx, query) })
+		logs = ask(r.ctx, func(ctx context.Context) ([]types.Log, error) {
+			r.use()
+			return r.sender.cfg.Chain.FilterLogs(ctx, query)
+		})
 		r.blocks[number] = logs
 	}
 	r.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -20,6 +21,10 @@ const (
 	// another to services that answer at once is not slowed down.
 	requestsPerSecond = 80
 	requestBurst      = 20
+	// Besides, each operation that the sender hands over brings so many requests, for its receipt and its
+	// logs: who sends pays for that with requests of his own. They are kept up to mostBrought.
+	broughtBySend = 3
+	mostBrought   = 256
 	// So many waits are gone on with at once, and so many besides where the node has shown what ends them:
 	// those ask no bundler, which may hang. So many functions of [Pending.Then] run at once.
 	visitsAtOnce = 24
@@ -45,6 +50,10 @@ const (
 type watcher struct {
 	sender *Sender
 	budget *rate.Limiter
+	// brought are requests beside the budget that sends brought.
+	brought atomic.Int64
+	// firstAsk is after how long a wait asks first, in nanoseconds: see [watcher.learn].
+	firstAsk atomic.Int64
 	sweeper
 
 	mu    sync.Mutex
@@ -83,16 +92,21 @@ type watched struct {
 	busy  bool      // is being visited
 	asked bool      // is busy as one of a batch: nothing but the answer is waited for
 	async bool
-	pause time.Duration
-	hung  int  // visits in a row that took long
-	alone bool // is asked about by itself the next time, or while it takes long
-	told  bool // the bundler tells that there is something to ask about
-	hint  *Receipt
+	// asksAgain says that it asked once already.
+	asksAgain bool
+	pause     time.Duration
+	hung      int  // visits in a row that took long
+	alone     bool // is asked about by itself the next time, or while it takes long
+	told      bool // the bundler tells that there is something to ask about
+	hint      *Receipt
 	// notice is closed when there is something to ask the bundler for; nil where it is listened to
 	// elsewhere, or was closed.
 	notice  <-chan struct{}
 	joined  uint64 // the block that was swept to when it began, 0 for none
 	counted bool   // its confirmations are being counted
+	ripe    uint64 // the block with which it has them
+	// shownHint, where it is not nil, is closed when there is a hint: the visit pauses before a request.
+	shownHint chan struct{}
 }
 
 // visit is how a wait is gone on with once.
@@ -109,6 +123,7 @@ type visit struct {
 func (v *watcher) init(s *Sender) {
 	v.sender = s
 	v.budget = rate.NewLimiter(requestsPerSecond, requestBurst)
+	v.firstAsk.Store(int64(firstPoll))
 	v.sweeper.init()
 }
 
@@ -117,7 +132,7 @@ func (v *watcher) pay(ctx context.Context) error {
 	v.mu.Lock()
 	crowded := v.crowded
 	v.mu.Unlock()
-	if !crowded {
+	if !crowded || v.spend() {
 		return nil
 	}
 	r := v.budget.Reserve()
@@ -132,6 +147,85 @@ func (v *watcher) pay(ctx context.Context) error {
 	return err
 }
 
+// errShown ends a pause before a request that is not needed: the chain has shown what ends the wait.
+var errShown = errors.New("the new blocks tell")
+
+// payFor is pay for a wait's question, which the new blocks may answer meanwhile.
+func (v *watcher) payFor(ctx context.Context, w *wait) error {
+	v.mu.Lock()
+	if !v.crowded || v.spend() {
+		v.mu.Unlock()
+		return nil
+	}
+	if w.hint != nil {
+		v.mu.Unlock()
+		return errShown
+	}
+	r := v.budget.Reserve()
+	delay := r.Delay()
+	if delay == 0 {
+		v.mu.Unlock()
+		return nil
+	}
+	shown := make(chan struct{})
+	w.shownHint = shown
+	v.mu.Unlock()
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	var err error
+	select {
+	case <-timer.C:
+	case <-shown:
+		err = errShown
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	v.mu.Lock()
+	w.shownHint = nil
+	v.mu.Unlock()
+	if err != nil {
+		r.Cancel()
+	}
+	return err
+}
+
+// use counts a request that others are waiting for, and that does not wait for them: they wait the longer.
+func (v *watcher) use() {
+	v.mu.Lock()
+	crowded := v.crowded
+	v.mu.Unlock()
+	if crowded && !v.spend() {
+		v.budget.Reserve()
+	}
+}
+
+// bring notes that an operation was handed over.
+func (v *watcher) bring() {
+	if v.brought.Add(broughtBySend) > mostBrought {
+		v.brought.Store(mostBrought)
+	}
+}
+
+// spend takes one of the requests that sends brought, if there are any.
+func (v *watcher) spend() bool {
+	for n := v.brought.Load(); n > 0; n = v.brought.Load() {
+		if v.brought.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
+	return false
+}
+
+// learn notes whether the first question of a wait came after its operation was included: where it mostly
+// does, as with services that include at once, the next waits ask sooner, and otherwise later again.
+func (v *watcher) learn(found bool) {
+	if found {
+		v.firstAsk.Store(v.firstAsk.Load() / 2)
+	} else {
+		v.firstAsk.Store(min(2*v.firstAsk.Load()+int64(time.Millisecond), int64(firstPoll)))
+	}
+}
+
 // add begins a wait.
 func (v *watcher) add(w *wait) {
 	v.mu.Lock()
@@ -143,9 +237,13 @@ func (v *watcher) add(w *wait) {
 func (v *watcher) push(w *wait) {
 	if len(v.queue) == 0 {
 		v.ctx, v.stop = context.WithCancel(context.WithoutCancel(w.ctx))
+		now := time.Now()
+		if v.nextSweep = now.Add(sweepPause); v.beat.known(now) { // what is included at once is told by the bundler
+			v.follow(now)
+		}
 	}
 	w.joined = v.sweptTo()
-	w.due = w.start.Add(jitter(w.pause))
+	w.due = w.start.Add(jitter(time.Duration(v.firstAsk.Load())))
 	v.lapseBy(w)
 	if w.notice != nil {
 		v.listening++
@@ -334,16 +432,23 @@ func (v *watcher) run() {
 		v.working++
 		go v.visit(ws)
 	}
-	if v.crowded && v.sweepDue(now) {
+	if v.sweeps() && v.sweepDue(now) {
 		go v.sweep(v.ctx)
 	}
 	v.setTimer(now)
 }
 
+// sweeps reports whether the new blocks are to be read.
+func (v *watcher) sweeps() bool { return v.crowded || v.sender.cfg.Chain != nil }
+
 // judge judges how much the waits can share. Those that relied on the new blocks ask by themselves again
 // where these do not tell any more.
 func (v *watcher) judge(now time.Time) {
+	few := !v.crowded
 	v.crowded = len(v.queue) > fewWaits || v.crowded && len(v.queue) > fewerWaits
+	if few && v.crowded && !v.begun {
+		v.nextSweep = now // from then on the new blocks tell
+	}
 	rested := v.resting
 	if v.resting = v.crowded && v.tells(now); !rested || v.resting {
 		return
@@ -368,7 +473,7 @@ func (v *watcher) setTimer(now time.Time) {
 	if first := v.queue[0]; first.due.After(now) {
 		earlier(first.due.Sub(now))
 	}
-	if v.crowded && !v.sweeping {
+	if v.sweeps() && !v.sweeping {
 		earlier(v.nextSweep.Sub(now))
 	}
 	if v.listening > 0 {
@@ -443,7 +548,7 @@ func (v *watcher) take(w *wait) *wait {
 	w.visit.crowded, w.visit.resting = v.crowded, v.resting
 	w.toldOf, w.event, w.batched = w.told, w.hint, w.answer != nil
 	w.told, w.hint = false, nil
-	w.reads = v.chain(w.crowded)
+	w.reads = v.chain(w.crowded || w.event != nil)
 	if v.quietUntil.After(w.quietUntil) {
 		w.quietUntil = v.quietUntil
 	}
@@ -459,6 +564,9 @@ func (v *watcher) visit(ws []*wait) {
 	for _, w := range ws {
 		began := time.Now()
 		receipt, err := w.goOn()
+		if !w.asksAgain && !w.toldOf && w.event == nil {
+			v.learn(err == nil)
+		}
 		v.mu.Lock()
 		if err == errGoOn {
 			v.later(w, time.Since(began))
@@ -500,12 +608,23 @@ func (w *wait) goOn() (*Receipt, error) {
 // later says when to go on with a wait that was visited.
 func (v *watcher) later(w *wait, took time.Duration) {
 	now := time.Now()
+	if !v.following {
+		v.follow(now)
+	}
+	first := !w.asksAgain
+	w.asksAgain = true
 	longest := w.seen.longestPause()
-	w.counted = w.seen.counting()
+	if w.counted = w.seen.counting(); w.counted {
+		w.ripe = w.seen.receipt.BlockNumber + w.confirmations - 1
+		longest = max(longest, slowestBeat)
+		w.pause = longest // the new blocks tell when it is ripe
+	}
 	if w.resting && !w.counted {
 		longest = restingPoll
 	}
-	w.pause = min(w.pause*3/2, longest)
+	if w.pause = min(w.pause*3/2, longest); first && !w.counted && now.Sub(w.start) < firstPoll/2 {
+		w.pause = firstPoll // it asked sooner than others do
+	}
 	next := jitter(w.pause)
 	if w.hung++; !w.crowded || took < hungAfter {
 		w.hung = 0

@@ -1,6 +1,8 @@
 package contracts
 
 import (
+	"sync"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 )
@@ -39,7 +41,9 @@ const (
 )
 
 // Deployed returns the addresses that are the same on all chains but those that [DeployedOn] knows to differ.
-func Deployed() Deployment {
+func Deployed() Deployment { return deployed() }
+
+var deployed = sync.OnceValue(func() Deployment {
 	return Deployment{
 		EntryPoint:           common.HexToAddress("0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789"),
 		Factory:              common.HexToAddress("0x000000a56Aaca3e9a4C479ea6b6CD0DbcB6634F5"),
@@ -58,7 +62,7 @@ func Deployed() Deployment {
 		Resolver:             common.HexToAddress("0x00000E81673606e07fC79CE5F1b3B26957844468"),
 		Deployer:             common.HexToAddress("0x4e59b44847b379578588920cA78FbF26c0B4956C"),
 	}
-}
+})
 
 // DeployedOn returns the addresses on a chain.
 func DeployedOn(chainID uint64) Deployment {

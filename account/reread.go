@@ -1,0 +1,48 @@
+package account
+
+import (
+	"errors"
+	"regexp"
+	"time"
+
+	"github.com/go-sesame/sesame/userop"
+)
+
+// rereadRefused has an operation made anew, once, that a service refuses for what was remembered, perhaps:
+// its nonce, which another process may have used since, or its fees. What else is remembered is forgotten
+// where a refusal may come of it, so that the next operation tells; a root that moved is for
+// [Client.renewal].
+func (c *Client) rereadRefused(draft *userop.Draft, s *settings) {
+	began := time.Now()
+	draft.Forget = func(nonce userop.Reservation, refusal error, nonceStays bool) bool {
+		switch aa := aaCode(refusal); {
+		case aa == "AA20", aa == "AA23", aa == "AA24":
+			c.forgetAccount(draft.Sender)
+			return false
+		case aa == "AA25":
+			remembers, ok := nonce.(interface{ forget() bool })
+			return !nonceStays && ok && remembers.forget()
+		case aa == "" && refusedFees(refusal):
+			return s.fees == (userop.Fees{}) && c.fees.forgetBefore(began)
+		}
+		return false
+	}
+}
+
+// aaCode is the code of an EntryPoint's refusal, empty for another one.
+func aaCode(refusal error) string {
+	aa, ok := errors.AsType[*userop.AAError](refusal)
+	if !ok {
+		aa, ok = userop.ParseAA(refusal.Error())
+	}
+	if !ok {
+		return ""
+	}
+	return aa.Code
+}
+
+// feeWords are what services say of fees that are too low.
+var feeWords = regexp.MustCompile(`(?i)max_?(priority_?)?fee|\b(priority|base) ?fee|\bgas ?price|\bfees? (is |are |was |were )?too low|underpriced`)
+
+// refusedFees reports whether a service refused an operation for its fees, perhaps.
+func refusedFees(refusal error) bool { return feeWords.MatchString(refusal.Error()) }
