@@ -11,8 +11,8 @@ import (
 )
 
 // Order is a job: an NFT for somebody, minted by a user's account. Its unique fields are those of the
-// idempotency key that it is sent under, so that queue and outbox agree on what is the same order. They are in
-// the database: to rename one makes all orders new ones.
+// idempotency key that it is sent under, so that queue and outbox agree on what is the same order. They are
+// in the database: to rename one makes all orders new ones.
 type Order struct {
 	ChainID uint64         `json:"chain_id" river:"unique"`
 	Account common.Address `json:"account" river:"unique"`
@@ -31,8 +31,8 @@ func (o *Order) key() string { return "order " + o.Number }
 const mostTries = 20
 
 // InsertOpts make a job unique for as long as the queue keeps it, whatever became of it: a day after it was
-// done, by default. The outbox keeps its key for longer (account.Config.Keep), and after that an order that is
-// known to be filled must not be placed again.
+// done, by default. The outbox keeps its key for longer (account.Config.Keep), and after that an order that
+// is known to be filled must not be placed again.
 func (Order) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{MaxAttempts: mostTries, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: rivertype.JobStates()}}
 }

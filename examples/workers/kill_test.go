@@ -95,8 +95,8 @@ func TestKilledWorkers(t *testing.T) {
 	t.Logf("%d orders each once; %d workers killed until %d were filled, %d jobs taken over from them", len(orders), kills, before, rescued)
 }
 
-// killUntil has workers killed, each when a few more orders are filled since it works, or after a while, until
-// no more than so many jobs are still to be taken by one. It returns how many were killed.
+// killUntil has workers killed, each when a few more orders are filled since it works, or after a while,
+// until no more than so many jobs are still to be taken by one. It returns how many were killed.
 func killUntil(ctx context.Context, t *testing.T, b *backend, left int64, stderr io.Writer) int64 {
 	t.Helper()
 	killing, stop := context.WithCancel(ctx)

@@ -104,8 +104,8 @@ func (b *backend) check(ctx context.Context, orders []Order) error {
 	return errors.Join(eachOnce(ctx, network.Node, b.options.nft, orders), network.Close())
 }
 
-// startWorkers starts processes and waits until all of them work. Those that were started are returned with an
-// error, too.
+// startWorkers starts processes and waits until all of them work. Those that were started are returned with
+// an error, too.
 func (b *backend) startWorkers(ctx context.Context, n int, stderr io.Writer) (workers []*process, err error) {
 	for range n {
 		w, err := startWorker(ctx, b.options, b.options.services, stderr)
@@ -160,14 +160,14 @@ func pause(ctx context.Context, d time.Duration) error {
 func summarize(out io.Writer, o *options, rounds []*round) {
 	fmt.Fprintf(out, "%d orders of %d users, %d jobs at once in each process, blocks %s; each order once on chain\n\n",
 		rounds[0].orders, measuredUsers, o.atOnce, blocks(o.block))
-	fmt.Fprintln(out, "             orders          cores busy with                               CPU ms an order")
-	fmt.Fprintln(out, "  processes  a second ratio  workers services database others  idle        workers services database")
+	fmt.Fprintln(out, "             orders          cores busy with                         CPU ms an order             log KB")
+	fmt.Fprintln(out, "  processes  a second ratio  workers services database others  idle  workers services database  an order")
 	for _, r := range rounds {
 		cores := func(used time.Duration) float64 { return used.Seconds() / r.took.Seconds() }
 		each := func(used time.Duration) float64 { return used.Seconds() * 1000 / float64(r.orders) }
-		fmt.Fprintf(out, "  %9d  %8.1f %5.2f  %7.2f  %7.2f  %7.2f %6.2f %5.2f  %13.1f %8.1f %8.1f\n", r.processes, r.pace(), r.pace()/rounds[0].pace(),
+		fmt.Fprintf(out, "  %9d  %8.1f %5.2f  %7.2f  %7.2f  %7.2f %6.2f %5.2f  %7.1f %8.1f %8.1f  %8.1f\n", r.processes, r.pace(), r.pace()/rounds[0].pace(),
 			cores(r.used.workers), cores(r.used.services), cores(r.used.database), cores(r.used.others()), cores(r.used.idle()),
-			each(r.used.workers), each(r.used.services), each(r.used.database))
+			each(r.used.workers), each(r.used.services), each(r.used.database), float64(r.used.log)/1024/float64(r.orders))
 	}
 	fmt.Fprintln(out)
 	for _, r := range rounds {

@@ -12,19 +12,21 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// cpuTime is CPU time since some beginning, as Linux counts it for each process and for the machine, in ticks of
-// 10 ms.
+// cpuTime is CPU time since some beginning, as Linux counts it for each process and for the machine, in ticks
+// of 10 ms.
 type cpuTime struct {
 	workers, services, database time.Duration
 	// busy and all are those of all cores, whatever ran on them.
 	busy, all time.Duration
+	// log is what the database wrote ahead, in bytes.
+	log int64
 }
 
 // tick is the unit of /proc, which Linux has kept at this for all of its architectures.
 const tick = 10 * time.Millisecond
 
-// look reads what the processes have used. The database counts if it is on this machine: its postmaster is the
-// parent of the process that serves a connection, and counts what processes that ended had used.
+// look reads what the processes have used. The database counts if it is on this machine: its postmaster is
+// the parent of the process that serves a connection, and counts what processes that ended had used.
 func look(ctx context.Context, pool *pgxpool.Pool, services *process, workers []*process) (cpuTime, error) {
 	var u cpuTime
 	for _, w := range workers {
@@ -41,6 +43,9 @@ func look(ctx context.Context, pool *pgxpool.Pool, services *process, workers []
 	if u.database, err = usedByDatabase(ctx, pool); err != nil {
 		return cpuTime{}, err
 	}
+	if err := pool.QueryRow(ctx, "select (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint").Scan(&u.log); err != nil {
+		return cpuTime{}, fmt.Errorf("write-ahead log of the database: %w", err)
+	}
 	u.busy, u.all, err = usedByAll()
 	return u, err
 }
@@ -48,7 +53,7 @@ func look(ctx context.Context, pool *pgxpool.Pool, services *process, workers []
 func (u cpuTime) since(before cpuTime) cpuTime {
 	return cpuTime{
 		workers: u.workers - before.workers, services: u.services - before.services, database: u.database - before.database,
-		busy: u.busy - before.busy, all: u.all - before.all,
+		busy: u.busy - before.busy, all: u.all - before.all, log: u.log - before.log,
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 )
 
-// rescueAfter is after how many of its timeouts the queue takes the process of a running job for dead, and gives
-// the job to another one. That may be wrong, and harms nothing.
+// rescueAfter is after how many of its timeouts the queue takes the process of a running job for dead, and
+// gives the job to another one. That may be wrong, and harms nothing.
 const rescueAfter = 2
 
 // newQueue returns a client of the queue. Without a worker it only places orders.

@@ -16,8 +16,8 @@ func (t *tally) String() string {
 	return fmt.Sprintf("%d done, %d put off, %d failed for now, %d for good", t.done, t.waiting, t.failed, t.cancelled)
 }
 
-// report says once a second what became of jobs, if anything did, and why where they failed. Stop says it once
-// more.
+// report says once a second what became of jobs, if anything did, and why where they failed. Stop says it
+// once more.
 func report(w io.Writer, events <-chan *river.Event) (stop func()) {
 	done := make(chan struct{})
 	var ended sync.WaitGroup
