@@ -1,6 +1,6 @@
-// Scale checks the calculation in docs/scale.md: it puts the sessions of a million accounts into PostgreSQL, and
-// has some of them send along the curve of a day, compressed to minutes, on the model of a chain. It counts
-// rows, bytes, transactions, requests and memory, and tells how long sends take.
+// Scale checks the calculation in docs/scale.md: it puts the sessions of a million accounts into PostgreSQL,
+// and has some of them send along the curve of a day, compressed to minutes, on the model of a chain. It
+// counts rows, bytes, transactions, requests and memory, and tells how long sends take.
 //
 //	go run ./internal/testutil/scale -accounts 1000000 -day 4m -peak 20
 //
