@@ -27,10 +27,11 @@ type options struct {
 
 	enrol, orders int
 
-	measure []int // how many processes, one measurement after another
-	block   time.Duration
-	serve   bool
-	program string // that is started as further processes, this one by default
+	measure  []int // how many processes, one measurement after another
+	block    time.Duration
+	serve    bool
+	attached bool   // to the process at the other end of standard input
+	program  string // that is started as further processes, this one by default
 }
 
 // What is not for the command line, where other users of the machine can read it.
@@ -68,7 +69,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	set.IntVar(&o.orders, "orders", 1, "with -enrol or -measure, `number` of orders for each user")
 	set.StringVar(&measured, "measure", "", "measure with so many processes, one `number` after another, such as 1,2,4")
 	set.DurationVar(&o.block, "block", 0, "with -measure or -serve, `time` between blocks, as fast as operations come by default")
-	set.BoolVar(&o.serve, "serve", false, "run a chain with its services until standard input ends, and print where they are")
+	set.BoolVar(&o.serve, "serve", false, "run a chain with its services, and print where they are")
+	set.BoolVar(&o.attached, "attached", false, "end when standard input does, and with it the process that started this one")
 	if err := parseFlags(set, args, stderr); err != nil {
 		return nil, err
 	}

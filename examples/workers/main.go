@@ -37,12 +37,29 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return nil // asked for, and printed
 	case err != nil:
 		return err
+	}
+	if o.attached {
+		var stop context.CancelFunc
+		ctx, stop = untilEnd(ctx, os.Stdin)
+		defer stop()
+	}
+	switch {
 	case o.serve:
-		return serve(ctx, o, os.Stdin, stdout)
+		return serve(ctx, o, stdout)
 	case o.enrol > 0:
 		return enrolAndOrder(ctx, o, stderr)
 	case len(o.measure) > 0:
 		return measure(ctx, o, stdout, stderr)
 	}
 	return work(ctx, o, stderr)
+}
+
+// untilEnd returns a context that ends with an input, too.
+func untilEnd(ctx context.Context, input io.Reader) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(ctx)
+	go func() { // which the process ends with, at the latest
+		_, _ = io.Copy(io.Discard, input)
+		stop()
+	}()
+	return ctx, stop
 }

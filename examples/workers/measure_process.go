@@ -38,7 +38,7 @@ func start(ctx context.Context, o *options, name string, stderr io.Writer, args 
 			return nil, err
 		}
 	}
-	p := &process{cmd: exec.CommandContext(ctx, program, args...), ready: make(chan struct{})}
+	p := &process{cmd: exec.CommandContext(ctx, program, append(args, "-attached")...), ready: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), storeEnv+"="+o.store, passphraseEnv+"="+o.passphrase)
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 	p.cmd.WaitDelay = endTime

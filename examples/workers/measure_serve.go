@@ -9,9 +9,9 @@ import (
 	"github.com/go-sesame/sesame/account/accounttest"
 )
 
-// serve runs a chain with its services until ctx or the input ends, and prints where they are: a process of
-// their own, whose work can be told from that of the workers.
-func serve(ctx context.Context, o *options, input io.Reader, stdout io.Writer) (err error) {
+// serve runs a chain with its services until ctx ends, and prints where they are: a process of their own, whose
+// work can be told from that of the workers.
+func serve(ctx context.Context, o *options, stdout io.Writer) (err error) {
 	chain, err := accounttest.StartChain(accounttest.ChainConfig{})
 	if err != nil {
 		return err
@@ -35,14 +35,6 @@ func serve(ctx context.Context, o *options, input io.Reader, stdout io.Writer) (
 	if err := json.NewEncoder(stdout).Encode(at); err != nil {
 		return err
 	}
-	over := make(chan struct{})
-	go func() { // which the process ends with, at the latest
-		_, _ = io.Copy(io.Discard, input)
-		close(over)
-	}()
-	select {
-	case <-ctx.Done():
-	case <-over:
-	}
+	<-ctx.Done()
 	return nil
 }
