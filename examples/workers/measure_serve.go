@@ -9,8 +9,8 @@ import (
 	"github.com/go-sesame/sesame/account/accounttest"
 )
 
-// serve runs a chain with its services until ctx ends, and prints where they are: a process of their own, whose
-// work can be told from that of the workers.
+// serve runs a chain with its services until ctx ends, and prints where they are: a process of their own,
+// whose work can be told from that of the workers.
 func serve(ctx context.Context, o *options, stdout io.Writer) (err error) {
 	chain, err := accounttest.StartChain(accounttest.ChainConfig{})
 	if err != nil {
