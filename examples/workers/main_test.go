@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/userop"
+	"github.com/go-sesame/sesame/userop/outbox"
+)
+
+// programEnv makes the test binary the program, as which processes are started.
+const programEnv = "SESAME_WORKERS_TEST_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(programEnv) != "" {
+		main()
+		return
+	}
+	var opts []goleak.Option
+	for _, function := range accounttest.LeftGoroutines() {
+		opts = append(opts, goleak.IgnoreTopFunction(function))
+	}
+	goleak.VerifyTestMain(m, opts...)
+}
+
+// database returns the URL of a database with an empty schema of the test's own.
+func database(t *testing.T) string {
+	t.Helper()
+	root := cmp.Or(os.Getenv("SESAME_EXAMPLES_POSTGRES_URL"), os.Getenv("SESAME_TEST_POSTGRES_URL"))
+	if root == "" {
+		t.Skip("no PostgreSQL for tests: name a database in SESAME_TEST_POSTGRES_URL, as make test does")
+	}
+	schema := "workers_" + strings.ToLower(rand.Text())
+	execute(t, root, "create schema "+schema)
+	t.Cleanup(func() { execute(t, root, "drop schema "+schema+" cascade") })
+	at, err := url.Parse(root)
+	require.NoError(t, err)
+	query := at.Query()
+	query.Set("search_path", schema)
+	at.RawQuery = query.Encode()
+	return at.String()
+}
+
+func execute(t *testing.T, database, statement string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // a cleanup's context has ended
+	defer cancel()
+	conn, err := pgx.Connect(ctx, database)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, statement)
+	require.NoError(t, err)
+}
+
+func TestFlags(t *testing.T) {
+	const at = "-rpc http://h -bundler http://h -paymaster http://h"
+	for _, test := range []struct{ store, passphrase, args, want string }{
+		{"", "", at, "jobs and sessions are in PostgreSQL: set SESAME_STORE to a postgres:// URL"},
+		{"dir", "x", at, "jobs and sessions are in PostgreSQL: set SESAME_STORE to a postgres:// URL"},
+		{"postgres://h/d", "", at, "session keys are sealed by a passphrase: set SESAME_PASSPHRASE"},
+		{"postgres://h/d", "x", "-rpc http://h", "name the chain with -rpc, -bundler and -paymaster; examples/devnet runs one and prints them"},
+		{"postgres://h/d", "x", "-measure 1 " + at, "-measure runs a chain of its own: leave -rpc, -bundler and -paymaster"},
+		{"postgres://h/d", "x", "-measure 1,none", `-measure "1,none": want numbers of processes, such as 1,2,4`},
+		{"postgres://h/d", "x", "-measure 1 -enrol 1", "-enrol, -measure and -serve are three programs: ask for one"},
+		{"postgres://h/d", "x", "-at-once 0 " + at, "-at-once 0 -enrol 0 -orders 1: want at least one of each"},
+		{"postgres://h/d", "x", "-timeout 1ms " + at, "-timeout 1ms -grace 20s -block 0s: want at least a second for a job, and no time below none"},
+		{"", "", "now", `unexpected argument "now"; -h explains the flags`},
+		{"", "", "-quick", "flag provided but not defined: -quick; -h explains the flags"},
+	} {
+		t.Setenv(storeEnv, test.store)
+		t.Setenv(passphraseEnv, test.passphrase)
+		require.EqualError(t, run(t.Context(), strings.Fields(test.args), io.Discard, io.Discard), test.want)
+	}
+	var help bytes.Buffer
+	t.Setenv(storeEnv, "postgres://user:secret@host/database")
+	require.NoError(t, run(t.Context(), []string{"-h"}, io.Discard, &help))
+	require.NotContains(t, help.String(), "secret")
+	require.Contains(t, help.String(), "start as many as you like")
+}
+
+// TestVerdict shows what the queue does about each way in which a job ends.
+func TestVerdict(t *testing.T) {
+	now := time.Date(2026, 1, 2, 22, 0, 0, 0, time.UTC)
+	over := &outbox.OverBudgetError{Charge: outbox.Charge{}, Usage: outbox.Usage{}}
+	sent := func(err error) error {
+		return &userop.Error{Step: userop.StepSend, Operation: new(userop.Operation), Given: true, Err: err}
+	}
+	for name, test := range map[string]struct {
+		err  error
+		want string
+	}{
+		"filled":               {nil, "done"},
+		"the process ends":     {fmt.Errorf("wait: %w", context.Canceled), "as it is"},
+		"reverted":             {&userop.RevertError{Receipt: new(userop.Receipt)}, "cancelled"},
+		"replaced":             {&userop.EndedError{By: common.Hash{1}}, "cancelled"},
+		"other calls":          {&account.KeyReusedError{}, "cancelled"},
+		"not yet included":     {&userop.WaitError{Err: context.DeadlineExceeded}, "5s"},
+		"the answer got lost":  {sent(io.ErrUnexpectedEOF), "5s"},
+		"sent, then too late":  {sent(session.ErrExpired), "5s"},
+		"over budget":          {over, "put off"},
+		"the kill switch":      {fmt.Errorf("sign: %w", session.ErrStopped), "1m0s"},
+		"never granted":        {session.ErrNotFound, "cancelled"},
+		"revoked":              {session.ErrRevoked, "cancelled"},
+		"over":                 {session.ErrExpired, "cancelled"},
+		"against the policy":   {fmt.Errorf("check: %w", policy.ErrInvalid), "cancelled"},
+		"not sponsored today":  {userop.ErrNotSponsored, "as it is"},
+		"a grant is under way": {session.ErrPending, "as it is"},
+		"what nobody thought":  {io.ErrClosedPipe, "as it is"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := verdict(test.err, now)
+			snoozed, isSnoozed := errors.AsType[*river.JobSnoozeError](got)
+			_, cancelled := errors.AsType[*river.JobCancelError](got)
+			switch test.want {
+			case "done":
+				require.NoError(t, got)
+			case "as it is":
+				require.Equal(t, test.err, got)
+			case "cancelled":
+				require.True(t, cancelled, "%v", got)
+				require.ErrorIs(t, got, test.err)
+			case "put off":
+				require.True(t, isSnoozed, "%v", got)
+				require.GreaterOrEqual(t, snoozed.Duration, soon)
+			default:
+				require.True(t, isSnoozed, "%v", got)
+				require.Equal(t, test.want, snoozed.Duration.String())
+			}
+		})
+	}
+}
+
+func TestNextRetry(t *testing.T) {
+	var w worker
+	job := &river.Job[Order]{JobRow: newRow(0)}
+	require.InDelta(t, time.Second, time.Until(w.NextRetry(job)), float64(time.Second)/2)
+	job.JobRow = newRow(100)
+	require.InDelta(t, longestPause, time.Until(w.NextRetry(job)), float64(time.Second))
+}
+
+// TestPlacedTwice places the same order twice: it is one job, also once that was done, and whatever else the
+// second one says.
+func TestPlacedTwice(t *testing.T) {
+	b := &backend{options: &options{store: database(t), passphrase: "x", timeout: time.Minute, atOnce: 1}}
+	require.NoError(t, b.openDatabase(t.Context()))
+	defer func() { require.NoError(t, b.close()) }()
+	require.NoError(t, migrate(t.Context(), b.pool), "again")
+	orders := newOrders(1, []common.Address{{1}, {2}}, 2)
+	placed, err := b.place(t.Context(), orders, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, 4, placed)
+	for _, state := range []string{"available", "completed", "cancelled", "discarded"} {
+		_, err = b.pool.Exec(t.Context(), `update river_job set state = $1::text::river_job_state, finalized_at = case when $1::text = 'available' then null else now() end`, state)
+		require.NoError(t, err)
+		orders[0].To = common.Address{9}
+		placed, err = b.place(t.Context(), orders, io.Discard)
+		require.NoError(t, err)
+		require.Zero(t, placed, state)
+	}
+	same := orders[0]
+	same.ChainID = 2 // where it is another order
+	placed, err = b.place(t.Context(), []Order{same, same}, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, 1, placed)
+}
