@@ -15,8 +15,8 @@ import (
 
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/node"
-	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/internal/signature"
+	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
 
