@@ -6,7 +6,7 @@ SDK        := ./internal/testutil/sdk/install
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help announce demo test e2e soak kill browser contracts services sdk postgres lint bench bench-check bench-short bench-go fuzz clean
+.PHONY: help announce demo test e2e soak kill browser contracts services sdk postgres lint portable bench bench-check bench-short bench-go fuzz clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,15 +46,17 @@ sdk: ## Install the reference SDK from npm for the tests beside it, if it change
 postgres: ## Install PostgreSQL for the tests, if there is none
 	@internal/testutil/pgtest/install.sh
 
-lint: ## Check format, vet (also for 32 bits, without C), staticcheck, module files, licences, the import rules and the examples
+lint: ## Check format, vet, staticcheck, module files, the import rules and the examples
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
 	.ci/modules $(GO) vet -tags e2e ./...
 	.ci/modules $(STATICCHECK) -tags e2e ./...
-	CGO_ENABLED=0 GOARCH=386 $(GO) vet ./...
 	.ci/modules $(GO) mod tidy -diff
-	@.ci/licences
 	@.ci/imports
 	@.ci/examples
+
+portable: ## Check what a release needs besides: vet for 32 bits, without C, and the licences of what is linked
+	CGO_ENABLED=0 GOARCH=386 $(GO) vet ./...
+	@.ci/licences
 
 bench: contracts ## Measure everything beside what else would do it, and keep the table in BENCHMARKS.md; BENCH='-only send' for some of it
 	$(GO) run ./internal/bench $(or $(BENCH),-write BENCHMARKS.md)
