@@ -55,6 +55,9 @@ func (c *Client) unstopped(store session.Store, account common.Address) userop.G
 	}
 	ref := session.Ref{ChainID: c.chainID, Account: account}
 	return func(ctx context.Context, op *userop.Operation) error {
+		if err := c.contracts.mayResend(op); err != nil {
+			return err
+		}
 		for _, key := range c.signersOf(op) {
 			if err := askSwitch(ctx, store, ref, key); err != nil {
 				return err

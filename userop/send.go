@@ -255,12 +255,14 @@ func (s *Sender) handOver(ctx context.Context, op *Operation, hash common.Hash, 
 	var first error
 	var failed *Error // once a try did
 	for try := 1; ; try++ {
-		if guard != nil {
-			if err := guard(ctx, op); err != nil {
-				failed = cmp.Or(failed, handOverError(op, hash, sentBefore))
-				failed.Err = afterFirst(first, &heldBackError{err: err, sentBefore: mayBeKnown})
-				return failed
-			}
+		held := ctx.Err() // who has given up already sends nothing
+		if held == nil && guard != nil {
+			held = guard(ctx, op)
+		}
+		if held != nil {
+			failed = cmp.Or(failed, handOverError(op, hash, sentBefore))
+			failed.Err = afterFirst(first, &heldBackError{err: held, sentBefore: mayBeKnown})
+			return failed
 		}
 		trying, done := oneTry(ctx, longestSend)
 		answer, err := s.cfg.Bundler.SendUserOperation(s.handingOn(trying, op, guard), op, s.cfg.EntryPoint)

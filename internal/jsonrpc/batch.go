@@ -30,7 +30,8 @@ func (c *Client) DoAll(ctx context.Context, requests []Request) ([]error, error)
 	x := exchanges.Get().(*exchange)
 	defer x.release()
 	var answers map[uint64]answer
-	resp, err := c.post(ctx, limit{start.Add(c.timeout), c.timeout}, method, x, func(b []byte) (_ []byte, err error) {
+	until := limit{start.Add(c.timeout), c.timeout}
+	via, err := c.prepare(ctx, until, method, x, func(b []byte) (_ []byte, err error) {
 		for i, r := range requests {
 			b = append(b, "[,"[min(i, 1)])
 			if b, ids[i], err = appendRequest(b, r); err != nil {
@@ -39,6 +40,15 @@ func (c *Client) DoAll(ctx context.Context, requests []Request) ([]error, error)
 		}
 		return append(b, ']'), nil
 	})
+	var resp *http.Response
+	switch {
+	case err != nil:
+	case via == nil:
+		resp, err = c.overWire(ctx, until, method, x)
+	default:
+		resp, err = c.http.Do(via.Request)
+		resp, err = c.answered(via, method, x, resp, err)
+	}
 	if err == nil {
 		answers, err = c.decodeAll(method, resp, x.answer, len(requests))
 	}

@@ -140,6 +140,8 @@ func (c *Client) Do(ctx context.Context, r Request) error {
 	}
 	repeatable := r.Repeatable && !isOnce(ctx)
 	var first error
+	x := exchanges.Get().(*exchange)
+	defer x.release()
 	for try := 1; ; try++ {
 		start := time.Now()
 		within := c.timeout
@@ -153,7 +155,23 @@ func (c *Client) Do(ctx context.Context, r Request) error {
 		if !bounded && end.Before(until.at) {
 			until = limit{end, c.timeout}
 		}
-		err := c.try(ctx, until, r)
+		// All in one function, so that traces of a send are short.
+		var resp *http.Response
+		via, err := c.prepare(ctx, until, r.Method, x, func(b []byte) ([]byte, error) {
+			b, _, err := appendRequest(b, r)
+			return b, err
+		})
+		switch {
+		case err != nil:
+		case via == nil:
+			resp, err = c.overWire(ctx, until, r.Method, x)
+		default:
+			resp, err = c.http.Do(via.Request)
+			resp, err = c.answered(via, r.Method, x, resp, err)
+		}
+		if err == nil {
+			err = c.understand(resp, x.answer, r)
+		}
 		c.log(ctx, "JSON-RPC request", r.Method, 1, start, err)
 		if err == nil {
 			return nil
@@ -167,21 +185,12 @@ func (c *Client) Do(ctx context.Context, r Request) error {
 	}
 }
 
-// try sends a request once.
-func (c *Client) try(ctx context.Context, until limit, r Request) error {
-	x := exchanges.Get().(*exchange)
-	defer x.release()
-	resp, err := c.post(ctx, until, r.Method, x, func(b []byte) ([]byte, error) {
-		b, _, err := appendRequest(b, r)
-		return b, err
-	})
-	if err != nil {
-		return err
-	}
-	if c.readQuickly(resp, x.answer, r.Result) {
+// understand reads the answer to a request into its result.
+func (c *Client) understand(resp *http.Response, answer []byte, r Request) error {
+	if c.readQuickly(resp, answer, r.Result) {
 		return nil
 	}
-	raw, err := c.decode(r.Method, resp, x.answer)
+	raw, err := c.decode(r.Method, resp, answer)
 	if err != nil {
 		return err
 	}

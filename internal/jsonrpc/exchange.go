@@ -105,8 +105,16 @@ func (e lateError) Error() string {
 
 func (lateError) Unwrap() error { return context.DeadlineExceeded }
 
-// post sends what encode appends, and returns the answer, its body in x.
-func (c *Client) post(ctx context.Context, until limit, method string, x *exchange, encode func(b []byte) ([]byte, error)) (*http.Response, error) {
+// viaHTTP is a request for net/http.
+type viaHTTP struct {
+	*http.Request
+	trace trace
+	done  context.CancelFunc
+}
+
+// prepare writes what encode appends into x. It returns the request for net/http, nil for one that goes over
+// the wire.
+func (c *Client) prepare(ctx context.Context, until limit, method string, x *exchange, encode func(b []byte) ([]byte, error)) (*viaHTTP, error) {
 	if c.invalid != nil {
 		return nil, c.unsent(method, c.invalid)
 	}
@@ -120,38 +128,43 @@ func (c *Client) post(ctx context.Context, until limit, method string, x *exchan
 		return nil, c.unsent(method, fmt.Errorf("encode the parameters: %w", err))
 	}
 	x.sent = sent
-	if !c.wire.takes(len(sent) - head) {
-		return c.postByHTTP(ctx, until, method, x, bytes.Clone(sent[head:])) // which may be read for longer
+	if c.wire.takes(len(sent) - head) {
+		return nil, nil
 	}
+	via := new(viaHTTP)
+	ctx, via.done = context.WithDeadlineCause(ctx, until.at, lateError(until.told))
+	body := bytes.NewReader(bytes.Clone(sent[head:])) // which may be read for longer
+	if via.Request, err = http.NewRequestWithContext(via.trace.watch(ctx), http.MethodPost, c.endpoint.url, body); err != nil {
+		via.done()
+		return nil, c.unsent(method, errUnparsable)
+	}
+	setHeader(via.Header)
+	return via, nil
+}
+
+// answered returns the answer that net/http gave, its body in x.
+func (c *Client) answered(via *viaHTTP, method string, x *exchange, resp *http.Response, err error) (*http.Response, error) {
+	defer via.done()
+	if err != nil {
+		return nil, c.broken(via.Context(), method, err, via.trace.mayBeDelivered(err))
+	}
+	defer resp.Body.Close()
+	if err := x.read(resp.Body, c.maxResponse); err != nil && err != io.EOF {
+		failed := c.broken(via.Context(), method, fmt.Errorf("reading the answer: %w", err), true)
+		failed.HTTPStatus = resp.StatusCode
+		return nil, failed
+	}
+	return resp, nil
+}
+
+// overWire sends what x has, and returns the answer, its body in x.
+func (c *Client) overWire(ctx context.Context, until limit, method string, x *exchange) (*http.Response, error) {
 	resp, delivered, err := c.wire.post(ctx, until, x, c.maxResponse)
 	if err != nil {
 		failed := c.broken(ctx, method, err, delivered)
 		if resp != nil {
 			failed.HTTPStatus = resp.StatusCode
 		}
-		return nil, failed
-	}
-	return resp, nil
-}
-
-// postByHTTP is post with net/http.
-func (c *Client) postByHTTP(ctx context.Context, until limit, method string, x *exchange, body []byte) (*http.Response, error) {
-	ctx, done := context.WithDeadlineCause(ctx, until.at, lateError(until.told))
-	defer done()
-	var trace trace
-	request, err := http.NewRequestWithContext(trace.watch(ctx), http.MethodPost, c.endpoint.url, bytes.NewReader(body))
-	if err != nil {
-		return nil, c.unsent(method, errUnparsable)
-	}
-	setHeader(request.Header)
-	resp, err := c.http.Do(request)
-	if err != nil {
-		return nil, c.broken(ctx, method, err, trace.mayBeDelivered(err))
-	}
-	defer resp.Body.Close()
-	if err := x.read(resp.Body, c.maxResponse); err != nil && err != io.EOF {
-		failed := c.broken(ctx, method, fmt.Errorf("reading the answer: %w", err), true)
-		failed.HTTPStatus = resp.StatusCode
 		return nil, failed
 	}
 	return resp, nil
