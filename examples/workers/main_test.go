@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/stretchr/testify/require"
@@ -98,10 +99,20 @@ func TestFlags(t *testing.T) {
 	require.Contains(t, help.String(), "start as many as you like")
 }
 
+// kept is a failure of a send whose key keeps what was signed under it, as package account has it.
+type kept struct{ error }
+
+func (e kept) Unwrap() error        { return e.error }
+func (e kept) MayBeDelivered() bool { return true }
+
 // TestVerdict shows what the queue does about each way in which a job ends.
 func TestVerdict(t *testing.T) {
 	now := time.Date(2026, 1, 2, 22, 0, 0, 0, time.UTC)
-	over := &outbox.OverBudgetError{Charge: outbox.Charge{}, Usage: outbox.Usage{}}
+	over := func(limit, spent, open uint64) error {
+		charge := outbox.Charge{Amount: *uint256.NewInt(20), Limit: *uint256.NewInt(limit)}
+		usage := outbox.Usage{Day: outbox.Day(now), Spent: *uint256.NewInt(spent), Open: *uint256.NewInt(open)}
+		return fmt.Errorf("send: %w", &outbox.OverBudgetError{Charge: charge, Usage: usage})
+	}
 	sent := func(err error) error {
 		return &userop.Error{Step: userop.StepSend, Operation: new(userop.Operation), Given: true, Err: err}
 	}
@@ -117,7 +128,12 @@ func TestVerdict(t *testing.T) {
 		"not yet included":     {&userop.WaitError{Err: context.DeadlineExceeded}, "5s"},
 		"the answer got lost":  {sent(io.ErrUnexpectedEOF), "5s"},
 		"sent, then too late":  {sent(session.ErrExpired), "5s"},
-		"over budget":          {over, "put off"},
+		"not signed anew yet":  {sent(kept{errors.Join(&userop.EndedError{Until: 1}, io.EOF)}), "5s"},
+		"others may be left":   {&userop.WaitError{Err: &userop.EndedError{Until: 1}}, "5s"},
+		"over today's budget":  {over(100, 90, 0), "2h0m0s"},
+		"over what is open":    {over(100, 0, 90), "1m0s"},
+		"over both":            {over(100, 50, 40), "1m0s"}, // what is open may cost less, and leave enough today
+		"over that of any day": {over(10, 0, 0), "as it is"},
 		"the kill switch":      {fmt.Errorf("sign: %w", session.ErrStopped), "1m0s"},
 		"never granted":        {session.ErrNotFound, "cancelled"},
 		"revoked":              {session.ErrRevoked, "cancelled"},
@@ -139,9 +155,6 @@ func TestVerdict(t *testing.T) {
 			case "cancelled":
 				require.True(t, cancelled, "%v", got)
 				require.ErrorIs(t, got, test.err)
-			case "put off":
-				require.True(t, isSnoozed, "%v", got)
-				require.GreaterOrEqual(t, snoozed.Duration, soon)
 			default:
 				require.True(t, isSnoozed, "%v", got)
 				require.Equal(t, test.want, snoozed.Duration.String())
