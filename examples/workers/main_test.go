@@ -196,3 +196,35 @@ func TestPlacedTwice(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, placed)
 }
+
+// TestOrdersOfOtherChains has a database with the orders of two chains, on which a user's account has the same
+// address: a process takes those of its own, and fills no other whoever gives it one.
+func TestOrdersOfOtherChains(t *testing.T) {
+	client, err := account.NewClient(accounttest.NewModel(accounttest.ModelConfig{ChainID: 1}).Config())
+	require.NoError(t, err)
+	b := &backend{options: &options{store: database(t), passphrase: "x", timeout: time.Minute, atOnce: 1}, client: client}
+	require.NoError(t, b.openDatabase(t.Context()))
+	defer func() { require.NoError(t, b.close()) }()
+	w := &worker{backend: b}
+	other := newOrders(2, []common.Address{{1}}, 1)
+	require.ErrorContains(t, w.fill(t.Context(), &other[0]), "an order of chain 2 for a process of chain 1")
+
+	_, err = b.place(t.Context(), other, io.Discard)
+	require.NoError(t, err)
+	queue, err := b.newQueue(w, io.Discard)
+	require.NoError(t, err)
+	events, unsubscribe := queue.Subscribe(river.EventKindJobCompleted, river.EventKindJobSnoozed, river.EventKindJobFailed, river.EventKindJobCancelled)
+	defer unsubscribe()
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	require.NoError(t, queue.Start(ctx))
+	own := newOrders(1, []common.Address{{1}}, 1) // whose session nobody granted
+	_, err = b.place(t.Context(), own, io.Discard)
+	require.NoError(t, err)
+	require.Contains(t, string((<-events).Job.EncodedArgs), own[0].Number)
+	end()
+	<-queue.Stopped()
+	var tries int
+	require.NoError(t, b.pool.QueryRow(t.Context(), `select attempt from river_job where args ->> 'number' = $1`, other[0].Number).Scan(&tries))
+	require.Zero(t, tries)
+}

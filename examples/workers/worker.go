@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -40,6 +41,9 @@ func (w *worker) Work(ctx context.Context, job *river.Job[Order]) error {
 
 // fill sends what the order asks for, or finds what was sent for it, in whichever process, and waits.
 func (w *worker) fill(ctx context.Context, order *Order) error {
+	if id := w.client.ChainID(); order.ChainID != id { // where the account may have the same address
+		return fmt.Errorf("an order of chain %d for a process of chain %d; it belongs into queue %s", order.ChainID, id, queueOf(order.ChainID))
+	}
 	user := w.client.Account(order.Account)
 	sess, err := session.Open(ctx, w.store, user.Ref())
 	if err != nil {
