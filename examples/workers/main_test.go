@@ -197,8 +197,8 @@ func TestPlacedTwice(t *testing.T) {
 	require.Equal(t, 1, placed)
 }
 
-// TestOrdersOfOtherChains has a database with the orders of two chains, on which a user's account has the same
-// address: a process takes those of its own, and fills no other whoever gives it one.
+// TestOrdersOfOtherChains has a database with the orders of two chains, on which a user's account has the
+// same address: a process takes those of its own, and fills no other whoever gives it one.
 func TestOrdersOfOtherChains(t *testing.T) {
 	client, err := account.NewClient(accounttest.NewModel(accounttest.ModelConfig{ChainID: 1}).Config())
 	require.NoError(t, err)
