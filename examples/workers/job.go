@@ -30,11 +30,17 @@ func (o *Order) key() string { return "order " + o.Number }
 // failure.
 const mostTries = 20
 
-// InsertOpts make a job unique for as long as the queue keeps it, whatever became of it: a day after it was
-// done, by default. The outbox keeps its key for longer (account.Config.Keep), and after that an order that
-// is known to be filled must not be placed again.
-func (Order) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{MaxAttempts: mostTries, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: rivertype.JobStates()}}
+// queueOf names the queue of a chain's orders: a process takes those of the chain that it is connected to.
+func queueOf(chainID uint64) string { return fmt.Sprint("chain_", chainID) }
+
+// InsertOpts put a chain's jobs into its queue, and make a job unique for as long as the queue keeps it,
+// whatever became of it: a day after it was done, by default. The outbox keeps its key for longer
+// (account.Config.Keep), and after that an order that is known to be filled must not be placed again.
+func (o Order) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{
+		Queue: queueOf(o.ChainID), MaxAttempts: mostTries,
+		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: rivertype.JobStates()},
+	}
 }
 
 // place places orders in a transaction of the caller's, who may write what else belongs to them in it: they

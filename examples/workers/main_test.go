@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/stretchr/testify/require"
@@ -98,10 +99,20 @@ func TestFlags(t *testing.T) {
 	require.Contains(t, help.String(), "start as many as you like")
 }
 
+// kept is a failure of a send whose key keeps what was signed under it, as package account has it.
+type kept struct{ error }
+
+func (e kept) Unwrap() error        { return e.error }
+func (e kept) MayBeDelivered() bool { return true }
+
 // TestVerdict shows what the queue does about each way in which a job ends.
 func TestVerdict(t *testing.T) {
 	now := time.Date(2026, 1, 2, 22, 0, 0, 0, time.UTC)
-	over := &outbox.OverBudgetError{Charge: outbox.Charge{}, Usage: outbox.Usage{}}
+	over := func(limit, spent, open uint64) error {
+		charge := outbox.Charge{Amount: *uint256.NewInt(20), Limit: *uint256.NewInt(limit)}
+		usage := outbox.Usage{Day: outbox.Day(now), Spent: *uint256.NewInt(spent), Open: *uint256.NewInt(open)}
+		return fmt.Errorf("send: %w", &outbox.OverBudgetError{Charge: charge, Usage: usage})
+	}
 	sent := func(err error) error {
 		return &userop.Error{Step: userop.StepSend, Operation: new(userop.Operation), Given: true, Err: err}
 	}
@@ -117,7 +128,12 @@ func TestVerdict(t *testing.T) {
 		"not yet included":     {&userop.WaitError{Err: context.DeadlineExceeded}, "5s"},
 		"the answer got lost":  {sent(io.ErrUnexpectedEOF), "5s"},
 		"sent, then too late":  {sent(session.ErrExpired), "5s"},
-		"over budget":          {over, "put off"},
+		"not signed anew yet":  {sent(kept{errors.Join(&userop.EndedError{Until: 1}, io.EOF)}), "5s"},
+		"others may be left":   {&userop.WaitError{Err: &userop.EndedError{Until: 1}}, "5s"},
+		"over today's budget":  {over(100, 90, 0), "2h0m0s"},
+		"over what is open":    {over(100, 0, 90), "1m0s"},
+		"over both":            {over(100, 50, 40), "1m0s"}, // what is open may cost less, and leave enough today
+		"over that of any day": {over(10, 0, 0), "as it is"},
 		"the kill switch":      {fmt.Errorf("sign: %w", session.ErrStopped), "1m0s"},
 		"never granted":        {session.ErrNotFound, "cancelled"},
 		"revoked":              {session.ErrRevoked, "cancelled"},
@@ -139,9 +155,6 @@ func TestVerdict(t *testing.T) {
 			case "cancelled":
 				require.True(t, cancelled, "%v", got)
 				require.ErrorIs(t, got, test.err)
-			case "put off":
-				require.True(t, isSnoozed, "%v", got)
-				require.GreaterOrEqual(t, snoozed.Duration, soon)
 			default:
 				require.True(t, isSnoozed, "%v", got)
 				require.Equal(t, test.want, snoozed.Duration.String())
@@ -182,4 +195,36 @@ func TestPlacedTwice(t *testing.T) {
 	placed, err = b.place(t.Context(), []Order{same, same}, io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, 1, placed)
+}
+
+// TestOrdersOfOtherChains has a database with the orders of two chains, on which a user's account has the
+// same address: a process takes those of its own, and fills no other whoever gives it one.
+func TestOrdersOfOtherChains(t *testing.T) {
+	client, err := account.NewClient(accounttest.NewModel(accounttest.ModelConfig{ChainID: 1}).Config())
+	require.NoError(t, err)
+	b := &backend{options: &options{store: database(t), passphrase: "x", timeout: time.Minute, atOnce: 1}, client: client}
+	require.NoError(t, b.openDatabase(t.Context()))
+	defer func() { require.NoError(t, b.close()) }()
+	w := &worker{backend: b}
+	other := newOrders(2, []common.Address{{1}}, 1)
+	require.ErrorContains(t, w.fill(t.Context(), &other[0]), "an order of chain 2 for a process of chain 1")
+
+	_, err = b.place(t.Context(), other, io.Discard)
+	require.NoError(t, err)
+	queue, err := b.newQueue(w, io.Discard)
+	require.NoError(t, err)
+	events, unsubscribe := queue.Subscribe(river.EventKindJobCompleted, river.EventKindJobSnoozed, river.EventKindJobFailed, river.EventKindJobCancelled)
+	defer unsubscribe()
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	require.NoError(t, queue.Start(ctx))
+	own := newOrders(1, []common.Address{{1}}, 1) // whose session nobody granted
+	_, err = b.place(t.Context(), own, io.Discard)
+	require.NoError(t, err)
+	require.Contains(t, string((<-events).Job.EncodedArgs), own[0].Number)
+	end()
+	<-queue.Stopped()
+	var tries int
+	require.NoError(t, b.pool.QueryRow(t.Context(), `select attempt from river_job where args ->> 'number' = $1`, other[0].Number).Scan(&tries))
+	require.Zero(t, tries)
 }

@@ -30,7 +30,7 @@ func (b *backend) newQueue(w *worker, stderr io.Writer) (*river.Client[pgx.Tx], 
 		if err := river.AddWorkerSafely(config.Workers, w); err != nil {
 			return nil, err
 		}
-		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: b.options.atOnce}}
+		config.Queues = map[string]river.QueueConfig{queueOf(b.client.ChainID()): {MaxWorkers: b.options.atOnce}}
 	}
 	return river.NewClient(riverpgxv5.New(b.pool), &config)
 }

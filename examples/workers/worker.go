@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -40,6 +41,9 @@ func (w *worker) Work(ctx context.Context, job *river.Job[Order]) error {
 
 // fill sends what the order asks for, or finds what was sent for it, in whichever process, and waits.
 func (w *worker) fill(ctx context.Context, order *Order) error {
+	if id := w.client.ChainID(); order.ChainID != id { // where the account may have the same address
+		return fmt.Errorf("an order of chain %d for a process of chain %d; it belongs into queue %s", order.ChainID, id, queueOf(order.ChainID))
+	}
 	user := w.client.Account(order.Account)
 	sess, err := session.Open(ctx, w.store, user.Ref())
 	if err != nil {
@@ -61,7 +65,7 @@ func (w *worker) fill(ctx context.Context, order *Order) error {
 const (
 	// soon is when a job is looked at again whose operation was sent and has not ended.
 	soon = 5 * time.Second
-	// later is when one is that somebody stopped on purpose.
+	// later is when one is that waits for somebody who stopped it, or for the budget that other sends hold.
 	later = time.Minute
 )
 
@@ -73,18 +77,31 @@ func verdict(err error, now time.Time) error {
 		return nil // filled
 	case errors.Is(err, context.Canceled):
 		return err // the process ends, or the job was cancelled: the queue knows which, and counts no failure
+	case userop.MayBeAccepted(err):
+		// Sent, as far as anybody knows: go on under the same key until the chain has ended all that was sent
+		// under it. That one operation has ended is not enough.
+		return river.JobSnooze(soon)
 	case ended(err), errors.Is(err, account.ErrKeyReused):
 		return river.JobCancel(err) // it stays so under this key: somebody decides whether to order anew, under another
-	case userop.MayBeAccepted(err):
-		return river.JobSnooze(soon) // sent, as far as anybody knows: go on under the same key until the chain has ended it
 	case isOver:
-		return river.JobSnooze(max(over.FreesUp().Sub(now), soon))
+		return overBudget(over, err, now)
 	case errors.Is(err, session.ErrStopped):
 		return river.JobSnooze(later) // by the kill switch, which may be lifted
 	case impossible(err):
 		return river.JobCancel(err)
 	}
 	return err // a service that is down or overloaded ([userop.SafeToRetry]), or what nobody thought of: again, mostTries times
+}
+
+// overBudget says what the queue is to do about a job that is over a budget.
+func overBudget(over *outbox.OverBudgetError, err error, now time.Time) error {
+	switch {
+	case over.Charge.Amount.Gt(&over.Charge.Limit):
+		return err // no day has enough for it: a failure, for somebody to look at
+	case !over.Usage.Open.IsZero():
+		return river.JobSnooze(later) // sends that are under way hold the most that they may cost, and leave more when they end
+	}
+	return river.JobSnooze(max(over.FreesUp().Sub(now), soon))
 }
 
 // ended reports whether err is how the chain ended what was sent: included with calls that reverted, or never

@@ -36,10 +36,11 @@ func (w *world) live(ctx context.Context) (err error) {
 	defer cancel()
 	ran := make(chan error, 1)
 	go func() { ran <- w.client.Run(ctx) }()
-	var blocks sync.WaitGroup
+	var blocks, sends sync.WaitGroup
 	blocks.Go(func() { w.mine(ctx) })
 	defer func() {
 		cancel()
+		sends.Wait() // of a day that was broken off
 		blocks.Wait()
 		if end := <-ran; !errors.Is(end, context.Canceled) {
 			err = errors.Join(err, end)
@@ -48,7 +49,6 @@ func (w *world) live(ctx context.Context) (err error) {
 	if w.before, err = w.read(ctx); err != nil {
 		return err
 	}
-	var sends sync.WaitGroup
 	began := time.Now()
 	next := time.Duration(0) // by the curve, so that a process that is behind catches up
 	for n := 0; ; n++ {
