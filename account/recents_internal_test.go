@@ -9,6 +9,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/userop"
 )
 
 func TestRecentsAreBounded(t *testing.T) {
@@ -40,6 +42,21 @@ func TestRecentsAreBounded(t *testing.T) {
 	require.False(t, ok)
 }
 
+// An operation is replaced while another goroutine waits for its end.
+func TestANonceIsReleasedWhileItsOperationIsReplaced(t *testing.T) {
+	c := &Client{nonces: newLastNonces(time.Second)}
+	reserved := &readNonce{client: c}
+	first, second := &userop.Operation{MaxFeePerGas: *uint256.NewInt(1)}, &userop.Operation{MaxFeePerGas: *uint256.NewInt(2)}
+	require.NoError(t, reserved.Commit(first, common.Hash{1}))
+	var open sync.WaitGroup
+	open.Go(func() { reserved.Release(true) })
+	require.NoError(t, reserved.Commit(second, common.Hash{2}))
+	open.Wait()
+	next, ok := c.nonces.take(common.Address{}, nil)
+	require.True(t, ok)
+	require.Equal(t, *uint256.NewInt(1), next)
+}
+
 func TestTheLastNonceIsForOneOperation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLastNonces(2 * time.Second)
@@ -55,13 +72,20 @@ func TestTheLastNonceIsForOneOperation(t *testing.T) {
 		require.Equal(t, *nonce(4), next)
 		_, ok = l.take(account, lane)
 		require.False(t, ok, "it is taken")
-		l.giveBack(account, lane)
+		l.giveBack(account, nonce(4))
 		_, ok = l.take(account, lane)
 		require.True(t, ok)
+		l.used(account, nonce(5))
+		next, ok = l.take(account, lane)
+		require.True(t, ok)
+		require.Equal(t, *nonce(6), next)
+		l.giveBack(account, nonce(4))
+		_, ok = l.take(account, lane)
+		require.False(t, ok, "the next one is another operation's")
 		l.used(account, nonce(2))
 		_, ok = l.take(account, lane)
 		require.False(t, ok, "of an operation before that one")
-		l.used(account, nonce(4))
+		l.used(account, nonce(6))
 		time.Sleep(2 * time.Second)
 		_, ok = l.take(account, lane)
 		require.False(t, ok, "too old")
