@@ -1,6 +1,7 @@
 package account
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -94,4 +95,21 @@ func TestTheLastNonceIsForOneOperation(t *testing.T) {
 	l.used(common.Address{1}, new(uint256.Int))
 	_, ok := l.take(common.Address{1}, nil)
 	require.False(t, ok)
+}
+
+// That an account listens to its owner is asked again once a service says that it does not.
+func TestOwnershipIsForgottenOnARefusal(t *testing.T) {
+	c := &Client{
+		freshness: time.Hour, deployed: newRecents[common.Address, codeSeen](1), enabledAt: newRecents[moduleKey, time.Time](1 << 10),
+	}
+	o := &OwnedAccount{Account: *c.Account(common.Address{1}), active: Module{Address: common.Address{2}}}
+	key, _ := o.ownership()
+	for refusal, kept := range map[string]bool{"AA23 reverted": false, "AA24 signature error": false, "AA21 didn't pay prefund": true} {
+		c.enabledAt.store(key, time.Now())
+		draft := &userop.Draft{Sender: o.address}
+		c.rereadRefused(draft, new(settings))
+		o.forOwner(draft, new(settings))
+		require.False(t, draft.Forget(nil, errors.New(refusal), false))
+		require.Equal(t, kept, c.enabledRecently(key), refusal)
+	}
 }
