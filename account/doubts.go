@@ -148,8 +148,8 @@ type readNonce struct {
 	read    func(context.Context) (uint256.Int, error)
 	// beside, where it is not nil, reads what read does besides, where the nonce is known without.
 	beside func(context.Context) error
-	// remembers says that the nonce may be one that the last operation's end showed, known that it is, as last
-	// has it.
+	// remembers says that the nonce may be one that the last operation's end showed, known that it is, which
+	// is last.
 	remembers, known bool
 	last             uint256.Int
 	alone            bool              // it is the first nonce of a lane made for it
@@ -208,8 +208,8 @@ func (r *readNonce) Nonce(ctx context.Context) (uint256.Int, error) {
 	return *key.Lsh(&key, 64), nil
 }
 
-// Commit implements [userop.Reservation]. An operation that takes the place of one with its nonce is committed
-// while somebody waits for that one, whose end releases the reservation.
+// Commit implements [userop.Reservation]. An operation that takes the place of one with its nonce is
+// committed while somebody waits for that one, whose end releases the reservation.
 func (r *readNonce) Commit(op *userop.Operation, _ common.Hash) error {
 	if r.op == nil || r.op.Sender != op.Sender || r.op.Nonce != op.Nonce {
 		r.op = op
