@@ -50,8 +50,11 @@ func (c *Client) enabledRecently(key moduleKey) bool {
 }
 
 // forgetAccount has the chain asked again what the next operation of an account depends on.
-func (c *Client) forgetAccount(account common.Address) {
+func (c *Client) forgetAccount(account common.Address, more ...moduleKey) {
 	c.deployed.delete(account)
+	for _, key := range more {
+		c.enabledAt.delete(key)
+	}
 	for _, module := range []common.Address{c.contracts.Session.Manager, c.contracts.Session.Router} {
 		c.enabledAt.delete(moduleKey{account: account, module: module})
 	}
@@ -175,15 +178,20 @@ func (c *Client) sessionCheck(signer *session.Signer) func(context.Context) erro
 	}
 }
 
+// ownership is under what it is remembered that the owner may act, owned that this takes its being the owner.
+func (o *OwnedAccount) ownership() (key moduleKey, owned bool) {
+	key = moduleKey{account: o.address, module: o.active.Address}
+	if _, owned = ability.Find[ownerSigner](o.active.Signer); owned {
+		key.owner = o.owner.Address()
+	}
+	return key, owned
+}
+
 // checkOwnership returns an error if the account does not listen to the active module or belongs to someone
 // else there. An account without code gets both with its first operation.
 func (o *OwnedAccount) checkOwnership(ctx context.Context) error {
 	module := o.active.Address
-	key := moduleKey{account: o.address, module: module}
-	_, owned := ability.Find[ownerSigner](o.active.Signer)
-	if owned {
-		key.owner = o.owner.Address()
-	}
+	key, owned := o.ownership()
 	if o.client.enabledRecently(key) {
 		return nil
 	}

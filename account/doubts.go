@@ -148,10 +148,12 @@ type readNonce struct {
 	read    func(context.Context) (uint256.Int, error)
 	// beside, where it is not nil, reads what read does besides, where the nonce is known without.
 	beside func(context.Context) error
-	// remembers says that the nonce may be one that the last operation's end showed, known that it is.
+	// remembers says that the nonce may be one that the last operation's end showed, known that it is, which
+	// is last.
 	remembers, known bool
+	last             uint256.Int
 	alone            bool              // it is the first nonce of a lane made for it
-	op               *userop.Operation // nil until committed
+	op               *userop.Operation // nil until committed; only its sender and nonce count
 }
 
 // reservesNonce is a draft's Reserve that takes the next nonce of a lane, as the reader like reads it.
@@ -168,11 +170,11 @@ func (c *Client) reservesNonce(like readNonce) func(context.Context) (userop.Res
 // refused what was made with one that was remembered.
 func (r *readNonce) readNext(ctx context.Context) (next uint256.Int, err error) {
 	if r.remembers && !r.client.doubts.any(r.account) {
-		if next, r.known = r.client.nonces.take(r.account, r.lane); r.known {
+		if r.last, r.known = r.client.nonces.take(r.account, r.lane); r.known {
 			if r.beside != nil {
 				err = r.beside(ctx)
 			}
-			return next, err
+			return r.last, err
 		}
 	}
 	return r.read(ctx)
@@ -206,9 +208,12 @@ func (r *readNonce) Nonce(ctx context.Context) (uint256.Int, error) {
 	return *key.Lsh(&key, 64), nil
 }
 
-// Commit implements [userop.Reservation].
+// Commit implements [userop.Reservation]. An operation that takes the place of one with its nonce is
+// committed while somebody waits for that one, whose end releases the reservation.
 func (r *readNonce) Commit(op *userop.Operation, _ common.Hash) error {
-	r.op = op
+	if r.op == nil || r.op.Sender != op.Sender || r.op.Nonce != op.Nonce {
+		r.op = op
+	}
 	return nil
 }
 
@@ -216,7 +221,7 @@ func (r *readNonce) Commit(op *userop.Operation, _ common.Hash) error {
 func (r *readNonce) Release(used bool) {
 	if r.op == nil {
 		if r.known {
-			r.client.nonces.giveBack(r.account, r.lane)
+			r.client.nonces.giveBack(r.account, &r.last)
 		}
 		return
 	}

@@ -48,10 +48,11 @@ func (l *lastNonces) used(account common.Address, nonce *uint256.Int) {
 	})
 }
 
-// giveBack notes that no operation was made with the nonce that was taken.
-func (l *lastNonces) giveBack(account common.Address, key *uint256.Int) {
-	l.known.update(laneKey(account, key), func(known lastNonce, has bool) (lastNonce, bool) {
-		known.taken = false
+// giveBack notes that no operation was made with the nonce that was taken. The lane may have come further
+// since, and its next nonce be another operation's.
+func (l *lastNonces) giveBack(account common.Address, nonce *uint256.Int) {
+	l.known.update(laneKey(account, new(uint256.Int).Rsh(nonce, 64)), func(known lastNonce, has bool) (lastNonce, bool) {
+		known.taken = known.taken && known.next != *nonce
 		return known, has
 	})
 }

@@ -329,6 +329,10 @@ func (o *OwnedAccount) forOwner(draft *userop.Draft, s *settings) {
 	if !s.unchecked {
 		draft.Checks = append(draft.Checks, o.checkOwnership)
 	}
+	if draft.Forget != nil {
+		key, _ := o.ownership()
+		o.client.rereadRefused(draft, s, key)
+	}
 	if signer, ok := draft.Signer.(*switched); ok {
 		draft.Guard = signer.mayHandOut
 	}

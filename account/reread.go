@@ -12,12 +12,12 @@ import (
 // its nonce, which another process may have used since, or its fees. What else is remembered is forgotten
 // where a refusal may come of it, so that the next operation tells; a root that moved is for
 // [Client.renewal].
-func (c *Client) rereadRefused(draft *userop.Draft, s *settings) {
+func (c *Client) rereadRefused(draft *userop.Draft, s *settings, remembered ...moduleKey) {
 	began := time.Now()
 	draft.Forget = func(nonce userop.Reservation, refusal error, nonceStays bool) bool {
 		switch aa := aaCode(refusal); {
 		case aa == "AA20", aa == "AA23", aa == "AA24":
-			c.forgetAccount(draft.Sender)
+			c.forgetAccount(draft.Sender, remembered...)
 			return false
 		case aa == "AA25":
 			remembers, ok := nonce.(interface{ forget() bool })

@@ -215,8 +215,8 @@ func (c *RootChange) begin(ctx context.Context, op *userop.Operation, opHash com
 // advance goes from the view that a change was decided on to the one that it made, without reading what was
 // just written. It returns false where that is to be read.
 func (s *Sessions) advance(ctx context.Context, before *view, version uint64, c *Change) bool {
-	if _, ok := s.store.(Differ); !ok || version == 0 || len(c.Delete) > 0 || s.lock(ctx) != nil {
-		return false
+	if _, ok := s.store.(Differ); !ok || version == 0 || len(c.Delete) > 0 || ctx.Err() != nil || s.lock(ctx) != nil {
+		return false // whose time is over is told so by the reading
 	}
 	defer s.unlock()
 	delta := &Delta{Version: version, Header: c.Header.clone()}

@@ -1,6 +1,9 @@
 package userop
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// The newest block is asked for so often around the moment at which it is expected: a part of the time
@@ -38,7 +41,10 @@ func (b *beat) saw(head uint64, asked, now time.Time) bool {
 	if head <= b.head {
 		b.before = asked
 		b.vain++
-		return false
+		if b.head-head <= reorgDepth || b.vain < beatPatience {
+			return false
+		}
+		*b = beat{before: b.before, took: b.took} // the chain begins anew, or there never was such a block
 	}
 	at := now.Add(-min(b.step()/2, now.Sub(b.before)/2))
 	if b.head != 0 {
@@ -86,6 +92,8 @@ func (b *beat) next(now time.Time) time.Time {
 	}
 	return now.Add(step)
 }
+
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
 func minTime(a, b time.Time) time.Time {
 	if b.Before(a) {

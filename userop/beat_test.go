@@ -125,6 +125,67 @@ func TestANodeThatLiesAboutItsNewestBlock(t *testing.T) {
 		t.Logf("asked %v, at most %d/s", n.asked, n.busiest())
 		require.LessOrEqual(t, n.busiest(), 50)
 	})
+	inTime(t, "tells of blocks that never come", func(t *testing.T) {
+		n := newTown()
+		n.latency = time.Millisecond
+		sending := townSender(t, townBundler{n}, alarming{n})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := sending.WatchOperation(resident(1)).Wait(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		t.Logf("asked %v, at most %d/s", n.asked, n.busiest())
+		require.LessOrEqual(t, n.busiest(), 50)
+	})
+}
+
+// What is asked for the new blocks leaves room for what the waits ask.
+func TestManyWaitAndTheNodeLiesAboutItsNewestBlock(t *testing.T) {
+	for name, lying := range map[string]func(n *town) userop.Chain{
+		"counts on":                       func(n *town) userop.Chain { return hasty{n} },
+		"tells of blocks that never come": func(n *town) userop.Chain { return alarming{n} },
+	} {
+		inTime(t, name, func(t *testing.T) {
+			n := newTown()
+			n.latency, n.most = time.Millisecond, 1
+			sending := townSender(t, townBundler{n}, lying(n))
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			e := newEnds()
+			for i := range 64 {
+				e.await(t, ctx, sending.WatchOperation(resident(i)))
+			}
+			time.Sleep(time.Minute)
+			before, asked := n.count("all"), n.count("receipt")
+			time.Sleep(30 * time.Second)
+			t.Logf("asked %v, at most %d/s", n.asked, n.busiest())
+			require.LessOrEqual(t, n.count("all")-before, 85*30)
+			require.GreaterOrEqual(t, n.count("receipt")-asked, 64, "each is asked about")
+			cancel()
+			e.open.Wait()
+		})
+	}
+}
+
+// alarming is a town whose node tells of ever more blocks that it does not have.
+type alarming struct{ *town }
+
+func (a alarming) SubscribeNewHead(_ context.Context, heads chan<- *types.Header) (ethereum.Subscription, error) {
+	end := make(chan struct{})
+	go func() {
+		for next := int64(1000); ; next++ {
+			select {
+			case <-end:
+				return
+			case <-time.After(time.Millisecond):
+			}
+			select {
+			case heads <- &types.Header{Number: big.NewInt(next)}:
+			case <-end:
+				return
+			}
+		}
+	}()
+	return ring{end}, nil
 }
 
 // hasty is a town whose newest block is another one at every look.

@@ -43,6 +43,7 @@ type sweeper struct {
 	nextSweep time.Time
 	beat      beat
 	sweptAt   time.Time // when the events were read last
+	askedAt   time.Time // when the newest block was asked for last
 	following bool      // the blocks: something was asked for in vain
 	// subscribed says that the node tells of new blocks, of which told is the newest.
 	subscribed             bool
@@ -73,7 +74,7 @@ func (s *sweeper) init() { s.pause, s.portion, s.widest = sweepPause, maxPortion
 func (s *sweeper) reset() {
 	s.swept, s.head, s.current, s.nextSweep, s.pause = 0, 0, nil, time.Time{}, sweepPause
 	s.begun, s.since, s.past, s.tellsUntil = false, 0, [3]uint64{}, time.Time{}
-	s.sweptAt, s.following, s.subscribed, s.told = time.Time{}, false, false, 0
+	s.sweptAt, s.askedAt, s.following, s.subscribed, s.told = time.Time{}, time.Time{}, false, false, 0
 }
 
 func (s *sweeper) sweptTo() uint64 { return s.swept }
@@ -133,16 +134,14 @@ func (v *watcher) sweep(ctx context.Context) {
 		v.pause, v.nextSweep = sweepPause, v.beat.next(now)
 		switch {
 		case v.told > v.beat.head:
-			v.nextSweep = now
+			v.nextSweep = v.answerTo(now)
 			v.told = 0 // once
 		case v.subscribed:
 			v.nextSweep = now.Add(sweepPause)
 		case v.crowded:
 			v.nextSweep = minTime(v.nextSweep, now.Add(sweepPause))
 		}
-		if soonest := v.sweptAt.Add(shortestSweep); v.nextSweep.Before(soonest) {
-			v.nextSweep = soonest
-		}
+		v.nextSweep = latest(v.nextSweep, v.sweptAt.Add(shortestSweep), now.Add(v.overBudget()))
 	default:
 		v.sender.cfg.Logger.DebugContext(ctx, "new blocks not read for operations that are waited for", "error", err)
 		v.pause = min(2*v.pause, lastLook)
@@ -197,12 +196,14 @@ func (v *watcher) hears(ctx context.Context, lasts bool, head uint64) {
 	case !lasts:
 		v.nextSweep = now
 	case head > v.beat.head:
-		v.told, v.nextSweep = 0, now
-		if soonest := v.sweptAt.Add(shortestSweep); now.Before(soonest) {
-			v.nextSweep = soonest
-		}
+		v.told, v.nextSweep = 0, v.answerTo(now)
 	}
 	v.run()
+}
+
+// answerTo is when to look for a block that the node tells of: it may tell of any number that are not there.
+func (s *sweeper) answerTo(now time.Time) time.Time {
+	return latest(now, s.sweptAt.Add(shortestSweep), s.askedAt.Add(shortestSweep))
 }
 
 // newHead asks for the newest block, and reports whether its events are to be read.
@@ -215,6 +216,7 @@ func (v *watcher) newHead(ctx context.Context) (head uint64, reads bool, err err
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := time.Now()
+	v.askedAt = asked
 	// Where many wait they rely on it, and blocks are read again which a node may not have shown in full.
 	if !v.beat.saw(head, asked, now) && v.begun && (!v.crowded || now.Sub(v.sweptAt) < sweepPause) {
 		return head, false, nil

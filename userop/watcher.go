@@ -199,6 +199,16 @@ func (v *watcher) use() {
 	}
 }
 
+// overBudget is how long the next sweep waits where many wait and what was used is ahead of the budget by
+// more than they ask for at once: they would wait for ever longer.
+func (v *watcher) overBudget() time.Duration {
+	ahead := -v.budget.Tokens() - (visitsAtOnce + urgentAtOnce)
+	if !v.crowded || ahead <= 0 {
+		return 0
+	}
+	return time.Duration(ahead * float64(time.Second) / requestsPerSecond)
+}
+
 // bring notes that an operation was handed over.
 func (v *watcher) bring() {
 	if v.brought.Add(broughtBySend) > mostBrought {
