@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMany has inputs of all lengths around the blocks' ends, beside each other, on every way there is: four at
-// a time, one by one as on a processor that cannot, and what this processor does.
+// TestMany has inputs of all lengths around the blocks' ends, beside each other, on every way there is: four
+// at a time, one by one as on a processor that cannot, and what this processor does.
 func TestMany(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for name, many := range map[string]func([]common.Hash, func([]byte, int) []byte){

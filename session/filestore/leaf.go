@@ -37,8 +37,8 @@ func decodeLeaf(record []byte) (*session.Leaf, error) {
 	return l, new(leafMemory).decode(l, record)
 }
 
-// leafMemory is what leaves that are decoded together have their texts and data in: in pieces, of which each is
-// there until the last leaf in it is gone.
+// leafMemory is what leaves that are decoded together have their texts and data in: in pieces, of which each
+// is there until the last leaf in it is gone.
 type leafMemory struct {
 	size     int // of a piece, at least; 0 for each text and data by itself
 	data     []byte

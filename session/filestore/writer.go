@@ -31,8 +31,8 @@ type writer struct {
 	// that other programs of this store know.
 	whole, use *flock.Flock
 	data       filelock.RW
-	// turn is that of the one that waits for data here, or has it. A lock between processes is asked for again
-	// and again, and the changes of one process need not wait for each other like that.
+	// turn is that of the one that waits for data here, or has it. A lock between processes is asked for
+	// again and again, and the changes of one process need not wait for each other like that.
 	turn    *semaphore.Weighted
 	refs    refLocks
 	anchors anchors
