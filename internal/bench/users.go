@@ -29,9 +29,9 @@ const (
 )
 
 // measureUsers is of the example many-users on the chain in its process, beside a bare client that repeats
-// what was recorded of it before, on such a chain in its own: for each operation what the paymaster was asked,
-// the send of the same signed bytes, and requests until its receipt is there. Chain, bundler and paymaster do
-// the same work in both.
+// what was recorded of it before, on such a chain in its own: for each operation what the paymaster was
+// asked, the send of the same signed bytes, and requests until its receipt is there. Chain, bundler and
+// paymaster do the same work in both.
 func measureUsers(ctx context.Context, b *bench) (err error) {
 	dir, err := os.MkdirTemp("", "sesame-bench-")
 	if err != nil {
