@@ -8,6 +8,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/keccak"
 	"github.com/go-sesame/sesame/internal/merkle"
 )
 
@@ -153,8 +155,7 @@ func (v *view) grow(in members, changed int, trees ...*leafTree) *leafTree {
 		}
 	}
 	positions := in.from(from)
-	tree := best.With(kept, in.count, func(i int) common.Hash { return v.leaves.at(positions[i-kept]).Hash() })
-	return &leafTree{Tree: tree, members: in}
+	return &leafTree{Tree: best.With(kept, in.count, v.hashes(positions, kept)), members: in}
 }
 
 // orderedTree returns the tree over the members in the order that the header has.
@@ -171,8 +172,18 @@ func (v *view) orderedTree(in members) *leafTree {
 	for n, i := range positions {
 		t.order[i] = n
 	}
-	t.Tree = new(merkle.Tree).With(0, len(positions), func(n int) common.Hash { return v.leaves.at(positions[n]).Hash() })
+	t.Tree = new(merkle.Tree).With(0, len(positions), v.hashes(positions, 0))
 	return t
+}
+
+// hashes are those of the leaves at such positions, of which the first is leaf kept of a tree.
+func (v *view) hashes(positions []int, kept int) merkle.Leaves {
+	return func(hashes []common.Hash, first int) {
+		keccak.Many(hashes, func(dst []byte, i int) []byte {
+			l := v.leaves.at(positions[first-kept+i])
+			return contracts.AppendSessionLeaf(dst, l.ValidUntil, l.ValidAfter, l.Module, l.Data)
+		})
+	}
 }
 
 // state returns all of the view as a store has it. It must not be changed.

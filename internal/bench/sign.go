@@ -124,11 +124,12 @@ func (s *bareSigning) once() error {
 }
 
 // signerQuestion is what a signing child is asked: to be ready with so many leaves, where that is more than
-// none, or to sign as many times.
+// none, or to sign as many times, and a few before.
 type signerQuestion struct {
 	Do     string `json:"do"`
 	Leaves int    `json:"leaves"`
 	Times  int    `json:"times"`
+	Warm   int    `json:"warm"`
 }
 
 // serveSignatures is the child that signs.
@@ -149,6 +150,9 @@ func serveSignatures() error {
 			signature, err := ready.sign(ctx)
 			return map[string]string{"signature": common.Bytes2Hex(signature)}, err
 		case q.Do == "sign" && ready != nil:
+			if _, err := repeat(q.Warm, ready.once(ctx)); err != nil {
+				return nil, err
+			}
 			took, err := repeat(q.Times, ready.once(ctx))
 			return map[string]float64{"nanoseconds": float64(took)}, err
 		}

@@ -28,9 +28,10 @@ const (
 	manyWorkers = 32
 )
 
-// measureUsers is of the example many-users on the chain in its process, beside a bare client that sends the
-// same signed operations, which were recorded before, on such a chain in its own: one JSON-RPC request for
-// each, and others until its receipt is there.
+// measureUsers is of the example many-users on the chain in its process, beside a bare client that repeats
+// what was recorded of it before, on such a chain in its own: for each operation what the paymaster was
+// asked, the send of the same signed bytes, and requests until its receipt is there. Chain, bundler and
+// paymaster do the same work in both.
 func measureUsers(ctx context.Context, b *bench) (err error) {
 	dir, err := os.MkdirTemp("", "sesame-bench-")
 	if err != nil {
@@ -85,29 +86,24 @@ func recordUsers(ctx context.Context, program, file string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, devnet.Close()) }()
-	between, err := jsonrpctest.StartServer(jsonrpctest.Config{})
+	send, err := jsonrpctest.StartServer(jsonrpctest.Config{})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, between.Close()) }()
-	between.Otherwise(jsonrpctest.Forward(devnet.Services.Bundler))
-	if _, err := runUsers(ctx, program, "-rpc", devnet.RPC, "-bundler", between.URL(), "-paymaster", devnet.Services.Paymaster); err != nil {
+	defer func() { err = errors.Join(err, send.Close()) }()
+	pay, err := jsonrpctest.StartServer(jsonrpctest.Config{})
+	if err != nil {
 		return err
 	}
-	var recorded recording
-	for _, request := range between.Requests("eth_sendUserOperation") {
-		var op struct{ InitCode hexutil.Bytes }
-		if err := json.Unmarshal(request.Params[0], &op); err != nil {
-			return err
-		}
-		if len(op.InitCode) > 0 {
-			recorded.Grants = append(recorded.Grants, request.Params[0])
-		} else {
-			recorded.Mints = append(recorded.Mints, request.Params[0])
-		}
+	defer func() { err = errors.Join(err, pay.Close()) }()
+	send.Otherwise(jsonrpctest.Forward(devnet.Services.Bundler))
+	pay.Otherwise(jsonrpctest.Forward(devnet.Services.Paymaster))
+	if _, err := runUsers(ctx, program, "-rpc", devnet.RPC, "-bundler", send.URL(), "-paymaster", pay.URL()); err != nil {
+		return err
 	}
-	if len(recorded.Grants) != manyUsers || len(recorded.Mints) != manyUsers {
-		return fmt.Errorf("%d grants and %d mints were recorded, not %d of each", len(recorded.Grants), len(recorded.Mints), manyUsers)
+	recorded, err := recordingOf(send.Requests("eth_sendUserOperation"), pay.Requests(""))
+	if err != nil {
+		return err
 	}
 	text, err := json.Marshal(recorded)
 	if err != nil {
@@ -116,8 +112,69 @@ func recordUsers(ctx context.Context, program, file string) (err error) {
 	return os.WriteFile(file, text, 0o600)
 }
 
-// recording are signed operations as they were sent: those that grant, and those of the sessions.
-type recording struct{ Grants, Mints []json.RawMessage }
+// recording are the sends of the example: those that grant, and those of the sessions.
+type recording struct{ Grants, Mints []recordedSend }
+
+// recordedSend is a signed operation as it was sent, and what the paymaster was asked about it before.
+type recordedSend struct {
+	Op    json.RawMessage
+	Asked []recordedRequest
+}
+
+type recordedRequest struct {
+	Method string
+	Params []json.RawMessage
+}
+
+// recordedFor says for which of an account's two operations a request was.
+type recordedFor struct {
+	sender  common.Address
+	granted bool
+}
+
+func forWhich(request *jsonrpctest.Request) (recordedFor, error) {
+	var op struct {
+		Sender   common.Address
+		InitCode hexutil.Bytes
+	}
+	if len(request.Params) == 0 {
+		return recordedFor{}, fmt.Errorf("%s without an operation", request.Method)
+	}
+	err := json.Unmarshal(request.Params[0], &op)
+	return recordedFor{op.Sender, len(op.InitCode) == 0}, err
+}
+
+// recordingOf is of one grant and one mint of each user, for which the paymaster was asked, too.
+func recordingOf(sends, asks []jsonrpctest.Request) (*recording, error) {
+	asked := make(map[recordedFor][]recordedRequest)
+	for i := range asks {
+		which, err := forWhich(&asks[i])
+		if err != nil {
+			return nil, err
+		}
+		asked[which] = append(asked[which], recordedRequest{asks[i].Method, asks[i].Params})
+	}
+	recorded := new(recording)
+	for i := range sends {
+		which, err := forWhich(&sends[i])
+		if err != nil {
+			return nil, err
+		}
+		send := recordedSend{sends[i].Params[0], asked[which]}
+		if len(send.Asked) == 0 {
+			return nil, errors.New("the paymaster was not asked about an operation")
+		}
+		if which.granted {
+			recorded.Mints = append(recorded.Mints, send)
+		} else {
+			recorded.Grants = append(recorded.Grants, send)
+		}
+	}
+	if len(recorded.Grants) != manyUsers || len(recorded.Mints) != manyUsers {
+		return nil, fmt.Errorf("%d grants and %d mints were recorded, not %d of each", len(recorded.Grants), len(recorded.Mints), manyUsers)
+	}
+	return recorded, nil
+}
 
 // replayed is the time that a child takes to replay a recording.
 func replayed(ctx context.Context, file string) (took float64, err error) {
@@ -160,21 +217,27 @@ func (r *recording) replay(ctx context.Context) (took time.Duration, err error) 
 	defer func() { err = errors.Join(err, devnet.Close()) }()
 	pool := tuned()
 	defer pool.CloseIdleConnections()
-	client, err := rpc.DialOptions(ctx, devnet.Services.Bundler, rpc.WithHTTPClient(&http.Client{Transport: pool}))
+	through := &http.Client{Transport: pool}
+	send, err := rpc.DialOptions(ctx, devnet.Services.Bundler, rpc.WithHTTPClient(through))
 	if err != nil {
 		return 0, err
 	}
-	defer client.Close()
+	defer send.Close()
+	pay, err := rpc.DialOptions(ctx, devnet.Services.Paymaster, rpc.WithHTTPClient(through))
+	if err != nil {
+		return 0, err
+	}
+	defer pay.Close()
 	start := time.Now()
-	for _, ops := range [][]json.RawMessage{r.Grants, r.Mints} {
+	for _, sends := range [][]recordedSend{r.Grants, r.Mints} {
 		// The first one alone: it changes what no other has the gas for, such as the number of tokens from 0.
-		if err := resend(ctx, client, ops[0]); err != nil {
+		if err := sends[0].again(ctx, send, pay); err != nil {
 			return 0, err
 		}
 		group, ctx := errgroup.WithContext(ctx)
 		group.SetLimit(manyWorkers)
-		for _, op := range ops[1:] {
-			group.Go(func() error { return resend(ctx, client, op) })
+		for i := range sends[1:] {
+			group.Go(func() error { return sends[1+i].again(ctx, send, pay) })
 		}
 		if err := group.Wait(); err != nil {
 			return 0, err
@@ -186,15 +249,25 @@ func (r *recording) replay(ctx context.Context) (took time.Duration, err error) 
 // bareReceiptPause is between two looks for a receipt: about what a bundle takes.
 const bareReceiptPause = 10 * time.Millisecond
 
-// resend sends an operation and waits for its receipt.
-func resend(ctx context.Context, client *rpc.Client, op json.RawMessage) error {
+// again asks the paymaster what it was asked, whose answer is in the operation, sends that and waits for its
+// receipt.
+func (s *recordedSend) again(ctx context.Context, send, pay *rpc.Client) error {
+	for _, request := range s.Asked {
+		params := make([]any, len(request.Params))
+		for i := range params {
+			params[i] = request.Params[i]
+		}
+		if err := pay.CallContext(ctx, new(json.RawMessage), request.Method, params...); err != nil {
+			return err
+		}
+	}
 	var hash common.Hash
-	if err := client.CallContext(ctx, &hash, "eth_sendUserOperation", op, entryPoint); err != nil {
+	if err := send.CallContext(ctx, &hash, "eth_sendUserOperation", s.Op, entryPoint); err != nil {
 		return err
 	}
 	for {
 		var receipt *struct{ Success bool }
-		switch err := client.CallContext(ctx, &receipt, "eth_getUserOperationReceipt", hash); {
+		switch err := send.CallContext(ctx, &receipt, "eth_getUserOperationReceipt", hash); {
 		case err != nil:
 			return err
 		case receipt != nil && !receipt.Success:

@@ -56,10 +56,11 @@ func GetSessionKeys(account common.Address) []byte {
 // validAfter ‖ address module ‖ bytes sessionKeyData.
 func PackSessionLeaf(validUntil, validAfter uint64, module common.Address, sessionKeyData []byte) []byte {
 	packed := make([]byte, 0, 2*abiword.Uint48Size+common.AddressLength+len(sessionKeyData))
-	return appendSessionLeaf(packed, validUntil, validAfter, module, sessionKeyData)
+	return AppendSessionLeaf(packed, validUntil, validAfter, module, sessionKeyData)
 }
 
-func appendSessionLeaf(dst []byte, validUntil, validAfter uint64, module common.Address, sessionKeyData []byte) []byte {
+// AppendSessionLeaf is [PackSessionLeaf] behind what is in dst.
+func AppendSessionLeaf(dst []byte, validUntil, validAfter uint64, module common.Address, sessionKeyData []byte) []byte {
 	dst = abiword.AppendUint48(dst, validUntil)
 	dst = abiword.AppendUint48(dst, validAfter)
 	dst = append(dst, module[:]...)
@@ -70,7 +71,7 @@ func appendSessionLeaf(dst []byte, validUntil, validAfter uint64, module common.
 func SessionLeafHash(validUntil, validAfter uint64, module common.Address, sessionKeyData []byte) common.Hash {
 	h := keccak.Get()
 	defer h.Put()
-	return h.Sum(appendSessionLeaf(h.Buffer(), validUntil, validAfter, module, sessionKeyData))
+	return h.Sum(AppendSessionLeaf(h.Buffer(), validUntil, validAfter, module, sessionKeyData))
 }
 
 // Authorization is a session with the proof that it is one of the account's.

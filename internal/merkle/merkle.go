@@ -30,12 +30,15 @@ type layers []common.Hash
 
 // New builds the tree over leaf hashes in their order. No leaves make a tree whose root is zero.
 func New(leaves []common.Hash) *Tree {
-	return new(Tree).With(0, len(leaves), func(i int) common.Hash { return leaves[i] })
+	return new(Tree).With(0, len(leaves), func(hashes []common.Hash, first int) { copy(hashes, leaves[first:]) })
 }
 
-// With returns the tree of n leaves whose first ones are the first keep of t, and the others leaf(i), which
-// is called from several goroutines at once. It hashes what is to the right of the kept leaves alone.
-func (t *Tree) With(keep, n int, leaf func(i int) common.Hash) *Tree {
+// Leaves gives the hashes of as many leaves as there are places for, from the first on.
+type Leaves func(hashes []common.Hash, first int)
+
+// With returns the tree of n leaves whose first ones are the first keep of t, and the others those of leaves,
+// which is called from several goroutines at once. It hashes what is to the right of the kept leaves alone.
+func (t *Tree) With(keep, n int, leaves Leaves) *Tree {
 	next := &Tree{n: n, blocks: make([]layers, (n+blockSize-1)/blockSize)}
 	kept := keep / blockSize // blocks
 	copy(next.blocks, t.blocks[:kept])
@@ -46,7 +49,7 @@ func (t *Tree) With(keep, n int, leaf func(i int) common.Hash) *Tree {
 		if first < keep {
 			old = t.blocks[block]
 		}
-		next.blocks[block] = extend(old, t.blockLen(block), max(keep-first, 0), next.blockLen(block), func(i int) common.Hash { return leaf(first + i) })
+		next.blocks[block] = extend(old, t.blockLen(block), max(keep-first, 0), next.blockLen(block), func(hashes []common.Hash, from int) { leaves(hashes, first+from) })
 	})
 	if len(next.blocks) == 1 {
 		return next
@@ -55,37 +58,49 @@ func (t *Tree) With(keep, n int, leaf func(i int) common.Hash) *Tree {
 	if over == 1 {
 		top = t.blocks[0][len(t.blocks[0])-1:]
 	}
-	next.top = extend(top, over, kept, len(next.blocks), func(i int) common.Hash { return next.blocks[i].root() })
+	next.top = extend(top, over, kept, len(next.blocks), next.roots)
 	return next
+}
+
+// roots gives the roots of blocks, which are the leaves of the top.
+func (t *Tree) roots(hashes []common.Hash, first int) {
+	for i := range hashes {
+		hashes[i] = t.blocks[first+i].root()
+	}
 }
 
 // blockLen is how many leaves the block has.
 func (t *Tree) blockLen(i int) int { return max(0, min(blockSize, t.n-i*blockSize)) }
 
-// extend returns the layers over n leaves: the first keep of old, which has oldLen, and leaf(i). The nodes
-// over pairs of kept ones are taken from there.
-func extend(old layers, oldLen, keep, n int, leaf func(i int) common.Hash) layers {
+// extend returns the layers over n leaves: the first keep of old, which has oldLen, and those of leaves. The
+// nodes over pairs of kept ones are taken from there.
+func extend(old layers, oldLen, keep, n int, leaves Leaves) layers {
 	if n == 0 {
 		return nil
 	}
-	h := keccak.Get()
-	defer h.Put()
-	all := append(make(layers, 0, nodes(n)), old[:keep]...)
-	for i := keep; i < n; i++ {
-		all = append(all, leaf(i))
-	}
-	for layer := all; len(layer) > 1; layer = all[len(all)-(len(layer)+1)/2:] {
+	all := make(layers, nodes(n))
+	copy(all, old[:keep])
+	leaves(all[keep:n], keep)
+	for layer, rest := all[:n], all[n:]; len(layer) > 1; {
 		old, oldLen, keep = old[min(oldLen, len(old)):], (oldLen+1)/2, keep/2
-		all = append(all, old[:keep]...)
-		for i := 2 * keep; i < len(layer); i += 2 {
-			if i+1 < len(layer) {
-				all = append(all, hashPair(h, &layer[i], &layer[i+1]))
-			} else {
-				all = append(all, layer[i])
-			}
-		}
+		above := rest[:(len(layer)+1)/2]
+		copy(above, old[:keep])
+		layer.hashPairs(above, keep)
+		layer, rest = above, rest[len(above):]
 	}
 	return all
+}
+
+// hashPairs puts the nodes over the layer's pairs, from that one on, into the layer above.
+func (l layers) hashPairs(above layers, from int) {
+	pairs := len(l) / 2
+	keccak.Many(above[from:pairs], func(dst []byte, i int) []byte {
+		i = 2 * (from + i)
+		return appendPair(dst, &l[i], &l[i+1])
+	})
+	if pairs < len(above) {
+		above[pairs] = l[len(l)-1]
+	}
 }
 
 // nodes is how many there are in all layers over n leaves.
@@ -157,8 +172,13 @@ func Verify(root, leaf common.Hash, proof []common.Hash) bool {
 }
 
 func hashPair(h *keccak.Hasher, a, b *common.Hash) common.Hash {
+	return h.Sum(appendPair(h.Buffer(), a, b))
+}
+
+// appendPair appends what the node over two is the hash of.
+func appendPair(dst []byte, a, b *common.Hash) []byte {
 	if bytes.Compare(a[:], b[:]) > 0 {
 		a, b = b, a
 	}
-	return h.Sum(append(append(h.Buffer(), a[:]...), b[:]...))
+	return append(append(dst, a[:]...), b[:]...)
 }

@@ -238,11 +238,7 @@ func (s *sessions) decode(leaves []session.Leaf, records [][]byte) error {
 
 // decodeFrom reads the records of leaves from that position on.
 func (s *sessions) decodeFrom(from int, leaves []session.Leaf, records [][]byte) error {
-	size := 0
-	for _, stored := range records {
-		size += len(stored)
-	}
-	memory, place, room := newLeafMemory(size), s.at(positionKey(from)), []byte(nil)
+	memory, place, room := &leafMemory{size: pieceSize}, s.at(positionKey(from)), []byte(nil)
 	for n, stored := range records {
 		binary.BigEndian.PutUint64(place[len(place)-positionSize:], uint64(from+n))
 		record, ok := withoutSum(&room, leavesBucket, place, stored)

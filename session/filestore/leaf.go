@@ -34,30 +34,35 @@ func encodeLeaf(l *session.Leaf) []byte {
 // decodeLeaf returns a leaf that shares no memory with the record.
 func decodeLeaf(record []byte) (*session.Leaf, error) {
 	l := new(session.Leaf)
-	return l, newLeafMemory(len(record)).decode(l, record)
+	return l, new(leafMemory).decode(l, record)
 }
 
-// leafMemory is what leaves that are decoded together have their texts and data in.
+// leafMemory is what leaves that are decoded together have their texts and data in: in pieces, of which each
+// is there until the last leaf in it is gone.
 type leafMemory struct {
+	size     int // of a piece, at least; 0 for each text and data by itself
 	data     []byte
 	text     strings.Builder
 	function string // of the leaf before, which mostly has the same
 }
 
-// newLeafMemory returns memory for records of so many bytes.
-func newLeafMemory(size int) *leafMemory {
-	m := &leafMemory{data: make([]byte, 0, size)}
-	m.text.Grow(size)
-	return m
-}
+// pieceSize is for many leaves.
+const pieceSize = 8 << 10
 
 func (m *leafMemory) bytes(b []byte) []byte {
+	if cap(m.data)-len(m.data) < len(b) {
+		m.data = make([]byte, 0, max(m.size, len(b)))
+	}
 	begin := len(m.data)
 	m.data = append(m.data, b...)
 	return m.data[begin:len(m.data):len(m.data)]
 }
 
 func (m *leafMemory) string(b []byte) string {
+	if m.text.Cap()-m.text.Len() < len(b) {
+		m.text = strings.Builder{}
+		m.text.Grow(max(m.size, len(b)))
+	}
 	begin := m.text.Len()
 	m.text.Write(b)
 	return m.text.String()[begin:]

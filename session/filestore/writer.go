@@ -13,6 +13,7 @@ import (
 
 	"github.com/gofrs/flock"
 	"go.etcd.io/bbolt"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/internal/durable"
@@ -30,8 +31,11 @@ type writer struct {
 	// that other programs of this store know.
 	whole, use *flock.Flock
 	data       filelock.RW
-	refs       refLocks
-	anchors    anchors
+	// turn is that of the one that waits for data here, or has it. A lock between processes is asked for
+	// again and again, and the changes of one process need not wait for each other like that.
+	turn    *semaphore.Weighted
+	refs    refLocks
+	anchors anchors
 	// openFile is os.OpenFile, but for tests that let it fail.
 	openFile func(string, int, os.FileMode) (*os.File, error)
 
@@ -48,6 +52,7 @@ func openWriter(dir string) (*writer, error) {
 		whole:    dirLock(dir),
 		use:      flock.New(filepath.Join(dir, useLockName)),
 		data:     filelock.RW{Path: filepath.Join(dir, dataLockName)},
+		turn:     semaphore.NewWeighted(1),
 		openFile: os.OpenFile,
 	}
 	if err := w.lock(); err != nil {
@@ -208,6 +213,10 @@ func checkData(path string, openFile func(string, int, os.FileMode) (*os.File, e
 }
 
 func (w *writer) update(ctx context.Context, change func(tx *bbolt.Tx) error) error {
+	if err := w.turn.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("wait for the change before: %w", err)
+	}
+	defer w.turn.Release(1)
 	unlock, err := w.data.Lock(ctx)
 	if err != nil {
 		return err
