@@ -80,10 +80,14 @@ func (m *mempool) hasArriving() bool {
 	return m.arriving > 0
 }
 
-// checkNew returns the error for an operation that cannot be added.
+// checkNew returns the error for an operation that cannot be added. Beside one that is being included, it is
+// validated first: who saw that one's block is told what the chain, and not what the mempool thinks of it.
 func (m *mempool) checkNew(hash common.Hash, op *userop.Operation) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if other := m.lanes[lane{op.Sender, op.Nonce}]; other != nil && other.hash != hash && other.state == opSubmitted {
+		return nil
+	}
 	return m.conflict(hash, op)
 }
 
