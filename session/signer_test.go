@@ -427,30 +427,7 @@ func BenchmarkSign(b *testing.B) {
 		}
 	})
 	for _, n := range []int{1, 10_000} {
-		leaves := make([]session.Leaf, n)
-		for i := range leaves {
-			leaves[i] = plain(fmt.Sprint(i), keyAddress(testKey))
-		}
-		store := memstore.New()
-		if _, err := store.ImportKey(b.Context(), testRef, testKey); err != nil {
-			b.Fatal(err)
-		}
-		hashes := make([]common.Hash, n)
-		for i := range leaves {
-			hashes[i] = leaves[i].Hash()
-		}
-		if _, err := store.Apply(b.Context(), testRef, 0, &session.Change{Header: session.Header{Root: merkle.New(hashes).Root()}, Put: leaves}); err != nil {
-			b.Fatal(err)
-		}
-		sess, err := session.Open(b.Context(), store, testRef)
-		if err != nil {
-			b.Fatal(err)
-		}
-		signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(n/2))
-		if err != nil {
-			b.Fatal(err)
-		}
-		op := &userop.Operation{Sender: testRef.Account}
+		signer, op := benchSigner(b, n), &userop.Operation{Sender: testRef.Account}
 		b.Run(fmt.Sprintf("session of %d leaves", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -460,6 +437,50 @@ func BenchmarkSign(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkSignOnAllCores is for -cpu 1,2,4: the time of one goes down with the cores, as that of bare
+// signatures does.
+func BenchmarkSignOnAllCores(b *testing.B) {
+	digest := session.MessageDigest(common.Hash{1})
+	signer, op := benchSigner(b, 100), &userop.Operation{Sender: testRef.Account}
+	for name, sign := range map[string]func() error{
+		"secp256k1 alone": func() error { _, err := crypto.Sign(digest[:], testKey); return err },
+		"session":         func() error { _, err := signer.Sign(b.Context(), op, common.Hash{1}); return err },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := sign(); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// benchSigner signs with one of n leaves.
+func benchSigner(b *testing.B, n int) *session.Signer {
+	b.Helper()
+	leaves := make([]session.Leaf, n)
+	for i := range leaves {
+		leaves[i] = plain(fmt.Sprint(i), keyAddress(testKey))
+	}
+	store := memstore.New()
+	_, err := store.ImportKey(b.Context(), testRef, testKey)
+	require.NoError(b, err)
+	hashes := make([]common.Hash, n)
+	for i := range leaves {
+		hashes[i] = leaves[i].Hash()
+	}
+	_, err = store.Apply(b.Context(), testRef, 0, &session.Change{Header: session.Header{Root: merkle.New(hashes).Root()}, Put: leaves})
+	require.NoError(b, err)
+	sess, err := session.Open(b.Context(), store, testRef)
+	require.NoError(b, err)
+	signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(n/2))
+	require.NoError(b, err)
+	return signer
 }
 
 // TestSigningWhileTheStoreChanges signs from many goroutines while others grant and revoke: every signature
