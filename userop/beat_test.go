@@ -102,7 +102,8 @@ func TestAWaitReturnsSoonAfterTheBlock(t *testing.T) {
 				perBlock := float64(n.count("all")-rounds*waits*(broughtBySend+2)) / blocks
 				t.Logf("late by %.3f of the time between blocks, %.1f requests a block besides five for each operation, the one that sent it among them, at most %d/s", mean, perBlock, n.busiest())
 				if waits > 16 {
-					tt.late *= 2 // they have to share what is asked
+					tt.late *= 2                      // they have to share what is asked
+					tt.perBlock += float64(waits) / 2 // some are asked about once more, by chance
 				}
 				require.LessOrEqual(t, mean, tt.late)
 				require.LessOrEqual(t, n.busiest(), 105+waits*(broughtBySend+1))
