@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -64,10 +65,8 @@ func TestNewOwnerHasMoney(t *testing.T) {
 
 func TestDevnetAtAPort(t *testing.T) {
 	NewChain(t, ChainConfig{}) // skips where the contracts are not installed
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := taken.Addr().(*net.TCPAddr).Port
-	_, err = StartDevnet(t.Context(), DevnetConfig{Port: port})
+	port, taken := threePorts(t)
+	_, err := StartDevnet(t.Context(), DevnetConfig{Port: port})
 	require.ErrorContains(t, err, "start devnet: chain's JSON-RPC endpoint: listen: ")
 	require.NoError(t, taken.Close())
 
@@ -78,6 +77,32 @@ func TestDevnetAtAPort(t *testing.T) {
 	require.Equal(t, fmt.Sprintf("http://127.0.0.1:%d", port+2), devnet.Services.Paymaster)
 	require.NoError(t, devnet.Close())
 	require.NoError(t, devnet.Close())
+}
+
+// threePorts returns the first of three ports in a row that are free, and a listener at it. They are below
+// those that a system gives to connections and to who listens at any port: nobody else gets them meanwhile.
+func threePorts(t *testing.T) (int, net.Listener) {
+	t.Helper()
+	for range 100 {
+		first := 20_000 + rand.IntN(12_000)
+		var listening []net.Listener
+		for port := first; port < first+3; port++ {
+			if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+				listening = append(listening, listener)
+			}
+		}
+		for _, listener := range listening[min(1, len(listening)):] {
+			require.NoError(t, listener.Close())
+		}
+		if len(listening) == 3 {
+			return first, listening[0]
+		}
+		for _, listener := range listening[:min(1, len(listening))] {
+			require.NoError(t, listener.Close())
+		}
+	}
+	t.Fatal("no three free ports in a row")
+	return 0, nil
 }
 
 func TestServicesAreADevnetByDefault(t *testing.T) {
