@@ -14,7 +14,9 @@ func (r *run) complete(ctx context.Context) error {
 	group, reading := errgroup.WithContext(ctx)
 	var nonce uint256.Int
 	group.Go(readInto(reading, &nonce, r.nonce.Nonce))
-	r.judge(reading, group)
+	for _, check := range r.checks() {
+		group.Go(func() error { return check(reading) })
+	}
 	err := group.Wait()
 	if err == nil && nonce != r.op.Nonce {
 		err = fmt.Errorf("the nonce is %s, that of the complete operation %s", nonce.Hex(), r.op.Nonce.Hex())

@@ -49,7 +49,9 @@ func (r *run) prepare(ctx context.Context) (err error) {
 			return r.useFees(fees, err)
 		})
 	}
-	r.judge(reading, group)
+	for _, check := range r.checks() {
+		group.Go(func() error { return check(reading) })
+	}
 	if err := group.Wait(); err != nil {
 		return r.failed(StepPrepare, err)
 	}
@@ -61,14 +63,12 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// judge asks the bundler who it is, where that is not known yet, and makes the draft's checks.
-func (r *run) judge(ctx context.Context, group *errgroup.Group) {
-	if !r.sender.identified.Load() {
-		group.Go(func() error { return r.sender.identify(ctx) })
+// checks are the draft's and, where it is not known yet, who the bundler is.
+func (r *run) checks() []func(ctx context.Context) error {
+	if r.sender.identified.Load() {
+		return r.draft.Checks
 	}
-	for _, check := range r.draft.Checks {
-		group.Go(func() error { return check(ctx) })
-	}
+	return append(slices.Clip(r.draft.Checks), r.sender.identify)
 }
 
 // readInto is a read whose value goes to field.
