@@ -122,22 +122,29 @@ func TestCheck(t *testing.T) {
 		b.add(row{name: "hard to tell", other: "bare", least: 1.08, want: 1.03}, rounds(1.10, 0.3))
 		return nil
 	}}
+	near := group{name: "near", short: true, measure: func(_ context.Context, b *bench) error {
+		b.add(row{name: "nearly", other: "bare", least: 1.08, want: 1.03}, rounds(1.12, 0.01))
+		b.add(row{name: "nearly as often", other: "SDK", least: 15, want: 30, more: true}, []pair{{1, 14}})
+		return nil
+	}}
 	failing := group{name: "failing", measure: func(context.Context, *bench) error { return errors.New("no services") }}
 	for name, test := range map[string]struct {
 		options options
 		groups  []group
 		fails   string
 	}{
-		"missed":                    {options{check: true}, []group{noisy, missing}, "figures miss what they have to be"},
-		"missed in the short form":  {options{check: true, short: true}, []group{missing}, "figures miss what they have to be"},
-		"missed, not checked":       {options{}, []group{missing}, ""},
-		"missed, not chosen":        {options{check: true, only: "noisy"}, []group{noisy, missing}, ""},
-		"within noise":              {options{check: true}, []group{noisy}, ""},
-		"a time":                    {options{check: true}, []group{slow}, "figures miss what they have to be"},
-		"a time, in the short form": {options{check: true, short: true}, []group{slow}, ""},
-		"not measured":              {options{}, []group{failing}, "failing: no services"},
-		"not in the short form":     {options{check: true, short: true}, []group{failing, noisy}, ""},
-		"nothing is measured":       {options{only: "^x"}, []group{noisy}, `no group fits "^x"`},
+		"missed":                             {options{check: true}, []group{noisy, missing}, "figures miss what they have to be"},
+		"missed in the short form":           {options{check: true, short: true}, []group{missing}, "figures miss what they have to be"},
+		"missed by little":                   {options{check: true}, []group{near}, "figures miss what they have to be"},
+		"missed by little in the short form": {options{check: true, short: true}, []group{near}, ""},
+		"missed, not checked":                {options{}, []group{missing}, ""},
+		"missed, not chosen":                 {options{check: true, only: "noisy"}, []group{noisy, missing}, ""},
+		"within noise":                       {options{check: true}, []group{noisy}, ""},
+		"a time":                             {options{check: true}, []group{slow}, "figures miss what they have to be"},
+		"a time, in the short form":          {options{check: true, short: true}, []group{slow}, ""},
+		"not measured":                       {options{}, []group{failing}, "failing: no services"},
+		"not in the short form":              {options{check: true, short: true}, []group{failing, noisy}, ""},
+		"nothing is measured":                {options{only: "^x"}, []group{noisy}, `no group fits "^x"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
