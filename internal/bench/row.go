@@ -11,8 +11,8 @@ type row struct {
 	// the figure is how many times the other side's time ours is.
 	least, want float64
 	more        bool
-	// absolute is a figure that depends on the machine alone, such as nanoseconds, or how long its disk takes for
-	// a sync: none to check in CI.
+	// absolute is a figure that depends on the machine alone, such as nanoseconds, or how long its disk takes
+	// for a sync: none to check in CI.
 	absolute bool
 	// free is a figure of which nothing is asked: it explains another.
 	free bool
@@ -82,12 +82,12 @@ func (r *result) verdict() verdict {
 	return missed
 }
 
-// slack is what the short form, whose machine is anybody's, allows a ratio besides: its caches and its disk are
-// others than those that the figures are for.
+// slack is what the short form, whose machine is anybody's, allows a ratio besides: its caches and its disk
+// are others than those that the figures are for.
 const slack = 1.1
 
-// misses are the rows that fail the check: by more than their noise. In the short form those that are absolute
-// are not judged, and ratios have some slack.
+// misses are the rows that fail the check: by more than their noise. In the short form those that are
+// absolute are not judged, and ratios have some slack.
 func misses(results []result, short bool) (failed []result) {
 	for _, r := range results {
 		judged := r
