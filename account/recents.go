@@ -3,27 +3,28 @@ package account
 import (
 	"hash/maphash"
 	"sync"
+
+	"github.com/ethereum/go-ethereum/common/lru"
 )
 
-// recents are values by key, of which those that were not used for long are forgotten once there are many.
+// recents are values by key, of which those that were not used for longest are forgotten once there are many.
 // Keys are spread over locks of their own, so that who looks up one holds up few others.
 type recents[K comparable, V any] struct {
 	seed   maphash.Seed
-	half   int // of the most that a shard keeps
 	shards [16]recentShard[K, V]
 }
 
-// recentShard has two generations: what is used moves into the young one and, once that is full, the old one
-// is forgotten.
 type recentShard[K comparable, V any] struct {
-	mu         sync.Mutex
-	young, old map[K]V
+	mu     sync.Mutex
+	values lru.BasicLRU[K, V]
 }
 
-// newRecents returns recents that keep at least half of most, and at most about that many.
+// newRecents returns recents that keep about that many.
 func newRecents[K comparable, V any](most int) *recents[K, V] {
 	r := &recents[K, V]{seed: maphash.MakeSeed()}
-	r.half = max(most/len(r.shards)/2, 1)
+	for i := range r.shards {
+		r.shards[i].values = lru.NewBasicLRU[K, V](most / len(r.shards))
+	}
 	return r
 }
 
@@ -54,24 +55,10 @@ func (r *recents[K, V]) delete(key K) {
 func (r *recents[K, V]) update(key K, change func(known V, has bool) (next V, keep bool)) {
 	s := r.lock(key)
 	defer s.mu.Unlock()
-	known, young := s.young[key]
-	has := young
-	if !young {
-		known, has = s.old[key]
+	known, has := s.values.Get(key)
+	if next, keep := change(known, has); keep {
+		s.values.Add(key, next)
+	} else {
+		s.values.Remove(key)
 	}
-	next, keep := change(known, has)
-	if has && !young {
-		delete(s.old, key)
-	}
-	if !keep {
-		delete(s.young, key)
-		return
-	}
-	if !young && len(s.young) >= r.half {
-		s.old, s.young = s.young, nil
-	}
-	if s.young == nil {
-		s.young = make(map[K]V)
-	}
-	s.young[key] = next
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/jsonrpc"
 	"github.com/go-sesame/sesame/internal/opjson"
@@ -25,7 +26,7 @@ func (c *Client) EstimateUserOperationGas(ctx context.Context, op *userop.Operat
 	form := limitsForm(c.limits.Load())
 	var refused error
 	for {
-		params := []any{opjson.InForm{Operation: (*opjson.Operation)(op), Form: opjson.Form{LeaveOut: form.leavesOut()}}, opjson.Address(entryPoint)}
+		params := []any{opjson.InForm{Operation: (*contracts.UserOperation)(op), Form: opjson.Form{LeaveOut: form.leavesOut()}}, opjson.Address(entryPoint)}
 		if len(overrides) != 0 {
 			params = append(params, overrides)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/opjson"
 	"github.com/go-sesame/sesame/internal/quantity"
@@ -17,7 +18,7 @@ import (
 // once. A bundler that refuses op because it has it already has accepted it: the hash is then computed here,
 // for the chain that the bundler says it serves.
 func (c *Client) SendUserOperation(ctx context.Context, op *userop.Operation, entryPoint common.Address) (common.Hash, error) {
-	params := []any{opjson.InForm{Operation: (*opjson.Operation)(op)}, opjson.Address(entryPoint)}
+	params := []any{opjson.InForm{Operation: (*contracts.UserOperation)(op)}, opjson.Address(entryPoint)}
 	if c.options.simulation != "" {
 		params = append(params, map[string]SimulationType{"simulation_type": c.options.simulation})
 	}

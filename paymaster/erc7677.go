@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/jsonrpc"
 	"github.com/go-sesame/sesame/internal/opjson"
@@ -97,7 +98,7 @@ func (p *ERC7677) Data(ctx context.Context, op *userop.Operation, entryPoint com
 
 func (p *ERC7677) ask(ctx context.Context, method string, op *userop.Operation, entryPoint common.Address, chainID uint64) (Stub, error) {
 	var answer stub
-	err := asError(p.rpc.Do(ctx, newRequest(method, &answer, opjson.InForm{Operation: (*opjson.Operation)(op)}, opjson.Address(entryPoint), hexutil.Uint64(chainID), p.context)))
+	err := asError(p.rpc.Do(ctx, newRequest(method, &answer, opjson.InForm{Operation: (*contracts.UserOperation)(op)}, opjson.Address(entryPoint), hexutil.Uint64(chainID), p.context)))
 	if errors.Is(err, jsonrpc.ErrNull) { // nothing is what it sponsors
 		return Stub{}, fmt.Errorf("%w: %w; check that one of the service's policies covers this call and that it is funded", userop.ErrNotSponsored, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/jsonrpc"
 	"github.com/go-sesame/sesame/internal/opjson"
@@ -95,7 +96,7 @@ func (o options) params(mode string, calculate bool, webhook any) serviceParams 
 // serviceOperation is an operation in Biconomy's own habit: the gas limits as decimal strings, the other
 // numbers in hex.
 func serviceOperation(op *userop.Operation) opjson.InForm {
-	return opjson.InForm{Operation: (*opjson.Operation)(op), Form: opjson.Form{Decimal: true}}
+	return opjson.InForm{Operation: (*contracts.UserOperation)(op), Form: opjson.Form{Decimal: true}}
 }
 
 // sponsorship is the answer of a service that sponsors, or that says it does not.

@@ -12,6 +12,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/abiword"
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/jsonobject"
 	"github.com/go-sesame/sesame/internal/keccak"
 	"github.com/go-sesame/sesame/internal/opjson"
@@ -95,7 +96,7 @@ func (op *Operation) Gas() Gas {
 // MarshalJSON writes the operation as JSON-RPC services of EntryPoint v0.6 take it: all eleven fields, the
 // sender with its checksum, numbers as minimal 0x-hex, empty bytes as "0x".
 func (op Operation) MarshalJSON() ([]byte, error) {
-	return opjson.InForm{Operation: (*opjson.Operation)(&op)}.MarshalJSON()
+	return opjson.InForm{Operation: (*contracts.UserOperation)(&op)}.MarshalJSON()
 }
 
 // UnmarshalJSON reads an operation in the v0.6 shape. Numbers may be 0x-hex, decimal strings or JSON numbers.

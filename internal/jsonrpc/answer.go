@@ -70,10 +70,12 @@ func usualResult(body []byte) (json.RawMessage, bool) {
 				return nil, false
 			}
 			result = m.Value
-		default:
-			if string(m.Name) != "error" || string(m.Value) != "null" {
+		case "error":
+			if string(m.Value) != "null" {
 				return nil, false
 			}
+		default:
+			return nil, false
 		}
 	}
 	return result, present(result)

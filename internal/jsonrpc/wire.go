@@ -201,7 +201,11 @@ func (w *wire) connect(ctx context.Context, until limit, at time.Time) (*wireCon
 		conn.raw, _ = plain.SyscallConn()
 	}
 	conn.look = conn.peek
-	return conn, conn.SetDeadline(at)
+	if err := conn.SetDeadline(at); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // take returns an idle connection that is still open, nil for none.

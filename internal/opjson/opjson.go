@@ -9,23 +9,9 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/quantity"
 )
-
-// Operation has the fields of userop.Operation, which it is converted from.
-type Operation struct {
-	Sender               common.Address
-	Nonce                uint256.Int
-	InitCode             []byte
-	CallData             []byte
-	CallGasLimit         uint256.Int
-	VerificationGasLimit uint256.Int
-	PreVerificationGas   uint256.Int
-	MaxFeePerGas         uint256.Int
-	MaxPriorityFeePerGas uint256.Int
-	PaymasterAndData     []byte
-	Signature            []byte
-}
 
 // Form is how the three gas limits are written: all other fields go out in one way.
 type Form struct {
@@ -35,15 +21,23 @@ type Form struct {
 	LeaveOut []string
 }
 
-// Size is about how long an operation is in JSON.
-func (op *Operation) Size() int {
-	const rest = 640 // the names and numbers
-	return rest + 2*(len(op.InitCode)+len(op.CallData)+len(op.PaymasterAndData)+len(op.Signature))
+// InForm is an operation that is written in a form of its own: all eleven fields, the sender with its
+// checksum, numbers as minimal 0x-hex, empty bytes as "0x". It is a parameter of a JSON-RPC request.
+type InForm struct {
+	Operation *contracts.UserOperation
+	Form      Form
 }
 
-// Append appends the operation: all eleven fields, the sender with its checksum, numbers as minimal 0x-hex,
-// empty bytes as "0x".
-func (op *Operation) Append(b []byte, form Form) []byte {
+// MarshalJSON writes the operation in its form.
+func (p InForm) MarshalJSON() ([]byte, error) {
+	const rest = 640 // the names and numbers
+	op := p.Operation
+	return p.AppendJSON(make([]byte, 0, rest+2*(len(op.InitCode)+len(op.CallData)+len(op.PaymasterAndData)+len(op.Signature)))), nil
+}
+
+// AppendJSON appends the operation in its form.
+func (p InForm) AppendJSON(b []byte) []byte {
+	op, form := p.Operation, p.Form
 	b = append(b, `{"sender":"`...)
 	b = appendAddress(b, op.Sender)
 	b = appendNumber(b, `","nonce":"`, &op.Nonce)
@@ -102,18 +96,4 @@ func appendNumber(b []byte, name string, v *uint256.Int) []byte {
 
 func appendBytes(b []byte, name string, v []byte) []byte {
 	return hex.AppendEncode(append(append(b, name...), "0x"...), v)
-}
-
-// InForm is an operation that is written in a form of its own. It is a parameter of a JSON-RPC request.
-type InForm struct {
-	Operation *Operation
-	Form      Form
-}
-
-// AppendJSON appends the operation in its form.
-func (p InForm) AppendJSON(b []byte) []byte { return p.Operation.Append(b, p.Form) }
-
-// MarshalJSON writes the operation in its form.
-func (p InForm) MarshalJSON() ([]byte, error) {
-	return p.AppendJSON(make([]byte, 0, p.Operation.Size())), nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/opjson"
 )
 
@@ -44,7 +45,7 @@ func TestAnOperationIsWrittenAsEncodingJSONDoes(t *testing.T) {
 		return b
 	}
 	for range 2000 {
-		op := opjson.Operation{
+		op := contracts.UserOperation{
 			Sender: common.BytesToAddress(some()), Nonce: number(), InitCode: some(), CallData: some(),
 			CallGasLimit: number(), VerificationGasLimit: number(), PreVerificationGas: number(),
 			MaxFeePerGas: number(), MaxPriorityFeePerGas: number(), PaymasterAndData: some(), Signature: some(),
@@ -79,7 +80,7 @@ func TestAnOperationIsWrittenAsEncodingJSONDoes(t *testing.T) {
 			op.MaxFeePerGas.Hex(), op.MaxPriorityFeePerGas.Hex(), op.PaymasterAndData, op.Signature,
 		})
 		require.NoError(t, err)
-		require.Equal(t, string(want), string(op.Append(nil, form)))
+		require.Equal(t, string(want), string(opjson.InForm{Operation: &op, Form: form}.AppendJSON(nil)))
 		written, err := json.Marshal(opjson.InForm{Operation: &op, Form: form})
 		require.NoError(t, err)
 		require.Equal(t, string(want), string(written))
