@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
+	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/memstore"
@@ -212,7 +213,7 @@ func (b deepBundler) EstimateUserOperationGas(_ context.Context, op *userop.Oper
 
 func (d *deep) judge(op *userop.Operation) error {
 	if op.MaxFeePerGas.Lt(&d.takes) {
-		return refusal("maxFeePerGas is too low")
+		return &bundler.Error{Code: -32602, Message: "maxFeePerGas is too low"}
 	}
 	if next := d.next(*new(uint256.Int).Rsh(&op.Nonce, 64)); !op.Nonce.Eq(next) {
 		return refusal("AA25 invalid account nonce")

@@ -2,7 +2,6 @@ package account
 
 import (
 	"errors"
-	"regexp"
 	"time"
 
 	"github.com/go-sesame/sesame/userop"
@@ -41,8 +40,9 @@ func aaCode(refusal error) string {
 	return aa.Code
 }
 
-// feeWords are what services say of fees that are too low.
-var feeWords = regexp.MustCompile(`(?i)max_?(priority_?)?fee|\b(priority|base) ?fee|\bgas ?price|\bfees? (is |are |was |were )?too low|underpriced`)
-
-// refusedFees reports whether a service refused an operation for its fees, perhaps.
-func refusedFees(refusal error) bool { return feeWords.MatchString(refusal.Error()) }
+// refusedFees reports whether a service refused an operation for its fees, perhaps: its errors say so by a
+// method FeesTooLow.
+func refusedFees(refusal error) bool {
+	var told interface{ FeesTooLow() bool }
+	return errors.As(refusal, &told) && told.FeesTooLow()
+}

@@ -104,6 +104,9 @@ func (e *Error) Error() string { return e.answer().Text("bundler") }
 // Unwrap returns the AA code and the revert, as far as they are known.
 func (e *Error) Unwrap() []error { return e.answer().Errors() }
 
+// FeesTooLow reports whether the operation was refused for its fees, perhaps: services tell by their words.
+func (e *Error) FeesTooLow() bool { return e.answer().FeesTooLow() }
+
 // Temporary reports whether the same request may succeed later: rate limits, an account with too many
 // operations on their way, and the bundler's own troubles, not refusals.
 func (e *Error) Temporary() bool { return e.answer().Temporary() }

@@ -79,6 +79,9 @@ func (e *Error) Is(target error) bool {
 	return e.refusal() == target
 }
 
+// FeesTooLow reports whether the operation was refused for its fees, perhaps: services tell by their words.
+func (e *Error) FeesTooLow() bool { return e.answer().FeesTooLow() }
+
 // Temporary reports whether the same request may succeed later: rate limits and the service's own troubles,
 // not refusals.
 func (e *Error) Temporary() bool { return e.answer().Temporary() && e.refusal() == nil }

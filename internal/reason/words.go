@@ -29,6 +29,9 @@ var (
 	tooLow = regexp.MustCompile(`(?i)\bprecheck failed\b|\bmust be (at least|greater than|higher than|above)\b|\btoo low\b|` +
 		`\bunderpriced\b|\b(below|less than|lower than) (the )?(required|minimum|min|base ?fee|block base fee)\b`)
 
+	// fees is what services say of an operation whose fees are too low.
+	fees = regexp.MustCompile(`(?i)max_?(priority_?)?fee|\b(priority|base) ?fee|\bgas ?price|\bfees? (is |are |was |were )?too low|underpriced`)
+
 	// replacement is what bundlers, and the nodes behind them, say of an operation whose fees are not enough
 	// above those of the one that it would replace.
 	replacement = regexp.MustCompile(`(?i)\breplac\w*\b.{0,80}\b(underpriced|too low|higher|increase\w*|at least|10 ?%)|` +
@@ -103,4 +106,13 @@ func (a Answer) tooLow() bool {
 		return true
 	}
 	return tooLow.MatchString(a.Message)
+}
+
+// FeesTooLow reports whether the operation was refused for its fees, perhaps.
+func (a Answer) FeesTooLow() bool {
+	switch a.Code {
+	case jsonrpc.CodeTipTooLow, jsonrpc.CodeFeeTooLow:
+		return true
+	}
+	return a.AA == nil && fees.MatchString(a.Message)
 }
