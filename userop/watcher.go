@@ -127,37 +127,20 @@ func (v *watcher) init(s *Sender) {
 	v.sweeper.init()
 }
 
-// pay waits until one more request may be made.
-func (v *watcher) pay(ctx context.Context) error {
-	v.mu.Lock()
-	crowded := v.crowded
-	v.mu.Unlock()
-	if !crowded || v.spend() {
-		return nil
-	}
-	r := v.budget.Reserve()
-	delay := r.Delay()
-	if delay == 0 {
-		return nil
-	}
-	err := sleep(ctx, delay)
-	if err != nil {
-		r.Cancel()
-	}
-	return err
-}
-
 // errShown ends a pause before a request that is not needed: the chain has shown what ends the wait.
 var errShown = errors.New("the new blocks tell")
 
-// payFor is pay for a wait's question, which the new blocks may answer meanwhile.
+// pay waits until one more request may be made.
+func (v *watcher) pay(ctx context.Context) error { return v.payFor(ctx, nil) }
+
+// payFor is pay for a wait's question, which the new blocks may answer meanwhile; nil for none.
 func (v *watcher) payFor(ctx context.Context, w *wait) error {
 	v.mu.Lock()
 	if !v.crowded || v.spend() {
 		v.mu.Unlock()
 		return nil
 	}
-	if w.hint != nil {
+	if w != nil && w.hint != nil {
 		v.mu.Unlock()
 		return errShown
 	}
@@ -167,8 +150,11 @@ func (v *watcher) payFor(ctx context.Context, w *wait) error {
 		v.mu.Unlock()
 		return nil
 	}
-	shown := make(chan struct{})
-	w.shownHint = shown
+	var shown chan struct{}
+	if w != nil {
+		shown = make(chan struct{})
+		w.shownHint = shown
+	}
 	v.mu.Unlock()
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
@@ -180,9 +166,11 @@ func (v *watcher) payFor(ctx context.Context, w *wait) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	v.mu.Lock()
-	w.shownHint = nil
-	v.mu.Unlock()
+	if w != nil {
+		v.mu.Lock()
+		w.shownHint = nil
+		v.mu.Unlock()
+	}
 	if err != nil {
 		r.Cancel()
 	}
