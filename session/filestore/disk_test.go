@@ -3,12 +3,16 @@
 package filestore
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/go-sesame/sesame/internal/testutil/smalldisk"
 	"github.com/go-sesame/sesame/session"
@@ -72,6 +76,9 @@ func TestPermissionDenied(t *testing.T) {
 	version, err := store.Apply(t.Context(), testRef, 0, &session.Change{Put: []session.Leaf{testLeaf(0)}})
 	require.NoError(t, err)
 
+	require.NoError(t, store.Close())
+	store = testOpen(t, store.dir, testSealer(t, 1)) // the first change opens the data for writing
+
 	// Modes do not stop a test that runs as root, so the refusal is made here.
 	w := store.file.(*writer)
 	w.openFile = func(name string, flag int, mode os.FileMode) (*os.File, error) {
@@ -91,4 +98,48 @@ func TestPermissionDenied(t *testing.T) {
 	require.Equal(t, version, state.Version)
 	_, err = store.Apply(t.Context(), testRef, version, &session.Change{})
 	require.NoError(t, err)
+}
+
+// Between changes the data stays open with a reader's lock. What a program changes that knows no lock is not
+// written over by what is remembered of free pages, not even where the file's time and size tell nothing.
+func TestOvertaken(t *testing.T) {
+	store := testOpen(t, testDir(t), nil)
+	var version uint64
+	for range 3 { // the last of which leave pages free
+		var err error
+		version, err = store.Apply(t.Context(), testRef, version, &session.Change{Put: manyLeaves(200)})
+		require.NoError(t, err)
+	}
+	path := filepath.Join(store.dir, dataName)
+	_, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Nanosecond})
+	require.ErrorIs(t, err, berrors.ErrTimeout, "there is a lock")
+
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	other := filepath.Join(t.TempDir(), dataName)
+	require.NoError(t, os.WriteFile(other, data, 0o600))
+	db, err := openData(other, toWrite, os.OpenFile)
+	require.NoError(t, err)
+	require.NoError(t, db.Update(func(tx *bbolt.Tx) error {
+		return apply(tx, testRef, version, &session.Change{Put: manyLeaves(1)})
+	}))
+	require.NoError(t, db.Close())
+	data, err = os.ReadFile(other)
+	require.NoError(t, err)
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	require.Equal(t, before.Size(), int64(len(data)))
+	_, err = file.WriteAt(data, 0)
+	require.NoError(t, errors.Join(err, file.Close(), os.Chtimes(path, before.ModTime(), before.ModTime())))
+
+	version, err = store.Apply(t.Context(), testRef, version+1, &session.Change{Put: manyLeaves(300)})
+	require.NoError(t, err)
+	require.NoError(t, store.Close())
+	require.NoError(t, checkData(path, os.OpenFile))
+	state, err := testOpen(t, store.dir, nil).Load(t.Context(), testRef)
+	require.NoError(t, err)
+	require.Equal(t, version, state.Version)
+	require.Len(t, state.Leaves, 300)
 }

@@ -27,17 +27,31 @@ type database struct {
 	file *os.File
 	// broken says that bbolt panicked amid a change, and may hold locks of its own for good.
 	broken bool
+	// commit is the number of the last change made here, 0 for none.
+	commit int
 }
 
 func (d *database) View(read func(tx *bbolt.Tx) error) error {
 	return guard(d.path, func() error { return d.DB.View(read) })
 }
 
+// Update makes a change that comes right after the last one made here: bbolt keeps in memory which pages are
+// free, and would write over what another program put there.
 func (d *database) Update(change func(tx *bbolt.Tx) error) error {
 	d.broken = true
 	return guard(d.path, func() error {
-		err := d.DB.Update(change)
+		commit := 0
+		err := d.DB.Update(func(tx *bbolt.Tx) error {
+			commit = tx.ID()
+			if d.commit != 0 && commit != d.commit+1 {
+				return errOvertaken
+			}
+			return change(tx)
+		})
 		d.broken = false
+		if err == nil {
+			d.commit = commit
+		}
 		return err
 	})
 }

@@ -24,7 +24,8 @@ import (
 // writer is the data as the one process has it that may write.
 //
 // bbolt locks its file for as long as a database is open, against all readers if it is open for writing. So
-// it is open for reading most of the time, and for writing only during a change.
+// it is opened for writing by the first change, and its lock is one of a reader between changes, where the
+// system can turn the one into the other; elsewhere it is opened anew for each.
 type writer struct {
 	dir, path string
 	// whole and use are held by the process that may write: the directory's lock, and one of a file in it
@@ -40,7 +41,7 @@ type writer struct {
 	openFile func(string, int, os.FileMode) (*os.File, error)
 
 	mu     sync.RWMutex // held for reading while db is in use
-	db     *database    // open for reading; nil before the first use and after a change
+	db     *database    // with a reader's lock; nil before the first use, and after a change that failed
 	known  os.FileInfo  // the data as it was when it was checked, or changed here, for the last time
 	closed bool
 }
@@ -227,22 +228,43 @@ func (w *writer) update(ctx context.Context, change func(tx *bbolt.Tx) error) er
 	if w.closed {
 		return session.ErrClosed
 	}
-	if err := w.closeDB(); err != nil {
+	if err := w.openToChange(); err != nil {
 		return err
 	}
-	if err := cmp.Or(w.anchors.check(), w.check()); err != nil {
-		return err
+	if err = commit(w.db, change); errors.Is(err, errOvertaken) {
+		w.known = nil // whatever the file's time says
+		if err := w.openToChange(); err != nil {
+			return err
+		}
+		err = commit(w.db, change)
 	}
-	db, err := openData(w.path, toWrite, w.openFile)
-	if err != nil {
-		return err
-	}
-	err = cmp.Or(commit(db, change), db.Close())
 	if info, statErr := os.Stat(w.path); statErr == nil && os.SameFile(info, w.known) {
 		w.known = info
 	}
+	if err != nil || w.db.lock(shared) != nil {
+		err = cmp.Or(err, w.closeDB())
+	}
 	return err
 }
+
+// openToChange has the data open, with a writer's lock, as this process knows it.
+func (w *writer) openToChange() error {
+	if err := w.anchors.check(); err != nil {
+		return cmp.Or(w.closeDB(), err)
+	}
+	if w.db != nil && w.db.commit != 0 && w.db.lock(exclusive) == nil && w.isKnown() {
+		return nil
+	}
+	if err := cmp.Or(w.closeDB(), w.check()); err != nil {
+		return err
+	}
+	db, err := openData(w.path, toWrite, w.openFile)
+	w.db = db
+	return err
+}
+
+// errOvertaken means that a program that knows nothing of the store's locks made the last change.
+var errOvertaken = errors.New("another program changed the data")
 
 // commit tells a change that was refused from one that could not be written.
 func commit(db *database, change func(tx *bbolt.Tx) error) error {
