@@ -1,16 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/go-sesame/sesame/internal/testutil"
 )
 
 // build builds the backend.
@@ -49,14 +51,11 @@ type slot struct {
 const publicHost = "localhost:8080"
 
 func startSlot(ctx context.Context, p *part, number int, place string) (*slot, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := testutil.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	at := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		return nil, err
-	}
+	at := fmt.Sprint("127.0.0.1:", port)
 	s := &slot{part: p, number: number, listen: at, ended: make(chan struct{}),
 		args: []string{"-listen", at, "-origin", "http://" + publicHost,
 			"-rpc", p.gateway.url("rpc", number), "-bundler", p.gateway.url("bundler", number), "-paymaster", p.gateway.url("paymaster", number)},
@@ -70,7 +69,7 @@ func startSlot(ctx context.Context, p *part, number int, place string) (*slot, e
 }
 
 func (s *slot) start() error {
-	log, err := os.OpenFile(filepath.Join(s.part.dir, fmt.Sprintf("replica-%d.log", s.number)), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(s.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -84,6 +83,20 @@ func (s *slot) start() error {
 	return nil
 }
 
+func (s *slot) log() string {
+	return filepath.Join(s.part.dir, fmt.Sprintf("replica-%d.log", s.number))
+}
+
+// lastSaid is the last line of the process's log.
+func (s *slot) lastSaid() string {
+	log, err := os.ReadFile(s.log())
+	if err != nil {
+		return err.Error()
+	}
+	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
+	return string(lines[len(lines)-1])
+}
+
 // keep starts the process again whenever it was killed.
 func (s *slot) keep(ctx context.Context) {
 	defer close(s.ended)
@@ -94,7 +107,7 @@ func (s *slot) keep(ctx context.Context) {
 		killed := ok && exit.Sys().(syscall.WaitStatus).Signaled()
 		if s.stopping || ctx.Err() != nil || !killed {
 			if !s.stopping || !killed && err != nil {
-				s.failed = fmt.Errorf("replica %d ended by itself: %w", s.number, errors.Join(err, ctx.Err()))
+				s.failed = fmt.Errorf("replica %d ended by itself: %w; it said last: %s", s.number, errors.Join(err, ctx.Err()), s.lastSaid())
 			}
 			s.mu.Unlock()
 			return

@@ -15,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/go-sesame/sesame/account/accounttest"
+	"github.com/go-sesame/sesame/internal/testutil"
 )
 
 // priceMemory is how long Alto takes what it proposed as a price.
@@ -40,7 +41,7 @@ type Alto struct {
 // StartAlto starts a bundler that works in dir; the caller closes it, before the node. Each of a node has a
 // name, and its own keys.
 func StartAlto(ctx context.Context, tools Tools, anvil *Anvil, dir, name string) (*Alto, error) {
-	port, err := freePort()
+	port, err := testutil.FreePort()
 	if err != nil {
 		return nil, err
 	}

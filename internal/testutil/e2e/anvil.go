@@ -22,6 +22,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/go-sesame/sesame/account/accounttest"
+	"github.com/go-sesame/sesame/internal/testutil"
 )
 
 // chainID is Anvil's own. Alto takes the chains of other IDs for what they are on public networks.
@@ -49,7 +50,7 @@ func StartAnvil(ctx context.Context, tools Tools, dir string) (*Anvil, error) {
 	if err := os.WriteFile(first, genesis, 0o600); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := testutil.FreePort()
 	if err != nil {
 		return nil, err
 	}

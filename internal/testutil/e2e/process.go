@@ -7,13 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -94,27 +91,4 @@ func (p *process) kill() error {
 	p.stdin = nil
 	<-p.ended
 	return errors.Join(err, p.script.Wait())
-}
-
-// Ports for services: below those that outgoing connections are given.
-const firstPort, ports = 20_000, 10_000
-
-// givenPorts are those that a service of this process has, or had.
-var givenPorts sync.Map
-
-// freePort returns a port of 127.0.0.1 that was free a moment ago, each once.
-func freePort() (int, error) {
-	var last error
-	for range 100 {
-		port := firstPort + rand.IntN(ports)
-		if _, given := givenPorts.LoadOrStore(port, true); given {
-			continue
-		}
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			return port, listener.Close()
-		}
-		last = err
-	}
-	return 0, fmt.Errorf("no port is free: %w", last)
 }

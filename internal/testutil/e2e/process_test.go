@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/internal/testutil"
 )
 
 const killedEnv = "SESAME_E2E_KILLED"
@@ -70,7 +72,7 @@ func TestAProcessThatEndsIsNotWaitedFor(t *testing.T) {
 func TestPortsAreGivenOnce(t *testing.T) {
 	given := make(map[int]bool)
 	for range 200 {
-		port, err := freePort()
+		port, err := testutil.FreePort()
 		require.NoError(t, err)
 		require.False(t, given[port])
 		given[port] = true

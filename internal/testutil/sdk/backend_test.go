@@ -6,9 +6,9 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math/big"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
@@ -29,6 +29,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler/bundlertest"
+	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/internal/testutil/sdk"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/filestore"
@@ -113,10 +114,9 @@ type browser struct {
 // serve runs the backend while the owner is signed in and does something.
 func (s *stage) serve(do func(b *browser)) {
 	s.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := testutil.FreePort()
 	require.NoError(s.t, err)
-	at := listener.Addr().String()
-	require.NoError(s.t, listener.Close())
+	at := fmt.Sprint("127.0.0.1:", port)
 	cmd := exec.Command(s.program, "-listen", at, "-store", s.store,
 		"-rpc", s.devnet.RPC, "-bundler", s.devnet.Services.Bundler, "-paymaster", s.devnet.Services.Paymaster)
 	cmd.Env = append(os.Environ(), "SESAME_PASSPHRASE="+passphrase)
