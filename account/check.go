@@ -125,7 +125,8 @@ func firstFailure(ctx context.Context, checks []serviceCheck) *CheckFailure {
 
 // checkNode returns an error unless the node answers, and serves the chain.
 func (c *Client) checkNode(ctx context.Context) error {
-	err := c.askChainID(ctx)
+	c.chainIDChecked.Store(false) // nothing is signed before it says so again
+	err := c.checkChainID(ctx)
 	if errors.Is(err, userop.ErrWrongChain) {
 		err = fmt.Errorf("%w; use a node of that chain, or correct Config.ChainID", err)
 	}

@@ -24,11 +24,6 @@ func (c *Client) checkChainID(ctx context.Context) error {
 	if c.chainIDChecked.Load() {
 		return nil
 	}
-	return c.askChainID(ctx)
-}
-
-// askChainID asks the node which chain it serves.
-func (c *Client) askChainID(ctx context.Context) error {
 	var id *big.Int
 	var err error
 	for t := node.Ask(ctx); t.Next(&err); {
@@ -38,7 +33,6 @@ func (c *Client) askChainID(ctx context.Context) error {
 		return fmt.Errorf("chain ID: %w", err)
 	}
 	if id == nil || id.Cmp(new(big.Int).SetUint64(c.chainID)) != 0 {
-		c.chainIDChecked.Store(false)
 		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d", userop.ErrWrongChain, id, c.chainID)
 	}
 	c.chainIDChecked.Store(true)
