@@ -48,6 +48,8 @@ var (
 	ErrLanded = errors.New("operation has landed")
 	// ErrNotExecute means that calldata calls none of the account's four execute functions.
 	ErrNotExecute = contracts.ErrNotExecute
+	// ErrNoContract means that a contract which accounts need is not on the chain.
+	ErrNoContract = errors.New("there is no contract")
 	// ErrBadAnswer means that a contract answered with something else than its ABI says; mostly the contract
 	// is not deployed at that address on this chain.
 	ErrBadAnswer = errors.New("unexpected answer of a contract")

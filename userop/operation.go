@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -148,28 +147,6 @@ func (op Operation) String() string {
 
 // Format implements [fmt.Formatter], so that every verb prints [Operation.String].
 func (op Operation) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, op.String()) }
-
-// LogValue implements [slog.LogValuer] with the fields of [Operation.String].
-func (op Operation) LogValue() slog.Value {
-	attrs := []slog.Attr{
-		slog.String("sender", op.Sender.Hex()),
-		slog.String("nonce", op.Nonce.Hex()),
-		slog.String("call", callText(op.CallData)),
-		slog.String("callGasLimit", op.CallGasLimit.Dec()),
-		slog.String("verificationGasLimit", op.VerificationGasLimit.Dec()),
-		slog.String("preVerificationGas", op.PreVerificationGas.Dec()),
-		slog.String("maxFeePerGas", op.MaxFeePerGas.Dec()),
-		slog.String("maxPriorityFeePerGas", op.MaxPriorityFeePerGas.Dec()),
-		slog.String("signature", signatureText(op.Signature)),
-	}
-	if len(op.InitCode) > 0 {
-		attrs = append(attrs, slog.String("deploys", addressText(op.InitCode, "factory")))
-	}
-	if len(op.PaymasterAndData) > 0 {
-		attrs = append(attrs, slog.String("payer", addressText(op.PaymasterAndData, "paymaster")))
-	}
-	return slog.GroupValue(attrs...)
-}
 
 // nonceText says a nonce by its two parts where there are two.
 func nonceText(nonce *uint256.Int) string {

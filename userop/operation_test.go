@@ -251,5 +251,6 @@ func TestOperationNeverPrintsSignatures(t *testing.T) {
 		}
 	}
 	require.Contains(t, log.String(), "op.nonce=0xabc0000000000000007")
-	require.Contains(t, log.String(), `pointer.payer="paymaster 0x2222222222222222222222222222222222222222 and 19 bytes"`)
+	require.Contains(t, log.String(), "op.account=0x1111111111111111111111111111111111111111")
+	require.Contains(t, log.String(), "pointer.paymaster=0x2222222222222222222222222222222222222222\n")
 }

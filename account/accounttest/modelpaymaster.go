@@ -30,6 +30,7 @@ type ModelPaymaster struct {
 var (
 	_ userop.Paymaster = (*ModelPaymaster)(nil)
 	_ userop.FeeQuoter = (*ModelPaymaster)(nil)
+	_ userop.Checker   = (*ModelPaymaster)(nil)
 )
 
 const (
@@ -74,6 +75,13 @@ func (p *ModelPaymaster) enter(ctx context.Context, method string, op *userop.Op
 		return paymasterError(method, &jsonrpctest.Error{Code: jsonrpctest.CodeServerError, Message: err.Error()})
 	}
 	return nil
+}
+
+// Check reports whether the paymaster answers: it does, unless [ModelPaymaster.Fail] has it fail.
+func (p *ModelPaymaster) Check(ctx context.Context, _ uint64, _ common.Address) (said string, err error) {
+	p.model.mu.Lock()
+	defer p.model.mu.Unlock()
+	return "", p.script.enter(ctx, ModelRequest{Method: methodQuote})
 }
 
 // scripted returns the error that the request is to have.

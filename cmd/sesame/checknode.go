@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum"
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/go-sesame/sesame/account"
@@ -67,37 +66,23 @@ func newestBlock(ctx context.Context, node ethnode.Node, now time.Time) (*types.
 // contracts looks for the contracts that accounts need; it reports whether those are there without which none
 // works.
 func (s *serviceJSON) contracts(ctx context.Context, node ethnode.Node) bool {
-	known, complete := account.DefaultContracts(s.ChainID), true
-	for _, contract := range []struct {
-		name     string
-		address  common.Address
-		required bool
-	}{
-		{"EntryPoint v0.6", known.EntryPoint, true},
-		{"account factory", known.Factory, true},
-		{"account implementation", known.Implementation, true},
-		{"ECDSA module", known.ECDSA, true},
-		{"session key manager", known.Session.Manager, true},
-		{"ABI session module", known.Session.ABI, true},
-		{"ERC-20 session module", known.Session.ERC20, false},
-		{"batched session router", known.Session.Router, false},
-		{"multichain module", known.Multichain, false},
-		{"token paymaster", known.TokenPaymaster, false},
-	} {
-		asking, cancel := context.WithTimeout(ctx, oneCheck)
-		code, err := node.CodeAt(asking, contract.address, nil)
-		cancel()
+	ctx, cancel := context.WithTimeout(ctx, oneCheck)
+	defer cancel()
+	list, err := account.DefaultContracts(s.ChainID).Deployed(ctx, node)
+	if err != nil {
+		s.add("contracts", checkFailed, "%v", keyless(err))
+		return false
+	}
+	complete := true
+	for _, contract := range list {
 		switch {
-		case err != nil:
-			s.add(contract.name, checkFailed, "%v", keyless(err))
-			return false
-		case len(code) > 0:
-			s.add(contract.name, checkOK, "%s", contract.address)
-		case contract.required:
+		case contract.Deployed:
+			s.add(contract.Name, checkOK, "%s", contract.Address)
+		case contract.Required:
 			complete = false
-			s.add(contract.name, checkFailed, "there is no contract at %s on chain %d", contract.address, s.ChainID)
+			s.add(contract.Name, checkFailed, "%v at %s on chain %d", account.ErrNoContract, contract.Address, s.ChainID)
 		default:
-			s.add(contract.name, checkMissing, "there is no contract at %s", contract.address)
+			s.add(contract.Name, checkMissing, "%v at %s", account.ErrNoContract, contract.Address)
 		}
 	}
 	return complete

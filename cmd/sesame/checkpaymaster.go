@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/go-sesame/sesame/account"
-	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -19,17 +17,12 @@ func checkPaymaster(ctx context.Context, url string, chain uint64) *serviceJSON 
 	defer standard.Close()
 	ctx, cancel := context.WithTimeout(ctx, oneCheck)
 	defer cancel()
-	_, quoted := vendor.FeeQuotes(ctx, probe(), userop.QuoteRequest{})
-	var stubbed error
-	if chain != 0 {
-		_, stubbed = standard.StubData(ctx, probe(), account.DefaultContracts(chain).EntryPoint, chain)
-	}
 	// One of both suffices: what the other says is trouble only where that is missing.
-	one := said.offers("Biconomy's methods", "sponsoring with paymaster.New", quoted)
+	one := said.offers(ctx, "Biconomy's methods", "sponsoring with paymaster.New", vendor, chain)
 	if chain == 0 {
 		said.add("ERC-7677", checkMissing, "not asked: name -chain, -node or -bundler for it")
 	} else {
-		one = said.offers("ERC-7677", "sponsoring with paymaster.NewERC7677", stubbed) || one
+		one = said.offers(ctx, "ERC-7677", "sponsoring with paymaster.NewERC7677", standard, chain) || one
 	}
 	if one {
 		for i := range said.Checks {
@@ -41,23 +34,18 @@ func checkPaymaster(ctx context.Context, url string, chain uint64) *serviceJSON 
 	return said
 }
 
-// offers adds whether a service has methods, by how it answered.
-func (s *serviceJSON) offers(name, fit string, err error) bool {
-	answer, answered := errors.AsType[*paymaster.Error](err)
+// offers adds whether a service has the methods that a client of it asks for.
+func (s *serviceJSON) offers(ctx context.Context, name, fit string, client userop.Checker, chain uint64) bool {
+	said, err := client.Check(ctx, chain, account.DefaultContracts(chain).EntryPoint)
 	switch {
-	case err == nil:
-		s.add(name, checkOK, "it answers")
-	case answered && lacksMethod(answer), !answered, answer.AccessDenied(), answer.Temporary():
+	case err != nil:
 		s.add(name, checkFailed, "%v", err)
 		return false
+	case said == "":
+		s.add(name, checkOK, "it answers")
 	default:
-		s.add(name, checkOK, "it judges operations: %v", err)
+		s.add(name, checkOK, "it judges operations: %s", said)
 	}
 	s.fits(fit)
 	return true
-}
-
-// lacksMethod judges the answer as that of a bundler, whose words for it are the same.
-func lacksMethod(answer *paymaster.Error) bool {
-	return errors.Is(&bundler.Error{Method: answer.Method, Code: answer.Code, Message: answer.Message, HTTPStatus: answer.HTTPStatus}, bundler.ErrMethodNotFound)
 }

@@ -44,11 +44,11 @@ func (s *service) handler() http.Handler {
 	}
 	mux.HandleFunc("GET /api/", unknown)
 	mux.HandleFunc("POST /api/", unknown)
-	return s.guard(mux)
+	return s.probes(s.guard(mux))
 }
 
-// guard is before everything: it refuses what another site's page has sent, or what was sent to another name
-// (DNS rebinding), and tells the browser to load and run nothing but what comes from here.
+// guard is before all but the probes: it refuses what another site's page has sent, or what was sent to
+// another name (DNS rebinding), and tells the browser to load and run nothing but what comes from here.
 func (s *service) guard(next http.Handler) http.Handler {
 	const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -11,7 +11,7 @@
 //
 // Where to look: flags.go and store.go say what it runs on, serve.go how it starts and ends, login.go who may
 // do what, shop.go what this application sells, handler.go, api.go and sessions.go its JSON API, refusal.go
-// what an error becomes, and page/ the page.
+// what an error becomes, ready.go whether it is ready for requests, and page/ the page.
 package main
 
 import (

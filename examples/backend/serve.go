@@ -33,6 +33,7 @@ type service struct {
 	store  keeper
 	shop   shop
 	login  login
+	ready  *readiness
 	// signWithin is how long a user may take to sign.
 	signWithin time.Duration
 	// grace is how long requests that are under way have to end when the service does.
@@ -62,7 +63,8 @@ func serve(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	}
 	s := &service{
 		client: client, store: store, login: login, signWithin: o.signWithin, grace: o.grace, log: log,
-		shop: shop{nft: o.nft, token: o.token},
+		shop:  shop{nft: o.nft, token: o.token},
+		ready: &readiness{ping: store.Ping, check: client.Check, now: time.Now, log: log},
 	}
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {

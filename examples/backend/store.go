@@ -19,6 +19,7 @@ type keeper interface {
 	account.Outbox
 	session.Keyring
 	session.Lister
+	session.Pinger
 	io.Closer
 }
 

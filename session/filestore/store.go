@@ -52,6 +52,8 @@ type file interface {
 	// hold keeps changes of ref waiting while use runs, and exclusive changes of ref alone.
 	hold(ctx context.Context, ref session.Ref, use func() error) error
 	exclusive(ctx context.Context, ref session.Ref, use func() error) error
+	// ping reads as little as tells that the data can be read.
+	ping(ctx context.Context) error
 	close() error
 }
 

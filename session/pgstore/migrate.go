@@ -59,8 +59,13 @@ func (s *Store) migrate(ctx context.Context, steps fs.FS) error {
 			return s.fail(ctx, "make session schema", slow(ctx, err))
 		}
 	}
-	if have > len(names) {
-		return fmt.Errorf("%w: it is version %d, the program knows up to %d; update the program", ErrSchema, have, len(names))
+	return tooNew(have, len(names))
+}
+
+// tooNew returns an error for a schema of a later version than the program knows.
+func tooNew(have, known int) error {
+	if have > known {
+		return fmt.Errorf("%w: it is version %d, the program knows up to %d; update the program", ErrSchema, have, known)
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ import (
 // Config says how to open the store under test and what it cannot do.
 type Config struct {
 	// Open returns a new, empty store. What has to be closed, it leaves to t.Cleanup. The store is tested as
-	// a [session.Keyring], a [session.Lister], a [session.LaneLeaser], a [session.Switch], a [session.Differ]
-	// and an [io.Closer] too, if it is one.
+	// a [session.Keyring], a [session.Lister], a [session.LaneLeaser], a [session.Switch], a
+	// [session.Differ], a [session.Pinger] and an [io.Closer] too, if it is one.
 	Open func(t *testing.T) session.Store
 	// Reopen ends the use of a store that Open returned and opens its data again, as after a restart. Leave
 	// it nil for a store that forgets.
@@ -56,6 +56,7 @@ func Run(t *testing.T, c Config) {
 	t.Run("list pending", c.testListPending)
 	t.Run("lanes", c.testLanes)
 	t.Run("recorder", c.testRecorder)
+	t.Run("ping", c.testPing)
 	t.Run("close", c.testClose)
 }
 

@@ -66,6 +66,9 @@ func checkClosed(t *testing.T, store session.Store, closer io.Closer, ref sessio
 	require.ErrorIs(t, err, session.ErrClosed)
 	_, err = store.Apply(t.Context(), ref, state.Version, &session.Change{})
 	require.ErrorIs(t, err, session.ErrClosed)
+	if pinger, ok := store.(session.Pinger); ok {
+		require.ErrorIs(t, pinger.Ping(t.Context()), session.ErrClosed)
+	}
 	if lister, ok := store.(session.Lister); ok {
 		_, err = lister.List(t.Context(), session.Query{})
 		require.ErrorIs(t, err, session.ErrClosed)
