@@ -31,7 +31,6 @@ const (
 	Replace     Kind = "replace"
 	Stopped     Kind = "stopped"
 	Takeover    Kind = "takeover"
-	Budget      Kind = "budget"
 	Trouble     Kind = "trouble"
 	Asked       Kind = "asked"
 	Failed      Kind = "failed"
@@ -62,7 +61,6 @@ var words = map[Kind]string{
 	Replace:     "replace user operation",
 	Stopped:     "stopped: not signed, or not handed out",
 	Takeover:    "go on with a send that was left behind",
-	Budget:      "budget left",
 	Trouble:     "background work failed, and is tried again",
 	Asked:       "asked one of several",
 	Failed:      "failed, others are asked",

@@ -70,7 +70,9 @@ func NewRPC(cfg RPCConfig) (*RPC, error) {
 }
 
 // Call is a request that has begun, with all its tries. The zero value tells nobody.
-type Call struct {
+type Call struct{ *rpcCall }
+
+type rpcCall struct {
 	r        *RPC
 	method   string
 	requests int
@@ -83,7 +85,7 @@ func (r *RPC) Begin(ctx context.Context, method string, requests int) (context.C
 	if r == nil || r.tracer == nil && r.duration == nil && !logs(ctx, r.cfg.Logger, slog.LevelDebug) {
 		return ctx, Call{}
 	}
-	c := Call{r: r, method: method, requests: requests, begun: time.Now()}
+	c := &rpcCall{r: r, method: method, requests: requests, begun: time.Now()}
 	if r.tracer != nil {
 		of := append([]attribute.KeyValue{keyMethod.String(method), keyProtocol.String("2.0")}, r.server...)
 		if requests != 1 {
@@ -91,13 +93,13 @@ func (r *RPC) Begin(ctx context.Context, method string, requests int) (context.C
 		}
 		ctx, c.span = r.tracer.Start(ctx, method, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(c.begun), trace.WithAttributes(of...))
 	}
-	return ctx, c
+	return ctx, Call{c}
 }
 
 // Tried tells of one try, which is sent under an ID: of several tries each but the last is an event on the
 // call's span.
-func (c *Call) Tried(ctx context.Context, id uint64, start time.Time, err error, again bool) {
-	if c.r == nil {
+func (c Call) Tried(ctx context.Context, id uint64, start time.Time, err error, again bool) {
+	if c.rpcCall == nil {
 		return
 	}
 	if c.span != nil && c.span.IsRecording() {
@@ -123,8 +125,8 @@ func (c *Call) Tried(ctx context.Context, id uint64, start time.Time, err error,
 }
 
 // End ends the call.
-func (c *Call) End(ctx context.Context, err error) {
-	if c.r == nil {
+func (c Call) End(ctx context.Context, err error) {
+	if c.rpcCall == nil {
 		return
 	}
 	now := time.Now()

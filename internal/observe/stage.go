@@ -58,7 +58,9 @@ type Gas struct {
 }
 
 // Stage is one that has begun. The zero value tells nobody.
-type Stage struct {
+type Stage struct{ *stage }
+
+type stage struct {
 	o     *Observer
 	kind  Kind
 	about About
@@ -67,7 +69,7 @@ type Stage struct {
 }
 
 // On reports whether anybody is told of its end.
-func (s *Stage) On() bool { return s.o != nil }
+func (s Stage) On() bool { return s.stage != nil }
 
 // sending is the key of a context of [Observer.BeginSend], whose value is what is sent.
 type sending struct{}
@@ -99,11 +101,11 @@ func (o *Observer) Begin(ctx context.Context, kind Kind, about About) (context.C
 }
 
 func (o *Observer) begin(ctx context.Context, kind Kind, about About) (context.Context, Stage) {
-	s := Stage{o: o, kind: kind, about: about, begun: time.Now()}
+	s := &stage{o: o, kind: kind, about: about, begun: time.Now()}
 	e := s.event()
 	if o.tracer != nil {
 		opts := []trace.SpanStartOption{trace.WithTimestamp(s.begun), trace.WithAttributes(e.begun()...)}
-		if about.Sent.span.IsValid() {
+		if kind == Wait && about.Sent.span.IsValid() {
 			opts = append(opts, trace.WithLinks(trace.Link{SpanContext: about.Sent.span}))
 		}
 		ctx, s.span = o.tracer.Start(ctx, prefix+string(kind), opts...)
@@ -112,14 +114,14 @@ func (o *Observer) begin(ctx context.Context, kind Kind, about About) (context.C
 		o.meters.waiting.Add(ctx, 1, o.meters.with(keyChain.Int64(int64(o.cfg.ChainID))))
 	}
 	call(ctx, o.cfg.Hooks.Begin, &e)
-	return ctx, s
+	return ctx, Stage{s}
 }
 
 // prefix begins the names of our spans.
 const prefix = "sesame."
 
 // event is what is known of the stage at its beginning.
-func (s *Stage) event() Event {
+func (s *stage) event() Event {
 	return Event{
 		What: string(s.kind), ChainID: s.o.cfg.ChainID, EntryPoint: s.o.cfg.EntryPoint,
 		Account: s.about.Account, Hash: s.about.Hash, Attempt: s.about.Attempt,
@@ -127,10 +129,13 @@ func (s *Stage) event() Event {
 }
 
 // End ends the stage, with the context that it has.
-func (s *Stage) End(ctx context.Context, r Result) {
-	if s.o == nil {
-		return
+func (s Stage) End(ctx context.Context, r Result) {
+	if s.stage != nil {
+		s.end(ctx, &r)
 	}
+}
+
+func (s *stage) end(ctx context.Context, r *Result) {
 	now := time.Now()
 	e := s.event()
 	e.Took, e.Outcome, e.Service, e.Err = now.Sub(s.begun), r.Outcome, r.Service, r.Err
@@ -151,7 +156,7 @@ func (s *Stage) End(ctx context.Context, r Result) {
 	call(ctx, s.o.cfg.Hooks.End, &e)
 }
 
-func (s *Stage) endSpan(e *Event, now time.Time) {
+func (s *stage) endSpan(e *Event, now time.Time) {
 	if s.span.IsRecording() {
 		s.span.SetAttributes(e.ended()...)
 		if e.Err != nil {
