@@ -114,7 +114,9 @@ func (o *OwnedAccount) Signer() userop.Signer {
 
 // Send makes the account do calls in one operation, signed by the owner unless an option names another
 // signer. An account without code is deployed with it.
-func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {
+func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (tx *userop.Pending, err error) {
+	ctx, sending := o.client.beginSend(ctx, o.address)
+	defer func() { sending.End(ctx, endOf(tx, err)) }()
 	s, err := sendSettings(opts)
 	if err != nil {
 		return nil, err

@@ -287,6 +287,9 @@ func (r *run) sign(ctx context.Context) error {
 	within, signing := r.begin(ctx, observe.Sign)
 	signature, err := r.draft.Signer.Sign(within, r.op, r.sender.hash(r.op))
 	if err != nil {
+		if heldBack(err) {
+			r.sender.Observer().Tell(within, observe.Stopped, observe.Moment{Account: r.op.Sender, Attempt: r.attempt, Err: err})
+		}
 		signing.End(within, observe.Result{Err: err})
 		return r.failed(StepSign, err)
 	}

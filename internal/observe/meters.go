@@ -146,9 +146,9 @@ func (t *meters) happened(ctx context.Context, kind Kind, e *Event) {
 }
 
 // LanesBusy notes that so many more lanes have an operation, or fewer.
-func (o *Observer) LanesBusy(ctx context.Context, more int64) {
-	if o.Measures() && more != 0 {
-		o.meters.lanes.Add(ctx, more, o.meters.with(keyChain.Int64(int64(o.cfg.ChainID))))
+func (o *Observer) LanesBusy(more int64) {
+	if o.Measures() {
+		o.meters.lanes.Add(context.Background(), more, o.meters.with(keyChain.Int64(int64(o.cfg.ChainID))))
 	}
 }
 
