@@ -50,8 +50,8 @@ func WithLogger(logger *slog.Logger) Option {
 	return optionFunc(func(o *options) { o.logger = logger })
 }
 
-// WithTracerProvider gets a span of each call, its tries included, by OpenTelemetry's semantic conventions for
-// RPC clients. Of the service's URL it has the host and the port alone.
+// WithTracerProvider gets a span of each call, its tries included, by OpenTelemetry's semantic conventions
+// for RPC clients. Of the service's URL it has the host and the port alone.
 func WithTracerProvider(provider trace.TracerProvider) Option {
 	return optionFunc(func(o *options) { o.tracers = provider })
 }

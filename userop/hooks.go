@@ -16,8 +16,10 @@ import (
 // They are called where it happens, by the goroutine that does it, several at once: they are quick, safe for
 // concurrent use, and wait for nothing. A panic in one is the caller's. What they are given is theirs.
 type Hooks struct {
-	// Begin is told that a stage begins, End that it has ended.
-	Begin, End func(ctx context.Context, e Event)
+	// Begin is told that a stage begins.
+	Begin func(ctx context.Context, e Event)
+	// End is told that a stage has ended.
+	End func(ctx context.Context, e Event)
 	// Moment is told of what has no duration.
 	Moment func(ctx context.Context, e Event)
 }
@@ -33,13 +35,13 @@ type Event struct {
 	Account    common.Address
 	// Hash is the userOpHash, zero before it is signed.
 	Hash common.Hash
-	// Attempt counts from 1: at a stage how often the operation was made, at a [MomentRetry] how often it was
-	// handed over.
+	// Attempt counts from 1: at a stage how often the operation was made, at a [MomentRetry] how often it
+	// was handed over.
 	Attempt int
-	// Outcome is, of a stage that failed, "refused" (by a service, or by a check here), "failed" (which passes
-	// by itself) or "unknown" (it may be accepted, or land: [MayBeAccepted]). Of a [StageSend] that succeeded
-	// it is "accepted", and of a [StageWait] how the chain ended the operation: "landed", "reverted",
-	// "replaced" or "expired".
+	// Outcome is, of a stage that failed, "refused" (by a service, or by a check here), "failed" (which
+	// passes by itself) or "unknown" (it may be accepted, or land: [MayBeAccepted]). Of a [StageSend] that
+	// succeeded it is "accepted", and of a [StageWait] how the chain ended the operation: "landed",
+	// "reverted", "replaced" or "expired".
 	Outcome string
 	// AA is the EntryPoint's code in Err ("AA25"), RPCCode that of the service's answer.
 	AA      string
@@ -62,33 +64,33 @@ func (e Event) String() string { return observe.Event(e).String() }
 // The stages that [Hooks] are told of. A send, a build and a resend consist of the others; a wait is on its
 // own.
 const (
-	StageSend     = string(observe.Send)     // all from the call to the bundler's answer
-	StageBuild    = string(observe.Build)    // what is made, or priced, and not sent
-	StageResend   = string(observe.Resend)   // of a signed operation
-	StageLoad     = string(observe.Load)     // of the sessions, from their store
-	StageCheck    = string(observe.Check)    // each check before signing
-	StageLane     = string(observe.Lane)     // the wait for a lane that is free
-	StageNonce    = string(observe.Nonce)    // that is next
-	StageFees     = string(observe.Fees)     // that are proposed
-	StageSponsor  = string(observe.Sponsor)  // by a paymaster
-	StageEstimate = string(observe.Estimate) // of gas
-	StageQuote    = string(observe.Quote)    // of a fee in tokens
-	StageSign     = string(observe.Sign)     // by the owner, or a session key
-	StageRecord   = string(observe.Record)   // before it is sent, as in an outbox
-	StageSubmit   = string(observe.Submit)   // to the bundler, with all tries
-	StageWait     = string(observe.Wait)     // of one who waits
+	StageSend     = "send"     // all from the call to the bundler's answer
+	StageBuild    = "build"    // what is made, or priced, and not sent
+	StageResend   = "resend"   // of a signed operation
+	StageLoad     = "load"     // of the sessions, from their store
+	StageCheck    = "check"    // each check before signing
+	StageLane     = "lane"     // the wait for a lane that is free
+	StageNonce    = "nonce"    // that is next
+	StageFees     = "fees"     // that are proposed
+	StageSponsor  = "sponsor"  // by a paymaster
+	StageEstimate = "estimate" // of gas
+	StageQuote    = "quote"    // of a fee in tokens
+	StageSign     = "sign"     // by the owner, or a session key
+	StageRecord   = "record"   // before it is sent, as in an outbox
+	StageSubmit   = "submit"   // to the bundler, with all tries
+	StageWait     = "wait"     // of one who waits
 )
 
 // The moments that [Hooks] are told of.
 const (
-	MomentRetry       = string(observe.Retry)       // the same bytes are handed over once more
-	MomentAnew        = string(observe.Anew)        // refused, and made anew
-	MomentUnsponsored = string(observe.Unsponsored) // the paymaster does not pay, the account does
-	MomentSettled     = string(observe.Settled)     // an earlier one in doubt was sent again
-	MomentReplace     = string(observe.Replace)     // it takes the place of one that is stuck
-	MomentStopped     = string(observe.Stopped)     // a session that was revoked, or the kill switch, held it back
-	MomentTakeover    = string(observe.Takeover)    // Run goes on with a send that was left behind
-	MomentTrouble     = string(observe.Trouble)     // work in the background failed, and is tried again
+	MomentRetry       = "retry"       // the same bytes are handed over once more
+	MomentAnew        = "anew"        // refused, and made anew
+	MomentUnsponsored = "unsponsored" // the paymaster does not pay, the account does
+	MomentSettled     = "settled"     // an earlier one in doubt was sent again
+	MomentReplace     = "replace"     // it takes the place of one that is stuck
+	MomentStopped     = "stopped"     // a session that was revoked, or the kill switch, held it back
+	MomentTakeover    = "takeover"    // Run goes on with a send that was left behind
+	MomentTrouble     = "trouble"     // work in the background failed, and is tried again
 )
 
 // observer is what the configuration's providers, logger and hooks make.

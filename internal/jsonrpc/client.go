@@ -33,8 +33,8 @@ type Config struct {
 	Timeout time.Duration
 	// MaxResponse bounds an answer in bytes; 4 MiB by default.
 	MaxResponse int64
-	// Logger is told each request at debug level; nil for silence. TracerProvider and MeterProvider get a span
-	// and the duration of each call, with its tries; nil for none.
+	// Logger is told each request at debug level; nil for silence. TracerProvider and MeterProvider get a
+	// span and the duration of each call, with its tries; nil for none.
 	Logger         *slog.Logger
 	TracerProvider trace.TracerProvider
 	MeterProvider  metric.MeterProvider

@@ -33,7 +33,6 @@ const (
 	Takeover    Kind = "takeover"
 	Trouble     Kind = "trouble"
 	Asked       Kind = "asked"
-	Failed      Kind = "failed"
 )
 
 // words are what a log says of each.
@@ -63,5 +62,4 @@ var words = map[Kind]string{
 	Takeover:    "go on with a send that was left behind",
 	Trouble:     "background work failed, and is tried again",
 	Asked:       "asked one of several",
-	Failed:      "failed, others are asked",
 }

@@ -29,7 +29,7 @@ func (m Members) Asked(ctx context.Context, member, what string, err error) {
 // Failed warns of a member that is left alone for a while.
 func (m Members) Failed(member string, err error) {
 	if ctx := context.Background(); logs(ctx, m.Logger, slog.LevelWarn) {
-		m.log(ctx, slog.LevelWarn, m.Kind+" "+words[Failed], []slog.Attr{slog.String("member", member)}, err)
+		m.log(ctx, slog.LevelWarn, m.Kind+" failed, others are asked", []slog.Attr{slog.String("member", member)}, err)
 	}
 }
 
