@@ -186,6 +186,7 @@ func (a *Account) Decode(callData []byte) ([]Call, error) {
 
 // requireDeployed is the init code of an account known by its address: none, or an error.
 func (a *Account) requireDeployed(ctx context.Context) ([]byte, error) {
+	a.client.observer.Note(ctx, "deployed")
 	deployed, err := a.Deployed(ctx)
 	if err == nil && !deployed {
 		err = a.notDeployedError()

@@ -161,6 +161,14 @@ func TestObserveASendThatLands(t *testing.T) {
 		"sesame.chain.id": fmt.Sprint(s.client.ChainID()), "sesame.entry_point": s.client.Contracts().EntryPoint.Hex(),
 		"sesame.account": s.owner.Address().Hex(), "sesame.operation.hash": tx.Hash().Hex(), "sesame.outcome": "accepted",
 	}, send.Attrs)
+	checks := map[string]bool{}
+	for _, check := range s.spans.Named("sesame.check") {
+		checks[check.Attrs["sesame.detail"]] = true
+		if check.Attrs["sesame.detail"] == "session" {
+			require.Equal(t, []string{"sesame.load"}, s.spans.Within(check))
+		}
+	}
+	require.Equal(t, map[string]bool{"session": true, "modules": true, "deployed": true, "node": true, "bundler": true}, checks)
 	require.Equal(t, "1", s.spans.Named("sesame.submit")[0].Attrs["sesame.attempt"])
 	require.Equal(t, tx.Hash().Hex(), s.spans.Named("sesame.sign")[0].Attrs["sesame.operation.hash"])
 

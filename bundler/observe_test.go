@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
@@ -40,8 +41,8 @@ func TestObserveRequests(t *testing.T) {
 	require.Error(t, refused)
 	_, err = client.UserOperationReceipt(t.Context(), [32]byte{1})
 	require.ErrorIs(t, err, userop.ErrNotFound)
-	_, err = client.UserOperationReceipts(t.Context(), nil)
-	require.NoError(t, err)
+	_, err = client.UserOperationReceipts(t.Context(), []common.Hash{{1}, {2}})
+	require.ErrorIs(t, err, userop.ErrNoBatch)
 
 	chainID := spans.Named("eth_chainId")
 	require.Len(t, chainID, 1, "with its tries")
@@ -60,6 +61,9 @@ func TestObserveRequests(t *testing.T) {
 	require.Equal(t, []string{"-32500", "-32500"}, []string{send.Attrs["rpc.response.status_code"], send.Attrs["error.type"]})
 	require.Equal(t, codes.Error, send.Status)
 	require.Equal(t, codes.Unset, spans.Named("eth_getUserOperationReceipt")[0].Status, "there is none yet: no failure")
+	batch := spans.Named("eth_getUserOperationReceipt")[1]
+	require.Equal(t, []string{"2", "400"}, []string{batch.Attrs["sesame.rpc.requests"], batch.Attrs["error.type"]})
+	require.Contains(t, log.String(), `msg="JSON-RPC batch" service=bundler method=eth_getUserOperationReceipt requests=2`)
 
 	require.Equal(t, map[string]string{"rpc.client.call.duration": "s"}, meters.Units())
 	require.Positive(t, meters.Sum("rpc.client.call.duration", "rpc.method=eth_sendUserOperation", "error.type=-32500", "server.port="+at.Port()))

@@ -113,6 +113,7 @@ func (r *run) useFees(fees Fees, err error) error {
 
 // identify asks the bundler, until it once answered right, which chain and EntryPoints it serves.
 func (s *Sender) identify(ctx context.Context) error {
+	s.Observer().Note(ctx, "bundler")
 	bundler, ok := ability.Find[Identity](s.cfg.Bundler)
 	switch {
 	case !ok && s.cfg.UnidentifiedBundler:

@@ -34,7 +34,7 @@ func TestTraceOnTheModel(t *testing.T) {
 	names := shape(t, out.String())
 	slices.Sort(names) // checks, the nonce and fees are read beside each other
 	require.Equal(t, []string{
-		"    sesame.check", "    sesame.fees", "    sesame.load", "    sesame.nonce", "    sesame.sign", "    sesame.sponsor", "    sesame.submit",
+		"      sesame.load", "    sesame.check", "    sesame.fees", "    sesame.load", "    sesame.nonce", "    sesame.sign", "    sesame.sponsor", "    sesame.submit",
 		"  sesame.send", "  sesame.wait",
 	}, slices.Compact(names))
 	require.Regexp(t, `sesame\.send +[0-9.]+ ms  .*sesame\.outcome=accepted`, out.String())

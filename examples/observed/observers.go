@@ -61,7 +61,7 @@ func notable(all []attribute.KeyValue) string {
 	var shown []string
 	for _, a := range all {
 		switch a.Key {
-		case "sesame.outcome", "sesame.attempt", "sesame.operation.hash", "sesame.aa_code", "rpc.response.status_code", "error.type", "server.port":
+		case "sesame.outcome", "sesame.attempt", "sesame.detail", "sesame.operation.hash", "sesame.aa_code", "rpc.response.status_code", "error.type", "server.port":
 			shown = append(shown, fmt.Sprintf("%s=%s", a.Key, a.Value.Emit()))
 		}
 	}

@@ -66,6 +66,20 @@ type stage struct {
 	about About
 	begun time.Time
 	span  trace.Span // nil for none
+	note  string
+}
+
+// noted is the key of the context of a [Check], whose value is its stage.
+type noted struct{}
+
+// Note says in a word what the check is about that the context is of.
+func (o *Observer) Note(ctx context.Context, what string) {
+	if o == nil {
+		return
+	}
+	if s, ok := ctx.Value(noted{}).(*stage); ok {
+		s.note = what
+	}
 }
 
 // On reports whether anybody is told of its end.
@@ -113,6 +127,9 @@ func (o *Observer) begin(ctx context.Context, kind Kind, about About) (context.C
 	if o.meters != nil && kind == Wait {
 		o.meters.waiting.Add(ctx, 1, o.meters.with(keyChain.Int64(int64(o.cfg.ChainID))))
 	}
+	if kind == Check {
+		ctx = context.WithValue(ctx, noted{}, s)
+	}
 	call(ctx, o.cfg.Hooks.Begin, &e)
 	return ctx, Stage{s}
 }
@@ -138,7 +155,7 @@ func (s Stage) End(ctx context.Context, r Result) {
 func (s *stage) end(ctx context.Context, r *Result) {
 	now := time.Now()
 	e := s.event()
-	e.Took, e.Outcome, e.Service, e.Err = now.Sub(s.begun), r.Outcome, r.Service, r.Err
+	e.Took, e.Outcome, e.Service, e.Detail, e.Err = now.Sub(s.begun), r.Outcome, r.Service, s.note, r.Err
 	if r.Hash != (common.Hash{}) {
 		e.Hash = r.Hash
 	}
