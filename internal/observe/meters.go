@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/lru"
@@ -23,8 +24,20 @@ type meters struct {
 	budget    metric.Float64Histogram
 	takeovers metric.Int64Counter
 
+	mu sync.Mutex
 	// told are operations whose ends were counted: several may wait for one.
-	told *lru.Cache[common.Hash, struct{}]
+	told lru.BasicLRU[common.Hash, struct{}]
+}
+
+// first reports whether the end of an operation is told for the first time.
+func (t *meters) first(hash common.Hash) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.told.Contains(hash) {
+		return false
+	}
+	t.told.Add(hash, struct{}{})
+	return true
 }
 
 // mostTold is of how many operations, the last ones, it is known that their ends were counted.
@@ -40,7 +53,7 @@ var (
 )
 
 func newMeters(m metric.Meter) (*meters, error) {
-	t := &meters{told: lru.NewCache[common.Hash, struct{}](mostTold)}
+	t := &meters{told: lru.NewBasicLRU[common.Hash, struct{}](mostTold)}
 	var failed []error
 	histogram := func(in *metric.Float64Histogram, name, unit, what string, bounds []float64) {
 		var err error
@@ -116,10 +129,9 @@ func (t *meters) onChain(ctx context.Context, e *Event, gas *Gas) {
 	default:
 		return
 	}
-	if t.told.Contains(e.Hash) {
+	if !t.first(e.Hash) {
 		return
 	}
-	t.told.Add(e.Hash, struct{}{})
 	chain := keyChain.Int64(int64(e.ChainID))
 	t.ends.Add(ctx, 1, t.with(chain, keyOutcome.String(e.Outcome)))
 	if gas == nil {
