@@ -15,12 +15,14 @@ import (
 	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/node"
+	"github.com/go-sesame/sesame/internal/observe"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
 
 // checkChainID asks the node, until it once answered right, which chain it serves.
 func (c *Client) checkChainID(ctx context.Context) error {
+	c.observer.Note(ctx, "node")
 	if c.chainIDChecked.Load() {
 		return nil
 	}
@@ -74,6 +76,7 @@ func (c *Client) orTakenBack(ctx context.Context, sess *session.Sessions, err er
 // requireModules returns an error matching [ErrModuleNotEnabled] unless the account listens to all that a
 // session's signature goes through. Those that were not seen recently are asked about in one request.
 func (c *Client) requireModules(ctx context.Context, account common.Address, signer *session.Signer) error {
+	c.observer.Note(ctx, "modules")
 	modules := slices.DeleteFunc(signer.Modules(), func(module common.Address) bool {
 		return c.enabledRecently(moduleKey{account: account, module: module})
 	})
@@ -158,11 +161,14 @@ func (a *Account) isModuleEnabled(ctx context.Context, module common.Address) (b
 // then.
 func (c *Client) sessionCheck(signer *session.Signer) func(context.Context) error {
 	return func(ctx context.Context) error {
+		c.observer.Note(ctx, "session")
 		sess := signer.Sessions()
-		if err := sess.Refresh(ctx); err != nil {
+		within, loading := c.observer.Begin(ctx, observe.Load, observe.About{Account: sess.Ref().Account})
+		err := sess.Refresh(within)
+		if loading.End(within, observe.Result{Err: err}); err != nil {
 			return fmt.Errorf("read session store again: %w", err)
 		}
-		err := sess.Confirm(ctx, c, c.freshness)
+		err = sess.Confirm(ctx, c, c.freshness)
 		if err == nil {
 			return signer.Check()
 		}
@@ -190,6 +196,7 @@ func (o *OwnedAccount) ownership() (key moduleKey, owned bool) {
 // checkOwnership returns an error if the account does not listen to the active module or belongs to someone
 // else there. An account without code gets both with its first operation.
 func (o *OwnedAccount) checkOwnership(ctx context.Context) error {
+	o.client.observer.Note(ctx, "ownership")
 	module := o.active.Address
 	key, owned := o.ownership()
 	if o.client.enabledRecently(key) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/observe"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -30,7 +31,9 @@ func (a *Account) draft(ctx context.Context, calls []Call, s *settings) (*userop
 		return nil, fmt.Errorf("%w for account %s, which is known by address only: choose a leaf with WithSession, or have it chosen with WithLeafOf", ErrNoSigner, a.address)
 	}
 	if s.leafOf != nil {
-		if err := s.leafOf.Refresh(ctx); err != nil {
+		within, loading := a.client.observer.Begin(ctx, observe.Load, observe.About{Account: a.address})
+		err := s.leafOf.Refresh(within)
+		if loading.End(within, observe.Result{Err: err}); err != nil {
 			return nil, fmt.Errorf("read session store again: %w", err)
 		}
 	}

@@ -114,7 +114,9 @@ func (o *OwnedAccount) Signer() userop.Signer {
 
 // Send makes the account do calls in one operation, signed by the owner unless an option names another
 // signer. An account without code is deployed with it.
-func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {
+func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (tx *userop.Pending, err error) {
+	ctx, sending := o.client.beginSend(ctx, o.address)
+	defer func() { sending.End(ctx, endOf(tx, err)) }()
 	s, err := sendSettings(opts)
 	if err != nil {
 		return nil, err
@@ -356,6 +358,7 @@ func (o *OwnedAccount) checkModules() error {
 
 // initCodeIfNeeded is the init code of an account that may still have to be deployed.
 func (o *OwnedAccount) initCodeIfNeeded(ctx context.Context) ([]byte, error) {
+	o.client.observer.Note(ctx, "deployed")
 	deployed, err := o.Deployed(ctx)
 	switch {
 	case err != nil || deployed:

@@ -169,7 +169,7 @@ func (w *wait) putBack(ctx context.Context) {
 	}
 	ctx, cancel := oneTry(ctx, longestSend)
 	defer cancel()
-	_, err := w.sender.submit(ctx, w.op, w.hash, true, w.guard)
+	_, err := w.sender.submit(ctx, w.op, w.about(), true, w.guard)
 	if _, ended := errors.AsType[*EndedError](err); !ended { // which the next look tells
 		w.seen.resendErr = err
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/internal/ability"
+	"github.com/go-sesame/sesame/internal/observe"
 )
 
 // prepare reads everything that does not depend on each other at once. The operation then lacks the limits
@@ -21,13 +22,13 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if r.stays != nil {
 		r.op.Nonce = *r.stays
 	} else {
-		group.Go(readInto(reading, &r.op.Nonce, r.nonce.Nonce))
+		group.Go(readInto(reading, r, observe.Nonce, &r.op.Nonce, r.nonce.Nonce))
 	}
 	if r.draft.Compose != nil {
-		group.Go(readInto(reading, &r.op.CallData, r.draft.Compose))
+		group.Go(readInto(reading, r, observe.Check, &r.op.CallData, r.draft.Compose))
 	}
 	if r.draft.InitCode != nil {
-		group.Go(readInto(reading, &r.op.InitCode, r.draft.InitCode))
+		group.Go(readInto(reading, r, observe.Check, &r.op.InitCode, r.draft.InitCode))
 	}
 	source := r.sender.cfg.Fees
 	if r.draft.FeeSource != nil {
@@ -43,14 +44,16 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	default:
 		group.Go(func() (err error) {
 			var fees Fees
-			for t := (twice{ctx: reading}); t.next(&err); {
-				fees, err = source.Fees(reading)
+			within, asking := r.begin(reading, observe.Fees)
+			for t := (twice{ctx: within}); t.next(&err); {
+				fees, err = source.Fees(within)
 			}
+			asking.End(within, observe.Result{Err: err})
 			return r.useFees(fees, err)
 		})
 	}
 	for _, check := range r.checks() {
-		group.Go(func() error { return check(reading) })
+		group.Go(r.checking(reading, check))
 	}
 	if err := group.Wait(); err != nil {
 		return r.failed(StepPrepare, err)
@@ -71,10 +74,22 @@ func (r *run) checks() []func(ctx context.Context) error {
 	return append(slices.Clip(r.draft.Checks), r.sender.identify)
 }
 
-// readInto is a read whose value goes to field.
-func readInto[T any](ctx context.Context, field *T, read func(context.Context) (T, error)) func() error {
+// readInto is a read whose value goes to field, a stage of that kind.
+func readInto[T any](ctx context.Context, r *run, kind observe.Kind, field *T, read func(context.Context) (T, error)) func() error {
 	return func() (err error) {
-		*field, err = read(ctx)
+		within, reading := r.begin(ctx, kind)
+		*field, err = read(within)
+		reading.End(within, observe.Result{Err: err})
+		return err
+	}
+}
+
+// checking is a check as a stage.
+func (r *run) checking(ctx context.Context, check func(context.Context) error) func() error {
+	return func() error {
+		within, checking := r.begin(ctx, observe.Check)
+		err := check(within)
+		checking.End(within, observe.Result{Err: err})
 		return err
 	}
 }
@@ -98,6 +113,7 @@ func (r *run) useFees(fees Fees, err error) error {
 
 // identify asks the bundler, until it once answered right, which chain and EntryPoints it serves.
 func (s *Sender) identify(ctx context.Context) error {
+	s.Observer().Note(ctx, "bundler")
 	bundler, ok := ability.Find[Identity](s.cfg.Bundler)
 	switch {
 	case !ok && s.cfg.UnidentifiedBundler:
