@@ -119,7 +119,7 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 		BeforeSend:       s.beforeSend,
 	}
 	if !c.chainIDChecked.Load() {
-		draft.Checks = append(draft.Checks, c.checkChainID)
+		draft.Identify = c.checkChainID
 	}
 	switch {
 	case s.lanes != nil:

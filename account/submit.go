@@ -656,7 +656,7 @@ func (s *submission) draft() *userop.Draft {
 		Complete:   s.op,
 		Signer:     s.client.underSwitch(fixedSignature{s.owner, s.op.Signature}, s.leg.Account, s.settings.always),
 		Reserve:    s.client.nonceGiven(s.leg.Account, s.op.Nonce.Clone()),
-		Checks:     []func(context.Context) error{s.client.checkChainID},
+		Identify:   s.client.checkChainID,
 		Caps:       s.client.capsFor(s.settings),
 		BeforeSend: s.settings.beforeSend,
 	}
