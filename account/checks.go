@@ -39,6 +39,15 @@ func (c *Client) checkChainID(ctx context.Context) error {
 	return nil
 }
 
+// refuseOtherChain returns an error matching [userop.ErrWrongChain] where the node says that it is of another
+// chain: what that shows of an operation must not settle it. A node that does not say is asked on.
+func (c *Client) refuseOtherChain(ctx context.Context) error {
+	if err := c.checkChainID(ctx); errors.Is(err, userop.ErrWrongChain) {
+		return err
+	}
+	return nil
+}
+
 // moduleKey names a module on an account and, where it was looked at too, the account's owner there.
 type moduleKey struct{ account, module, owner common.Address }
 

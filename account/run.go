@@ -239,6 +239,10 @@ func (r *runner) goOn(ctx context.Context, e *outbox.Entry) (waits bool) {
 	}
 	sending, cancel := context.WithTimeout(ctx, shortestWork)
 	defer cancel()
+	if err := r.client.refuseOtherChain(sending); err != nil {
+		r.client.log.DebugContext(ctx, "a send is not gone on with", "entry", e, "error", err)
+		return false
+	}
 	pending, err := r.client.sender.ResendGuarded(sending, e.Latest().Operation, r.guard(e))
 	if err != nil {
 		r.client.log.DebugContext(ctx, "resent a send", "entry", e, "error", err)

@@ -11,7 +11,7 @@ var (
 	// ErrInUse means that another process has the store open for writing.
 	ErrInUse = errors.New("session store is in use")
 	// ErrReadOnly means that the store was opened with [OpenReadOnly].
-	ErrReadOnly = errors.New("session store is open for reading only; what changes it is up to the process that opens it with Open")
+	ErrReadOnly = errors.New("session store is open for reading only")
 	// ErrLooseMode means that others than the user of this process may read the store, or own it.
 	ErrLooseMode = errors.New("session store is open to others")
 )
