@@ -6,8 +6,8 @@ import (
 	"github.com/go-sesame/sesame/internal/ability"
 )
 
-// check returns an error for what is missing. A nil pointer, such as a variable that was never set, is told when
-// the client is made, as it panics when it is first asked.
+// check returns an error for what is missing. A nil pointer, such as a variable that was never set, is told
+// when the client is made, as it panics when it is first asked.
 func (cfg *Config) check() error {
 	switch {
 	case cfg.ChainID == 0:

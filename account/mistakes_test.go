@@ -17,8 +17,8 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
-// TestAServiceThatWasNeverSet has a variable of a client's type that is nil: an interface does not show it, and
-// the first call would panic.
+// TestAServiceThatWasNeverSet has a variable of a client's type that is nil: an interface does not show it,
+// and the first call would panic.
 func TestAServiceThatWasNeverSet(t *testing.T) {
 	good := accounttest.NewModel(accounttest.ModelConfig{}).Config()
 	for text, change := range map[string]func(*account.Config){

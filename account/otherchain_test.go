@@ -23,8 +23,9 @@ func (o otherChain) Unwrap() account.Chain { return o.Chain }
 
 func (otherChain) ChainID(context.Context) (*big.Int, error) { return big.NewInt(137), nil }
 
-// TestANodeOfAnotherChainSettlesNothing has the node of a configuration be that of another chain, where neither
-// the account nor its sessions are: the error says that, and a grant that waits is neither settled nor sent again.
+// TestANodeOfAnotherChainSettlesNothing has the node of a configuration be that of another chain, where
+// neither the account nor its sessions are: the error says that, and a grant that waits is neither settled
+// nor sent again.
 func TestANodeOfAnotherChainSettlesNothing(t *testing.T) {
 	ctx := t.Context()
 	model, elsewhere := accounttest.NewModel(accounttest.ModelConfig{}), accounttest.NewModel(accounttest.ModelConfig{})

@@ -12,8 +12,8 @@ import (
 // mostReasons is for how many sessions an error says why they do not allow a call.
 const mostReasons = 3
 
-// notAllowed is the error for a call that no session in force allows. It says, and matches, why those do not that
-// are for the call's contract and function or, where there are none, for others: the newest ones first.
+// notAllowed is the error for a call that no session in force allows. It says, and matches, why those do not
+// that are for the call's contract and function or, where there are none, for others: the newest ones first.
 func (s *Sessions) notAllowed(m policy.Modules, v *view, n int, call abi.Call, now time.Time) error {
 	reasons, more := s.reasons(m, v, call, now, true)
 	if len(reasons) == 0 {

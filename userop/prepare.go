@@ -80,8 +80,9 @@ func (r *run) identities() (ask []func(ctx context.Context) error) {
 	return ask
 }
 
-// orWrongChain is err, unless a service turns out to be of another chain: what else was read of that, such as an
-// account that is not there, was told sooner and means nothing. Trouble that passes tells nothing either way.
+// orWrongChain is err, unless a service turns out to be of another chain: what else was read of that, such as
+// an account that is not there, was told sooner and means nothing. Trouble that passes tells nothing either
+// way.
 func (r *run) orWrongChain(ctx context.Context, err error) error {
 	if errors.Is(err, ErrWrongChain) || SafeToRetry(err) {
 		return err

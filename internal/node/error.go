@@ -138,7 +138,8 @@ func wayOut(err error) string {
 	return ""
 }
 
-// notJSON reports whether the trouble is with the JSON of an answer, as of a web page, and not with one cut short.
+// notJSON reports whether the trouble is with the JSON of an answer, as of a web page, and not with one that
+// was cut short.
 func notJSON(err error) bool {
 	_, ok := errors.AsType[*json.SyntaxError](err)
 	return ok && !strings.Contains(err.Error(), "unexpected end")
