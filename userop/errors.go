@@ -205,14 +205,13 @@ func (e *WaitError) Error() string {
 	case e.Seen != nil:
 		text = fmt.Sprintf("user operation %s is in block %d, which had not %d confirmations after %s: %v", e.Hash, e.Seen.BlockNumber, e.Confirmations, waited, e.Err)
 	}
-	text += "; wait again, or replace it (account.Account's Replace)"
 	if e.Last != nil {
 		text += fmt.Sprintf(" (last answer of the bundler: %v)", e.Last)
 	}
 	if e.Chain != nil {
 		text += fmt.Sprintf(" (last look at the chain: %v)", e.Chain)
 	}
-	return text
+	return text + "; wait again, or replace it (account.Account's Replace)"
 }
 
 // Unwrap returns why the wait ended, and the last errors of the bundler and of the node.

@@ -115,7 +115,7 @@ func (a Answer) help() string {
 	case a.Endpoint != "" && standardMethod[a.Method] && a.MethodMissing():
 		return a.Endpoint + " does not seem to be an ERC-4337 bundler, but a plain node; give a bundler's URL, and the node's where the chain is read"
 	case a.Endpoint != "" && a.Method == "eth_chainId" && a.MethodMissing():
-		return a.Endpoint + " does not seem to be an ERC-4337 bundler, which says what chain it serves; give a bundler's URL"
+		return a.Endpoint + " does not say which chain it serves; check that it is a bundler's URL"
 	case a.Endpoint != "" && strings.HasPrefix(a.Method, "pm_") && a.MethodMissing():
 		return a.Endpoint + " does not seem to be a paymaster of this kind; paymaster.New takes the URL of Biconomy's, paymaster.NewERC7677 that of any other"
 	case a.replacement():
