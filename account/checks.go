@@ -35,9 +35,18 @@ func (c *Client) checkChainID(ctx context.Context) error {
 		return fmt.Errorf("chain ID: %w", err)
 	}
 	if id == nil || id.Cmp(new(big.Int).SetUint64(c.chainID)) != 0 {
-		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d", userop.ErrWrongChain, id, c.chainID)
+		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d; use the URL of that chain's node, or mend Config.ChainID", userop.ErrWrongChain, id, c.chainID)
 	}
 	c.chainIDChecked.Store(true)
+	return nil
+}
+
+// refuseOtherChain returns an error matching [userop.ErrWrongChain] where the node says that it is of another
+// chain: what that shows of an operation must not settle it. A node that does not say is asked on.
+func (c *Client) refuseOtherChain(ctx context.Context) error {
+	if err := c.checkChainID(ctx); errors.Is(err, userop.ErrWrongChain) {
+		return err
+	}
 	return nil
 }
 

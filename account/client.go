@@ -143,13 +143,8 @@ const mostRemembered = 1 << 17
 // NewClient returns a client. It does no I/O: a service that is out of reach, or serves another chain, is an
 // error of the first operation.
 func NewClient(cfg Config) (*Client, error) {
-	switch {
-	case cfg.ChainID == 0:
-		return nil, fmt.Errorf("%w: client without a ChainID", ErrConfig)
-	case cfg.Chain == nil:
-		return nil, fmt.Errorf("%w: client without a Chain; ethnode.Dial makes one", ErrConfig)
-	case cfg.Bundler == nil:
-		return nil, fmt.Errorf("%w: client without a Bundler; bundler.New makes one", ErrConfig)
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
 	contracts, err := cfg.Contracts.withDefaults(cfg.ChainID)
 	if err != nil {

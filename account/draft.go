@@ -56,6 +56,11 @@ func (c *Client) draft(address common.Address, calls []Call, s *settings) (*user
 	if len(calls) == 0 {
 		return nil, fmt.Errorf("%w: no call to make for account %s", ErrConfig, address)
 	}
+	for n := range calls {
+		if calls[n].To == (common.Address{}) {
+			return nil, fmt.Errorf("%w: call %d of account %s is to the zero address, where nothing can be called; set its To", ErrConfig, n, address)
+		}
+	}
 	if s.leaves != nil && len(s.leaves) != len(calls) {
 		return nil, fmt.Errorf("%w: %d calls with %d session leaves; each call needs its leaf", ErrConfig, len(calls), len(s.leaves))
 	}
@@ -122,7 +127,7 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 		BeforeSend:       s.beforeSend,
 	}
 	if !c.chainIDChecked.Load() {
-		draft.Checks = append(draft.Checks, c.checkChainID)
+		draft.Identify = c.checkChainID
 	}
 	switch {
 	case s.lanes != nil:

@@ -30,6 +30,7 @@ type ownedSettings struct {
 	multichain      bool
 	initial, active *Module
 	address         *common.Address
+	none            bool // one of the options is nil
 }
 
 // Index chooses among the accounts of one owner; 0 is the first.
@@ -61,7 +62,9 @@ func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
 	}
 	var o ownedSettings
 	for _, opt := range opts {
-		opt(&o)
+		if o.none = o.none || opt == nil; opt != nil {
+			opt(&o)
+		}
 	}
 	account := &OwnedAccount{owner: owner, initial: c.ECDSAModule(owner), optionsErr: o.conflict()}
 	switch {
@@ -90,6 +93,8 @@ func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
 // conflict returns an error if options contradict each other.
 func (o *ownedSettings) conflict() error {
 	switch {
+	case o.none:
+		return fmt.Errorf("%w: an option of OwnedAccount is nil", ErrConfig)
 	case o.multichain && o.initial != nil:
 		return fmt.Errorf("%w: Multichain and DefaultModule each choose the module that decides the address; use one", ErrConfig)
 	case o.address != nil && o.index != 0:

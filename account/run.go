@@ -240,6 +240,10 @@ func (r *runner) goOn(ctx context.Context, e *outbox.Entry) (waits bool) {
 	}
 	sending, cancel := context.WithTimeout(ctx, shortestWork)
 	defer cancel()
+	if err := r.client.refuseOtherChain(sending); err != nil {
+		r.client.trouble(ctx, e, "go on with a send", err)
+		return false
+	}
 	pending, err := r.resend(sending, e)
 	if ended, over := errors.AsType[*userop.EndedError](err); over {
 		if _, err = r.conclude(sending, e, userop.Outcome{Ended: ended}); err != nil {

@@ -33,6 +33,9 @@ var errNoChain = errors.New("userop: more than one confirmation needs a Chain to
 // waitOptions are what a wait with the options asks for.
 func (s *Sender) waitOptions(opts []WaitOption) (o waitOptions, err error) {
 	for _, opt := range opts {
+		if opt == nil {
+			return o, errors.New("userop: an option of the wait is nil")
+		}
 		opt(&o)
 	}
 	if o.confirmations == 0 {

@@ -2,6 +2,7 @@ package userop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -56,7 +57,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		group.Go(r.checking(reading, check))
 	}
 	if err := group.Wait(); err != nil {
-		return r.failed(StepPrepare, err)
+		return r.failed(StepPrepare, r.orWrongChain(ctx, err))
 	}
 	r.raiseFees()
 	r.op.setGas(r.draft.Gas)
@@ -66,12 +67,35 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// checks are the draft's and, where it is not known yet, who the bundler is.
+// checks are the draft's and, where it is not known yet, who the node and the bundler are.
 func (r *run) checks() []func(ctx context.Context) error {
-	if r.sender.identified.Load() {
-		return r.draft.Checks
+	return append(slices.Clip(r.draft.Checks), r.identities()...)
+}
+
+// identities ask who the node and the bundler are, where that is not known yet.
+func (r *run) identities() (ask []func(ctx context.Context) error) {
+	if r.draft.Identify != nil {
+		ask = append(ask, r.draft.Identify)
 	}
-	return append(slices.Clip(r.draft.Checks), r.sender.identify)
+	if !r.sender.identified.Load() {
+		ask = append(ask, r.sender.identify)
+	}
+	return ask
+}
+
+// orWrongChain is err, unless a service turns out to be of another chain: what else was read of that, such as
+// an account that is not there, was told sooner and means nothing. Trouble that passes tells nothing either
+// way.
+func (r *run) orWrongChain(ctx context.Context, err error) error {
+	if errors.Is(err, ErrWrongChain) || SafeToRetry(err) {
+		return err
+	}
+	for _, ask := range r.identities() {
+		if wrong := ask(ctx); errors.Is(wrong, ErrWrongChain) {
+			return wrong
+		}
+	}
+	return err
 }
 
 // readInto is a read whose value goes to field, a stage of that kind.
@@ -128,7 +152,7 @@ func (s *Sender) identify(ctx context.Context) error {
 			id, err = bundler.ChainID(ctx)
 		}
 		if err == nil && id != s.cfg.ChainID {
-			err = fmt.Errorf("%w: the bundler serves chain %d, this client is for chain %d", ErrWrongChain, id, s.cfg.ChainID)
+			err = fmt.Errorf("%w: the bundler serves chain %d, this client is for chain %d; use the URL of that chain's bundler, or mend ChainID in the configuration", ErrWrongChain, id, s.cfg.ChainID)
 		}
 		return err
 	})
@@ -138,7 +162,7 @@ func (s *Sender) identify(ctx context.Context) error {
 			entryPoints, err = bundler.SupportedEntryPoints(ctx)
 		}
 		if err == nil && !slices.Contains(entryPoints, s.cfg.EntryPoint) {
-			err = fmt.Errorf("%w: the bundler supports EntryPoints %v, not %s", ErrWrongChain, entryPoints[:min(len(entryPoints), 8)], s.cfg.EntryPoint)
+			err = fmt.Errorf("%w: the bundler supports EntryPoints %v, not %s; use a bundler, or the URL of this one, that takes operations for it", ErrWrongChain, entryPoints[:min(len(entryPoints), 8)], s.cfg.EntryPoint)
 		}
 		return err
 	})

@@ -81,7 +81,7 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 		return nil, errors.New("userop: sender without a chain ID")
 	case cfg.EntryPoint == (common.Address{}):
 		return nil, errors.New("userop: sender without an EntryPoint")
-	case cfg.Bundler == nil:
+	case ability.Missing(cfg.Bundler):
 		return nil, errors.New("userop: sender without a bundler")
 	case cfg.Confirmations > 1 && cfg.Chain == nil:
 		return nil, errNoChain
