@@ -11,7 +11,6 @@ import (
 
 	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/session"
-	"github.com/go-sesame/sesame/userop"
 )
 
 // The services of a client, as a [CheckFailure] names them.
@@ -126,11 +125,7 @@ func firstFailure(ctx context.Context, checks []serviceCheck) *CheckFailure {
 // checkNode returns an error unless the node answers, and serves the chain.
 func (c *Client) checkNode(ctx context.Context) error {
 	c.chainIDChecked.Store(false) // nothing is signed before it says so again
-	err := c.checkChainID(ctx)
-	if errors.Is(err, userop.ErrWrongChain) {
-		err = fmt.Errorf("%w; use a node of that chain, or correct Config.ChainID", err)
-	}
-	return err
+	return c.checkChainID(ctx)
 }
 
 // checkContracts returns an error unless the contracts are there that no account works without, and those

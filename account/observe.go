@@ -18,9 +18,9 @@ func (c *Client) beginSend(ctx context.Context, account common.Address) (context
 	return c.observer.BeginSend(ctx, observe.Send, observe.About{Account: account})
 }
 
-// endOf is the result of a send that ended so.
+// endOf is the result of a send that ended so: without either, in a panic of what the caller gave it.
 func endOf(tx *userop.Pending, err error) observe.Result {
-	if err != nil {
+	if err != nil || tx == nil {
 		return observe.Result{Err: err}
 	}
 	return observe.Result{Hash: tx.Hash(), Outcome: "accepted"}

@@ -51,9 +51,9 @@ func hashIn(err error) common.Hash {
 	return common.Hash{}
 }
 
-// endOf is the result of a send that ended so.
+// endOf is the result of a send that ended so: without either, in a panic of what the caller gave it.
 func endOf(tx *Pending, err error) observe.Result {
-	if err != nil {
+	if err != nil || tx == nil {
 		return observe.Result{Err: err}
 	}
 	return observe.Result{Hash: tx.hash, Outcome: "accepted"}
