@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/go-sesame/sesame/internal/ability"
+	"github.com/go-sesame/sesame/internal/node"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -125,8 +127,12 @@ func firstFailure(ctx context.Context, checks []serviceCheck) *CheckFailure {
 
 // checkNode returns an error unless the node answers, and serves the chain.
 func (c *Client) checkNode(ctx context.Context) error {
-	c.chainIDChecked.Store(false) // nothing is signed before it says so again
-	err := c.checkChainID(ctx)
+	var id *big.Int
+	var err error
+	for t := node.Ask(ctx); t.Next(&err); {
+		id, err = c.chain.ChainID(t.Context)
+	}
+	err = c.judgeChainID(id, err)
 	if errors.Is(err, userop.ErrWrongChain) {
 		err = fmt.Errorf("%w; use a node of that chain, or correct Config.ChainID", err)
 	}

@@ -124,6 +124,9 @@ func valuesForLogs(t *testing.T) map[string]inLogs {
 		"account.LegsError":     {&account.LegsError{Errs: []error{nil, &userop.EndedError{Hash: hash, Sender: mixed}}}, map[string]any{"legs.1.hash": hashText}},
 		"account.Simulation":    {&account.SimulationError{Operation: op, AA: aa}, map[string]any{"account": mixedText, "cause.aa": "AA25"}},
 		"account.Prepared, nil": {(*account.Prepared)(nil), nil},
+		"userop.Pending, nil":   {(*userop.Pending)(nil), nil},
+		"outbox.Entry, nil":     {(*outbox.Entry)(nil), nil},
+		"session.Sessions, nil": {(*session.Sessions)(nil), nil},
 		"abi.Revert":            {abi.DecodeRevert(append(crypto.Keccak256([]byte("x"))[:4], callSecret...)), map[string]any{}},
 		"abi.SyntaxError":       {&abi.SyntaxError{Signature: "f(", Column: 3, Problem: "ends"}, map[string]any{"column": 3.0}},
 	}
@@ -139,6 +142,7 @@ func TestValuesForLogs(t *testing.T) {
 			slog.New(slog.NewTextHandler(&asText, nil)).Info("x", "it", test.value)
 			slog.New(slog.NewJSONHandler(&asJSON, nil)).Info("x", "it", test.value)
 			for _, text := range []string{asText.String(), asJSON.String()} {
+				require.NotContains(t, text, "panicked")
 				for _, secret := range [][]byte{callSecret, signatureSecret, sponsorSecret, deploySecret} {
 					require.NotContains(t, text, string(secret))
 					require.NotContains(t, strings.ToLower(text), hex.EncodeToString(secret))
