@@ -37,6 +37,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/holiman/uint256"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
@@ -91,6 +93,11 @@ var (
 	owner                     *account.OwnedAccount
 	calls                     []account.Call
 	report                    func(context.Context, account.Report) error
+	traces                    trace.TracerProvider
+	metrics                   metric.MeterProvider
+	logger                    *slog.Logger
+	ended                     func(context.Context, userop.Event)
+	refusals                  chan userop.Event
 	store                     *filestore.Store
 	sess                      *session.Sessions
 	tx                        *userop.Pending

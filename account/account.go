@@ -123,7 +123,9 @@ func (a *Account) NonceUsed(ctx context.Context, nonce *uint256.Int) (bool, erro
 // one is sent again first, the same bytes, and this one takes another lane: the two may land in any order.
 //
 // Errors of the pipeline are a [*userop.Error]; see [userop.MayBeAccepted] before sending again.
-func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {
+func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (tx *userop.Pending, err error) {
+	ctx, sending := a.client.beginSend(ctx, a.address)
+	defer func() { sending.End(ctx, endOf(tx, err)) }()
 	s, err := sendSettings(opts)
 	if err != nil {
 		return nil, err
@@ -184,6 +186,7 @@ func (a *Account) Decode(callData []byte) ([]Call, error) {
 
 // requireDeployed is the init code of an account known by its address: none, or an error.
 func (a *Account) requireDeployed(ctx context.Context) ([]byte, error) {
+	a.client.observer.Note(ctx, "deployed")
 	deployed, err := a.Deployed(ctx)
 	if err == nil && !deployed {
 		err = a.notDeployedError()

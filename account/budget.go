@@ -17,6 +17,7 @@ import (
 	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/lanekey"
+	"github.com/go-sesame/sesame/internal/observe"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 	"github.com/go-sesame/sesame/userop/outbox"
@@ -400,7 +401,7 @@ func (c *Client) giveBack(ctx context.Context, ref session.Ref, reservation *uin
 	ctx, cancel := afterwards(ctx)
 	defer cancel()
 	if err := c.budgets.counts.Return(ctx, ref.ChainID, ref.Account, *reservation); err != nil {
-		c.log.DebugContext(ctx, "what was reserved is not given back yet", "account", ref, "error", err)
+		c.observer.Tell(ctx, observe.Trouble, observe.Moment{Account: ref.Account, Detail: "give back what was reserved of budgets", Err: err})
 	}
 	*reservation = 0
 }

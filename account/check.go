@@ -13,7 +13,6 @@ import (
 	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/node"
 	"github.com/go-sesame/sesame/session"
-	"github.com/go-sesame/sesame/userop"
 )
 
 // The services of a client, as a [CheckFailure] names them.
@@ -132,11 +131,7 @@ func (c *Client) checkNode(ctx context.Context) error {
 	for t := node.Ask(ctx); t.Next(&err); {
 		id, err = c.chain.ChainID(t.Context)
 	}
-	err = c.judgeChainID(id, err)
-	if errors.Is(err, userop.ErrWrongChain) {
-		err = fmt.Errorf("%w; use a node of that chain, or correct Config.ChainID", err)
-	}
-	return err
+	return c.judgeChainID(id, err)
 }
 
 // checkContracts returns an error unless the contracts are there that no account works without, and those

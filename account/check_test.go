@@ -119,9 +119,9 @@ func TestCheckOfWrongServices(t *testing.T) {
 	found := checked(t, t.Context(), cfg)
 	require.Len(t, found, 2)
 	require.ErrorIs(t, found["node"], userop.ErrWrongChain)
-	require.ErrorContains(t, found["node"], "the node serves chain 137, this client is for chain 80002; use a node of that chain, or correct Config.ChainID")
+	require.ErrorContains(t, found["node"], "the node serves chain 137, this client is for chain 80002; use the URL of that chain's node, or mend Config.ChainID")
 	require.ErrorIs(t, found["bundler"], userop.ErrWrongChain)
-	require.ErrorContains(t, found["bundler"], "use one that takes operations of chain 80002")
+	require.ErrorContains(t, found["bundler"], "this client is for chain 80002; use ")
 
 	// A contract that nobody needs may be missing, but not where somebody names it.
 	cfg = model.Config()

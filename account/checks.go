@@ -15,12 +15,14 @@ import (
 	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/node"
+	"github.com/go-sesame/sesame/internal/observe"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
 
 // checkChainID asks the node, until it once answered right, which chain it serves.
 func (c *Client) checkChainID(ctx context.Context) error {
+	c.observer.Note(ctx, "node")
 	if c.chainIDChecked.Load() {
 		return nil
 	}
@@ -39,9 +41,18 @@ func (c *Client) judgeChainID(id *big.Int, err error) error {
 	}
 	if id == nil || id.Cmp(new(big.Int).SetUint64(c.chainID)) != 0 {
 		c.chainIDChecked.Store(false) // nothing is signed before it says so again
-		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d", userop.ErrWrongChain, id, c.chainID)
+		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d; use the URL of that chain's node, or mend Config.ChainID", userop.ErrWrongChain, id, c.chainID)
 	}
 	c.chainIDChecked.Store(true)
+	return nil
+}
+
+// refuseOtherChain returns an error matching [userop.ErrWrongChain] where the node says that it is of another
+// chain: what that shows of an operation must not settle it. A node that does not say is asked on.
+func (c *Client) refuseOtherChain(ctx context.Context) error {
+	if err := c.checkChainID(ctx); errors.Is(err, userop.ErrWrongChain) {
+		return err
+	}
 	return nil
 }
 
@@ -80,6 +91,7 @@ func (c *Client) orTakenBack(ctx context.Context, sess *session.Sessions, err er
 // requireModules returns an error matching [ErrModuleNotEnabled] unless the account listens to all that a
 // session's signature goes through. Those that were not seen recently are asked about in one request.
 func (c *Client) requireModules(ctx context.Context, account common.Address, signer *session.Signer) error {
+	c.observer.Note(ctx, "modules")
 	modules := slices.DeleteFunc(signer.Modules(), func(module common.Address) bool {
 		return c.enabledRecently(moduleKey{account: account, module: module})
 	})
@@ -164,11 +176,14 @@ func (a *Account) isModuleEnabled(ctx context.Context, module common.Address) (b
 // then.
 func (c *Client) sessionCheck(signer *session.Signer) func(context.Context) error {
 	return func(ctx context.Context) error {
+		c.observer.Note(ctx, "session")
 		sess := signer.Sessions()
-		if err := sess.Refresh(ctx); err != nil {
+		within, loading := c.observer.Begin(ctx, observe.Load, observe.About{Account: sess.Ref().Account})
+		err := sess.Refresh(within)
+		if loading.End(within, observe.Result{Err: err}); err != nil {
 			return fmt.Errorf("read session store again: %w", err)
 		}
-		err := sess.Confirm(ctx, c, c.freshness)
+		err = sess.Confirm(ctx, c, c.freshness)
 		if err == nil {
 			return signer.Check()
 		}
@@ -196,6 +211,7 @@ func (o *OwnedAccount) ownership() (key moduleKey, owned bool) {
 // checkOwnership returns an error if the account does not listen to the active module or belongs to someone
 // else there. An account without code gets both with its first operation.
 func (o *OwnedAccount) checkOwnership(ctx context.Context) error {
+	o.client.observer.Note(ctx, "ownership")
 	module := o.active.Address
 	key, owned := o.ownership()
 	if o.client.enabledRecently(key) {

@@ -12,9 +12,12 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/node"
+	"github.com/go-sesame/sesame/internal/observe"
 	"github.com/go-sesame/sesame/internal/signature"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
@@ -92,6 +95,12 @@ type Config struct {
 	WaitTimeout time.Duration
 	// Logger is told each step at debug level; nil for silence.
 	Logger *slog.Logger
+	// TracerProvider and MeterProvider get OpenTelemetry's spans and metrics of each step, Hooks are called
+	// with the same; nil and zero for none. None of it has a signature, call data or a key. Requests to
+	// services are told of by the clients of these, which have options of that name.
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
+	Hooks          userop.Hooks
 }
 
 // Client is everything for one chain: chain reader, pipeline and contract addresses. Make one per process; it
@@ -112,8 +121,9 @@ type Client struct {
 	budgets *budgets // nil for none
 	reports func(context.Context, Report) error
 	keep    time.Duration
-	log     *slog.Logger
 	running atomic.Bool // Run is
+	// observer tells what happens, nil for nobody.
+	observer *observe.Observer
 
 	paymasters, tokenOracles []common.Address
 	selfPaid                 bool // there is no paymaster
@@ -133,13 +143,8 @@ const mostRemembered = 1 << 17
 // NewClient returns a client. It does no I/O: a service that is out of reach, or serves another chain, is an
 // error of the first operation.
 func NewClient(cfg Config) (*Client, error) {
-	switch {
-	case cfg.ChainID == 0:
-		return nil, fmt.Errorf("%w: client without a ChainID", ErrConfig)
-	case cfg.Chain == nil:
-		return nil, fmt.Errorf("%w: client without a Chain; ethnode.Dial makes one", ErrConfig)
-	case cfg.Bundler == nil:
-		return nil, fmt.Errorf("%w: client without a Bundler; bundler.New makes one", ErrConfig)
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
 	contracts, err := cfg.Contracts.withDefaults(cfg.ChainID)
 	if err != nil {
@@ -186,10 +191,14 @@ func NewClient(cfg Config) (*Client, error) {
 		Confirmations:       cfg.Confirmations,
 		WaitTimeout:         cfg.WaitTimeout,
 		Logger:              cfg.Logger,
+		TracerProvider:      cfg.TracerProvider,
+		MeterProvider:       cfg.MeterProvider,
+		Hooks:               cfg.Hooks,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
+	c.observer = c.sender.Observer()
 	return c, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/observe"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -30,7 +31,9 @@ func (a *Account) draft(ctx context.Context, calls []Call, s *settings) (*userop
 		return nil, fmt.Errorf("%w for account %s, which is known by address only: choose a leaf with WithSession, or have it chosen with WithLeafOf", ErrNoSigner, a.address)
 	}
 	if s.leafOf != nil {
-		if err := s.leafOf.Refresh(ctx); err != nil {
+		within, loading := a.client.observer.Begin(ctx, observe.Load, observe.About{Account: a.address})
+		err := s.leafOf.Refresh(within)
+		if loading.End(within, observe.Result{Err: err}); err != nil {
 			return nil, fmt.Errorf("read session store again: %w", err)
 		}
 	}
@@ -52,6 +55,11 @@ func (a *Account) draft(ctx context.Context, calls []Call, s *settings) (*userop
 func (c *Client) draft(address common.Address, calls []Call, s *settings) (*userop.Draft, error) {
 	if len(calls) == 0 {
 		return nil, fmt.Errorf("%w: no call to make for account %s", ErrConfig, address)
+	}
+	for n := range calls {
+		if calls[n].To == (common.Address{}) {
+			return nil, fmt.Errorf("%w: call %d of account %s is to the zero address, where nothing can be called; set its To", ErrConfig, n, address)
+		}
 	}
 	if s.leaves != nil && len(s.leaves) != len(calls) {
 		return nil, fmt.Errorf("%w: %d calls with %d session leaves; each call needs its leaf", ErrConfig, len(calls), len(s.leaves))
@@ -119,7 +127,7 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 		BeforeSend:       s.beforeSend,
 	}
 	if !c.chainIDChecked.Load() {
-		draft.Checks = append(draft.Checks, c.checkChainID)
+		draft.Identify = c.checkChainID
 	}
 	switch {
 	case s.lanes != nil:

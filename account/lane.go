@@ -200,6 +200,7 @@ func (r *reservation) Release(used bool) {
 		p.give(r.lane)
 	} else {
 		p.free = slices.Insert(p.free, 0, r.lane)
+		p.busy(-1)
 	}
 }
 

@@ -105,10 +105,12 @@ func (p *lanePool) takeOrQueue() (*lane, *waiter) {
 	if last := len(p.free) - 1; last >= 0 {
 		lane := p.free[last]
 		p.free = p.free[:last]
+		p.busy(1)
 		return lane, nil
 	}
 	if p.made < p.lanes.size {
 		p.made++
+		p.busy(1)
 		return p.lanes.newLane(), nil
 	}
 	next := &waiter{ready: make(chan struct{})}
@@ -133,12 +135,27 @@ func (p *lanePool) give(lane *lane) {
 	p.used = time.Now()
 	if len(p.waiting) == 0 {
 		p.free = append(p.free, lane)
+		p.busy(-1)
 		return
 	}
 	first := p.waiting[0]
 	p.waiting = p.waiting[1:]
 	first.lane = lane
 	close(first.ready)
+}
+
+// busy tells that so many more lanes are somebody's, or fewer.
+func (p *lanePool) busy(more int64) { p.lanes.client.observer.LanesBusy(more) }
+
+// retire ends the pool, which nobody will ask again what became of its operations.
+func (p *lanePool) retire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range slices.Clone(p.inFlight) {
+		if r.finish() {
+			p.busy(-1)
+		}
+	}
 }
 
 // await waits until the waiter has its lane, or until a poll is due and the waiter is the one that polls.

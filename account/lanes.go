@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/internal/lanekey"
+	"github.com/go-sesame/sesame/internal/observe"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -127,8 +128,9 @@ func (l *Lanes) reserver(c *Client, account common.Address, taken []uint256.Int)
 		if err != nil {
 			return nil, err
 		}
-		lane, err := pool.take(ctx)
-		if err != nil {
+		within, waiting := c.observer.Begin(ctx, observe.Lane, observe.About{Account: account})
+		lane, err := pool.take(within)
+		if waiting.End(within, observe.Result{Err: err}); err != nil {
 			return nil, fmt.Errorf("lane of account %s: %w", account, err)
 		}
 		return &reservation{pool: pool, lane: lane, taken: taken}, nil
@@ -161,6 +163,7 @@ func (l *Lanes) sweep() {
 	l.swept = now
 	for account, pool := range l.pools {
 		if pool.idleFor(now) > l.patience {
+			pool.retire()
 			delete(l.pools, account)
 		}
 	}

@@ -79,7 +79,7 @@ func (m *Module) check(role string) error {
 		return fmt.Errorf("%w: %s module %s without a signer", ErrConfig, role, m.Address)
 	}
 	if s, ok := ability.Find[ownerSigner](m.Signer); ok && (*s.owner).Address() == (common.Address{}) {
-		return fmt.Errorf("%w: the owner has no key", ErrNoSigner)
+		return fmt.Errorf("%w: the owner has no key: its key is nil, or its address zero", ErrNoSigner)
 	}
 	return nil
 }

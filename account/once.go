@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/internal/ability"
+	"github.com/go-sesame/sesame/internal/observe"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -66,8 +67,12 @@ func (c *Client) sendOnce(ctx context.Context, account common.Address, s *settin
 
 // run sends under the key, or goes on with what was sent under it.
 func (k *keyed) run(ctx context.Context) (tx *userop.Pending, err error) {
+	ctx, sending := k.client.beginSend(ctx, k.ref.Account)
+	defer func() { sending.End(ctx, endOf(tx, err)) }()
 	for try := 1; ; try++ {
-		found, missing := k.box.Find(ctx, k.send.ChainID, k.send.Account, k.send.Key)
+		within, loading := k.client.observer.Begin(ctx, observe.Load, observe.About{Account: k.ref.Account})
+		found, missing := k.box.Find(within, k.send.ChainID, k.send.Account, k.send.Key)
+		loading.End(within, observe.Result{Err: unlessNotFound(missing)})
 		k.s.taken = found.Nonces
 		switch k.entry, k.unsure = found.Entry, false; {
 		case missing == nil:
@@ -237,6 +242,7 @@ func (k *keyed) hand(ctx context.Context, draft *userop.Draft) (*userop.Pending,
 	tx, err := k.client.sender.Send(ctx, *draft)
 	k.giveBack(ctx)
 	if err == nil {
+		k.client.tellLeft(ctx, k.ref.Account, draft.Signer)
 		nonce.settled(true)
 		return k.settling(tx, k.entry), nil
 	}

@@ -327,8 +327,10 @@ func sendSettings(opts []Option, takes ...string) (*settings, error) {
 // the call does not take.
 func newSettings(opts []Option, takes ...string) (*settings, error) {
 	s := new(settings)
-	for _, opt := range opts {
-		opt(s)
+	for i, opt := range opts {
+		if s.require(opt != nil, fmt.Sprintf("option %d is nil", i+1)); opt != nil {
+			opt(s)
+		}
 	}
 	for _, o := range s.special {
 		s.require(slices.Contains(takes, o.name), o.name+" does not apply here: it is for "+o.place)

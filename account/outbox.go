@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"reflect"
 	"time"
 
@@ -46,12 +45,9 @@ type writer struct {
 
 // writeDown makes what the configuration says of the outbox.
 func (c *Client) writeDown(cfg *Config) error {
-	c.reports, c.keep, c.log = cfg.Report, cfg.Keep, cfg.Logger
+	c.reports, c.keep = cfg.Report, cfg.Keep
 	if c.keep == 0 {
 		c.keep = defaultKept
-	}
-	if c.log == nil {
-		c.log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Outbox == nil {
 		if cfg.Report != nil || cfg.Lease != 0 || cfg.Keep != 0 {
@@ -137,7 +133,7 @@ func (w *writer) settle(ctx context.Context, e *outbox.Entry, is userop.Outcome)
 		case err == nil, errors.Is(err, outbox.ErrNotFound): // swept since
 			return is, nil
 		case !errors.Is(err, outbox.ErrSettled) && is.Receipt != nil:
-			w.client.log.DebugContext(ctx, "outcome not written down", "entry", e, "error", err)
+			w.client.trouble(ctx, e, "write down how a send ended", err)
 			return is, nil
 		}
 		if e, err = w.reread(ctx, e); err != nil {

@@ -30,6 +30,7 @@ type ownedSettings struct {
 	multichain      bool
 	initial, active *Module
 	address         *common.Address
+	none            bool // one of the options is nil
 }
 
 // Index chooses among the accounts of one owner; 0 is the first.
@@ -61,7 +62,9 @@ func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
 	}
 	var o ownedSettings
 	for _, opt := range opts {
-		opt(&o)
+		if o.none = o.none || opt == nil; opt != nil {
+			opt(&o)
+		}
 	}
 	account := &OwnedAccount{owner: owner, initial: c.ECDSAModule(owner), optionsErr: o.conflict()}
 	switch {
@@ -90,6 +93,8 @@ func (c *Client) OwnedAccount(owner Owner, opts ...OwnedOption) *OwnedAccount {
 // conflict returns an error if options contradict each other.
 func (o *ownedSettings) conflict() error {
 	switch {
+	case o.none:
+		return fmt.Errorf("%w: an option of OwnedAccount is nil", ErrConfig)
 	case o.multichain && o.initial != nil:
 		return fmt.Errorf("%w: Multichain and DefaultModule each choose the module that decides the address; use one", ErrConfig)
 	case o.address != nil && o.index != 0:
@@ -114,7 +119,9 @@ func (o *OwnedAccount) Signer() userop.Signer {
 
 // Send makes the account do calls in one operation, signed by the owner unless an option names another
 // signer. An account without code is deployed with it.
-func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (*userop.Pending, error) {
+func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (tx *userop.Pending, err error) {
+	ctx, sending := o.client.beginSend(ctx, o.address)
+	defer func() { sending.End(ctx, endOf(tx, err)) }()
 	s, err := sendSettings(opts)
 	if err != nil {
 		return nil, err
@@ -356,6 +363,7 @@ func (o *OwnedAccount) checkModules() error {
 
 // initCodeIfNeeded is the init code of an account that may still have to be deployed.
 func (o *OwnedAccount) initCodeIfNeeded(ctx context.Context) ([]byte, error) {
+	o.client.observer.Note(ctx, "deployed")
 	deployed, err := o.Deployed(ctx)
 	switch {
 	case err != nil || deployed:

@@ -51,7 +51,7 @@ func (o keyOwner) SignMessage(ctx context.Context, message []byte) ([]byte, erro
 		return nil, err
 	}
 	if o.key == nil {
-		return nil, fmt.Errorf("%w: the owner has no key", ErrNoSigner)
+		return nil, fmt.Errorf("%w: the owner has no key: its key is nil, or its address zero", ErrNoSigner)
 	}
 	return crypto.Sign(accounts.TextHash(message), o.key)
 }

@@ -122,6 +122,7 @@ func (p *tokenPayment) checkExpiry() error {
 
 // checkFunds returns an error unless balance and allowance are enough for the fee.
 func (p *tokenPayment) checkFunds(ctx context.Context) error {
+	p.client.observer.Note(ctx, "funds")
 	funds, err := p.readFunds(ctx)
 	if err != nil {
 		return err

@@ -38,6 +38,9 @@ func (a *Account) Reconcile(ctx context.Context, store session.Store) error {
 }
 
 func (a *Account) reconcile(ctx context.Context, sess *session.Sessions) error {
+	if err := a.client.refuseOtherChain(ctx); err != nil {
+		return err
+	}
 	err := sess.Reconcile(ctx)
 	if below := sess.Landed(); takenBack(err) && below != nil && below.Change.Operation != nil {
 		err = a.landAgain(ctx, sess, &below.Change, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/observe"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 	"github.com/go-sesame/sesame/userop/outbox"
@@ -523,6 +524,6 @@ func (r *replacing) settleCanceled(ctx context.Context, landed *userop.Receipt) 
 		err = errors.Join(err, r.sess.Reconcile(ctx))
 	}
 	if err != nil {
-		r.client.log.DebugContext(ctx, "what was cancelled is not settled yet", "account", r.account.address, "error", err)
+		r.client.observer.Tell(ctx, observe.Trouble, observe.Moment{Account: r.account.address, Detail: "settle what was cancelled", Err: err})
 	}
 }

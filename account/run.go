@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"github.com/go-sesame/sesame/internal/observe"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 	"github.com/go-sesame/sesame/userop/outbox"
@@ -120,7 +121,7 @@ func (r *runner) listen(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		r.client.log.DebugContext(ctx, "the outbox does not tell what is due", "error", err)
+		r.client.trouble(ctx, nil, "have the outbox tell which sends are due", err)
 		if !pausing(ctx, pause) {
 			break
 		}
@@ -159,7 +160,7 @@ func (r *runner) claim(ctx context.Context, group *errgroup.Group) error {
 			case err == nil:
 				pause = claimPause
 			default:
-				r.client.log.DebugContext(ctx, "claim sends", "error", err)
+				r.client.trouble(ctx, nil, "claim sends", err)
 				pause = min(2*pause, longestClaimPause)
 			}
 		}
@@ -214,14 +215,14 @@ func (r *runner) end() {
 func (r *runner) work(ctx context.Context, e *outbox.Entry) {
 	switch {
 	case e.EntryPoint != r.client.contracts.EntryPoint:
-		r.client.log.DebugContext(ctx, "a send through another EntryPoint is for another client", "entry", e)
+		r.client.trouble(ctx, e, "a send through another EntryPoint is for another client", nil)
 	case e.State == outbox.StateOpen:
 		if r.goOn(ctx, e) {
 			return
 		}
 	default:
 		if err := r.report(ctx, e); err != nil {
-			r.client.log.DebugContext(ctx, "end of a send not reported yet", "entry", e, "error", err)
+			r.client.trouble(ctx, e, "report the end of a send", err)
 		}
 	}
 	r.let(e.ID)
@@ -239,13 +240,14 @@ func (r *runner) goOn(ctx context.Context, e *outbox.Entry) (waits bool) {
 	}
 	sending, cancel := context.WithTimeout(ctx, shortestWork)
 	defer cancel()
-	pending, err := r.client.sender.ResendGuarded(sending, e.Latest().Operation, r.guard(e))
-	if err != nil {
-		r.client.log.DebugContext(ctx, "resent a send", "entry", e, "error", err)
+	if err := r.client.refuseOtherChain(sending); err != nil {
+		r.client.trouble(ctx, e, "go on with a send", err)
+		return false
 	}
+	pending, err := r.resend(sending, e)
 	if ended, over := errors.AsType[*userop.EndedError](err); over {
 		if _, err = r.conclude(sending, e, userop.Outcome{Ended: ended}); err != nil {
-			r.client.log.DebugContext(ctx, "end of a send not known yet", "entry", e, "error", err)
+			r.client.trouble(ctx, e, "learn the end of a send", err)
 		}
 		return false
 	}
@@ -254,6 +256,15 @@ func (r *runner) goOn(ctx context.Context, e *outbox.Entry) (waits bool) {
 	}
 	r.wait(ctx, e, pending)
 	return true
+}
+
+// resend hands an entry's newest operation to the bundler again.
+func (r *runner) resend(ctx context.Context, e *outbox.Entry) (tx *userop.Pending, err error) {
+	newest := e.Latest()
+	ctx, resending := r.client.observer.BeginSend(ctx, observe.Resend, observe.About{Account: e.Account, Hash: newest.Hash})
+	defer func() { resending.End(ctx, observe.Result{Err: err}) }()
+	r.client.observer.Tell(ctx, observe.Takeover, observe.Moment{Account: e.Account, Hash: newest.Hash, Detail: e.Kind})
+	return r.client.sender.ResendGuarded(ctx, newest.Operation, r.guard(e))
 }
 
 // wait waits for the end of an entry, for a while, without a goroutine. It waits on where others are to be
@@ -271,9 +282,6 @@ func (r *runner) wait(ctx context.Context, e *outbox.Entry, pending *userop.Pend
 	while := min(max(time.Since(e.CreatedAt), shortestWork), longestWork)
 	settling.Then(ctx, func(_ *userop.Receipt, err error) {
 		defer r.waits.Done()
-		if err != nil {
-			r.client.log.DebugContext(ctx, "went on with a send", "entry", e, "error", err)
-		}
 		if r.waited(e.ID, ctx.Err() == nil && userop.MayBeAccepted(err)) {
 			r.wait(ctx, e, pending)
 		}
@@ -319,7 +327,7 @@ func (r *runner) renew(ctx context.Context) error {
 			held, err := r.box.Renew(ctx, r.lease, portion...)
 			if err != nil {
 				if ctx.Err() == nil {
-					r.client.log.DebugContext(ctx, "renew the leases of sends", "error", err)
+					r.client.trouble(ctx, nil, "renew the leases of sends", err)
 				}
 				continue
 			}
@@ -378,7 +386,7 @@ func (r *runner) settleSessions(ctx context.Context, e *outbox.Entry) error {
 		}
 	}
 	if errors.Is(err, session.ErrPending) || errors.Is(err, session.ErrRootMismatch) || errors.Is(err, session.ErrNotFound) {
-		r.client.log.DebugContext(ctx, "sessions are not settled", "entry", e, "error", err)
+		r.client.trouble(ctx, e, "settle sessions", err)
 		return nil
 	}
 	return err
@@ -415,7 +423,7 @@ func (r *runner) sweep(ctx context.Context) error {
 	for r.client.keep >= 0 {
 		n, err := r.box.Sweep(ctx, r.client.keep, 0)
 		if err != nil && ctx.Err() == nil {
-			r.client.log.DebugContext(ctx, "sweep sends", "error", err)
+			r.client.trouble(ctx, nil, "sweep sends", err)
 		}
 		if n < sweepPortion && !pausing(ctx, sweepPause) || ctx.Err() != nil {
 			break

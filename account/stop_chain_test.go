@@ -3,7 +3,6 @@ package account_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -21,44 +20,27 @@ import (
 	"github.com/go-sesame/sesame/userop/outbox"
 )
 
-// heldBack is a log handler that notes which sends Run held back for a stop.
+// heldBack notes which operations were held back for a stop.
 type heldBack struct {
-	slog.Handler
-	mu   sync.Mutex
-	keys map[string]bool
+	mu     sync.Mutex
+	hashes map[common.Hash]bool
 }
 
-func (h *heldBack) Enabled(context.Context, slog.Level) bool { return true }
-
-func (h *heldBack) Handle(_ context.Context, record slog.Record) error {
-	var key string
-	stopped := false
-	record.Attrs(func(a slog.Attr) bool {
-		switch is := a.Value.Any().(type) {
-		case *outbox.Entry:
-			key = is.Key
-		case error:
-			stopped = errors.Is(is, session.ErrStopped)
-		}
-		return true
-	})
-	if stopped {
+func (h *heldBack) moment(_ context.Context, e userop.Event) {
+	if e.What == userop.MomentStopped && errors.Is(e.Err, session.ErrStopped) {
 		h.mu.Lock()
-		h.keys[key] = true
+		h.hashes[e.Hash] = true
 		h.mu.Unlock()
 	}
-	return nil
 }
 
-func (h *heldBack) has(keys ...string) bool {
+// take has the operations, and forgets them.
+func (h *heldBack) take() map[common.Hash]bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, key := range keys {
-		if !h.keys[key] {
-			return false
-		}
-	}
-	return true
+	hashes := h.hashes
+	h.hashes = make(map[common.Hash]bool)
+	return hashes
 }
 
 // run has the client run, until it is stopped.
@@ -90,8 +72,8 @@ func (w *world) stop(t *testing.T, stop session.Stop) {
 // is lifted.
 func TestWhatIsStoppedIsNotSentAgain(t *testing.T) {
 	t.Parallel()
-	log := &heldBack{Handler: slog.DiscardHandler, keys: make(map[string]bool)}
-	w, door := onceWorld(t, func(c *account.Config) { c.Lease, c.Logger = 500*time.Millisecond, slog.New(log) })
+	held := &heldBack{hashes: make(map[common.Hash]bool)}
+	w, door := onceWorld(t, func(c *account.Config) { c.Lease, c.Hooks.Moment = 500*time.Millisecond, held.moment })
 	sess := w.grant(t, []policy.Policy{w.nftPolicy()})
 	call := []account.Call{w.mint(t, w.owner.Address())}
 	sends := map[string]func() (*userop.Pending, error){
@@ -137,8 +119,18 @@ func TestWhatIsStoppedIsNotSentAgain(t *testing.T) {
 
 	w.stop(t, session.Stop{})
 	w.restart(t)
+	held.take()
 	stop := w.run(t)
-	require.Eventually(t, func() bool { return log.has(all...) }, 30*time.Second, 10*time.Millisecond)
+	waiting := make(map[common.Hash]bool)
+	for _, key := range all {
+		waiting[w.entry(t, key).Latest().Hash] = true
+	}
+	require.Eventually(t, func() bool {
+		for hash := range held.take() {
+			delete(waiting, hash)
+		}
+		return len(waiting) == 0
+	}, 30*time.Second, 10*time.Millisecond)
 	stop()
 	require.Len(t, door.handed(), before)
 	require.NoError(t, w.store.Lift(t.Context(), "x"))

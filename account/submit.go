@@ -201,6 +201,8 @@ func (p *Prepared) checkKept(kept *keptPrepared) error {
 		return nil
 	case kept.hash != p.hash:
 		return fmt.Errorf("%w: it is not the one that was prepared: its hash is %s, the one that was kept %s; prepare it anew", policy.ErrInvalid, p.hash, kept.hash)
+	case kept.account == p.Owner() && kept.account != p.Ref().Account:
+		return fmt.Errorf("%w: Kept takes the smart account %s (OwnedAccount.Address), not the wallet %s that owns it", policy.ErrInvalid, p.Ref().Account, kept.account)
 	case kept.account != p.Ref().Account:
 		return fmt.Errorf("%w: it is for account %s, not for %s, whose owner is to sign", policy.ErrInvalid, p.Ref().Account, kept.account)
 	}
@@ -656,7 +658,7 @@ func (s *submission) draft() *userop.Draft {
 		Complete:   s.op,
 		Signer:     s.client.underSwitch(fixedSignature{s.owner, s.op.Signature}, s.leg.Account, s.settings.always),
 		Reserve:    s.client.nonceGiven(s.leg.Account, s.op.Nonce.Clone()),
-		Checks:     []func(context.Context) error{s.client.checkChainID},
+		Identify:   s.client.checkChainID,
 		Caps:       s.client.capsFor(s.settings),
 		BeforeSend: s.settings.beforeSend,
 	}

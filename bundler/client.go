@@ -40,11 +40,13 @@ type TransportError = jsonrpc.TransportError
 func New(url string, opts ...Option) *Client {
 	c := &Client{options: newOptions(opts)}
 	c.rpc = jsonrpc.New(jsonrpc.Config{
-		URL:        url,
-		Service:    "bundler",
-		HTTPClient: c.options.httpClient,
-		Logger:     c.options.logger,
-		Invalid:    c.options.invalid,
+		URL:            url,
+		Service:        "bundler",
+		HTTPClient:     c.options.httpClient,
+		Logger:         c.options.logger,
+		TracerProvider: c.options.tracers,
+		MeterProvider:  c.options.meters,
+		Invalid:        c.options.invalid,
 	})
 	c.price.fixed, c.status.fixed = c.options.vendor, c.options.vendor
 	return c

@@ -115,6 +115,9 @@ func (e *Error) Temporary() bool { return e.answer().Temporary() }
 // gateway says so in passing.
 func (e *Error) AccessDenied() bool { return e.HTTPStatus == http.StatusUnauthorized }
 
+// ErrorCode is [Error.Code] as a method, as go-ethereum's clients have it.
+func (e *Error) ErrorCode() int { return e.Code }
+
 // RetryDelay is [Error.RetryAfter] as a method, for whoever tries again and knows errors by what they can
 // tell. It is at most an hour.
 func (e *Error) RetryDelay() time.Duration { return e.RetryAfter }

@@ -41,7 +41,7 @@ func TestFault09ErrorUnder200IsAnError(t *testing.T) {
 	at := "bundler " + server.URL + "/…: eth_sendUserOperation: "
 	for _, want := range []string{
 		"bundler: eth_sendUserOperation: UserOperation reverted during simulation with reason: AA21 didn't pay prefund (code -32500): the account cannot pay for the gas; fund it, deposit for it at the EntryPoint, or have the operation sponsored",
-		at + `the answer has neither a result nor an error: "{\"jsonrpc\":\"2.0\",\"id\":`,
+		at + `the answer has neither a result nor an error; is this the service's URL?: "{\"jsonrpc\":\"2.0\",\"id\":`,
 		at + "the answer is null",
 		at + `unexpected result: hex string has length 0, want 64 for common.Hash: "\"\""`,
 		at + `unexpected result: hex string has length 4, want 64 for common.Hash: "\"0x1234\""`,
@@ -63,10 +63,10 @@ func TestAlreadyKnownIsSuccess(t *testing.T) {
 }
 
 func TestAlreadyKnownOnAnUnknownChain(t *testing.T) {
-	client, _ := play(t, "send_known_no_chain.jsonl")
+	client, server := play(t, "send_known_no_chain.jsonl")
 	_, err := client.SendUserOperation(t.Context(), operation(), entryPoint)
 	require.ErrorIs(t, err, bundler.ErrAlreadyKnown)
-	require.EqualError(t, err, "bundler: eth_sendUserOperation: Already known (code -32602) (and its hash cannot be told: bundler: eth_chainId: Method not supported: eth_chainId (code -32601))")
+	require.EqualError(t, err, "bundler: eth_sendUserOperation: Already known (code -32602) (and its hash cannot be told: bundler: eth_chainId: Method not supported: eth_chainId (code -32601): "+server.URL+"/… does not say which chain it serves; check that it is a bundler's URL)")
 	require.True(t, userop.MayBeAccepted(&userop.Error{Step: userop.StepSend, Operation: operation(), Err: err}), "the bundler has it")
 }
 
@@ -192,7 +192,7 @@ func TestUserOperationReceiptWrong(t *testing.T) {
 	requireTemporary(t, err)
 
 	_, err = client.UserOperationReceipt(t.Context(), opHash)
-	require.EqualError(t, err, "bundler "+server.URL+`/…: eth_getUserOperationReceipt: HTTP 503 Service Unavailable: "busy"`)
+	require.EqualError(t, err, "bundler "+server.URL+`/…: eth_getUserOperationReceipt: HTTP 503 Service Unavailable: "busy"; the service is at fault: try again in a while, or use another one`)
 	requireTemporary(t, err)
 	require.Len(t, server.Methods(), 4)
 }

@@ -4,6 +4,9 @@ import (
 	"log/slog"
 	"net/http"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/go-sesame/sesame/internal/jsonrpc"
 )
 
@@ -13,6 +16,8 @@ type Option interface{ apply(*options) }
 type options struct {
 	httpClient *http.Client
 	logger     *slog.Logger
+	tracers    trace.TracerProvider
+	meters     metric.MeterProvider
 	vendor     Vendor
 	speed      Speed
 	simulation SimulationType
@@ -43,6 +48,18 @@ func WithHTTPClient(client *http.Client) Option {
 // WithLogger tells logger each request at debug level, without parameters and keys.
 func WithLogger(logger *slog.Logger) Option {
 	return optionFunc(func(o *options) { o.logger = logger })
+}
+
+// WithTracerProvider gets a span of each call, its tries included, by OpenTelemetry's semantic conventions
+// for RPC clients. Of the service's URL it has the host and the port alone.
+func WithTracerProvider(provider trace.TracerProvider) Option {
+	return optionFunc(func(o *options) { o.tracers = provider })
+}
+
+// WithMeterProvider measures each call, its tries included: the histogram rpc.client.call.duration of
+// OpenTelemetry's semantic conventions, in seconds.
+func WithMeterProvider(provider metric.MeterProvider) Option {
+	return optionFunc(func(o *options) { o.meters = provider })
 }
 
 // SimulationType is how far Biconomy's bundler simulates an operation before it takes it.

@@ -834,7 +834,7 @@ func TestPoolLogsWhoAnswered(t *testing.T) {
 	require.NoError(t, err)
 	host := strings.TrimPrefix(b.URL(), "http://")
 	require.Equal(t, host, pool.TakenBy(hash))
-	require.Contains(t, log.String(), "member="+host+" what=eth_sendUserOperation error=<nil>")
+	require.Contains(t, log.String(), "member="+host+" what=eth_sendUserOperation\n")
 	require.Contains(t, log.String(), "level=WARN")
 	require.Equal(t, "bundlers "+strings.TrimPrefix(a.URL(), "http://")+", "+host, pool.String())
 	require.NotContains(t, log.String()+fmt.Sprintf("%v %+v %#v", pool, pool, pool), "k-123456")

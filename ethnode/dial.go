@@ -28,6 +28,8 @@ const (
 func Dial(nodeURL string) (*ethclient.Client, error) {
 	parsed, err := url.Parse(nodeURL)
 	switch {
+	case nodeURL == "":
+		return nil, errors.New("ethnode: no node URL is set; see where it is to come from, such as a variable of the environment")
 	case err != nil: // whose text quotes the URL
 		return nil, errors.New("ethnode: the URL cannot be read; want https://host/path")
 	case parsed.Scheme != "http" && parsed.Scheme != "https":

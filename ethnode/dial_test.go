@@ -71,8 +71,8 @@ func TestTheKeyIsForTheNodeAlone(t *testing.T) {
 
 func TestWhatIsNoURL(t *testing.T) {
 	for url, want := range map[string]string{
-		"":                             "has to start with http:// or https://; ethclient.Dial connects to others",
-		"wss://node.example/" + key:    "has to start with http:// or https://",
+		"":                             "no node URL is set; see where it is to come from",
+		"wss://node.example/" + key:    "has to start with http:// or https://; ethclient.Dial connects to others",
 		"node.example/" + key:          "has to start with http:// or https://",
 		"https:///" + key:              "names no host",
 		"https://node.example/%" + key: "cannot be read; want https://host/path",

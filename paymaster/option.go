@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/go-sesame/sesame/internal/jsonrpc"
 )
 
@@ -14,6 +17,8 @@ type Option interface{ apply(*options) }
 type options struct {
 	httpClient *http.Client
 	logger     *slog.Logger
+	tracers    trace.TracerProvider
+	meters     metric.MeterProvider
 	webhook    any
 	expiry     time.Duration
 	account    *AccountInfo
@@ -32,7 +37,10 @@ func newOptions(opts []Option) (o options) {
 }
 
 func (o options) rpc(url string) *jsonrpc.Client {
-	return jsonrpc.New(jsonrpc.Config{URL: url, Service: "paymaster", HTTPClient: o.httpClient, Logger: o.logger, Invalid: o.invalid})
+	return jsonrpc.New(jsonrpc.Config{
+		URL: url, Service: "paymaster", HTTPClient: o.httpClient, Logger: o.logger,
+		TracerProvider: o.tracers, MeterProvider: o.meters, Invalid: o.invalid,
+	})
 }
 
 type optionFunc func(*options)
@@ -48,6 +56,18 @@ func WithHTTPClient(client *http.Client) Option {
 // WithLogger tells logger each request at debug level, without parameters and keys.
 func WithLogger(logger *slog.Logger) Option {
 	return optionFunc(func(o *options) { o.logger = logger })
+}
+
+// WithTracerProvider gets a span of each call, its tries included, by OpenTelemetry's semantic conventions
+// for RPC clients. Of the service's URL it has the host and the port alone.
+func WithTracerProvider(provider trace.TracerProvider) Option {
+	return optionFunc(func(o *options) { o.tracers = provider })
+}
+
+// WithMeterProvider measures each call, its tries included: the histogram rpc.client.call.duration of
+// OpenTelemetry's semantic conventions, in seconds.
+func WithMeterProvider(provider metric.MeterProvider) Option {
+	return optionFunc(func(o *options) { o.meters = provider })
 }
 
 // WithWebhookData passes data to Biconomy's webhook for each operation that brings none of its own

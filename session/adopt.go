@@ -40,6 +40,9 @@ func (o Option) apply(i *importing) { i.opts = append(i.opts, o) }
 func Import(ctx context.Context, store Store, d *Document, opts ...ImportOption) (*Sessions, error) {
 	var in importing
 	for _, opt := range opts {
+		if opt == nil {
+			return nil, fmt.Errorf("%w: import session document: an option is nil", policy.ErrInvalid)
+		}
 		opt.apply(&in)
 	}
 	if err := d.validate(); err != nil {

@@ -203,7 +203,7 @@ func (s *Status) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: unknown session status %q", policy.ErrInvalid, text)
+	return fmt.Errorf("%w: unknown session status %q; it is pending, active, revoked or expired", policy.ErrInvalid, text)
 }
 
 // leafJSON is a [Leaf] as stores and documents write it.

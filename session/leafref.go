@@ -114,9 +114,10 @@ func (r *LeafRef) in(v *view) (int, error) {
 // before its end is followed by the new one. Where several keys may do all calls, the key whose leaves last
 // longest does. [Sessions.FindOnly] chooses nothing by itself.
 //
-// None is an error matching [ErrNoLeaf], which says for which call. A leaf outside the account's tree, such
-// as one that is being granted, is chosen only where those in the tree do not do. Leaves of modules that
-// cannot be judged locally are not found.
+// None is an error matching [ErrNoLeaf], which says for which call, and why those that are for its contract
+// and function do not do: it matches their reasons, too, such as [ErrExpired] or a *[policy.Violation]. A
+// leaf outside the account's tree, such as one that is being granted, is chosen only where those in the tree
+// do not do. Leaves of modules that cannot be judged locally are not found.
 func (s *Sessions) Find(m policy.Modules, calls ...abi.Call) ([]LeafRef, error) {
 	return s.findBy(m, calls, s.chooseLongest)
 }
@@ -165,7 +166,7 @@ func (s *Sessions) find(m policy.Modules, v *view, calls []abi.Call, eligible fu
 	}
 	for n, leaves := range allowed {
 		if len(leaves) == 0 {
-			return nil, nil, fmt.Errorf("%w: no session in force of %s allows call %d, to %s", ErrNoLeaf, s.ref, n, calls[n].To)
+			return nil, nil, s.notAllowed(m, v, n, calls[n], now)
 		}
 	}
 	var keys []common.Address

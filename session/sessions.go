@@ -138,6 +138,9 @@ func newSessions(store Store, ref Ref, opts []Option) (*Sessions, error) {
 	s := &Sessions{store: store, ref: ref, now: time.Now, seen: new(seen)}
 	s.keys, _ = store.(Keyring)
 	for _, opt := range opts {
+		if opt == nil {
+			return nil, fmt.Errorf("%w: open sessions: an option is nil", policy.ErrInvalid)
+		}
 		opt(s)
 	}
 	return s, nil

@@ -83,6 +83,9 @@ func (e *StoppedError) Error() string {
 // Is makes a StoppedError match [ErrStopped].
 func (e *StoppedError) Is(target error) bool { return target == ErrStopped }
 
+// HeldBack reports true: nothing was signed, or handed out. It is for who knows errors by what they tell.
+func (e *StoppedError) HeldBack() bool { return true }
+
 func (s *Stop) about() string {
 	switch {
 	case s.Ref == Ref{} && s.Key == common.Address{}:

@@ -6,6 +6,8 @@ import (
 
 	"github.com/holiman/uint256"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/go-sesame/sesame/internal/observe"
 )
 
 // complete is prepare for an operation that needs nothing but its signature.
@@ -13,9 +15,9 @@ func (r *run) complete(ctx context.Context) error {
 	r.op = r.draft.Complete.Clone()
 	group, reading := errgroup.WithContext(ctx)
 	var nonce uint256.Int
-	group.Go(readInto(reading, &nonce, r.nonce.Nonce))
+	group.Go(readInto(reading, r, observe.Nonce, &nonce, r.nonce.Nonce))
 	for _, check := range r.checks() {
-		group.Go(func() error { return check(reading) })
+		group.Go(r.checking(reading, check))
 	}
 	err := group.Wait()
 	if err == nil && nonce != r.op.Nonce {

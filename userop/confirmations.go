@@ -33,6 +33,9 @@ var errNoChain = errors.New("userop: more than one confirmation needs a Chain to
 // waitOptions are what a wait with the options asks for.
 func (s *Sender) waitOptions(opts []WaitOption) (o waitOptions, err error) {
 	for _, opt := range opts {
+		if opt == nil {
+			return o, errors.New("userop: an option of the wait is nil")
+		}
 		opt(&o)
 	}
 	if o.confirmations == 0 {
@@ -169,7 +172,7 @@ func (w *wait) putBack(ctx context.Context) {
 	}
 	ctx, cancel := oneTry(ctx, longestSend)
 	defer cancel()
-	_, err := w.sender.submit(ctx, w.op, w.hash, true, w.guard)
+	_, err := w.sender.submit(ctx, w.op, w.about(), true, w.guard)
 	if _, ended := errors.AsType[*EndedError](err); !ended { // which the next look tells
 		w.seen.resendErr = err
 	}

@@ -31,6 +31,9 @@ type Draft struct {
 	InitCode func(ctx context.Context) ([]byte, error)
 	// Checks run beside the other reads of the first step; an error of one stops the operation.
 	Checks []func(ctx context.Context) error
+	// Identify, when set, is a check of which chain the others read, matching [ErrWrongChain] for another.
+	// It comes before their errors, which that may have caused.
+	Identify func(ctx context.Context) error
 
 	// Complete, when set, is the operation but for its signature, as [Sender.BuildUnsigned] made it earlier:
 	// it is signed as it is. Nothing is read for it, and no service prices it or pays for it; Checks, Caps

@@ -211,7 +211,7 @@ func (e *WaitError) Error() string {
 	if e.Chain != nil {
 		text += fmt.Sprintf(" (last look at the chain: %v)", e.Chain)
 	}
-	return text
+	return text + "; wait again, or replace it (account.Account's Replace)"
 }
 
 // Unwrap returns why the wait ended, and the last errors of the bundler and of the node.

@@ -44,6 +44,12 @@ func unsent(err error) bool {
 	return errors.As(err, &judged) && judged.Unsent()
 }
 
+// heldBack reports whether somebody stopped what was to be signed.
+func heldBack(err error) bool {
+	var judged interface{ HeldBack() bool }
+	return errors.As(err, &judged) && judged.HeldBack()
+}
+
 func temporary(err error) bool {
 	var judged interface{ Temporary() bool }
 	return errors.As(err, &judged) && judged.Temporary()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/observe"
 )
 
 // Pending is a sent operation.
@@ -23,6 +24,7 @@ type Pending struct {
 	release func(used bool)
 	doubt   func()
 	guard   Guard // of sending it again
+	sent    observe.Origin
 	// reserved is the reservation that release and doubt tell, nil for none.
 	reserved Reservation
 	// single says that this very operation is waited for, and none that may land instead.
@@ -159,7 +161,9 @@ const (
 // of them and a bundler that takes no batches of requests, every n/80 seconds: as that a window is over, and
 // all there is without a [SenderConfig.Chain] or with a node that shows no logs. The wait's own time is over
 // when it is, whatever does not answer then.
-func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error) {
+func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (receipt *Receipt, err error) {
+	ctx, waiting := p.beginWait(ctx)
+	defer func() { waiting.End(ctx, endOfWait(p.hash, receipt, err)) }()
 	if p.known != nil {
 		return p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations)
 	}
@@ -205,9 +209,28 @@ func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (*Receipt, error
 // holds others up. Once ctx has ended, it is called soon; without a deadline in ctx,
 // [SenderConfig].WaitTimeout ends the wait.
 func (p *Pending) Then(ctx context.Context, then func(*Receipt, error), opts ...WaitOption) {
-	p.onEnd(ctx, opts, func(conclude func() (*Receipt, error)) {
-		p.sender.watcher.call(func() { then(conclude()) })
+	within, waiting := p.beginWait(ctx)
+	p.onEnd(within, opts, func(conclude func() (*Receipt, error)) {
+		p.sender.watcher.call(func() {
+			receipt, err := conclude()
+			waiting.End(within, endOfWait(p.hash, receipt, err))
+			then(receipt, err)
+		})
 	})
+}
+
+// beginWait begins the stage of one who waits.
+func (p *Pending) beginWait(ctx context.Context) (context.Context, observe.Stage) {
+	return p.sender.Observer().Begin(ctx, observe.Wait, p.about())
+}
+
+// about is what is told of the operation.
+func (p *Pending) about() observe.About {
+	about := observe.About{Hash: p.hash, Sent: p.sent}
+	if p.op != nil {
+		about.Account = p.op.Sender
+	}
+	return about
 }
 
 // onEnd is Then for what does not wait itself: over is called with what concludes the wait, which takes as
@@ -538,7 +561,7 @@ func (w *wait) remind(ctx context.Context) error {
 	w.nextRemind = now.Add(jitter(remindPause))
 	sending, done := oneTry(ctx, longestSend)
 	defer done()
-	_, err = w.sender.submit(sending, w.op, w.hash, true, w.guard)
+	_, err = w.sender.submit(sending, w.op, w.about(), true, w.guard)
 	if _, ended := errors.AsType[*EndedError](err); !ended { // which the next look tells
 		w.seen.resendErr = err
 	}

@@ -2,6 +2,7 @@ package userop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/internal/ability"
+	"github.com/go-sesame/sesame/internal/observe"
 )
 
 // prepare reads everything that does not depend on each other at once. The operation then lacks the limits
@@ -21,13 +23,13 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if r.stays != nil {
 		r.op.Nonce = *r.stays
 	} else {
-		group.Go(readInto(reading, &r.op.Nonce, r.nonce.Nonce))
+		group.Go(readInto(reading, r, observe.Nonce, &r.op.Nonce, r.nonce.Nonce))
 	}
 	if r.draft.Compose != nil {
-		group.Go(readInto(reading, &r.op.CallData, r.draft.Compose))
+		group.Go(readInto(reading, r, observe.Check, &r.op.CallData, r.draft.Compose))
 	}
 	if r.draft.InitCode != nil {
-		group.Go(readInto(reading, &r.op.InitCode, r.draft.InitCode))
+		group.Go(readInto(reading, r, observe.Check, &r.op.InitCode, r.draft.InitCode))
 	}
 	source := r.sender.cfg.Fees
 	if r.draft.FeeSource != nil {
@@ -43,17 +45,19 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	default:
 		group.Go(func() (err error) {
 			var fees Fees
-			for t := (twice{ctx: reading}); t.next(&err); {
-				fees, err = source.Fees(reading)
+			within, asking := r.begin(reading, observe.Fees)
+			for t := (twice{ctx: within}); t.next(&err); {
+				fees, err = source.Fees(within)
 			}
+			asking.End(within, observe.Result{Err: err})
 			return r.useFees(fees, err)
 		})
 	}
 	for _, check := range r.checks() {
-		group.Go(func() error { return check(reading) })
+		group.Go(r.checking(reading, check))
 	}
 	if err := group.Wait(); err != nil {
-		return r.failed(StepPrepare, err)
+		return r.failed(StepPrepare, r.orWrongChain(ctx, err))
 	}
 	r.raiseFees()
 	r.op.setGas(r.draft.Gas)
@@ -63,18 +67,53 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// checks are the draft's and, where it is not known yet, who the bundler is.
+// checks are the draft's and, where it is not known yet, who the node and the bundler are.
 func (r *run) checks() []func(ctx context.Context) error {
-	if r.sender.identified.Load() {
-		return r.draft.Checks
-	}
-	return append(slices.Clip(r.draft.Checks), r.sender.identify)
+	return append(slices.Clip(r.draft.Checks), r.identities()...)
 }
 
-// readInto is a read whose value goes to field.
-func readInto[T any](ctx context.Context, field *T, read func(context.Context) (T, error)) func() error {
+// identities ask who the node and the bundler are, where that is not known yet.
+func (r *run) identities() (ask []func(ctx context.Context) error) {
+	if r.draft.Identify != nil {
+		ask = append(ask, r.draft.Identify)
+	}
+	if !r.sender.identified.Load() {
+		ask = append(ask, r.sender.identify)
+	}
+	return ask
+}
+
+// orWrongChain is err, unless a service turns out to be of another chain: what else was read of that, such as
+// an account that is not there, was told sooner and means nothing. Trouble that passes tells nothing either
+// way.
+func (r *run) orWrongChain(ctx context.Context, err error) error {
+	if errors.Is(err, ErrWrongChain) || SafeToRetry(err) {
+		return err
+	}
+	for _, ask := range r.identities() {
+		if wrong := ask(ctx); errors.Is(wrong, ErrWrongChain) {
+			return wrong
+		}
+	}
+	return err
+}
+
+// readInto is a read whose value goes to field, a stage of that kind.
+func readInto[T any](ctx context.Context, r *run, kind observe.Kind, field *T, read func(context.Context) (T, error)) func() error {
 	return func() (err error) {
-		*field, err = read(ctx)
+		within, reading := r.begin(ctx, kind)
+		*field, err = read(within)
+		reading.End(within, observe.Result{Err: err})
+		return err
+	}
+}
+
+// checking is a check as a stage.
+func (r *run) checking(ctx context.Context, check func(context.Context) error) func() error {
+	return func() error {
+		within, checking := r.begin(ctx, observe.Check)
+		err := check(within)
+		checking.End(within, observe.Result{Err: err})
 		return err
 	}
 }
@@ -98,6 +137,7 @@ func (r *run) useFees(fees Fees, err error) error {
 
 // identify asks the bundler, until it once answered right, which chain and EntryPoints it serves.
 func (s *Sender) identify(ctx context.Context) error {
+	s.Observer().Note(ctx, "bundler")
 	bundler, ok := ability.Find[Identity](s.cfg.Bundler)
 	switch {
 	case !ok && s.cfg.UnidentifiedBundler:
@@ -112,7 +152,7 @@ func (s *Sender) identify(ctx context.Context) error {
 			id, err = bundler.ChainID(ctx)
 		}
 		if err == nil && id != s.cfg.ChainID {
-			err = fmt.Errorf("%w: the bundler serves chain %d, this client is for chain %d", ErrWrongChain, id, s.cfg.ChainID)
+			err = fmt.Errorf("%w: the bundler serves chain %d, this client is for chain %d; use the URL of that chain's bundler, or mend ChainID in the configuration", ErrWrongChain, id, s.cfg.ChainID)
 		}
 		return err
 	})
@@ -122,7 +162,7 @@ func (s *Sender) identify(ctx context.Context) error {
 			entryPoints, err = bundler.SupportedEntryPoints(ctx)
 		}
 		if err == nil && !slices.Contains(entryPoints, s.cfg.EntryPoint) {
-			err = fmt.Errorf("%w: the bundler supports EntryPoints %v, not %s", ErrWrongChain, entryPoints[:min(len(entryPoints), 8)], s.cfg.EntryPoint)
+			err = fmt.Errorf("%w: the bundler supports EntryPoints %v, not %s; use a bundler, or the URL of this one, that takes operations for it", ErrWrongChain, entryPoints[:min(len(entryPoints), 8)], s.cfg.EntryPoint)
 		}
 		return err
 	})

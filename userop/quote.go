@@ -10,6 +10,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/ability"
+	"github.com/go-sesame/sesame/internal/observe"
 )
 
 // FeeQuoter is a [Paymaster] that can be paid in tokens and says what that would cost; *paymaster.Client is
@@ -69,7 +70,9 @@ type FeeQuote struct {
 // named. Nothing is signed, and whether the account has the tokens does not matter. The gas limits are the
 // service's own; with the draft's margins, overrides or limits they are those, and the bundler estimates what
 // is missing. Every error is an [*Error].
-func (s *Sender) FeeQuotes(ctx context.Context, draft Draft, tokens ...common.Address) (FeeQuotes, error) {
+func (s *Sender) FeeQuotes(ctx context.Context, draft Draft, tokens ...common.Address) (quotes FeeQuotes, err error) {
+	ctx, building := s.Observer().BeginSend(ctx, observe.Build, observe.About{Account: draft.Sender})
+	defer func() { building.End(ctx, observe.Result{Err: err}) }()
 	quoter, ok := ability.Find[FeeQuoter](s.cfg.Paymaster)
 	if !ok {
 		err := errors.New("no paymaster that quotes fees in tokens is configured")
@@ -93,11 +96,11 @@ func (s *Sender) FeeQuotes(ctx context.Context, draft Draft, tokens ...common.Ad
 			return FeeQuotes{}, run.failed(StepEstimate, err)
 		}
 	}
-	var quotes FeeQuotes
-	for t := (twice{ctx: ctx}); t.next(&err); {
-		quotes, err = quoter.FeeQuotes(ctx, run.op, QuoteRequest{Tokens: tokens, CalculateGasLimits: calculate, Context: draft.PaymasterContext})
+	within, quoting := run.begin(ctx, observe.Quote)
+	for t := (twice{ctx: within}); t.next(&err); {
+		quotes, err = quoter.FeeQuotes(within, run.op, QuoteRequest{Tokens: tokens, CalculateGasLimits: calculate, Context: draft.PaymasterContext})
 	}
-	if err != nil {
+	if quoting.End(within, observe.Result{Err: err}); err != nil {
 		return FeeQuotes{}, run.failed(StepQuote, err)
 	}
 	return quotes, nil

@@ -98,7 +98,7 @@ func (r *run) outbidAgain(ctx context.Context, err error) (again bool, failed er
 	if _, ended := errors.AsType[*EndedError](err); !ok || ended {
 		return false, err
 	}
-	r.sender.cfg.Logger.DebugContext(ctx, "user operation made anew with the fees that the bundler asks for", "sender", r.op.Sender, "refusal", refused.Err)
+	r.anewFor(ctx, refused)
 	r.outbid, r.refusal, r.given = true, refused.Err, append(r.given, r.op)
 	return true, r.anew(fees)
 }

@@ -32,7 +32,7 @@ func (r *run) readAgain(ctx context.Context, err error) bool {
 		r.op, r.stays = before, nil
 		return false
 	}
-	r.sender.cfg.Logger.DebugContext(ctx, "user operation refused, read again and made anew", "sender", r.op.Sender, "step", failed.Step, "refusal", failed.Err)
+	r.anewFor(ctx, failed)
 	r.refusal = failed.Err
 	switch {
 	case stays && gave:

@@ -10,6 +10,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/go-sesame/sesame/internal/observe"
 )
 
 const (
@@ -26,7 +28,8 @@ const (
 
 // send sends the signed operation. Its nonce is released when it is known what became of it.
 func (r *run) send(ctx context.Context) (*Pending, error) {
-	pending, err := r.sender.submit(ctx, r.op, r.hash, false, r.draft.Guard)
+	about := observe.About{Account: r.op.Sender, Hash: r.hash, Attempt: r.attempt}
+	pending, err := r.sender.submit(ctx, r.op, about, false, r.draft.Guard)
 	if err == nil {
 		r.watch(pending)
 	} else if MayBeAccepted(err) {
@@ -69,17 +72,15 @@ func (r *run) settle(ctx context.Context) {
 	group.SetLimit(settleAtOnce)
 	for _, doubt := range doubts {
 		group.Go(func() error {
-			err := r.sender.heldBack(doubt)
+			hash := r.sender.hash(doubt.Operation)
+			err := r.sender.heldBack(doubt, hash)
 			if err == nil {
-				hash := r.sender.hash(doubt.Operation)
 				err = r.sender.handOver(ctx, doubt.Operation, hash, true, doubt.Guard)
 			}
 			if doubt.Settled != nil {
 				doubt.Settled(err)
 			}
-			if err != nil {
-				r.sender.cfg.Logger.DebugContext(ctx, "user operation in doubt sent again", "sender", doubt.Operation.Sender, "error", err)
-			}
+			r.sender.tell(ctx, observe.Settled, doubt.Operation, hash, 0, err)
 			return nil
 		})
 	}
@@ -88,8 +89,7 @@ func (r *run) settle(ctx context.Context) {
 
 // heldBack returns an error for an operation in doubt that is not sent again: one that needs a guard and lost
 // it, or was cancelled since.
-func (s *Sender) heldBack(doubt Doubt) error {
-	hash := s.hash(doubt.Operation)
+func (s *Sender) heldBack(doubt Doubt, hash common.Hash) error {
 	held := &heldBackError{sentBefore: true}
 	switch {
 	case s.twins.canceled(hash):
@@ -162,7 +162,7 @@ func (r *run) renew(ctx context.Context, err error) error {
 		}
 		return &told
 	}
-	r.sender.cfg.Logger.DebugContext(ctx, "user operation refused, made anew", "sender", r.op.Sender, "step", failed.Step, "refusal", failed.Err)
+	r.anewFor(ctx, failed)
 	r.renewed, r.refusal = true, failed.Err
 	if failed.Step == StepSend && !ended {
 		r.given = append(r.given, r.op)
@@ -196,23 +196,28 @@ func (s *Sender) Resend(ctx context.Context, op *Operation) (*Pending, error) {
 // [Sender.Build] that the caller has written down since. It is tried, and told about, as by [Sender.Send]; an
 // operation that may have been sent already is for [Sender.Resend]. The guard may be nil; one that
 // [SenderConfig.MayResend] refuses is not sent without.
-func (s *Sender) SendSigned(ctx context.Context, op *Operation, guard Guard) (*Pending, error) {
+func (s *Sender) SendSigned(ctx context.Context, op *Operation, guard Guard) (tx *Pending, err error) {
 	if op == nil {
 		return nil, &Error{Step: StepCheck, Err: errors.New("no operation to send")}
 	}
+	ctx, sending := s.Observer().BeginSend(ctx, observe.Send, observe.About{Account: op.Sender})
+	defer func() { sending.End(ctx, endOf(tx, err)) }()
 	if guard == nil && !s.mayResend(op) {
 		return nil, &Error{Step: StepCheck, Sender: op.Sender, Err: s.cfg.MayResend(op)}
 	}
-	return s.submit(ctx, op, s.hash(op), false, guard)
+	return s.submit(ctx, op, s.about(op), false, guard)
 }
 
 // ResendGuarded is [Sender.Resend] with a guard that is asked before each time the operation is handed to the
 // bundler, as [Draft].Guard is; it stands in for [SenderConfig.MayResend].
-func (s *Sender) ResendGuarded(ctx context.Context, op *Operation, guard Guard) (*Pending, error) {
+func (s *Sender) ResendGuarded(ctx context.Context, op *Operation, guard Guard) (tx *Pending, err error) {
 	if op == nil {
 		return nil, &Error{Step: StepCheck, Err: errors.New("no operation to send again: what failed before it was signed is to be sent anew")}
 	}
-	return s.submit(ctx, op, s.hash(op), true, guard)
+	about := s.about(op)
+	ctx, resending := s.Observer().BeginSend(ctx, observe.Resend, about)
+	defer func() { resending.End(ctx, endOf(tx, err)) }()
+	return s.submit(ctx, op, about, true, guard)
 }
 
 // Guard is asked before each time that a signed operation is handed to a service. After an error of it, it is
@@ -220,19 +225,31 @@ func (s *Sender) ResendGuarded(ctx context.Context, op *Operation, guard Guard) 
 type Guard func(ctx context.Context, op *Operation) error
 
 // submit sends a signed operation; sentBefore says that it may have been sent already.
-func (s *Sender) submit(ctx context.Context, op *Operation, hash common.Hash, sentBefore bool, guard Guard) (*Pending, error) {
-	if err := s.handOver(ctx, op, hash, sentBefore, guard); err != nil {
+func (s *Sender) submit(ctx context.Context, op *Operation, about observe.About, sentBefore bool, guard Guard) (*Pending, error) {
+	within, submitting := s.Observer().Begin(ctx, observe.Submit, about)
+	if err := s.handOver(within, op, about.Hash, sentBefore, guard); err != nil {
+		submitting.End(within, observe.Result{Err: err})
 		return nil, err
 	}
 	if !sentBefore {
 		s.watcher.bring()
 	}
-	pending := s.Watch(hash)
-	pending.op, pending.guard = op, guard
-	if s.logs(ctx) {
-		s.cfg.Logger.DebugContext(ctx, "user operation sent", "sender", op.Sender, "hash", hash, "bundler", pending.Bundler())
+	pending := s.Watch(about.Hash)
+	pending.op, pending.guard, pending.sent = op, guard, s.Observer().Origin(ctx)
+	if submitting.On() {
+		submitting.End(within, observe.Result{Service: pending.Bundler()})
 	}
 	return pending, nil
+}
+
+// about is what is told of a signed operation.
+func (s *Sender) about(op *Operation) observe.About {
+	return observe.About{Account: op.Sender, Hash: s.hash(op)}
+}
+
+// tell tells of a moment of a signed operation.
+func (s *Sender) tell(ctx context.Context, kind observe.Kind, op *Operation, hash common.Hash, try int, err error) {
+	s.Observer().Tell(ctx, kind, observe.Moment{Account: op.Sender, Hash: hash, Attempt: try, Err: err})
 }
 
 // sendError is the error of an operation that was signed and could not be sent, nil for none.
@@ -262,6 +279,9 @@ func (s *Sender) handOver(ctx context.Context, op *Operation, hash common.Hash, 
 		if held != nil {
 			failed = cmp.Or(failed, handOverError(op, hash, sentBefore))
 			failed.Err = afterFirst(first, &heldBackError{err: held, sentBefore: mayBeKnown})
+			if ctx.Err() == nil {
+				s.tell(ctx, observe.Stopped, op, hash, try, held)
+			}
 			return failed
 		}
 		trying, done := oneTry(ctx, longestSend)
@@ -292,7 +312,7 @@ func (s *Sender) handOver(ctx context.Context, op *Operation, hash common.Hash, 
 		if first == nil {
 			first = err
 		}
-		s.cfg.Logger.DebugContext(ctx, "sending user operation again", "sender", op.Sender, "try", try, "error", err)
+		s.tell(ctx, observe.Retry, op, hash, try+1, err)
 	}
 }
 

@@ -10,8 +10,11 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/go-sesame/sesame/internal/ability"
+	"github.com/go-sesame/sesame/internal/observe"
 )
 
 // SenderConfig makes a [Sender]. ChainID, EntryPoint and Bundler are required.
@@ -53,11 +56,17 @@ type SenderConfig struct {
 	WaitTimeout time.Duration
 	// Logger is told each step at debug level; nil for silence.
 	Logger *slog.Logger
+	// TracerProvider and MeterProvider get OpenTelemetry's spans and metrics of each step, Hooks are called
+	// with the same; nil and zero for none. None of it has a signature, call data or a key.
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
+	Hooks          Hooks
 }
 
 // Sender is the pipeline from a [Draft] to a [Pending] operation, for one chain and EntryPoint. It is safe
 // for concurrent use.
 type Sender struct {
+	observed
 	cfg SenderConfig
 	// identified is set once the bundler said that it serves the chain and the EntryPoint.
 	identified atomic.Bool
@@ -72,7 +81,7 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 		return nil, errors.New("userop: sender without a chain ID")
 	case cfg.EntryPoint == (common.Address{}):
 		return nil, errors.New("userop: sender without an EntryPoint")
-	case cfg.Bundler == nil:
+	case ability.Missing(cfg.Bundler):
 		return nil, errors.New("userop: sender without a bundler")
 	case cfg.Confirmations > 1 && cfg.Chain == nil:
 		return nil, errNoChain
@@ -84,17 +93,20 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 	if cfg.WaitTimeout <= 0 {
 		cfg.WaitTimeout = 5 * time.Minute
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+	observer, err := cfg.observer()
+	if err != nil {
+		return nil, fmt.Errorf("userop: sender: %w", err)
 	}
-	s := &Sender{cfg: cfg}
+	s := &Sender{observed: observe.Bind(observer), cfg: cfg}
 	s.watcher.init(s)
 	return s, nil
 }
 
 // Send builds, signs and sends an operation. Every error is an [*Error] that names the step; see
 // [MayBeAccepted] and [SafeToRetry] for what can be done next.
-func (s *Sender) Send(ctx context.Context, draft Draft) (*Pending, error) {
+func (s *Sender) Send(ctx context.Context, draft Draft) (tx *Pending, err error) {
+	ctx, sending := s.Observer().BeginSend(ctx, observe.Send, observe.About{Account: draft.Sender})
+	defer func() { sending.End(ctx, endOf(tx, err)) }()
 	run, err := s.check(ctx, &draft)
 	if err != nil {
 		return nil, err
@@ -137,7 +149,9 @@ func (s *Sender) forgetFees(err error) {
 }
 
 // Build makes and signs an operation without sending it. A nonce of [Draft.Reserve] is committed by that.
-func (s *Sender) Build(ctx context.Context, draft Draft) (*Operation, error) {
+func (s *Sender) Build(ctx context.Context, draft Draft) (op *Operation, err error) {
+	ctx, building := s.Observer().BeginSend(ctx, observe.Build, observe.About{Account: draft.Sender})
+	defer func() { building.End(ctx, observe.Result{Err: err}) }()
 	draft.BeforeSend = nil
 	run, err := s.check(ctx, &draft)
 	if err != nil {
@@ -155,7 +169,9 @@ func (s *Sender) Build(ctx context.Context, draft Draft) (*Operation, error) {
 
 // BuildUnsigned makes an operation complete but for its signature, which is the signer's dummy: what an
 // estimate of its cost is read from. A nonce of [Draft.Reserve] is released by that.
-func (s *Sender) BuildUnsigned(ctx context.Context, draft Draft) (*Operation, error) {
+func (s *Sender) BuildUnsigned(ctx context.Context, draft Draft) (op *Operation, err error) {
+	ctx, building := s.Observer().BeginSend(ctx, observe.Build, observe.About{Account: draft.Sender})
+	defer func() { building.End(ctx, observe.Result{Err: err}) }()
 	run, err := s.check(ctx, &draft)
 	if err != nil {
 		return nil, err
@@ -188,6 +204,8 @@ type run struct {
 	nonce  heldNonce
 	op     *Operation
 	hash   common.Hash // of op, once it is signed
+	// attempt counts how often the operation was made.
+	attempt int
 	// renewed says that the operation was made anew after refusal, outbid that it was with the fees that the
 	// bundler asked for. given are those before that were given away and refused, with the same nonce.
 	renewed, outbid bool
@@ -200,6 +218,19 @@ type run struct {
 	doubted *Error
 	// least are the fees of an operation that takes the place of another one, at the least.
 	least Fees
+}
+
+// begin begins a stage of the run.
+func (r *run) begin(ctx context.Context, kind observe.Kind) (context.Context, observe.Stage) {
+	return r.sender.Observer().Begin(ctx, kind, observe.About{Account: r.draft.Sender, Attempt: r.attempt})
+}
+
+// anewFor tells that the operation is made anew for a refusal in a step, and counts that.
+func (r *run) anewFor(ctx context.Context, failed *Error) {
+	r.sender.Observer().Tell(ctx, observe.Anew, observe.Moment{
+		Account: r.draft.Sender, Hash: failed.Hash, Attempt: r.attempt, Detail: string(failed.Step), Err: failed.Err,
+	})
+	r.attempt++
 }
 
 // failed is the error of a step before the operation was sent: it is not part of the error.
@@ -221,7 +252,7 @@ func (r *run) withRefusal(err error) error {
 
 // check judges the draft, and reserves its nonce if it is to be reserved.
 func (s *Sender) check(ctx context.Context, draft *Draft) (*run, error) {
-	r := &run{sender: s, draft: draft, op: &Operation{Sender: draft.Sender, CallData: draft.CallData}}
+	r := &run{sender: s, draft: draft, attempt: 1, op: &Operation{Sender: draft.Sender, CallData: draft.CallData}}
 	err := draft.validate()
 	if err == nil && draft.Sponsored && draft.Complete == nil && s.cfg.Paymaster == nil {
 		err = fmt.Errorf("%w: no paymaster is configured; name one where the client or sender is made", ErrNotSponsored)
@@ -243,6 +274,7 @@ func (s *Sender) check(ctx context.Context, draft *Draft) (*run, error) {
 		if draft.Reserve == nil {
 			own = nil
 		}
+		s.Observer().Tell(ctx, observe.Replace, observe.Moment{Account: draft.Sender, Hash: stuck.hash})
 		r.nonce.Reservation = &sharedNonce{nonce: stuck.op.Nonce, own: own, of: stuck.reserved}
 		r.bidAbove(stuck)
 	}
@@ -252,19 +284,24 @@ func (s *Sender) check(ctx context.Context, draft *Draft) (*run, error) {
 // sign signs the operation, tells the caller's hook, and commits the nonce: from now on the operation may be
 // sent.
 func (r *run) sign(ctx context.Context) error {
-	signature, err := r.draft.Signer.Sign(ctx, r.op, r.sender.hash(r.op))
+	within, signing := r.begin(ctx, observe.Sign)
+	signature, err := r.draft.Signer.Sign(within, r.op, r.sender.hash(r.op))
 	if err != nil {
+		if heldBack(err) {
+			r.sender.Observer().Tell(within, observe.Stopped, observe.Moment{Account: r.op.Sender, Attempt: r.attempt, Err: err})
+		}
+		signing.End(within, observe.Result{Err: err})
 		return r.failed(StepSign, err)
 	}
 	r.op.Signature = signature
 	hash := r.sender.hash(r.op) // whatever the signer did to it
 	r.hash = hash
-	if r.sender.logs(ctx) {
-		r.sender.cfg.Logger.DebugContext(ctx, "user operation signed", "sender", r.op.Sender, "hash", hash)
-	}
+	signing.End(within, observe.Result{Hash: hash})
 	r.join(hash)
 	if r.draft.BeforeSend != nil {
-		err = r.draft.BeforeSend(ctx, r.op, hash)
+		within, recording := r.begin(ctx, observe.Record)
+		err = r.draft.BeforeSend(within, r.op, hash)
+		recording.End(within, observe.Result{Hash: hash, Err: err})
 	}
 	if err == nil {
 		err = r.nonce.Commit(r.op, hash)
@@ -273,11 +310,6 @@ func (r *run) sign(ctx context.Context) error {
 		return r.failed(StepSign, err)
 	}
 	return nil
-}
-
-// logs reports whether anybody listens to what is told of every operation.
-func (s *Sender) logs(ctx context.Context) bool {
-	return s.cfg.Logger.Enabled(ctx, slog.LevelDebug)
 }
 
 // hash is the operation's userOpHash here.

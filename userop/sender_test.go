@@ -1,6 +1,7 @@
 package userop_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -105,6 +106,17 @@ func TestNothingIsSignedThatWasNotChecked(t *testing.T) {
 		}, errNode, "prepare: node says no"},
 		{"a check fails", func(_ *services, d *userop.Draft) {
 			d.Checks = append(d.Checks, func(context.Context) error { return errNode })
+		}, errNode, "prepare: node says no"},
+		{"a check fails, since the node is of another chain", func(_ *services, d *userop.Draft) {
+			d.Checks = append(d.Checks, func(context.Context) error { return errNode })
+			d.Identify = func(ctx context.Context) error {
+				time.Sleep(10 * time.Millisecond) // the check is told first
+				return cmp.Or(ctx.Err(), userop.ErrWrongChain)
+			}
+		}, userop.ErrWrongChain, "prepare: wrong chain or EntryPoint"},
+		{"a check fails, and so does who is asked for the chain", func(_ *services, d *userop.Draft) {
+			d.Checks = append(d.Checks, func(context.Context) error { return errNode })
+			d.Identify = func(context.Context) error { time.Sleep(10 * time.Millisecond); return errors.New("no answer") }
 		}, errNode, "prepare: node says no"},
 		{"no fees", func(s *services, _ *userop.Draft) { s.feesErr = userop.ErrNoFees }, userop.ErrNoFees,
 			"prepare: gas price: no gas price offered"},

@@ -7,6 +7,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
+
+	"github.com/go-sesame/sesame/internal/observe"
 )
 
 // sponsorOrEstimate fills the gas limits and, for a sponsored draft, paymasterAndData: by the paymaster, or
@@ -30,7 +32,7 @@ func (r *run) sponsorOrEstimate(ctx context.Context) error {
 	var unsponsored error
 	if r.draft.OrSelf && errors.Is(err, ErrNotSponsored) {
 		unsponsored = err
-		r.sender.cfg.Logger.DebugContext(ctx, "user operation not sponsored, its account pays", "sender", r.op.Sender, "reason", err)
+		r.sender.Observer().Tell(ctx, observe.Unsponsored, observe.Moment{Account: r.op.Sender, Attempt: r.attempt, Err: err})
 		r.op.PaymasterAndData = nil
 		r.op.setGas(r.draft.Gas)
 		step, err = StepEstimate, r.estimate(ctx)
@@ -96,10 +98,11 @@ func (r *run) estimate(ctx context.Context) error {
 	}
 	var gas Gas
 	var err error
+	ctx, estimating := r.begin(ctx, observe.Estimate)
 	for t := (twice{ctx: ctx}); t.next(&err); {
 		gas, err = r.sender.cfg.Bundler.EstimateUserOperationGas(ctx, r.op, r.sender.cfg.EntryPoint, r.draft.Overrides)
 	}
-	if err != nil {
+	if estimating.End(ctx, observe.Result{Err: err}); err != nil {
 		return err
 	}
 	r.op.setGas(r.draft.limits(gas))
@@ -137,6 +140,7 @@ func (r *run) sponsorFixed(ctx context.Context) error {
 }
 
 func (r *run) askSponsor(ctx context.Context, calculate bool) (answer Sponsorship, err error) {
+	ctx, asking := r.begin(ctx, observe.Sponsor)
 	for t := (twice{ctx: ctx}); t.next(&err); {
 		answer, err = r.sender.cfg.Paymaster.SponsorUserOperation(ctx, r.op, SponsorRequest{
 			EntryPoint:         r.sender.cfg.EntryPoint,
@@ -149,6 +153,7 @@ func (r *run) askSponsor(ctx context.Context, calculate bool) (answer Sponsorshi
 	if err == nil {
 		err = namesPaymaster(answer.PaymasterAndData)
 	}
+	asking.End(ctx, observe.Result{Err: err})
 	return answer, err
 }
 

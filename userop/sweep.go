@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/observe"
 )
 
 const (
@@ -143,7 +144,7 @@ func (v *watcher) sweep(ctx context.Context) {
 		}
 		v.nextSweep = latest(v.nextSweep, v.sweptAt.Add(shortestSweep), now.Add(v.overBudget()))
 	default:
-		v.sender.cfg.Logger.DebugContext(ctx, "new blocks not read for operations that are waited for", "error", err)
+		v.sender.Observer().Tell(ctx, observe.Trouble, observe.Moment{Detail: "read new blocks for operations that are waited for", Err: err})
 		v.pause = min(2*v.pause, lastLook)
 		v.nextSweep = now.Add(v.pause)
 	}

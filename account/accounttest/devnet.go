@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -45,6 +46,9 @@ func StartDevnet(ctx context.Context, cfg DevnetConfig) (*Devnet, error) {
 	d.close, d.disconnect = d.Close, func() {}
 	err := d.start(ctx, cfg)
 	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w; another program listens there: name another port, or 0 for free ones", err)
+		}
 		return nil, errors.Join(fmt.Errorf("start devnet: %w", err), d.Close())
 	}
 	return d, nil

@@ -68,6 +68,7 @@ func TestDevnetAtAPort(t *testing.T) {
 	port, taken := threePorts(t)
 	_, err := StartDevnet(t.Context(), DevnetConfig{Port: port})
 	require.ErrorContains(t, err, "start devnet: chain's JSON-RPC endpoint: listen: ")
+	require.ErrorContains(t, err, "; another program listens there: name another port, or 0 for free ones")
 	require.NoError(t, taken.Close())
 
 	devnet, err := StartDevnet(t.Context(), DevnetConfig{Port: port})

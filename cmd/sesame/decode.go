@@ -81,7 +81,7 @@ const (
 )
 
 // errUnknownText is a text that is nothing that decode knows.
-var errUnknownText = errors.New("it is neither an operation, a receipt, call data, a revert, an error with an AA code, a prepared operation nor a document")
+var errUnknownText = errors.New("it is neither an operation, a receipt, call data, a revert, an error with an AA code, a prepared operation nor a document; sesame help decode has examples")
 
 func (d *decoding) run(ctx context.Context, c *call) error {
 	if len(c.args) > 1 {
@@ -165,6 +165,9 @@ func (d *decoding) decode(ctx context.Context, text string) (*decodedJSON, error
 	}
 	if data, ok := hexData(text); ok {
 		return d.data(ctx, data)
+	}
+	if strings.HasPrefix(text, "0x") && !strings.ContainsAny(text, " \n\t:,") {
+		return nil, badHex(text[len("0x"):])
 	}
 	if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
 		return d.object(ctx, []byte(text), 0)

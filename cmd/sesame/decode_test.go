@@ -150,6 +150,15 @@ func TestDecodeErrors(t *testing.T) {
 	require.Contains(t, w.fails(exitFailed, "decode", "hello"), "it is neither an operation, a receipt")
 	require.Contains(t, w.fails(exitFailed, "decode", "{"), "the JSON cannot be read")
 	require.Contains(t, w.fails(exitFailed, "decode", "{}"), "it is neither")
+	for text, want := range map[string]string{
+		"0xzz":            `is no hex: character 3 is "z"; copy all of it`,
+		"0x123":           "it has 3 hex digits, which are no whole bytes",
+		`{"sender":"0x"}`: "it has some fields of an operation, and lacks sender or callData",
+	} {
+		require.Contains(t, w.fails(exitFailed, "decode", text), want)
+	}
+	require.Contains(t, w.ok(exitOK, "decode", "0x08c379a0000000"), "begin with the selector of the error Error(string), and are not all of it")
+	require.Contains(t, w.ok(exitOK, "decode", "AA39 strange"), "no code that is known here, of the paymaster by its first digit")
 	require.Contains(t, w.fails(exitUsage, "decode", "AA23", "reverted"), "quote one that has spaces in it")
 	require.Contains(t, w.fails(exitUsage, "decode"), "there is no text to decode")
 	require.Contains(t, w.fails(exitUsage, "decode", "-as", "poem", "x"), "is none of operation, receipt, call, revert and error")

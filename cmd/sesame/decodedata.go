@@ -23,6 +23,17 @@ func hexData(text string) ([]byte, bool) {
 	return data, err == nil
 }
 
+// badHex says what is wrong with digits that are no hex data.
+func badHex(digits string) error {
+	if i := strings.IndexFunc(digits, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF", r) }); i >= 0 {
+		return fmt.Errorf("it begins with 0x and is no hex: character %d is %q; copy all of it, and nothing else", i+3, digits[i:i+1])
+	}
+	return fmt.Errorf("it has %d hex digits, which are no whole bytes; the copy lacks some", len(digits))
+}
+
+// cutShort are the selectors of errors whose data a copy may lack the rest of.
+var cutShort = map[string]string{"0x08c379a0": "Error(string)", "0x4e487b71": "Panic(uint256)", "0x220266b6": "FailedOp(uint256,string)"}
+
 // callJSON is one call.
 type callJSON struct {
 	To       *common.Address `json:"to,omitempty"`
@@ -70,6 +81,9 @@ func (d *decoding) data(ctx context.Context, data []byte) (*decodedJSON, error) 
 	summary := "Call data"
 	if one.Function == "" {
 		summary = fmt.Sprintf("%d bytes that begin with the selector %s, which neither a known function nor a known error has; -abi names others", len(data), one.Selector)
+	}
+	if name := cutShort[one.Selector]; name != "" && one.Function == "" {
+		summary = fmt.Sprintf("%d bytes that begin with the selector of the error %s, and are not all of it; copy it anew", len(data), name)
 	}
 	return &decodedJSON{Kind: kindCall, Summary: summary, Calls: []callJSON{one}}, nil
 }

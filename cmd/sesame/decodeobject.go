@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,7 +51,13 @@ func findAA(text string) *errorJSON {
 	if !ok {
 		return nil
 	}
-	return &errorJSON{AA: aa.Code, Reason: aa.Reason, Help: aa.Help()}
+	return &errorJSON{AA: aa.Code, Reason: aa.Reason, Help: cmp.Or(aa.Help(), unknownAA(aa.Code))}
+}
+
+// unknownAA is what to do about a code that is none of EntryPoint v0.6: who is at fault its first digit says.
+func unknownAA(code string) string {
+	who := map[byte]string{'1': "the account's deployment", '2': "the account", '3': "the paymaster", '4': "the gas limits", '5': "what came after the call", '9': "the bundle"}[code[2]]
+	return "no code that is known here, of " + cmp.Or(who, "something else") + " by its first digit; ask the service what it means"
 }
 
 // longHex is hex in a text that may be call data or a revert.
@@ -106,6 +113,9 @@ func (d *decoding) object(ctx context.Context, text []byte, depth int) (*decoded
 		return d.within(ctx, fields["result"], depth)
 	case has("params") && depth < deepest:
 		return d.object(ctx, fields["params"], depth+1)
+	}
+	if has("sender") || has("callData") {
+		return nil, errors.New("it has some fields of an operation, and lacks sender or callData; copy all of it")
 	}
 	prepared, err := account.ParsePrepared(text)
 	if err != nil {

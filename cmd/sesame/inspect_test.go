@@ -66,7 +66,7 @@ func TestInspectTypeScriptFiles(t *testing.T) {
 func TestInspectWhatIsNotThere(t *testing.T) {
 	w := newWorld(t)
 	require.Contains(t, w.fails(exitUsage, "inspect"), "missing -store")
-	require.Contains(t, w.fails(exitFailed, "inspect", "-store", w.store), "no session store to read")
+	require.Contains(t, w.fails(exitFailed, "inspect", "-store", w.store), "; check the directory, or make a store there with Open")
 	require.NoDirExists(t, w.store, "looking makes nothing")
 	w.story()
 	require.Contains(t, w.fails(exitFailed, "inspect", "-store", w.store, "-account", "0x000000000000000000000000000000000000dEaD"), "has none of account 0x000000000000000000000000000000000000dEaD")

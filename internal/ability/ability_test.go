@@ -62,3 +62,10 @@ func TestFind(t *testing.T) {
 type outer struct{ wrapper }
 
 func (outer) Able() int { return 4 }
+
+func TestMissing(t *testing.T) {
+	require.True(t, ability.Missing(nil))
+	require.True(t, ability.Missing(service((*plain)(nil))), "a nil pointer in an interface")
+	require.False(t, ability.Missing(service(plain{})))
+	require.False(t, ability.Missing(service(&plain{})))
+}

@@ -13,6 +13,8 @@ import (
 	"unicode"
 
 	"golang.org/x/sync/singleflight"
+
+	"github.com/go-sesame/sesame/internal/observe"
 )
 
 // Verdict is what an error says about the member that it came from.
@@ -92,7 +94,8 @@ type Config[S any] struct {
 	Prove func(ctx context.Context, service S) error
 	// Once returns a context with which the member's client does not try again by itself, nil where there is
 	// none such: another member is asked instead.
-	Once   func(ctx context.Context) context.Context
+	Once func(ctx context.Context) context.Context
+	// Logger is told which member was asked, at debug level, and which failed, as a warning; nil for silence.
 	Logger *slog.Logger
 }
 
@@ -106,6 +109,7 @@ type Member[S any] struct {
 type Group[S any] struct {
 	cfg     Config[S]
 	members []*member[S]
+	told    observe.Members
 }
 
 // member has a circuit for each kind of questions, since some may fail while others do not, and one for its
@@ -146,10 +150,8 @@ func New[S any](cfg Config[S], members []Member[S]) (*Group[S], error) {
 	if cfg.Prove == nil {
 		cfg.Prove = func(context.Context, S) error { return nil }
 	}
-	if cfg.Times = times; cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	g := &Group[S]{cfg: cfg}
+	cfg.Times = times
+	g := &Group[S]{cfg: cfg, told: observe.Members{Kind: cfg.Kind, Logger: cfg.Logger}}
 	for i, given := range members {
 		if any(given.Service) == nil {
 			return nil, fmt.Errorf("%s %d is nil", cfg.Kind, i+1)
@@ -159,7 +161,7 @@ func New[S any](cfg Config[S], members []Member[S]) (*Group[S], error) {
 		m.newCircuit = func() *circuit {
 			return newCircuit(times.FirstPause, times.LongestPause, func(why error) {
 				m.setProven(false)
-				cfg.Logger.Warn(cfg.Kind+" failed, others are asked", "member", m.Name, "error", why)
+				g.told.Failed(m.Name, why)
 			})
 		}
 		m.identity = m.newCircuit()
@@ -274,7 +276,7 @@ func Ask[S, T any](ctx context.Context, g *Group[S], q Question, ask func(contex
 	for n, place := range q.Order {
 		m := g.members[place]
 		answer, verdict, err := askMember(ctx, g, m, q, n == len(q.Order)-1 && !q.More, ask)
-		g.cfg.Logger.DebugContext(ctx, "asked one of several", "service", g.cfg.Kind, "member", m.Name, "what", q.What, "error", err)
+		g.told.Asked(ctx, m.Name, q.What, err)
 		if err == nil {
 			return answer, Told{place, failed.Members}, nil
 		}

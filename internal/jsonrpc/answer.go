@@ -18,7 +18,7 @@ const NoMessage = "no message: "
 var ErrNull = errors.New("the answer is null")
 
 // errNeither is how a service in JavaScript writes a result that is undefined.
-var errNeither = errors.New("the answer has neither a result nor an error")
+var errNeither = errors.New("the answer has neither a result nor an error; is this the service's URL?")
 
 // answer is a JSON-RPC answer; fields that are missing stay nil, null is "null". Version and ID are not
 // looked at: services leave them out, and some answer under an ID of their own. One POST has one answer;
@@ -103,7 +103,7 @@ func (c *Client) decode(method string, resp *http.Response, body []byte) (json.R
 	case refused:
 		return fail(nil)
 	case len(bytes.TrimSpace(body)) == 0:
-		return fail(errors.New("the answer is empty"))
+		return fail(errors.New("the answer is empty; is this the service's URL?"))
 	case err != nil && bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")):
 		return fail(errors.New("the answer is a batch, one answer was expected"))
 	case err != nil:

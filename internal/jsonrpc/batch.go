@@ -26,6 +26,7 @@ func (c *Client) DoAll(ctx context.Context, requests []Request) ([]error, error)
 		return nil, nil
 	}
 	start, method := time.Now(), requests[0].Method
+	ctx, call := c.observer.Begin(ctx, method, len(requests))
 	ids := make([]uint64, len(requests))
 	x := exchanges.Get().(*exchange)
 	defer x.release()
@@ -52,8 +53,8 @@ func (c *Client) DoAll(ctx context.Context, requests []Request) ([]error, error)
 	if err == nil {
 		answers, err = c.decodeAll(method, resp, x.answer, len(requests))
 	}
-	c.log(ctx, "JSON-RPC batch", method, len(requests), start, err)
-	if err != nil {
+	call.Tried(ctx, ids[0], start, err, false)
+	if call.End(ctx, err); err != nil {
 		return nil, err
 	}
 	failures := make([]error, len(requests))

@@ -1,11 +1,17 @@
 package jsonrpc
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/go-sesame/sesame/internal/observe"
 )
 
 const (
@@ -27,8 +33,11 @@ type Config struct {
 	Timeout time.Duration
 	// MaxResponse bounds an answer in bytes; 4 MiB by default.
 	MaxResponse int64
-	// Logger is told each request at debug level; nil for silence.
-	Logger *slog.Logger
+	// Logger is told each request at debug level; nil for silence. TracerProvider and MeterProvider get a
+	// span and the duration of each call, with its tries; nil for none.
+	Logger         *slog.Logger
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
 	// Invalid, when set, is what is wrong with the rest of the configuration: the error of every call.
 	Invalid error
 }
@@ -42,7 +51,7 @@ type Client struct {
 	wire        *wire           // goes before http where it can; nil where it never can
 	timeout     time.Duration
 	maxResponse int64
-	logger      *slog.Logger
+	observer    *observe.RPC
 	invalid     error // the error of every call
 }
 
@@ -54,20 +63,15 @@ func New(cfg Config) *Client {
 		endpoint:    parseEndpoint(cfg.URL),
 		timeout:     cfg.Timeout,
 		maxResponse: cfg.MaxResponse,
-		logger:      cfg.Logger,
-		invalid:     cfg.Invalid,
 	}
-	if c.invalid == nil {
-		c.invalid = c.endpoint.invalid
-	}
+	var err error
+	c.observer, err = newObserver(cfg, c.endpoint)
+	c.invalid = cmp.Or(cfg.Invalid, c.endpoint.invalid, err)
 	if c.timeout <= 0 {
 		c.timeout = defaultTimeout
 	}
 	if c.maxResponse <= 0 {
 		c.maxResponse = defaultMaxResponse
-	}
-	if c.logger == nil {
-		c.logger = slog.New(slog.DiscardHandler)
 	}
 	if cfg.HTTPClient != nil {
 		c.http = *cfg.HTTPClient
@@ -134,12 +138,14 @@ type Request struct {
 // last ([RetriedError]). Each try has a deadline of its own: one that hangs on a dead connection leaves time
 // for the next, half of what the caller has left.
 func (c *Client) Do(ctx context.Context, r Request) error {
+	ctx, call := c.observer.Begin(ctx, r.Method, 1)
 	end, bounded := ctx.Deadline()
 	if !bounded {
 		end = time.Now().Add(c.timeout)
 	}
 	repeatable := r.Repeatable && !isOnce(ctx)
 	var first error
+	var id uint64
 	x := exchanges.Get().(*exchange)
 	defer x.release()
 	for try := 1; ; try++ {
@@ -157,8 +163,8 @@ func (c *Client) Do(ctx context.Context, r Request) error {
 		}
 		// All in one function, so that traces of a send are short.
 		var resp *http.Response
-		via, err := c.prepare(ctx, until, r.Method, x, func(b []byte) ([]byte, error) {
-			b, _, err := appendRequest(b, r)
+		via, err := c.prepare(ctx, until, r.Method, x, func(b []byte) (_ []byte, err error) {
+			b, id, err = appendRequest(b, r)
 			return b, err
 		})
 		switch {
@@ -172,15 +178,18 @@ func (c *Client) Do(ctx context.Context, r Request) error {
 		if err == nil {
 			err = c.understand(resp, x.answer, r)
 		}
-		c.log(ctx, "JSON-RPC request", r.Method, 1, start, err)
-		if err == nil {
+		again := err != nil && repeatable && try < maxTries
+		if call.Tried(ctx, id, start, err, again); err == nil {
+			call.End(ctx, nil)
 			return nil
 		}
 		if first == nil {
 			first = err
 		}
-		if !repeatable || try == maxTries || !pause(ctx, end, err, try) {
-			return after(first, err)
+		if !again || !pause(ctx, end, err, try) {
+			err = after(first, err)
+			call.End(ctx, err)
+			return err
 		}
 	}
 }
@@ -195,11 +204,4 @@ func (c *Client) understand(resp *http.Response, answer []byte, r Request) error
 		return err
 	}
 	return c.unmarshal(r.Method, raw, r.Result)
-}
-
-// log tells what was sent at debug level.
-func (c *Client) log(ctx context.Context, what, method string, requests int, start time.Time, err error) {
-	if c.logger.Enabled(ctx, slog.LevelDebug) {
-		c.logger.DebugContext(ctx, what, "service", c.service, "method", method, "requests", requests, "took", time.Since(start), "error", err)
-	}
 }

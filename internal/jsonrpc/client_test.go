@@ -81,7 +81,7 @@ func TestUnusableAnswers(t *testing.T) {
 		{"batch_of_none", `: the answer is a batch, one answer was expected: "[]"`, true, true},
 		{"number", `: the answer is not JSON-RPC; is this the service's URL?: "7"`, true, true},
 		{"cut", `: the answer is not JSON-RPC; is this the service's URL?: "{\"jsonrpc\":\"2.0\",\"id\":`, true, true},
-		{"neither", `: the answer has neither a result nor an error: "{\"jsonrpc\":\"2.0\",\"id\":`, true, true},
+		{"neither", `: the answer has neither a result nor an error; is this the service's URL?: "{\"jsonrpc\":\"2.0\",\"id\":`, true, true},
 		{"null", `: the answer is null`, true, true},
 		{"wrong_type", `: unexpected result: json: cannot unmarshal object into Go value of type string: "{\"hash\":\"0x1\"}"`, true, true},
 		{"moved", `: HTTP 307 Temporary Redirect: redirects are not followed; use the final URL (it points to https://elsewhere.example/…)`, false, false},
@@ -177,8 +177,8 @@ func TestConnectionRefused(t *testing.T) {
 
 func TestUnusableURLs(t *testing.T) {
 	for url, want := range map[string]string{
-		"":                            "no service URL is set",
-		" \n":                         "no service URL is set",
+		"":                            "no service URL is set; see where it is to come from, such as a variable of the environment",
+		" \n":                         "no service URL is set; see where it is to come from, such as a variable of the environment",
 		"bundler.example/api/k-123":   "the service URL has to start with http:// or https://",
 		"ftp://bundler.example/k-123": "the service URL has to start with http:// or https://",
 		"https:///k-123":              "the service URL has no host",

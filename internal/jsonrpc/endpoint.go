@@ -13,7 +13,7 @@ import (
 
 // Why a URL cannot be used. The URL itself is never part of the error: it has the key in it.
 var (
-	errNoURL      = errors.New("no service URL is set")
+	errNoURL      = errors.New("no service URL is set; see where it is to come from, such as a variable of the environment")
 	errUnparsable = errors.New("the service URL cannot be parsed; it has to look like https://host/path")
 	errScheme     = errors.New("the service URL has to start with http:// or https://")
 	errNoHost     = errors.New("the service URL has no host")

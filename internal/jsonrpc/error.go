@@ -87,15 +87,24 @@ func (e *TransportError) Error() string {
 	if e.BodyStart != "" {
 		text += fmt.Sprintf(": %q", e.BodyStart)
 	}
-	switch e.HTTPStatus {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		text += "; check the key in the service's URL"
-	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		text += "; check the path of the service's URL"
-	case http.StatusTooManyRequests:
-		text += "; ask less often"
+	return text + e.refused() + e.unreachable()
+}
+
+// refused is what to do about an HTTP status.
+func (e *TransportError) refused() string {
+	switch status := e.HTTPStatus; {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return "; check the key in the service's URL"
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed:
+		return "; check the path of the service's URL"
+	case status == http.StatusTooManyRequests:
+		return "; ask less often"
+	case status == http.StatusBadRequest && strings.Contains(e.BodyStart, "HTTPS"):
+		return "; the service's URL has to start with https://"
+	case status >= http.StatusInternalServerError:
+		return "; the service is at fault: try again in a while, or use another one"
 	}
-	return text + e.unreachable()
+	return ""
 }
 
 // unreachable is what to do about a service that there was no connection to.
@@ -109,6 +118,8 @@ func (e *TransportError) unreachable() string {
 		return "; check the host in the service's URL"
 	case errors.As(e.Err, &dial) && dial.Op == "dial":
 		return "; check that the service runs, and the host and port in its URL"
+	case errors.Is(e.Err, http.ErrSchemeMismatch):
+		return "; the service speaks no TLS there: check the scheme and the port in its URL"
 	}
 	return ""
 }

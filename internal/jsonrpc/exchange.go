@@ -108,8 +108,8 @@ func (lateError) Unwrap() error { return context.DeadlineExceeded }
 // viaHTTP is a request for net/http.
 type viaHTTP struct {
 	*http.Request
-	trace trace
-	done  context.CancelFunc
+	delivery delivery
+	done     context.CancelFunc
 }
 
 // prepare writes what encode appends into x. It returns the request for net/http, nil for one that goes over
@@ -134,7 +134,7 @@ func (c *Client) prepare(ctx context.Context, until limit, method string, x *exc
 	via := new(viaHTTP)
 	ctx, via.done = context.WithDeadlineCause(ctx, until.at, lateError(until.told))
 	body := bytes.NewReader(bytes.Clone(sent[head:])) // which may be read for longer
-	if via.Request, err = http.NewRequestWithContext(via.trace.watch(ctx), http.MethodPost, c.endpoint.url, body); err != nil {
+	if via.Request, err = http.NewRequestWithContext(via.delivery.watch(ctx), http.MethodPost, c.endpoint.url, body); err != nil {
 		via.done()
 		return nil, c.unsent(method, errUnparsable)
 	}
@@ -146,7 +146,7 @@ func (c *Client) prepare(ctx context.Context, until limit, method string, x *exc
 func (c *Client) answered(via *viaHTTP, method string, x *exchange, resp *http.Response, err error) (*http.Response, error) {
 	defer via.done()
 	if err != nil {
-		return nil, c.broken(via.Context(), method, err, via.trace.mayBeDelivered(err))
+		return nil, c.broken(via.Context(), method, err, via.delivery.mayBeDelivered(err))
 	}
 	defer resp.Body.Close()
 	if err := x.read(resp.Body, c.maxResponse); err != nil && err != io.EOF {
@@ -193,25 +193,25 @@ func (x *exchange) read(body io.Reader, most int64) error {
 	return nil
 }
 
-// trace watches whether a request can have reached the service.
-type trace struct {
+// delivery watches whether a request can have reached the service.
+type delivery struct {
 	traced atomic.Bool // net/http reports what it does
 	wrote  atomic.Bool // and has written the request's head
 }
 
-// watch returns a context that reports to t.
-func (t *trace) watch(ctx context.Context) context.Context {
+// watch returns a context that reports to d.
+func (d *delivery) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn:      func(string) { t.traced.Store(true) },
-		WroteHeaders: func() { t.wrote.Store(true) },
+		GetConn:      func(string) { d.traced.Store(true) },
+		WroteHeaders: func() { d.wrote.Store(true) },
 	})
 }
 
 // mayBeDelivered reports whether the service may have seen the request although the round trip failed with
 // err. In doubt it may: a caller's own http.RoundTripper need not report anything.
-func (t *trace) mayBeDelivered(err error) bool {
-	if t.traced.Load() {
-		return t.wrote.Load()
+func (d *delivery) mayBeDelivered(err error) bool {
+	if d.traced.Load() {
+		return d.wrote.Load()
 	}
 	var op *net.OpError
 	return !errors.As(err, &op) || op.Op != "dial"

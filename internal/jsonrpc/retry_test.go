@@ -69,7 +69,7 @@ func TestARepeatableRequestIsTriedAgain(t *testing.T) {
 		{"after a refused connection", []any{syscall.ECONNREFUSED, fine}, 2, "", 100 * time.Millisecond, 200 * time.Millisecond},
 		{"after two 503", []any{busy, busy, fine}, 3, "", 300 * time.Millisecond, 600 * time.Millisecond},
 		{"after a rate limit", []any{limited, fine}, 2, "", 100 * time.Millisecond, 200 * time.Millisecond},
-		{"up to three times", []any{busy}, 3, `bundler https://host.example: m: HTTP 503 Service Unavailable: "busy"`, 300 * time.Millisecond, 600 * time.Millisecond},
+		{"up to three times", []any{busy}, 3, `bundler https://host.example: m: HTTP 503 Service Unavailable: "busy"; the service is at fault: try again in a while, or use another one`, 300 * time.Millisecond, 600 * time.Millisecond},
 		{"not after a refusal", []any{`"error":{"code":-32500,"message":"AA25"}`}, 1, "bundler: m: AA25 (code -32500)", 0, 0},
 		{"not after an answer of null", []any{`"result":null`}, 1, "bundler https://host.example: m: the answer is null", 0, 0},
 		{"after a web page", []any{scripted{status: 200, body: "<html>"}, fine}, 2, "", 100 * time.Millisecond, 200 * time.Millisecond},

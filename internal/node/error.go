@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -127,12 +128,21 @@ func wayOut(err error) string {
 		return "check the host in the node's URL"
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return "check that the node runs, and the host and port in its URL"
+	case notJSON(err):
+		return "the answer is no JSON; check that the URL is a node's"
 	case noNode.MatchString(err.Error()):
 		return "this is another service than a node of the chain, such as a bundler; give a node's URL where the chain is read"
 	case Unavailable(err), errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.EOF):
 		return "wait for the node to recover, or use another one"
 	}
 	return ""
+}
+
+// notJSON reports whether the trouble is with the JSON of an answer, as of a web page, and not with one that
+// was cut short.
+func notJSON(err error) bool {
+	_, ok := errors.AsType[*json.SyntaxError](err)
+	return ok && !strings.Contains(err.Error(), "unexpected end")
 }
 
 // httpStatus is the HTTP status that an error tells of, 0 for none.

@@ -34,7 +34,7 @@ func TestErrorsNameTheHost(t *testing.T) {
 		}, "404 Not Found; check the path of the node's URL"},
 		"429":        {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, key, http.StatusTooManyRequests) }, "429 Too Many Requests; ask less often, or use a node that takes more"},
 		"502":        {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, key, http.StatusBadGateway) }, "502 Bad Gateway; wait for the node to recover, or use another one"},
-		"a web page": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>"+key) }, "invalid character '<' looking for beginning of value; wait for the node to recover, or use another one"},
+		"a web page": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>"+key) }, "invalid character '<' looking for beginning of value; the answer is no JSON; check that the URL is a node's"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(c.answer)

@@ -110,10 +110,12 @@ func (a Answer) help() string {
 		return "the operation's call would revert; check what it calls, its arguments, and what the account has"
 	case a.Revert != nil || jsonrpc.Decided(a.Code):
 		return ""
-	case a.Endpoint != "" && (a.HTTPStatus == http.StatusUnauthorized || noAccess.MatchString(a.Message)):
+	case a.Endpoint != "" && (a.HTTPStatus == http.StatusUnauthorized || a.HTTPStatus == http.StatusForbidden || noAccess.MatchString(a.Message)):
 		return "check the key in the URL of " + a.Endpoint
 	case a.Endpoint != "" && standardMethod[a.Method] && a.MethodMissing():
 		return a.Endpoint + " does not seem to be an ERC-4337 bundler, but a plain node; give a bundler's URL, and the node's where the chain is read"
+	case a.Endpoint != "" && a.Method == "eth_chainId" && a.MethodMissing():
+		return a.Endpoint + " does not say which chain it serves; check that it is a bundler's URL"
 	case a.Endpoint != "" && strings.HasPrefix(a.Method, "pm_") && a.MethodMissing():
 		return a.Endpoint + " does not seem to be a paymaster of this kind; paymaster.New takes the URL of Biconomy's, paymaster.NewERC7677 that of any other"
 	case a.replacement():

@@ -196,7 +196,7 @@ func addAccounts(t *testing.T, all map[string]any) {
 	entry, err := files.ImportECDSA(ownerKey, string(passphrase))
 	require.NoError(t, err)
 	require.NoError(t, files.Unlock(entry, string(passphrase)))
-	_, failed := owned.Send(t.Context(), []account.Call{{}})
+	_, failed := owned.Send(t.Context(), []account.Call{{To: testRef.Account}})
 	require.Error(t, failed)
 
 	all["account.Client"] = client

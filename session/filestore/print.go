@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -14,7 +15,7 @@ type hidden func() seal.AEAD
 
 // hide returns nil for no AEAD.
 func hide(aead seal.AEAD) hidden {
-	if aead == nil {
+	if ability.Missing(aead) {
 		return nil
 	}
 	return func() seal.AEAD { return aead }

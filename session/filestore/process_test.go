@@ -108,7 +108,7 @@ func TestReaderSeesEveryCommit(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	_, err := filestore.OpenReadOnly(dir, filestore.Config{})
 	require.ErrorIs(t, err, os.ErrNotExist)
-	require.ErrorContains(t, err, "no session store to read, make it with Open: ")
+	require.ErrorContains(t, err, "no session store in "+dir+"; check the directory, or make a store there with Open: ")
 	_, err = filestore.Open("", filestore.Config{})
 	require.EqualError(t, err, "invalid input: open session store without a directory; Default opens that of the user")
 	store := open(t, dir)

@@ -68,7 +68,7 @@ func Open(dir string, config Config) (*Store, error) {
 		return nil, fmt.Errorf("%w: open session store without a directory; Default opens that of the user", policy.ErrInvalid)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open session store: %w", err)
+		return nil, fmt.Errorf("open session store: %w; name a directory that this user may make, or has", err)
 	}
 	if err := checkModes(dir); err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func Open(dir string, config Config) (*Store, error) {
 // matching [ErrReadOnly].
 func OpenReadOnly(dir string, config Config) (*Store, error) {
 	if _, err := os.Stat(filepath.Join(dir, dataName)); err != nil {
-		return nil, fmt.Errorf("no session store to read, make it with Open: %w", err)
+		return nil, fmt.Errorf("no session store in %s; check the directory, or make a store there with Open: %w", dir, err)
 	}
 	if err := checkModes(dir); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"regexp"
 	"slices"
@@ -93,6 +94,8 @@ func wayOut(err error) string {
 		return "check the host in the connection string"
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return "check that the server runs, and the host and port in the connection string"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection to the database broke; see whether the server runs"
 	}
 	return ""
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/session/seal"
@@ -90,6 +91,14 @@ func Open(ctx context.Context, connString string, config Config) (*Store, error)
 	return store, nil
 }
 
+// given is the sealer, nil for a nil pointer, too: a variable that was never set.
+func given(sealer seal.AEAD) seal.AEAD {
+	if ability.Missing(sealer) {
+		return nil
+	}
+	return sealer
+}
+
 // New is [Open] on a pool of the caller's, which the caller closes after the store. The pool should serve
 // this store alone, and must not connect to a standby: signers hold one connection each while their key is
 // read on another, and the store counts on all but its own being free.
@@ -105,7 +114,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error)
 		pool:    pool,
 		timeout: cmp.Or(config.Timeout, defaultTimeout),
 		waits:   make(chan struct{}, connections-1),
-		keys:    keyring{sealer: config.Sealer, rotating: make(chan struct{}, 1)},
+		keys:    keyring{sealer: given(config.Sealer), rotating: make(chan struct{}, 1)},
 	}
 	s.sends = &sends{s}
 	s.lockTime = s.timeout + session.MaxHold + grace

@@ -15,7 +15,7 @@ var (
 	// ErrNotAKey means that the given secret is no secp256k1 private key.
 	ErrNotAKey = errors.New("not a secp256k1 private key")
 	// ErrNoSealer means that a store was opened with nothing to seal keys by; it keeps none then.
-	ErrNoSealer = errors.New("session store was opened without a Sealer, and keeps keys only sealed")
+	ErrNoSealer = errors.New("session store was opened without a Sealer, and keeps keys only sealed; open it with Config.Sealer")
 	// ErrWiped means that a secret was wiped from memory, as closing a store does.
 	ErrWiped = errors.New("secret was wiped from memory")
 )

@@ -20,7 +20,7 @@ type KeyAEAD struct {
 // NewKeyAEAD takes a copy of a key of 32 random bytes.
 func NewKeyAEAD(key []byte) (*KeyAEAD, error) {
 	if len(key) != chacha20poly1305.KeySize {
-		return nil, fmt.Errorf("sealing key has %d bytes, want %d", len(key), chacha20poly1305.KeySize)
+		return nil, fmt.Errorf("seal: the key has %d bytes, want %d; decode one that is kept as hex or base64, and have NewPassphrase take text", len(key), chacha20poly1305.KeySize)
 	}
 	return &KeyAEAD{key: hide(slices.Clone(key))}, nil
 }

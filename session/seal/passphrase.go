@@ -84,7 +84,7 @@ func NewPassphrase(passphrase []byte, cost Cost) (*Passphrase, error) {
 		return nil, err
 	}
 	if len(passphrase) == 0 {
-		return nil, errors.New("empty passphrase")
+		return nil, errors.New("seal: the passphrase is empty; see where it is to come from, such as a variable of the environment")
 	}
 	return &Passphrase{cost: cost, secret: hide(slices.Clone(passphrase)), derived: make(map[derivation]*KeyAEAD)}, nil
 }

@@ -62,7 +62,7 @@ func TestWrongPassphrase(t *testing.T) {
 	_, err = newPassphrase(t, "battery staple", cheap).Decrypt(sealed, nil)
 	require.EqualError(t, err, "sealed data does not open: wrong passphrase, or it was changed or moved")
 	_, err = NewPassphrase(nil, Cost{})
-	require.EqualError(t, err, "empty passphrase")
+	require.EqualError(t, err, "seal: the passphrase is empty; see where it is to come from, such as a variable of the environment")
 }
 
 // A header that asks for more than is reasonable is refused before anything is derived.
@@ -150,4 +150,9 @@ func ExamplePassphrase() {
 	// Output:
 	// secret <nil>
 	// sealed data does not open: wrong passphrase, or it was changed or moved
+}
+
+func TestAKeyInHexIsNoKey(t *testing.T) {
+	_, err := NewKeyAEAD([]byte("0x00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"))
+	require.EqualError(t, err, "seal: the key has 66 bytes, want 32; decode one that is kept as hex or base64, and have NewPassphrase take text")
 }

@@ -1,0 +1,68 @@
+package account_test
+
+import (
+	"context"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/account"
+	"github.com/go-sesame/sesame/account/accounttest"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
+	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/userop"
+)
+
+// nodeElsewhere is a node of another chain.
+type nodeElsewhere struct{ account.Chain }
+
+func (o nodeElsewhere) Unwrap() account.Chain { return o.Chain }
+
+func (nodeElsewhere) ChainID(context.Context) (*big.Int, error) { return big.NewInt(137), nil }
+
+// TestANodeOfAnnodeElsewhereSettlesNothing has the node of a configuration be that of another chain, where
+// neither the account nor its sessions are: the error says that, and a grant that waits is neither settled
+// nor sent again.
+func TestANodeOfAnnodeElsewhereSettlesNothing(t *testing.T) {
+	ctx := t.Context()
+	model, elsewhere := accounttest.NewModel(accounttest.ModelConfig{}), accounttest.NewModel(accounttest.ModelConfig{})
+	cfg := model.Config()
+	cfg.Chain = nodeElsewhere{elsewhere.Chain}
+	lost, err := account.NewClient(cfg)
+	require.NoError(t, err)
+	store, owner := memstore.New(), must(t, model.NewOwner)
+	grant := func() *session.Sessions {
+		key, err := store.NewKey(ctx, owner.Ref())
+		require.NoError(t, err)
+		sess, _, err := owner.Grant(ctx, store, []policy.Policy{policy.ABI{
+			Key: key, Contract: model.Contracts.NFT, Function: "safeMint(address to)", Window: policy.Until(time.Now().Add(time.Hour)),
+		}}, account.Sponsored())
+		require.NoError(t, err)
+		return sess
+	}
+	model.Bundler.Pause()
+	sess := grant()
+	sent := len(model.Bundler.Requests())
+	require.ErrorIs(t, lost.Account(owner.Address()).Reconcile(ctx, store), userop.ErrWrongChain)
+	require.ErrorIs(t, lost.ReconcileAll(ctx, store), userop.ErrWrongChain)
+	require.Len(t, model.Bundler.Requests(), sent, "nothing is sent again")
+	model.Bundler.Resume()
+	require.NoError(t, owner.Reconcile(ctx, store))
+	require.NoError(t, sess.Refresh(ctx))
+	require.Equal(t, session.StatusActive, sess.Leaves()[0].Status)
+
+	_, err = lost.Account(owner.Address()).Send(ctx, []account.Call{{To: model.Contracts.NFT}}, account.WithSession(sess.Leaf(0)), account.Unchecked(), account.Sponsored())
+	require.ErrorIs(t, err, userop.ErrWrongChain)
+	require.NotErrorIs(t, err, session.ErrRootMismatch)
+	require.ErrorContains(t, err, "the node serves chain 137, this client is for chain 80002; use the URL of that chain's node, or mend Config.ChainID")
+}
+
+func must[T any](t *testing.T, get func(context.Context) (T, error)) T {
+	t.Helper()
+	got, err := get(t.Context())
+	require.NoError(t, err)
+	return got
+}

@@ -1,0 +1,43 @@
+package observe
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+const (
+	// longestText is how much is told of an error, in bytes.
+	longestText = 1024
+	// wordDigits are those of a hash, the longest hexadecimal number that is told whole.
+	wordDigits = 64
+)
+
+// longHex are bytes that are more than a hash: a signature, call data, or a whole operation that a service
+// quotes.
+var longHex = regexp.MustCompile(`[0-9a-fA-F]{` + strconv.Itoa(wordDigits+1) + `,}`)
+
+// Text is what is told of an error: its text in one line, not too long, without signatures and call data.
+func Text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return clean(err.Error())
+}
+
+func clean(text string) string {
+	text = longHex.ReplaceAllStringFunc(text, func(digits string) string {
+		return digits[:8] + "…(" + strconv.Itoa(len(digits)/2) + " bytes)"
+	})
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	if len(text) > longestText {
+		text = strings.ToValidUTF8(text[:longestText], "") + "…"
+	}
+	return text
+}
