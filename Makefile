@@ -9,7 +9,7 @@ STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LONGEST    := account userop session/pgstore account/accounttest session/filestore
 
 .DEFAULT_GOAL := help
-.PHONY: help announce demo test e2e soak kill browser contracts services sdk postgres lint portable bench bench-check bench-short bench-go fuzz clean
+.PHONY: help announce demo test e2e soak kill browser contracts services sdk postgres lint portable bench bench-check bench-short bench-go cover fuzz clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,11 @@ bench-short: ## The same with the ratios and counts that take little time, as CI
 
 bench-go: ## Run the ordinary benchmarks beside the code, for benchstat
 	.ci/modules $(GO) test -run '^$$' -bench . -benchmem ./...
+
+cover: contracts postgres sdk ## Measure how much of each package the tests run, and fail where that is less than 85 %
+	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 SESAME_REQUIRE_SDK=1 $(GO) run ./internal/testutil/pgtest/with \
+		$(GO) test -timeout 30m -coverpkg=./... -coverprofile=cover.out ./...
+	@.ci/coverage cover.out
 
 fuzz: ## Fuzz each target for 10 seconds
 	@.ci/fuzz 10s

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/go-sesame/sesame/internal/ability"
+	"github.com/go-sesame/sesame/internal/node"
 	"github.com/go-sesame/sesame/session"
 )
 
@@ -124,8 +126,12 @@ func firstFailure(ctx context.Context, checks []serviceCheck) *CheckFailure {
 
 // checkNode returns an error unless the node answers, and serves the chain.
 func (c *Client) checkNode(ctx context.Context) error {
-	c.chainIDChecked.Store(false) // nothing is signed before it says so again
-	return c.checkChainID(ctx)
+	var id *big.Int
+	var err error
+	for t := node.Ask(ctx); t.Next(&err); {
+		id, err = c.chain.ChainID(t.Context)
+	}
+	return c.judgeChainID(id, err)
 }
 
 // checkContracts returns an error unless the contracts are there that no account works without, and those

@@ -92,10 +92,19 @@ func TestCheckTellsEachService(t *testing.T) {
 // otherChain is a chain that says that it is another one, from some time on.
 type otherChain struct {
 	account.Chain
-	id *big.Int
+	id     *big.Int
+	err    error
+	before func() // once, before the next answer
 }
 
 func (c *otherChain) ChainID(ctx context.Context) (*big.Int, error) {
+	if before := c.before; before != nil {
+		c.before = nil
+		before()
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
 	if c.id != nil {
 		return c.id, nil
 	}
@@ -112,7 +121,7 @@ func TestCheckOfWrongServices(t *testing.T) {
 	require.ErrorIs(t, found["node"], userop.ErrWrongChain)
 	require.ErrorContains(t, found["node"], "the node serves chain 137, this client is for chain 80002; use the URL of that chain's node, or mend Config.ChainID")
 	require.ErrorIs(t, found["bundler"], userop.ErrWrongChain)
-	require.ErrorContains(t, found["bundler"], "use one that takes operations of chain 80002")
+	require.ErrorContains(t, found["bundler"], "this client is for chain 80002; use ")
 
 	// A contract that nobody needs may be missing, but not where somebody names it.
 	cfg = model.Config()
@@ -155,6 +164,20 @@ func TestCheckUndoesWhatIsKnown(t *testing.T) {
 	chain.id = nil
 	require.NoError(t, client.Check(t.Context()))
 	require.NoError(t, send())
+
+	// One that learns nothing of the chain leaves what is known.
+	chain.err = errors.New("out of order")
+	require.ErrorIs(t, client.Check(t.Context()), chain.err)
+	require.NoError(t, send())
+	chain.err = nil
+
+	// A send that is under way does not hide what the check finds.
+	chain.before = func() {
+		require.NoError(t, send())
+		chain.id = big.NewInt(1)
+	}
+	require.ErrorIs(t, client.Check(t.Context()), userop.ErrWrongChain)
+	require.ErrorIs(t, send(), userop.ErrWrongChain)
 }
 
 // Services that never answer take the time of one, and do not hide what another one fails with.

@@ -31,10 +31,16 @@ func (c *Client) checkChainID(ctx context.Context) error {
 	for t := node.Ask(ctx); t.Next(&err); {
 		id, err = c.chain.ChainID(t.Context)
 	}
+	return c.judgeChainID(id, err)
+}
+
+// judgeChainID judges what the node says of its chain. Where it could not say, what is known stays.
+func (c *Client) judgeChainID(id *big.Int, err error) error {
 	if err != nil {
 		return fmt.Errorf("chain ID: %w", err)
 	}
 	if id == nil || id.Cmp(new(big.Int).SetUint64(c.chainID)) != 0 {
+		c.chainIDChecked.Store(false) // nothing is signed before it says so again
 		return fmt.Errorf("%w: the node serves chain %s, this client is for chain %d; use the URL of that chain's node, or mend Config.ChainID", userop.ErrWrongChain, id, c.chainID)
 	}
 	c.chainIDChecked.Store(true)

@@ -3,6 +3,8 @@ package paymaster
 import (
 	"context"
 	"errors"
+	"regexp"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -67,11 +69,26 @@ func judged(err error) (said string, _ error) {
 	switch {
 	case err == nil:
 		return "", nil
-	case !ok && errors.Is(err, userop.ErrNotSponsored):
+	case !ok && errors.Is(err, userop.ErrNotSponsored), ok && !refused.ofEverybody():
 		return err.Error(), nil
-	case !ok, refused.answer().MayLackMethod(), refused.AccessDenied(), refused.Temporary(),
-		errors.Is(err, ErrRateLimited), errors.Is(err, ErrGasTank), errors.Is(err, ErrGlobalLimit):
-		return "", err
 	}
-	return err.Error(), nil
+	return "", err
 }
+
+// ofEverybody reports whether the service would answer any operation like that.
+func (e *Error) ofEverybody() bool {
+	switch kind := e.refusal(); kind {
+	case ErrGasTank, ErrGlobalLimit:
+		return true
+	case nil:
+		answer := e.answer()
+		return answer.MayLackMethod() || answer.Unauthorized() || answer.Temporary() || misplaced.MatchString(userOperation.ReplaceAllString(strings.ToLower(e.Message), "operation"))
+	}
+	return false
+}
+
+// misplaced is a service of another chain or EntryPoint, or that wants another key or policy than it was
+// given.
+var misplaced = regexp.MustCompile(`\bapi[ -_]?key\b|\b(chain|network|entry ?point)\b( \S+){0,3} (not|isn't) (supported|found|available)\b` +
+	`|\b(unsupported|unknown|invalid|wrong) (chain|network|entry ?point)\b|\b(invalid|unknown|missing|no such|malformed) (sponsorship )?policy\b` +
+	`|\bpolicy( \S+){0,3} (not found|does not exist|doesn't exist|is required)\b`)

@@ -31,6 +31,14 @@ func TestCheck(t *testing.T) {
 		"limit of all":  {answer: answer(-32602, "global max count exceeded for all users"), failed: "limit", is: paymaster.ErrGlobalLimit},
 		"no method":     {answer: answer(-32601, "the method does not exist"), failed: "does not seem to be a paymaster of this kind"},
 		"too often":     {answer: answer(-32005, "too many requests"), failed: "too many requests", is: paymaster.ErrRateLimited},
+		"no such key":   {answer: denied(403, "Forbidden: this key was disabled"), failed: "this key was disabled"},
+		"key in words":  {answer: answer(-32602, "Invalid API key"), failed: "check the key"},
+		"no such path":  {answer: denied(404, "no such project"), failed: "no such project"},
+		"policy, 403":   {answer: denied(403, "the contract is not whitelisted"), said: "is not whitelisted"},
+		"other chain":   {answer: answer(-32602, "chain 80002 is not supported"), failed: "is not supported"},
+		"no EntryPoint": {answer: answer(-32602, "Unsupported EntryPoint 0x5FF1"), failed: "Unsupported EntryPoint"},
+		"no policy":     {answer: answer(-32602, "sponsorship policy sp_x not found"), failed: "not found"},
+		"a signature":   {answer: answer(-32602, "invalid signature"), said: "invalid signature"},
 		"trouble":       {answer: answer(-32603, "internal error"), failed: "internal error"},
 	} {
 		for method, client := range methods {
@@ -60,6 +68,12 @@ func TestCheck(t *testing.T) {
 func answer(code int, message string) *paymastertest.Answer {
 	failed := paymastertest.Fail(code, message)
 	return &failed
+}
+
+// denied is an error under an HTTP status, as a gateway has it.
+func denied(status int, message string) *paymastertest.Answer {
+	answer := paymastertest.Status(status, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"`+message+`"}}`)
+	return &answer
 }
 
 // silent is a paymaster that cannot be asked.

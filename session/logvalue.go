@@ -24,7 +24,12 @@ func (r LeafRef) LogValue() slog.Value {
 }
 
 // LogValue implements [slog.LogValuer]: whose sessions they are.
-func (s *Sessions) LogValue() slog.Value { return s.ref.LogValue() }
+func (s *Sessions) LogValue() slog.Value {
+	if s == nil {
+		return slog.StringValue("no sessions")
+	}
+	return s.ref.LogValue()
+}
 
 // LogValue implements [slog.LogValuer]: the account and the roots.
 func (m *RootMismatch) LogValue() slog.Value {

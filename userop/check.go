@@ -3,7 +3,6 @@ package userop
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -28,9 +27,6 @@ func (s *Sender) CheckBundler(ctx context.Context) error {
 	err := s.identify(ctx)
 	if errors.Is(err, ErrWrongChain) {
 		s.identified.Store(false)
-	}
-	if _, says := ability.Find[Identity](s.cfg.Bundler); says && errors.Is(err, ErrWrongChain) {
-		return fmt.Errorf("%w; use one that takes operations of chain %d for that EntryPoint", err, s.cfg.ChainID)
 	}
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"unicode"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -44,7 +45,10 @@ func (w *world) signed() []byte {
 	return text
 }
 
-func TestDecodeOperation(t *testing.T) {
+// The clock stands still: times are in what is decoded, and whether their bytes are zero is in its gas.
+func TestDecodeOperation(t *testing.T) { synctest.Test(t, testDecodeOperation) }
+
+func testDecodeOperation(t *testing.T) {
 	w := newWorld(t)
 	op := w.signed()
 	var parsed userop.Operation

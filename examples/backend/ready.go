@@ -5,8 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/go-sesame/sesame/account"
 )
 
 const (
@@ -39,7 +42,8 @@ type readiness struct {
 	mu    sync.Mutex // held while services are asked: who comes meanwhile gets the same answer
 	until time.Time  // the answer stands
 	state string
-	fit   bool // it once had all that a send needs
+	told  string // what the log has of it
+	fit   bool   // it once had all that a send needs
 }
 
 // ask returns the state, which is a few seconds old at most.
@@ -51,9 +55,8 @@ func (r *readiness) ask(ctx context.Context) string {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWithin) // others get the answer, too
 	defer cancel()
-	stored, all := r.ping(ctx), r.check(ctx)
+	stored, all := r.find(ctx)
 	r.fit = r.fit || all == nil
-	before := r.state
 	switch {
 	case !r.fit:
 		r.state = stateStarting
@@ -65,18 +68,50 @@ func (r *readiness) ask(ctx context.Context) string {
 		r.state = stateReady
 	}
 	r.until = r.now().Add(answerKept)
-	if r.state != before {
-		r.tell(errors.Join(stored, all))
-	}
+	r.tell(stored, all)
 	return r.state
 }
 
-func (r *readiness) tell(err error) {
-	if err != nil {
-		r.log.Warn("not all is well", "state", r.state, "error", err)
+// find asks side by side: a store that does not answer leaves the services their time.
+func (r *readiness) find(ctx context.Context) (stored, all error) {
+	var asking sync.WaitGroup
+	asking.Go(func() { stored = r.ping(ctx) })
+	all = r.check(ctx)
+	asking.Wait()
+	return stored, all
+}
+
+// tell logs the state and what fails, when that is something else than before.
+func (r *readiness) tell(stored, all error) {
+	what, attrs := r.state, []any{"state", r.state}
+	if stored != nil {
+		what, attrs = what+" store", append(attrs, "store", stored)
+	}
+	if all != nil {
+		what, attrs = what+" "+failing(all), append(attrs, "error", all)
+	}
+	if what == r.told {
 		return
 	}
-	r.log.Info("all is well", "state", r.state)
+	r.told = what
+	if stored == nil && all == nil {
+		r.log.Info("all is well", attrs...)
+		return
+	}
+	r.log.Warn("not all is well", attrs...)
+}
+
+// failing names the services that a check found to fail; their words may differ each time.
+func failing(err error) string {
+	found, ok := errors.AsType[*account.CheckError](err)
+	if !ok {
+		return "check"
+	}
+	var names []string
+	for _, failed := range found.Failed {
+		names = append(names, failed.Service)
+	}
+	return strings.Join(names, " ")
 }
 
 // probe is the answer to a probe.
@@ -90,7 +125,7 @@ type probe struct {
 func (s *service) probes(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.Method != http.MethodGet || r.URL.Path != "/livez" && r.URL.Path != "/readyz":
+		case r.Method != http.MethodGet && r.Method != http.MethodHead || r.URL.Path != "/livez" && r.URL.Path != "/readyz":
 			next.ServeHTTP(w, r)
 			return
 		case r.URL.Path == "/livez":

@@ -10,10 +10,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 )
 
@@ -58,10 +60,54 @@ func TestReadiness(t *testing.T) {
 		require.Equal(t, []any{200, `{"status":"alive"}`}, []any{status, body}, "whatever fails")
 	}
 	require.Equal(t, 6, asked)
-	require.Equal(t, 5, strings.Count(log.String(), "\n"), "what changed is logged, once\n%s", log.String())
+	require.Equal(t, 6, strings.Count(log.String(), "\n"), "what changed is logged, once\n%s", log.String())
 	require.Contains(t, log.String(), "https://bundler.example")
 	status, _ := probe("/elsewhere")
 	require.Equal(t, 404, status)
+}
+
+// One more service that fails is logged, too, by its name, and one that fails in other words is not.
+func TestReadinessTellsWhatFails(t *testing.T) {
+	var log strings.Builder
+	var all error
+	now := time.Now()
+	r := &readiness{
+		ping:  func(context.Context) error { return nil },
+		check: func(context.Context) error { return all },
+		now:   func() time.Time { return now }, log: slog.New(slog.NewTextHandler(&log, nil)),
+	}
+	failed := func(service, text string) account.CheckFailure {
+		return account.CheckFailure{Service: service, Err: errors.New(text)}
+	}
+	for _, found := range [][]account.CheckFailure{
+		nil, {failed("bundler", "1 down")}, {failed("bundler", "2 down")}, {failed("node", "3 down"), failed("bundler", "3 down")}, {failed("node", "4 down")},
+	} {
+		all = nil
+		if found != nil {
+			all = &account.CheckError{Failed: found}
+		}
+		now = now.Add(answerKept)
+		r.ask(t.Context())
+	}
+	require.Equal(t, 4, strings.Count(log.String(), "\n"), log.String())
+	require.Contains(t, log.String(), `error.services.node="3 down" error.services.bundler="3 down"`)
+	require.NotContains(t, log.String(), "2 down")
+	require.Contains(t, log.String(), `error.services.node="4 down"`)
+}
+
+// A store that takes all the time there is leaves the services theirs.
+func TestReadinessOfASilentStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		r := &readiness{
+			ping:  func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+			check: func(ctx context.Context) error { return ctx.Err() },
+			now:   time.Now, log: slog.New(slog.NewTextHandler(&log, nil)),
+		}
+		require.Equal(t, stateNotReady, r.ask(t.Context()))
+		require.NotContains(t, log.String(), " error=", "the services are well")
+		require.Contains(t, log.String(), " store=")
+	})
 }
 
 // Many who ask at once have the services asked once, and one who leaves does not spoil the answer.
@@ -106,6 +152,11 @@ func TestProbes(t *testing.T) {
 		if path == "/readyz" {
 			require.Equal(t, "ready", said.Status)
 		}
+		request.Method = http.MethodHead
+		answer, err = http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		require.Equal(t, want, answer.StatusCode, "a balancer may ask without the body: %s", path)
 	}
 	http.DefaultClient.CloseIdleConnections()
 }

@@ -48,33 +48,46 @@ func Text(name, text string) slog.Attr {
 func Error(err error, fields ...slog.Attr) slog.Value {
 	group := make([]slog.Attr, 0, len(fields)+2)
 	group = append(append(group, slog.String(messageName, err.Error())), fields...)
-	if within, ok := valuerIn(err); ok {
-		group = append(group, slog.Attr{Key: causeName, Value: withoutText(within.LogValue())})
+	for _, cause := range causes(err) {
+		var within slog.LogValuer
+		if !errors.As(cause, &within) {
+			continue
+		}
+		if value, ok := fieldsOf(within); ok {
+			return slog.GroupValue(append(group, slog.Attr{Key: causeName, Value: value})...)
+		}
 	}
 	return slog.GroupValue(group...)
 }
 
-// valuerIn finds the first error within that is a value for logs.
-func valuerIn(err error) (within slog.LogValuer, ok bool) {
+// causes are what an error wraps.
+func causes(err error) []error {
 	switch wrapper := err.(type) {
 	case interface{ Unwrap() error }:
-		ok = errors.As(wrapper.Unwrap(), &within)
+		return []error{wrapper.Unwrap()}
 	case interface{ Unwrap() []error }:
-		ok = errors.As(errors.Join(wrapper.Unwrap()...), &within)
+		return wrapper.Unwrap()
 	}
-	return within, ok
+	return nil
 }
 
-// withoutText is an error's value without the error's text, where it is a group.
-func withoutText(value slog.Value) slog.Value {
+// fieldsOf is what an error says of itself without its text, where there is something. One that is somebody
+// else's may panic: that would take the line of the error around it, too.
+func fieldsOf(within slog.LogValuer) (value slog.Value, ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	value = within.LogValue()
 	if value.Kind() != slog.KindGroup {
-		return value
+		return value, true
 	}
 	var rest []slog.Attr
 	for _, attr := range value.Group() {
-		if attr.Key != messageName {
+		if attr.Key != messageName && !attr.Equal(slog.Attr{}) {
 			rest = append(rest, attr)
 		}
 	}
-	return slog.GroupValue(rest...)
+	return slog.GroupValue(rest...), len(rest) > 0
 }

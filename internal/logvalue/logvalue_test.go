@@ -29,6 +29,12 @@ func (e *fieldsError) Error() string        { return e.text }
 func (e *fieldsError) Unwrap() []error      { return e.within }
 func (e *fieldsError) LogValue() slog.Value { return logvalue.Error(e, e.fields...) }
 
+// panics is an error of somebody else's.
+type panics struct{}
+
+func (panics) Error() string        { return "panics" }
+func (panics) LogValue() slog.Value { panic("a nil pointer") }
+
 // logged is how the two handlers write a value.
 func logged(t *testing.T, value any) (text, json string) {
 	t.Helper()
@@ -66,6 +72,14 @@ func TestError(t *testing.T) {
 		"no cause with fields": {
 			&fieldsError{"outer", nil, []error{errors.New("plain"), &fieldsError{text: "bare"}}},
 			`error.msg=outer`, `{"error":{"msg":"outer"}}`,
+		},
+		"a cause after one without fields": {
+			&fieldsError{"outer", nil, []error{&fieldsError{text: "bare", fields: []slog.Attr{{}}}, inner}},
+			`error.msg=outer error.cause.chain=5`, `{"error":{"msg":"outer","cause":{"chain":5}}}`,
+		},
+		"a cause that panics": {
+			&fieldsError{"outer", []slog.Attr{logvalue.Chain(1)}, []error{panics{}, inner}},
+			`error.msg=outer error.chain=1 error.cause.chain=5`, `{"error":{"msg":"outer","chain":1,"cause":{"chain":5}}}`,
 		},
 		"wrapped, it is its text": {fmt.Errorf("wrapped: %w", inner), `error="wrapped: inner"`, `{"error":"wrapped: inner"}`},
 	} {

@@ -104,6 +104,14 @@ func TestWhatAnErrorAdvisesIsNoCause(t *testing.T) {
 	require.EqualError(t, &node.Error{Host: "h:1", Err: errors.New("a\x1b[31m\nb")}, "node h:1: a [31m b")
 }
 
+// Whatever a send asks the node first, a bundler in its place is told as one.
+func TestAnotherServiceThanANode(t *testing.T) {
+	for _, method := range []string{"eth_call", "eth_chainId", "eth_getBlockByNumber", "eth_gasPrice"} {
+		err := &node.Error{Host: "h:1", Err: coded{-32601, "the method " + method + " does not exist/is not available"}}
+		require.ErrorContains(t, err, "give a node's URL where the chain is read")
+	}
+}
+
 // What several nodes failed with names them itself, and says whether one may answer later.
 func TestErrorsOfSeveralNodes(t *testing.T) {
 	for _, passing := range []bool{true, false} {

@@ -94,6 +94,7 @@ func valuesForLogs(t *testing.T) map[string]inLogs {
 		"userop.Pending":       {client.Sender().WatchOperation(op), with(chainAndAccount, "nonce", "0x0", "hash", op.Hash(client.Contracts().EntryPoint, 80002).Hex())},
 		"userop.Pending, hash": {client.Sender().Watch(hash), map[string]any{"chain": 80002.0, "hash": hashText}},
 		"outbox.Entry":         {entry, with(chainAndAccount, "key", "order 1", "kind", "send", "state", "open", "hash", hashText)},
+		"outbox.Entry, copied": {*entry, with(chainAndAccount, "key", "order 1", "hash", hashText)},
 		"outbox.Attempt":       {entry.Attempts[0], map[string]any{"hash": hashText}},
 
 		"userop.Error":            {&userop.Error{Step: userop.StepSend, Sender: mixed, Hash: hash, Operation: op, Given: true, Err: fmt.Errorf("refused: %w", refused)}, with(ofOperation, "step", "send", "given", true, "cause.method", "eth_sendUserOperation", "cause.code", -32500.0, "cause.cause.aa", "AA25")},
@@ -124,6 +125,8 @@ func valuesForLogs(t *testing.T) map[string]inLogs {
 		"account.LegsError":     {&account.LegsError{Errs: []error{nil, &userop.EndedError{Hash: hash, Sender: mixed}}}, map[string]any{"legs.1.hash": hashText}},
 		"account.Simulation":    {&account.SimulationError{Operation: op, AA: aa}, map[string]any{"account": mixedText, "cause.aa": "AA25"}},
 		"account.Prepared, nil": {(*account.Prepared)(nil), nil},
+		"userop.Pending, nil":   {(*userop.Pending)(nil), nil},
+		"session.Sessions, nil": {(*session.Sessions)(nil), nil},
 		"abi.Revert":            {abi.DecodeRevert(append(crypto.Keccak256([]byte("x"))[:4], callSecret...)), map[string]any{}},
 		"abi.SyntaxError":       {&abi.SyntaxError{Signature: "f(", Column: 3, Problem: "ends"}, map[string]any{"column": 3.0}},
 	}
@@ -139,6 +142,7 @@ func TestValuesForLogs(t *testing.T) {
 			slog.New(slog.NewTextHandler(&asText, nil)).Info("x", "it", test.value)
 			slog.New(slog.NewJSONHandler(&asJSON, nil)).Info("x", "it", test.value)
 			for _, text := range []string{asText.String(), asJSON.String()} {
+				require.NotContains(t, text, "panicked")
 				for _, secret := range [][]byte{callSecret, signatureSecret, sponsorSecret, deploySecret} {
 					require.NotContains(t, text, string(secret))
 					require.NotContains(t, strings.ToLower(text), hex.EncodeToString(secret))

@@ -7,11 +7,8 @@ import (
 )
 
 // LogValue implements [slog.LogValuer]: which send it is and how far. None of its operations is told, as
-// whoever has one can send it.
-func (e *Entry) LogValue() slog.Value {
-	if e == nil {
-		return slog.StringValue("no send")
-	}
+// whoever has one can send it; by value neither, so that no copy is logged as JSON, which has them.
+func (e Entry) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.Uint64("id", e.ID), slog.String("key", e.Key), slog.String("kind", e.Kind), slog.String("state", e.State.String()),
 		logvalue.Chain(e.ChainID), logvalue.Account(e.Account),
@@ -29,6 +26,9 @@ func (a Attempt) LogValue() slog.Value {
 
 // LogValue implements [slog.LogValuer]: the entry that has it.
 func (e *TakenError) LogValue() slog.Value {
+	if e.Entry == nil {
+		return logvalue.Error(e)
+	}
 	return logvalue.Error(e, slog.Attr{Key: "entry", Value: e.Entry.LogValue()})
 }
 
