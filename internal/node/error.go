@@ -107,7 +107,7 @@ func Cause(err error) error {
 var httpFailure = regexp.MustCompile(`^([1-5][0-9]{2} [A-Za-z' -]{0,40})(?::|$)`)
 
 // noNode finds what a service says that is no node: it lacks what every node has.
-var noNode = regexp.MustCompile(`(?i)\bmethod\b.*\beth_(call|chainId|getCode|blockNumber|getBlockByNumber|gasPrice|getLogs)\b|\beth_(call|chainId|getCode|blockNumber|getBlockByNumber|gasPrice|getLogs)\b.*\b(does not exist|not (found|supported|available|allowed))`)
+var noNode = regexp.MustCompile(`(?i)\bmethod\b.*\beth_(call|chainId|getCode|blockNumber|getBlockByNumber|getLogs)\b|\beth_(call|chainId|getCode|blockNumber|getBlockByNumber|getLogs)\b.*\b(does not exist|not (found|supported|available|allowed))`)
 
 // wayOut is what can be done about a cause, empty where that is not known.
 func wayOut(err error) string {

@@ -106,7 +106,7 @@ func TestWhatAnErrorAdvisesIsNoCause(t *testing.T) {
 
 // Whatever a send asks the node first, a bundler in its place is told as one.
 func TestAnotherServiceThanANode(t *testing.T) {
-	for _, method := range []string{"eth_call", "eth_chainId", "eth_getBlockByNumber", "eth_gasPrice"} {
+	for _, method := range []string{"eth_call", "eth_chainId", "eth_getBlockByNumber"} {
 		err := &node.Error{Host: "h:1", Err: coded{-32601, "the method " + method + " does not exist/is not available"}}
 		require.ErrorContains(t, err, "give a node's URL where the chain is read")
 	}
