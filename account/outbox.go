@@ -131,6 +131,7 @@ func (w *writer) settle(ctx context.Context, e *outbox.Entry, is userop.Outcome)
 		}
 		switch {
 		case err == nil, errors.Is(err, outbox.ErrNotFound): // swept since
+			w.client.tellEnd(ctx, is)
 			return is, nil
 		case !errors.Is(err, outbox.ErrSettled) && is.Receipt != nil:
 			w.client.trouble(ctx, e, "write down how a send ended", err)

@@ -51,18 +51,32 @@ func hashIn(err error) common.Hash {
 	return common.Hash{}
 }
 
-// endOf is the result of a send that ended so.
+// endOf is the result of a send that ended so, with neither where it did not return.
 func endOf(tx *Pending, err error) observe.Result {
-	if err != nil {
+	switch {
+	case err != nil:
 		return observe.Result{Err: err}
+	case tx == nil:
+		return observe.Left()
 	}
 	return observe.Result{Hash: tx.hash, Outcome: "accepted"}
 }
 
-// endOfWait is the result of a wait for the operation with that hash.
-func endOfWait(hash common.Hash, receipt *Receipt, err error) observe.Result {
-	r := observe.Result{Hash: hash, Err: err}
-	if receipt == nil {
+// builtSo is the result of a build that ended so, with neither where it did not return.
+func builtSo(op *Operation, err error) observe.Result {
+	if op == nil && err == nil {
+		return observe.Left()
+	}
+	return observe.Result{Err: err}
+}
+
+// endOfWait is the result of a wait for the operation, with neither receipt nor error where it did not return.
+func (p *Pending) endOfWait(receipt *Receipt, err error) observe.Result {
+	r := observe.Result{Hash: p.hash, Err: err, Known: p.known != nil}
+	switch {
+	case receipt == nil && err == nil:
+		return observe.Left()
+	case receipt == nil:
 		return r
 	}
 	if r.Hash = receipt.UserOpHash; err == nil {
