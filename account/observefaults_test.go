@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"testing"
 	"time"
 
@@ -184,4 +186,25 @@ func TestObserveWaitsThatEnd(t *testing.T) {
 		require.Equal(t, "unknown", wait.Attrs["sesame.outcome"])
 	}
 	require.Zero(t, s.meters.Sum("sesame.operations.ended"))
+}
+
+// What the network failed passes by itself, and is refused by nobody.
+func TestObserveWhatIsOutOfReach(t *testing.T) {
+	s := newObservedStage(t, nil)
+	s.config.Paymaster = outOfReach{s.config.Paymaster}
+	client, err := account.NewClient(s.config)
+	require.NoError(t, err)
+	s.user = client.Account(s.owner.Address())
+	_, err = s.mint(t.Context())
+	require.ErrorContains(t, err, "connection refused")
+	require.EqualValues(t, 1, s.meters.Sum("sesame.sends", "sesame.outcome=failed"), s.meters.String())
+}
+
+// outOfReach is a paymaster whose database is.
+type outOfReach struct{ userop.Paymaster }
+
+func (o outOfReach) Unwrap() userop.Paymaster { return o.Paymaster }
+
+func (outOfReach) SponsorUserOperation(context.Context, *userop.Operation, userop.SponsorRequest) (userop.Sponsorship, error) {
+	return userop.Sponsorship{}, fmt.Errorf("budget of the key: %w", &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")})
 }

@@ -3,6 +3,7 @@ package userop
 import (
 	"context"
 	"errors"
+	"net"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -34,10 +35,16 @@ func outcomeOf(err error) string {
 		return "expired"
 	case MayBeAccepted(err):
 		return "unknown"
-	case SafeToRetry(err), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case SafeToRetry(err), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), ofNetwork(err):
 		return "failed"
 	}
 	return "refused"
+}
+
+// ofNetwork reports whether err is one of the network, as of a store that is out of reach.
+func ofNetwork(err error) bool {
+	var failed net.Error
+	return errors.As(err, &failed)
 }
 
 // hashIn is the hash of the operation that an error is about, zero where it does not say.

@@ -124,3 +124,12 @@ func (e *Event) said() []slog.Attr {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+// codeClass is a service's code as a class of errors: those of JSON-RPC and of wallets are told apart, and
+// what else a service makes up is one, so that there are few.
+func codeClass(code int) string {
+	if code >= -32999 && code <= -32000 || code > 0 && code < 6000 {
+		return itoa(code)
+	}
+	return otherError
+}

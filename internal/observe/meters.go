@@ -129,7 +129,7 @@ func (t *meters) refused(ctx context.Context, kind Kind, e *Event) {
 		of = append(of, keyAA.String(e.AA))
 	}
 	if e.RPCCode != 0 {
-		of = append(of, keyStatus.String(itoa(e.RPCCode)))
+		of = append(of, keyStatus.String(codeClass(e.RPCCode)))
 	}
 	t.refusals.Add(ctx, 1, t.with(of...))
 }

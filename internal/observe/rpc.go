@@ -147,6 +147,9 @@ func (c Call) End(ctx context.Context, err error) {
 	if c.span != nil {
 		if c.span.IsRecording() {
 			c.span.SetAttributes(of...)
+			if fault.Code != 0 {
+				c.span.SetAttributes(keyStatus.String(itoa(fault.Code)))
+			}
 			if fault.Status != 0 {
 				c.span.SetAttributes(keyHTTPStatus.Int(fault.Status))
 			}
@@ -162,11 +165,13 @@ func (c Call) End(ctx context.Context, err error) {
 	}
 }
 
-// attributes are those of a failure: the service's code is its class, where there is one.
+// attributes are those of a failure, of which there are few: the service's code is its class, where there is
+// one.
 func (f RPCFault) attributes() []attribute.KeyValue {
 	switch {
 	case f.Code != 0:
-		return []attribute.KeyValue{keyStatus.String(itoa(f.Code)), keyError.String(itoa(f.Code))}
+		class := codeClass(f.Code)
+		return []attribute.KeyValue{keyStatus.String(class), keyError.String(class)}
 	case f.Class != "":
 		return []attribute.KeyValue{keyError.String(f.Class)}
 	}
