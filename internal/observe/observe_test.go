@@ -11,6 +11,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/go-sesame/sesame/internal/observe"
 	"github.com/go-sesame/sesame/internal/testutil/telemetry"
@@ -55,6 +56,36 @@ func TestASendIsToldOfOnce(t *testing.T) {
 	require.True(t, other.On())
 	require.True(t, outer.On())
 	require.Len(t, spans.All(), 2)
+
+	outer.End(ctx, observe.Result{})
+	_, next := o.BeginSend(ctx, observe.Send, observe.About{Account: common.Address{1}})
+	require.True(t, next.On(), "what a hook sends with a context of a send that has ended is its own")
+}
+
+// A stage ends once, however often that is said, and what is left open ends as what did not return.
+func TestAStageEndsOnce(t *testing.T) {
+	var ends []observe.Event
+	hooks := observe.Hooks{End: func(_ context.Context, e observe.Event) { ends = append(ends, e) }}
+	o, err := observe.New(observe.Config{Hooks: hooks, ChainID: 1})
+	require.NoError(t, err)
+	ctx, stage := o.Begin(t.Context(), observe.Wait, observe.About{})
+	stage.End(ctx, observe.Result{Outcome: "landed"})
+	stage.End(ctx, observe.Result{Outcome: "expired"})
+	stage.Left(ctx)
+	require.Len(t, ends, 1)
+	require.Equal(t, "landed", ends[0].Outcome)
+	ctx, stage = o.Begin(t.Context(), observe.Sign, observe.About{})
+	stage.Left(ctx)
+	require.Len(t, ends, 2)
+	require.ErrorIs(t, ends[1].Err, observe.ErrLeft)
+	require.Equal(t, "unknown", ends[1].Outcome)
+}
+
+// What is done for several is on no span, whoever's it is.
+func TestAlone(t *testing.T) {
+	require.Equal(t, t.Context(), observe.Alone(t.Context()))
+	ctx, _ := new(telemetry.Spans).Tracer("the caller's").Start(t.Context(), "a request")
+	require.False(t, trace.SpanContextFromContext(observe.Alone(ctx)).IsValid())
 }
 
 // What services quote is cut: a hash is told whole, and more than that is not.

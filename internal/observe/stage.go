@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -76,7 +77,7 @@ type stage struct {
 	begun time.Time
 	span  trace.Span // nil for none
 	note  string
-	over  bool // it has ended
+	over  atomic.Bool // it has ended
 }
 
 // noted is the key of the context of a [Check], whose value is its stage.
@@ -95,25 +96,28 @@ func (o *Observer) Note(ctx context.Context, what string) {
 // On reports whether anybody is told of its end.
 func (s Stage) On() bool { return s.stage != nil }
 
-// sending is the key of a context of [Observer.BeginSend], whose value is what is sent.
+// sending is the key of a context of [Observer.BeginSend], whose value is a *sent.
 type sending struct{}
 
+// sent is what is sent, and whether that has ended.
 type sent struct {
 	chainID uint64
 	account common.Address
+	stage   *stage
 }
 
 // BeginSend is Begin for what has all other stages within, unless it is within another such already, which
-// tells of it.
+// has not ended and tells of it.
 func (o *Observer) BeginSend(ctx context.Context, kind Kind, about About) (context.Context, Stage) {
 	if !o.listens(ctx) {
 		return ctx, Stage{}
 	}
-	of := sent{o.cfg.ChainID, about.Account}
-	if within, ok := ctx.Value(sending{}).(sent); ok && within == of {
+	within, ok := ctx.Value(sending{}).(*sent)
+	if ok && within.chainID == o.cfg.ChainID && within.account == about.Account && !within.stage.over.Load() {
 		return ctx, Stage{}
 	}
-	return o.begin(context.WithValue(ctx, sending{}, of), kind, about)
+	s := o.newStage(kind, about)
+	return s.begin(context.WithValue(ctx, sending{}, &sent{o.cfg.ChainID, about.Account, s}))
 }
 
 // Begin begins a stage. The context is that of what it consists of, and of its end.
@@ -121,11 +125,15 @@ func (o *Observer) Begin(ctx context.Context, kind Kind, about About) (context.C
 	if !o.listens(ctx) {
 		return ctx, Stage{}
 	}
-	return o.begin(ctx, kind, about)
+	return o.newStage(kind, about).begin(ctx)
 }
 
-func (o *Observer) begin(ctx context.Context, kind Kind, about About) (context.Context, Stage) {
-	s := &stage{o: o, kind: kind, about: about, begun: time.Now()}
+func (o *Observer) newStage(kind Kind, about About) *stage {
+	return &stage{o: o, kind: kind, about: about, begun: time.Now()}
+}
+
+func (s *stage) begin(ctx context.Context) (context.Context, Stage) {
+	o, kind, about := s.o, s.kind, &s.about
 	e := s.event()
 	if o.tracer != nil {
 		opts := []trace.SpanStartOption{trace.WithTimestamp(s.begun), trace.WithAttributes(e.begun()...)}
@@ -175,7 +183,7 @@ func (s *stage) event() Event {
 
 // End ends the stage, with the context that it has. A stage ends once.
 func (s Stage) End(ctx context.Context, r Result) {
-	if s.stage != nil && !s.over {
+	if s.stage != nil && s.over.CompareAndSwap(false, true) {
 		s.end(ctx, &r)
 	}
 }
@@ -188,7 +196,6 @@ func (s Stage) Left(ctx context.Context) {
 }
 
 func (s *stage) end(ctx context.Context, r *Result) {
-	s.over = true
 	now := time.Now()
 	e := s.event()
 	e.Took, e.Outcome, e.Service, e.Detail, e.Err = now.Sub(s.begun), r.Outcome, r.Service, s.note, r.Err
