@@ -208,3 +208,32 @@ func (o outOfReach) Unwrap() userop.Paymaster { return o.Paymaster }
 func (outOfReach) SponsorUserOperation(context.Context, *userop.Operation, userop.SponsorRequest) (userop.Sponsorship, error) {
 	return userop.Sponsorship{}, fmt.Errorf("budget of the key: %w", &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")})
 }
+
+// A send that its own process waits for, while Run runs, is no takeover, and is counted once.
+func TestObserveNoTakeover(t *testing.T) {
+	s := newObservedStage(t, nil)
+	ended := make(chan account.Report, 1)
+	s.config.Outbox = s.store
+	s.config.Report = func(_ context.Context, end account.Report) error { ended <- end; return nil }
+	client, err := account.NewClient(s.config)
+	require.NoError(t, err)
+	s.user = client.Account(s.owner.Address())
+	ctx, stop := context.WithCancel(t.Context())
+	running := make(chan error, 1)
+	go func() { running <- client.Run(ctx) }()
+	tx, err := s.mint(t.Context(), account.Once("order 8"))
+	require.NoError(t, err)
+	_, err = tx.Wait(t.Context())
+	require.NoError(t, err)
+	<-ended
+	stop()
+	<-running
+	t.Log(s.meters)
+	require.Zero(t, s.meters.Sum("sesame.outbox.takeovers"))
+	require.EqualValues(t, 1, s.meters.Sum("sesame.operations.ended"))
+	require.EqualValues(t, 1, s.meters.Sum("sesame.sends"))
+	require.Zero(t, s.meters.Sum("sesame.operations.waiting"))
+	for _, span := range s.spans.All() {
+		require.True(t, span.Ended, span.Name)
+	}
+}

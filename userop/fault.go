@@ -77,7 +77,8 @@ func builtSo(op *Operation, err error) observe.Result {
 	return observe.Result{Err: err}
 }
 
-// endOfWait is the result of a wait for the operation, with neither receipt nor error where it did not return.
+// endOfWait is the result of a wait for the operation, with neither a receipt nor an error where it did not
+// return.
 func (p *Pending) endOfWait(receipt *Receipt, err error) observe.Result {
 	r := observe.Result{Hash: p.hash, Err: err, Known: p.known != nil}
 	switch {

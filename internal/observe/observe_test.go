@@ -11,6 +11,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/go-sesame/sesame/internal/observe"
@@ -112,4 +114,40 @@ func TestEveryKindHasWords(t *testing.T) {
 		require.NotContains(t, log.String(), `msg=""`, kind)
 		require.Contains(t, log.String(), "msg=", kind)
 	}
+}
+
+// An end is counted once, whether a wait or something else learned it, and not again where it was known.
+func TestAnEndIsCountedOnce(t *testing.T) {
+	meters := new(telemetry.Meters)
+	o, err := observe.New(observe.Config{Meters: meters, ChainID: 1})
+	require.NoError(t, err)
+	for hash, known := range map[common.Hash]bool{{1}: false, {2}: true} {
+		ctx, wait := o.Begin(t.Context(), observe.Wait, observe.About{Hash: hash})
+		wait.End(ctx, observe.Result{Outcome: "expired", Known: known})
+	}
+	require.EqualValues(t, 1, meters.Sum("sesame.operations.ended"))
+	for _, hash := range []common.Hash{{1}, {3}, {3}} {
+		o.EndKnown(t.Context(), observe.Result{Hash: hash, Outcome: "expired"})
+	}
+	require.EqualValues(t, 2, meters.Sum("sesame.operations.ended", "sesame.outcome=expired"))
+	require.Zero(t, meters.Sum("sesame.operations.waiting"))
+}
+
+// brokenMeters makes no instruments.
+type brokenMeters struct{ noop.MeterProvider }
+
+type brokenMeter struct{ noop.Meter }
+
+func (brokenMeters) Meter(string, ...metric.MeterOption) metric.Meter { return brokenMeter{} }
+
+func (brokenMeter) Float64Histogram(string, ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	return nil, errors.New("no room for another view")
+}
+
+// A provider that makes no instruments is an error, and not silence.
+func TestAProviderThatFails(t *testing.T) {
+	_, err := observe.New(observe.Config{Meters: brokenMeters{}})
+	require.ErrorContains(t, err, "no room for another view")
+	_, err = observe.NewRPC(observe.RPCConfig{Meters: brokenMeters{}})
+	require.ErrorContains(t, err, "no room for another view")
 }
