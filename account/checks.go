@@ -179,6 +179,7 @@ func (c *Client) sessionCheck(signer *session.Signer) func(context.Context) erro
 		c.observer.Note(ctx, "session")
 		sess := signer.Sessions()
 		within, loading := c.observer.Begin(ctx, observe.Load, observe.About{Account: sess.Ref().Account})
+		defer loading.Left(within)
 		err := sess.Refresh(within)
 		if loading.End(within, observe.Result{Err: err}); err != nil {
 			return fmt.Errorf("read session store again: %w", err)

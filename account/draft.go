@@ -32,6 +32,7 @@ func (a *Account) draft(ctx context.Context, calls []Call, s *settings) (*userop
 	}
 	if s.leafOf != nil {
 		within, loading := a.client.observer.Begin(ctx, observe.Load, observe.About{Account: a.address})
+		defer loading.Left(within)
 		err := s.leafOf.Refresh(within)
 		if loading.End(within, observe.Result{Err: err}); err != nil {
 			return nil, fmt.Errorf("read session store again: %w", err)

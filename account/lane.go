@@ -178,6 +178,9 @@ func (r *reservation) Commit(op *userop.Operation, hash common.Hash) error {
 	if !r.ended && !slices.Contains(p.inFlight, r) {
 		p.inFlight = append(p.inFlight, r)
 	}
+	if p.retired && r.finish() {
+		p.busy(-1)
+	}
 	return nil
 }
 

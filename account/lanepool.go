@@ -28,6 +28,7 @@ type lanePool struct {
 	doubts   []*doubt  // operations to be sent again, whose lanes were given up
 	used     time.Time
 	pollErr  error // of the last poll
+	retired  bool  // nobody will ask again what became of its operations
 
 	// polling has an element while one of the waiters polls what became of the operations in flight.
 	polling chan struct{}
@@ -151,6 +152,7 @@ func (p *lanePool) busy(more int64) { p.lanes.client.observer.LanesBusy(more) }
 func (p *lanePool) retire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.retired = true
 	for _, r := range slices.Clone(p.inFlight) {
 		if r.finish() {
 			p.busy(-1)

@@ -98,6 +98,7 @@ func (l *Lanes) Close(ctx context.Context) error {
 	var group errgroup.Group
 	group.SetLimit(8)
 	for _, pool := range l.closePools() {
+		pool.retire()
 		for _, lane := range pool.drain() {
 			group.Go(func() error { return pool.releaseLease(ctx, lane) })
 		}
@@ -129,6 +130,7 @@ func (l *Lanes) reserver(c *Client, account common.Address, taken []uint256.Int)
 			return nil, err
 		}
 		within, waiting := c.observer.Begin(ctx, observe.Lane, observe.About{Account: account})
+		defer waiting.Left(within)
 		lane, err := pool.take(within)
 		if waiting.End(within, observe.Result{Err: err}); err != nil {
 			return nil, fmt.Errorf("lane of account %s: %w", account, err)

@@ -70,9 +70,7 @@ func (k *keyed) run(ctx context.Context) (tx *userop.Pending, err error) {
 	ctx, sending := k.client.beginSend(ctx, k.ref.Account)
 	defer func() { sending.End(ctx, endOf(tx, err)) }()
 	for try := 1; ; try++ {
-		within, loading := k.client.observer.Begin(ctx, observe.Load, observe.About{Account: k.ref.Account})
-		found, missing := k.box.Find(within, k.send.ChainID, k.send.Account, k.send.Key)
-		loading.End(within, observe.Result{Err: unlessNotFound(missing)})
+		found, missing := k.find(ctx)
 		k.s.taken = found.Nonces
 		switch k.entry, k.unsure = found.Entry, false; {
 		case missing == nil:
@@ -86,6 +84,15 @@ func (k *keyed) run(ctx context.Context) (tx *userop.Pending, err error) {
 			return tx, err
 		}
 	}
+}
+
+// find looks for what was sent under the key.
+func (k *keyed) find(ctx context.Context) (outbox.Found, error) {
+	within, loading := k.client.observer.Begin(ctx, observe.Load, observe.About{Account: k.ref.Account})
+	defer loading.Left(within)
+	found, err := k.box.Find(within, k.send.ChainID, k.send.Account, k.send.Key)
+	loading.End(within, observe.Result{Err: unlessNotFound(err)})
+	return found, err
 }
 
 // unreadError is a failure to read what was sent under a key, if anything was.

@@ -130,7 +130,10 @@ func (w *writer) settle(ctx context.Context, e *outbox.Entry, is userop.Outcome)
 			err = w.writeOutcome(ctx, e, fact)
 		}
 		switch {
-		case err == nil, errors.Is(err, outbox.ErrNotFound): // swept since
+		case err == nil:
+			w.client.tellEnd(ctx, is)
+			return is, nil
+		case errors.Is(err, outbox.ErrNotFound): // swept since
 			return is, nil
 		case !errors.Is(err, outbox.ErrSettled) && is.Receipt != nil:
 			w.client.trouble(ctx, e, "write down how a send ended", err)

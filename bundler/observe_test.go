@@ -2,8 +2,10 @@ package bundler_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -94,4 +96,52 @@ func TestObserveFailures(t *testing.T) {
 			require.Positive(t, meters.Sum("rpc.client.call.duration", "error.type="+test.class), meters.String())
 		})
 	}
+}
+
+// Codes that a service makes up are one class: of series there are few. The span has the code itself.
+func TestObserveCodesThatAreMadeUp(t *testing.T) {
+	server := bundlertest.NewServer(t, bundlertest.Config{})
+	server.On("eth_sendUserOperation", bundlertest.Fail(-48151623, "no"))
+	spans, meters := new(telemetry.Spans), new(telemetry.Meters)
+	client := bundler.New(server.URL(), bundler.WithTracerProvider(spans), bundler.WithMeterProvider(meters))
+	defer client.Close()
+	_, err := client.SendUserOperation(t.Context(), operation(), entryPoint)
+	require.Error(t, err)
+	require.Positive(t, meters.Sum("rpc.client.call.duration", "error.type=_OTHER", "rpc.response.status_code=_OTHER"), meters.String())
+	require.NotContains(t, meters.String(), "48151623")
+	require.Equal(t, "-48151623", spans.Named("eth_sendUserOperation")[0].Attrs["rpc.response.status_code"])
+}
+
+type panickingTransport struct{}
+
+func (panickingTransport) RoundTrip(*http.Request) (*http.Response, error) {
+	panic("a fault of the transport's")
+}
+
+// A panic in the caller's transport leaves no span open.
+func TestObserveATransportThatPanics(t *testing.T) {
+	spans, meters := new(telemetry.Spans), new(telemetry.Meters)
+	client := bundler.New("http://127.0.0.1:1", bundler.WithTracerProvider(spans), bundler.WithMeterProvider(meters),
+		bundler.WithHTTPClient(&http.Client{Transport: panickingTransport{}}))
+	require.Panics(t, func() { _, _ = client.SendUserOperation(t.Context(), operation(), entryPoint) })
+	require.Panics(t, func() { _, _ = client.UserOperationReceipts(t.Context(), []common.Hash{{1}, {2}}) })
+	require.Len(t, spans.All(), 2)
+	for _, span := range spans.All() {
+		require.True(t, span.Ended, span.Name)
+		require.Equal(t, codes.Error, span.Status)
+	}
+}
+
+// Where no provider is set, a pool puts nothing on a span that is the caller's own.
+func TestObserveNothingOnTheCallersSpan(t *testing.T) {
+	server := bundlertest.NewServer(t, bundlertest.Config{})
+	client := bundler.New(server.URL())
+	defer client.Close()
+	pool, err := bundler.NewPool(bundler.PoolConfig{ChainID: 1, EntryPoint: entryPoint, Members: []bundler.Member{{Bundler: client}}})
+	require.NoError(t, err)
+	spans := new(telemetry.Spans)
+	ctx, span := spans.Tracer("the caller's").Start(context.Background(), "a request of the caller's")
+	_, _ = pool.SendUserOperation(ctx, operation(), entryPoint)
+	span.End()
+	require.Empty(t, spans.All()[0].Events)
 }

@@ -3,6 +3,7 @@ package userop
 import (
 	"context"
 	"errors"
+	"net"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -34,10 +35,16 @@ func outcomeOf(err error) string {
 		return "expired"
 	case MayBeAccepted(err):
 		return "unknown"
-	case SafeToRetry(err), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case SafeToRetry(err), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), ofNetwork(err):
 		return "failed"
 	}
 	return "refused"
+}
+
+// ofNetwork reports whether err is one of the network, as of a store that is out of reach.
+func ofNetwork(err error) bool {
+	var failed net.Error
+	return errors.As(err, &failed)
 }
 
 // hashIn is the hash of the operation that an error is about, zero where it does not say.
@@ -51,18 +58,33 @@ func hashIn(err error) common.Hash {
 	return common.Hash{}
 }
 
-// endOf is the result of a send that ended so: without either, in a panic of what the caller gave it.
+// endOf is the result of a send that ended so, with neither where it did not return.
 func endOf(tx *Pending, err error) observe.Result {
-	if err != nil || tx == nil {
+	switch {
+	case err != nil:
 		return observe.Result{Err: err}
+	case tx == nil:
+		return observe.Left()
 	}
 	return observe.Result{Hash: tx.hash, Outcome: "accepted"}
 }
 
-// endOfWait is the result of a wait for the operation with that hash.
-func endOfWait(hash common.Hash, receipt *Receipt, err error) observe.Result {
-	r := observe.Result{Hash: hash, Err: err}
-	if receipt == nil {
+// builtSo is the result of a build that ended so, with neither where it did not return.
+func builtSo(op *Operation, err error) observe.Result {
+	if op == nil && err == nil {
+		return observe.Left()
+	}
+	return observe.Result{Err: err}
+}
+
+// endOfWait is the result of a wait for the operation, with neither a receipt nor an error where it did not
+// return.
+func (p *Pending) endOfWait(receipt *Receipt, err error) observe.Result {
+	r := observe.Result{Hash: p.hash, Err: err, Known: p.known != nil}
+	switch {
+	case receipt == nil && err == nil:
+		return observe.Left()
+	case receipt == nil:
 		return r
 	}
 	if r.Hash = receipt.UserOpHash; err == nil {

@@ -2,6 +2,7 @@ package userop
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -25,7 +26,8 @@ type Hooks struct {
 }
 
 // Event is what [Hooks] are told. Fields that do not apply, or are not known yet, are zero. As text, also by
-// %+v, it is a line without signatures and call data, whatever a service quotes of them in its errors.
+// %+v, in a log and as JSON, it has no signature and no call data, whatever a service quotes of them in its
+// errors.
 type Event struct {
 	// What is one of the names of stages and moments: [StageSign], [MomentRetry].
 	What string
@@ -54,12 +56,16 @@ type Event struct {
 	Service string
 	// Detail says more in a few words.
 	Detail string
-	// Err is what a stage failed with, or what led to a moment.
+	// Err is what a stage failed with, or what led to a moment, for errors.Is and errors.As. Its own text has
+	// no signature and no call data; that of an error within may have, where a service quotes them.
 	Err error
 }
 
 // String tells the event in a line.
 func (e Event) String() string { return observe.Event(e).String() }
+
+// LogValue implements [slog.LogValuer] with the attributes that a log has of the event.
+func (e Event) LogValue() slog.Value { return observe.Event(e).LogValue() }
 
 // The stages that [Hooks] are told of. A send, a build and a resend consist of the others; a wait is on its
 // own.

@@ -163,7 +163,7 @@ const (
 // when it is, whatever does not answer then.
 func (p *Pending) Wait(ctx context.Context, opts ...WaitOption) (receipt *Receipt, err error) {
 	ctx, waiting := p.beginWait(ctx)
-	defer func() { waiting.End(ctx, endOfWait(p.hash, receipt, err)) }()
+	defer func() { waiting.End(ctx, p.endOfWait(receipt, err)) }()
 	if p.known != nil {
 		return p.outcome(ctx, *p.known, 0, p.sender.cfg.Confirmations)
 	}
@@ -213,7 +213,7 @@ func (p *Pending) Then(ctx context.Context, then func(*Receipt, error), opts ...
 	p.onEnd(within, opts, func(conclude func() (*Receipt, error)) {
 		p.sender.watcher.call(func() {
 			receipt, err := conclude()
-			waiting.End(within, endOfWait(p.hash, receipt, err))
+			waiting.End(within, p.endOfWait(receipt, err))
 			then(receipt, err)
 		})
 	})

@@ -46,6 +46,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		group.Go(func() (err error) {
 			var fees Fees
 			within, asking := r.begin(reading, observe.Fees)
+			defer asking.Left(within)
 			for t := (twice{ctx: within}); t.next(&err); {
 				fees, err = source.Fees(within)
 			}
@@ -102,6 +103,7 @@ func (r *run) orWrongChain(ctx context.Context, err error) error {
 func readInto[T any](ctx context.Context, r *run, kind observe.Kind, field *T, read func(context.Context) (T, error)) func() error {
 	return func() (err error) {
 		within, reading := r.begin(ctx, kind)
+		defer reading.Left(within)
 		*field, err = read(within)
 		reading.End(within, observe.Result{Err: err})
 		return err
@@ -112,6 +114,7 @@ func readInto[T any](ctx context.Context, r *run, kind observe.Kind, field *T, r
 func (r *run) checking(ctx context.Context, check func(context.Context) error) func() error {
 	return func() error {
 		within, checking := r.begin(ctx, observe.Check)
+		defer checking.Left(within)
 		err := check(within)
 		checking.End(within, observe.Result{Err: err})
 		return err

@@ -72,6 +72,7 @@ type FeeQuote struct {
 // is missing. Every error is an [*Error].
 func (s *Sender) FeeQuotes(ctx context.Context, draft Draft, tokens ...common.Address) (quotes FeeQuotes, err error) {
 	ctx, building := s.Observer().BeginSend(ctx, observe.Build, observe.About{Account: draft.Sender})
+	err = observe.ErrLeft // until it returns
 	defer func() { building.End(ctx, observe.Result{Err: err}) }()
 	quoter, ok := ability.Find[FeeQuoter](s.cfg.Paymaster)
 	if !ok {
@@ -97,6 +98,7 @@ func (s *Sender) FeeQuotes(ctx context.Context, draft Draft, tokens ...common.Ad
 		}
 	}
 	within, quoting := run.begin(ctx, observe.Quote)
+	defer quoting.Left(within)
 	for t := (twice{ctx: within}); t.next(&err); {
 		quotes, err = quoter.FeeQuotes(within, run.op, QuoteRequest{Tokens: tokens, CalculateGasLimits: calculate, Context: draft.PaymasterContext})
 	}

@@ -227,6 +227,7 @@ type Guard func(ctx context.Context, op *Operation) error
 // submit sends a signed operation; sentBefore says that it may have been sent already.
 func (s *Sender) submit(ctx context.Context, op *Operation, about observe.About, sentBefore bool, guard Guard) (*Pending, error) {
 	within, submitting := s.Observer().Begin(ctx, observe.Submit, about)
+	defer submitting.Left(within)
 	if err := s.handOver(within, op, about.Hash, sentBefore, guard); err != nil {
 		submitting.End(within, observe.Result{Err: err})
 		return nil, err

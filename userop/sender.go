@@ -151,7 +151,7 @@ func (s *Sender) forgetFees(err error) {
 // Build makes and signs an operation without sending it. A nonce of [Draft.Reserve] is committed by that.
 func (s *Sender) Build(ctx context.Context, draft Draft) (op *Operation, err error) {
 	ctx, building := s.Observer().BeginSend(ctx, observe.Build, observe.About{Account: draft.Sender})
-	defer func() { building.End(ctx, observe.Result{Err: err}) }()
+	defer func() { building.End(ctx, builtSo(op, err)) }()
 	draft.BeforeSend = nil
 	run, err := s.check(ctx, &draft)
 	if err != nil {
@@ -171,7 +171,7 @@ func (s *Sender) Build(ctx context.Context, draft Draft) (op *Operation, err err
 // estimate of its cost is read from. A nonce of [Draft.Reserve] is released by that.
 func (s *Sender) BuildUnsigned(ctx context.Context, draft Draft) (op *Operation, err error) {
 	ctx, building := s.Observer().BeginSend(ctx, observe.Build, observe.About{Account: draft.Sender})
-	defer func() { building.End(ctx, observe.Result{Err: err}) }()
+	defer func() { building.End(ctx, builtSo(op, err)) }()
 	run, err := s.check(ctx, &draft)
 	if err != nil {
 		return nil, err
@@ -285,6 +285,7 @@ func (s *Sender) check(ctx context.Context, draft *Draft) (*run, error) {
 // sent.
 func (r *run) sign(ctx context.Context) error {
 	within, signing := r.begin(ctx, observe.Sign)
+	defer signing.Left(within)
 	signature, err := r.draft.Signer.Sign(within, r.op, r.sender.hash(r.op))
 	if err != nil {
 		if heldBack(err) {
@@ -300,6 +301,7 @@ func (r *run) sign(ctx context.Context) error {
 	r.join(hash)
 	if r.draft.BeforeSend != nil {
 		within, recording := r.begin(ctx, observe.Record)
+		defer recording.Left(within)
 		err = r.draft.BeforeSend(within, r.op, hash)
 		recording.End(within, observe.Result{Hash: hash, Err: err})
 	}

@@ -99,6 +99,7 @@ func (r *run) estimate(ctx context.Context) error {
 	var gas Gas
 	var err error
 	ctx, estimating := r.begin(ctx, observe.Estimate)
+	defer estimating.Left(ctx)
 	for t := (twice{ctx: ctx}); t.next(&err); {
 		gas, err = r.sender.cfg.Bundler.EstimateUserOperationGas(ctx, r.op, r.sender.cfg.EntryPoint, r.draft.Overrides)
 	}
@@ -141,6 +142,7 @@ func (r *run) sponsorFixed(ctx context.Context) error {
 
 func (r *run) askSponsor(ctx context.Context, calculate bool) (answer Sponsorship, err error) {
 	ctx, asking := r.begin(ctx, observe.Sponsor)
+	defer asking.Left(ctx)
 	for t := (twice{ctx: ctx}); t.next(&err); {
 		answer, err = r.sender.cfg.Paymaster.SponsorUserOperation(ctx, r.op, SponsorRequest{
 			EntryPoint:         r.sender.cfg.EntryPoint,

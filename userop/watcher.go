@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/go-sesame/sesame/internal/ability"
+	"github.com/go-sesame/sesame/internal/observe"
 )
 
 const (
@@ -234,7 +235,7 @@ func (v *watcher) add(w *wait) {
 // push puts a wait into the queue.
 func (v *watcher) push(w *wait) {
 	if len(v.queue) == 0 {
-		v.ctx, v.stop = context.WithCancel(v.sender.Observer().Alone(context.WithoutCancel(w.ctx)))
+		v.ctx, v.stop = context.WithCancel(observe.Alone(context.WithoutCancel(w.ctx)))
 		now := time.Now()
 		if v.nextSweep = now.Add(sweepPause); v.beat.known(now) { // what is included at once is told by the bundler
 			v.follow(now)

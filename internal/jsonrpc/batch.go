@@ -27,6 +27,7 @@ func (c *Client) DoAll(ctx context.Context, requests []Request) ([]error, error)
 	}
 	start, method := time.Now(), requests[0].Method
 	ctx, call := c.observer.Begin(ctx, method, len(requests))
+	defer call.Left(ctx)
 	ids := make([]uint64, len(requests))
 	x := exchanges.Get().(*exchange)
 	defer x.release()

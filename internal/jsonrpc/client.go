@@ -139,6 +139,7 @@ type Request struct {
 // for the next, half of what the caller has left.
 func (c *Client) Do(ctx context.Context, r Request) error {
 	ctx, call := c.observer.Begin(ctx, r.Method, 1)
+	defer call.Left(ctx)
 	end, bounded := ctx.Deadline()
 	if !bounded {
 		end = time.Now().Add(c.timeout)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/go-sesame/sesame/internal/logvalue"
 )
 
 // The attributes of spans and metrics. Those without our prefix are OpenTelemetry's.
@@ -78,19 +80,28 @@ func (e *Event) ended() (all []attribute.KeyValue) {
 	return all
 }
 
-// attrs are the attributes of a log's line. An address has one spelling: with its checksum.
+// attrs are the attributes of a log's line, called as those of all that says itself what a log has of it.
 func (e *Event) attrs() []slog.Attr {
-	all := make([]slog.Attr, 0, 12)
+	all := e.said()
+	if e.Err != nil {
+		all = append(all, errorAttr(e.Err))
+	}
+	return all
+}
+
+// said are the attributes without the error.
+func (e *Event) said() []slog.Attr {
+	all := append(make([]slog.Attr, 0, 12), logvalue.Chain(e.ChainID))
 	add := func(key, value string) {
 		if value != "" {
 			all = append(all, slog.String(key, value))
 		}
 	}
 	if e.Account != (common.Address{}) {
-		add("account", e.Account.Hex())
+		all = append(all, logvalue.Account(e.Account))
 	}
 	if e.Hash != (common.Hash{}) {
-		add("hash", e.Hash.Hex())
+		all = append(all, logvalue.Hash(e.Hash))
 	}
 	if e.Attempt != 0 {
 		all = append(all, slog.Int("attempt", e.Attempt))
@@ -107,10 +118,18 @@ func (e *Event) attrs() []slog.Attr {
 		add("gas", e.GasUsed.Dec())
 		add("cost", e.GasCost.Dec())
 	}
-	add("service", clean(e.Service))
+	add("bundler", clean(e.Service))
 	add("detail", clean(e.Detail))
-	add("error", Text(e.Err))
 	return all
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+// codeClass is a service's code as a class of errors: those of JSON-RPC and of wallets are told apart, and
+// what else a service makes up is one, so that there are few.
+func codeClass(code int) string {
+	if code >= -32999 && code <= -32000 || code > 0 && code < 6000 {
+		return itoa(code)
+	}
+	return otherError
+}

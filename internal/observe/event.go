@@ -2,6 +2,7 @@ package observe
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -31,9 +32,17 @@ type Event struct {
 // String tells the event in a line, in the words of a log.
 func (e Event) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s chain=%d", e.What, e.ChainID)
-	for _, a := range e.attrs() {
-		fmt.Fprintf(&b, " %s=%v", a.Key, a.Value.Resolve())
+	b.WriteString(e.What)
+	for _, a := range e.said() {
+		fmt.Fprintf(&b, " %s=%v", a.Key, a.Value)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, " error=%s", Text(e.Err))
 	}
 	return b.String()
+}
+
+// LogValue is the event as the attributes of a log's line.
+func (e Event) LogValue() slog.Value {
+	return slog.GroupValue(append([]slog.Attr{slog.String("what", e.What)}, e.attrs()...)...)
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Members tells which of several services was asked. It has no tracer: what it tells is an event on the span
-// of who asks.
+// of the stage that asks, and none on a span that is not ours.
 type Members struct {
 	Kind   string // "bundler"
 	Logger *slog.Logger
@@ -16,7 +16,7 @@ type Members struct {
 
 // Asked tells that a member was asked what, and what it failed with, if it did.
 func (m Members) Asked(ctx context.Context, member, what string, err error) {
-	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+	if span, ok := ctx.Value(ours{}).(trace.Span); ok && span.IsRecording() {
 		e := Event{Service: member, Detail: what, Err: err}
 		span.AddEvent(prefix+string(Asked), trace.WithAttributes(e.ended()...))
 	}
@@ -35,7 +35,7 @@ func (m Members) Failed(member string, err error) {
 
 func (m Members) log(ctx context.Context, level slog.Level, what string, of []slog.Attr, err error) {
 	if err != nil {
-		of = append(of, slog.String("error", Text(err)))
+		of = append(of, errorAttr(err))
 	}
 	m.Logger.LogAttrs(ctx, level, what, of...)
 }

@@ -89,7 +89,7 @@ func (t *meters) with(all ...attribute.KeyValue) metric.MeasurementOption {
 }
 
 // ended measures a stage that has ended.
-func (t *meters) ended(ctx context.Context, kind Kind, e *Event, gas *Gas) {
+func (t *meters) ended(ctx context.Context, kind Kind, e *Event, r *Result) {
 	chain := keyChain.Int64(int64(e.ChainID))
 	of := []attribute.KeyValue{chain, keyStage.String(string(kind))}
 	if e.Err != nil {
@@ -103,8 +103,20 @@ func (t *meters) ended(ctx context.Context, kind Kind, e *Event, gas *Gas) {
 		t.refused(ctx, kind, e)
 	case Wait:
 		t.waiting.Add(ctx, -1, t.with(chain))
-		t.onChain(ctx, e, gas)
+		if !r.Known {
+			t.onChain(ctx, e, r.Gas)
+		}
 	}
+}
+
+// EndKnown counts the end of an operation that was learned without a wait for it, once with the waits'.
+func (o *Observer) EndKnown(ctx context.Context, r Result) {
+	if !o.Measures() {
+		return
+	}
+	e := Event{ChainID: o.cfg.ChainID, Hash: r.Hash, Outcome: r.Outcome, Err: r.Err}
+	o.judge(&e)
+	o.meters.onChain(ctx, &e, r.Gas)
 }
 
 // refused counts what a service refused.
@@ -117,7 +129,7 @@ func (t *meters) refused(ctx context.Context, kind Kind, e *Event) {
 		of = append(of, keyAA.String(e.AA))
 	}
 	if e.RPCCode != 0 {
-		of = append(of, keyStatus.String(itoa(e.RPCCode)))
+		of = append(of, keyStatus.String(codeClass(e.RPCCode)))
 	}
 	t.refusals.Add(ctx, 1, t.with(of...))
 }

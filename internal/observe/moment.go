@@ -41,6 +41,6 @@ func (o *Observer) Tell(ctx context.Context, kind Kind, m Moment) {
 // log writes the line of a stage's end, or of a moment.
 func (o *Observer) log(ctx context.Context, kind Kind, e *Event) {
 	if logs(ctx, o.cfg.Logger, slog.LevelDebug) {
-		o.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, words[kind], append([]slog.Attr{slog.Uint64("chain", e.ChainID)}, e.attrs()...)...)
+		o.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, words[kind], e.attrs()...)
 	}
 }

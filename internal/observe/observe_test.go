@@ -11,6 +11,9 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/go-sesame/sesame/internal/observe"
 	"github.com/go-sesame/sesame/internal/testutil/telemetry"
@@ -55,6 +58,36 @@ func TestASendIsToldOfOnce(t *testing.T) {
 	require.True(t, other.On())
 	require.True(t, outer.On())
 	require.Len(t, spans.All(), 2)
+
+	outer.End(ctx, observe.Result{})
+	_, next := o.BeginSend(ctx, observe.Send, observe.About{Account: common.Address{1}})
+	require.True(t, next.On(), "what a hook sends with a context of a send that has ended is its own")
+}
+
+// A stage ends once, however often that is said, and what is left open ends as what did not return.
+func TestAStageEndsOnce(t *testing.T) {
+	var ends []observe.Event
+	hooks := observe.Hooks{End: func(_ context.Context, e observe.Event) { ends = append(ends, e) }}
+	o, err := observe.New(observe.Config{Hooks: hooks, ChainID: 1})
+	require.NoError(t, err)
+	ctx, stage := o.Begin(t.Context(), observe.Wait, observe.About{})
+	stage.End(ctx, observe.Result{Outcome: "landed"})
+	stage.End(ctx, observe.Result{Outcome: "expired"})
+	stage.Left(ctx)
+	require.Len(t, ends, 1)
+	require.Equal(t, "landed", ends[0].Outcome)
+	ctx, stage = o.Begin(t.Context(), observe.Sign, observe.About{})
+	stage.Left(ctx)
+	require.Len(t, ends, 2)
+	require.ErrorIs(t, ends[1].Err, observe.ErrLeft)
+	require.Equal(t, "unknown", ends[1].Outcome)
+}
+
+// What is done for several is on no span, whoever's it is.
+func TestAlone(t *testing.T) {
+	require.Equal(t, t.Context(), observe.Alone(t.Context()))
+	ctx, _ := new(telemetry.Spans).Tracer("the caller's").Start(t.Context(), "a request")
+	require.False(t, trace.SpanContextFromContext(observe.Alone(ctx)).IsValid())
 }
 
 // What services quote is cut: a hash is told whole, and more than that is not.
@@ -81,4 +114,40 @@ func TestEveryKindHasWords(t *testing.T) {
 		require.NotContains(t, log.String(), `msg=""`, kind)
 		require.Contains(t, log.String(), "msg=", kind)
 	}
+}
+
+// An end is counted once, whether a wait or something else learned it, and not again where it was known.
+func TestAnEndIsCountedOnce(t *testing.T) {
+	meters := new(telemetry.Meters)
+	o, err := observe.New(observe.Config{Meters: meters, ChainID: 1})
+	require.NoError(t, err)
+	for hash, known := range map[common.Hash]bool{{1}: false, {2}: true} {
+		ctx, wait := o.Begin(t.Context(), observe.Wait, observe.About{Hash: hash})
+		wait.End(ctx, observe.Result{Outcome: "expired", Known: known})
+	}
+	require.EqualValues(t, 1, meters.Sum("sesame.operations.ended"))
+	for _, hash := range []common.Hash{{1}, {3}, {3}} {
+		o.EndKnown(t.Context(), observe.Result{Hash: hash, Outcome: "expired"})
+	}
+	require.EqualValues(t, 2, meters.Sum("sesame.operations.ended", "sesame.outcome=expired"))
+	require.Zero(t, meters.Sum("sesame.operations.waiting"))
+}
+
+// brokenMeters makes no instruments.
+type brokenMeters struct{ noop.MeterProvider }
+
+type brokenMeter struct{ noop.Meter }
+
+func (brokenMeters) Meter(string, ...metric.MeterOption) metric.Meter { return brokenMeter{} }
+
+func (brokenMeter) Float64Histogram(string, ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	return nil, errors.New("no room for another view")
+}
+
+// A provider that makes no instruments is an error, and not silence.
+func TestAProviderThatFails(t *testing.T) {
+	_, err := observe.New(observe.Config{Meters: brokenMeters{}})
+	require.ErrorContains(t, err, "no room for another view")
+	_, err = observe.NewRPC(observe.RPCConfig{Meters: brokenMeters{}})
+	require.ErrorContains(t, err, "no room for another view")
 }

@@ -97,7 +97,7 @@ func (e *Event) errorType() string {
 	case e.AA != "":
 		return e.AA
 	case e.RPCCode != 0:
-		return itoa(e.RPCCode)
+		return codeClass(e.RPCCode)
 	case errors.Is(e.Err, context.Canceled):
 		return "canceled"
 	case errors.Is(e.Err, context.DeadlineExceeded):

@@ -78,6 +78,7 @@ type rpcCall struct {
 	requests int
 	begun    time.Time
 	span     trace.Span // nil for none
+	over     bool       // it has ended
 }
 
 // Begin begins a call of a method: of several requests at once if it is not 1.
@@ -118,17 +119,25 @@ func (c Call) Tried(ctx context.Context, id uint64, start time.Time, err error, 
 			slog.Duration("took", time.Since(start)),
 		}
 		if err != nil {
-			of = append(of, slog.String("error", Text(err)))
+			of = append(of, errorAttr(err))
 		}
 		c.r.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, what, of...)
 	}
 }
 
-// End ends the call.
+// Left is deferred: it ends a call that has not ended, as one that a panic left.
+func (c Call) Left(ctx context.Context) {
+	if c.rpcCall != nil {
+		c.End(ctx, ErrLeft)
+	}
+}
+
+// End ends the call. A call ends once.
 func (c Call) End(ctx context.Context, err error) {
-	if c.rpcCall == nil {
+	if c.rpcCall == nil || c.over {
 		return
 	}
+	c.over = true
 	now := time.Now()
 	var fault RPCFault
 	if err != nil {
@@ -138,6 +147,9 @@ func (c Call) End(ctx context.Context, err error) {
 	if c.span != nil {
 		if c.span.IsRecording() {
 			c.span.SetAttributes(of...)
+			if fault.Code != 0 {
+				c.span.SetAttributes(keyStatus.String(itoa(fault.Code)))
+			}
 			if fault.Status != 0 {
 				c.span.SetAttributes(keyHTTPStatus.Int(fault.Status))
 			}
@@ -153,11 +165,13 @@ func (c Call) End(ctx context.Context, err error) {
 	}
 }
 
-// attributes are those of a failure: the service's code is its class, where there is one.
+// attributes are those of a failure, of which there are few: the service's code is its class, where there is
+// one.
 func (f RPCFault) attributes() []attribute.KeyValue {
 	switch {
 	case f.Code != 0:
-		return []attribute.KeyValue{keyStatus.String(itoa(f.Code)), keyError.String(itoa(f.Code))}
+		class := codeClass(f.Code)
+		return []attribute.KeyValue{keyStatus.String(class), keyError.String(class)}
 	case f.Class != "":
 		return []attribute.KeyValue{keyError.String(f.Class)}
 	}

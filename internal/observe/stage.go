@@ -2,6 +2,8 @@ package observe
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -30,12 +32,12 @@ func (o *Observer) Origin(ctx context.Context) Origin {
 	return Origin{trace.SpanContextFromContext(ctx)}
 }
 
-// Alone is the context without the span in it: what is done for several is none's.
-func (o *Observer) Alone(ctx context.Context) context.Context {
-	if o == nil || o.tracer == nil {
+// Alone is the context without the span in it: what is done for several is none's, nor that of who called.
+func Alone(ctx context.Context) context.Context {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx
 	}
-	return trace.ContextWithSpan(ctx, nil)
+	return context.WithValue(trace.ContextWithSpan(ctx, nil), ours{}, nil)
 }
 
 // Result is how a stage ended.
@@ -48,8 +50,16 @@ type Result struct {
 	Service string
 	// Gas is what the operation took, nil where that is not known.
 	Gas *Gas
-	Err error
+	// Known says that the operation's end was known before: it is not counted again.
+	Known bool
+	Err   error
 }
+
+// ErrLeft is what a stage failed with that did not return.
+var ErrLeft = errors.New("it did not return: it panicked, or its goroutine ended")
+
+// Left is the result of what did not return: it is open what became of it.
+func Left() Result { return Result{Outcome: "unknown", Err: ErrLeft} }
 
 // Gas is what an operation took of its payer: the paymaster, or the account where that is zero.
 type Gas struct {
@@ -67,6 +77,7 @@ type stage struct {
 	begun time.Time
 	span  trace.Span // nil for none
 	note  string
+	over  atomic.Bool // it has ended
 }
 
 // noted is the key of the context of a [Check], whose value is its stage.
@@ -85,25 +96,28 @@ func (o *Observer) Note(ctx context.Context, what string) {
 // On reports whether anybody is told of its end.
 func (s Stage) On() bool { return s.stage != nil }
 
-// sending is the key of a context of [Observer.BeginSend], whose value is what is sent.
+// sending is the key of a context of [Observer.BeginSend], whose value is a *sent.
 type sending struct{}
 
+// sent is what is sent, and whether that has ended.
 type sent struct {
 	chainID uint64
 	account common.Address
+	stage   *stage
 }
 
 // BeginSend is Begin for what has all other stages within, unless it is within another such already, which
-// tells of it.
+// has not ended and tells of it.
 func (o *Observer) BeginSend(ctx context.Context, kind Kind, about About) (context.Context, Stage) {
 	if !o.listens(ctx) {
 		return ctx, Stage{}
 	}
-	of := sent{o.cfg.ChainID, about.Account}
-	if within, ok := ctx.Value(sending{}).(sent); ok && within == of {
+	within, ok := ctx.Value(sending{}).(*sent)
+	if ok && within.chainID == o.cfg.ChainID && within.account == about.Account && !within.stage.over.Load() {
 		return ctx, Stage{}
 	}
-	return o.begin(context.WithValue(ctx, sending{}, of), kind, about)
+	s := o.newStage(kind, about)
+	return s.begin(context.WithValue(ctx, sending{}, &sent{o.cfg.ChainID, about.Account, s}))
 }
 
 // Begin begins a stage. The context is that of what it consists of, and of its end.
@@ -111,11 +125,15 @@ func (o *Observer) Begin(ctx context.Context, kind Kind, about About) (context.C
 	if !o.listens(ctx) {
 		return ctx, Stage{}
 	}
-	return o.begin(ctx, kind, about)
+	return o.newStage(kind, about).begin(ctx)
 }
 
-func (o *Observer) begin(ctx context.Context, kind Kind, about About) (context.Context, Stage) {
-	s := &stage{o: o, kind: kind, about: about, begun: time.Now()}
+func (o *Observer) newStage(kind Kind, about About) *stage {
+	return &stage{o: o, kind: kind, about: about, begun: time.Now()}
+}
+
+func (s *stage) begin(ctx context.Context) (context.Context, Stage) {
+	o, kind, about := s.o, s.kind, &s.about
 	e := s.event()
 	if o.tracer != nil {
 		opts := []trace.SpanStartOption{trace.WithTimestamp(s.begun), trace.WithAttributes(e.begun()...)}
@@ -123,6 +141,7 @@ func (o *Observer) begin(ctx context.Context, kind Kind, about About) (context.C
 			opts = append(opts, trace.WithLinks(trace.Link{SpanContext: about.Sent.span}))
 		}
 		ctx, s.span = o.tracer.Start(ctx, prefix+string(kind), opts...)
+		ctx = context.WithValue(ctx, ours{}, s.span)
 	}
 	if o.meters != nil && kind == Wait {
 		o.meters.waiting.Add(ctx, 1, o.meters.with(keyChain.Int64(int64(o.cfg.ChainID))))
@@ -130,8 +149,25 @@ func (o *Observer) begin(ctx context.Context, kind Kind, about About) (context.C
 	if kind == Check {
 		ctx = context.WithValue(ctx, noted{}, s)
 	}
-	call(ctx, o.cfg.Hooks.Begin, &e)
+	if o.cfg.Hooks.Begin != nil {
+		s.callBegin(ctx, &e)
+	}
 	return ctx, Stage{s}
+}
+
+// ours is the key of the context's span that is ours.
+type ours struct{}
+
+// callBegin calls the hook. One that panics ends the stage.
+func (s *stage) callBegin(ctx context.Context, e *Event) {
+	returned := false
+	defer func() {
+		if !returned {
+			Stage{s}.Left(ctx)
+		}
+	}()
+	call(ctx, s.o.cfg.Hooks.Begin, e)
+	returned = true
 }
 
 // prefix begins the names of our spans.
@@ -145,10 +181,17 @@ func (s *stage) event() Event {
 	}
 }
 
-// End ends the stage, with the context that it has.
+// End ends the stage, with the context that it has. A stage ends once.
 func (s Stage) End(ctx context.Context, r Result) {
-	if s.stage != nil {
+	if s.stage != nil && s.over.CompareAndSwap(false, true) {
 		s.end(ctx, &r)
+	}
+}
+
+// Left is deferred: it ends a stage that has not ended, as one that a panic left.
+func (s Stage) Left(ctx context.Context) {
+	if s.stage != nil {
+		s.End(ctx, Left())
 	}
 }
 
@@ -167,7 +210,7 @@ func (s *stage) end(ctx context.Context, r *Result) {
 		s.endSpan(&e, now)
 	}
 	if s.o.meters != nil {
-		s.o.meters.ended(ctx, s.kind, &e, r.Gas)
+		s.o.meters.ended(ctx, s.kind, &e, r)
 	}
 	s.o.log(ctx, s.kind, &e)
 	call(ctx, s.o.cfg.Hooks.End, &e)

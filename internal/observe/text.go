@@ -1,7 +1,10 @@
 package observe
 
 import (
+	"fmt"
+	"log/slog"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -24,6 +27,29 @@ func Text(err error) string {
 		return ""
 	}
 	return clean(err.Error())
+}
+
+// errorAttr is the attribute of a log's line for an error.
+func errorAttr(err error) slog.Attr { return slog.Attr{Key: "error", Value: errorValue(err)} }
+
+// errorValue is what an error says of itself for a log, or its text, as [Text] tells texts.
+func errorValue(err error) slog.Value { return cleanValue(slog.AnyValue(err)) }
+
+func cleanValue(value slog.Value) slog.Value {
+	value = value.Resolve()
+	switch value.Kind() {
+	case slog.KindString:
+		return slog.StringValue(clean(value.String()))
+	case slog.KindGroup:
+		group := slices.Clone(value.Group())
+		for i := range group {
+			group[i].Value = cleanValue(group[i].Value)
+		}
+		return slog.GroupValue(group...)
+	case slog.KindAny:
+		return slog.StringValue(clean(fmt.Sprint(value.Any())))
+	}
+	return value
 }
 
 func clean(text string) string {
