@@ -129,6 +129,15 @@ func TestWhatIsWrong(t *testing.T) {
 	require.EqualError(t, run(t.Context(), []string{"now"}, io.Discard, io.Discard), `unexpected argument "now"; -h explains the flags`)
 }
 
+func TestExit(t *testing.T) {
+	var said bytes.Buffer
+	require.Zero(t, exit(nil, &said))
+	require.Zero(t, exit(run(t.Context(), []string{"-h"}, io.Discard, io.Discard), &said))
+	require.Empty(t, said.String())
+	require.Equal(t, 1, exit(run(t.Context(), []string{"now"}, io.Discard, io.Discard), &said))
+	require.Equal(t, "contracts: unexpected argument \"now\"; -h explains the flags\n", said.String())
+}
+
 func TestNoCacheDirectory(t *testing.T) {
 	tools(t, "true", compile)
 	t.Setenv("HOME", "")
@@ -137,6 +146,7 @@ func TestNoCacheDirectory(t *testing.T) {
 	err := run(t.Context(), nil, io.Discard, io.Discard)
 	require.ErrorContains(t, err, "no cache directory for contracts: ")
 	require.ErrorContains(t, err, "; $SESAME_CONTRACTS can name a directory of artifacts instead")
+	require.ErrorContains(t, run(t.Context(), []string{"-clean"}, io.Discard, io.Discard), "no cache directory for contracts: ")
 
 	named := t.TempDir()
 	for _, contract := range artifacts.Names() {
