@@ -62,7 +62,7 @@ func notable(all []attribute.KeyValue) string {
 	for _, a := range all {
 		switch a.Key {
 		case "sesame.outcome", "sesame.attempt", "sesame.detail", "sesame.operation.hash", "sesame.aa_code", "rpc.response.status_code", "error.type", "server.port":
-			shown = append(shown, fmt.Sprintf("%s=%s", a.Key, a.Value.Emit()))
+			shown = append(shown, fmt.Sprintf("%s=%s", a.Key, a.Value.String()))
 		}
 	}
 	return strings.Join(shown, " ")
@@ -100,7 +100,7 @@ func labels(set attribute.Set) string {
 	var shown []string
 	for _, a := range set.ToSlice() {
 		if a.Key != "sesame.chain.id" && a.Key != "server.address" && a.Key != "rpc.system.name" {
-			shown = append(shown, string(a.Key)+"="+a.Value.Emit())
+			shown = append(shown, string(a.Key)+"="+a.Value.String())
 		}
 	}
 	return strings.Join(shown, " ")

@@ -79,7 +79,7 @@ func (s *Span) SetAttributes(all ...attribute.KeyValue) {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
 	for _, a := range all {
-		s.Attrs[string(a.Key)] = a.Value.Emit()
+		s.Attrs[string(a.Key)] = a.Value.String()
 	}
 }
 
@@ -108,7 +108,7 @@ func (s *Span) End(...trace.SpanEndOption) {
 func textOf(all []attribute.KeyValue) string {
 	var parts []string
 	for _, a := range all {
-		parts = append(parts, string(a.Key)+"="+a.Value.Emit())
+		parts = append(parts, string(a.Key)+"="+a.Value.String())
 	}
 	return strings.Join(parts, " ")
 }
