@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -379,11 +380,15 @@ func TestObserveNobody(t *testing.T) {
 		client, err := account.NewClient(cfg)
 		require.NoError(t, err)
 		user, calls := client.Account(s.owner.Address()), []account.Call{s.mintCall()}
-		return testing.AllocsPerRun(20, func() {
-			if _, err := user.Send(t.Context(), calls, account.WithLeafOf(sess), account.Sponsored()); err != nil {
-				t.Error(err)
-			}
-		})
+		least := math.Inf(1)
+		for range 5 { // the race detector has pools forget at random
+			least = min(least, testing.AllocsPerRun(10, func() {
+				if _, err := user.Send(t.Context(), calls, account.WithLeafOf(sess), account.Sponsored()); err != nil {
+					t.Error(err)
+				}
+			}))
+		}
+		return least
 	}
 	quiet := s.config
 	quiet.Logger = slog.New(slog.NewTextHandler(new(bytes.Buffer), nil)) // at info level

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -118,6 +119,8 @@ func (e *TransportError) unreachable() string {
 		return "; check the host in the service's URL"
 	case errors.As(e.Err, &dial) && dial.Op == "dial":
 		return "; check that the service runs, and the host and port in its URL"
+	case errors.Is(e.Err, syscall.ECONNRESET):
+		return "; the connection broke: check that the service runs, or try again"
 	case errors.Is(e.Err, http.ErrSchemeMismatch):
 		return "; the service speaks no TLS there: check the scheme and the port in its URL"
 	}
