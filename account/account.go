@@ -12,6 +12,7 @@ import (
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/lanekey"
 	"github.com/go-sesame/sesame/internal/node"
+	"github.com/go-sesame/sesame/internal/observe"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -125,7 +126,7 @@ func (a *Account) NonceUsed(ctx context.Context, nonce *uint256.Int) (bool, erro
 // Errors of the pipeline are a [*userop.Error]; see [userop.MayBeAccepted] before sending again.
 func (a *Account) Send(ctx context.Context, calls []Call, opts ...Option) (tx *userop.Pending, err error) {
 	ctx, sending := a.client.beginSend(ctx, a.address)
-	defer func() { sending.End(ctx, endOf(tx, err)) }()
+	defer func() { sending.End(ctx, observe.SendEnd(tx, err)) }()
 	s, err := sendSettings(opts)
 	if err != nil {
 		return nil, err

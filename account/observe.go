@@ -18,17 +18,6 @@ func (c *Client) beginSend(ctx context.Context, account common.Address) (context
 	return c.observer.BeginSend(ctx, observe.Send, observe.About{Account: account})
 }
 
-// endOf is the result of a send that ended so, with neither where it did not return.
-func endOf(tx *userop.Pending, err error) observe.Result {
-	switch {
-	case err != nil:
-		return observe.Result{Err: err}
-	case tx == nil:
-		return observe.Left()
-	}
-	return observe.Result{Hash: tx.Hash(), Outcome: "accepted"}
-}
-
 // tellEnd counts how the chain ended an operation that nobody may be waiting for.
 func (c *Client) tellEnd(ctx context.Context, is userop.Outcome) {
 	if is.Ended != nil {

@@ -223,12 +223,8 @@ func TestObserveARefusal(t *testing.T) {
 
 // What a paymaster refuses nobody may have accepted.
 func TestObserveARefusalBeforeSigning(t *testing.T) {
-	s := newObservedStage(t, nil)
-	s.config.Paymaster = refusing{s.config.Paymaster}
-	client, err := account.NewClient(s.config)
-	require.NoError(t, err)
-	s.user = client.Account(s.owner.Address())
-	_, err = s.mint(t.Context())
+	s := newObservedStage(t, func(cfg *account.Config) { cfg.Paymaster = refusing{cfg.Paymaster} })
+	_, err := s.mint(t.Context())
 	require.ErrorContains(t, err, "AA33")
 	require.Equal(t, "AA33", s.spans.Named("sesame.sponsor")[0].Attrs["sesame.aa_code"])
 	require.Equal(t, "refused", s.spans.Named("sesame.send")[0].Attrs["sesame.outcome"])

@@ -156,12 +156,8 @@ func TestObserveLanesThatAreClosed(t *testing.T) {
 
 // The log's lines have the names that values have of themselves, and an error is what it says of itself.
 func TestObserveLogSpelling(t *testing.T) {
-	s := newObservedStage(t, nil)
-	s.config.Paymaster = refusing{s.config.Paymaster}
-	client, err := account.NewClient(s.config)
-	require.NoError(t, err)
-	s.user = client.Account(s.owner.Address())
-	_, err = s.mint(t.Context())
+	s := newObservedStage(t, func(cfg *account.Config) { cfg.Paymaster = refusing{cfg.Paymaster} })
+	_, err := s.mint(t.Context())
 	require.ErrorContains(t, err, "AA33")
 	require.Contains(t, s.log.String(), " error.step=sponsor error.account="+s.owner.Address().Hex())
 	require.Contains(t, s.log.String(), " error.cause.code=-32500")
@@ -190,12 +186,8 @@ func TestObserveWaitsThatEnd(t *testing.T) {
 
 // What the network failed passes by itself, and is refused by nobody.
 func TestObserveWhatIsOutOfReach(t *testing.T) {
-	s := newObservedStage(t, nil)
-	s.config.Paymaster = outOfReach{s.config.Paymaster}
-	client, err := account.NewClient(s.config)
-	require.NoError(t, err)
-	s.user = client.Account(s.owner.Address())
-	_, err = s.mint(t.Context())
+	s := newObservedStage(t, func(cfg *account.Config) { cfg.Paymaster = outOfReach{cfg.Paymaster} })
+	_, err := s.mint(t.Context())
 	require.ErrorContains(t, err, "connection refused")
 	require.EqualValues(t, 1, s.meters.Sum("sesame.sends", "sesame.outcome=failed"), s.meters.String())
 }

@@ -68,7 +68,7 @@ func (c *Client) sendOnce(ctx context.Context, account common.Address, s *settin
 // run sends under the key, or goes on with what was sent under it.
 func (k *keyed) run(ctx context.Context) (tx *userop.Pending, err error) {
 	ctx, sending := k.client.beginSend(ctx, k.ref.Account)
-	defer func() { sending.End(ctx, endOf(tx, err)) }()
+	defer func() { sending.End(ctx, observe.SendEnd(tx, err)) }()
 	for try := 1; ; try++ {
 		found, missing := k.find(ctx)
 		k.s.taken = found.Nonces

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-sesame/sesame/internal/ability"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/observe"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -121,7 +122,7 @@ func (o *OwnedAccount) Signer() userop.Signer {
 // signer. An account without code is deployed with it.
 func (o *OwnedAccount) Send(ctx context.Context, calls []Call, opts ...Option) (tx *userop.Pending, err error) {
 	ctx, sending := o.client.beginSend(ctx, o.address)
-	defer func() { sending.End(ctx, endOf(tx, err)) }()
+	defer func() { sending.End(ctx, observe.SendEnd(tx, err)) }()
 	s, err := sendSettings(opts)
 	if err != nil {
 		return nil, err

@@ -262,7 +262,7 @@ func (r *runner) goOn(ctx context.Context, e *outbox.Entry) (waits bool) {
 func (r *runner) resend(ctx context.Context, e *outbox.Entry) (tx *userop.Pending, err error) {
 	newest := e.Latest()
 	ctx, resending := r.client.observer.BeginSend(ctx, observe.Resend, observe.About{Account: e.Account, Hash: newest.Hash})
-	defer func() { resending.End(ctx, observe.Result{Err: err}) }()
+	defer func() { resending.End(ctx, observe.SendEnd(tx, err)) }()
 	r.client.observer.Tell(ctx, observe.Takeover, observe.Moment{Account: e.Account, Hash: newest.Hash, Detail: e.Kind})
 	return r.client.sender.ResendGuarded(ctx, newest.Operation, r.guard(e))
 }

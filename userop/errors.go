@@ -3,14 +3,13 @@ package userop
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/abi"
+	"github.com/go-sesame/sesame/internal/oneline"
 )
 
 // Error is a failed step of the pipeline. Whether the operation may have been accepted all the same is
@@ -110,6 +109,9 @@ func (e *RevertError) Error() string {
 		e.Receipt.UserOpHash, e.Receipt.Sender, e.Receipt.TransactionHash, e.Reason())
 }
 
+// longestReason is how much is told of a reason that a service gives, in bytes.
+const longestReason = 512
+
 // Reason returns the revert reason in words: the contract's own where it is known. A call that runs out of
 // gas leaves none, as few contracts do.
 func (e *RevertError) Reason() string {
@@ -119,7 +121,7 @@ func (e *RevertError) Reason() string {
 	case len(e.Receipt.RevertData) > 0:
 		return e.Revert.String()
 	case e.Receipt.Reason != "" && e.Receipt.Reason != "0x":
-		return oneLine(e.Receipt.Reason)
+		return oneline.Within(longestReason, e.Receipt.Reason)
 	}
 	return "it ran out of call gas, or its contract reverts without telling why; estimate callGasLimit, or raise it"
 }
@@ -223,19 +225,4 @@ func (e *WaitError) Unwrap() []error {
 		}
 	}
 	return all
-}
-
-// oneLine makes words of others fit for an error.
-func oneLine(text string) string {
-	const longest = 512
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
-	if len(text) <= longest {
-		return text
-	}
-	return strings.ToValidUTF8(text[:longest-len("…")], "") + "…"
 }

@@ -58,17 +58,6 @@ func hashIn(err error) common.Hash {
 	return common.Hash{}
 }
 
-// endOf is the result of a send that ended so, with neither where it did not return.
-func endOf(tx *Pending, err error) observe.Result {
-	switch {
-	case err != nil:
-		return observe.Result{Err: err}
-	case tx == nil:
-		return observe.Left()
-	}
-	return observe.Result{Hash: tx.hash, Outcome: "accepted"}
-}
-
 // builtSo is the result of a build that ended so, with neither where it did not return.
 func builtSo(op *Operation, err error) observe.Result {
 	if op == nil && err == nil {

@@ -201,7 +201,7 @@ func (s *Sender) SendSigned(ctx context.Context, op *Operation, guard Guard) (tx
 		return nil, &Error{Step: StepCheck, Err: errors.New("no operation to send")}
 	}
 	ctx, sending := s.Observer().BeginSend(ctx, observe.Send, observe.About{Account: op.Sender})
-	defer func() { sending.End(ctx, endOf(tx, err)) }()
+	defer func() { sending.End(ctx, observe.SendEnd(tx, err)) }()
 	if guard == nil && !s.mayResend(op) {
 		return nil, &Error{Step: StepCheck, Sender: op.Sender, Err: s.cfg.MayResend(op)}
 	}
@@ -216,7 +216,7 @@ func (s *Sender) ResendGuarded(ctx context.Context, op *Operation, guard Guard) 
 	}
 	about := s.about(op)
 	ctx, resending := s.Observer().BeginSend(ctx, observe.Resend, about)
-	defer func() { resending.End(ctx, endOf(tx, err)) }()
+	defer func() { resending.End(ctx, observe.SendEnd(tx, err)) }()
 	return s.submit(ctx, op, about, true, guard)
 }
 

@@ -106,7 +106,7 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 // [MayBeAccepted] and [SafeToRetry] for what can be done next.
 func (s *Sender) Send(ctx context.Context, draft Draft) (tx *Pending, err error) {
 	ctx, sending := s.Observer().BeginSend(ctx, observe.Send, observe.About{Account: draft.Sender})
-	defer func() { sending.End(ctx, endOf(tx, err)) }()
+	defer func() { sending.End(ctx, observe.SendEnd(tx, err)) }()
 	run, err := s.check(ctx, &draft)
 	if err != nil {
 		return nil, err

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"golang.org/x/sync/singleflight"
 
 	"github.com/go-sesame/sesame/internal/observe"
+	"github.com/go-sesame/sesame/internal/oneline"
 )
 
 // Verdict is what an error says about the member that it came from.
@@ -157,7 +157,7 @@ func New[S any](cfg Config[S], members []Member[S]) (*Group[S], error) {
 			return nil, fmt.Errorf("%s %d is nil", cfg.Kind, i+1)
 		}
 		m := &member[S]{Member: given, circuits: make(map[string]*circuit)}
-		m.Name = g.unique(cmp.Or(printable(given.Name), fmt.Sprintf("%s %d", cfg.Kind, i+1)))
+		m.Name = g.unique(cmp.Or(strings.TrimSpace(oneline.Of(given.Name)), fmt.Sprintf("%s %d", cfg.Kind, i+1)))
 		m.newCircuit = func() *circuit {
 			return newCircuit(times.FirstPause, times.LongestPause, func(why error) {
 				m.setProven(false)
@@ -177,15 +177,6 @@ func (g *Group[S]) unique(name string) string {
 			return unique
 		}
 	}
-}
-
-func printable(name string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, name))
 }
 
 // Len is how many members there are.

@@ -146,9 +146,9 @@ func (c *Client) Do(ctx context.Context, r Request) error {
 	}
 	repeatable := r.Repeatable && !isOnce(ctx)
 	var first error
-	var id uint64
 	x := exchanges.Get().(*exchange)
 	defer x.release()
+	x.id = 0
 	for try := 1; ; try++ {
 		start := time.Now()
 		within := c.timeout
@@ -165,7 +165,7 @@ func (c *Client) Do(ctx context.Context, r Request) error {
 		// All in one function, so that traces of a send are short.
 		var resp *http.Response
 		via, err := c.prepare(ctx, until, r.Method, x, func(b []byte) (_ []byte, err error) {
-			b, id, err = appendRequest(b, r)
+			b, x.id, err = appendRequest(b, r)
 			return b, err
 		})
 		switch {
@@ -180,7 +180,7 @@ func (c *Client) Do(ctx context.Context, r Request) error {
 			err = c.understand(resp, x.answer, r)
 		}
 		again := err != nil && repeatable && try < maxTries
-		if call.Tried(ctx, id, start, err, again); err == nil {
+		if call.Tried(ctx, x.id, start, err, again); err == nil {
 			call.End(ctx, nil)
 			return nil
 		}

@@ -28,6 +28,7 @@ type Appender interface {
 type exchange struct {
 	sent   []byte // the request, after the room for its head
 	answer []byte // the answer's body
+	id     uint64 // of the request, where it is one
 }
 
 // largestKept is how much memory of an exchange is kept for the next one.

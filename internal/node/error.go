@@ -12,7 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"unicode"
+
+	"github.com/go-sesame/sesame/internal/oneline"
 )
 
 // Error is a question that the node failed to answer. Its text says which node it is, why it failed, and what
@@ -29,7 +30,7 @@ func (e *Error) Error() string {
 	if e.Host != "" {
 		text += " " + e.Host
 	}
-	text += ": " + strings.Map(printable, e.Err.Error())
+	text += ": " + oneline.Of(e.Err.Error())
 	if way := wayOut(e.Err); way != "" {
 		text += "; " + way
 	}
@@ -52,18 +53,11 @@ func (e *SeveralError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *SeveralError) Unwrap() error { return e.Err }
 
-func printable(r rune) rune {
-	if !unicode.IsPrint(r) {
-		return ' '
-	}
-	return r
-}
-
 // plain is err, or where its text has what does not print, one with the same causes and without that: the
 // words are the node's, or a contract's.
 func plain(err error) error {
 	text := err.Error()
-	if shown := strings.Map(printable, text); shown != text {
+	if shown := oneline.Of(text); shown != text {
 		return &plainError{shown, err}
 	}
 	return err

@@ -61,6 +61,22 @@ var ErrLeft = errors.New("it did not return: it panicked, or its goroutine ended
 // Left is the result of what did not return: it is open what became of it.
 func Left() Result { return Result{Outcome: "unknown", Err: ErrLeft} }
 
+// SendEnd is the result of a send that ended so, with neither an operation nor an error where it did not
+// return.
+func SendEnd[T interface {
+	comparable
+	Hash() common.Hash
+}](tx T, err error) Result {
+	var none T
+	switch {
+	case err != nil:
+		return Result{Err: err}
+	case tx == none:
+		return Left()
+	}
+	return Result{Hash: tx.Hash(), Outcome: "accepted"}
+}
+
 // Gas is what an operation took of its payer: the paymaster, or the account where that is zero.
 type Gas struct {
 	Used, Cost uint256.Int

@@ -6,8 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode"
+
+	"github.com/go-sesame/sesame/internal/oneline"
 )
 
 const (
@@ -56,14 +56,5 @@ func clean(text string) string {
 	text = longHex.ReplaceAllStringFunc(text, func(digits string) string {
 		return digits[:8] + "…(" + strconv.Itoa(len(digits)/2) + " bytes)"
 	})
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	if len(text) > longestText {
-		text = strings.ToValidUTF8(text[:longestText], "") + "…"
-	}
-	return text
+	return oneline.Within(longestText, text)
 }

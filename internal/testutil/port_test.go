@@ -12,7 +12,7 @@ import (
 
 func TestFreePort(t *testing.T) {
 	seen := make(map[int]bool)
-	for range 20 {
+	for range 200 {
 		port, err := testutil.FreePort()
 		require.NoError(t, err)
 		require.False(t, seen[port])

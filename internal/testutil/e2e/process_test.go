@@ -18,8 +18,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/go-sesame/sesame/internal/testutil"
 )
 
 const killedEnv = "SESAME_E2E_KILLED"
@@ -67,16 +65,6 @@ func TestAProcessThatEndsIsNotWaitedFor(t *testing.T) {
 	refused := errors.New("refused")
 	require.EqualError(t, p.untilReady(t.Context(), func(context.Context) error { return refused }), "it ended by itself")
 	require.NoError(t, p.kill())
-}
-
-func TestPortsAreGivenOnce(t *testing.T) {
-	given := make(map[int]bool)
-	for range 200 {
-		port, err := testutil.FreePort()
-		require.NoError(t, err)
-		require.False(t, given[port])
-		given[port] = true
-	}
 }
 
 // TestAProcessEndsWithTheTests kills the process that started another.
