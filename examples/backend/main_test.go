@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -16,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,10 +54,7 @@ type backend struct {
 // start runs the program on a devnet, until the test ends or stop is called.
 func start(t *testing.T, devnet *accounttest.Devnet, args ...string) *backend {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	at := listener.Addr().String()
-	require.NoError(t, listener.Close())
+	at := freeAddress(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	args = append([]string{"-listen", at, "-rpc", devnet.RPC, "-bundler", devnet.Services.Bundler, "-paymaster", devnet.Services.Paymaster}, args...)
@@ -77,6 +78,20 @@ func start(t *testing.T, devnet *accounttest.Devnet, args ...string) *backend {
 		return err == nil
 	}, 30*time.Second, 20*time.Millisecond)
 	return b
+}
+
+// freeAddress is for a process that takes it a moment later: its port is below those that connections, and
+// listeners that take any, are given meanwhile.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for {
+		listener, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10_000+mathrand.IntN(10_000)))
+		if err == nil {
+			require.NoError(t, listener.Close())
+			return listener.Addr().String()
+		}
+		require.ErrorIs(t, err, syscall.EADDRINUSE)
+	}
 }
 
 // user is somebody with a wallet and a browser.
@@ -501,6 +516,40 @@ func TestHandsOver(t *testing.T) {
 	require.Eventually(t, func() bool { return u.sessions()[0].Did[0].State == "landed" }, time.Minute, 50*time.Millisecond, "nobody asks for it")
 	nfts, _ := u.holds(devnet)
 	require.Equal(t, "1", nfts)
+}
+
+// A process that is told to end while it opens its store or waits for its node has not failed.
+func TestToldToEndBeforeItStarts(t *testing.T) {
+	told, tell := context.WithCancel(t.Context())
+	tell()
+	for name, place := range map[string]func(t *testing.T) string{
+		"directory": func(t *testing.T) string { return filepath.Join(t.TempDir(), "store") },
+		"database":  database,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(passphraseEnv, "correct horse")
+			t.Setenv(secretEnv, testSecret)
+			t.Setenv(storeEnv, place(t))
+			require.NoError(t, run(told, nil, io.Discard))
+		})
+	}
+	t.Run("no node", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		said, says := io.Pipe()
+		ended := make(chan error, 1)
+		go func() {
+			ended <- run(ctx, []string{"-rpc", "http://127.0.0.1:1"}, says)
+			_ = says.Close()
+		}()
+		lines := bufio.NewScanner(said)
+		require.True(t, lines.Scan())
+		require.Contains(t, lines.Text(), "waiting for the node")
+		cancel()
+		for lines.Scan() { // to its end
+		}
+		require.NoError(t, <-ended)
+	})
 }
 
 // moveTo goes on at another replica: both are behind one name, which cookies belong to.

@@ -49,12 +49,12 @@ func serve(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	}
 	store, err := openStore(ctx, o)
 	if err != nil {
-		return err
+		return toldToEnd(ctx, err, log)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	client, disconnect, err := connect(ctx, o, store, log)
 	if err != nil {
-		return err
+		return toldToEnd(ctx, err, log)
 	}
 	defer disconnect()
 	login, err := newLogin(o.loginSecret, o.origin, client.ChainID())
@@ -83,6 +83,16 @@ func serve(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		err = errors.Join(err, failed)
 	}
 	return err
+}
+
+// toldToEnd is why it cannot start, and nothing when it was told to end before it had: a supervisor that
+// stops it just then is not to count a crash.
+func toldToEnd(ctx context.Context, err error, log *slog.Logger) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	log.Info("told to end before it had started", "during", err)
+	return nil
 }
 
 // kind names the store without its place, which may hold a password.

@@ -38,19 +38,19 @@ const (
 )
 
 // openBackend opens all that a process works with, and makes the tables where they are not yet.
-func openBackend(ctx context.Context, o *options, stderr io.Writer) (b *backend, err error) {
+func openBackend(ctx context.Context, o *options, stderr io.Writer) (_ *backend, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	b = &backend{options: o}
+	opened := &backend{options: o}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, b.close())
+			err = errors.Join(err, opened.close())
 		}
 	}()
-	if err := b.openDatabase(ctx); err != nil {
+	if err := opened.openDatabase(ctx); err != nil {
 		return nil, err
 	}
-	return b, b.connect(ctx, stderr)
+	return opened, opened.connect(ctx, stderr)
 }
 
 func (b *backend) openDatabase(ctx context.Context) (err error) {

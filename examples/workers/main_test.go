@@ -73,6 +73,15 @@ func execute(t *testing.T, database, statement string) {
 	require.NoError(t, err)
 }
 
+// A worker that is told to end while it connects has not failed.
+func TestToldToEndBeforeItStarts(t *testing.T) {
+	t.Setenv(storeEnv, database(t))
+	t.Setenv(passphraseEnv, "correct horse")
+	told, tell := context.WithCancel(t.Context())
+	tell()
+	require.NoError(t, run(told, []string{"-rpc", "http://127.0.0.1:1", "-bundler", "http://127.0.0.1:1", "-paymaster", "http://127.0.0.1:1"}, io.Discard, io.Discard))
+}
+
 func TestFlags(t *testing.T) {
 	const at = "-rpc http://h -bundler http://h -paymaster http://h"
 	for _, test := range []struct{ store, passphrase, args, want string }{

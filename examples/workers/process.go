@@ -43,7 +43,7 @@ const ready = "working"
 func work(ctx context.Context, o *options, stderr io.Writer) (err error) {
 	b, err := openBackend(ctx, o, stderr)
 	if err != nil {
-		return err
+		return notCanceled(err)
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	queue, err := b.newQueue(&worker{backend: b}, stderr)
@@ -63,7 +63,7 @@ func work(ctx context.Context, o *options, stderr io.Writer) (err error) {
 	defer end()
 	if err := queue.Start(running); err != nil {
 		stop()
-		return errors.Join(fmt.Errorf("start the queue: %w", err), notCanceled(<-ran))
+		return errors.Join(notCanceled(fmt.Errorf("start the queue: %w", err)), notCanceled(<-ran))
 	}
 	fmt.Fprintln(stderr, ready)
 	select {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -80,16 +81,27 @@ func TestMain(m *testing.M) {
 // built says that there is a program to remove.
 var built bool
 
+// freeAddress is for a process that takes it a moment later: its port is below those that connections, and
+// listeners that take any, are given meanwhile.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for {
+		listener, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10_000+rand.IntN(10_000)))
+		if err == nil {
+			require.NoError(t, listener.Close())
+			return listener.Addr().String()
+		}
+		require.ErrorIs(t, err, syscall.EADDRINUSE)
+	}
+}
+
 // serve starts the backend on a devnet as a process, and returns where it is.
 func serve(t *testing.T, devnet *accounttest.Devnet, args ...string) string {
 	t.Helper()
 	path, err := program()
 	built = true
 	require.NoError(t, err)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	at := listener.Addr().String()
-	require.NoError(t, listener.Close())
+	at := freeAddress(t)
 	cmd := exec.Command(path, append([]string{"-listen", at, "-rpc", devnet.RPC, "-bundler", devnet.Services.Bundler, "-paymaster", devnet.Services.Paymaster}, args...)...)
 	said := new(bytes.Buffer)
 	logs, err := cmd.StderrPipe()

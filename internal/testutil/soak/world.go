@@ -50,8 +50,8 @@ type standin struct {
 	bundler *accounttest.Bundler // nil while it is dead
 }
 
-func newWorld(seed uint64) (w *world, err error) {
-	w = &world{proxies: make(map[faultproxy.Role][]*faultproxy.Proxy)}
+func newWorld(seed uint64) (_ *world, err error) {
+	w := &world{proxies: make(map[faultproxy.Role][]*faultproxy.Proxy)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
