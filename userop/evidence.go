@@ -132,8 +132,11 @@ func (s *Sender) blocks(from, to uint64, topics [][]common.Hash) ethereum.Filter
 
 // included reads the receipt out of the EntryPoint's log about an operation; false where it is another log.
 func (s *Sender) included(log *types.Log) (*Receipt, bool) {
+	if log.Address != s.cfg.EntryPoint {
+		return nil, false
+	}
 	event, err := contracts.DecodeUserOperationEvent(log)
-	if err != nil || log.Address != s.cfg.EntryPoint {
+	if err != nil {
 		return nil, false
 	}
 	return &Receipt{
@@ -154,24 +157,35 @@ func (s *Sender) included(log *types.Log) (*Receipt, bool) {
 
 // answering keeps the logs that the query asked for, in the order of the chain: what stands between us and
 // the node may leave parts of a query out, and a log that was not asked for must not pass for another
-// operation with the nonce.
+// operation with the nonce. Logs that answer it as they are are returned, not copied: many waits read a block's.
 func answering(query ethereum.FilterQuery, logs []types.Log) []types.Log {
-	logs = slices.DeleteFunc(slices.Clone(logs), func(log types.Log) bool {
-		if log.Removed || log.BlockNumber < query.FromBlock.Uint64() || log.BlockNumber > query.ToBlock.Uint64() ||
-			len(query.Addresses) > 0 && !slices.Contains(query.Addresses, log.Address) || len(log.Topics) < len(query.Topics) {
-			return true
-		}
-		for i, any := range query.Topics {
-			if len(any) > 0 && !slices.Contains(any, log.Topics[i]) {
-				return true
-			}
-		}
-		return false
-	})
-	slices.SortStableFunc(logs, func(a, b types.Log) int {
-		return cmp.Or(cmp.Compare(a.BlockNumber, b.BlockNumber), cmp.Compare(a.Index, b.Index))
-	})
+	fit := true
+	for i := range logs {
+		fit = fit && answers(query, &logs[i]) && (i == 0 || byPlace(&logs[i-1], &logs[i]) <= 0)
+	}
+	if fit {
+		return logs
+	}
+	logs = slices.DeleteFunc(slices.Clone(logs), func(log types.Log) bool { return !answers(query, &log) })
+	slices.SortStableFunc(logs, func(a, b types.Log) int { return byPlace(&a, &b) })
 	return logs
+}
+
+func answers(query ethereum.FilterQuery, log *types.Log) bool {
+	if log.Removed || log.BlockNumber < query.FromBlock.Uint64() || log.BlockNumber > query.ToBlock.Uint64() ||
+		len(query.Addresses) > 0 && !slices.Contains(query.Addresses, log.Address) || len(log.Topics) < len(query.Topics) {
+		return false
+	}
+	for i, any := range query.Topics {
+		if len(any) > 0 && !slices.Contains(any, log.Topics[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func byPlace(a, b *types.Log) int {
+	return cmp.Or(cmp.Compare(a.BlockNumber, b.BlockNumber), cmp.Compare(a.Index, b.Index))
 }
 
 // inBlock returns the receipt of an operation as a block of the node's chain shows it, with its revert data
@@ -184,49 +198,40 @@ func (s evidence) inBlock(ctx context.Context, hash common.Hash, query ethereum.
 	}
 	logs = answering(query, logs)
 	var found *Receipt
+	var last int
 	for i := range logs {
 		if log := &logs[i]; len(log.Topics) < 2 || log.Topics[1] != hash {
 			continue // of a block with many operations, they are not all decoded for each
 		}
 		if receipt, ok := s.included(&logs[i]); ok && receipt.UserOpHash == hash {
-			found = receipt
+			found, last = receipt, i
 		}
 	}
 	if found == nil {
 		return nil, ErrNotFound
 	}
-	var own []*types.Log
-	for i := range logs {
-		log := &logs[i]
-		if log.TxHash != found.TransactionHash {
-			continue
-		}
-		own = append(own, log)
-		if data, ok := found.revertDataOf(log); ok && !found.Success {
+	first := last
+	for first > 0 && logs[first-1].TxHash == found.TransactionHash && !s.endsBefore(&logs[first-1]) {
+		first--
+	}
+	own := logs[first : last+1]
+	found.Logs = make([]*types.Log, len(own))
+	for i, log := range own { // copies, which do not keep those of a whole block in memory
+		found.Logs[i] = &log
+		if data, ok := found.revertDataOf(&log); ok && !found.Success {
 			found.RevertData = data
-		}
-		if log.Address != s.cfg.EntryPoint || len(log.Topics) == 0 {
-			continue
-		}
-		switch done, ok := s.included(log); {
-		case ok && done.UserOpHash == hash:
-			found.Logs = detached(own)
-			return found, nil
-		case ok, log.Topics[0] == contracts.BeforeExecutionTopic:
-			own = nil
 		}
 	}
 	return found, nil
 }
 
-// detached are copies of the logs, which do not keep those of a whole block in memory.
-func detached(logs []*types.Log) []*types.Log {
-	copies := make([]*types.Log, len(logs))
-	for i, log := range logs {
-		own := *log
-		copies[i] = &own
+// endsBefore reports whether the logs of the next operation begin after this one: that of the operation
+// before it, or of the validations.
+func (s *Sender) endsBefore(log *types.Log) bool {
+	if _, ok := s.included(log); ok {
+		return true
 	}
-	return copies
+	return log.Address == s.cfg.EntryPoint && len(log.Topics) > 0 && log.Topics[0] == contracts.BeforeExecutionTopic
 }
 
 // wholeBlock is a question for all logs of a block.
