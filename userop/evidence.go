@@ -157,7 +157,7 @@ func (s *Sender) included(log *types.Log) (*Receipt, bool) {
 
 // answering keeps the logs that the query asked for, in the order of the chain: what stands between us and
 // the node may leave parts of a query out, and a log that was not asked for must not pass for another
-// operation with the nonce. Logs that answer it as they are are returned, not copied: many waits read a block's.
+// operation with the nonce. Logs that answer it as they are are not copied: many waits read a block's.
 func answering(query ethereum.FilterQuery, logs []types.Log) []types.Log {
 	fit := true
 	for i := range logs {
