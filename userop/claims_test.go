@@ -150,23 +150,62 @@ func TestANodeThatRefusesLogsConfirmsNothing(t *testing.T) {
 	})
 }
 
+// reasonOf is the log of why the account's call failed.
+func reasonOf(hash common.Hash, nonce byte) types.Log {
+	number, data := common.Hash{31: nonce}, common.Hash{nonce, nonce, nonce, nonce}
+	return types.Log{
+		Address: entryPoint, Topics: []common.Hash{contracts.UserOperationRevertReasonTopic, hash, common.BytesToHash(sender[:])},
+		Data: slices.Concat(number[:], make([]byte, 31), []byte{64}, make([]byte, 31), []byte{4}, data[:]),
+	}
+}
+
+// Some nodes count the logs of each transaction anew, so that those of several are mixed by their numbers; and
+// an answer may have all of them twice.
+func TestLogsThatAreMixed(t *testing.T) {
+	mine := func(log types.Log, index uint) types.Log {
+		log.BlockNumber, log.TxHash, log.Index = 1, common.Hash{0xaa}, index
+		return log
+	}
+	another := func(index uint) types.Log {
+		return types.Log{Address: common.Address{0x77}, Topics: []common.Hash{{1}}, BlockNumber: 1, TxHash: common.Hash{0xab}, Index: index}
+	}
+	for name, mix := range map[string]func(reason, event types.Log) []types.Log{
+		"by their numbers": func(reason, event types.Log) []types.Log {
+			return []types.Log{mine(reason, 0), another(0), mine(event, 1), another(1)}
+		},
+		"twice": func(reason, event types.Log) []types.Log {
+			return []types.Log{mine(reason, 0), mine(reason, 0), mine(event, 1), mine(event, 1)}
+		},
+	} {
+		inTime(t, name, func(t *testing.T) {
+			s, n := newServices(), new(node)
+			pending, hash := watched(asking(t, s, n))
+			n.include(hash, 7, false)
+			n.logs = mix(reasonOf(hash, 7), n.logs[0])
+			s.receipts = []any{&userop.Receipt{UserOpHash: hash, TransactionHash: common.Hash{0xaa}, BlockNumber: 1}}
+			_, err := pending.Wait(t.Context())
+			var reverted *userop.RevertError
+			require.ErrorAs(t, err, &reverted)
+			require.Equal(t, []byte{7, 7, 7, 7}, reverted.Receipt.RevertData)
+			logs := reverted.Receipt.Logs
+			require.Equal(t, contracts.UserOperationEventTopic, logs[len(logs)-1].Topics[0], "in the order of the chain")
+			for _, log := range logs {
+				require.Equal(t, common.Hash{0xaa}, log.TxHash)
+			}
+		})
+	}
+}
+
 // Two operations of one account in a transaction, both of which failed.
 func TestTwoOperationsInATransaction(t *testing.T) {
 	inTime(t, "their reasons", func(t *testing.T) {
 		s, n := newServices(), new(node)
 		sending := asking(t, s, n)
 		pending, hash := watched(sending)
-		reason := func(of common.Hash, nonce byte) types.Log {
-			number, data := common.Hash{31: nonce}, common.Hash{nonce, nonce, nonce, nonce}
-			return types.Log{
-				Address: entryPoint, Topics: []common.Hash{contracts.UserOperationRevertReasonTopic, of, common.BytesToHash(sender[:])},
-				Data: slices.Concat(number[:], make([]byte, 31), []byte{64}, make([]byte, 31), []byte{4}, data[:]),
-			}
-		}
 		n.include(common.Hash{6}, 6, false)
 		n.include(hash, 7, false)
 		first, second := n.logs[0], n.logs[1]
-		n.logs = []types.Log{reason(common.Hash{6}, 6), first, reason(hash, 7), second}
+		n.logs = []types.Log{reasonOf(common.Hash{6}, 6), first, reasonOf(hash, 7), second}
 		for i := range n.logs {
 			n.logs[i].BlockNumber, n.logs[i].TxHash = 2, common.Hash{0xaa}
 			n.logs[i].Index = uint(i)

@@ -203,25 +203,28 @@ func (s evidence) inBlock(ctx context.Context, hash common.Hash, query ethereum.
 		if log := &logs[i]; len(log.Topics) < 2 || log.Topics[1] != hash {
 			continue // of a block with many operations, they are not all decoded for each
 		}
-		if receipt, ok := s.included(&logs[i]); ok && receipt.UserOpHash == hash {
+		receipt, ok := s.included(&logs[i])
+		if again := found != nil && ok && receipt.TransactionHash == found.TransactionHash; ok && receipt.UserOpHash == hash && !again {
 			found, last = receipt, i
 		}
 	}
 	if found == nil {
 		return nil, ErrNotFound
 	}
-	first := last
-	for first > 0 && logs[first-1].TxHash == found.TransactionHash && !s.endsBefore(&logs[first-1]) {
-		first--
-	}
-	own := logs[first : last+1]
-	found.Logs = make([]*types.Log, len(own))
-	for i, log := range own { // copies, which do not keep those of a whole block in memory
-		found.Logs[i] = &log
+	for i := last; i >= 0; i-- {
+		log := logs[i] // a copy, which does not keep those of a whole block in memory
+		if log.TxHash != found.TransactionHash {
+			continue // some nodes count the logs of each transaction anew
+		}
+		if i < last && s.endsBefore(&log) {
+			break
+		}
+		found.Logs = append(found.Logs, &log)
 		if data, ok := found.revertDataOf(&log); ok && !found.Success {
 			found.RevertData = data
 		}
 	}
+	slices.Reverse(found.Logs)
 	return found, nil
 }
 
