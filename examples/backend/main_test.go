@@ -537,6 +537,7 @@ func TestToldToEndBeforeItStarts(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		said, says := io.Pipe()
+		defer said.Close()
 		ended := make(chan error, 1)
 		go func() {
 			ended <- run(ctx, []string{"-rpc", "http://127.0.0.1:1"}, says)

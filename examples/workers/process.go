@@ -43,7 +43,7 @@ const ready = "working"
 func work(ctx context.Context, o *options, stderr io.Writer) (err error) {
 	b, err := openBackend(ctx, o, stderr)
 	if err != nil {
-		return notCanceled(err)
+		return toldToEnd(ctx, err, stderr)
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	queue, err := b.newQueue(&worker{backend: b}, stderr)
@@ -63,7 +63,7 @@ func work(ctx context.Context, o *options, stderr io.Writer) (err error) {
 	defer end()
 	if err := queue.Start(running); err != nil {
 		stop()
-		return errors.Join(notCanceled(fmt.Errorf("start the queue: %w", err)), notCanceled(<-ran))
+		return errors.Join(toldToEnd(ctx, fmt.Errorf("start the queue: %w", err), stderr), notCanceled(<-ran))
 	}
 	fmt.Fprintln(stderr, ready)
 	select {
@@ -75,6 +75,15 @@ func work(ctx context.Context, o *options, stderr io.Writer) (err error) {
 	err = errors.Join(err, stopped(queue, o.grace+closeTime))
 	stop()
 	return errors.Join(err, notCanceled(<-ran))
+}
+
+// toldToEnd is why it cannot start, and nothing when it was told to end before it had.
+func toldToEnd(ctx context.Context, err error, stderr io.Writer) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	fmt.Fprintln(stderr, "told to end before it had started:", err)
+	return nil
 }
 
 // stopped waits until the queue has stopped, for a limited time.
