@@ -143,3 +143,56 @@ func TestOvertaken(t *testing.T) {
 	require.Equal(t, version, state.Version)
 	require.Len(t, state.Leaves, 300)
 }
+
+// A process that reads along keeps the data in memory without its lock, and sees what becomes of the file: a
+// change, one by which it grows, that it is cut, and that another one has its place.
+func TestReaderThatKeepsTheData(t *testing.T) {
+	dir, ref := testDir(t), testRef
+	writer := testOpen(t, dir, testSealer(t, 1))
+	version, err := writer.Apply(t.Context(), ref, 0, &session.Change{Put: []session.Leaf{testLeaf(0)}})
+	require.NoError(t, err)
+	reader, err := OpenReadOnly(dir, Config{Sealer: testSealer(t, 1)})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, reader.Close()) }()
+	path := filepath.Join(dir, dataName)
+	size := func() int64 {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		return info.Size()
+	}
+	sees := func(leaves int) {
+		t.Helper()
+		for range 2 {
+			state, err := reader.Load(t.Context(), ref)
+			require.NoError(t, err)
+			require.Len(t, state.Leaves, leaves)
+		}
+	}
+	sees(1)
+
+	begun := size()
+	version, err = writer.Apply(t.Context(), ref, version, &session.Change{Put: []session.Leaf{testLeaf(1)}})
+	require.NoError(t, err)
+	sees(2)
+
+	many := make([]session.Leaf, 3000)
+	for i := range many {
+		many[i] = testLeaf(i)
+	}
+	_, err = writer.Apply(t.Context(), ref, version, &session.Change{Put: many})
+	require.NoError(t, err)
+	require.Greater(t, size(), begun)
+	sees(len(many))
+
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, writer.Close())
+	require.NoError(t, os.Truncate(path, size()/2))
+	_, err = reader.Load(t.Context(), ref)
+	require.ErrorIs(t, err, session.ErrDamaged)
+
+	fresh := path + ".fresh"
+	require.NoError(t, os.WriteFile(fresh, whole, 0o600))
+	require.NoError(t, os.Rename(fresh, path))
+	sees(len(many))
+}

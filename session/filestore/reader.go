@@ -15,10 +15,11 @@ import (
 	"github.com/go-sesame/sesame/session/storekit"
 )
 
-// reader is the data as a process has it that reads along. The data is open, and locked against changes, as
-// long as somebody here is at it, and whoever comes meanwhile joins in. While a writer waits, nobody joins
-// but readers beside a holder, since it may be for this one that they read; holders that keep coming would
-// hold the writer up for good.
+// reader is the data as a process has it that reads along. The data is locked against changes as long as
+// somebody here is at it, and whoever comes meanwhile joins in. While a writer waits, nobody joins but readers
+// beside a holder, since it may be for this one that they read; holders that keep coming would hold the writer
+// up for good. Without its lock, the data stays in memory for the next time, where the system can take the
+// lock back: to put it there is most of what a look at it costs.
 type reader struct {
 	path string
 	data filelock.RW
@@ -29,6 +30,7 @@ type reader struct {
 	users  int                 // those at the data
 	holds  int                 // those of them that hold sessions
 	db     *database
+	kept   *database   // what db was, without a lock; nil while there is a db
 	known  os.FileInfo // the data as it was seen last, and its last change
 	commit int
 	unlock func()
@@ -103,17 +105,17 @@ func (r *reader) enter(ctx context.Context, holds int) (*database, error) {
 func (r *reader) open() (*database, error) {
 	info, err := os.Stat(r.path)
 	if err != nil {
-		return nil, gone(r.path)
+		return nil, errors.Join(gone(r.path), r.drop())
 	}
 	lock, err := os.Stat(r.data.Path)
 	if err != nil {
-		return nil, gone(r.data.Path)
+		return nil, errors.Join(gone(r.data.Path), r.drop())
 	}
 	r.lock.Store(&lock)
 	if r.known == nil || !os.SameFile(r.known, info) {
 		return r.openChecked(info)
 	}
-	db, err := openData(r.path, toRead, os.OpenFile)
+	db, err := r.again(info)
 	if err != nil {
 		return nil, err
 	}
@@ -137,8 +139,32 @@ func (r *reader) open() (*database, error) {
 	return db, nil
 }
 
+// again opens the file that is known: from memory, if it is as long as it was.
+func (r *reader) again(info os.FileInfo) (*database, error) {
+	if kept := r.kept; kept != nil && info.Size() == r.known.Size() && kept.lock(shared) == nil {
+		r.kept = nil
+		return kept, nil
+	}
+	if err := r.drop(); err != nil {
+		return nil, err
+	}
+	return openData(r.path, toRead, os.OpenFile)
+}
+
+// drop keeps nothing any more.
+func (r *reader) drop() error {
+	kept := r.kept
+	if r.kept = nil; kept == nil {
+		return nil
+	}
+	return kept.Close()
+}
+
 // openChecked is open for data that has to be gone through.
 func (r *reader) openChecked(info os.FileInfo) (*database, error) {
+	if err := r.drop(); err != nil {
+		return nil, err
+	}
 	if err := checkData(r.path, os.OpenFile); err != nil {
 		return nil, err
 	}
@@ -179,7 +205,12 @@ func (r *reader) leave(holds int) error {
 		return nil
 	}
 	defer r.unlock()
-	return r.db.Close()
+	db := r.db
+	if r.db = nil; r.closed || db.lock(none) != nil {
+		return db.Close()
+	}
+	r.kept = db
+	return nil
 }
 
 func (r *reader) view(ctx context.Context, read func(tx *bbolt.Tx) error) error {
@@ -215,5 +246,5 @@ func (r *reader) close() error {
 	}
 	defer r.turn.Release(1)
 	r.closed = true
-	return nil
+	return r.drop()
 }

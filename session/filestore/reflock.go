@@ -26,6 +26,7 @@ type refLock struct {
 }
 
 const (
+	none      = 0
 	shared    = 1
 	exclusive = math.MaxInt64
 )
