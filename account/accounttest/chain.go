@@ -111,11 +111,10 @@ func (c *Chain) AdjustTime(d time.Duration) error {
 
 // Now returns the timestamp of the last block.
 func (c *Chain) Now(ctx context.Context) (time.Time, error) {
-	head, err := c.client.HeaderByNumber(ctx, nil)
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return time.Time{}, fmt.Errorf("last block's time: %w", err)
 	}
-	return time.Unix(int64(head.Time), 0), nil
+	return time.Unix(int64(c.node.Now()), 0), nil
 }
 
 // NextTime returns the timestamp that the next block will have if it is made at once.

@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/account/accounttest/internal/node"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
 	"github.com/go-sesame/sesame/userop"
@@ -41,7 +42,7 @@ type estimator struct {
 type usage struct {
 	verification uint64
 	call         uint64
-	failed       *frame // the account's call, when it reverted
+	failed       *node.Frame // the account's call, when it reverted
 }
 
 // estimate measures op with generous limits and then checks that it succeeds with the ones it returns. op
@@ -163,7 +164,7 @@ func (e *estimator) withPrefund(ctx context.Context, op *userop.Operation, overr
 }
 
 // readUsage finds the account's call, and the paymaster's after it, in the trace of simulateHandleOp.
-func (e *estimator) readUsage(top *frame, op *userop.Operation, validation uint64) usage {
+func (e *estimator) readUsage(top *node.Frame, op *userop.Operation, validation uint64) usage {
 	used := usage{verification: validation}
 	for i := range top.Calls {
 		inner := &top.Calls[i]
@@ -193,7 +194,7 @@ func withMargins(used usage, preVerification uint256.Int) userop.Gas {
 }
 
 // executionReverted is the bundler's error for an operation whose call fails.
-func executionReverted(call *frame) *jsonrpctest.Error {
+func executionReverted(call *node.Frame) *jsonrpctest.Error {
 	reason := call.Error
 	if len(call.Output) > 0 {
 		reason = "execution reverted: " + contracts.DecodeRevert(call.Output).String()

@@ -4,6 +4,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/go-sesame/sesame/account/accounttest/internal/node"
 	"github.com/go-sesame/sesame/internal/jsonrpc/jsonrpctest"
 	"github.com/go-sesame/sesame/userop"
 )
@@ -32,7 +33,7 @@ func (m *Model) estimate(op *userop.Operation, overrides userop.StateOverride, s
 	case err != nil:
 		return userop.Gas{}, refusalOf(err)
 	case used.Failed != nil:
-		return userop.Gas{}, executionReverted(&frame{Output: used.Failed.Data, Error: "execution reverted"})
+		return userop.Gas{}, executionReverted(&node.Frame{Output: used.Failed.Data, Error: "execution reverted"})
 	}
 	return withMargins(usage{verification: used.Verification, call: used.Call}, trial.PreVerificationGas), nil
 }

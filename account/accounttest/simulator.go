@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
 
+	"github.com/go-sesame/sesame/account/accounttest/internal/node"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -59,32 +60,22 @@ func (s *simulator) call(ctx context.Context, data []byte, gas uint64) (revert [
 	return nil, false, fmt.Errorf("simulate on chain: %w", err)
 }
 
-// frame is one call in a trace.
-type frame struct {
-	To      common.Address `json:"to"`
-	GasUsed hexutil.Uint64 `json:"gasUsed"`
-	Input   hexutil.Bytes  `json:"input"`
-	Output  hexutil.Bytes  `json:"output"`
-	Error   string         `json:"error"`
-	Calls   []frame        `json:"calls"`
-}
-
-// trace calls the EntryPoint and returns every call that this makes.
-func (s *simulator) trace(ctx context.Context, data []byte, gas uint64, overrides userop.StateOverride) (frame, error) {
+// trace calls the EntryPoint and returns the calls that this makes, and those that these do.
+func (s *simulator) trace(ctx context.Context, data []byte, gas uint64, overrides userop.StateOverride) (node.Frame, error) {
 	call, block, err := s.args(ctx, data, gas)
 	if err != nil {
-		return frame{}, err
+		return node.Frame{}, err
 	}
 	config := struct {
 		Tracer         string               `json:"tracer"`
 		Timeout        string               `json:"timeout"`
 		StateOverrides userop.StateOverride `json:"stateOverrides,omitempty"`
 		BlockOverrides blockOverrides       `json:"blockOverrides"`
-	}{"callTracer", "1m", overrides, block}
+	}{node.OuterCalls, "1m", overrides, block}
 	var raw json.RawMessage
 	if err := s.chain.rpcClient().CallContext(ctx, &raw, "debug_traceCall", call, "latest", config); err != nil {
-		return frame{}, fmt.Errorf("trace on chain: %w", err)
+		return node.Frame{}, fmt.Errorf("trace on chain: %w", err)
 	}
-	var top frame
+	var top node.Frame
 	return top, json.Unmarshal(raw, &top)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/eth/ethconfig"
 	"github.com/ethereum/go-ethereum/eth/filters"
 	"github.com/ethereum/go-ethereum/eth/tracers"
-	_ "github.com/ethereum/go-ethereum/eth/tracers/native" // registers callTracer
+	_ "github.com/ethereum/go-ethereum/eth/tracers/native" // registers callTracer, for who asks the node for it
 	"github.com/ethereum/go-ethereum/event"
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/ethereum/go-ethereum/p2p"
@@ -100,6 +100,9 @@ const rewindTries = 10
 func (n *Node) Close() error {
 	return errors.Join(n.beacon.Stop(), n.stack.Close())
 }
+
+// Now returns the timestamp of the newest block.
+func (n *Node) Now() uint64 { return n.eth.BlockChain().CurrentBlock().Time }
 
 // AdjustTime makes a block whose timestamp is d after the last one's, where no transaction waits.
 func (n *Node) AdjustTime(d time.Duration) error { return n.beacon.AdjustTime(d) }
