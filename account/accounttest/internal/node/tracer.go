@@ -14,8 +14,9 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 )
 
-// OuterCalls is the name of a tracer for debug_traceCall: what callTracer tells, of the call, the calls that it
-// makes, and those that these make. A simulated operation has many more below, of which estimation needs none.
+// OuterCalls is the name of a tracer for debug_traceCall: what callTracer tells, of the call, the calls that
+// it makes, and those that these make. A simulated operation has many more below, of which estimation needs
+// none.
 const OuterCalls = "outerCalls"
 
 // deepest is how deep the calls are that are told.
