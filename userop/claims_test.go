@@ -159,8 +159,8 @@ func reasonOf(hash common.Hash, nonce byte) types.Log {
 	}
 }
 
-// Some nodes count the logs of each transaction anew, so that those of several are mixed by their numbers; and
-// an answer may have all of them twice.
+// Some nodes count the logs of each transaction anew, so that those of several are mixed by their numbers;
+// and an answer may have all of them twice.
 func TestLogsThatAreMixed(t *testing.T) {
 	mine := func(log types.Log, index uint) types.Log {
 		log.BlockNumber, log.TxHash, log.Index = 1, common.Hash{0xaa}, index

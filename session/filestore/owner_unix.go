@@ -28,8 +28,8 @@ func releaseFile(file *os.File) error {
 	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
 }
 
-// lock turns bbolt's lock on the file into one of a writer (exclusive), of a reader (shared), or none. It waits
-// for nobody. After an error there may be no lock any more, and the database is to be closed.
+// lock turns bbolt's lock on the file into one of a writer (exclusive), of a reader (shared), or none. It
+// waits for nobody. After an error there may be no lock any more, and the database is to be closed.
 func (d *database) lock(share int64) error {
 	how := syscall.LOCK_UN
 	switch share {

@@ -16,10 +16,10 @@ import (
 )
 
 // reader is the data as a process has it that reads along. The data is locked against changes as long as
-// somebody here is at it, and whoever comes meanwhile joins in. While a writer waits, nobody joins but readers
-// beside a holder, since it may be for this one that they read; holders that keep coming would hold the writer
-// up for good. Without its lock, the data stays in memory for the next time, where the system can take the
-// lock back: to put it there is most of what a look at it costs.
+// somebody here is at it, and whoever comes meanwhile joins in. While a writer waits, nobody joins but
+// readers beside a holder, since it may be for this one that they read; holders that keep coming would hold
+// the writer up for good. Without its lock, the data stays in memory for the next time, where the system can
+// take the lock back: to put it there is most of what a look at it costs.
 type reader struct {
 	path string
 	data filelock.RW
