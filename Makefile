@@ -17,8 +17,8 @@ help: ## Show the targets
 demo: contracts ## Grant and use a session on the in-process chain, end to end
 	@$(GO) run ./examples/use-session
 
-# Before a test binary ends, the race detector waits a second for what goroutines that are left may do. Where some could
-# be left, the tests fail for that.
+# The race detector's second before each test binary ends is left out: it is for goroutines that outlive the tests, and
+# those are what goleak and synctest fail for.
 test: announce contracts postgres sdk ## Run all tests with the race detector, on the real contracts, PostgreSQL and beside the reference SDK too
 	GORACE="$${GORACE-atexit_sleep_ms=0}" \
 	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 SESAME_REQUIRE_SDK=1 $(GO) run ./internal/testutil/pgtest/with .ci/modules sh -c \

@@ -204,9 +204,10 @@ func (s evidence) inBlock(ctx context.Context, hash common.Hash, query ethereum.
 			continue // of a block with many operations, they are not all decoded for each
 		}
 		receipt, ok := s.included(&logs[i])
-		if again := found != nil && ok && receipt.TransactionHash == found.TransactionHash; ok && receipt.UserOpHash == hash && !again {
-			found, last = receipt, i
+		if !ok || found != nil && receipt.TransactionHash == found.TransactionHash { // an answer may have it twice
+			continue
 		}
+		found, last = receipt, i
 	}
 	if found == nil {
 		return nil, ErrNotFound

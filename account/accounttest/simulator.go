@@ -2,7 +2,6 @@ package accounttest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -72,10 +71,9 @@ func (s *simulator) trace(ctx context.Context, data []byte, gas uint64, override
 		StateOverrides userop.StateOverride `json:"stateOverrides,omitempty"`
 		BlockOverrides blockOverrides       `json:"blockOverrides"`
 	}{node.OuterCalls, "1m", overrides, block}
-	var raw json.RawMessage
-	if err := s.chain.rpcClient().CallContext(ctx, &raw, "debug_traceCall", call, "latest", config); err != nil {
+	var top node.Frame
+	if err := s.chain.rpcClient().CallContext(ctx, &top, "debug_traceCall", call, "latest", config); err != nil {
 		return node.Frame{}, fmt.Errorf("trace on chain: %w", err)
 	}
-	var top node.Frame
-	return top, json.Unmarshal(raw, &top)
+	return top, nil
 }
