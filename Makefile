@@ -21,7 +21,7 @@ demo: contracts ## Grant and use a session on the in-process chain, end to end
 # those are what goleak and synctest fail for.
 test: announce contracts postgres sdk ## Run all tests with the race detector, on the real contracts, PostgreSQL and beside the reference SDK too
 	GORACE="$${GORACE-atexit_sleep_ms=0}" \
-	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 SESAME_REQUIRE_SDK=1 $(GO) run ./internal/testutil/pgtest/with .ci/modules sh -c \
+	SESAME_REQUIRE_CONTRACTS=1 SESAME_REQUIRE_POSTGRES=1 SESAME_REQUIRE_SDK=1 $(GO) run ./internal/testutil/pgtest/with .ci/modules -beside sh -c \
 		'$(GO) test -race -timeout 30m $(TESTFLAGS) $$(for p in $(LONGEST); do [ ! -d $$p ] || echo ./$$p; done) ./...'
 
 e2e: contracts services ## Run the main stories against Anvil and Pimlico's Alto, which start and end with it

@@ -3,7 +3,6 @@ package pgstore_test
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
@@ -46,20 +45,11 @@ func landedOf(e *outbox.Entry) outbox.Outcome {
 }
 
 func TestOutboxCrash(t *testing.T) {
-	root, doomed := server.Root(t), os.Getenv(crashEnv) != ""
-	t.Setenv(pgtest.URLEnv, root)
-	t.Setenv(crashEnv, "1")
-	var made sync.Map
+	schemas := newCrashSchemas(t)
 	stores := make(map[outbox.Outbox]*pgstore.Store)
 	storetest.CrashOutbox(t, storetest.OutboxCrashConfig{
 		Open: func(dir string) (outbox.Outbox, error) {
-			schema := fmt.Sprintf("sesame_crash_%x", sha256.Sum256([]byte(dir)))[:40]
-			pgtest.Exec(t, root, "create schema if not exists "+schema)
-			if _, again := made.LoadOrStore(schema, true); !again && !doomed {
-				pgtest.ExecAfter(t, root, "drop schema "+schema+" cascade")
-			}
-			awaitGone(t, root, schema)
-			store, err := pgstore.Open(context.Background(), pgtest.With(pgtest.With(root, "search_path", schema), "application_name", schema), pgstore.Config{})
+			store, err := pgstore.Open(context.Background(), schemas.url(t, dir), pgstore.Config{})
 			if err != nil {
 				return nil, err
 			}

@@ -107,10 +107,10 @@ func TestMigrationFails(t *testing.T) {
 // role returns the URL for a role that may do nothing but what the statements grant to ROLE.
 func role(t *testing.T, url, grants string) string {
 	t.Helper()
-	root, schema := server.Root(t), query(t, url, `select current_schema()`)
+	schema := query(t, url, `select current_schema()`)
 	name := strings.Replace(schema, "sesame_test_", "sesame_role_", 1)
-	pgtest.Exec(t, root, "create role "+name)
-	pgtest.ExecAfter(t, root, "drop owned by "+name+"; drop role "+name)
+	server.Exec(t, "create role "+name)
+	server.ExecAfter(t, "drop owned by "+name+"; drop role "+name)
 	pgtest.Exec(t, url, strings.NewReplacer("ROLE", name, "SCHEMA", schema).Replace("grant usage on schema SCHEMA to ROLE;"+grants))
 	return pgtest.With(url, "role", name)
 }

@@ -43,6 +43,9 @@ type Server struct {
 	url     string
 	cluster *cluster // nil where another server is used
 	err     error
+
+	mu   sync.Mutex
+	kept *pgx.Conn // to make a connection takes longer than most statements do
 }
 
 // URL makes an empty schema and returns the URL of a database with that schema as its search path. The schema
@@ -51,9 +54,58 @@ func (s *Server) URL(t TB) string {
 	t.Helper()
 	root := s.Root(t)
 	schema := "sesame_test_" + strings.ToLower(rand.Text())
-	Exec(t, root, "create schema "+schema)
-	ExecAfter(t, root, "drop schema "+schema+" cascade")
+	s.Exec(t, "create schema "+schema)
+	s.ExecAfter(t, "drop schema "+schema+" cascade")
 	return With(root, "search_path", schema)
+}
+
+// Exec runs statements as a superuser, on a connection that is kept.
+func (s *Server) Exec(t TB, statements string) {
+	t.Helper()
+	if err := s.exec(t, statements); err != nil {
+		t.Fatalf("%v", err)
+	}
+}
+
+// ExecAfter runs statements as a superuser after the test.
+func (s *Server) ExecAfter(t TB, statements string) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := s.exec(t, statements); err != nil {
+			t.Errorf("%v", err) // a Fatalf here would keep quiet about what failed before
+		}
+	})
+}
+
+// Count returns the number that a query as a superuser gives.
+func (s *Server) Count(t TB, sql string, arguments ...any) (n int) {
+	t.Helper()
+	err := s.use(t, func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, sql, arguments...).Scan(&n)
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return n
+}
+
+func (s *Server) exec(t TB, statements string) error {
+	return s.use(t, func(ctx context.Context, conn *pgx.Conn) error { return execOn(ctx, conn, statements) })
+}
+
+// use has the kept connection, or a new one where there is none or it broke, for itself.
+func (s *Server) use(t TB, do func(context.Context, *pgx.Conn) error) (err error) {
+	root := s.Root(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.kept == nil || s.kept.IsClosed() {
+		if s.kept, err = connect(ctx, root); err != nil {
+			return err
+		}
+	}
+	return do(ctx, s.kept)
 }
 
 // Root returns the URL of the server's database as a superuser, to make roles with and look around.
@@ -70,12 +122,15 @@ func (s *Server) Root(t TB) string {
 }
 
 // Close stops the server, if one was started, and removes all of it.
-func (s *Server) Close() error {
-	if s.cluster == nil {
-		return nil
+func (s *Server) Close() (err error) {
+	if s.kept != nil {
+		err = s.kept.Close(context.Background())
+		s.kept = nil
 	}
-	err := s.cluster.stop()
-	s.cluster = nil
+	if s.cluster != nil {
+		err = errors.Join(err, s.cluster.stop())
+		s.cluster = nil
+	}
 	return err
 }
 
@@ -110,24 +165,26 @@ func Exec(t TB, url, statements string) {
 	}
 }
 
-// ExecAfter runs statements after the test.
-func ExecAfter(t TB, url, statements string) {
-	t.Helper()
-	t.Cleanup(func() {
-		if err := runSQL(url, statements); err != nil {
-			t.Errorf("%v", err) // a Fatalf here would keep quiet about what failed before
-		}
-	})
-}
-
 func runSQL(url, statements string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := connect(ctx, url)
 	if err != nil {
-		return fmt.Errorf("connect to PostgreSQL: %w", err)
+		return err
 	}
 	defer func() { _ = conn.Close(ctx) }()
+	return execOn(ctx, conn, statements)
+}
+
+func connect(ctx context.Context, url string) (*pgx.Conn, error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	return conn, nil
+}
+
+func execOn(ctx context.Context, conn *pgx.Conn, statements string) error {
 	if _, err := conn.Exec(ctx, statements); err != nil {
 		return fmt.Errorf("%s: %w", statements, err)
 	}
