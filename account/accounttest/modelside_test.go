@@ -251,9 +251,7 @@ func (s *side) settle(step string, sess *session.Sessions, tx *userop.Pending, e
 		s.tell(step, nil, err)
 		return
 	}
-	ctx, end := s.untilDropped(tx)
-	defer end()
-	receipt, err := tx.Wait(ctx)
+	receipt, err := s.awaited(tx)
 	if _, activated := sess.Activate(s.Context(), waited{tx, receipt, err}); activated != nil {
 		err = errors.Join(err, activated)
 	}
@@ -277,9 +275,7 @@ func (s *side) wait(step string, tx *userop.Pending, err error) {
 	s.Helper()
 	var receipt *userop.Receipt
 	if err == nil {
-		ctx, end := s.untilDropped(tx)
-		defer end()
-		receipt, err = tx.Wait(ctx)
+		receipt, err = s.awaited(tx)
 	}
 	s.tell(step, receipt, err)
 }
@@ -295,9 +291,23 @@ func (w waited) Wait(context.Context, ...userop.WaitOption) (*userop.Receipt, er
 	return w.receipt, w.err
 }
 
+// awaited waits for what was sent, and again where the machine was too busy for the bundler's last answer.
+func (s *side) awaited(tx *userop.Pending) (*userop.Receipt, error) {
+	s.Helper()
+	for patience := 200 * time.Millisecond; ; patience *= 2 {
+		ctx, end := s.untilDropped(tx, patience)
+		receipt, err := tx.Wait(ctx)
+		end()
+		ended, ok := errors.AsType[*userop.WaitError](err)
+		if !ok || !errors.Is(ended.Last, context.DeadlineExceeded) || patience > 10*time.Second {
+			return receipt, err
+		}
+	}
+}
+
 // untilDropped is for a wait, which a bundler's word does not end: one for what the bundler gave up is to be
 // over soon.
-func (s *side) untilDropped(tx *userop.Pending) (context.Context, context.CancelFunc) {
+func (s *side) untilDropped(tx *userop.Pending, patience time.Duration) (context.Context, context.CancelFunc) {
 	s.Helper()
 	bundler := s.Config().Bundler
 	for {
@@ -305,7 +315,7 @@ func (s *side) untilDropped(tx *userop.Pending) (context.Context, context.Cancel
 			return s.Context(), func() {}
 		}
 		if dropped, err := bundler.(userop.DropReporter).UserOperationDropped(s.Context(), tx.Hash()); err != nil || dropped {
-			return context.WithTimeout(s.Context(), 200*time.Millisecond)
+			return context.WithTimeout(s.Context(), patience)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

@@ -53,7 +53,7 @@ func newCrashSchemas(t *testing.T) *crashSchemas {
 	return s
 }
 
-// url returns the URL of a directory's schema, when the server is done with what killed processes had sent to it.
+// url returns the URL of a directory's schema, when the server is done with what killed processes had sent.
 func (s *crashSchemas) url(t *testing.T, dir string) string {
 	schema := fmt.Sprintf("sesame_crash_%x", sha256.Sum256([]byte(dir)))[:40]
 	if _, again := s.made.LoadOrStore(schema, true); !again {
