@@ -93,13 +93,13 @@ func (s *Server) exec(t TB, statements string) error {
 	return s.use(t, func(ctx context.Context, conn *pgx.Conn) error { return execOn(ctx, conn, statements) })
 }
 
-// use has the kept connection, or a new one where there is none or it broke, for itself.
+// use has the kept connection for itself, or a new one where there is none or the last use found it broken.
 func (s *Server) use(t TB, do func(context.Context, *pgx.Conn) error) (err error) {
 	root := s.Root(t)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	if s.kept == nil || s.kept.IsClosed() {
 		if s.kept, err = connect(ctx, root); err != nil {
 			return err
@@ -123,6 +123,8 @@ func (s *Server) Root(t TB) string {
 
 // Close stops the server, if one was started, and removes all of it.
 func (s *Server) Close() (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.kept != nil {
 		err = s.kept.Close(context.Background())
 		s.kept = nil
