@@ -47,6 +47,13 @@ func TestServer(t *testing.T) {
 		require.Empty(t, addresses, "no port is open")
 		require.NoError(t, conn.Close(t.Context()))
 	})
+	t.Run("one connection is kept", func(t *testing.T) {
+		first := server.Count(t, "select pg_backend_pid()")
+		require.Equal(t, first, server.Count(t, "select pg_backend_pid()"))
+		Exec(t, server.Root(t), fmt.Sprintf("select pg_terminate_backend(%d, 10000)", first))
+		require.Error(t, server.exec(t, "select 1"), "it is found broken")
+		require.NotEqual(t, first, server.Count(t, "select pg_backend_pid()"))
+	})
 	dir := server.cluster.dir
 	info, err := os.Stat(dir)
 	require.NoError(t, err)
