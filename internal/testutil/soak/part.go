@@ -61,11 +61,7 @@ func (s *slot) live(ctx context.Context) (killed bool, err error) {
 	if err := process.Start(); err != nil {
 		return false, err
 	}
-	s.begin(process, stdin)
-	err = json.NewEncoder(stdin).Encode(&s.assignment)
-	if s.isStopped() {
-		_, _ = fmt.Fprintln(stdin, stopWord)
-	}
+	err = s.begin(process, stdin)
 	ended := process.Wait()
 	killed = s.end()
 	if killed {
@@ -77,10 +73,16 @@ func (s *slot) live(ctx context.Context) (killed bool, err error) {
 	return false, nil
 }
 
-func (s *slot) begin(process *exec.Cmd, stdin io.WriteCloser) {
+// begin tells a worker what it is to do, before any word.
+func (s *slot) begin(process *exec.Cmd, stdin io.WriteCloser) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.process, s.stdin, s.doomed = process, stdin, false
+	err := json.NewEncoder(stdin).Encode(&s.assignment)
+	if s.stopped {
+		_, _ = fmt.Fprintln(stdin, stopWord)
+	}
+	return err
 }
 
 func (s *slot) end() (killed bool) {
@@ -88,12 +90,6 @@ func (s *slot) end() (killed bool) {
 	defer s.mu.Unlock()
 	s.process = nil
 	return s.doomed
-}
-
-func (s *slot) isStopped() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stopped
 }
 
 // kill ends the worker at once.
@@ -116,6 +112,15 @@ func (s *slot) stop() {
 		_, _ = fmt.Fprintln(s.stdin, stopWord) // one that has ended needs no word
 	}
 	s.stopped = true
+}
+
+// settle has the worker settle its users' sessions, and end.
+func (s *slot) settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process != nil {
+		_, _ = fmt.Fprintln(s.stdin, settleWord)
+	}
 }
 
 // tail is the end of a file.

@@ -216,17 +216,36 @@ func (r *run) live(parent context.Context) error {
 		s.stop()
 	}
 	r.say("calm")
+	idleErr := r.untilAll(ctx, idle)
+	for _, s := range r.slots {
+		s.settle()
+	}
 	if failed := workers.Wait(); failed != nil {
 		r.mu.Lock()
 		r.problems = append(r.problems, problem{what: "died", text: failed.Error()})
 		r.mu.Unlock()
 	}
 	halt()
-	return errors.Join(watchErr, err, clock.Wait(), parent.Err())
+	return errors.Join(watchErr, err, idleErr, clock.Wait(), parent.Err())
 }
 
-// disturb starts what disturbs the workers, beside the faults of the services.
+// untilAll returns when every slot has noted something, or when ctx ends.
+func (r *run) untilAll(ctx context.Context, what kind) error {
+	for !r.all(what) {
+		if !pause(ctx, 100*time.Millisecond) {
+			return nil
+		}
+		if err := r.read(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// disturb starts what disturbs the workers, beside the faults of the services. What has begun when ctx ends is
+// done wholly.
 func (r *run) disturb(ctx context.Context, group *errgroup.Group) {
+	whole := context.WithoutCancel(ctx)
 	often := func(every time.Duration, do func() error) {
 		dice := rand.New(rand.NewPCG(r.seed, r.dice.Uint64()))
 		group.Go(func() error { return nowAndThen(ctx, dice, every, do) })
@@ -253,10 +272,10 @@ func (r *run) disturb(ctx context.Context, group *errgroup.Group) {
 	}
 	if r.reorgs > 0 {
 		depths := rand.New(rand.NewPCG(r.seed, 2))
-		often(r.reorgs, func() error { return r.world.reorg(ctx, 1+depths.Uint64N(deepestReorg)) })
+		often(r.reorgs, func() error { return r.world.reorg(whole, 1+depths.Uint64N(deepestReorg)) })
 	}
 	if r.db != nil {
-		often(databaseCrashEvery, func() error { return r.db.crash(ctx) })
+		often(databaseCrashEvery, func() error { return r.db.crash(whole) })
 	}
 }
 
@@ -277,7 +296,7 @@ func (r *run) watch(ctx context.Context) error {
 		if err := r.read(); err != nil {
 			return err
 		}
-		if r.sends > 0 && r.spent() {
+		if r.sends > 0 && r.all(spent) { // the shares of all slots are begun
 			return nil
 		}
 		if time.Since(said) > 5*time.Second {
@@ -297,10 +316,10 @@ func (r *run) read() error {
 	return nil
 }
 
-// spent reports whether every slot has begun its share of jobs.
-func (r *run) spent() bool {
+// all reports whether every slot has noted something.
+func (r *run) all(what kind) bool {
 	return !slices.ContainsFunc(r.slots, func(s *slot) bool {
-		return !slices.ContainsFunc(s.follower.all, func(e event) bool { return e.Kind == spent })
+		return !slices.ContainsFunc(s.follower.all, func(e event) bool { return e.Kind == what })
 	})
 }
 
@@ -356,8 +375,16 @@ func (r *run) report(ctx context.Context) error {
 		_, _ = fmt.Fprintln(r.out, p)
 	}
 	r.print(e, &f, searched)
-	if len(problems) > 0 {
-		return fmt.Errorf("%d things are wrong; again with -seed %d", len(problems), r.seed)
+	return r.verdict(problems)
+}
+
+// verdict prints what is wrong once more, briefly: the end of an output is what is read of it.
+func (r *run) verdict(problems []problem) error {
+	if len(problems) == 0 {
+		return nil
 	}
-	return nil
+	for i := range problems {
+		_, _ = fmt.Fprintf(r.out, "wrong: %s: %.400s\n", problems[i].what, problems[i].text)
+	}
+	return fmt.Errorf("%d things are wrong; again with -seed %d", len(problems), r.seed)
 }

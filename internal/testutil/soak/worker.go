@@ -37,7 +37,8 @@ import (
 )
 
 // assignment is what a worker is told, on its standard input: some of it is secret. After it comes a word
-// when no job is to be begun any more. The worker ends when its input does.
+// when no job is to be begun any more, and another one when nobody has a job left: until then it grants for its
+// users, for whom other processes may send. The worker ends when its input does.
 type assignment struct {
 	Part       string // memory, file or postgres
 	Slot, Life int
@@ -61,7 +62,10 @@ type assignment struct {
 	ChangeInterval time.Duration
 }
 
-const stopWord = "stop"
+const (
+	stopWord   = "stop"
+	settleWord = "settle"
+)
 
 const (
 	// longestSending is how long a worker goes on with its jobs after it was told to begin no more,
@@ -85,6 +89,7 @@ type worker struct {
 	closes []func() error
 
 	stop    chan struct{} // closed when no job is to be begun
+	over    chan struct{} // closed when nobody has a job left
 	free    chan *job     // jobs that are open from before
 	next    atomic.Uint64 // the number of the last job
 	maximum atomic.Int64  // of goroutines
@@ -97,7 +102,7 @@ func work(in io.Reader) error {
 	if err != nil {
 		return err
 	}
-	w := &worker{assignment: new(assignment), stop: make(chan struct{})}
+	w := &worker{assignment: new(assignment), stop: make(chan struct{}), over: make(chan struct{})}
 	if err := json.Unmarshal(line, w.assignment); err != nil {
 		return err
 	}
@@ -115,13 +120,18 @@ func work(in io.Reader) error {
 	return errors.Join(err, w.note(event{Kind: ended, Vitals: &life}), w.ledger.close())
 }
 
-// listen waits for the word to stop, and for whoever started the worker to be gone.
+// listen waits for the words to stop and to settle, and for whoever started the worker to be gone.
 func (w *worker) listen(told *bufio.Reader) {
-	if line, err := told.ReadString('\n'); err == nil && line == stopWord+"\n" {
-		close(w.stop)
-		_, _ = told.ReadString('\n')
+	for {
+		switch line, err := told.ReadString('\n'); {
+		case err == nil && line == stopWord+"\n":
+			close(w.stop)
+		case err == nil && line == settleWord+"\n":
+			close(w.over)
+		default:
+			os.Exit(3)
+		}
 	}
-	os.Exit(3)
 }
 
 func (w *worker) note(e event) error { return w.ledger.write(e) }
@@ -165,6 +175,10 @@ func (w *worker) run() error {
 	err = w.sendAll(ctx, events)
 	if err == nil {
 		<-w.stop
+		err = w.note(event{Kind: idle})
+	}
+	if err == nil {
+		<-w.over
 		err = w.settle()
 	}
 	end()

@@ -147,13 +147,13 @@ func (w *world) calm() {
 // tick makes a block where there was none for a while, until ctx ends: time goes on, and what waits for
 // confirmations gets them.
 func (w *world) tick(ctx context.Context) error {
-	last, since := uint64(0), time.Now()
+	last, since, whole := uint64(0), time.Now(), context.WithoutCancel(ctx)
 	for pause(ctx, blockEvery/2) {
-		head, err := w.chain.Client().BlockNumber(ctx)
+		head, err := w.chain.Client().BlockNumber(whole)
 		if err != nil {
 			return err
 		}
-		now, err := w.chain.Now(ctx)
+		now, err := w.chain.Now(whole)
 		if err != nil {
 			return err
 		}
