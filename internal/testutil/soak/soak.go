@@ -15,11 +15,13 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/internal/testutil/faultproxy"
+	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session/seal"
 )
 
@@ -125,7 +127,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	for owner := range r.wallet.owners {
 		owners = append(owners, owner)
 	}
-	if err := r.meet(owners); err != nil {
+	if err := r.meet(ctx, owners); err != nil {
 		return err
 	}
 	for i, part := range parts {
@@ -136,16 +138,31 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// meet learns the addresses of the owners' accounts.
-func (r *run) meet(owners []common.Address) error {
-	client, err := account.NewClient(account.Config{ChainID: r.world.chain.ChainID(), Chain: r.world.chain.Client(), Bundler: bundler.New(r.world.bundlers[0].between.server.URL)})
+// meet learns the addresses of the owners' accounts, and has each account hold tokens: a first mint takes more
+// gas than a further one, and one that a reorg makes the first would run out of it.
+func (r *run) meet(ctx context.Context, owners []common.Address) (err error) {
+	send, sponsor := bundler.New(r.world.bundlers[0].between.server.URL), paymaster.New(r.world.paymaster.URL())
+	defer send.Close()
+	defer sponsor.Close()
+	client, err := account.NewClient(account.Config{ChainID: r.world.chain.ChainID(), Chain: r.world.chain.Client(), Bundler: send, Paymaster: sponsor})
 	if err != nil {
 		return err
 	}
+	var mints []account.Call
 	for _, owner := range owners {
-		r.users[client.OwnedAccount(remoteOwner{address: owner}).Address()] = true
+		user := client.OwnedAccount(remoteOwner{address: owner}).Address()
+		r.users[user] = true
+		mints = append(mints, mintCall(r.world.chain.Contracts.Token, user, 1))
 	}
-	return nil
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		return err
+	}
+	tx, err := client.OwnedAccount(account.KeyOwner(key)).Send(ctx, mints, account.Sponsored())
+	if err == nil {
+		_, err = tx.Wait(ctx)
+	}
+	return err
 }
 
 // assign makes the slots of one part.

@@ -148,11 +148,15 @@ const mint = "function mint(address to, uint256 amount)"
 
 // calls are what the job is: the mint of its number.
 func (j *job) calls(u *user) []account.Call {
-	data, err := abi.Pack(mint, u.account.Address(), uint256.NewInt(j.number))
+	return []account.Call{mintCall(u.worker.Token, u.account.Address(), j.number)}
+}
+
+func mintCall(token, to common.Address, amount uint64) account.Call {
+	data, err := abi.Pack(mint, to, uint256.NewInt(amount))
 	if err != nil {
-		panic(fmt.Sprintf("the call of job %d: %v", j.number, err))
+		panic(fmt.Sprintf("the call that mints %d: %v", amount, err))
 	}
-	return []account.Call{{To: u.worker.Token, Data: data}}
+	return account.Call{To: token, Data: data}
 }
 
 // tooLittleGas is what a doomed job's call runs out of.
