@@ -69,6 +69,30 @@ func TestDiskFull(t *testing.T) {
 	require.NoError(t, err, "with room on the disk, it goes on")
 }
 
+// Changes that are one commit are all told that it could not be written, and none is made in its place.
+func TestDiskFullForSeveral(t *testing.T) {
+	if !smalldisk.Alone(t) {
+		return
+	}
+	c := newCrowd(t)
+	info, err := os.Stat(filepath.Join(c.store.dir, dataName))
+	require.NoError(t, err)
+	c.come(c.apply(t.Context(), 1, 0))
+	c.come(func() error {
+		_, err := c.store.Apply(t.Context(), benchRef(2), 0, &session.Change{Put: manyLeaves(8000)})
+		return err
+	})
+	restore := smalldisk.Limit(t, uint64(info.Size()))
+	errs := c.let()
+	restore()
+	for _, err := range errs {
+		require.ErrorContains(t, err, "write the change, which is stored wholly or not at all: ")
+		require.ErrorContains(t, err, "file too large")
+	}
+	require.NoError(t, c.apply(t.Context(), 3, 0)())
+	c.requireStored(3)
+}
+
 func TestPermissionDenied(t *testing.T) {
 	store := testOpen(t, testDir(t), testSealer(t, 1))
 	key, err := store.NewKey(t.Context(), testRef)

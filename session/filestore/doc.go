@@ -9,7 +9,8 @@
 //
 // The data is a B+tree in a single file (bbolt): a change is written beside what is there, synced, and
 // becomes current at once or not at all. A process killed at any moment, a full disk or a power cut leave the
-// state before or after a change. Adding a leaf writes the pages on its way, not the store.
+// state before or after a change. Adding a leaf writes the pages on its way, not the store. Changes that come
+// while one is written are the next commit together, with one sync: many users' cost little more than one's.
 //
 // # Damage
 //

@@ -190,6 +190,7 @@ func (b *box) step(ctx context.Context, id uint64, step func(outbox.Row) (write 
 func (b *box) stepWith(ctx context.Context, id uint64, step func(outbox.Row) (write bool, err error), with func(*sends, outbox.Row) error) (entry *outbox.Entry, err error) {
 	due := false
 	err = b.update(ctx, func(s *sends) error {
+		due = false
 		if entry, err = s.get(id); err != nil {
 			return err
 		}
@@ -352,6 +353,7 @@ func (b *box) holders(ctx context.Context, ids []uint64, step func(outbox.Row) b
 	err = b.update(ctx, func(s *sends) error {
 		now := time.Now()
 		done := make(map[uint64]bool, len(ids))
+		changed = nil
 		for _, id := range ids {
 			e, err := s.get(id)
 			if err != nil {

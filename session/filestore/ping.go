@@ -36,10 +36,12 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // ping waits for its turn as a change does: while one is written, nobody can read here.
 func (w *writer) ping(ctx context.Context) error {
-	if err := w.turn.Acquire(ctx, 1); err != nil {
-		return err
+	select {
+	case w.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	defer w.turn.Release(1)
+	defer func() { <-w.turn }()
 	return w.view(ctx, func(tx *bbolt.Tx) error {
 		if err := w.anchors.check(); err != nil { // which stay open while somebody reads
 			return err

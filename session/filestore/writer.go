@@ -13,7 +13,6 @@ import (
 
 	"github.com/gofrs/flock"
 	"go.etcd.io/bbolt"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/internal/durable"
@@ -32,9 +31,10 @@ type writer struct {
 	// that other programs of this store know.
 	whole, use *flock.Flock
 	data       filelock.RW
-	// turn is that of the one that waits for data here, or has it. A lock between processes is asked for
+	// turn has room for the one that waits for data here, or has it. A lock between processes is asked for
 	// again and again, and the changes of one process need not wait for each other like that.
-	turn    *semaphore.Weighted
+	turn    chan struct{}
+	waiting waiting
 	refs    refLocks
 	anchors anchors
 	// openFile is os.OpenFile, but for tests that let it fail.
@@ -53,7 +53,7 @@ func openWriter(dir string) (*writer, error) {
 		whole:    dirLock(dir),
 		use:      flock.New(filepath.Join(dir, useLockName)),
 		data:     filelock.RW{Path: filepath.Join(dir, dataLockName)},
-		turn:     semaphore.NewWeighted(1),
+		turn:     make(chan struct{}, 1),
 		openFile: os.OpenFile,
 	}
 	if err := w.lock(); err != nil {
@@ -213,11 +213,36 @@ func checkData(path string, openFile func(string, int, os.FileMode) (*os.File, e
 	return errors.Join(db.View(checkAll), db.Close())
 }
 
+// update makes a change, in one commit with those that came while another one was written.
 func (w *writer) update(ctx context.Context, change func(tx *bbolt.Tx) error) error {
-	if err := w.turn.Acquire(ctx, 1); err != nil {
-		return fmt.Errorf("wait for the change before: %w", err)
+	if err := ctx.Err(); err != nil {
+		return waited(err)
 	}
-	defer w.turn.Release(1)
+	r := w.waiting.add(change)
+	select {
+	case <-r.made:
+	case w.turn <- struct{}{}:
+		if err := w.updateAll(ctx, r); err != nil && w.waiting.withdraw(r) {
+			return err
+		}
+	case <-ctx.Done():
+		if w.waiting.withdraw(r) {
+			return waited(ctx.Err())
+		}
+	}
+	<-r.made
+	return r.err
+}
+
+func waited(err error) error { return fmt.Errorf("wait for the change before: %w", err) }
+
+// updateAll makes all changes that wait, if one of them does, and passes on the turn. None is made if it returns an
+// error.
+func (w *writer) updateAll(ctx context.Context, one *request) error {
+	defer func() { <-w.turn }()
+	if !w.waiting.has(one) {
+		return nil
+	}
 	unlock, err := w.data.Lock(ctx)
 	if err != nil {
 		return err
@@ -225,13 +250,51 @@ func (w *writer) update(ctx context.Context, change func(tx *bbolt.Tx) error) er
 	defer unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	requests := w.waiting.take()
+	if len(requests) == 1 || !w.updateTogether(requests) {
+		for _, r := range requests {
+			r.err = w.write(r.change)
+		}
+	}
+	for _, r := range requests {
+		close(r.made)
+	}
+	return nil
+}
+
+// updateTogether makes changes in one commit. It returns false, and nothing is changed, if one was refused: each has
+// to be made by itself then, to see which, and what it says without the others.
+func (w *writer) updateTogether(requests []*request) bool {
+	began, made := false, 0
+	err := w.write(func(tx *bbolt.Tx) error {
+		began = true
+		for _, r := range requests {
+			if err := r.change(tx); err != nil {
+				return err
+			}
+			made++
+		}
+		return nil
+	})
+	if began && made < len(requests) {
+		return false
+	}
+	for _, r := range requests {
+		r.err = err
+	}
+	return true
+}
+
+// write makes one commit.
+func (w *writer) write(change func(tx *bbolt.Tx) error) error {
 	if w.closed {
 		return session.ErrClosed
 	}
 	if err := w.openToChange(); err != nil {
 		return err
 	}
-	if err = commit(w.db, change); errors.Is(err, errOvertaken) {
+	err := commit(w.db, change)
+	if errors.Is(err, errOvertaken) {
 		w.known = nil // whatever the file's time says
 		if err := w.openToChange(); err != nil {
 			return err
