@@ -47,8 +47,8 @@ var (
 type file interface {
 	// view reads within one transaction.
 	view(ctx context.Context, read func(tx *bbolt.Tx) error) error
-	// update changes within one transaction, all or nothing. What change did may be undone, for it to be called
-	// again: what it leaves behind elsewhere is of its last call.
+	// update changes within one transaction, all or nothing. What change did may be undone, for it to be
+	// called again: what it leaves behind elsewhere is of its last call.
 	update(ctx context.Context, change func(tx *bbolt.Tx) error) error
 	// hold keeps changes of ref waiting while use runs, and exclusive changes of ref alone.
 	hold(ctx context.Context, ref session.Ref, use func() error) error

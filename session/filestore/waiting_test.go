@@ -123,8 +123,8 @@ func TestChangesThatWaitAreOneCommit(t *testing.T) {
 	c.requireStored(want...)
 }
 
-// One that is refused, and one that bbolt panics in, leave nothing behind and change nothing for the others, which
-// hear of what they did once.
+// One that is refused, and one that bbolt panics in, leave nothing behind and change nothing for the others,
+// which hear of what they did once.
 func TestOneOfThoseThatWaitIsRefused(t *testing.T) {
 	refused := errors.New("refused")
 	spoil := func(end func() error) func(*Store) error {
@@ -181,8 +181,8 @@ func TestOneOfThoseThatWaitIsRefused(t *testing.T) {
 	}
 }
 
-// Whoever gives up while the change still waits has changed nothing, also if the others waited for the lock through
-// him.
+// Whoever gives up while the change still waits has changed nothing, also if the others waited for the lock
+// through him.
 func TestAChangeThatWaitsIsWithdrawn(t *testing.T) {
 	for name, gone := range map[string]int{"first": 0, "amid": 1, "last": 2} {
 		t.Run(name, func(t *testing.T) {

@@ -236,8 +236,8 @@ func (w *writer) update(ctx context.Context, change func(tx *bbolt.Tx) error) er
 
 func waited(err error) error { return fmt.Errorf("wait for the change before: %w", err) }
 
-// updateAll makes all changes that wait, if one of them does, and passes on the turn. None is made if it returns
-// an error.
+// updateAll makes all changes that wait, if one of them does, and passes on the turn. None is made if it
+// returns an error.
 func (w *writer) updateAll(ctx context.Context, one *request) error {
 	defer func() { <-w.turn }()
 	if !w.waiting.has(one) {
@@ -262,8 +262,8 @@ func (w *writer) updateAll(ctx context.Context, one *request) error {
 	return nil
 }
 
-// updateTogether makes changes in one commit. It returns false, and nothing is changed, if one was refused: each
-// has to be made by itself then, to see which, and what it says without the others.
+// updateTogether makes changes in one commit. It returns false, and nothing is changed, if one was refused:
+// each has to be made by itself then, to see which, and what it says without the others.
 func (w *writer) updateTogether(requests []*request) bool {
 	began, made := false, 0
 	err := w.write(func(tx *bbolt.Tx) error {

@@ -138,8 +138,8 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// meet learns the addresses of the owners' accounts, and has each account hold tokens: a first mint takes more
-// gas than a further one, and one that a reorg makes the first would run out of it.
+// meet learns the addresses of the owners' accounts, and has each account hold tokens: a first mint takes
+// more gas than a further one, and one that a reorg makes the first would run out of it.
 func (r *run) meet(ctx context.Context, owners []common.Address) (err error) {
 	send, sponsor := bundler.New(r.world.bundlers[0].between.server.URL), paymaster.New(r.world.paymaster.URL())
 	defer send.Close()
@@ -259,8 +259,8 @@ func (r *run) untilAll(ctx context.Context, what kind) error {
 	return nil
 }
 
-// disturb starts what disturbs the workers, beside the faults of the services. What has begun when ctx ends is
-// done wholly.
+// disturb starts what disturbs the workers, beside the faults of the services. What has begun when ctx ends
+// is done wholly.
 func (r *run) disturb(ctx context.Context, group *errgroup.Group) {
 	whole := context.WithoutCancel(ctx)
 	often := func(every time.Duration, do func() error) {

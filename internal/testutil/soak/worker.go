@@ -37,8 +37,8 @@ import (
 )
 
 // assignment is what a worker is told, on its standard input: some of it is secret. After it comes a word
-// when no job is to be begun any more, and another one when nobody has a job left: until then it grants for its
-// users, for whom other processes may send. The worker ends when its input does.
+// when no job is to be begun any more, and another one when nobody has a job left: until then it grants for
+// its users, for whom other processes may send. The worker ends when its input does.
 type assignment struct {
 	Part       string // memory, file or postgres
 	Slot, Life int
