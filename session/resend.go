@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,16 +20,22 @@ import (
 // the call and the root are for the chain to judge. It is asked before a signed operation is sent, and sent
 // again.
 func (s *Sessions) CheckSigned(ctx context.Context, m policy.Modules, op *userop.Operation) error {
+	return s.checkSigned(ctx, m, op, nil)
+}
+
+// checkSigned is CheckSigned, which looks at those leaves first: an account may have many.
+func (s *Sessions) checkSigned(ctx context.Context, m policy.Modules, op *userop.Operation, likely []LeafRef) error {
 	if op.Sender != s.ref.Account {
 		return fmt.Errorf("%w: operation of %s with the sessions of %s", policy.ErrInvalid, op.Sender, s.ref)
 	}
-	hashes, err := signedLeaves(m.WithDefaults(), op)
+	m = m.WithDefaults()
+	signed, err := contracts.DecodeSessionSignatures(op.Signature, m.Manager, m.Router)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: operation of %s: %w", policy.ErrInvalid, op.Sender, err)
 	}
 	for range maxRetries {
 		v := s.view.Load()
-		key, err := v.signedBy(s.ref, hashes)
+		key, err := v.signedBy(s.ref, signed, likely)
 		if err == nil {
 			err = s.checkAt(ctx, v.version, key)
 			if !errors.Is(err, errStale) {
@@ -66,7 +73,7 @@ func (s *Sessions) checkAt(ctx context.Context, version uint64, key common.Addre
 
 // CheckSigned is [Sessions.CheckSigned] for what the signer signed.
 func (s *Signer) CheckSigned(ctx context.Context, op *userop.Operation) error {
-	return s.Sessions().CheckSigned(ctx, s.modules, op)
+	return s.Sessions().checkSigned(ctx, s.modules, op, s.leaves)
 }
 
 // Outdated reports whether the signer would now prove its leaves in another way than the operation's
@@ -83,42 +90,54 @@ func (s *Signer) Outdated(op *userop.Operation) (bool, error) {
 	return !slices.EqualFunc(signed, grants, func(a contracts.Authorization, g grant) bool { return slices.Equal(a.Proof, g.proof) }), nil
 }
 
-// signedBy returns the key of the leaves of those hashes.
-func (v *view) signedBy(ref Ref, hashes []common.Hash) (key common.Address, err error) {
-	for _, hash := range hashes {
-		leaf, err := v.checkSigned(ref, hash)
-		if err != nil {
-			return common.Address{}, err
+// signedBy returns the key of the leaves that signed. The likely ones are in the order of those.
+func (v *view) signedBy(ref Ref, signed []contracts.Authorization, likely []LeafRef) (key common.Address, err error) {
+	for n := range signed {
+		leaf := (*Leaf)(nil)
+		if n < len(likely) {
+			leaf = v.heard(likely[n], &signed[n])
+		}
+		if leaf == nil {
+			if leaf, err = v.findSigned(ref, &signed[n]); err != nil {
+				return common.Address{}, err
+			}
 		}
 		key = leaf.Key // one signs a batch
 	}
 	return key, nil
 }
 
-// checkSigned judges the leaves of that hash: it is enough if one of them was not revoked.
-func (v *view) checkSigned(ref Ref, hash common.Hash) (*Leaf, error) {
-	err := fmt.Errorf("%w: %s has no leaf %s, which signed the operation", ErrNoLeaf, ref, hash)
+// heard returns the leaf if it is the one that signed and was not revoked, nil otherwise.
+func (v *view) heard(ref LeafRef, signed *contracts.Authorization) *Leaf {
+	i, err := ref.in(v)
+	if err != nil {
+		return nil
+	}
+	if leaf := v.leaves.at(i); leaf.Status != StatusRevoked && leaf.is(signed) {
+		return leaf
+	}
+	return nil
+}
+
+// findSigned judges the leaves that are the one that signed: it is enough if one of them was not revoked.
+func (v *view) findSigned(ref Ref, signed *contracts.Authorization) (*Leaf, error) {
+	var revoked error
 	for i := range v.leaves.n {
 		leaf := v.leaves.at(i)
-		if leaf.Hash() != hash {
+		if !leaf.is(signed) {
 			continue
 		}
-		if err = leaf.checkRevoked(ref); err == nil {
+		if revoked = leaf.checkRevoked(ref); revoked == nil {
 			return leaf, nil
 		}
 	}
-	return nil, err
+	if revoked != nil {
+		return nil, revoked
+	}
+	return nil, fmt.Errorf("%w: %s has no leaf %s, which signed the operation", ErrNoLeaf, ref, signed.LeafHash())
 }
 
-// signedLeaves returns the hashes of the leaves that signed the operation.
-func signedLeaves(m policy.Modules, op *userop.Operation) ([]common.Hash, error) {
-	authorizations, err := contracts.DecodeSessionSignatures(op.Signature, m.Manager, m.Router)
-	if err != nil {
-		return nil, fmt.Errorf("%w: operation of %s: %w", policy.ErrInvalid, op.Sender, err)
-	}
-	hashes := make([]common.Hash, len(authorizations))
-	for i := range authorizations {
-		hashes[i] = authorizations[i].LeafHash()
-	}
-	return hashes, nil
+// is reports whether the leaf is the one on chain that an authorization names.
+func (l *Leaf) is(a *contracts.Authorization) bool {
+	return l.ValidUntil == a.ValidUntil && l.ValidAfter == a.ValidAfter && l.Module == a.Module && bytes.Equal(l.Data, a.Data)
 }

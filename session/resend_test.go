@@ -61,9 +61,19 @@ func TestCheckSigned(t *testing.T) {
 	foreign.Sender = common.Address{1}
 	require.ErrorIs(t, check(foreign), policy.ErrInvalid)
 
+	// A signer's own leaves are looked at first, and are not all there is.
+	signer, err := session.NewSigner(policy.Modules{}, sess.Leaf(0))
+	require.NoError(t, err)
+	require.NoError(t, signer.CheckSigned(t.Context(), signed(good)))
+	require.NoError(t, signer.CheckSigned(t.Context(), signed(again)))
+	require.NoError(t, signer.CheckSigned(t.Context(), signed(good, again)))
+	require.ErrorIs(t, signer.CheckSigned(t.Context(), signed(gone)), session.ErrRevoked)
+	require.ErrorIs(t, signer.CheckSigned(t.Context(), signed(good, gone)), session.ErrRevoked)
+
 	// The store is asked as it is now, not as it was read.
 	good.Status = session.StatusRevoked
 	_, err = store.Apply(t.Context(), ref, 1, &session.Change{Put: []session.Leaf{good}})
 	require.NoError(t, err)
 	require.ErrorIs(t, check(signed(good)), session.ErrRevoked)
+	require.ErrorIs(t, signer.CheckSigned(t.Context(), signed(good)), session.ErrRevoked)
 }

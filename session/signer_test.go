@@ -439,6 +439,29 @@ func BenchmarkSign(b *testing.B) {
 	}
 }
 
+// BenchmarkCheckSigned is what each send asks the store before it hands over what a session signed.
+func BenchmarkCheckSigned(b *testing.B) {
+	for _, n := range []int{1, 10_000} {
+		signer, op := benchSigner(b, n), &userop.Operation{Sender: testRef.Account}
+		var err error
+		op.Signature, err = signer.Sign(b.Context(), op, common.Hash{1})
+		require.NoError(b, err)
+		for name, check := range map[string]func() error{
+			"signer":   func() error { return signer.CheckSigned(b.Context(), op) },
+			"sessions": func() error { return signer.Sessions().CheckSigned(b.Context(), policy.Modules{}, op) },
+		} {
+			b.Run(fmt.Sprintf("%s of %d leaves", name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := check(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
 // BenchmarkSignOnAllCores is for -cpu 1,2,4: the time of one goes down with the cores, as that of bare
 // signatures does.
 func BenchmarkSignOnAllCores(b *testing.B) {
