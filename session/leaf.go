@@ -100,6 +100,12 @@ func (l *Leaf) checkRevoked(of Ref) error {
 	return nil
 }
 
+// during reports whether checkTime has nothing to say.
+func (l *Leaf) during(now time.Time) bool {
+	s := now.Unix()
+	return (l.ValidUntil == 0 || s <= int64(l.ValidUntil)) && s >= int64(l.ValidAfter)
+}
+
 // checkTime returns an error matching [ErrExpired] or [ErrNotYetValid] if the leaf of that account is outside
 // its window at that moment. The EntryPoint takes both ends as inside.
 func (l *Leaf) checkTime(of Ref, now time.Time) error {

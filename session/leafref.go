@@ -155,11 +155,11 @@ func (s *Sessions) find(m policy.Modules, v *view, calls []abi.Call, eligible fu
 	now, allowed := s.now(), make([][]*Leaf, len(calls))
 	for i := range v.leaves.n {
 		leaf := v.leaves.at(i)
-		if !eligible(i) || leaf.Status == StatusRevoked || leaf.checkTime(s.ref, now) != nil || (leaf.Module != m.ABI && leaf.Module != m.ERC20) {
+		if !eligible(i) || leaf.Status == StatusRevoked || !leaf.during(now) {
 			continue
 		}
 		for n := range calls {
-			if policy.CheckCall(m, &leaf.Compiled, calls[n]) == nil {
+			if leaf.Allows(m, calls[n]) {
 				allowed[n] = append(allowed[n], leaf)
 			}
 		}

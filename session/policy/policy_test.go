@@ -360,7 +360,10 @@ func FuzzCompiledPolicy(f *testing.F) {
 		}
 		require.NotEmpty(t, leaf.Describe(modules))
 		policy.Lint(policy.LintConfig{}, &leaf)
-		_ = policy.CheckCall(modules, &leaf, abi.Call{Data: data})
+		target, _ := leaf.Target(modules)
+		for _, call := range []abi.Call{{Data: data}, {To: target, Data: data}} {
+			require.Equal(t, policy.CheckCall(modules, &leaf, call) == nil, leaf.Allows(modules, call))
+		}
 		p, err := leaf.Policy(modules, policyKey)
 		if err != nil {
 			return

@@ -30,6 +30,7 @@ func (c *contractVM) compare(t testing.TB, q *trial) (batch, single verdict) {
 	t.Helper()
 	batch = c.validateCall(&q.leaf, q.call)
 	require.Equal(t, batch, preflight(t, policy.CheckCall(c.modules, &q.leaf, q.call)), "CheckCall: data %x, call %+v", q.leaf.Data, q.call)
+	require.Equal(t, policy.CheckCall(c.modules, &q.leaf, q.call) == nil, q.leaf.Allows(c.modules, q.call), "Allows: data %x, call %+v", q.leaf.Data, q.call)
 
 	single = c.validateOperation(&q.leaf, q.callData)
 	got := preflight(t, policy.CheckOperation(c.modules, &q.leaf, q.callData))

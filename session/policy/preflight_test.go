@@ -74,11 +74,13 @@ func TestCheckCall(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			leaf, call := buyLeaf(t), buyCall(t, 7, 5)
 			require.NoError(t, policy.CheckCall(policy.Modules{}, leaf, call))
+			require.True(t, leaf.Allows(policy.Modules{}, call))
 			if tt.leaf != nil {
 				tt.leaf(leaf)
 			}
 			tt.call(&call)
 			requireViolation(t, policy.CheckCall(policy.Modules{}, leaf, call), tt.want, tt.reason, tt.rule, tt.arg)
+			require.False(t, leaf.Allows(policy.Modules{}, call))
 		})
 	}
 }
@@ -127,8 +129,10 @@ func TestCheckERC20Call(t *testing.T) {
 			require.NoError(t, err)
 			call := abi.Call{To: policyNFT, Data: data}
 			require.NoError(t, policy.CheckCall(policy.Modules{}, &leaf, call), "the module does not look at the selector")
+			require.True(t, leaf.Allows(policy.Modules{}, call))
 			tt.change(&leaf, &call)
 			requireViolation(t, policy.CheckCall(policy.Modules{}, &leaf, call), tt.want, tt.reason, policy.NoRule, tt.arg)
+			require.False(t, leaf.Allows(policy.Modules{}, call))
 		})
 	}
 }
@@ -203,6 +207,7 @@ func TestCheckERC20Operation(t *testing.T) {
 func TestCheckUnknownModule(t *testing.T) {
 	leaf := buyLeaf(t)
 	require.NoError(t, policy.CheckCall(policy.Modules{ABI: common.Address{9}}, leaf, abi.Call{}))
+	require.False(t, leaf.Allows(policy.Modules{ABI: common.Address{9}}, abi.Call{}), "it cannot be judged")
 	require.NoError(t, policy.CheckOperation(policy.Modules{ABI: common.Address{9}}, leaf, nil))
 }
 
