@@ -14,6 +14,12 @@ type request struct {
 	err    error
 }
 
+// end tells who waits what became of the change.
+func (r *request) end(err error) {
+	r.err = err
+	close(r.made)
+}
+
 // waiting are the changes that wait for their commit, in the order in which they came.
 type waiting struct {
 	mu       sync.Mutex
@@ -34,12 +40,16 @@ func (w *waiting) has(r *request) bool {
 	return slices.Contains(w.requests, r)
 }
 
-// take has none wait any more.
+// mostTogether bounds how long those who read wait for a commit.
+const mostTogether = 64
+
+// take returns the first of those that wait, which do not any more.
 func (w *waiting) take() []*request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	taken := w.requests
-	w.requests = nil
+	n := min(len(w.requests), mostTogether)
+	taken := slices.Clone(w.requests[:n])
+	w.requests = slices.Delete(w.requests, 0, n)
 	return taken
 }
 

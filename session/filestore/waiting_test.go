@@ -95,14 +95,14 @@ func (c *crowd) requireStored(want ...int) {
 	stored, err := OpenReadOnly(c.store.dir, Config{})
 	require.NoError(c.t, err)
 	defer func() { require.NoError(c.t, stored.Close()) }()
-	var have []int
+	have := []int{}
 	for n := range 100 {
 		if state, err := stored.Load(c.t.Context(), benchRef(n)); err == nil {
 			require.Equal(c.t, []session.Leaf{testLeaf(n)}, state.Leaves)
 			have = append(have, n)
 		}
 	}
-	require.Equal(c.t, want, have)
+	require.Equal(c.t, append([]int{}, want...), have)
 }
 
 func TestChangesThatWaitAreOneCommit(t *testing.T) {
@@ -207,6 +207,81 @@ func TestAChangeThatWaitsIsWithdrawn(t *testing.T) {
 			c.requireStored(want...)
 		})
 	}
+}
+
+// Whoever gives up while the change is made is told what became of it.
+func TestAChangeThatIsMadeIsNotWithdrawn(t *testing.T) {
+	c := newCrowd(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	making, goon := make(chan struct{}), make(chan struct{})
+	c.come(c.apply(t.Context(), 1, 0))
+	c.come(func() error {
+		return c.store.file.update(ctx, func(tx *bbolt.Tx) error {
+			close(making)
+			<-goon
+			return apply(tx, benchRef(2), 0, &session.Change{Put: []session.Leaf{testLeaf(2)}})
+		})
+	})
+	c.unlock()
+	<-making
+	cancel()
+	select {
+	case err := <-c.errs[1]:
+		t.Errorf("it returned before it was known: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(goon)
+	for _, err := range c.let() {
+		require.NoError(t, err)
+	}
+	c.requireStored(1, 2)
+}
+
+// More than are made together are made by those that come after, also where the one of the last has the turn
+// first.
+func TestManyChangesThatWait(t *testing.T) {
+	c := newCrowd(t)
+	before := c.commits()
+	w := c.store.file.(*writer)
+	w.turn <- struct{}{}
+	var want []int
+	for n := 1; n <= mostTogether+5; n++ {
+		c.come(c.apply(t.Context(), n, 0))
+		want = append(want, n)
+	}
+	w.waiting.mu.Lock()
+	w.waiting.requests = append(w.waiting.requests[1:], w.waiting.requests[0])
+	w.waiting.mu.Unlock()
+	<-w.turn
+	for _, err := range c.let() {
+		require.NoError(t, err)
+	}
+	require.Equal(t, before+2, c.commits())
+	c.requireStored(want...)
+}
+
+// Those that are refused cost the others a commit no more.
+func TestManyAreRefused(t *testing.T) {
+	c := newCrowd(t)
+	before := c.commits()
+	var want []int
+	for n := 1; n <= 40; n++ {
+		if n%3 == 0 {
+			c.come(c.apply(t.Context(), n, 7))
+			continue
+		}
+		c.come(c.apply(t.Context(), n, 0))
+		want = append(want, n)
+	}
+	for i, err := range c.let() {
+		if (i+1)%3 == 0 {
+			require.ErrorIs(t, err, session.ErrConflict)
+		} else {
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, before+1, c.commits())
+	c.requireStored(want...)
 }
 
 // What could not be begun, as the data cannot be opened or the store is closed, all are told.

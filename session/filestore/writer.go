@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -219,24 +220,26 @@ func (w *writer) update(ctx context.Context, change func(tx *bbolt.Tx) error) er
 		return waited(err)
 	}
 	r := w.waiting.add(change)
-	select {
-	case <-r.made:
-	case w.turn <- struct{}{}:
-		if err := w.updateAll(ctx, r); err != nil && w.waiting.withdraw(r) {
-			return err
-		}
-	case <-ctx.Done():
-		if w.waiting.withdraw(r) {
-			return waited(ctx.Err())
+	for {
+		select {
+		case <-r.made:
+			return r.err
+		case w.turn <- struct{}{}:
+			if err := w.updateAll(ctx, r); err != nil && w.waiting.withdraw(r) {
+				return err
+			}
+		case <-ctx.Done():
+			if w.waiting.withdraw(r) {
+				return waited(ctx.Err())
+			}
+			<-r.made
 		}
 	}
-	<-r.made
-	return r.err
 }
 
 func waited(err error) error { return fmt.Errorf("wait for the change before: %w", err) }
 
-// updateAll makes all changes that wait, if one of them does, and passes on the turn. None is made if it
+// updateAll makes the changes that wait, if one of them does, and passes on the turn. None is made if it
 // returns an error.
 func (w *writer) updateAll(ctx context.Context, one *request) error {
 	defer func() { <-w.turn }()
@@ -250,39 +253,67 @@ func (w *writer) updateAll(ctx context.Context, one *request) error {
 	defer unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	requests := w.waiting.take()
-	if len(requests) == 1 || !w.updateTogether(requests) {
-		for _, r := range requests {
-			r.err = w.write(r.change)
-		}
-	}
-	for _, r := range requests {
-		close(r.made)
-	}
+	w.updateTogether(w.waiting.take())
 	return nil
 }
 
-// updateTogether makes changes in one commit. It returns false, and nothing is changed, if one was refused:
-// each has to be made by itself then, to see which, and what it says without the others.
-func (w *writer) updateTogether(requests []*request) bool {
-	began, made := false, 0
-	err := w.write(func(tx *bbolt.Tx) error {
-		began = true
-		for _, r := range requests {
-			if err := r.change(tx); err != nil {
+// updateTogether makes changes in one commit. One that is refused is left out, and made by itself in the end:
+// what it says then is not about what others did in vain.
+func (w *writer) updateTogether(requests []*request) {
+	var alone []*request
+	for len(requests) > 1 {
+		refused, err := w.tryTogether(requests)
+		if refused < 0 {
+			for _, r := range requests {
+				r.end(err)
+			}
+			requests = nil
+			break
+		}
+		if refused == len(requests) { // nobody, but together they could not be written
+			break
+		}
+		alone = append(alone, requests[refused])
+		requests = slices.Delete(requests, refused, refused+1)
+	}
+	for _, r := range append(requests, alone...) {
+		r.end(w.write(r.change))
+	}
+}
+
+// tryTogether makes changes in one commit, and returns a negative number and what became of all. Otherwise
+// none is made: it returns which was refused, or their number if the commit failed before it could become
+// current.
+func (w *writer) tryTogether(requests []*request) (refused int, err error) {
+	made, id := -1, 0
+	err = w.write(func(tx *bbolt.Tx) error {
+		id = tx.ID()
+		for made = range requests {
+			if err := requests[made].change(tx); err != nil {
 				return err
 			}
-			made++
 		}
+		made++
 		return nil
 	})
-	if began && made < len(requests) {
-		return false
+	if err == nil || made < 0 {
+		return -1, err
 	}
-	for _, r := range requests {
-		r.err = err
+	if made == len(requests) {
+		if last, unknown := w.lastCommit(); unknown != nil || last >= id {
+			return -1, err
+		}
 	}
-	return true
+	return made, nil
+}
+
+// lastCommit is the number of the last commit that is in the data.
+func (w *writer) lastCommit() (id int, err error) {
+	if err := w.openToChange(); err != nil {
+		return 0, err
+	}
+	err = w.db.View(func(tx *bbolt.Tx) error { id = tx.ID(); return nil })
+	return id, err
 }
 
 // write makes one commit.
@@ -293,18 +324,18 @@ func (w *writer) write(change func(tx *bbolt.Tx) error) error {
 	if err := w.openToChange(); err != nil {
 		return err
 	}
-	err := commit(w.db, change)
+	refused, err := commit(w.db, change)
 	if errors.Is(err, errOvertaken) {
 		w.known = nil // whatever the file's time says
 		if err := w.openToChange(); err != nil {
 			return err
 		}
-		err = commit(w.db, change)
+		refused, err = commit(w.db, change)
 	}
 	if info, statErr := os.Stat(w.path); statErr == nil && os.SameFile(info, w.known) {
 		w.known = info
 	}
-	if err != nil || w.db.lock(shared) != nil {
+	if err != nil && !refused || w.db.lock(shared) != nil {
 		err = cmp.Or(err, w.closeDB())
 	}
 	return err
@@ -329,17 +360,17 @@ func (w *writer) openToChange() error {
 // errOvertaken means that a program that knows nothing of the store's locks made the last change.
 var errOvertaken = errors.New("another program changed the data")
 
-// commit tells a change that was refused from one that could not be written.
-func commit(db *database, change func(tx *bbolt.Tx) error) error {
+// commit tells a change that was refused, and undone, from one that could not be written.
+func commit(db *database, change func(tx *bbolt.Tx) error) (refused bool, err error) {
 	var changeErr error
-	err := db.Update(func(tx *bbolt.Tx) error {
+	err = db.Update(func(tx *bbolt.Tx) error {
 		changeErr = change(tx)
 		return changeErr
 	})
 	if err != nil && changeErr == nil && !errors.Is(err, session.ErrDamaged) {
-		return fmt.Errorf("write the change, which is stored wholly or not at all: %w", err)
+		err = fmt.Errorf("write the change, which is stored wholly or not at all: %w", err)
 	}
-	return err
+	return changeErr != nil, err
 }
 
 func (w *writer) closeDB() error {

@@ -23,7 +23,7 @@ const (
 	// Of a process.
 	started kind = "started"
 	spent   kind = "spent" // its share of jobs is begun
-	idle    kind = "idle"  // it has no job left, and begins no more
+	idle    kind = "idle"  // it begins no job any more, and goes on with none
 	ended   kind = "ended"
 	noted   kind = "noted" // an error that is no verdict on anything
 

@@ -24,6 +24,7 @@ type slot struct {
 	process *exec.Cmd
 	stdin   io.WriteCloser
 	stopped bool
+	settled bool // its worker was told to settle
 	doomed  bool // the process that runs is about to be killed
 	kills   int
 }
@@ -82,6 +83,9 @@ func (s *slot) begin(process *exec.Cmd, stdin io.WriteCloser) error {
 	if s.stopped {
 		_, _ = fmt.Fprintln(stdin, stopWord)
 	}
+	if s.settled {
+		_, _ = fmt.Fprintln(stdin, settleWord)
+	}
 	return err
 }
 
@@ -121,6 +125,7 @@ func (s *slot) settle() {
 	if s.process != nil {
 		_, _ = fmt.Fprintln(s.stdin, settleWord)
 	}
+	s.settled = true
 }
 
 // tail is the end of a file.

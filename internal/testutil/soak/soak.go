@@ -158,12 +158,22 @@ func (r *run) meet(ctx context.Context, owners []common.Address) (err error) {
 	if err != nil {
 		return err
 	}
-	tx, err := client.OwnedAccount(account.KeyOwner(key)).Send(ctx, mints, account.Sponsored())
-	if err == nil {
-		_, err = tx.Wait(ctx)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for some := range slices.Chunk(mints, mintsAtOnce) {
+		tx, err := client.OwnedAccount(account.KeyOwner(key)).Send(ctx, some, account.Sponsored())
+		if err == nil {
+			_, err = tx.Wait(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("mint tokens for the accounts: %w", err)
+		}
 	}
-	return err
+	return nil
 }
+
+// mintsAtOnce are as many as a call has the gas for.
+const mintsAtOnce = 100
 
 // assign makes the slots of one part.
 func (r *run) assign(part string, owners []common.Address, parts int) error {
