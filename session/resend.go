@@ -109,6 +109,9 @@ func (v *view) signedBy(ref Ref, signed []contracts.Authorization, likely []Leaf
 
 // heard returns the leaf if it is the one that signed and was not revoked, nil otherwise.
 func (v *view) heard(ref LeafRef, signed *contracts.Authorization) *Leaf {
+	if ref.sessions == nil {
+		return nil // it names none
+	}
 	i, err := ref.in(v)
 	if err != nil {
 		return nil

@@ -14,10 +14,14 @@ type request struct {
 	err    error
 }
 
-// end tells who waits what became of the change.
+// end tells who waits what became of the change, once.
 func (r *request) end(err error) {
-	r.err = err
-	close(r.made)
+	select {
+	case <-r.made:
+	default:
+		r.err = err
+		close(r.made)
+	}
 }
 
 // waiting are the changes that wait for their commit, in the order in which they came.

@@ -253,58 +253,89 @@ func (w *writer) updateAll(ctx context.Context, one *request) error {
 	defer unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.updateTogether(w.waiting.take())
+	requests := w.waiting.take()
+	defer func() { // if something here panics, nobody waits for it
+		for _, r := range requests {
+			r.end(errInterrupted)
+		}
+	}()
+	w.updateTogether(slices.Clone(requests))
 	return nil
 }
 
-// updateTogether makes changes in one commit. One that is refused is left out, and made by itself in the end:
-// what it says then is not about what others did in vain.
+var errInterrupted = errors.New("writing changes was interrupted; see whether this one was made before it is made again")
+
+// mostTries bounds how often changes are made together anew without those that were refused.
+const mostTries = 3
+
+// updateTogether makes changes in one commit. Those that are refused are left out, and made by themselves in the
+// end: what they say then is not about what others did in vain.
 func (w *writer) updateTogether(requests []*request) {
 	var alone []*request
-	for len(requests) > 1 {
-		refused, err := w.tryTogether(requests)
-		if refused < 0 {
+	for try := 0; len(requests) > 1 && try < mostTries; try++ {
+		again, refused, err := w.tryTogether(requests)
+		if !again {
 			for _, r := range requests {
 				r.end(err)
 			}
 			requests = nil
 			break
 		}
-		if refused == len(requests) { // nobody, but together they could not be written
+		if len(refused) == 0 { // together they could not be written
 			break
 		}
-		alone = append(alone, requests[refused])
-		requests = slices.Delete(requests, refused, refused+1)
+		alone = append(alone, refused...)
+		requests = slices.DeleteFunc(requests, func(r *request) bool { return slices.Contains(refused, r) })
 	}
-	for _, r := range append(requests, alone...) {
-		r.end(w.write(r.change))
+	w.updateAlone(slices.Concat(requests, alone))
+}
+
+// mostFailures is after how many changes in a row that could not be written no other one is tried: a disk that is
+// full has room for some, one that fails has readers wait for each.
+const mostFailures = 2
+
+// updateAlone makes changes in a commit each.
+func (w *writer) updateAlone(requests []*request) {
+	failures := 0
+	var err error
+	for _, r := range requests {
+		if failures < mostFailures {
+			var refused bool
+			refused, err = w.write(r.change)
+			if failures++; err == nil || refused {
+				failures = 0
+			}
+		}
+		r.end(err)
 	}
 }
 
-// tryTogether makes changes in one commit, and returns a negative number and what became of all. Otherwise
-// none is made: it returns which was refused, or their number if the commit failed before it could become
-// current.
-func (w *writer) tryTogether(requests []*request) (refused int, err error) {
-	made, id := -1, 0
-	err = w.write(func(tx *bbolt.Tx) error {
-		id = tx.ID()
-		for made = range requests {
-			if err := requests[made].change(tx); err != nil {
-				return err
+// tryTogether makes changes in one commit, and returns what became of all. If again is true, none is made: those
+// returned were refused or, if there are none, the commit failed before it could become current.
+func (w *writer) tryTogether(requests []*request) (again bool, refused []*request, err error) {
+	begun, id := false, 0
+	var making *request
+	_, err = w.write(func(tx *bbolt.Tx) (first error) {
+		begun, id, refused = true, tx.ID(), nil
+		for _, making = range requests {
+			if err := making.change(tx); err != nil { // after which a later one may be refused wrongly
+				refused = append(refused, making)
+				first = cmp.Or(first, err)
 			}
 		}
-		made++
-		return nil
+		making = nil
+		return first
 	})
-	if err == nil || made < 0 {
-		return -1, err
+	switch {
+	case err == nil || !begun:
+		return false, nil, err
+	case making != nil: // bbolt panicked in it
+		return true, []*request{making}, nil
+	case len(refused) > 0:
+		return true, refused, nil
 	}
-	if made == len(requests) {
-		if last, unknown := w.lastCommit(); unknown != nil || last >= id {
-			return -1, err
-		}
-	}
-	return made, nil
+	last, unknown := w.lastCommit()
+	return unknown == nil && last < id, nil, err
 }
 
 // lastCommit is the number of the last commit that is in the data.
@@ -313,22 +344,22 @@ func (w *writer) lastCommit() (id int, err error) {
 		return 0, err
 	}
 	err = w.db.View(func(tx *bbolt.Tx) error { id = tx.ID(); return nil })
-	return id, err
+	return id, cmp.Or(err, w.closeDB()) // its lock is a writer's
 }
 
-// write makes one commit.
-func (w *writer) write(change func(tx *bbolt.Tx) error) error {
+// write makes one commit. It reports whether the change was refused, and undone.
+func (w *writer) write(change func(tx *bbolt.Tx) error) (refused bool, err error) {
 	if w.closed {
-		return session.ErrClosed
+		return false, session.ErrClosed
 	}
 	if err := w.openToChange(); err != nil {
-		return err
+		return false, err
 	}
-	refused, err := commit(w.db, change)
+	refused, err = commit(w.db, change)
 	if errors.Is(err, errOvertaken) {
 		w.known = nil // whatever the file's time says
 		if err := w.openToChange(); err != nil {
-			return err
+			return false, err
 		}
 		refused, err = commit(w.db, change)
 	}
@@ -338,7 +369,7 @@ func (w *writer) write(change func(tx *bbolt.Tx) error) error {
 	if err != nil && !refused || w.db.lock(shared) != nil {
 		err = cmp.Or(err, w.closeDB())
 	}
-	return err
+	return refused, err
 }
 
 // openToChange has the data open, with a writer's lock, as this process knows it.
@@ -370,7 +401,7 @@ func commit(db *database, change func(tx *bbolt.Tx) error) (refused bool, err er
 	if err != nil && changeErr == nil && !errors.Is(err, session.ErrDamaged) {
 		err = fmt.Errorf("write the change, which is stored wholly or not at all: %w", err)
 	}
-	return changeErr != nil, err
+	return changeErr != nil && !db.broken, err
 }
 
 func (w *writer) closeDB() error {
