@@ -310,8 +310,8 @@ func (w *writer) updateAlone(requests []*request) {
 	}
 }
 
-// tryTogether makes changes in one commit, and returns what became of all. If again is true, none is made: those
-// returned were refused or, if there are none, the commit failed before it could become current.
+// tryTogether makes changes in one commit, and returns what became of all. If again is true, none is made:
+// those returned were refused or, if there are none, the commit failed before it could become current.
 func (w *writer) tryTogether(requests []*request) (again bool, refused []*request, err error) {
 	begun, id := false, 0
 	var making *request
