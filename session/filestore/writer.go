@@ -268,8 +268,8 @@ var errInterrupted = errors.New("writing changes was interrupted; see whether th
 // mostTries bounds how often changes are made together anew without those that were refused.
 const mostTries = 3
 
-// updateTogether makes changes in one commit. Those that are refused are left out, and made by themselves in the
-// end: what they say then is not about what others did in vain.
+// updateTogether makes changes in one commit. Those that are refused are left out, and made by themselves in
+// the end: what they say then is not about what others did in vain.
 func (w *writer) updateTogether(requests []*request) {
 	var alone []*request
 	for try := 0; len(requests) > 1 && try < mostTries; try++ {
@@ -290,8 +290,8 @@ func (w *writer) updateTogether(requests []*request) {
 	w.updateAlone(slices.Concat(requests, alone))
 }
 
-// mostFailures is after how many changes in a row that could not be written no other one is tried: a disk that is
-// full has room for some, one that fails has readers wait for each.
+// mostFailures is after how many changes in a row that could not be written no other one is tried: a disk
+// that is full has room for some, one that fails has readers wait for each.
 const mostFailures = 2
 
 // updateAlone makes changes in a commit each.
