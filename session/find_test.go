@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -147,4 +148,47 @@ func TestFindTakesWhatLastsLongest(t *testing.T) {
 	_, err = sessionsOf(t, mint("a", k, 3000), token("b", other, 0)).Find(policy.Modules{}, two...)
 	require.ErrorIs(t, err, session.ErrNoLeaf)
 	require.ErrorContains(t, err, "no one key")
+}
+
+// BenchmarkFind looks for the leaf of a call among others: those of other contracts, or of other recipients.
+func BenchmarkFind(b *testing.B) {
+	m := policy.Modules{}.WithDefaults()
+	to := func(n int) common.Address {
+		return common.BytesToAddress([]byte{1, byte(n >> 16), byte(n >> 8), byte(n)})
+	}
+	for name, leafOf := range map[string]func(n int) policy.ABI{
+		"contracts": func(n int) policy.ABI {
+			return policy.ABI{Contract: to(n), Rules: []policy.Rule{policy.Arg("to", policy.Equal, to(1))}, Window: policy.Forever()}
+		},
+		"recipients": func(n int) policy.ABI {
+			return policy.ABI{Contract: to(1), Rules: []policy.Rule{policy.Arg("to", policy.Equal, to(n))}, Window: policy.Forever()}
+		},
+	} {
+		for _, n := range []int{1, 100, 10_000} {
+			leaves, hashes := make([]session.Leaf, n), make([]common.Hash, n)
+			for i := range leaves {
+				p := leafOf(1 + i)
+				p.Key, p.Function = keyAddress(testKey), "safeMint(address to)"
+				compiled, err := p.Compile(m)
+				require.NoError(b, err)
+				leaves[i] = session.Leaf{ID: fmt.Sprint(i), Status: session.StatusActive, InTree: true, Key: p.Key, Compiled: compiled}
+				hashes[i] = leaves[i].Hash()
+			}
+			store := memstore.New()
+			_, err := store.Apply(b.Context(), testRef, 0, &session.Change{Header: session.Header{Root: merkle.New(hashes).Root()}, Put: leaves})
+			require.NoError(b, err)
+			sess, err := session.Open(b.Context(), store, testRef)
+			require.NoError(b, err)
+			data, err := abi.Pack("function safeMint(address to)", to(1))
+			require.NoError(b, err)
+			b.Run(fmt.Sprintf("of %d %s", n, name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if found, err := sess.Find(m, abi.Call{To: to(1), Data: data}); err != nil || len(found) != 1 {
+						b.Fatal(found, err)
+					}
+				}
+			})
+		}
+	}
 }

@@ -100,27 +100,27 @@ func (l *Leaf) checkRevoked(of Ref) error {
 	return nil
 }
 
+// over reports whether the leaf's window has ended at that moment.
+func (l *Leaf) over(now time.Time) bool { return l.ValidUntil != 0 && now.Unix() > int64(l.ValidUntil) }
+
 // during reports whether checkTime has nothing to say.
-func (l *Leaf) during(now time.Time) bool {
-	s := now.Unix()
-	return (l.ValidUntil == 0 || s <= int64(l.ValidUntil)) && s >= int64(l.ValidAfter)
-}
+func (l *Leaf) during(now time.Time) bool { return !l.over(now) && now.Unix() >= int64(l.ValidAfter) }
 
 // checkTime returns an error matching [ErrExpired] or [ErrNotYetValid] if the leaf of that account is outside
 // its window at that moment. The EntryPoint takes both ends as inside.
 func (l *Leaf) checkTime(of Ref, now time.Time) error {
-	switch s := now.Unix(); {
-	case l.ValidUntil != 0 && s > int64(l.ValidUntil):
+	switch {
+	case l.during(now):
+		return nil
+	case l.over(now):
 		return fmt.Errorf("%w: %s of %s ended at %s; grant a new session", ErrExpired, l.name(), of, moment.Format(l.ValidUntil))
-	case s < int64(l.ValidAfter):
-		return fmt.Errorf("%w: %s of %s starts at %s; wait until then", ErrNotYetValid, l.name(), of, moment.Format(l.ValidAfter))
 	}
-	return nil
+	return fmt.Errorf("%w: %s of %s starts at %s; wait until then", ErrNotYetValid, l.name(), of, moment.Format(l.ValidAfter))
 }
 
 // checkEnd returns an error matching [policy.ErrInvalid] if the leaf's window is over already.
 func (l *Leaf) checkEnd(now time.Time) error {
-	if l.ValidUntil != 0 && now.Unix() > int64(l.ValidUntil) {
+	if l.over(now) {
 		return fmt.Errorf("%w: the window of %s ended at %s already", policy.ErrInvalid, l.name(), moment.Format(l.ValidUntil))
 	}
 	return nil
