@@ -46,7 +46,7 @@ const (
 
 // Balances reads what the account holds, in one request for up to 63 tokens: the chain's own currency first,
 // then each token in its place. It need not be deployed. An address that is no ERC-20 token is an error that
-// names it.
+// names it, and a node of another chain one matching [userop.ErrWrongChain].
 func (a *Account) Balances(ctx context.Context, tokens ...common.Address) ([]Balance, error) {
 	const perToken = 3
 	reads := []contracts.Read{{To: a.address}}
@@ -58,6 +58,9 @@ func (a *Account) Balances(ctx context.Context, tokens ...common.Address) ([]Bal
 			contracts.Read{To: token, Data: contracts.BalanceOf(a.address)},
 			contracts.Read{To: token, Data: contracts.Decimals()},
 			contracts.Read{To: token, Data: contracts.Symbol(), MaxAnswer: symbolSize})
+	}
+	if err := a.client.refuseOtherChain(ctx); err != nil {
+		return nil, fmt.Errorf("balances of account %s: %w", a.address, err)
 	}
 	results, err := batchRead(ctx, a.client.chain, nil, reads...)
 	if err != nil {

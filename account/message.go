@@ -138,7 +138,8 @@ func (m *Module) signAs(sign func(MessageSigner) ([]byte, error)) ([]byte, error
 }
 
 // VerifyMessage returns nil if the signature of the message (EIP-191, personal_sign) is the account's, and an
-// error matching [ErrBadSignature] if it is not; any other error means that the chain could not be asked.
+// error matching [ErrBadSignature] if it is not; any other error means that the chain could not be asked, or that
+// the node is of another one ([userop.ErrWrongChain]).
 //
 // A deployed account is asked itself (ERC-1271). One that is not has to have signed in the form of ERC-6492:
 // its deployment is tried, and the account asked, in the node's simulation only.
@@ -179,6 +180,9 @@ func (a *Account) verify(ctx context.Context, hash common.Hash, signature []byte
 	// What one read does is gone with its request.
 	if !contracts.FitsOneRequest(reads) {
 		return fmt.Errorf("%w: %d bytes are more than one request can check", ErrBadSignature, len(signature))
+	}
+	if err := a.client.checkChainID(ctx); err != nil { // an owner who was replaced here may still be one elsewhere
+		return err
 	}
 	results, err := batchRead(ctx, a.client.chain, nil, reads...)
 	switch {

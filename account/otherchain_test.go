@@ -60,6 +60,32 @@ func TestANodeOfAnnodeElsewhereSettlesNothing(t *testing.T) {
 	require.ErrorContains(t, err, "the node serves chain 137, this client is for chain 80002; use the URL of that chain's node, or mend Config.ChainID")
 }
 
+// TestANodeElsewhereTellsNothingOfAnAccount has what is shown to people, and who is let in, not be read of another
+// chain.
+func TestANodeElsewhereTellsNothingOfAnAccount(t *testing.T) {
+	ctx := t.Context()
+	model := accounttest.NewModel(accounttest.ModelConfig{})
+	cfg := model.Config()
+	cfg.Chain = nodeElsewhere{cfg.Chain}
+	lost, err := account.NewClient(cfg)
+	require.NoError(t, err)
+	owner := must(t, model.NewOwner)
+	signature, err := owner.SignMessage(ctx, []byte("log in"))
+	require.NoError(t, err)
+	require.NoError(t, owner.VerifyMessage(ctx, []byte("log in"), signature))
+
+	user := lost.Account(owner.Address())
+	_, err = user.State(ctx)
+	require.ErrorIs(t, err, userop.ErrWrongChain)
+	require.ErrorContains(t, err, "state of account "+owner.Address().Hex())
+	_, err = user.Balances(ctx)
+	require.ErrorIs(t, err, userop.ErrWrongChain)
+	require.ErrorContains(t, err, "balances of account "+owner.Address().Hex())
+	err = user.VerifyMessage(ctx, []byte("log in"), signature)
+	require.ErrorIs(t, err, userop.ErrWrongChain)
+	require.NotErrorIs(t, err, account.ErrBadSignature)
+}
+
 func must[T any](t *testing.T, get func(context.Context) (T, error)) T {
 	t.Helper()
 	got, err := get(t.Context())

@@ -17,7 +17,7 @@ import (
 // As [session.Sessions.Reconcile] does, it makes final what has landed and undoes what never will. Beyond
 // that, an operation that may still land is sent again as it was signed, which needs no owner, and waited
 // for: until ctx ends, or for [Config].WaitTimeout. What is open after that is an error matching
-// [session.ErrPending], which says that it was sent again. What grants or restores is not while the kill
+// [session.ErrPending], which says whether a bundler took it again. What grants or restores is not while the kill
 // switch of the store is about the account or its owner ([session.ErrStopped]).
 //
 // A change that had landed and that the chain took back, as a reorganisation of it does, is found by this
@@ -61,7 +61,7 @@ func (a *Account) reconcile(ctx context.Context, sess *session.Sessions) error {
 	if again == nil || sess.Pending() == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: operation %s was sent again, and is not seen to have landed: %w", session.ErrPending, pending.OpHash, again)
+	return fmt.Errorf("%w: operation %s %s: %w", session.ErrPending, pending.OpHash, afterResend(tx), again)
 }
 
 // landAgain sends the change again that the chain took back below the one that waits, and reconciles anew.
@@ -75,9 +75,18 @@ func (a *Account) landAgain(ctx context.Context, sess *session.Sessions, below *
 	}
 	err := sess.Reconcile(ctx)
 	if takenBack(err) && again != nil {
-		return fmt.Errorf("%w; operation %s was sent again, and is not seen to have landed: %w", mismatch, below.OpHash, again)
+		return fmt.Errorf("%w; operation %s %s: %w", mismatch, below.OpHash, afterResend(tx), again)
 	}
 	return err
+}
+
+// afterResend says what is open of an operation that [Account.resendChange] returned, nil for one that nobody is
+// known to have taken.
+func afterResend(tx *userop.Pending) string {
+	if tx == nil {
+		return "is not seen to have landed, and no bundler is known to have taken it again"
+	}
+	return "was sent again, and is not seen to have landed"
 }
 
 // resendChange sends the operation of a change again, unless the kill switch of the sessions' store is about

@@ -69,8 +69,9 @@ func (s *State) OwnerAt(module common.Address) (common.Address, bool) {
 	return common.Address{}, false
 }
 
-// State reads everything about the account in one request. That an account is deployed is remembered, and not
-// asked again elsewhere; all else can change with the next block.
+// State reads everything about the account in one request, after the client's first, which asks the node what
+// chain it is of: what another one shows is an error matching [userop.ErrWrongChain]. That an account is
+// deployed is remembered, and not asked again elsewhere; all else can change with the next block.
 func (a *Account) State(ctx context.Context) (*State, error) {
 	state, _, err := a.readState(ctx)
 	return state, err
@@ -79,6 +80,9 @@ func (a *Account) State(ctx context.Context) (*State, error) {
 // readState reads the account's state, and makes the other reads in the same request. Their results are there
 // too where the state's make no sense.
 func (a *Account) readState(ctx context.Context, others ...contracts.Read) (*State, []contracts.ReadResult, error) {
+	if err := a.client.refuseOtherChain(ctx); err != nil {
+		return nil, nil, fmt.Errorf("state of account %s: %w", a.address, err)
+	}
 	c := &a.client.contracts
 	reads := []contracts.Read{
 		a.modulesRead(contracts.SentinelModule, modulesPage),

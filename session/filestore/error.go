@@ -11,7 +11,7 @@ var (
 	// ErrInUse means that another process has the store open for writing.
 	ErrInUse = errors.New("session store is in use")
 	// ErrReadOnly means that the store was opened with [OpenReadOnly].
-	ErrReadOnly = errors.New("session store is open for reading only")
+	ErrReadOnly = errors.New("session store was opened for reading only; open it with Open to change it")
 	// ErrLooseMode means that others than the user of this process may read the store, or own it.
 	ErrLooseMode = errors.New("session store is open to others")
 )

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -62,7 +61,7 @@ func (b *box) told(err error) error {
 type notOursError struct{ err error }
 
 func (e *notOursError) Error() string {
-	return fmt.Sprintf("%v, and its outbox belongs to the process that has it open for writing: send there", e.err)
+	return "it was opened for reading only, and its outbox belongs to the process that has it open for writing: send there"
 }
 
 func (e *notOursError) Unwrap() error { return e.err }

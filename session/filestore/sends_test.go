@@ -138,7 +138,7 @@ func TestOutboxOfAReader(t *testing.T) {
 	for name, err := range errs {
 		require.ErrorIs(t, err, ErrReadOnly, name)
 		require.ErrorIs(t, err, outbox.ErrReadOnly, name)
-		require.EqualError(t, err, "session store in "+dir+": session store is open for reading only, and its outbox belongs to the process that has it open for writing: send there", name)
+		require.EqualError(t, err, "session store in "+dir+": it was opened for reading only, and its outbox belongs to the process that has it open for writing: send there", name)
 	}
 }
 
