@@ -58,7 +58,8 @@ func newWorldOf(t fixture, cfg accounttest.ChainConfig) *world {
 	var err error
 	w.bundler, err = accounttest.StartBundler(accounttest.BundlerConfig{Chain: chain})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, w.bundler.Close()) })
+	closeOwn := w.bundler.Close // a test may have another one stand in
+	t.Cleanup(func() { require.NoError(t, closeOwn()) })
 	w.paymaster, err = accounttest.StartPaymaster(accounttest.PaymasterConfig{Chain: chain})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.paymaster.Close()) })
