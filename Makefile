@@ -3,13 +3,14 @@ GO         ?= go
 CONTRACTS  := ./account/accounttest/contracts
 SERVICES   := ./internal/testutil/e2e/install
 SDK        := ./internal/testutil/sdk/install
-STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+CHECKER    := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+STATICCHECK = $(GO) run $(CHECKER)
 
 # What takes longest is tested first, beside all that is quick.
 LONGEST    := account userop session/pgstore account/accounttest session/filestore
 
 .DEFAULT_GOAL := help
-.PHONY: help announce demo test e2e soak kill browser contracts services sdk postgres lint portable bench bench-check bench-short bench-go cover fuzz clean
+.PHONY: help announce demo test e2e soak kill browser contracts services sdk postgres lint vet staticcheck portable bench bench-check bench-short bench-go cover fuzz clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,13 +54,20 @@ sdk: ## Install the reference SDK from npm for the tests beside it, if it change
 postgres: ## Install PostgreSQL for the tests, if there is none
 	@internal/testutil/pgtest/install.sh
 
-lint: ## Check format, vet, staticcheck, module files, the import rules and the examples
+lint: vet staticcheck ## Check format, vet, staticcheck, module files, the import rules and the examples
+
+vet:
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
 	.ci/modules $(GO) vet -tags e2e ./...
-	.ci/modules $(STATICCHECK) -tags e2e ./...
 	.ci/modules $(GO) mod tidy -diff
 	@.ci/imports
 	@.ci/examples
+
+staticcheck:
+	.ci/modules $(STATICCHECK) -tags e2e ./...
+
+%/staticcheck: # built as programs are, for who checks what is built otherwise
+	GOBIN=$(@D) $(GO) install $(CHECKER)
 
 portable: ## Check what a release needs besides: vet for 32 bits, without C, and the licences of what is linked
 	CGO_ENABLED=0 GOARCH=386 $(GO) vet ./...
