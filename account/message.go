@@ -138,8 +138,8 @@ func (m *Module) signAs(sign func(MessageSigner) ([]byte, error)) ([]byte, error
 }
 
 // VerifyMessage returns nil if the signature of the message (EIP-191, personal_sign) is the account's, and an
-// error matching [ErrBadSignature] if it is not; any other error means that the chain could not be asked, or that
-// the node is of another one ([userop.ErrWrongChain]).
+// error matching [ErrBadSignature] if it is not; any other error means that the chain could not be asked, or
+// that the node is of another one ([userop.ErrWrongChain]).
 //
 // A deployed account is asked itself (ERC-1271). One that is not has to have signed in the form of ERC-6492:
 // its deployment is tried, and the account asked, in the node's simulation only.

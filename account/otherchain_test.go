@@ -60,8 +60,8 @@ func TestANodeOfAnnodeElsewhereSettlesNothing(t *testing.T) {
 	require.ErrorContains(t, err, "the node serves chain 137, this client is for chain 80002; use the URL of that chain's node, or mend Config.ChainID")
 }
 
-// TestANodeElsewhereTellsNothingOfAnAccount has what is shown to people, and who is let in, not be read of another
-// chain.
+// TestANodeElsewhereTellsNothingOfAnAccount has what is shown to people, and who is let in, not be read of
+// another chain.
 func TestANodeElsewhereTellsNothingOfAnAccount(t *testing.T) {
 	ctx := t.Context()
 	model := accounttest.NewModel(accounttest.ModelConfig{})

@@ -17,8 +17,8 @@ import (
 // As [session.Sessions.Reconcile] does, it makes final what has landed and undoes what never will. Beyond
 // that, an operation that may still land is sent again as it was signed, which needs no owner, and waited
 // for: until ctx ends, or for [Config].WaitTimeout. What is open after that is an error matching
-// [session.ErrPending], which says whether a bundler took it again. What grants or restores is not while the kill
-// switch of the store is about the account or its owner ([session.ErrStopped]).
+// [session.ErrPending], which says whether a bundler took it again. What grants or restores is not while the
+// kill switch of the store is about the account or its owner ([session.ErrStopped]).
 //
 // A change that had landed and that the chain took back, as a reorganisation of it does, is found by this
 // too, made pending again, and sent as it was signed. Call it for an account whose sends say so
@@ -80,8 +80,8 @@ func (a *Account) landAgain(ctx context.Context, sess *session.Sessions, below *
 	return err
 }
 
-// afterResend says what is open of an operation that [Account.resendChange] returned, nil for one that nobody is
-// known to have taken.
+// afterResend says what is open of an operation that [Account.resendChange] returned, nil for one that nobody
+// is known to have taken.
 func afterResend(tx *userop.Pending) string {
 	if tx == nil {
 		return "is not seen to have landed, and no bundler is known to have taken it again"
