@@ -145,6 +145,9 @@ func wayFromSend() []string {
 	for creator := ""; current != ""; {
 		var names []string
 		names, creator, current = ours(goroutines[current], creator)
+		if len(way) > 0 {
+			names = fromWhereItBegan(names, way[len(way)-1])
+		}
 		way = append(way, names...)
 	}
 	send := slices.IndexFunc(way, func(name string) bool { return sendFunc.MatchString(name) })
@@ -182,6 +185,14 @@ func ours(lines []string, from string) (names []string, creator, parent string) 
 		}
 	}
 	return names, "", ""
+}
+
+// fromWhereItBegan leaves out what a goroutine called since it began another one, of which began is the
+// outermost function: where that is a closure, the function that it is written in began it. Another module's
+// group of goroutines, which the stack names as the creator, may have returned by now.
+func fromWhereItBegan(names []string, began string) []string {
+	at := slices.IndexFunc(names, func(name string) bool { return strings.HasPrefix(began, name+".") })
+	return names[max(0, at):]
 }
 
 // framesWorld is a world whose services count frames.
@@ -345,6 +356,14 @@ func TestFewFramesFromSendToTheServices(t *testing.T) {
 		t.Log(report)
 		require.LessOrEqual(t, len(way), mostFrames, report)
 	}
+}
+
+// What began a goroutine may be further on by now.
+func TestTheWayFromSendLeavesOutWhatCameAfter(t *testing.T) {
+	now := []string{"userop.(*run).identities", "userop.(*run).checks", "userop.(*run).prepare", "userop.(*Sender).Send"}
+	require.Equal(t, now[2:], fromWhereItBegan(now, "userop.(*run).prepare.readInto[...].func3"))
+	require.Equal(t, now[1:], fromWhereItBegan(now, "userop.(*run).checks.func1"))
+	require.Equal(t, now, fromWhereItBegan(now, "userop.(*watcher).run"))
 }
 
 // The measure counts what it should: each function once, also across a goroutine.
