@@ -87,7 +87,10 @@ func (s *Signer) Outdated(op *userop.Operation) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return !slices.EqualFunc(signed, grants, func(a contracts.Authorization, g grant) bool { return slices.Equal(a.Proof, g.proof) }), nil
+	return !slices.EqualFunc(signed, grants, func(was contracts.Authorization, g grant) bool {
+		is, err := g.authorization(nil)
+		return err == nil && slices.Equal(was.Proof, is.Proof)
+	}), nil
 }
 
 // signedBy returns the key of the leaves that signed. The likely ones are in the order of those.

@@ -152,7 +152,7 @@ func (s *Signer) DummySignature(*userop.Operation) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.encode(grants, signature.Dummy()), nil
+	return s.encode(grants, signature.Dummy())
 }
 
 // maxRetries bounds how often signing, comparing and settling start anew because the store changed under
@@ -188,9 +188,8 @@ func (s *Signer) signHeld(ctx context.Context, sess *Sessions, op *userop.Operat
 	if err != nil {
 		return nil, err
 	}
-	held := new(struct { // what it takes, in one allocation
+	held := new(struct { // in one allocation
 		ctx       heldContext
-		room      grantRoom
 		signature []byte
 	})
 	err = hold(ctx, sess.store, sess.ref, key, func(version uint64) error {
@@ -198,18 +197,19 @@ func (s *Signer) signHeld(ctx context.Context, sess *Sessions, op *userop.Operat
 		if v.version != version {
 			return errStale
 		}
-		grants, err := s.grantsIn(v, &held.room)
+		var room [1]grant
+		grants, err := s.grantsIn(v, room[:0])
 		if err != nil {
 			return err
 		}
 		held.ctx.hold(ctx, MaxHold)
 		defer held.ctx.end()
-		keySignature, err := sess.signMessage(&held.ctx, held.room.signature[:0], grants[0].leaf.Key, op, hash)
-		if err != nil {
-			return err
+		var keyRoom [crypto.SignatureLength]byte
+		keySignature, err := sess.signMessage(&held.ctx, keyRoom[:0], grants[0].leaf.Key, op, hash)
+		if err == nil {
+			held.signature, err = s.encode(grants, keySignature)
 		}
-		held.signature = s.encode(grants, keySignature)
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err // also of a signature that came too late
@@ -221,14 +221,15 @@ func (s *Signer) signHeld(ctx context.Context, sess *Sessions, op *userop.Operat
 // this process. It comes in room, or in memory of its own.
 func (s *Sessions) signMessage(ctx context.Context, room []byte, key common.Address, op *userop.Operation, hash common.Hash) ([]byte, error) {
 	digest := MessageDigest(hash)
-	sig, err := s.keys.SignDigest(ctx, SignRequest{Ref: s.ref, Key: key, Digest: digest, UserOpHash: hash, Operation: op})
+	given, err := s.keys.SignDigest(ctx, SignRequest{Ref: s.ref, Key: key, Digest: digest, UserOpHash: hash, Operation: op})
 	if err != nil {
 		return nil, fmt.Errorf("sign with session key %s: %w", key, err)
 	}
+	var sig []byte
 	if _, local := s.keys.(LocalKeyring); local {
-		sig, err = signature.AppendForm(room, sig)
+		sig, err = signature.AppendForm(room, given)
 	} else {
-		sig, err = signature.Normalize(sig, digest, key)
+		sig, err = signature.Normalize(given, digest, key)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: signature of the keyring: %w", ErrWrongKey, err)
@@ -236,27 +237,19 @@ func (s *Sessions) signMessage(ctx context.Context, room []byte, key common.Addr
 	return sig, nil
 }
 
-// grant is a leaf that may sign, with its proof under the root on chain.
+// grant is a leaf that may sign, with its position in the store and the tree it is proven in.
 type grant struct {
-	leaf  *Leaf
-	proof []common.Hash
-	data  []byte
+	leaf *Leaf
+	at   int
+	tree *leafTree
+	data []byte
 }
 
-// grantRoom is memory for a signature by one leaf, in a tree of up to 2^24.
-type grantRoom struct {
-	grants    [1]grant
-	proof     [24]common.Hash
-	signature [crypto.SignatureLength]byte
-}
-
-func (s *Signer) grants() ([]grant, error) {
-	return s.grantsIn(s.Sessions().view.Load(), new(grantRoom))
-}
+func (s *Signer) grants() ([]grant, error) { return s.grantsIn(s.Sessions().view.Load(), nil) }
 
 // grantsIn resolves the leaves in one view and judges whether they may sign. What it returns may be in room.
-func (s *Signer) grantsIn(v *view, room *grantRoom) ([]grant, error) {
-	grants, proofs := room.grants[:0], room.proof[:0]
+func (s *Signer) grantsIn(v *view, room []grant) ([]grant, error) {
+	grants := room[:0]
 	for _, ref := range s.leaves {
 		i, err := ref.in(v)
 		if err != nil {
@@ -267,11 +260,7 @@ func (s *Signer) grantsIn(v *view, room *grantRoom) ([]grant, error) {
 		if err != nil {
 			return nil, err
 		}
-		begin := len(proofs)
-		if proofs, err = tree.appendProof(proofs, i, leaf); err != nil {
-			return nil, err
-		}
-		grants = append(grants, grant{leaf: leaf, proof: proofs[begin:], data: ref.data})
+		grants = append(grants, grant{leaf: leaf, at: i, tree: tree, data: ref.data})
 	}
 	return grants, nil
 }
@@ -294,25 +283,34 @@ func (s *Signer) treeFor(v *view, i int, leaf *Leaf) (*leafTree, error) {
 }
 
 // encode returns userOp.signature for the grants and the key's signature.
-func (s *Signer) encode(grants []grant, keySignature []byte) []byte {
+func (s *Signer) encode(grants []grant, keySignature []byte) ([]byte, error) {
 	if !s.batch {
-		a := grants[0].authorization()
-		return contracts.WrappedSessionSignature(s.modules.Manager, &a, keySignature)
+		var room [24]common.Hash // a proof in a tree of up to 2^24
+		a, err := grants[0].authorization(room[:0])
+		if err != nil {
+			return nil, err
+		}
+		return contracts.WrappedSessionSignature(s.modules.Manager, &a, keySignature), nil
 	}
 	calls := make([]contracts.CallAuthorization, len(grants))
 	for i := range grants {
-		calls[i] = contracts.CallAuthorization{Authorization: grants[i].authorization(), CallData: grants[i].data}
+		a, err := grants[i].authorization(nil)
+		if err != nil {
+			return nil, err
+		}
+		calls[i] = contracts.CallAuthorization{Authorization: a, CallData: grants[i].data}
 	}
-	return contracts.WrapSignature(contracts.BatchSignature(s.modules.Manager, calls, keySignature), s.modules.Router)
+	return contracts.WrapSignature(contracts.BatchSignature(s.modules.Manager, calls, keySignature), s.modules.Router), nil
 }
 
-// authorization is the grant as the contracts take it.
-func (g *grant) authorization() contracts.Authorization {
+// authorization is the grant as the contracts take it. Its proof may be in room.
+func (g *grant) authorization(room []common.Hash) (contracts.Authorization, error) {
+	proof, err := g.tree.appendProof(room, g.at, g.leaf)
 	return contracts.Authorization{
 		ValidUntil: g.leaf.ValidUntil,
 		ValidAfter: g.leaf.ValidAfter,
 		Module:     g.leaf.Module,
 		Data:       g.leaf.Data,
-		Proof:      g.proof,
-	}
+		Proof:      proof,
+	}, err
 }
