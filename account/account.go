@@ -68,6 +68,14 @@ func (a *Account) noteCode(has bool) {
 // Deployed reports whether the account has code on chain. An account that has is asked about once more a
 // minute later, and not again after that.
 func (a *Account) Deployed(ctx context.Context) (bool, error) {
+	if err := a.client.refuseOtherChain(ctx); err != nil {
+		return false, fmt.Errorf("code of %s: %w", a.address, err)
+	}
+	return a.hasCode(ctx)
+}
+
+// hasCode is [Account.Deployed] for who asks elsewhere which chain the node is of.
+func (a *Account) hasCode(ctx context.Context) (bool, error) {
 	if seen := a.codeSeen(); seen.sure || seen.lately() {
 		return true, nil
 	}
@@ -111,6 +119,9 @@ func (a *Account) Nonce(ctx context.Context, lane *uint256.Int) (uint256.Int, er
 // NonceUsed reports whether the EntryPoint has counted past the nonce in its lane: an operation with it is on
 // chain by now, or never will be.
 func (a *Account) NonceUsed(ctx context.Context, nonce *uint256.Int) (bool, error) {
+	if err := a.client.refuseOtherChain(ctx); err != nil {
+		return false, fmt.Errorf("nonce of %s: %w", a.address, err)
+	}
 	next, err := a.Nonce(ctx, new(uint256.Int).Rsh(nonce, 64))
 	return err == nil && nonce.Lt(&next), err
 }
@@ -188,7 +199,7 @@ func (a *Account) Decode(callData []byte) ([]Call, error) {
 // requireDeployed is the init code of an account known by its address: none, or an error.
 func (a *Account) requireDeployed(ctx context.Context) ([]byte, error) {
 	a.client.observer.Note(ctx, "deployed")
-	deployed, err := a.Deployed(ctx)
+	deployed, err := a.hasCode(ctx)
 	if err == nil && !deployed {
 		err = a.notDeployedError()
 	}

@@ -193,7 +193,7 @@ func (c *Client) sessionCheck(signer *session.Signer) func(context.Context) erro
 		}
 		// An account without code has no root either; its absence is the better reason.
 		account := c.Account(sess.Ref().Account)
-		if deployed, unknown := account.Deployed(ctx); unknown == nil && !deployed {
+		if deployed, unknown := account.hasCode(ctx); unknown == nil && !deployed {
 			return account.notDeployedError()
 		}
 		return err

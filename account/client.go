@@ -254,8 +254,13 @@ func (c *Client) SessionContracts() (entryPoint, manager common.Address) {
 
 // SessionRootAndNonce returns the session root of an account, whether the EntryPoint has counted past its
 // nonce, and the block's time, as of one block: the newest one that has [Config].Confirmations. It is one
-// request, after one for the number of that block where it is not the newest.
+// request, after one for the number of that block where it is not the newest. By what it says changes of
+// sessions are made final, or undone: a node of another chain, or one that never said of which it is, is an
+// error.
 func (c *Client) SessionRootAndNonce(ctx context.Context, account common.Address, nonce *uint256.Int) (seen session.OnChain, err error) {
+	if err := c.checkChainID(ctx); err != nil {
+		return session.OnChain{}, fmt.Errorf("session root and nonce of %s: %w", account, err)
+	}
 	block, err := c.confirmedBlock(ctx)
 	if err != nil {
 		return session.OnChain{}, err

@@ -143,12 +143,11 @@ func wayFromSend() []string {
 	}
 	var way []string
 	for creator := ""; current != ""; {
-		var names []string
-		names, creator, current = ours(goroutines[current], creator)
-		if len(way) > 0 {
+		names, met, by, parent := ours(goroutines[current], creator)
+		if len(way) > 0 && !met {
 			names = fromWhereItBegan(names, way[len(way)-1])
 		}
-		way = append(way, names...)
+		way, creator, current = append(way, names...), by, parent
 	}
 	send := slices.IndexFunc(way, func(name string) bool { return sendFunc.MatchString(name) })
 	if send < 0 {
@@ -165,31 +164,31 @@ var (
 )
 
 // ours lists the functions of this module in a goroutine's stack, the innermost first, and says which
-// function of which goroutine created it. from is the function that created the goroutine looked at before;
-// what it went on to call meanwhile is not on the way.
-func ours(lines []string, from string) (names []string, creator, parent string) {
+// function of which goroutine created it. from is the function that created the goroutine looked at before,
+// if that is met; what it went on to call meanwhile is not on the way.
+func ours(lines []string, from string) (names []string, met bool, creator, parent string) {
 	const module = "github.com/go-sesame/sesame/"
 	for i := 0; i+1 < len(lines); i += 2 { // a function, then its place
 		if m := createdBy.FindStringSubmatch(lines[i]); m != nil {
-			return names, m[1], m[2]
+			return names, met, m[1], m[2]
 		}
 		name := lines[i]
 		if args := strings.LastIndex(name, "("); args >= 0 {
 			name = name[:args]
 		}
 		if name == from {
-			names = nil
+			names, met = nil, true
 		}
 		if strings.HasPrefix(name, module) && !strings.Contains(lines[i+1], "_test.go:") {
 			names = append(names, strings.TrimPrefix(name, module))
 		}
 	}
-	return names, "", ""
+	return names, met, "", ""
 }
 
 // fromWhereItBegan leaves out what a goroutine called since it began another one, of which began is the
-// outermost function: where that is a closure, the function that it is written in began it. Another module's
-// group of goroutines, which the stack names as the creator, may have returned by now.
+// outermost function, where the creator that the stack names has returned by now, as another module's group
+// of goroutines: of a closure, the function that it is written in began it.
 func fromWhereItBegan(names []string, began string) []string {
 	at := slices.IndexFunc(names, func(name string) bool { return strings.HasPrefix(began, name+".") })
 	return names[max(0, at):]

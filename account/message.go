@@ -139,7 +139,7 @@ func (m *Module) signAs(sign func(MessageSigner) ([]byte, error)) ([]byte, error
 
 // VerifyMessage returns nil if the signature of the message (EIP-191, personal_sign) is the account's, and an
 // error matching [ErrBadSignature] if it is not; any other error means that the chain could not be asked, or
-// that the node is of another one ([userop.ErrWrongChain]).
+// that the node is of another one ([userop.ErrWrongChain]) or never said of which.
 //
 // A deployed account is asked itself (ERC-1271). One that is not has to have signed in the form of ERC-6492:
 // its deployment is tried, and the account asked, in the node's simulation only.
@@ -181,7 +181,8 @@ func (a *Account) verify(ctx context.Context, hash common.Hash, signature []byte
 	if !contracts.FitsOneRequest(reads) {
 		return fmt.Errorf("%w: %d bytes are more than one request can check", ErrBadSignature, len(signature))
 	}
-	if err := a.client.checkChainID(ctx); err != nil { // an owner who was replaced here may still be one elsewhere
+	// An owner who was replaced here may still be one elsewhere.
+	if err := a.client.checkChainID(ctx); err != nil {
 		return err
 	}
 	results, err := batchRead(ctx, a.client.chain, nil, reads...)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/account"
@@ -23,10 +24,10 @@ func (o nodeElsewhere) Unwrap() account.Chain { return o.Chain }
 
 func (nodeElsewhere) ChainID(context.Context) (*big.Int, error) { return big.NewInt(137), nil }
 
-// TestANodeOfAnnodeElsewhereSettlesNothing has the node of a configuration be that of another chain, where
+// TestANodeElsewhereSettlesNothing has the node of a configuration be that of another chain, where
 // neither the account nor its sessions are: the error says that, and a grant that waits is neither settled
 // nor sent again.
-func TestANodeOfAnnodeElsewhereSettlesNothing(t *testing.T) {
+func TestANodeElsewhereSettlesNothing(t *testing.T) {
 	ctx := t.Context()
 	model, elsewhere := accounttest.NewModel(accounttest.ModelConfig{}), accounttest.NewModel(accounttest.ModelConfig{})
 	cfg := model.Config()
@@ -48,6 +49,14 @@ func TestANodeOfAnnodeElsewhereSettlesNothing(t *testing.T) {
 	sent := len(model.Bundler.Requests())
 	require.ErrorIs(t, lost.Account(owner.Address()).Reconcile(ctx, store), userop.ErrWrongChain)
 	require.ErrorIs(t, lost.ReconcileAll(ctx, store), userop.ErrWrongChain)
+	onLost, err := session.Open(ctx, store, owner.Ref())
+	require.NoError(t, err)
+	require.ErrorIs(t, onLost.On(lost).Reconcile(ctx), userop.ErrWrongChain)
+	again := lost.OwnedAccount(owner.Owner())
+	_, _, err = again.Grant(ctx, store, []policy.Policy{policy.ABI{
+		Key: sess.Leaves()[0].Key, Contract: model.Contracts.NFT, Function: "safeMint(address to)", Window: policy.Until(time.Now().Add(time.Hour)),
+	}}, account.Sponsored())
+	require.ErrorIs(t, err, userop.ErrWrongChain)
 	require.Len(t, model.Bundler.Requests(), sent, "nothing is sent again")
 	model.Bundler.Resume()
 	require.NoError(t, owner.Reconcile(ctx, store))
@@ -58,9 +67,15 @@ func TestANodeOfAnnodeElsewhereSettlesNothing(t *testing.T) {
 	require.ErrorIs(t, err, userop.ErrWrongChain)
 	require.NotErrorIs(t, err, session.ErrRootMismatch)
 	require.ErrorContains(t, err, "the node serves chain 137, this client is for chain 80002; use the URL of that chain's node, or mend Config.ChainID")
+
+	_, err = again.RevokeAll(ctx, sess, account.Sponsored()) // which stops them in the store, on no chain
+	require.ErrorIs(t, err, userop.ErrWrongChain)
+	require.NoError(t, sess.Refresh(ctx))
+	require.Equal(t, session.StatusRevoked, sess.Leaves()[0].Status)
+	require.Nil(t, sess.Pending(), "no revocation was begun")
 }
 
-// TestANodeElsewhereTellsNothingOfAnAccount has what is shown to people, and who is let in, not be read of
+// TestANodeElsewhereTellsNothingOfAnAccount has what is shown to people, and who is let in, not be read from
 // another chain.
 func TestANodeElsewhereTellsNothingOfAnAccount(t *testing.T) {
 	ctx := t.Context()
@@ -81,6 +96,19 @@ func TestANodeElsewhereTellsNothingOfAnAccount(t *testing.T) {
 	_, err = user.Balances(ctx)
 	require.ErrorIs(t, err, userop.ErrWrongChain)
 	require.ErrorContains(t, err, "balances of account "+owner.Address().Hex())
+	for name, read := range map[string]func() error{
+		"Deployed":        func() error { _, err := user.Deployed(ctx); return err },
+		"Modules":         func() error { _, err := user.Modules(ctx); return err },
+		"NonceUsed":       func() error { _, err := user.NonceUsed(ctx, new(uint256.Int)); return err },
+		"CheckAddress":    func() error { return lost.OwnedAccount(owner.Owner()).CheckAddress(ctx) },
+		"ResolveAccounts": func() error { _, err := lost.ResolveAccounts(ctx, owner.Owner().Address(), 0); return err },
+		"SessionRootAndNonce": func() error {
+			_, err := lost.SessionRootAndNonce(ctx, owner.Address(), new(uint256.Int))
+			return err
+		},
+	} {
+		require.ErrorIs(t, read(), userop.ErrWrongChain, name)
+	}
 	err = user.VerifyMessage(ctx, []byte("log in"), signature)
 	require.ErrorIs(t, err, userop.ErrWrongChain)
 	require.NotErrorIs(t, err, account.ErrBadSignature)

@@ -263,6 +263,9 @@ func (o *OwnedAccount) CheckAddress(ctx context.Context) error {
 	if o.initCode == nil {
 		return fmt.Errorf("%w: account %s was named by its address, no factory decides it", ErrConfig, o.address)
 	}
+	if err := o.client.refuseOtherChain(ctx); err != nil {
+		return fmt.Errorf("address of account %s: %w", o.address, err)
+	}
 	factory := common.BytesToAddress(o.initCode[:common.AddressLength])
 	where := contracts.GetAddressForCounterFactualAccount(o.initCode[common.AddressLength:])
 	results, err := batchRead(ctx, o.client.chain, nil, contracts.Read{To: factory, Data: where})

@@ -84,9 +84,9 @@ func (a *Account) landAgain(ctx context.Context, sess *session.Sessions, below *
 // is known to have taken.
 func afterResend(tx *userop.Pending) string {
 	if tx == nil {
-		return "is not seen to have landed, and no bundler is known to have taken it again"
+		return "is not settled, and no bundler is known to have taken it again"
 	}
-	return "was sent again, and is not seen to have landed"
+	return "was sent again, and is not settled"
 }
 
 // resendChange sends the operation of a change again, unless the kill switch of the sessions' store is about

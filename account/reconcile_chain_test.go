@@ -171,7 +171,7 @@ func TestManyAccountsAfterACrash(t *testing.T) {
 	for _, ref := range refs {
 		require.ErrorContains(t, err, "sessions of "+ref.String()+": session is pending: operation ")
 	}
-	require.ErrorContains(t, err, "is not seen to have landed, and no bundler is known to have taken it again")
+	require.ErrorContains(t, err, "is not settled, and no bundler is known to have taken it again")
 	require.NotContains(t, err.Error(), "was sent again")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -257,7 +257,7 @@ func TestReconcileSendsAgainWhatMayLand(t *testing.T) {
 	defer cancel()
 	err = w.user.Reconcile(ctx, w.store)
 	require.ErrorIs(t, err, session.ErrPending)
-	require.ErrorContains(t, err, "was sent again, and is not seen to have landed")
+	require.ErrorContains(t, err, "was sent again, and is not settled")
 	w.bundler.Resume()
 	require.NoError(t, w.user.Reconcile(t.Context(), w.store))
 	require.Len(t, left(), 3)

@@ -41,6 +41,9 @@ func (c *Client) ResolveAccounts(ctx context.Context, owner common.Address, maxI
 	if err := checkIndex(uint64(maxIndex)); err != nil {
 		return nil, err
 	}
+	if err := c.refuseOtherChain(ctx); err != nil {
+		return nil, fmt.Errorf("accounts of owner %s: %w", owner, err)
+	}
 	resolver := c.contracts.Resolver
 	find := contracts.ResolveAddressesFlexibleForV2(owner, maxIndex+1, c.contracts.ECDSA, contracts.InitForSmartAccount(owner))
 	var data []byte

@@ -69,9 +69,9 @@ func (s *State) OwnerAt(module common.Address) (common.Address, bool) {
 	return common.Address{}, false
 }
 
-// State reads everything about the account in one request, after the client's first, which asks the node what
-// chain it is of: what another one shows is an error matching [userop.ErrWrongChain]. That an account is
-// deployed is remembered, and not asked again elsewhere; all else can change with the next block.
+// State reads everything about the account in one request. The client's first call also asks the node which
+// chain it serves; another one is an error matching [userop.ErrWrongChain]. That an account is deployed is
+// remembered, and not asked again elsewhere; all else can change with the next block.
 func (a *Account) State(ctx context.Context) (*State, error) {
 	state, _, err := a.readState(ctx)
 	return state, err
