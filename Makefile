@@ -67,7 +67,7 @@ staticcheck:
 	.ci/modules $(STATICCHECK) -tags e2e ./...
 
 %/staticcheck: # built as programs are, for who checks what is built otherwise
-	GOBIN=$(@D) $(GO) install $(CHECKER)
+	GOBIN=$(abspath $(@D)) $(GO) install $(CHECKER)
 
 portable: ## Check what a release needs besides: vet for 32 bits, without C, and the licences of what is linked
 	CGO_ENABLED=0 GOARCH=386 $(GO) vet ./...

@@ -225,7 +225,7 @@ func (s *Sessions) signMessage(ctx context.Context, room []byte, key common.Addr
 	if err != nil {
 		return nil, fmt.Errorf("sign with session key %s: %w", key, err)
 	}
-	var sig []byte
+	var sig []byte // apart from what was given, so that room can be on the caller's stack
 	if _, local := s.keys.(LocalKeyring); local {
 		sig, err = signature.AppendForm(room, given)
 	} else {
@@ -282,10 +282,13 @@ func (s *Signer) treeFor(v *view, i int, leaf *Leaf) (*leafTree, error) {
 	return nil, fmt.Errorf("%w: %s is not in the account's tree of root %s", ErrNoLeaf, leaf.name(), tree.Root())
 }
 
+// usualDepth is the length of a proof in a tree of 2^24 leaves; longer ones are possible.
+const usualDepth = 24
+
 // encode returns userOp.signature for the grants and the key's signature.
 func (s *Signer) encode(grants []grant, keySignature []byte) ([]byte, error) {
 	if !s.batch {
-		var room [24]common.Hash // a proof in a tree of up to 2^24
+		var room [usualDepth]common.Hash
 		a, err := grants[0].authorization(room[:0])
 		if err != nil {
 			return nil, err
@@ -294,7 +297,7 @@ func (s *Signer) encode(grants []grant, keySignature []byte) ([]byte, error) {
 	}
 	calls := make([]contracts.CallAuthorization, len(grants))
 	for i := range grants {
-		a, err := grants[i].authorization(nil)
+		a, err := grants[i].authorization(make([]common.Hash, 0, usualDepth))
 		if err != nil {
 			return nil, err
 		}

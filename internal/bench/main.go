@@ -82,7 +82,7 @@ type group struct {
 func allGroups() []group {
 	return []group{
 		{"sign", true, measureSigning},
-		{"versus", false, measureVersus}, // a large tree is as slow in the SDK as its garbage collector is busy
+		{"versus", false, measureVersus}, // how slow the SDK is with a large tree depends on the machine
 		{"store", true, measureStore},
 		{"transport", true, measureTransport},
 		{"send", true, measureSend},
