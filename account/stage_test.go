@@ -13,7 +13,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
-	"go.uber.org/goleak"
 
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/account"
@@ -33,14 +32,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	opts := []goleak.Option{ // a key store of go-ethereum watches its directory until it is garbage
-		goleak.IgnoreTopFunction("github.com/ethereum/go-ethereum/accounts/keystore.(*watcher).loop"),
-		goleak.IgnoreAnyFunction("github.com/fsnotify/fsnotify.(*Watcher).readEvents"),
-	}
-	for _, function := range accounttest.LeftGoroutines() {
-		opts = append(opts, goleak.IgnoreTopFunction(function))
-	}
-	goleak.VerifyTestMain(m, opts...)
+	os.Exit(m.Run())
 }
 
 func haveContracts() bool {

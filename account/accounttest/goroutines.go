@@ -6,8 +6,6 @@ func LeftGoroutines() []string {
 	return []string{
 		// A pool of workers that the process makes once, however many chains there are.
 		"github.com/ethereum/go-ethereum/core.(*txSenderCacher).cache",
-		// A subscription that was being ended when the node stopped listening.
-		"github.com/ethereum/go-ethereum/eth/filters.(*Subscription).Unsubscribe.func1",
 		// The node's (empty) table of peers; its database takes a second after it was closed.
 		"github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain",
 	}
