@@ -368,7 +368,7 @@ func (o *OwnedAccount) checkModules() error {
 // initCodeIfNeeded is the init code of an account that may still have to be deployed.
 func (o *OwnedAccount) initCodeIfNeeded(ctx context.Context) ([]byte, error) {
 	o.client.observer.Note(ctx, "deployed")
-	deployed, err := o.Deployed(ctx)
+	deployed, err := o.hasCode(ctx)
 	switch {
 	case err != nil || deployed:
 		return nil, err
