@@ -66,7 +66,8 @@ func (a *Account) noteCode(has bool) {
 }
 
 // Deployed reports whether the account has code on chain. An account that has is asked about once more a
-// minute later, and not again after that.
+// minute later, and not again after that. A node of another chain is an error matching
+// [userop.ErrWrongChain].
 func (a *Account) Deployed(ctx context.Context) (bool, error) {
 	if err := a.client.refuseOtherChain(ctx); err != nil {
 		return false, fmt.Errorf("code of %s: %w", a.address, err)
@@ -117,7 +118,7 @@ func (a *Account) Nonce(ctx context.Context, lane *uint256.Int) (uint256.Int, er
 }
 
 // NonceUsed reports whether the EntryPoint has counted past the nonce in its lane: an operation with it is on
-// chain by now, or never will be.
+// chain by now, or never will be. A node of another chain is an error matching [userop.ErrWrongChain].
 func (a *Account) NonceUsed(ctx context.Context, nonce *uint256.Int) (bool, error) {
 	if err := a.client.refuseOtherChain(ctx); err != nil {
 		return false, fmt.Errorf("nonce of %s: %w", a.address, err)

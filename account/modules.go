@@ -93,7 +93,8 @@ const (
 )
 
 // Modules returns the validation modules that the account listens to, the last enabled first. For an account
-// without code the error matches [ErrNotDeployed], for one with more than a thousand modules [ErrBadAnswer].
+// without code the error matches [ErrNotDeployed], for one with more than a thousand modules [ErrBadAnswer],
+// and of a node of another chain [userop.ErrWrongChain].
 func (a *Account) Modules(ctx context.Context) ([]common.Address, error) {
 	if err := a.client.refuseOtherChain(ctx); err != nil {
 		return nil, fmt.Errorf("modules of account %s: %w", a.address, err)

@@ -258,7 +258,8 @@ func (o *OwnedAccount) deployDraft(ctx context.Context, s *settings) (*userop.Dr
 
 // CheckAddress returns an error unless the factory itself gives the account this very address. It is for
 // deployments that are new to the caller, before money is sent to an account without code: an operation with
-// the wrong address is refused by the EntryPoint in any case.
+// the wrong address is refused by the EntryPoint in any case. A node of another chain is an error matching
+// [userop.ErrWrongChain].
 func (o *OwnedAccount) CheckAddress(ctx context.Context) error {
 	if o.initCode == nil {
 		return fmt.Errorf("%w: account %s was named by its address, no factory decides it", ErrConfig, o.address)

@@ -36,7 +36,7 @@ type ResolvedAccount struct {
 
 // ResolveAccounts asks the resolver contract for the deployed accounts of an owner with an index of at most
 // maxIndex: those of version 1 and those of version 2 with the ECDSA ownership module. The contract looks at
-// indexes up to 126.
+// indexes up to 126. A node of another chain is an error matching [userop.ErrWrongChain].
 func (c *Client) ResolveAccounts(ctx context.Context, owner common.Address, maxIndex uint8) ([]ResolvedAccount, error) {
 	if err := checkIndex(uint64(maxIndex)); err != nil {
 		return nil, err
