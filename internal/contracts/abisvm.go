@@ -40,11 +40,12 @@ type ABIPermission struct {
 	Rules    []byte
 }
 
-// ABIRule is one rule of an [ABIPermission]: uint16 offset ‖ uint8 condition ‖ bytes32 word.
+// ABIRule is one rule of an [ABIPermission]: uint16 offset ‖ uint8 condition ‖ bytes32 word. The word of a
+// rule that was read is where it was read from, since there is no need of another copy to compare with it.
 type ABIRule struct {
 	Offset    uint16
 	Condition uint8
-	Word      common.Hash
+	Word      *common.Hash
 }
 
 // ParseABIPermission reads session key data. It returns false for data so short that the contract reverts on
@@ -93,7 +94,7 @@ func (p *ABIPermission) Rule(i int) (ABIRule, bool) {
 
 // ParseABIRule reads the rule that b begins with: ABIRuleSize bytes at least.
 func ParseABIRule(b []byte) ABIRule {
-	return ABIRule{Offset: binary.BigEndian.Uint16(b), Condition: b[ABIRuleConditionAt], Word: common.Hash(b[ABIRuleWordAt:ABIRuleSize])}
+	return ABIRule{Offset: binary.BigEndian.Uint16(b), Condition: b[ABIRuleConditionAt], Word: (*common.Hash)(b[ABIRuleWordAt:ABIRuleSize])}
 }
 
 // AppendHead appends all that comes before the rules. Only the low 16 bytes of the limit are written.

@@ -14,7 +14,7 @@ func TestABIPermissionBothWays(t *testing.T) {
 	want := contracts.ABIPermission{
 		Key: common.Address{1}, Contract: common.Address{2}, Selector: [4]byte{3}, Limit: *uint256.NewInt(4), Count: 1,
 	}
-	rule := contracts.ABIRule{Offset: 32, Condition: 5, Word: common.Hash{6}}
+	rule := contracts.ABIRule{Offset: 32, Condition: 5, Word: &common.Hash{6}}
 	data := rule.Append(want.AppendHead(nil))
 	require.Len(t, data, contracts.ABIRulesAt+contracts.ABIRuleSize)
 	read, ok := contracts.ParseABIPermission(data)

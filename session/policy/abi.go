@@ -103,7 +103,7 @@ func appendRules(data []byte, rules []Rule, f *abi.Function) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: rule %d: %w", ErrInvalid, i, err)
 		}
-		data = contracts.ABIRule{Offset: uint16(raw.Offset), Condition: uint8(raw.Condition), Word: raw.Word}.Append(data)
+		data = contracts.ABIRule{Offset: uint16(raw.Offset), Condition: uint8(raw.Condition), Word: &raw.Word}.Append(data)
 	}
 	return data, refuseTwice(data[start:])
 }

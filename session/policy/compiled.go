@@ -162,7 +162,7 @@ func rulesOf(p *contracts.ABIPermission) []Rule {
 
 // ruleOf returns the raw rule that was encoded as r.
 func ruleOf(r contracts.ABIRule) Rule {
-	return Rule{Offset: uint64(r.Offset), Condition: Condition(r.Condition), Word: r.Word}
+	return Rule{Offset: uint64(r.Offset), Condition: Condition(r.Condition), Word: *r.Word}
 }
 
 // Describe says in one sentence what the policy allows, such as

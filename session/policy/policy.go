@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -33,17 +34,21 @@ type Modules struct {
 
 // WithDefaults returns m with the well-known addresses where m has none.
 func (m Modules) WithDefaults() Modules {
-	fill := func(field *common.Address, known common.Address) {
-		if *field == (common.Address{}) {
-			*field = known
-		}
+	m.fill()
+	return m
+}
+
+// fill is WithDefaults in place: a check of a call would feel the copies.
+func (m *Modules) fill() {
+	var unset common.Address
+	if m.Manager != unset && m.Router != unset && m.ABI != unset && m.ERC20 != unset {
+		return
 	}
 	known := contracts.Deployed()
-	fill(&m.Manager, known.SessionKeyManager)
-	fill(&m.Router, known.BatchedSessionRouter)
-	fill(&m.ABI, known.ABISessionModule)
-	fill(&m.ERC20, known.ERC20SessionModule)
-	return m
+	m.Manager = cmp.Or(m.Manager, known.SessionKeyManager)
+	m.Router = cmp.Or(m.Router, known.BatchedSessionRouter)
+	m.ABI = cmp.Or(m.ABI, known.ABISessionModule)
+	m.ERC20 = cmp.Or(m.ERC20, known.ERC20SessionModule)
 }
 
 // ErrInvalid is input that can never work; nothing was changed and nothing was signed. It is the same value

@@ -19,7 +19,7 @@ import (
 // leaf's place in the tree and signatures are not looked at; session.Signer does.
 func CheckCall(m Modules, c *Compiled, call abi.Call) error {
 	var v *Violation
-	switch m = m.WithDefaults(); c.Module {
+	switch m.fill(); c.Module {
 	case m.ABI:
 		data := newCalldata(call.Data)
 		v = checkABI(c, call.To, &call.Value, &data)
@@ -32,7 +32,7 @@ func CheckCall(m Modules, c *Compiled, call abi.Call) error {
 // Allows reports whether the policy can be judged and [CheckCall] has nothing against the call. It takes much
 // less time than to hear what it has, which is for looking through many policies.
 func (c *Compiled) Allows(m Modules, call abi.Call) bool {
-	switch m = m.WithDefaults(); c.Module {
+	switch m.fill(); c.Module {
 	case m.ABI:
 		return !refusesABI(c, &call) && CheckCall(m, c, call) == nil
 	case m.ERC20:
@@ -49,12 +49,11 @@ func refusesABI(c *Compiled, call *abi.Call) bool {
 	}
 	data := newCalldata(call.Data)
 	for i := range p.Count {
-		encoded, ok := p.Rule(i)
+		rule, ok := p.Rule(i)
 		if !ok {
 			return true
 		}
-		rule := ruleOf(encoded)
-		if word, ok := data.argument(rule.Offset); !ok || !rule.Condition.holds(word, rule.Word) {
+		if _, holds := data.obeys(rule); !holds {
 			return true
 		}
 	}
@@ -79,7 +78,7 @@ func refusesERC20(c *Compiled, call *abi.Call) bool {
 // old compilers do not look at these bytes either; all others revert.
 func CheckOperation(m Modules, c *Compiled, callData []byte) error {
 	var v *Violation
-	switch m = m.WithDefaults(); c.Module {
+	switch m.fill(); c.Module {
 	case m.ABI:
 		if v = checkExecute(callData, "ABISV Not Execute Selector"); v == nil {
 			v = checkABIOperation(c, callData)
@@ -149,18 +148,17 @@ func checkRule(c *Compiled, p *contracts.ABIPermission, i int, data *calldata) *
 	if !ok {
 		return ruleViolation(i, "", "session key data ends before this rule, which it counts")
 	}
-	rule := ruleOf(encoded)
-	word, ok := data.argument(rule.Offset)
-	if ok && rule.Condition.holds(word, rule.Word) {
+	word, holds := data.obeys(encoded)
+	if holds {
 		return nil
 	}
-	f := p.Function(c.Function)
+	rule, f := ruleOf(encoded), p.Function(c.Function)
 	name, format := nameWord(f, rule.Offset)
-	if !ok {
+	if word == nil {
 		return ruleViolation(i, name, fmt.Sprintf("calldata of %d bytes ends before the word at offset %d does", data.length, rule.Offset))
 	}
 	v := ruleViolation(i, name, "")
-	v.Condition, v.Got, v.Want, v.Reason = rule.Condition, format(word), format(rule.Word), "ABISV Arg Rule Violated"
+	v.Condition, v.Got, v.Want, v.Reason = rule.Condition, format(*word), format(rule.Word), "ABISV Arg Rule Violated"
 	if !rule.Condition.isKnown() {
 		v.Problem = fmt.Sprintf("%s never holds", rule.Condition)
 	}
@@ -285,18 +283,28 @@ func (c *calldata) selector() (selector [abi.SelectorSize]byte, ok bool) {
 	return selector, true
 }
 
-// argument returns the word that begins offset bytes after the selector, or false if the call ends before it.
-func (c *calldata) argument(offset uint64) (word common.Hash, ok bool) {
-	at := abi.SelectorSize + offset
-	if at+abi.WordSize > c.length {
-		return word, false
-	}
-	c.read(c.start+at, word[:])
-	return word, true
+// obeys reports whether a rule holds for the word that it looks at, and returns that word, or nil if the call
+// ends before it does.
+func (c *calldata) obeys(rule contracts.ABIRule) (word *common.Hash, holds bool) {
+	word = c.argument(uint64(rule.Offset))
+	return word, word != nil && Condition(rule.Condition).holds(word, rule.Word)
 }
 
-// word reads a word of source.
-func (c *calldata) word(at uint64) (word common.Hash) {
+// argument returns the word that begins offset bytes after the selector, or nil if the call ends before it.
+func (c *calldata) argument(offset uint64) *common.Hash {
+	at := abi.SelectorSize + offset
+	if at+abi.WordSize > c.length {
+		return nil
+	}
+	return c.word(c.start + at)
+}
+
+// word returns a word of source, in place where that holds all of it.
+func (c *calldata) word(at uint64) *common.Hash {
+	if size := uint64(len(c.source)); at <= size && size-at >= abi.WordSize {
+		return (*common.Hash)(c.source[at:])
+	}
+	word := new(common.Hash)
 	c.read(at, word[:])
 	return word
 }
@@ -333,7 +341,7 @@ func readExecute(callData []byte) (to common.Address, value uint256.Int, data ca
 }
 
 // saturate returns a word as a number, all large ones alike.
-func saturate(word common.Hash) uint64 {
+func saturate(word *common.Hash) uint64 {
 	var v uint256.Int
 	if v.SetBytes32(word[:]); !v.IsUint64() {
 		return math.MaxUint64
@@ -352,7 +360,7 @@ func decodeExecute(callData []byte) (to common.Address, value uint256.Int, data 
 		return to, value, nil, false
 	}
 	value.SetBytes32(args[abi.WordSize : 2*abi.WordSize])
-	data, ok = tail(args, saturate(common.Hash(args[2*abi.WordSize:3*abi.WordSize])))
+	data, ok = tail(args, saturate((*common.Hash)(args[2*abi.WordSize:])))
 	return to, value, data, ok
 }
 
@@ -362,7 +370,7 @@ func tail(args []byte, offset uint64) ([]byte, bool) {
 		return nil, false
 	}
 	content := args[offset+abi.WordSize:]
-	length := saturate(common.Hash(args[offset : offset+abi.WordSize]))
+	length := saturate((*common.Hash)(args[offset:]))
 	if length > uint64(len(content)) {
 		return nil, false
 	}

@@ -179,7 +179,7 @@ func (c Condition) passesHighBits() bool {
 }
 
 // holds is the contract's comparison.
-func (c Condition) holds(word, reference common.Hash) bool {
+func (c Condition) holds(word, reference *common.Hash) bool {
 	order := bytes.Compare(word[:], reference[:])
 	switch c {
 	case Equal:

@@ -16,7 +16,7 @@ import (
 // inspectRule inspects rule i of the ABI module, of a call to f if that is known.
 func (in *inspection) inspectRule(i int, raw []byte, f *abi.Function, known map[common.Address]bool) {
 	encoded := contracts.ParseABIRule(raw)
-	r := policy.WordRule(uint64(encoded.Offset), policy.Condition(encoded.Condition), encoded.Word)
+	r := policy.WordRule(uint64(encoded.Offset), policy.Condition(encoded.Condition), *encoded.Word)
 	if text, ok := spells(raw[:contracts.ABIRuleConditionAt]); ok && r.Offset%abi.WordSize != 0 {
 		in.addRule(FindingNumberText, policy.SeverityDanger, i, "the offset %d spells %q: the SDK writes a text by its characters, and the rule looks elsewhere; %s with a number", r.Offset, text, anew)
 	}
