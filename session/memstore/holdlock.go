@@ -26,27 +26,41 @@ type waiter struct {
 	change bool
 	ready  chan struct{} // closed when it is its turn
 	round  uint64        // of the hold
+	span   span          // of the hold
 }
 
-// hold waits for a hold, and returns what release takes.
-func (l *holdLock) hold(ctx context.Context) (round uint64, err error) {
+// span is how long a hold may last, and when that ends.
+type span struct {
+	limit time.Duration
+	end   time.Time
+}
+
+// fromNow is the span of a hold that begins now.
+func fromNow(ctx context.Context) span {
+	limit := storekit.HoldTime(ctx)
+	return span{limit: limit, end: time.Now().Add(limit)}
+}
+
+// hold waits for a hold, and returns what release takes. The span is the given one, from now, or if the hold
+// had to wait one that begins later, which is put there.
+func (l *holdLock) hold(ctx context.Context, s *span) (round uint64, err error) {
 	l.mu.Lock()
 	if !l.changing && len(l.waiting) == 0 {
 		defer l.mu.Unlock()
-		return l.begin(ctx), nil
+		return l.begin(s), nil
 	}
 	w := l.enqueue(&waiter{ctx: ctx})
 	if err := l.await(ctx, w); err != nil {
 		return 0, err
 	}
+	*s = w.span
 	return w.round, nil
 }
 
 // begin begins a hold. The lock's mutex is held.
-func (l *holdLock) begin(ctx context.Context) (round uint64) {
-	end := time.Now().Add(storekit.HoldTime(ctx))
-	if l.holds++; l.holds == 1 || end.After(l.end) {
-		l.end = end
+func (l *holdLock) begin(s *span) (round uint64) {
+	if l.holds++; l.holds == 1 || s.end.After(l.end) {
+		l.end = s.end
 	}
 	return l.round
 }
@@ -126,7 +140,8 @@ func (l *holdLock) next() {
 		if w.change {
 			l.changing = true
 		} else {
-			w.round = l.begin(w.ctx)
+			w.span = fromNow(w.ctx)
+			w.round = l.begin(&w.span)
 		}
 		l.waiting = l.waiting[1:]
 		close(w.ready)

@@ -7,17 +7,23 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/session"
 )
 
+func holdFromNow(ctx context.Context, l *holdLock) (round uint64, err error) {
+	span := fromNow(ctx)
+	return l.hold(ctx, &span)
+}
+
 // TestHoldLockInOrder has a change wait for a hold, and a later hold for the change.
 func TestHoldLockInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l holdLock
-		first, err := l.hold(t.Context())
+		first, err := holdFromNow(t.Context(), &l)
 		require.NoError(t, err)
 		var order []string
 		go func() {
@@ -27,7 +33,7 @@ func TestHoldLockInOrder(t *testing.T) {
 		}()
 		synctest.Wait()
 		go func() {
-			round, err := l.hold(t.Context())
+			round, err := holdFromNow(t.Context(), &l)
 			require.NoError(t, err)
 			order = append(order, "hold")
 			require.True(t, l.release(round))
@@ -45,7 +51,7 @@ func TestHoldLockInOrder(t *testing.T) {
 func TestHoldLockBreaksHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l holdLock
-		hung, err := l.hold(t.Context())
+		hung, err := holdFromNow(t.Context(), &l)
 		require.NoError(t, err)
 		begin := time.Now()
 		go func() {
@@ -56,7 +62,7 @@ func TestHoldLockBreaksHolds(t *testing.T) {
 		synctest.Wait()
 		second := make(chan uint64, 1)
 		go func() {
-			round, _ := l.hold(t.Context())
+			round, _ := holdFromNow(t.Context(), &l)
 			second <- round
 		}()
 		synctest.Wait()
@@ -69,24 +75,47 @@ func TestHoldLockBreaksHolds(t *testing.T) {
 	})
 }
 
+// TestAHoldThatWaitedLastsAsLong has a signer wait behind a change that waits for one that hangs: the wait is
+// not taken from its own time.
+func TestAHoldThatWaitedLastsAsLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, ref := New(), session.Ref{Account: common.Address{1}, ChainID: 1}
+		lasts := func(long time.Duration) func(uint64) error {
+			return func(uint64) error { time.Sleep(long); return nil }
+		}
+		var group errgroup.Group
+		group.Go(func() error { return store.Hold(t.Context(), ref, lasts(2*session.MaxHold)) })
+		synctest.Wait()
+		group.Go(func() error {
+			_, err := store.Stop(t.Context(), session.Stop{Name: "other", Ref: ref, Key: common.Address{2}, Who: "test", Why: "to wait"})
+			return err
+		})
+		synctest.Wait()
+		begin := time.Now()
+		require.NoError(t, store.HoldKey(t.Context(), ref, common.Address{3}, lasts(session.MaxHold-1)))
+		require.Equal(t, 2*session.MaxHold-1, time.Since(begin))
+		require.ErrorContains(t, group.Wait(), "were not held to the end: the signer took longer than 10s")
+	})
+}
+
 // TestHoldLockGivesUp has some wait with contexts that end: whoever comes next is let in.
 func TestHoldLockGivesUp(t *testing.T) {
 	var l holdLock
-	round, err := l.hold(t.Context())
+	round, err := holdFromNow(t.Context(), &l)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	var group errgroup.Group
 	for range 3 {
 		group.Go(func() error { return l.change(ctx) })
 	}
-	group.Go(func() error { _, err := l.hold(ctx); return err })
+	group.Go(func() error { _, err := holdFromNow(ctx, &l); return err })
 	time.Sleep(10 * time.Millisecond)
 	cancel()
 	require.ErrorIs(t, group.Wait(), context.Canceled)
 	require.True(t, l.release(round))
 	require.NoError(t, l.change(t.Context()))
 	l.changed()
-	round, err = l.hold(t.Context())
+	round, err = holdFromNow(t.Context(), &l)
 	require.NoError(t, err)
 	require.True(t, l.release(round))
 }
@@ -108,7 +137,7 @@ func TestHoldLockUnderLoad(t *testing.T) {
 						changing.Add(-1)
 						l.changed()
 					}
-				} else if round, err := l.hold(context.WithoutCancel(ctx)); err == nil {
+				} else if round, err := holdFromNow(context.WithoutCancel(ctx), &l); err == nil {
 					holding.Add(1)
 					if changing.Load() != 0 {
 						t.Error("a hold beside a change")

@@ -101,12 +101,15 @@ func (s *Store) useKey(ctx context.Context, ref session.Ref, address common.Addr
 
 // key returns one of ref's keys, which stays the store's.
 func (s *Store) key(ctx context.Context, ref session.Ref, address common.Address) (*seal.Key, error) {
-	if err := s.check(ctx); err != nil {
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, session.ErrClosed
+	}
 	key, ok := s.keys[ref][address]
-	s.mu.Unlock()
 	if !ok {
 		return nil, storekit.NoKeyError(ref, address)
 	}

@@ -11,9 +11,6 @@ import (
 	"github.com/go-sesame/sesame/session/storekit"
 )
 
-// all is what is held, beside its account, by whoever signs at all: no account is at the zero Ref.
-var all = session.Ref{}
-
 // Hold implements [session.Store].
 func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint64) error) error {
 	return s.HoldKey(ctx, ref, common.Address{}, fn)
@@ -21,27 +18,26 @@ func (s *Store) Hold(ctx context.Context, ref session.Ref, fn func(version uint6
 
 // HoldKey implements [session.Switch].
 func (s *Store) HoldKey(ctx context.Context, ref session.Ref, key common.Address, fn func(version uint64) error) (err error) {
-	if err := s.enter(ctx); err != nil {
+	entry, err := s.enter(ctx, ref)
+	if err != nil {
 		return err
 	}
 	defer s.users.Done()
-	everyone, entry := s.entry(all), s.entry(ref)
-	forAll, err := everyone.lock.hold(ctx)
+	held := fromNow(ctx)
+	forAll, err := s.everyone.hold(ctx, &held)
 	if err != nil {
 		return err
 	}
-	forRef, err := entry.lock.hold(ctx)
+	forRef, err := entry.lock.hold(ctx, &held)
 	if err != nil {
-		everyone.lock.release(forAll)
+		s.everyone.release(forAll)
 		return err
 	}
-	limit := storekit.HoldTime(ctx)
-	end := time.Now().Add(limit)
 	defer func() { // also when fn panics
 		kept := entry.lock.release(forRef)
-		kept = everyone.lock.release(forAll) && kept
-		if err == nil && (!kept || time.Now().After(end)) {
-			err = storekit.LateError(ref, limit)
+		kept = s.everyone.release(forAll) && kept
+		if err == nil && (!kept || time.Now().After(held.end)) {
+			err = storekit.LateError(ref, held.limit)
 		}
 	}()
 	if err := storekit.Stopped(s.stopped(), ref, key); err != nil {
@@ -61,11 +57,15 @@ func (s *Store) Stop(ctx context.Context, stop session.Stop) (stored session.Sto
 	if err := stop.Validate(); err != nil {
 		return session.Stop{}, err
 	}
-	if err := s.enter(ctx); err != nil {
+	entry, err := s.enter(ctx, stop.Ref)
+	if err != nil {
 		return session.Stop{}, err
 	}
 	defer s.users.Done()
-	lock := &s.entry(stop.Ref).lock // all for a stop of no account
+	lock := &entry.lock
+	if stop.Ref == (session.Ref{}) {
+		lock = &s.everyone
+	}
 	if err := lock.change(ctx); err != nil {
 		return session.Stop{}, err
 	}

@@ -20,8 +20,9 @@ import (
 // Store is a [session.FullStore] that forgets everything with the process, and hands keys out
 // ([session.KeySealer]). The zero value is ready to use. It is safe for concurrent use.
 type Store struct {
-	users  sync.WaitGroup // those that hold or change sessions
-	outbox outbox.Memory
+	users    sync.WaitGroup // those that hold or change sessions
+	everyone holdLock       // held, beside the account's, by whoever signs at all
+	outbox   outbox.Memory
 
 	mu      sync.Mutex // guards the fields below
 	entries map[session.Ref]*entry
@@ -119,18 +120,18 @@ func (s *Store) check(ctx context.Context) error {
 	return nil
 }
 
-// enter counts one more that holds or changes sessions; it calls users.Done when it is done.
-func (s *Store) enter(ctx context.Context) error {
+// enter counts one more that holds or changes sessions, those of ref; it calls users.Done when it is done.
+func (s *Store) enter(ctx context.Context, ref session.Ref) (*entry, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
-		return session.ErrClosed
+		return nil, session.ErrClosed
 	}
 	s.users.Add(1)
-	return nil
+	return s.entryOf(ref), nil
 }
 
 // Load implements [session.Store].
@@ -160,14 +161,14 @@ func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, chan
 
 // apply is Apply, where with commits the change, or returns why it did not.
 func (s *Store) apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change, with func(commit func() error) error) (uint64, error) {
-	if err := s.enter(ctx); err != nil {
-		return 0, err
-	}
-	defer s.users.Done()
 	if err := ref.Validate(); err != nil {
 		return 0, err
 	}
-	entry := s.entry(ref)
+	entry, err := s.enter(ctx, ref)
+	if err != nil {
+		return 0, err
+	}
+	defer s.users.Done()
 	if err := entry.lock.change(ctx); err != nil {
 		return 0, err
 	}
@@ -229,6 +230,11 @@ func (s *Store) ChangesSince(ctx context.Context, ref session.Ref, version uint6
 func (s *Store) entry(ref session.Ref) *entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.entryOf(ref)
+}
+
+// entryOf is entry for who has the store's mutex.
+func (s *Store) entryOf(ref session.Ref) *entry {
 	e, ok := s.entries[ref]
 	if !ok {
 		e = new(entry)
