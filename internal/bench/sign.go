@@ -123,8 +123,8 @@ func (s *bareSigning) once() error {
 	return err
 }
 
-// signerQuestion is what a signing child is asked: to be ready with so many leaves, where that is more than
-// none, or to sign as many times, and a few before.
+// signerQuestion is what a signing child is asked: to be ready with so many leaves, or to sign as many times,
+// and a few before, with a session ("sign") or without ("bare").
 type signerQuestion struct {
 	Do     string `json:"do"`
 	Leaves int    `json:"leaves"`
@@ -150,12 +150,19 @@ func serveSignatures() error {
 			signature, err := ready.sign(ctx)
 			return map[string]string{"signature": common.Bytes2Hex(signature)}, err
 		case q.Do == "sign" && ready != nil:
-			if _, err := repeat(q.Warm, ready.once(ctx)); err != nil {
-				return nil, err
-			}
-			took, err := repeat(q.Times, ready.once(ctx))
-			return map[string]float64{"nanoseconds": float64(took)}, err
+			return times(&q, ready.once(ctx))
+		case q.Do == "bare" && ready != nil:
+			return times(&q, newBareSigning(ready).once)
 		}
 		return nil, fmt.Errorf("%q: not now", q.Do)
 	})
+}
+
+// times is how long it takes to do something as often as was asked.
+func times(q *signerQuestion, do func() error) (map[string]float64, error) {
+	if _, err := repeat(q.Warm, do); err != nil {
+		return nil, err
+	}
+	took, err := repeat(q.Times, do)
+	return map[string]float64{"nanoseconds": float64(took)}, err
 }

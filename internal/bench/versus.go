@@ -85,15 +85,16 @@ type versusTarget struct {
 	leaves                      int
 	least, want                 float64
 	leastWithoutC, wantWithoutC float64
+	bare                        bool // whether what no signature can do without is beside the SDK, too
 }
 
 // versusTime is how long each side signs in a round: with what its garbage costs, ours as the SDK's.
 const versusTime = 200 * time.Millisecond
 
 var versusTargets = []versusTarget{
-	{100, 18, 22, 10, 14},
-	{1_000, 33, 42, 20, 28},
-	{10_000, 270, 320, 140, 190},
+	{100, 18, 22, 10, 14, false},
+	{1_000, 33, 42, 20, 28, false},
+	{10_000, 270, 320, 140, 190, true},
 }
 
 // measureVersus is of a session signature beside the reference SDK's, whose sessions are in its
@@ -138,7 +139,7 @@ func (v *versus) measure(ctx context.Context, b *bench, target versusTarget, sig
 	if err != nil {
 		return err
 	}
-	sides := make([]side, 0, 3)
+	sides := make([]side, 0, 5)
 	for _, signer := range signers {
 		var got struct{ Signature string }
 		if err := signer.ask(signerQuestion{Do: "prepare", Leaves: n}, &got); err != nil {
@@ -153,6 +154,15 @@ func (v *versus) measure(ctx context.Context, b *bench, target versusTarget, sig
 		}
 		sides = append(sides, s)
 	}
+	if target.bare {
+		for _, signer := range signers {
+			s, err := signer.each("bare", versusTime)
+			if err != nil {
+				return err
+			}
+			sides = append(sides, s)
+		}
+	}
 	if _, err := v.sdk.duration("sign", max(20, 100_000/n)); err != nil { // until it is compiled
 		return err
 	}
@@ -164,16 +174,20 @@ func (v *versus) measure(ctx context.Context, b *bench, target versusTarget, sig
 	if err != nil {
 		return err
 	}
+	rows := []row{
+		{name: fmt.Sprintf("session signature of %d leaves ÷ TypeScript SDK", n), ours: "cgo", least: target.least, want: target.want},
+		{name: fmt.Sprintf("the same, %d leaves, CGO_ENABLED=0", n), ours: "no cgo", least: target.leastWithoutC, want: target.wantWithoutC},
+	}[:len(signers)]
+	if target.bare {
+		rows = append(rows, []row{
+			{name: fmt.Sprintf("bare signature ÷ TypeScript SDK of %d leaves", n), ours: "cgo", free: true},
+			{name: "the same, CGO_ENABLED=0", ours: "no cgo", free: true},
+		}[:len(signers)]...)
+	}
 	other := values[len(values)-1]
-	b.add(row{
-		name: fmt.Sprintf("session signature of %d leaves ÷ TypeScript SDK", n), ours: "cgo", other: "SDK", unit: nanoseconds,
-		least: target.least, want: target.want, more: true,
-	}, paired(values[0], other))
-	if len(signers) > 1 {
-		b.add(row{
-			name: fmt.Sprintf("the same, %d leaves, CGO_ENABLED=0", n), ours: "no cgo", other: "SDK", unit: nanoseconds,
-			least: target.leastWithoutC, want: target.wantWithoutC, more: true,
-		}, paired(values[1], other))
+	for i, r := range rows {
+		r.other, r.unit, r.more = "SDK", nanoseconds, true
+		b.add(r, paired(values[i], other))
 	}
 	return nil
 }
