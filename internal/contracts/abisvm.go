@@ -63,6 +63,12 @@ func ParseABIPermission(data []byte) (p ABIPermission, ok bool) {
 	return p, true
 }
 
+// ABIPermits reports whether session key data is for that contract and selector, without reading all of it.
+func ABIPermits(data []byte, contract *common.Address, selector [abi.SelectorSize]byte) bool {
+	return len(data) >= ABIRulesAt && *contract == common.Address(data[ABIContractAt:ABISelectorAt]) &&
+		selector == [abi.SelectorSize]byte(data[ABISelectorAt:ABILimitAt])
+}
+
 // Function returns the function of the permission's selector: the one of the signature, or else one of those
 // known; nil if it is neither.
 func (p *ABIPermission) Function(signature string, known ...*abi.Function) *abi.Function {

@@ -44,11 +44,11 @@ func (c *Compiled) Window() Window { return windowOf(c.ValidUntil, c.ValidAfter)
 // SessionKey returns the address of the session key that the data names. It returns false where the module is
 // neither of m's, or cannot read the data.
 func (c *Compiled) SessionKey(m Modules) (common.Address, bool) {
-	switch m = m.WithDefaults(); c.Module {
-	case m.ABI:
+	switch m.kindOf(c.Module) {
+	case kindABI:
 		p, ok := contracts.ParseABIPermission(c.Data)
 		return p.Key, ok
-	case m.ERC20:
+	case kindERC20:
 		a, ok := contracts.ParseERC20Permission(c.Data)
 		return a.Key, ok
 	}
@@ -58,11 +58,10 @@ func (c *Compiled) SessionKey(m Modules) (common.Address, bool) {
 // Targets reports whether c is an [ABI] policy for that contract and function selector, or an [ERC20] one for
 // that token.
 func (c *Compiled) Targets(m Modules, contract common.Address, selector [abi.SelectorSize]byte) bool {
-	switch m = m.WithDefaults(); c.Module {
-	case m.ABI:
-		p, ok := contracts.ParseABIPermission(c.Data)
-		return ok && p.Contract == contract && p.Selector == selector
-	case m.ERC20:
+	switch m.kindOf(c.Module) {
+	case kindABI:
+		return contracts.ABIPermits(c.Data, &contract, selector)
+	case kindERC20:
 		a, ok := contracts.ParseERC20Permission(c.Data)
 		return ok && a.Token == contract
 	}
@@ -72,11 +71,11 @@ func (c *Compiled) Targets(m Modules, contract common.Address, selector [abi.Sel
 // Target returns the one contract that an [ABI] or [ERC20] policy allows to call. It returns false where the
 // module is neither of m's, or cannot read the data.
 func (c *Compiled) Target(m Modules) (common.Address, bool) {
-	switch m = m.WithDefaults(); c.Module {
-	case m.ABI:
+	switch m.kindOf(c.Module) {
+	case kindABI:
 		p, ok := contracts.ParseABIPermission(c.Data)
 		return p.Contract, ok
-	case m.ERC20:
+	case kindERC20:
 		a, ok := contracts.ParseERC20Permission(c.Data)
 		return a.Token, ok
 	}
@@ -97,10 +96,10 @@ func (c *Compiled) Clone() Compiled {
 func (c *Compiled) Policy(m Modules, key common.Address) (Policy, error) {
 	var policy Policy
 	var err error
-	switch m = m.WithDefaults(); c.Module {
-	case m.ABI:
+	switch m.kindOf(c.Module) {
+	case kindABI:
 		policy, err = c.abiPolicy(key)
-	case m.ERC20:
+	case kindERC20:
 		policy, err = c.erc20Policy(key)
 	default:
 		policy = Raw{Module: c.Module, Key: key, Data: bytes.Clone(c.Data), Window: c.Window()}
@@ -176,12 +175,12 @@ func (c *Compiled) Describe(m Modules, functions ...*abi.Function) string {
 }
 
 func (c *Compiled) allows(m Modules, functions []*abi.Function) string {
-	switch m = m.WithDefaults(); c.Module {
-	case m.ABI:
+	switch m.kindOf(c.Module) {
+	case kindABI:
 		if p, ok := contracts.ParseABIPermission(c.Data); ok {
 			return describeABI(&p, p.Function(c.Function, functions...))
 		}
-	case m.ERC20:
+	case kindERC20:
 		if a, ok := contracts.ParseERC20Permission(c.Data); ok {
 			return describeERC20(&a)
 		}

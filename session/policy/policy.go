@@ -34,21 +34,35 @@ type Modules struct {
 
 // WithDefaults returns m with the well-known addresses where m has none.
 func (m Modules) WithDefaults() Modules {
-	m.fill()
-	return m
-}
-
-// fill is WithDefaults in place: a check of a call would feel the copies.
-func (m *Modules) fill() {
-	var unset common.Address
-	if m.Manager != unset && m.Router != unset && m.ABI != unset && m.ERC20 != unset {
-		return
-	}
 	known := contracts.Deployed()
 	m.Manager = cmp.Or(m.Manager, known.SessionKeyManager)
 	m.Router = cmp.Or(m.Router, known.BatchedSessionRouter)
 	m.ABI = cmp.Or(m.ABI, known.ABISessionModule)
 	m.ERC20 = cmp.Or(m.ERC20, known.ERC20SessionModule)
+	return m
+}
+
+// kind is which session validation module judges a policy, of those that this package knows.
+type kind uint8
+
+const (
+	kindUnknown kind = iota
+	kindABI
+	kindERC20
+)
+
+// kindOf returns the kind of the policies of a module.
+func (m *Modules) kindOf(module common.Address) kind {
+	if module == m.ABI && module != (common.Address{}) {
+		return kindABI // the usual one, of modules that are filled in: a check of a call would feel the rest
+	}
+	switch filled := m.WithDefaults(); module {
+	case filled.ABI:
+		return kindABI
+	case filled.ERC20:
+		return kindERC20
+	}
+	return kindUnknown
 }
 
 // ErrInvalid is input that can never work; nothing was changed and nothing was signed. It is the same value

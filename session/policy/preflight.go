@@ -19,11 +19,11 @@ import (
 // leaf's place in the tree and signatures are not looked at; session.Signer does.
 func CheckCall(m Modules, c *Compiled, call abi.Call) error {
 	var v *Violation
-	switch m.fill(); c.Module {
-	case m.ABI:
+	switch m.kindOf(c.Module) {
+	case kindABI:
 		data := newCalldata(call.Data)
 		v = checkABI(c, call.To, &call.Value, &data)
-	case m.ERC20:
+	case kindERC20:
 		v = checkERC20Call(c, &call)
 	}
 	return v.orNil()
@@ -32,10 +32,10 @@ func CheckCall(m Modules, c *Compiled, call abi.Call) error {
 // Allows reports whether the policy can be judged and [CheckCall] has nothing against the call. It takes much
 // less time than to hear what it has, which is for looking through many policies.
 func (c *Compiled) Allows(m Modules, call abi.Call) bool {
-	switch m.fill(); c.Module {
-	case m.ABI:
+	switch m.kindOf(c.Module) {
+	case kindABI:
 		return !refusesABI(c, &call) && CheckCall(m, c, call) == nil
-	case m.ERC20:
+	case kindERC20:
 		return !refusesERC20(c, &call) && CheckCall(m, c, call) == nil
 	}
 	return false
@@ -43,8 +43,11 @@ func (c *Compiled) Allows(m Modules, call abi.Call) bool {
 
 // refusesABI reports whether it is plain that checkABI has something against a call.
 func refusesABI(c *Compiled, call *abi.Call) bool {
+	if len(call.Data) < abi.SelectorSize || !contracts.ABIPermits(c.Data, &call.To, [abi.SelectorSize]byte(call.Data)) {
+		return true // most of many, before they are read
+	}
 	p, ok := contracts.ParseABIPermission(c.Data)
-	if !ok || call.To != p.Contract || len(call.Data) < abi.SelectorSize || [abi.SelectorSize]byte(call.Data) != p.Selector {
+	if !ok {
 		return true
 	}
 	data := newCalldata(call.Data)
@@ -78,12 +81,12 @@ func refusesERC20(c *Compiled, call *abi.Call) bool {
 // old compilers do not look at these bytes either; all others revert.
 func CheckOperation(m Modules, c *Compiled, callData []byte) error {
 	var v *Violation
-	switch m.fill(); c.Module {
-	case m.ABI:
+	switch m.kindOf(c.Module) {
+	case kindABI:
 		if v = checkExecute(callData, "ABISV Not Execute Selector"); v == nil {
 			v = checkABIOperation(c, callData)
 		}
-	case m.ERC20:
+	case kindERC20:
 		if v = checkExecute(callData, "ERC20SV Invalid Selector"); v == nil {
 			v = checkERC20Operation(c, callData)
 		}
