@@ -93,8 +93,16 @@ func (a *Account) hasCode(ctx context.Context) (bool, error) {
 }
 
 // Nonce returns the account's next nonce in a lane, read from the EntryPoint. lane has at most 192 bits; nil
-// is lane 0, the default one.
+// is lane 0, the default one. A node of another chain is an error matching [userop.ErrWrongChain].
 func (a *Account) Nonce(ctx context.Context, lane *uint256.Int) (uint256.Int, error) {
+	if err := a.client.refuseOtherChain(ctx); err != nil {
+		return uint256.Int{}, fmt.Errorf("nonce of %s: %w", a.address, err)
+	}
+	return a.nonce(ctx, lane)
+}
+
+// nonce is [Account.Nonce] for who asks elsewhere which chain the node is of.
+func (a *Account) nonce(ctx context.Context, lane *uint256.Int) (uint256.Int, error) {
 	if lane == nil {
 		lane = new(uint256.Int)
 	}
@@ -120,9 +128,6 @@ func (a *Account) Nonce(ctx context.Context, lane *uint256.Int) (uint256.Int, er
 // NonceUsed reports whether the EntryPoint has counted past the nonce in its lane: an operation with it is on
 // chain by now, or never will be. A node of another chain is an error matching [userop.ErrWrongChain].
 func (a *Account) NonceUsed(ctx context.Context, nonce *uint256.Int) (bool, error) {
-	if err := a.client.refuseOtherChain(ctx); err != nil {
-		return false, fmt.Errorf("nonce of %s: %w", a.address, err)
-	}
 	next, err := a.Nonce(ctx, new(uint256.Int).Rsh(nonce, 64))
 	return err == nil && nonce.Lt(&next), err
 }

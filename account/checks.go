@@ -184,7 +184,7 @@ func (c *Client) sessionCheck(signer *session.Signer) func(context.Context) erro
 		if loading.End(within, observe.Result{Err: err}); err != nil {
 			return fmt.Errorf("read session store again: %w", err)
 		}
-		err = sess.Confirm(ctx, c, c.freshness)
+		err = sess.Confirm(ctx, identified{c}, c.freshness)
 		if err == nil {
 			return signer.Check()
 		}

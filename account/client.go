@@ -230,8 +230,20 @@ func (c *Client) Account(address common.Address) *Account {
 }
 
 // SessionRoot returns the session root of an account on chain, zero for none. It makes the client a
-// [session.Chain].
+// [session.Chain]. A node of another chain, or one that never said of which it is, is an error.
 func (c *Client) SessionRoot(ctx context.Context, account common.Address) (common.Hash, error) {
+	if err := c.checkChainID(ctx); err != nil {
+		return common.Hash{}, fmt.Errorf("session root of %s: %w", account, err)
+	}
+	return identified{c}.SessionRoot(ctx, account)
+}
+
+// identified is the client as a [session.Chain] for a draft's checks, beside which the node is asked of which
+// chain it is.
+type identified struct{ *Client }
+
+// SessionRoot is [Client.SessionRoot] without that question.
+func (c identified) SessionRoot(ctx context.Context, account common.Address) (common.Hash, error) {
 	var data []byte
 	var err error
 	for t := node.Ask(ctx); t.Next(&err); {

@@ -138,7 +138,7 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 	default:
 		draft.Reserve = c.reservesNonce(readNonce{
 			account: address, lane: s.lane, taken: s.taken, remembers: s.remembers,
-			read: func(ctx context.Context) (uint256.Int, error) { return c.Account(address).Nonce(ctx, s.lane) },
+			read: func(ctx context.Context) (uint256.Int, error) { return c.Account(address).nonce(ctx, s.lane) },
 		})
 	}
 	if !s.sponsored && s.quote == nil && !s.forQuote {

@@ -120,7 +120,7 @@ func (r *reservation) next(ctx context.Context) (uint256.Int, error) {
 		return uint256.Int{}, fmt.Errorf("lease a lane of %s: %w", r.pool.ref, err)
 	}
 	if r.known = l.known; !l.known {
-		next, err := r.pool.lanes.client.Account(r.pool.ref.Account).Nonce(ctx, &l.key)
+		next, err := r.pool.lanes.client.Account(r.pool.ref.Account).nonce(ctx, &l.key)
 		if err != nil {
 			return uint256.Int{}, err
 		}

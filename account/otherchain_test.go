@@ -75,6 +75,39 @@ func TestANodeElsewhereSettlesNothing(t *testing.T) {
 	require.Nil(t, sess.Pending(), "no revocation was begun")
 }
 
+// TestANodeElsewhereSettlesNoRevocation has all sessions of an account be revoked, which leaves it no root,
+// and the node of another chain, where it never had one, be compared with, by itself and beside a send.
+func TestANodeElsewhereSettlesNoRevocation(t *testing.T) {
+	ctx := t.Context()
+	model, elsewhere := accounttest.NewModel(accounttest.ModelConfig{}), accounttest.NewModel(accounttest.ModelConfig{})
+	cfg := model.Config()
+	cfg.Chain = nodeElsewhere{elsewhere.Chain}
+	store, owner := memstore.New(), must(t, model.NewOwner)
+	key, err := store.NewKey(ctx, owner.Ref())
+	require.NoError(t, err)
+	sess, _, err := owner.Grant(ctx, store, []policy.Policy{policy.ABI{
+		Key: key, Contract: model.Contracts.NFT, Function: "safeMint(address to)", Window: policy.Until(time.Now().Add(time.Hour)),
+	}}, account.Sponsored())
+	require.NoError(t, err)
+	require.NoError(t, owner.Reconcile(ctx, store))
+	model.Bundler.Pause()
+	_, err = owner.RevokeAll(ctx, sess, account.Sponsored())
+	require.NoError(t, err)
+	for name, compare := range map[string]func(*account.Client) error{
+		"alone": func(lost *account.Client) error { return sess.Confirm(ctx, lost, 0) },
+		"send": func(lost *account.Client) error {
+			_, err := lost.Account(owner.Address()).Send(ctx, []account.Call{{To: model.Contracts.NFT}}, account.WithSession(sess.Leaf(0)), account.Unchecked(), account.Sponsored())
+			return err
+		},
+	} {
+		lost, err := account.NewClient(cfg)
+		require.NoError(t, err)
+		require.ErrorIs(t, compare(lost), userop.ErrWrongChain, name)
+		require.NoError(t, sess.Refresh(ctx))
+		require.NotNil(t, sess.Pending(), "%s: it has not landed", name)
+	}
+}
+
 // TestANodeElsewhereTellsNothingOfAnAccount has what is shown to people, and who is let in, not be read from
 // another chain.
 func TestANodeElsewhereTellsNothingOfAnAccount(t *testing.T) {
@@ -98,6 +131,9 @@ func TestANodeElsewhereTellsNothingOfAnAccount(t *testing.T) {
 	require.ErrorContains(t, err, "balances of account "+owner.Address().Hex())
 	for name, read := range map[string]func() error{
 		"Deployed":        func() error { _, err := user.Deployed(ctx); return err },
+		"Nonce":           func() error { _, err := user.Nonce(ctx, nil); return err },
+		"SessionRoot":     func() error { _, err := lost.SessionRoot(ctx, owner.Address()); return err },
+		"Simulate":        func() error { return lost.Simulate(ctx, &userop.Operation{Sender: owner.Address()}) },
 		"Modules":         func() error { _, err := user.Modules(ctx); return err },
 		"NonceUsed":       func() error { _, err := user.NonceUsed(ctx, new(uint256.Int)); return err },
 		"CheckAddress":    func() error { return lost.OwnedAccount(owner.Owner()).CheckAddress(ctx) },

@@ -52,13 +52,16 @@ func (c *Client) simulateDraft(ctx context.Context, draft *userop.Draft) error {
 
 // Simulate tries a signed operation on the chain as it is now: first its validation, with what the EntryPoint
 // checks, then its call. It returns nil if both go well, and a [*SimulationError] with the decoded reason if
-// one does not; any other error means that the node could not tell. Reasons that the EntryPoint hides ("AA23
-// reverted (or OOG)") are looked for.
+// one does not; any other error means that the node could not tell, such as one of another chain
+// ([userop.ErrWrongChain]). Reasons that the EntryPoint hides ("AA23 reverted (or OOG)") are looked for.
 //
 // The calls of an operation that deploys its account are tried with all the gas there is: whether its
 // callGasLimit is enough for them is not told. Nor is whether the account can still send, after it paid for
 // the operation, what comes after a call with data in a batch.
 func (c *Client) Simulate(ctx context.Context, op *userop.Operation) error {
+	if err := c.refuseOtherChain(ctx); err != nil {
+		return fmt.Errorf("simulate user operation of %s: %w", op.Sender, err)
+	}
 	s := simulation{client: c, op: op}
 	for _, step := range []func(context.Context) error{s.validate, s.execute, s.checkFunds} {
 		if err := step(ctx); err != nil {

@@ -216,7 +216,14 @@ func TestConfirmSettlesWhatTheChainShows(t *testing.T) {
 	_, store := granted(t, chain, "a")
 	granter, err := session.Open(t.Context(), store, testRef)
 	require.NoError(t, err)
+	before := chain.root
 	chain.root = begun(t, granter.On(chain), 2, "b").Root()
+
+	early, err := session.Open(t.Context(), store, testRef)
+	require.NoError(t, err)
+	require.NoError(t, early.Confirm(t.Context(), lagging{&ledger{root: before}, chain.root}, 0))
+	require.NotNil(t, early.Pending(), "the newest block has it, and may be lost")
+	require.NoError(t, trySign(t, early, "a"))
 
 	reader, err := session.Open(t.Context(), readOnly{store}, testRef)
 	require.NoError(t, err)

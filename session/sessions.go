@@ -269,7 +269,8 @@ func (s *Sessions) version() uint64 { return s.view.Load().version }
 // Confirm compares the root on chain with the stored one. An answer younger than maxAge is taken from memory,
 // unless the store has changed to another root since. A root that is neither the stored nor the pending one
 // is a [*RootMismatch], also where the chain took the last change back; [Sessions.Reconcile] settles that.
-// The pending change, once the chain shows its root, is made final, whoever began it.
+// The pending change, once the chain shows its root, is made final, whoever began it, by what
+// [Chain].SessionRootAndNonce says of it.
 func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duration) error {
 	v := s.view.Load()
 	if v.onChain != nil && time.Since(v.onChain.at) < maxAge && v.treeOf(v.onChain.root) != nil {
@@ -283,17 +284,23 @@ func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duratio
 		return s.compareRoot(ctx, chain, root)
 	})
 	if err == nil {
-		s.settleSeen(ctx)
+		s.settleSeen(ctx, chain)
 	}
 	return err
 }
 
-// settleSeen makes the pending change final if the chain showed its root, and not because it went back to
-// that. A store that cannot be written to, such as one that was opened to be read, is no reason not to sign
-// under that root: then it stays for somebody else.
-func (s *Sessions) settleSeen(ctx context.Context) {
-	if v := s.view.Load(); v.pending != nil && v.confirmed(v.pending) && v.header.takenBack(v.pending.Root()) == nil {
-		_ = s.land(ctx, s.Pending())
+// settleSeen makes the pending change final if the chain showed its root, not because it went back to that,
+// and shows it in the block that changes are settled by. What keeps from settling it, such as a store that
+// was opened to be read, is no reason not to sign under that root: then it stays for somebody else.
+func (s *Sessions) settleSeen(ctx context.Context, chain Chain) {
+	v := s.view.Load()
+	if v.pending == nil || !v.confirmed(v.pending) || v.header.takenBack(v.pending.Root()) != nil {
+		return
+	}
+	pending := v.header.clone().Pending
+	seen, err := chain.SessionRootAndNonce(ctx, s.ref.Account, &pending.Nonce)
+	if err == nil && seen.Root == pending.Root {
+		_ = s.land(ctx, pending)
 	}
 }
 
