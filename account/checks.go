@@ -20,9 +20,14 @@ import (
 	"github.com/go-sesame/sesame/userop"
 )
 
+// identify is checkChainID as a draft's check.
+func (c *Client) identify(ctx context.Context) error {
+	c.observer.Note(ctx, "node")
+	return c.checkChainID(ctx)
+}
+
 // checkChainID asks the node, until it once answered right, which chain it serves.
 func (c *Client) checkChainID(ctx context.Context) error {
-	c.observer.Note(ctx, "node")
 	if c.chainIDChecked.Load() {
 		return nil
 	}

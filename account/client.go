@@ -242,6 +242,10 @@ func (c *Client) SessionRoot(ctx context.Context, account common.Address) (commo
 // chain it is.
 type identified struct{ *Client }
 
+// CheckChain returns an error unless the node said of which chain it is, and that is the client's. Changes of
+// sessions are not made final before.
+func (c identified) CheckChain(ctx context.Context) error { return c.checkChainID(ctx) }
+
 // SessionRoot is [Client.SessionRoot] without that question.
 func (c identified) SessionRoot(ctx context.Context, account common.Address) (common.Hash, error) {
 	var data []byte

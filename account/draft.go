@@ -128,7 +128,7 @@ func (c *Client) baseDraft(address common.Address, callData []byte, s *settings)
 		BeforeSend:       s.beforeSend,
 	}
 	if !c.chainIDChecked.Load() {
-		draft.Identify = c.checkChainID
+		draft.Identify = c.identify
 	}
 	switch {
 	case s.lanes != nil:

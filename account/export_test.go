@@ -6,6 +6,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 
+	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/userop"
 )
 
@@ -47,3 +48,6 @@ func MultichainDummy(module common.Address, legs int) []byte {
 
 // ExplainFailure tells why an operation failed that was included.
 func ExplainFailure(c *Client, receipt *userop.Receipt) error { return c.explainFailure(receipt) }
+
+// Identified is the client as a send's checks compare sessions with it.
+func Identified(c *Client) session.Chain { return identified{c} }

@@ -375,7 +375,7 @@ func (r *replacing) changesRoot(draft *userop.Draft) error {
 		if err := r.grantsRevoked(); err != nil || r.s.has(replaceRoot) {
 			return err
 		}
-		return r.sess.Confirm(ctx, r.client, 0)
+		return r.sess.Confirm(ctx, identified{r.client}, 0)
 	})
 	draft.Guard = each(draft.Guard, func(ctx context.Context, op *userop.Operation) error {
 		if err := r.sess.Refresh(ctx); err != nil {

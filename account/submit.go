@@ -658,7 +658,7 @@ func (s *submission) draft() *userop.Draft {
 		Complete:   s.op,
 		Signer:     s.client.underSwitch(fixedSignature{s.owner, s.op.Signature}, s.leg.Account, s.settings.always),
 		Reserve:    s.client.nonceGiven(s.leg.Account, s.op.Nonce.Clone()),
-		Identify:   s.client.checkChainID,
+		Identify:   s.client.identify,
 		Caps:       s.client.capsFor(s.settings),
 		BeforeSend: s.settings.beforeSend,
 	}

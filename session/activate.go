@@ -101,7 +101,7 @@ func (s *Sessions) settleFailed(ctx context.Context, pending *PendingRoot) error
 func (s *Sessions) settleBy(ctx context.Context, pending *PendingRoot, seen OnChain) error {
 	below := s.view.Load().header.takenBack(seen.Root)
 	switch {
-	case seen.Root == pending.Root && (below == nil || seen.NonceUsed):
+	case seen.Root == pending.Root && (seen.NonceUsed || below == nil && seen.Root != s.Root()):
 		return s.land(ctx, pending)
 	case below != nil:
 		return s.settleAbove(ctx, pending, seen, below)

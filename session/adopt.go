@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -225,6 +226,17 @@ func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 	}
 	if err := s.Refresh(ctx); err != nil {
 		return err
+	}
+	if s.view.Load().header.takenBack(root) != nil {
+		// The root from before the last change: a node lags behind, or the chain took that back, unless
+		// something else has set it again.
+		err := s.compareRoot(ctx, s.chain, root)
+		switch mismatch, ok := errors.AsType[*RootMismatch](err); {
+		case err == nil:
+			return newRootMismatch(s.ref, &State{Header: Header{Root: d.Root}}, s.Root())
+		case !ok, mismatch.TakenBack != (common.Hash{}), *mismatch.Chain != root:
+			return fmt.Errorf("adopt session document: %w", err)
+		}
 	}
 	state := s.view.Load().state()
 	if err := s.settled(state); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/memstore"
+	"github.com/go-sesame/sesame/userop"
 )
 
 // watched is a ledger that counts how often its root was read, and runs what is to happen before the next
@@ -210,20 +211,24 @@ func (readOnly) Apply(context.Context, session.Ref, uint64, *session.Change) (ui
 	return 0, errors.New("read-only")
 }
 
+// unidentified is a chain of which is not known that it is the right one.
+type unidentified struct{ *ledger }
+
+func (unidentified) CheckChain(context.Context) error { return userop.ErrWrongChain }
+
 // TestConfirmSettlesWhatTheChainShows has the granter's process end once its operation was included.
 func TestConfirmSettlesWhatTheChainShows(t *testing.T) {
 	chain := &ledger{}
 	_, store := granted(t, chain, "a")
 	granter, err := session.Open(t.Context(), store, testRef)
 	require.NoError(t, err)
-	before := chain.root
 	chain.root = begun(t, granter.On(chain), 2, "b").Root()
 
-	early, err := session.Open(t.Context(), store, testRef)
+	unsure, err := session.Open(t.Context(), store, testRef)
 	require.NoError(t, err)
-	require.NoError(t, early.Confirm(t.Context(), lagging{&ledger{root: before}, chain.root}, 0))
-	require.NotNil(t, early.Pending(), "the newest block has it, and may be lost")
-	require.NoError(t, trySign(t, early, "a"))
+	require.NoError(t, unsure.Confirm(t.Context(), unidentified{chain}, 0))
+	require.NotNil(t, unsure.Pending(), "the node may be of another chain")
+	require.NoError(t, unsure.Refresh(t.Context()))
 
 	reader, err := session.Open(t.Context(), readOnly{store}, testRef)
 	require.NoError(t, err)
@@ -238,4 +243,22 @@ func TestConfirmSettlesWhatTheChainShows(t *testing.T) {
 	require.Equal(t, chain.root, sess.Root())
 	require.NoError(t, trySign(t, sess, "b"))
 	require.NoError(t, trySign(t, reader.On(chain), "a"))
+}
+
+// TestTheRootOfBeforeSettlesNothing has all sessions be revoked where there are none, as to change modules:
+// the chain shows that root before the operation is there.
+func TestTheRootOfBeforeSettlesNothing(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := opened(t, chain)
+	change, err := sess.PlanRevokeAll()
+	require.NoError(t, err)
+	begin(t, change, 1)
+	for range 2 {
+		require.NoError(t, sess.Confirm(t.Context(), chain, 0))
+		require.NotNil(t, sess.Pending(), "its operation is not on chain")
+		require.ErrorIs(t, sess.On(chain).Reconcile(t.Context()), session.ErrPending)
+	}
+	chain.next = 100
+	require.NoError(t, sess.On(chain).Reconcile(t.Context()))
+	require.Nil(t, sess.Pending())
 }

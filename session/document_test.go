@@ -201,6 +201,29 @@ func TestAdoptWantsTheChainsWord(t *testing.T) {
 	require.ErrorContains(t, err, "no session of account 0x1111111111111111111111111111111111111111 on chain 80002 is left out of the tree")
 }
 
+// TestAdoptNoRootOfBefore has a document be one of before the last grant, and a node that lags behind, or a
+// chain that took the grant back, show its root.
+func TestAdoptNoRootOfBefore(t *testing.T) {
+	chain := &ledger{next: 6}
+	ours, _ := granted(t, chain, "a")
+	old, stale := handOver(t, ours), chain.root
+	change := begun(t, ours, 2, "b")
+	chain.root, chain.next = change.Root(), 7
+	require.NoError(t, activate(t.Context(), ours, sent{hash: opOf(ours)}))
+
+	err := ours.On(lagging{chain, stale}).Adopt(t.Context(), old)
+	require.ErrorIs(t, err, session.ErrRootMismatch, "the other nodes have the grant")
+	takenBack := &ledger{root: stale, next: 6}
+	err = ours.On(takenBack).Adopt(t.Context(), old)
+	require.ErrorIs(t, err, session.ErrRootMismatch)
+	require.ErrorContains(t, err, "Reconcile")
+	err = ours.On(&ledger{root: stale, err: errors.New("no answer")}).Adopt(t.Context(), old)
+	require.ErrorContains(t, err, "no answer")
+	require.NoError(t, trySign(t, ours, "b"), "nothing changed")
+
+	require.NoError(t, ours.On(&ledger{root: stale, next: 7}).Adopt(t.Context(), old), "something else set it again")
+}
+
 // TestWhatAnotherBackendRevokedIsNotRestored tells what another backend revoked from what it did not know.
 func TestWhatAnotherBackendRevokedIsNotRestored(t *testing.T) {
 	chain := &ledger{}

@@ -269,8 +269,7 @@ func (s *Sessions) version() uint64 { return s.view.Load().version }
 // Confirm compares the root on chain with the stored one. An answer younger than maxAge is taken from memory,
 // unless the store has changed to another root since. A root that is neither the stored nor the pending one
 // is a [*RootMismatch], also where the chain took the last change back; [Sessions.Reconcile] settles that.
-// The pending change, once the chain shows its root, is made final, whoever began it, by what
-// [Chain].SessionRootAndNonce says of it.
+// The pending change, once the chain shows its root, is made final, whoever began it.
 func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duration) error {
 	v := s.view.Load()
 	if v.onChain != nil && time.Since(v.onChain.at) < maxAge && v.treeOf(v.onChain.root) != nil {
@@ -289,19 +288,20 @@ func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duratio
 	return err
 }
 
-// settleSeen makes the pending change final if the chain showed its root, not because it went back to that,
-// and shows it in the block that changes are settled by. What keeps from settling it, such as a store that
-// was opened to be read, is no reason not to sign under that root: then it stays for somebody else.
+// settleSeen makes the pending change final if the chain showed its root, and neither because it went back to
+// that nor because it was there before. A chain that is not known to be the right one, or a store that was
+// opened to be read, is no reason not to sign under that root: then it stays for somebody else.
 func (s *Sessions) settleSeen(ctx context.Context, chain Chain) {
 	v := s.view.Load()
-	if v.pending == nil || !v.confirmed(v.pending) || v.header.takenBack(v.pending.Root()) != nil {
+	if v.pending == nil || !v.confirmed(v.pending) || v.pending.Root() == v.header.Root || v.header.takenBack(v.pending.Root()) != nil {
 		return
 	}
-	pending := v.header.clone().Pending
-	seen, err := chain.SessionRootAndNonce(ctx, s.ref.Account, &pending.Nonce)
-	if err == nil && seen.Root == pending.Root {
-		_ = s.land(ctx, pending)
+	if c, ok := chain.(interface {
+		CheckChain(ctx context.Context) error
+	}); ok && c.CheckChain(ctx) != nil {
+		return
 	}
+	_ = s.land(ctx, s.Pending())
 }
 
 // compare calls read, which compares with the chain, and again if the mismatch may be that another process

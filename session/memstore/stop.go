@@ -28,10 +28,14 @@ func (s *Store) HoldKey(ctx context.Context, ref session.Ref, key common.Address
 	if err != nil {
 		return err
 	}
+	began := held
 	forRef, err := entry.lock.hold(ctx, &held)
 	if err != nil {
 		s.everyone.release(forAll)
 		return err
+	}
+	if held != began { // it had to wait
+		s.everyone.prolong(forAll, &held)
 	}
 	defer func() { // also when fn panics
 		kept := entry.lock.release(forRef)

@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,7 +163,7 @@ func (s *Store) Apply(ctx context.Context, ref session.Ref, version uint64, chan
 // apply is Apply, where with commits the change, or returns why it did not.
 func (s *Store) apply(ctx context.Context, ref session.Ref, version uint64, change *session.Change, with func(commit func() error) error) (uint64, error) {
 	if err := ref.Validate(); err != nil {
-		return 0, err
+		return 0, cmp.Or(s.check(ctx), err)
 	}
 	entry, err := s.enter(ctx, ref)
 	if err != nil {

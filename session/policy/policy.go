@@ -53,8 +53,12 @@ const (
 
 // kindOf returns the kind of the policies of a module.
 func (m *Modules) kindOf(module common.Address) kind {
-	if module == m.ABI && module != (common.Address{}) {
-		return kindABI // the usual one, of modules that are filled in: a check of a call would feel the rest
+	switch unset := (common.Address{}); { // the usual ones, filled in: a check of a call would feel the rest
+	case m.ABI == unset:
+	case module == m.ABI:
+		return kindABI
+	case module == m.ERC20 && module != unset:
+		return kindERC20
 	}
 	switch filled := m.WithDefaults(); module {
 	case filled.ABI:
