@@ -248,7 +248,8 @@ func (s *State) undone() *Change {
 
 // Reconcile settles by the chain what a crash or an unfinished wait left open, and compares the roots:
 //
-//   - the chain shows the pending root: the change is made final;
+//   - the chain shows the pending root, and did not before, or has the operation's nonce used up: the change
+//     is made final;
 //   - the chain shows the stored root, and the operation's nonce is used up or its window over by the time of
 //     the block: it failed, and the change is undone;
 //   - the chain shows the stored root, and the operation may still land: an error matching [ErrPending];

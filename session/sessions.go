@@ -288,6 +288,11 @@ func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duratio
 	return err
 }
 
+// checkable is a [Chain] that may be another one than the sessions', as long as CheckChain returns an error.
+type checkable interface {
+	CheckChain(ctx context.Context) error
+}
+
 // settleSeen makes the pending change final if the chain showed its root, and neither because it went back to
 // that nor because it was there before. A chain that is not known to be the right one, or a store that was
 // opened to be read, is no reason not to sign under that root: then it stays for somebody else.
@@ -296,9 +301,7 @@ func (s *Sessions) settleSeen(ctx context.Context, chain Chain) {
 	if v.pending == nil || !v.confirmed(v.pending) || v.pending.Root() == v.header.Root || v.header.takenBack(v.pending.Root()) != nil {
 		return
 	}
-	if c, ok := chain.(interface {
-		CheckChain(ctx context.Context) error
-	}); ok && c.CheckChain(ctx) != nil {
+	if c, ok := chain.(checkable); ok && c.CheckChain(ctx) != nil {
 		return
 	}
 	_ = s.land(ctx, s.Pending())
