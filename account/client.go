@@ -238,13 +238,19 @@ func (c *Client) SessionRoot(ctx context.Context, account common.Address) (commo
 	return identified{c}.SessionRoot(ctx, account)
 }
 
+// MaySettle returns an error where the newest session root must not make a change of sessions final: where
+// the node never said that it is of the client's chain ([userop.ErrWrongChain] of another), or where
+// [Config].Confirmations asks for a deeper block. It is for [session.Chain].
+func (c *Client) MaySettle(ctx context.Context) error {
+	if c.confirmations > 1 {
+		return fmt.Errorf("the newest block settles no sessions of a client that waits for %d confirmations", c.confirmations)
+	}
+	return c.checkChainID(ctx)
+}
+
 // identified is the client as a [session.Chain] for a draft's checks, beside which the node is asked of which
 // chain it is.
 type identified struct{ *Client }
-
-// CheckChain returns an error unless the node said of which chain it is, and that is the client's. Changes of
-// sessions are not made final before.
-func (c identified) CheckChain(ctx context.Context) error { return c.checkChainID(ctx) }
 
 // SessionRoot is [Client.SessionRoot] without that question.
 func (c identified) SessionRoot(ctx context.Context, account common.Address) (common.Hash, error) {

@@ -246,7 +246,8 @@ func (s *State) undone() *Change {
 	return c
 }
 
-// Reconcile settles by the chain what a crash or an unfinished wait left open, and compares the roots:
+// Reconcile settles by the chain what a crash or an unfinished wait left open, and compares the roots. The
+// first of these that holds:
 //
 //   - the chain shows the pending root, and did not before, or has the operation's nonce used up: the change
 //     is made final;

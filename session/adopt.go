@@ -230,20 +230,20 @@ func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 	if err := s.Refresh(ctx); err != nil {
 		return err
 	}
-	if s.view.Load().header.takenBack(root) != nil {
+	state := s.view.Load().state()
+	if err := s.settled(state); err != nil {
+		return fmt.Errorf("adopt session document: %w", err)
+	}
+	if state.takenBack(root) != nil {
 		// The root from before the last change: a node lags behind, or the chain took that back, unless
 		// something else has set it again.
 		err := s.compareRoot(ctx, s.chain, root)
 		switch mismatch, ok := errors.AsType[*RootMismatch](err); {
 		case err == nil:
-			return newRootMismatch(s.ref, &State{Header: Header{Root: d.Root}}, s.Root())
+			return newRootMismatch(s.ref, &State{Header: Header{Root: d.Root}}, state.Root)
 		case !ok, mismatch.TakenBack != (common.Hash{}), *mismatch.Chain != root:
 			return fmt.Errorf("adopt session document: %w", err)
 		}
-	}
-	state := s.view.Load().state()
-	if err := s.settled(state); err != nil {
-		return fmt.Errorf("adopt session document: %w", err)
 	}
 	if err := s.apply(ctx, state.Version, d.change(state, StatusActive)); err != nil {
 		return fmt.Errorf("adopt session document: %w", err)

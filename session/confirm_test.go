@@ -211,10 +211,17 @@ func (readOnly) Apply(context.Context, session.Ref, uint64, *session.Change) (ui
 	return 0, errors.New("read-only")
 }
 
-// unidentified is a chain of which is not known that it is the right one.
-type unidentified struct{ *ledger }
+// unsettling is a chain whose newest root settles nothing. It does something when it is asked.
+type unsettling struct {
+	*ledger
+	err  error
+	when func()
+}
 
-func (unidentified) CheckChain(context.Context) error { return userop.ErrWrongChain }
+func (u unsettling) MaySettle(context.Context) error {
+	u.when()
+	return u.err
+}
 
 // TestConfirmSettlesWhatTheChainShows has the granter's process end once its operation was included.
 func TestConfirmSettlesWhatTheChainShows(t *testing.T) {
@@ -226,7 +233,7 @@ func TestConfirmSettlesWhatTheChainShows(t *testing.T) {
 
 	unsure, err := session.Open(t.Context(), store, testRef)
 	require.NoError(t, err)
-	require.NoError(t, unsure.Confirm(t.Context(), unidentified{chain}, 0))
+	require.NoError(t, unsure.Confirm(t.Context(), unsettling{chain, userop.ErrWrongChain, func() {}}, 0))
 	require.NotNil(t, unsure.Pending(), "the node may be of another chain")
 	require.NoError(t, unsure.Refresh(t.Context()))
 
@@ -261,4 +268,29 @@ func TestTheRootOfBeforeSettlesNothing(t *testing.T) {
 	chain.next = 100
 	require.NoError(t, sess.On(chain).Reconcile(t.Context()))
 	require.Nil(t, sess.Pending())
+}
+
+// TestConfirmSettlesWhatItSaw has another process settle the change, and perhaps begin the next one, after
+// the chain was looked at.
+func TestConfirmSettlesWhatItSaw(t *testing.T) {
+	for name, next := range map[string]bool{"settled": false, "the next one is begun": true} {
+		t.Run(name, func(t *testing.T) {
+			chain := &ledger{}
+			sess, store := granted(t, chain, "a")
+			chain.root, chain.next = begun(t, sess, 2, "b").Root(), 7
+			looked := unsettling{ledger: chain, when: func() {
+				other, err := session.Open(t.Context(), store, testRef, session.WithChain(chain))
+				require.NoError(t, err)
+				require.NoError(t, other.Reconcile(t.Context()))
+				require.NoError(t, sess.Refresh(t.Context()))
+				if next {
+					begun(t, other, 3, "c")
+				}
+			}}
+			require.NoError(t, sess.Confirm(t.Context(), looked, 0))
+			require.NoError(t, sess.Refresh(t.Context()))
+			require.Equal(t, next, sess.Pending() != nil, "the next one has not landed")
+			require.NoError(t, trySign(t, sess, "b"))
+		})
+	}
 }

@@ -54,7 +54,9 @@ func (s *seen) lock(ctx context.Context) error {
 
 func (s *seen) unlock() { close(*s.loading.Swap(nil)) }
 
-// Chain is what sessions ask of the account's chain; *account.Client is one.
+// Chain is what sessions ask of the account's chain; *account.Client is one. Where it has a method
+// MaySettle(context.Context) error that returns one, as a chain that may lose its newest block, no change is
+// made final by what SessionRoot shows.
 type Chain interface {
 	// SessionRoot returns the Merkle root the session key manager keeps for the account (getSessionKeys);
 	// zero when none was ever set.
@@ -269,42 +271,45 @@ func (s *Sessions) version() uint64 { return s.view.Load().version }
 // Confirm compares the root on chain with the stored one. An answer younger than maxAge is taken from memory,
 // unless the store has changed to another root since. A root that is neither the stored nor the pending one
 // is a [*RootMismatch], also where the chain took the last change back; [Sessions.Reconcile] settles that.
-// The pending change, once the chain shows its root, is made final, whoever began it.
+// The pending change, once the chain shows its root, is made final, whoever began it; but not where that root
+// was there before, as that of no sessions after the first grant, or where the chain may not settle it: then
+// it waits for [Sessions.Activate] or [Sessions.Reconcile].
 func (s *Sessions) Confirm(ctx context.Context, chain Chain, maxAge time.Duration) error {
 	v := s.view.Load()
 	if v.onChain != nil && time.Since(v.onChain.at) < maxAge && v.treeOf(v.onChain.root) != nil {
 		return nil
 	}
-	err := s.compare(ctx, func() error {
-		root, err := chain.SessionRoot(ctx, s.ref.Account)
-		if err != nil {
+	var root common.Hash
+	err := s.compare(ctx, func() (err error) {
+		if root, err = chain.SessionRoot(ctx, s.ref.Account); err != nil {
 			return fmt.Errorf("read session root of %s: %w", s.ref, err)
 		}
 		return s.compareRoot(ctx, chain, root)
 	})
 	if err == nil {
-		s.settleSeen(ctx, chain)
+		s.settleSeen(ctx, chain, root)
 	}
 	return err
 }
 
-// checkable is a [Chain] that may be another one than the sessions', as long as CheckChain returns an error.
-type checkable interface {
-	CheckChain(ctx context.Context) error
+// settling is a [Chain] that says whether the root that it showed may settle changes.
+type settling interface {
+	MaySettle(ctx context.Context) error
 }
 
-// settleSeen makes the pending change final if the chain showed its root, and neither because it went back to
-// that nor because it was there before. A chain that is not known to be the right one, or a store that was
+// settleSeen makes the pending change final if its root is the one that the chain showed, and neither because
+// it went back to that nor because it was there before. A chain that may not settle it, or a store that was
 // opened to be read, is no reason not to sign under that root: then it stays for somebody else.
-func (s *Sessions) settleSeen(ctx context.Context, chain Chain) {
+func (s *Sessions) settleSeen(ctx context.Context, chain Chain, root common.Hash) {
 	v := s.view.Load()
-	if v.pending == nil || !v.confirmed(v.pending) || v.pending.Root() == v.header.Root || v.header.takenBack(v.pending.Root()) != nil {
+	if v.pending == nil || v.pending.Root() != root || root == v.header.Root || v.header.takenBack(root) != nil {
 		return
 	}
-	if c, ok := chain.(checkable); ok && c.CheckChain(ctx) != nil {
+	pending := v.header.clone().Pending // the store's may be another one by the time that it is landed
+	if c, ok := chain.(settling); ok && c.MaySettle(ctx) != nil {
 		return
 	}
-	_ = s.land(ctx, s.Pending())
+	_ = s.land(ctx, pending)
 }
 
 // compare calls read, which compares with the chain, and again if the mismatch may be that another process

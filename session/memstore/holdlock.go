@@ -65,13 +65,14 @@ func (l *holdLock) begin(s *span) (round uint64) {
 	return l.round
 }
 
-// prolong has a hold that is not broken yet last until the span ends.
-func (l *holdLock) prolong(round uint64, s *span) {
+// prolong has a hold last until the span ends, and reports whether it lasted until now.
+func (l *holdLock) prolong(round uint64, s *span) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.round == round && s.end.After(l.end) {
 		l.end = s.end
 	}
+	return l.round == round
 }
 
 // release ends a hold, and reports whether it lasted until now.

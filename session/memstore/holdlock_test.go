@@ -98,30 +98,37 @@ func TestAHoldThatWaitedLastsAsLong(t *testing.T) {
 	})
 }
 
-// TestAStopOfEverythingWaitsForAHoldThatWaited is the same with a stop of everything that waits for it.
+// TestAStopOfEverythingWaitsForAHoldThatWaited is the same with a stop of everything that waits for it, or
+// that broke its place among those who sign while it waited for its account.
 func TestAStopOfEverythingWaitsForAHoldThatWaited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store, ref := New(), session.Ref{Account: common.Address{1}, ChainID: 1}
-		stop := func(name string, of session.Ref, key common.Address) func() error {
-			return func() error {
-				_, err := store.Stop(t.Context(), session.Stop{Name: name, Ref: of, Key: key, Who: "test", Why: "to wait"})
-				return err
-			}
-		}
-		var group errgroup.Group
-		group.Go(func() error {
-			return store.Hold(t.Context(), ref, func(uint64) error { time.Sleep(5 * time.Second); return nil })
+	for name, test := range map[string]struct{ first, stopAt time.Duration }{
+		"waits": {session.MaxHold / 2, session.MaxHold/2 + time.Second},
+		"broke": {2 * session.MaxHold, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, ref := New(), session.Ref{Account: common.Address{1}, ChainID: 1}
+				stop := func(name string, of session.Ref) error {
+					_, err := store.Stop(t.Context(), session.Stop{Name: name, Ref: of, Key: common.Address{2}, Who: "test", Why: "to wait"})
+					return err
+				}
+				var group errgroup.Group
+				go func() {
+					_ = store.Hold(t.Context(), ref, func(uint64) error { time.Sleep(test.first); return nil })
+				}()
+				synctest.Wait()
+				group.Go(func() error { return stop("one", ref) })
+				synctest.Wait()
+				group.Go(func() error { time.Sleep(test.stopAt); return stop("all", session.Ref{}) })
+				require.NoError(t, store.HoldKey(t.Context(), ref, common.Address{3}, func(uint64) error {
+					time.Sleep(session.MaxHold - 1)
+					return nil
+				}), "it began later")
+				require.NoError(t, group.Wait())
+				time.Sleep(session.MaxHold)
+			})
 		})
-		synctest.Wait()
-		group.Go(stop("one", ref, common.Address{2}))
-		synctest.Wait()
-		group.Go(func() error { time.Sleep(6 * time.Second); return stop("all", session.Ref{}, common.Address{2})() })
-		require.NoError(t, store.HoldKey(t.Context(), ref, common.Address{3}, func(uint64) error {
-			time.Sleep(session.MaxHold - 1)
-			return nil
-		}), "it began after five seconds")
-		require.NoError(t, group.Wait())
-	})
+	}
 }
 
 // TestHoldLockGivesUp has some wait with contexts that end: whoever comes next is let in.

@@ -23,19 +23,9 @@ func (s *Store) HoldKey(ctx context.Context, ref session.Ref, key common.Address
 		return err
 	}
 	defer s.users.Done()
-	held := fromNow(ctx)
-	forAll, err := s.everyone.hold(ctx, &held)
+	forAll, forRef, held, err := s.holdBoth(ctx, entry)
 	if err != nil {
 		return err
-	}
-	began := held
-	forRef, err := entry.lock.hold(ctx, &held)
-	if err != nil {
-		s.everyone.release(forAll)
-		return err
-	}
-	if held != began { // it had to wait
-		s.everyone.prolong(forAll, &held)
 	}
 	defer func() { // also when fn panics
 		kept := entry.lock.release(forRef)
@@ -48,6 +38,26 @@ func (s *Store) HoldKey(ctx context.Context, ref session.Ref, key common.Address
 		return err
 	}
 	return fn(entry.state.Load().Version)
+}
+
+// holdBoth holds what whoever signs does, and the account. Where the first was broken while the second was
+// waited for, both begin anew.
+func (s *Store) holdBoth(ctx context.Context, e *entry) (forAll, forRef uint64, held span, err error) {
+	for {
+		held = fromNow(ctx)
+		if forAll, err = s.everyone.hold(ctx, &held); err != nil {
+			return 0, 0, span{}, err
+		}
+		began := held
+		if forRef, err = e.lock.hold(ctx, &held); err != nil {
+			s.everyone.release(forAll)
+			return 0, 0, span{}, err
+		}
+		if held == began || s.everyone.prolong(forAll, &held) {
+			return forAll, forRef, held, nil
+		}
+		e.lock.release(forRef)
+	}
 }
 
 func (s *Store) stopped() []session.Stop {
