@@ -273,7 +273,11 @@ func TestTheRootOfBeforeSettlesNothing(t *testing.T) {
 // TestConfirmSettlesWhatItSaw has another process settle the change, and perhaps begin the next one, after
 // the chain was looked at.
 func TestConfirmSettlesWhatItSaw(t *testing.T) {
-	for name, next := range map[string]bool{"settled": false, "the next one is begun": true} {
+	for name, test := range map[string]struct{ next, seen bool }{
+		"settled":                {},
+		"the next one is begun":  {next: true},
+		"and is seen before all": {next: true, seen: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			chain := &ledger{}
 			sess, store := granted(t, chain, "a")
@@ -283,13 +287,16 @@ func TestConfirmSettlesWhatItSaw(t *testing.T) {
 				require.NoError(t, err)
 				require.NoError(t, other.Reconcile(t.Context()))
 				require.NoError(t, sess.Refresh(t.Context()))
-				if next {
+				if test.next {
 					begun(t, other, 3, "c")
+				}
+				if test.seen {
+					require.NoError(t, sess.Refresh(t.Context()))
 				}
 			}}
 			require.NoError(t, sess.Confirm(t.Context(), looked, 0))
 			require.NoError(t, sess.Refresh(t.Context()))
-			require.Equal(t, next, sess.Pending() != nil, "the next one has not landed")
+			require.Equal(t, test.next, sess.Pending() != nil, "the next one has not landed")
 			require.NoError(t, trySign(t, sess, "b"))
 		})
 	}
