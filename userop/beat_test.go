@@ -91,7 +91,7 @@ func TestAWaitReturnsSoonAfterTheBlock(t *testing.T) {
 					for _, p := range all {
 						require.NoError(t, e.err[p.Hash()])
 						if round >= 3 { // by then the time between blocks is known
-							late += e.at[p.Hash()].Sub(n.landed[p.Hash()])
+							late += e.at[p.Hash()].Sub(n.landedAt(p.Hash()))
 						}
 					}
 					time.Sleep(time.Duration(random.Int64N(int64(tt.period))))
@@ -123,7 +123,7 @@ func TestANodeThatLiesAboutItsNewestBlock(t *testing.T) {
 		defer cancel()
 		_, err := sending.WatchOperation(resident(1)).Wait(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		t.Logf("asked %v, at most %d/s", n.asked, n.busiest())
+		t.Logf("asked %v, at most %d/s", n.tally(), n.busiest())
 		require.LessOrEqual(t, n.busiest(), 50)
 	})
 	inTime(t, "tells of blocks that never come", func(t *testing.T) {
@@ -134,7 +134,7 @@ func TestANodeThatLiesAboutItsNewestBlock(t *testing.T) {
 		defer cancel()
 		_, err := sending.WatchOperation(resident(1)).Wait(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		t.Logf("asked %v, at most %d/s", n.asked, n.busiest())
+		t.Logf("asked %v, at most %d/s", n.tally(), n.busiest())
 		require.LessOrEqual(t, n.busiest(), 50)
 	})
 }
@@ -158,7 +158,7 @@ func TestManyWaitAndTheNodeLiesAboutItsNewestBlock(t *testing.T) {
 			time.Sleep(time.Minute)
 			before, asked := n.count("all"), n.count("receipt")
 			time.Sleep(30 * time.Second)
-			t.Logf("asked %v, at most %d/s", n.asked, n.busiest())
+			t.Logf("asked %v, at most %d/s", n.tally(), n.busiest())
 			require.LessOrEqual(t, n.count("all")-before, 85*30)
 			require.GreaterOrEqual(t, n.count("receipt")-asked, 64, "each is asked about")
 			cancel()
@@ -254,7 +254,7 @@ func TestANodeThatTellsOfNewBlocks(t *testing.T) {
 			time.AfterFunc(25*time.Second, func() { n.mine(landing{pending.Hash(), seatOf(op)}) })
 			_, err := pending.Wait(t.Context())
 			require.NoError(t, err)
-			late := time.Since(n.landed[pending.Hash()])
+			late := time.Since(n.landedAt(pending.Hash()))
 			synctest.Wait()
 			require.Equal(t, 1, subscribed)
 			if fails == nil {

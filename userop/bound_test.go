@@ -48,7 +48,7 @@ func TestWhatAnAccountPaysItselfIsBounded(t *testing.T) {
 			} else {
 				require.ErrorIs(t, err, c.want)
 				require.Zero(t, signed)
-				require.Empty(t, s.sent)
+				require.Empty(t, s.sends())
 			}
 			_, err = newSender(t, s).Estimate(t.Context(), draft)
 			require.NoError(t, err, "an estimate tells what it would cost")
@@ -83,7 +83,7 @@ func TestADraftsOwnFeeSource(t *testing.T) {
 	draft.FeeSource = other
 	_, err := newSender(t, s).Send(t.Context(), draft)
 	require.NoError(t, err)
-	require.Equal(t, other.fees, s.sent[0].Fees())
+	require.Equal(t, other.fees, s.sends()[0].Fees())
 	require.Zero(t, s.count("fees"))
 }
 

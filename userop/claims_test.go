@@ -115,7 +115,7 @@ func TestLogsThatTheBundlerMadeUp(t *testing.T) {
 			require.Contains(t, receipt.Logs, &real)
 			require.NotContains(t, receipt.Logs, &forged)
 			require.NotContains(t, receipt.Logs, &changed)
-			require.Equal(t, 1, n.requests, "one question has it all")
+			require.Equal(t, 1, n.count(), "one question has it all")
 
 			// What it leaves out is found where an operation failed.
 			n.logs[1].Address, n.requests = sponsor, 0

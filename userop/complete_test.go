@@ -34,7 +34,7 @@ func TestACompleteOperationIsSentAsItIs(t *testing.T) {
 	require.Equal(t, 1, checked)
 	want := op.Clone()
 	want.Signature = tx.Operation().Signature
-	require.Equal(t, want, s.sent[0])
+	require.Equal(t, want, s.sends()[0])
 	require.Equal(t, []byte("dummy"), op.Signature, "the caller's stays what it was")
 }
 

@@ -3,6 +3,7 @@ package userop_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/big"
 	"math/rand/v2"
 	"slices"
@@ -53,6 +54,13 @@ func (l *ledger) lose(depth int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.blocks = l.blocks[:len(l.blocks)-depth]
+}
+
+// tally is how much was asked, by what it was.
+func (l *ledger) tally() map[string]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.requests)
 }
 
 func (l *ledger) enter(what string) error {
@@ -146,11 +154,11 @@ func TestConfirmations(t *testing.T) {
 			require.GreaterOrEqual(t, time.Since(start), blocks*10*time.Second)
 			require.Less(t, time.Since(start), blocks*10*time.Second+10*time.Second)
 			if n <= 1 {
-				require.Equal(t, map[string]int{"logs": 1}, l.requests, "nothing more is asked for one")
+				require.Equal(t, map[string]int{"logs": 1}, l.tally(), "nothing more is asked for one")
 			}
 			require.Equal(t, 1, s.count("receipt"))
-			require.LessOrEqual(t, l.requests["head"], 10+int(blocks)*5)
-			require.LessOrEqual(t, l.requests["logs"], 2+int(blocks))
+			require.LessOrEqual(t, l.tally()["head"], 10+int(blocks)*5)
+			require.LessOrEqual(t, l.tally()["logs"], 2+int(blocks))
 			stop()
 		}
 	})
@@ -243,7 +251,7 @@ func TestReorgUnderAWait(t *testing.T) {
 				if tt.text != "" {
 					require.ErrorContains(t, err, tt.text, name)
 					require.True(t, userop.MayBeAccepted(err))
-					require.Len(t, s.sent, 1, "the bundler gets it again, once")
+					require.Len(t, s.sends(), 1, "the bundler gets it again, once")
 					continue
 				}
 				require.NoError(t, err, "%s, lies: %t", name, lies)
@@ -274,11 +282,11 @@ func TestReorgUnderAWait(t *testing.T) {
 			if held {
 				require.ErrorContains(t, err, "it was in block 1, which is no part of the chain any more (last answer of the bundler: ")
 				require.ErrorContains(t, err, "not sent again: node says no")
-				require.Len(t, s.sent, 1)
+				require.Len(t, s.sends(), 1)
 				continue
 			}
 			require.NoError(t, err)
-			require.Len(t, s.sent, 2)
+			require.Len(t, s.sends(), 2)
 		}
 	})
 	inTime(t, "with another one in its place", func(t *testing.T) {

@@ -60,7 +60,7 @@ func waitForMany(b *testing.B, n int, chain bool) {
 			}
 			now := time.Now()
 			t.mu.Lock()
-			late := now.Sub(t.landed[p.Hash()])
+			late := now.Sub(t.landedAt(p.Hash()))
 			t.mu.Unlock()
 			mu.Lock()
 			defer mu.Unlock()

@@ -175,7 +175,7 @@ func TestANodeThatDoesNotShowWholeBlocks(t *testing.T) {
 			stop()
 			for _, p := range pending {
 				require.NoError(t, e.err[p.Hash()])
-				require.LessOrEqual(t, e.at[p.Hash()].Sub(n.landed[p.Hash()]), 10*time.Second)
+				require.LessOrEqual(t, e.at[p.Hash()].Sub(n.landedAt(p.Hash())), 10*time.Second)
 			}
 		})
 	}
@@ -353,7 +353,7 @@ func TestBatchesThatFailForAWhile(t *testing.T) {
 		var worst time.Duration
 		for _, p := range pending {
 			require.NoError(t, e.err[p.Hash()])
-			worst = max(worst, e.at[p.Hash()].Sub(n.landed[p.Hash()]))
+			worst = max(worst, e.at[p.Hash()].Sub(n.landedAt(p.Hash())))
 		}
 		require.LessOrEqual(t, worst, 5*time.Second)
 		require.Less(t, n.count("receipt")-singles, 100)

@@ -40,6 +40,13 @@ func (n *node) enter() error {
 	return n.err
 }
 
+// count is how much was asked.
+func (n *node) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.requests
+}
+
 func (n *node) BlockNumber(context.Context) (uint64, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -234,7 +241,7 @@ func TestTheChainEndsAWait(t *testing.T) {
 			require.True(t, receipt.Confirmed)
 			require.Len(t, receipt.Logs, 1)
 			require.Less(t, time.Since(start), 40*time.Second)
-			require.LessOrEqual(t, n.requests, 20)
+			require.LessOrEqual(t, n.count(), 20)
 		}
 	})
 	inTime(t, "replaced", func(t *testing.T) {
@@ -267,7 +274,7 @@ func TestTheChainEndsAWait(t *testing.T) {
 		require.ErrorAs(t, err, new(*userop.WaitError))
 		require.True(t, userop.MayBeAccepted(err))
 		require.ErrorContains(t, err, "(last look at the chain: nonce 0x7 of "+sender.Hex()+" is used, and the blocks that were searched do not show by which operation)")
-		require.LessOrEqual(t, n.requests, 5*12+20, "a look each time in twice the time, of ten portions at most, and whether there is a new block, every five seconds in the end")
+		require.LessOrEqual(t, n.count(), 5*12+20, "a look each time in twice the time, of ten portions at most, and whether there is a new block, every five seconds in the end")
 	})
 	inTime(t, "not while the node fails", func(t *testing.T) {
 		n := &node{err: errNode}
@@ -340,7 +347,7 @@ func TestARefusalThatTheOperationsOwnInclusionCauses(t *testing.T) {
 		n := &node{err: errNode}
 		err := send(t, refusal, n)
 		require.False(t, userop.MayBeAccepted(err), "%v", err)
-		require.Zero(t, n.requests, "there is nothing to ask")
+		require.Zero(t, n.count(), "there is nothing to ask")
 	}
 }
 
@@ -360,7 +367,7 @@ func TestAGuardIsAskedBeforeEachTry(t *testing.T) {
 		sending := newSender(t, s)
 		_, err := sending.Send(t.Context(), draft)
 		require.ErrorIs(t, err, errNode)
-		require.Len(t, s.sent, after)
+		require.Len(t, s.sends(), after)
 		require.Equal(t, after > 0, userop.MayBeAccepted(err), "%v", err)
 		require.False(t, userop.SafeToRetry(err))
 
@@ -368,7 +375,7 @@ func TestAGuardIsAskedBeforeEachTry(t *testing.T) {
 		_, err = sending.ResendGuarded(t.Context(), op, draft.Guard)
 		require.ErrorContains(t, err, "send: not sent again: node says no (an earlier try may have been accepted)")
 		require.True(t, userop.MayBeAccepted(err))
-		require.Len(t, s.sent, after)
+		require.Len(t, s.sends(), after)
 	}
 }
 
@@ -380,7 +387,7 @@ func TestWhatMustNotBeResent(t *testing.T) {
 	require.NoError(t, err)
 	_, err = sending.Resend(t.Context(), new(userop.Operation))
 	require.ErrorIs(t, err, errNode)
-	require.Empty(t, s.sent)
+	require.Empty(t, s.sends())
 
 	s.sendErrs = []error{passing{delivered: true}, passing{delivered: true}, passing{delivered: true}}
 	draft := newDraft(new(int)) // whose guard got lost, as with a wrapper around its signer
@@ -388,5 +395,5 @@ func TestWhatMustNotBeResent(t *testing.T) {
 	_, err = sending.Send(t.Context(), draft)
 	require.ErrorIs(t, err, passing{delivered: true})
 	require.True(t, userop.MayBeAccepted(err))
-	require.Len(t, s.sent, 1)
+	require.Len(t, s.sends(), 1)
 }

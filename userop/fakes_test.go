@@ -3,6 +3,7 @@ package userop_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
@@ -72,6 +73,13 @@ func (s *services) count(what string) (n int) {
 		}
 	}
 	return n
+}
+
+// sends are the operations that were sent so far. Who watches may send after the last wait has ended.
+func (s *services) sends() []*userop.Operation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.sent)
 }
 
 func (s *services) ChainID(context.Context) (uint64, error) {

@@ -70,7 +70,7 @@ func TestOverridesAreForTheBundlerEvenWhenSponsored(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"sponsor", "estimate", "sponsor", "send"}, s.log[len(s.log)-4:])
 	require.False(t, s.asked[0].CalculateGasLimits)
-	require.Equal(t, "100", s.sent[0].CallGasLimit.Dec(), "as the bundler estimated")
+	require.Equal(t, "100", s.sends()[0].CallGasLimit.Dec(), "as the bundler estimated")
 }
 
 func TestMarginsAreByField(t *testing.T) {
@@ -80,14 +80,14 @@ func TestMarginsAreByField(t *testing.T) {
 	draft.Margins = userop.Margins{VerificationGasLimit: 7, MaxPriorityFeePerGas: 33}
 	_, err := newSender(t, s).Send(t.Context(), draft)
 	require.NoError(t, err)
-	op := s.sent[0]
+	op := s.sends()[0]
 	require.Equal(t, []string{"1000", "2142", "3000", "2000000000", "1330000000"}, []string{
 		op.CallGasLimit.Dec(), op.VerificationGasLimit.Dec(), op.PreVerificationGas.Dec(), op.MaxFeePerGas.Dec(), op.MaxPriorityFeePerGas.Dec(),
 	})
 	draft.Margins = userop.Margins{CallGasLimit: math.MaxUint}
 	_, err = newSender(t, s).Send(t.Context(), draft)
 	require.NoError(t, err)
-	require.Equal(t, "184467440737095517150", s.sent[1].CallGasLimit.Dec(), "an absurd margin does not wrap around")
+	require.Equal(t, "184467440737095517150", s.sends()[1].CallGasLimit.Dec(), "an absurd margin does not wrap around")
 	draft.Margins = userop.Margins{MaxPriorityFeePerGas: 101}
 	_, err = newSender(t, s).Send(t.Context(), draft)
 	require.ErrorContains(t, err, "gas price: with their margins the priority fee of 2010000000 wei is above the maximum fee of 2000000000 wei; raise that one too")

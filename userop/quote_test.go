@@ -133,16 +133,16 @@ func TestThePayerOfLastResortIsTheAccountOnlyWhenAsked(t *testing.T) {
 			_, err := newSender(t, s).Send(t.Context(), draft)
 			if test.sponsorErr != nil && !test.selfPaid {
 				require.ErrorIs(t, err, test.sponsorErr)
-				require.Empty(t, s.sent)
+				require.Empty(t, s.sends())
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, test.selfPaid, len(s.sent[0].PaymasterAndData) == 0)
+			require.Equal(t, test.selfPaid, len(s.sends()[0].PaymasterAndData) == 0)
 			if test.selfPaid {
-				require.Equal(t, s.gas.VerificationGasLimit, s.sent[0].VerificationGasLimit, "as the bundler estimates")
+				require.Equal(t, s.gas.VerificationGasLimit, s.sends()[0].VerificationGasLimit, "as the bundler estimates")
 			}
 			if draft.Gas != (userop.Gas{}) {
-				require.Equal(t, draft.Gas.CallGasLimit, s.sent[0].CallGasLimit)
+				require.Equal(t, draft.Gas.CallGasLimit, s.sends()[0].CallGasLimit)
 			}
 		})
 	}
@@ -194,11 +194,11 @@ func TestCallDataMayDependOnWhatIsRead(t *testing.T) {
 	draft.Compose = func(context.Context) ([]byte, error) { return []byte{9}, nil }
 	_, err := newSender(t, s).Send(t.Context(), draft)
 	require.NoError(t, err)
-	require.Equal(t, []byte{9}, s.sent[0].CallData)
+	require.Equal(t, []byte{9}, s.sends()[0].CallData)
 
 	draft.Compose = func(context.Context) ([]byte, error) { return nil, errNode }
 	_, err = newSender(t, s).Send(t.Context(), draft)
 	require.ErrorIs(t, err, errNode)
 	require.ErrorContains(t, err, "prepare: node says no")
-	require.Len(t, s.sent, 1)
+	require.Len(t, s.sends(), 1)
 }

@@ -42,12 +42,12 @@ func TestRenewedOnce(t *testing.T) {
 			require.Equal(t, test.signed, signed)
 			require.Equal(t, test.asked, asked)
 			require.Equal(t, test.told, errors.Is(err, errTold), err)
-			for _, op := range s.sent {
+			for _, op := range s.sends() {
 				require.Equal(t, "7", op.Nonce.Dec())
 			}
 			if name == "passes then" {
 				require.NoError(t, err)
-				require.Equal(t, tx.Hash(), s.sent[1].Hash(entryPoint, testChainID))
+				require.Equal(t, tx.Hash(), s.sends()[1].Hash(entryPoint, testChainID))
 				require.Equal(t, 2, s.count("sponsor"), "it is priced anew")
 			}
 		})
@@ -65,7 +65,7 @@ func TestRenewedOnce(t *testing.T) {
 		draft.Nonce = func(context.Context) (uint256.Int, error) { next++; return *uint256.NewInt(next), nil }
 		_, err := newSender(t, s).Send(t.Context(), draft)
 		require.NoError(t, err)
-		require.Equal(t, "8", s.sent[0].Nonce.Dec(), "the one that is next by now")
+		require.Equal(t, "8", s.sends()[0].Nonce.Dec(), "the one that is next by now")
 		require.Equal(t, 1, signed)
 
 		s.sponsorErr = verdict{}
@@ -126,7 +126,7 @@ func TestEitherOfBothMayLand(t *testing.T) {
 			s.sendErrs = []error{verdict{}, verdict{}}
 			draft := newDraft(new(int))
 			draft.Renew = func(_ context.Context, op *userop.Operation, refusal error) (bool, error) {
-				if s.sponsorship.PaymasterAndData = append(sponsor.Bytes(), 9); !again || len(s.sent) == 2 {
+				if s.sponsorship.PaymasterAndData = append(sponsor.Bytes(), 9); !again || len(s.sends()) == 2 {
 					n.include(op.Hash(entryPoint, testChainID), 7, true)
 				}
 				return again, refusal
@@ -248,7 +248,7 @@ func TestARefusalThatTheChainDoesNotBearOutIsADoubt(t *testing.T) {
 	}
 	_, err := newSender(t, s).Send(t.Context(), draft)
 	require.True(t, userop.MayBeAccepted(err))
-	require.Equal(t, s.sent[0], r.doubt.Operation)
+	require.Equal(t, s.sends()[0], r.doubt.Operation)
 	require.Zero(t, s.count("release used=false"))
 
 	s.sponsorErr = verdict{}

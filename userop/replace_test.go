@@ -180,7 +180,7 @@ func TestADoubtThatWasCancelled(t *testing.T) {
 	next.Reserve = func(context.Context) (userop.Reservation, error) { return r, nil }
 	_, err := made.Send(t.Context(), next)
 	require.NoError(t, err)
-	require.Len(t, s.sent, 2, "it and the one in doubt")
+	require.Len(t, s.sends(), 2, "it and the one in doubt")
 
 	canceling := newDraft(new(int))
 	canceling.Nonce, canceling.Replaces, canceling.Cancels = nil, made.WatchOperation(stuck), true
@@ -188,7 +188,7 @@ func TestADoubtThatWasCancelled(t *testing.T) {
 	require.NoError(t, err)
 	_, err = made.Send(t.Context(), next)
 	require.NoError(t, err)
-	require.Len(t, s.sent, 4)
+	require.Len(t, s.sends(), 4)
 	require.ErrorContains(t, settled[1], "not sent again: it was cancelled")
 	require.True(t, userop.MayBeAccepted(settled[1]))
 }
@@ -228,7 +228,7 @@ func TestWhatABundlerDemandsOfAReplacement(t *testing.T) {
 		tx, err := made.Send(t.Context(), draft)
 		if !test.again {
 			require.ErrorContains(t, err, "underpriced", name)
-			require.Len(t, s.sent, 1, name)
+			require.Len(t, s.sends(), 1, name)
 			continue
 		}
 		require.NoError(t, err, name)

@@ -119,7 +119,7 @@ func TestReservation(t *testing.T) {
 				}
 			}
 			require.Equal(t, tt.want, told)
-			for _, op := range s.sent {
+			for _, op := range s.sends() {
 				require.Equal(t, op.Hash(entryPoint, testChainID), r.committed)
 			}
 		})
@@ -145,14 +145,14 @@ func TestADoubtIsSettledByTheNext(t *testing.T) {
 	_, err := sending.Send(t.Context(), draft)
 	require.True(t, userop.MayBeAccepted(err))
 	require.Equal(t, 1, s.count("doubt"))
-	require.Equal(t, s.sent[0], r.doubt.Operation)
+	require.Equal(t, s.sends()[0], r.doubt.Operation)
 	require.Equal(t, 3, guarded)
 
 	r.doubts, draft.Guard = []userop.Doubt{r.doubt}, nil
 	_, err = sending.Send(t.Context(), draft)
 	require.NoError(t, err)
-	require.Len(t, s.sent, 5)
-	require.Equal(t, s.sent[0], s.sent[3])
+	require.Len(t, s.sends(), 5)
+	require.Equal(t, s.sends()[0], s.sends()[3])
 	require.Equal(t, 4, guarded)
 
 	s.sent, s.sendErrs = nil, lost
@@ -190,7 +190,7 @@ func TestADoubtWithoutItsGuardIsNotSentAgain(t *testing.T) {
 	require.NoError(t, err)
 	_, err = sending.Send(t.Context(), draft)
 	require.True(t, userop.MayBeAccepted(err))
-	require.Len(t, s.sent, 1)
+	require.Len(t, s.sends(), 1)
 
 	settled := error(nil)
 	r.doubt.Settled = func(err error) { settled = err }
@@ -198,8 +198,8 @@ func TestADoubtWithoutItsGuardIsNotSentAgain(t *testing.T) {
 	draft.CallData = []byte{9}
 	_, err = sending.Send(t.Context(), draft)
 	require.NoError(t, err)
-	require.Len(t, s.sent, 2)
-	require.NotEqual(t, s.sent[0].CallData, s.sent[1].CallData)
+	require.Len(t, s.sends(), 2)
+	require.NotEqual(t, s.sends()[0].CallData, s.sends()[1].CallData)
 	require.ErrorContains(t, settled, "not sent again: it needs a guard, and has none")
 	require.True(t, userop.MayBeAccepted(settled))
 }

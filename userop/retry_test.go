@@ -149,7 +149,7 @@ func TestAfterAnAnswerThatCannotBeUsed(t *testing.T) {
 			s.receipts = []any{&userop.Receipt{UserOpHash: hashOfDraft(t), Success: true}}
 			_, err := newSender(t, s).Send(t.Context(), newDraft(new(int)))
 			require.NoError(t, err, "it is known by its receipt")
-			require.Len(t, s.sent, 3)
+			require.Len(t, s.sends(), 3)
 
 			s, n := newServices(), new(node)
 			answer(s)

@@ -23,8 +23,8 @@ func TestSendSponsored(t *testing.T) {
 	pending, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
 	require.NoError(t, err)
 	require.Equal(t, 1, signed)
-	require.Len(t, s.sent, 1)
-	op := s.sent[0]
+	require.Len(t, s.sends(), 1)
+	op := s.sends()[0]
 	require.Equal(t, pending.Hash(), op.Hash(entryPoint, testChainID))
 	require.Equal(t, append([]byte("signed "), pending.Hash().Bytes()...), op.Signature)
 	require.Equal(t, "7", op.Nonce.Dec())
@@ -55,10 +55,10 @@ func TestSendSelfPaid(t *testing.T) {
 	_, err := newSender(t, s).Send(t.Context(), draft)
 	require.NoError(t, err)
 	require.Zero(t, s.count("sponsor"))
-	require.Equal(t, "115", s.sent[0].CallGasLimit.Dec())
-	require.Equal(t, "200", s.sent[0].VerificationGasLimit.Dec())
-	require.Equal(t, "2200000000", s.sent[0].MaxFeePerGas.Dec())
-	require.Empty(t, s.sent[0].PaymasterAndData)
+	require.Equal(t, "115", s.sends()[0].CallGasLimit.Dec())
+	require.Equal(t, "200", s.sends()[0].VerificationGasLimit.Dec())
+	require.Equal(t, "2200000000", s.sends()[0].MaxFeePerGas.Dec())
+	require.Empty(t, s.sends()[0].PaymasterAndData)
 }
 
 func TestCallersLimitsAndFeesAreUsedAsTheyAre(t *testing.T) {
@@ -69,7 +69,7 @@ func TestCallersLimitsAndFeesAreUsedAsTheyAre(t *testing.T) {
 	draft.Margins = userop.Margins{CallGasLimit: 50, VerificationGasLimit: 50, PreVerificationGas: 1, MaxFeePerGas: 50, MaxPriorityFeePerGas: 50}
 	_, err := newSender(t, s).Send(t.Context(), draft)
 	require.NoError(t, err)
-	op := s.sent[0]
+	op := s.sends()[0]
 	require.Equal(t, []string{"11", "3000", "3030", "5", "4"}, []string{
 		op.CallGasLimit.Dec(), op.VerificationGasLimit.Dec(), op.PreVerificationGas.Dec(), op.MaxFeePerGas.Dec(), op.MaxPriorityFeePerGas.Dec(),
 	})
@@ -84,7 +84,7 @@ func TestPaymasterWithoutLimitsMakesTheBundlerEstimate(t *testing.T) {
 	_, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
 	require.NoError(t, err)
 	require.Equal(t, []string{"sponsor", "estimate", "sponsor", "send"}, s.log[len(s.log)-4:])
-	require.Equal(t, "100", s.sent[0].CallGasLimit.Dec())
+	require.Equal(t, "100", s.sends()[0].CallGasLimit.Dec())
 }
 
 func TestNothingIsSignedThatWasNotChecked(t *testing.T) {
@@ -158,7 +158,7 @@ func TestNothingIsSignedThatWasNotChecked(t *testing.T) {
 			}
 			var failed *userop.Error
 			require.ErrorAs(t, err, &failed)
-			require.Empty(t, s.sent, "nothing was sent")
+			require.Empty(t, s.sends(), "nothing was sent")
 			if draft.BeforeSend == nil {
 				require.Zero(t, signed, "nothing was signed")
 			}
@@ -199,9 +199,9 @@ func TestSendingAgainSendsTheSameBytes(t *testing.T) {
 	_, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
 	require.NoError(t, err)
 	require.Equal(t, 1, signed)
-	require.Len(t, s.sent, 3)
-	require.Equal(t, s.sent[0], s.sent[1])
-	require.Equal(t, s.sent[0], s.sent[2])
+	require.Len(t, s.sends(), 3)
+	require.Equal(t, s.sends()[0], s.sends()[1])
+	require.Equal(t, s.sends()[0], s.sends()[2])
 }
 
 func TestWhatIsKnownAfterAFailedSend(t *testing.T) {
@@ -226,7 +226,7 @@ func TestWhatIsKnownAfterAFailedSend(t *testing.T) {
 			require.ErrorIs(t, err, tt.errs[0])
 			require.Equal(t, tt.accepted, userop.MayBeAccepted(err))
 			require.Equal(t, tt.retry, userop.SafeToRetry(err))
-			require.Len(t, s.sent, tt.tries)
+			require.Len(t, s.sends(), tt.tries)
 
 			var failed *userop.Error
 			require.ErrorAs(t, err, &failed)
@@ -343,7 +343,7 @@ func TestFault11CallersFeesAreIntegersAndKept(t *testing.T) {
 	draft.Fees = userop.Fees{MaxFeePerGas: *uint256.NewInt(1_500_000_000), MaxPriorityFeePerGas: *uint256.NewInt(1_500_000_000)}
 	_, err := newSender(t, s).Send(t.Context(), draft)
 	require.NoError(t, err)
-	require.Equal(t, "0x59682f00", s.sent[0].MaxFeePerGas.Hex(), "1.5 gwei stay 1.5 gwei")
+	require.Equal(t, "0x59682f00", s.sends()[0].MaxFeePerGas.Hex(), "1.5 gwei stay 1.5 gwei")
 }
 
 func TestFault12NonceErrorsAreErrors(t *testing.T) {
@@ -352,7 +352,7 @@ func TestFault12NonceErrorsAreErrors(t *testing.T) {
 	draft.Nonce = func(context.Context) (uint256.Int, error) { return uint256.Int{}, errors.New("execution aborted") }
 	_, err := newSender(t, s).Send(t.Context(), draft)
 	require.ErrorContains(t, err, "prepare: execution aborted")
-	require.Empty(t, s.sent)
+	require.Empty(t, s.sends())
 }
 
 func TestNewSenderRefusesHalfAConfig(t *testing.T) {
@@ -385,7 +385,7 @@ func TestARefusalAfterALostAnswerMayBeTheOperationsOwnInclusion(t *testing.T) {
 		s.receipts = []any{&userop.Receipt{UserOpHash: hashOfDraft(t), Success: true}}
 		pending, err := newSender(t, s).Send(t.Context(), newDraft(&signed))
 		require.NoError(t, err)
-		require.Equal(t, s.sent[0].Hash(entryPoint, testChainID), pending.Hash())
+		require.Equal(t, s.sends()[0].Hash(entryPoint, testChainID), pending.Hash())
 	})
 	t.Run("nobody knows", func(t *testing.T) {
 		s, signed := newServices(), 0
@@ -397,7 +397,7 @@ func TestARefusalAfterALostAnswerMayBeTheOperationsOwnInclusion(t *testing.T) {
 		require.ErrorIs(t, err, passing{delivered: true})
 		require.True(t, userop.MayBeAccepted(err))
 		require.False(t, userop.SafeToRetry(err))
-		require.Len(t, s.sent, 2)
+		require.Len(t, s.sends(), 2)
 	})
 	t.Run("the first try never arrived", func(t *testing.T) {
 		s, signed := newServices(), 0

@@ -130,6 +130,27 @@ func (n *town) count(what string) int {
 	return n.asked[what]
 }
 
+// tally is how much was asked, by what it was. The town may be asked for a while after the last wait has ended.
+func (n *town) tally() map[string]int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return maps.Clone(n.asked)
+}
+
+// sends is how often the bundler got an operation.
+func (n *town) sends(hash common.Hash) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.sent[hash]
+}
+
+// landedAt is when an operation came into a block.
+func (n *town) landedAt(hash common.Hash) time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.landed[hash]
+}
+
 func (n *town) BlockNumber(ctx context.Context) (uint64, error) {
 	err := n.enter(ctx, "head")
 	n.mu.Lock()

@@ -156,9 +156,9 @@ func TestManyPending(t *testing.T) {
 				require.NoError(t, e.err[p.Hash()])
 				require.Equal(t, p.Hash(), e.got[p.Hash()].UserOpHash)
 				require.Equal(t, tt.chain, e.got[p.Hash()].Confirmed)
-				worst = max(worst, e.at[p.Hash()].Sub(t0.landed[p.Hash()]))
+				worst = max(worst, e.at[p.Hash()].Sub(t0.landedAt(p.Hash())))
 			}
-			t.Logf("asked %v, at most %d/s; late by %s at most; %d goroutines", t0.asked, t0.busiest(), worst, most)
+			t.Logf("asked %v, at most %d/s; late by %s at most; %d goroutines", t0.tally(), t0.busiest(), worst, most)
 			require.LessOrEqual(t, worst, tt.late)
 			require.LessOrEqual(t, t0.busiest(), 105)
 			require.LessOrEqual(t, most, 64)
@@ -174,6 +174,13 @@ type losing struct {
 	townBundler
 	lost map[common.Hash]bool
 	gets func(hash common.Hash)
+}
+
+// loses makes the bundler lose an operation that it got, as if it never had.
+func (b losing) loses(hash common.Hash) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lost[hash], b.sent[hash] = true, 0
 }
 
 func (b losing) UserOperationLost(_ context.Context, hash common.Hash) (bool, error) {
@@ -284,7 +291,7 @@ func TestManyEnds(t *testing.T) {
 				kinds[want[hash]]++
 				switch want[hash] {
 				case "included", "lost":
-					require.NoError(t, err, "%s, in block %d of %d, sent %d", want[hash], n.included[hash], len(n.blocks), n.sent[hash])
+					require.NoError(t, err, "%s, in block %d of %d, sent %d", want[hash], n.included[hash], len(n.blocks), n.sends(hash))
 					require.Equal(t, n.included[hash], int(e.got[hash].BlockNumber))
 				case "replaced":
 					if unseen := n.blind || n.most == 3; unseen && errors.Is(err, context.DeadlineExceeded) {
@@ -297,9 +304,9 @@ func TestManyEnds(t *testing.T) {
 				case "expired":
 					require.ErrorIs(t, err, userop.ErrExpired)
 				}
-				require.Equal(t, want[hash] == "lost", n.sent[hash] > 0, "%s: %d", want[hash], n.sent[hash])
+				require.Equal(t, want[hash] == "lost", n.sends(hash) > 0, "%s: %d", want[hash], n.sends(hash))
 				if want[hash] == "lost" {
-					require.Equal(t, 1, n.sent[hash])
+					require.Equal(t, 1, n.sends(hash))
 				}
 			}
 			require.LessOrEqual(t, n.busiest(), 105)
@@ -346,7 +353,7 @@ func TestABundlerThatHangsForSome(t *testing.T) {
 					continue
 				}
 				require.NoError(t, e.err[p.Hash()])
-				worst = max(worst, e.at[p.Hash()].Sub(n.landed[p.Hash()]))
+				worst = max(worst, e.at[p.Hash()].Sub(n.landedAt(p.Hash())))
 			}
 			t.Logf("late by %s at most", worst)
 			require.LessOrEqual(t, worst, time.Minute)
@@ -366,7 +373,7 @@ func TestABundlerThatHangsForSome(t *testing.T) {
 		stop()
 		for _, p := range pending {
 			require.NoError(t, e.err[p.Hash()])
-			require.LessOrEqual(t, e.at[p.Hash()].Sub(n.landed[p.Hash()]), 8*time.Second)
+			require.LessOrEqual(t, e.at[p.Hash()].Sub(n.landedAt(p.Hash())), 8*time.Second)
 		}
 	})
 }
@@ -387,7 +394,7 @@ func TestANodeThatShowsNoEvents(t *testing.T) {
 		stop()
 		for i, p := range pending {
 			require.NoError(t, e.err[p.Hash()])
-			late := e.at[p.Hash()].Sub(n.landed[p.Hash()])
+			late := e.at[p.Hash()].Sub(n.landedAt(p.Hash()))
 			require.LessOrEqual(t, late, 35*time.Second)
 			if i > 75 {
 				require.LessOrEqual(t, late, 5*time.Second, "each asks by itself")
@@ -544,13 +551,13 @@ func TestALostOperationThatWasCancelled(t *testing.T) {
 			}
 			e := newEnds()
 			for _, p := range all {
-				b.lost[p.Hash()], n.sent[p.Hash()] = true, 0
+				b.loses(p.Hash())
 				e.await(t, t.Context(), p, userop.AtMost(3*time.Minute))
 			}
 			e.open.Wait()
-			require.Equal(t, replaced, n.sent[stuck.Hash()] > 0)
+			require.Equal(t, replaced, n.sends(stuck.Hash()) > 0)
 			for _, p := range all[1:] {
-				require.Positive(t, n.sent[p.Hash()])
+				require.Positive(t, n.sends(p.Hash()))
 			}
 		})
 	}
@@ -585,15 +592,15 @@ func TestALostOperationAndItsGuard(t *testing.T) {
 				})
 			}
 			require.NoError(t, err)
-			b.lost[sent.Hash()], n.sent[sent.Hash()] = true, 0
+			b.loses(sent.Hash())
 			_, err = sent.Wait(t.Context(), userop.AtMost(5*time.Minute))
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			if strings.HasSuffix(name, "that does not") {
-				require.Zero(t, n.sent[sent.Hash()])
+				require.Zero(t, n.sends(sent.Hash()))
 				require.ErrorContains(t, err, "not sent again: node says no")
 				return
 			}
-			require.Equal(t, 1, n.sent[sent.Hash()])
+			require.Equal(t, 1, n.sends(sent.Hash()))
 		})
 	}
 }
@@ -643,7 +650,7 @@ func TestManyLostOperationsAreHandedAgainSoon(t *testing.T) {
 			}
 			open.Wait()
 			for i, tx := range pending {
-				require.Equal(t, 1, n.sent[tx.Hash()], "operation %d", i)
+				require.Equal(t, 1, n.sends(tx.Hash()), "operation %d", i)
 			}
 		})
 	}
