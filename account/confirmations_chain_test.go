@@ -78,6 +78,14 @@ func waitFor(ctx context.Context, tx *userop.Pending) <-chan error {
 	return done
 }
 
+// theEndOf waits, and returns how the wait ended.
+func theEndOf(tx *userop.Pending) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := tx.Wait(ctx)
+		return err
+	}
+}
+
 // An operation that a session key signed is taken out of the chain while its wait counts: it lands again,
 // once, whether the bundler still has it or the wait has to send it again.
 func TestReorgOfAUse(t *testing.T) {

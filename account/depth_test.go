@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"context"
+	"maps"
 	"math/big"
 	"slices"
 	"sync"
@@ -77,6 +78,20 @@ func (d *deep) reset() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.answers, d.asked = nil, nil
+}
+
+// tally is how much was asked, by what it was. Who watches may ask while a test looks.
+func (d *deep) tally() map[string]int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.asked)
+}
+
+// landed is how many operations the chain has.
+func (d *deep) landed() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.logs)
 }
 
 func (d *deep) depth() (deepest int) {
@@ -344,10 +359,10 @@ func TestHowManyRoundTripsASendIsDeep(t *testing.T) {
 					}
 					require.Equal(t, tt.cold, d.sendAndWait(t, opts...), "cold")
 					for range 3 {
-						require.Equal(t, tt.warm, d.sendAndWait(t, opts...), "warm: %v", d.asked)
+						require.Equal(t, tt.warm, d.sendAndWait(t, opts...), "warm: %v", d.tally())
 					}
 					time.Sleep(3 * time.Second)
-					require.Equal(t, tt.warm+1, d.sendAndWait(t, opts...), "what is remembered is too old: %v", d.asked)
+					require.Equal(t, tt.warm+1, d.sendAndWait(t, opts...), "what is remembered is too old: %v", d.tally())
 				})
 			})
 		}
@@ -363,6 +378,8 @@ func (d *diver) depthOf(do func()) int {
 
 // nonces are those of the operations that the bundler was given.
 func (d *diver) given() (nonces []uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, op := range d.sent {
 		nonces = append(nonces, op.Nonce.Uint64())
 	}
@@ -409,9 +426,9 @@ func TestWhatIsRememberedIsReadAgain(t *testing.T) {
 		d.reset()
 		_, err = sends(t, d).Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, 1, d.asked["call"], "the nonce")
+		require.Equal(t, 1, d.tally()["call"], "the nonce")
 		require.Equal(t, []uint64{0, 1, 1, 1, 1, 2}, d.given(), "the same bytes first")
-		require.Len(t, d.logs, 3)
+		require.Equal(t, 3, d.landed())
 	}, account.Sponsored())
 	run("another process used it", func(t *testing.T, d *diver) {
 		d.use(*uint256.NewInt(1))
@@ -423,7 +440,7 @@ func TestWhatIsRememberedIsReadAgain(t *testing.T) {
 		_, err := sends(t, d).Wait(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, []uint64{0, 1, 2}, d.given())
-		require.Len(t, d.logs, 3)
+		require.Equal(t, 3, d.landed())
 	}, allGas)
 	run("the bundler lies about the nonce", func(t *testing.T, d *diver) {
 		d.refuses = []error{refusal("AA25 invalid account nonce")}
@@ -448,7 +465,7 @@ func TestWhatIsRememberedIsReadAgain(t *testing.T) {
 		require.Equal(t, tx.Hash(), receipt.UserOpHash)
 		require.Len(t, tx.Operations(), 2, "either may land")
 		require.Equal(t, []uint64{0, 1, 1, 1}, d.given())
-		require.Len(t, d.logs, 2)
+		require.Equal(t, 2, d.landed())
 	}, allGas)
 	run("the price rose, and the dearer one is not taken either", func(t *testing.T, d *diver) {
 		dear(d)
@@ -461,7 +478,7 @@ func TestWhatIsRememberedIsReadAgain(t *testing.T) {
 		_, err := d.send(t)
 		require.ErrorContains(t, err, "maxFeePerGas is too low")
 		require.False(t, userop.MayBeAccepted(err))
-		require.Equal(t, 1, d.asked["sponsor"])
-		require.Equal(t, 1, d.asked["fees"])
+		require.Equal(t, 1, d.tally()["sponsor"])
+		require.Equal(t, 1, d.tally()["fees"])
 	}, account.Sponsored())
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -129,10 +130,7 @@ func TestABundlersWordAboutAnOperation(t *testing.T) {
 			made = &userop.Receipt{UserOpHash: tx.Hash(), Sender: op.Sender, Nonce: op.Nonce, Success: true, TransactionHash: common.Hash{1}, BlockNumber: 1}
 			for _, change := range []func(*userop.Receipt){func(*userop.Receipt) {}, lie} {
 				change(made)
-				ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
-				_, err = tx.Wait(ctx)
-				cancel()
-				require.ErrorIs(t, err, userop.ErrUnconfirmed)
+				err := testutil.Patiently(t, 400*time.Millisecond, userop.ErrUnconfirmed, theEndOf(tx))
 				require.True(t, userop.MayBeAccepted(err))
 			}
 		})
@@ -164,10 +162,7 @@ func TestTheChainEndsAnOperation(t *testing.T) {
 		w.bundler.Pause()
 		first, err := owner.Send(t.Context(), calls, account.Sponsored())
 		require.NoError(t, err)
-		soon, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		defer cancel()
-		_, err = first.Wait(soon)
-		require.ErrorIs(t, err, userop.ErrDropped)
+		err = testutil.Patiently(t, 300*time.Millisecond, userop.ErrDropped, theEndOf(first))
 		require.True(t, userop.MayBeAccepted(err))
 
 		other, err := accounttest.StartBundler(accounttest.BundlerConfig{Chain: w.chain})

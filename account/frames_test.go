@@ -91,6 +91,20 @@ func (f *frames) note(method string) {
 	}
 }
 
+// passed is whether a request came by a function. Who watches may ask while a test looks.
+func (f *frames) passed(function string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.seen[function]
+}
+
+// way is the longest one to a method, from Send on.
+func (f *frames) way(method string) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.deepest[method] // which is replaced whole
+}
+
 // framesChain is a chain that counts the frames to what is read of it.
 type framesChain struct {
 	*ethclient.Client
@@ -266,7 +280,7 @@ func TestFewFramesFromSendToTheServices(t *testing.T) {
 			_, err := client.Account(w.owner.Address()).Send(t.Context(), calls, withSession, account.Sponsored(), account.InLane(lanes))
 			require.NoError(t, err)
 		}
-		require.True(t, f.seen["account.(*lanePool).poll"])
+		require.True(t, f.passed("account.(*lanePool).poll"))
 		require.NoError(t, lanes.Close(t.Context()))
 	})
 
@@ -311,7 +325,7 @@ func TestFewFramesFromSendToTheServices(t *testing.T) {
 			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
 		})
 		require.NoError(t, send())
-		require.True(t, f.seen["userop.(*run).settle"])
+		require.True(t, f.passed("userop.(*run).settle"))
 		require.NoError(t, lanes.Close(t.Context()))
 	})
 
@@ -349,7 +363,7 @@ func TestFewFramesFromSendToTheServices(t *testing.T) {
 		"Chain.ChainID", "Chain.CodeAt", "Chain.CallContract", "Chain.CallContract, batched",
 		"Chain.BlockNumber", "Chain.FilterLogs",
 	} {
-		way := f.deepest[method]
+		way := f.way(method)
 		require.NotEmpty(t, way, method)
 		report := fmt.Sprintf("%s: %d frames: %s", method, len(way), strings.Join(way, " → "))
 		t.Log(report)
@@ -371,8 +385,9 @@ func TestTheWayFromSendGoesAcrossGoroutines(t *testing.T) {
 	user := w.framesClient(t, counted, w.config.Paymaster).Account(w.owner.Address())
 	_, err := user.Send(t.Context(), []account.Call{{To: stranger}}, account.WithSigner(w.owner.Signer()))
 	require.NoError(t, err)
-	require.Equal(t, "account.(*Account).Send", f.deepest["eth_chainId"][0])
-	require.Equal(t, "userop.(*Sender).Send", f.deepest["eth_chainId"][1])
-	require.Equal(t, "internal/jsonrpc.(*Client).Do", f.deepest["eth_chainId"][len(f.deepest["eth_chainId"])-1])
-	require.Equal(t, "account.(*Client).checkChainID", f.deepest["Chain.ChainID"][len(f.deepest["Chain.ChainID"])-1])
+	service, node := f.way("eth_chainId"), f.way("Chain.ChainID")
+	require.Equal(t, "account.(*Account).Send", service[0])
+	require.Equal(t, "userop.(*Sender).Send", service[1])
+	require.Equal(t, "internal/jsonrpc.(*Client).Do", service[len(service)-1])
+	require.Equal(t, "account.(*Client).checkChainID", node[len(node)-1])
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/filestore"
@@ -253,10 +254,7 @@ func TestReconcileSendsAgainWhatMayLand(t *testing.T) {
 
 	lost("not taken up", 4)
 	w.bundler.Pause()
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	err = w.user.Reconcile(ctx, w.store)
-	require.ErrorIs(t, err, session.ErrPending)
+	err = testutil.Patiently(t, 300*time.Millisecond, session.ErrPending, func(ctx context.Context) error { return w.user.Reconcile(ctx, w.store) })
 	require.ErrorContains(t, err, "was sent again, and is not settled")
 	w.bundler.Resume()
 	require.NoError(t, w.user.Reconcile(t.Context(), w.store))

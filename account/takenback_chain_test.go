@@ -12,6 +12,7 @@ import (
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
+	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
 	"github.com/go-sesame/sesame/userop"
@@ -111,10 +112,7 @@ func TestARevocationThatTheChainTookBack(t *testing.T) {
 	stopped()
 
 	w.bundler.Pause()
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	err = w.user.Reconcile(ctx, w.store)
-	require.ErrorIs(t, err, session.ErrPending)
+	_ = testutil.Patiently(t, 500*time.Millisecond, session.ErrPending, func(ctx context.Context) error { return w.user.Reconcile(ctx, w.store) })
 	stopped()
 	require.Equal(t, 1, standing())
 	refs, err := w.store.ListPending(t.Context(), session.Ref{}, 0)

@@ -18,12 +18,11 @@ func fees(max, tip uint64) userop.Fees {
 var standard = fees(1_500_000_000, 1_000_000_000)
 
 // discovered checks that after the first round, in which both methods are asked for at once, it is the one
-// that is offered. The other one's request may be called off before it leaves.
+// that is offered. The other one's request may be called off before it leaves, or arrive after all the rest.
 func discovered(t *testing.T, methods []string, offered string) {
 	t.Helper()
 	others := slices.DeleteFunc(slices.Clone(methods), func(method string) bool { return method == offered })
 	require.LessOrEqual(t, len(others), 1)
-	require.Equal(t, offered, methods[len(methods)-1])
 	require.Equal(t, 2, len(methods)-len(others))
 }
 
@@ -60,9 +59,12 @@ func TestFeesDoNotRememberTroubles(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, standard, got)
 	}
-	methods := server.Methods()
-	require.Equal(t, "biconomy_getGasFeeValues", methods[len(methods)-1])
-	require.Equal(t, 5, len(slices.DeleteFunc(methods, func(m string) bool { return m != "biconomy_getGasFeeValues" })))
+	asked := make(map[string]int)
+	for _, method := range server.Methods() {
+		asked[method]++
+	}
+	require.Equal(t, 5, asked["biconomy_getGasFeeValues"])
+	require.LessOrEqual(t, asked["pimlico_getUserOperationGasPrice"], 2, "not once Biconomy's has answered")
 }
 
 func TestFeesFailing(t *testing.T) {

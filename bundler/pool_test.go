@@ -101,7 +101,7 @@ func TestPoolLeavesADeadBundlerAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a, b, pool := twoServers(t, bundler.Times{})
+			a, b, pool := twoServers(t, bundler.Times{FirstPause: time.Hour, LongestPause: time.Hour})
 			for _, method := range []string{"eth_chainId", "eth_supportedEntryPoints", estimateMethod, "eth_sendUserOperation", receiptMethod, "pimlico_getUserOperationGasPrice"} {
 				a.On(method, dead)
 			}

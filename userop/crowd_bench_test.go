@@ -59,9 +59,7 @@ func waitForMany(b *testing.B, n int, chain bool) {
 				return
 			}
 			now := time.Now()
-			t.mu.Lock()
 			late := now.Sub(t.landedAt(p.Hash()))
-			t.mu.Unlock()
 			mu.Lock()
 			defer mu.Unlock()
 			all, worst = all+late, max(worst, late)

@@ -290,7 +290,7 @@ func TestARevertReasonOfTheBundlerIsOneShortLine(t *testing.T) {
 }
 
 func TestWaitEnds(t *testing.T) {
-	t.Run("with its context", func(t *testing.T) {
+	inTime(t, "with its context", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		s := newServices()

@@ -130,7 +130,7 @@ func (n *town) count(what string) int {
 	return n.asked[what]
 }
 
-// tally is how much was asked, by what it was. The town may be asked for a while after the last wait has ended.
+// tally is how much was asked, by what it was. The town may be asked for a while after the last wait ended.
 func (n *town) tally() map[string]int {
 	n.mu.Lock()
 	defer n.mu.Unlock()

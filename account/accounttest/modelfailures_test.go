@@ -18,6 +18,7 @@ import (
 	"github.com/go-sesame/sesame/account/accounttest"
 	"github.com/go-sesame/sesame/bundler"
 	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/internal/testutil"
 	"github.com/go-sesame/sesame/paymaster"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/memstore"
@@ -132,6 +133,14 @@ func TestModelsTogether(t *testing.T) {
 	}
 }
 
+// theEndOf waits, and returns how the wait ended.
+func theEndOf(tx *userop.Pending) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := tx.Wait(ctx)
+		return err
+	}
+}
+
 func TestModelHoldsBack(t *testing.T) {
 	model, s, owner, sess := onModel(t, accounttest.ModelConfig{})
 	mint, leaf := []account.Call{s.mint(owner.Address())}, account.WithSession(sess.Leaf(0))
@@ -153,10 +162,7 @@ func TestModelHoldsBack(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, model.Bundler.Drop(second.Hash()))
 	require.False(t, model.Bundler.Drop(second.Hash()))
-	soon, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	_, err = second.Wait(soon)
-	require.ErrorIs(t, err, userop.ErrDropped)
+	err = testutil.Patiently(t, 20*time.Millisecond, userop.ErrDropped, theEndOf(second))
 	require.True(t, userop.MayBeAccepted(err), "it is the bundler's word")
 
 	model.Bundler.Resume()
@@ -330,10 +336,7 @@ func TestModelReplacesAnOperationInFlight(t *testing.T) {
 	require.NoError(t, err)
 	second, err := owner.Send(t.Context(), []account.Call{{To: thief}}, account.WithFees(high))
 	require.NoError(t, err)
-	soon, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	_, err = first.Wait(soon)
-	require.ErrorIs(t, err, userop.ErrDropped)
+	err = testutil.Patiently(t, 20*time.Millisecond, userop.ErrDropped, theEndOf(first))
 	require.True(t, userop.MayBeAccepted(err), "nothing has used its nonce yet")
 	model.Bundler.Resume()
 	_, err = second.Wait(t.Context())

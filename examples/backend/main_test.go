@@ -339,7 +339,7 @@ func TestUsersAreApart(t *testing.T) {
 // What the wallet may do wrong.
 func TestWrongSignatures(t *testing.T) {
 	devnet := accounttest.NewDevnet(t, accounttest.DevnetConfig{})
-	b := start(t, devnet, "-sign-within", "1s")
+	b := start(t, devnet, "-sign-within", "3s")
 	u := b.user(t, "anna")
 	var text textAnswer
 	u.must("POST", "/api/sign-in/text", textRequest{u.address()}, &text)

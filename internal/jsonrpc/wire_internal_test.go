@@ -175,6 +175,10 @@ func TestAnswersAreTakenAsByNetHTTP(t *testing.T) {
 				return told
 			}
 			want, got := play(false), play(true)
+			if name == "longer than it says" { // whether net/http sees it before the next request is a race, too
+				want[1] = want[0]
+				want[1].connections = 2
+			}
 			for i := range want { // how HTTP is broken may be told in other words
 				for _, words := range []string{"malformed", "bad Content-Length", "unsupported transfer encoding", "transport connection broken"} {
 					if strings.Contains(want[i].err, words) && strings.Contains(got[i].err, "malformed HTTP answer") {

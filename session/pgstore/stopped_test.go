@@ -103,7 +103,7 @@ func (s *stoppable) close() {
 func TestStoppedServer(t *testing.T) {
 	const limit = 200 * time.Millisecond
 	at, proxy := stoppableURL(t)
-	store, err := pgstore.Open(t.Context(), at, pgstore.Config{Sealer: newSealer('a'), Timeout: limit})
+	store, err := pgstore.Open(t.Context(), at, pgstore.Config{Sealer: newSealer('a')})
 	require.NoError(t, err)
 	defer func() {
 		proxy.close() // ends the connections that pgx would wait for, for a quarter of a minute
@@ -113,6 +113,7 @@ func TestStoppedServer(t *testing.T) {
 	require.NoError(t, err)
 	_, err = store.Apply(t.Context(), testRef, 0, &session.Change{Put: newLeaves(0, 1)})
 	require.NoError(t, err)
+	store.SetTimeout(limit)
 	store.SetLockTime(limit)
 	proxy.stop()
 
@@ -152,7 +153,7 @@ func TestStoppedServer(t *testing.T) {
 // TestSignersThatHang are as many as may hold sessions at once: a revocation by the same store gets through.
 func TestSignersThatHang(t *testing.T) {
 	store := stored(t, pgtest.With(server.URL(t), "pool_max_conns", "2"))
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	err := store.Hold(ctx, testRef, func(uint64) error {
 		_, err := store.Apply(t.Context(), testRef, 1, &session.Change{})

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -167,28 +168,40 @@ func TestNoCacheDirectory(t *testing.T) {
 // TestInterrupted wants an interrupted npm to end with what it started, and nothing to stay but what was
 // there.
 func TestInterrupted(t *testing.T) {
-	marks := t.TempDir()
-	dir := tools(t, "(sleep 1; touch "+marks+"/survived) & touch "+marks+"/started; wait", compile)
+	alive := filepath.Join(t.TempDir(), "alive")
+	require.NoError(t, syscall.Mkfifo(alive, 0o600))
+	dir := tools(t, "exec 3>"+alive+"; sleep 300 & wait", compile) // both have it open while they live
 	root := filepath.Dir(dir)
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "building-killed"), 0o755)) // by a build that was killed
 	ctx, interrupt := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, nil, io.Discard, io.Discard) }()
-	require.Eventually(t, func() bool {
-		_, err := os.Stat(filepath.Join(marks, "started"))
-		return err == nil
-	}, 10*time.Second, 5*time.Millisecond)
+	started, err := os.Open(alive) // waits for who writes
+	require.NoError(t, err)
+	defer started.Close()
 
 	// Another one that waits can be interrupted, too.
-	waiting, giveUp := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer giveUp()
-	var said bytes.Buffer
-	require.ErrorIs(t, run(waiting, nil, io.Discard, &said), context.DeadlineExceeded)
+	waiting, giveUp := context.WithCancel(t.Context())
+	said := &saying{do: giveUp}
+	require.ErrorIs(t, run(waiting, nil, io.Discard, said), context.Canceled)
 	require.Equal(t, "contracts: waiting for another build\n", said.String())
 
 	interrupt()
 	require.EqualError(t, <-ended, "npm could not install what is needed to compile the contracts: interrupted")
 	requireOnly(t, dir, "lock")
-	time.Sleep(1200 * time.Millisecond)
-	require.NoFileExists(t, filepath.Join(marks, "survived"))
+	require.NoError(t, started.SetReadDeadline(time.Now().Add(time.Minute)))
+	left, err := io.ReadAll(started)
+	require.NoError(t, err, "something lives on")
+	require.Empty(t, left)
+}
+
+// saying is what a program says, which does something when it says it.
+type saying struct {
+	bytes.Buffer
+	do func()
+}
+
+func (s *saying) Write(p []byte) (int, error) {
+	defer s.do()
+	return s.Buffer.Write(p)
 }

@@ -141,8 +141,8 @@ func TestRoundTrips(t *testing.T) {
 	var trips RoundTrips
 	require.Zero(t, trips.Depth())
 	servers := []*Server{
-		NewServer(t, Config{Delay: 50 * time.Millisecond}),
-		NewServer(t, Config{Delay: 50 * time.Millisecond}),
+		NewServer(t, Config{Delay: 300 * time.Millisecond}),
+		NewServer(t, Config{Delay: 300 * time.Millisecond}),
 	}
 	for _, m := range servers {
 		m.CountIn(&trips)

@@ -3,10 +3,12 @@ package faultproxy_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -196,8 +198,8 @@ var onTheWire = map[faultproxy.Kind]struct {
 }{
 	faultproxy.RefusedConnection: {want: func(w *wire) {
 		w.says(200, "result", "0x13882")
-		w.post(plain(w.t), ask("eth_chainId"))
-		require.ErrorIs(w.t, w.err, syscall.ECONNREFUSED)
+		// On a busy machine the door may be open again before anybody knocks: each answer shuts it.
+		require.Eventually(w.t, func() bool { w.post(plain(w.t), ask("eth_chainId")); return errors.Is(w.err, syscall.ECONNREFUSED) }, 5*time.Second, time.Millisecond)
 		require.Eventually(w.t, func() bool { w.post(plain(w.t), ask("eth_chainId")); return w.err == nil }, 2*time.Second, 10*time.Millisecond)
 	}},
 	faultproxy.Reset: {want: func(w *wire) { require.ErrorIs(w.t, w.err, syscall.ECONNRESET); w.reached() }},
@@ -429,6 +431,19 @@ func TestBatches(t *testing.T) {
 
 func TestHeldBackBehindALaterOne(t *testing.T) {
 	t.Parallel()
+	overtaken := []string{"eth_getUserOperationReceipt", "eth_chainId"}
+	// It is held back for a while: on a busy machine the later one may come after that.
+	for try := 0; ; try++ {
+		if got := heldBack(t); slices.Equal(got, overtaken) || try == 20 {
+			require.Equal(t, overtaken, got)
+			return
+		}
+	}
+}
+
+// heldBack has a request held back, asks for something else meanwhile, and returns what came to the service.
+func heldBack(t *testing.T) []string {
+	t.Helper()
 	held := make(chan struct{})
 	w := &wire{t: t, service: newService(t)}
 	var err error
@@ -447,5 +462,5 @@ func TestHeldBackBehindALaterOne(t *testing.T) {
 	w.post(client, receiptOf(known))
 	done.Wait()
 	require.NoError(t, earlier.err)
-	w.reached("eth_getUserOperationReceipt", "eth_chainId")
+	return w.service.got()
 }
