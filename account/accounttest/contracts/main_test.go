@@ -170,15 +170,17 @@ func TestNoCacheDirectory(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	alive := filepath.Join(t.TempDir(), "alive")
 	require.NoError(t, syscall.Mkfifo(alive, 0o600))
-	dir := tools(t, "exec 3>"+alive+"; sleep 300 & wait", compile) // both have it open while they live
+	dir := tools(t, "exec 3>"+alive+"; sleep 300 & echo >&3; wait", compile) // both have it open while they live
 	root := filepath.Dir(dir)
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "building-killed"), 0o755)) // by a build that was killed
 	ctx, interrupt := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, nil, io.Discard, io.Discard) }()
-	started, err := os.Open(alive) // waits for who writes
+	started, err := os.Open(alive)
 	require.NoError(t, err)
 	defer started.Close()
+	_, err = started.Read(make([]byte, 1))
+	require.NoError(t, err)
 
 	// Another one that waits can be interrupted, too.
 	waiting, giveUp := context.WithCancel(t.Context())
