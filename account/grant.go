@@ -86,7 +86,7 @@ func (o *OwnedAccount) planGrant(ctx context.Context, store session.Store, polic
 	sess = sess.On(o.client)
 	var plan *session.RootChange
 	var calls []Call
-	err = onSettled(ctx, sess, func() error {
+	err = onSettled(ctx, sess, s, func() error {
 		if plan, err = sess.PlanGrant(o.client.contracts.Session, policies...); err != nil {
 			return err
 		}
@@ -253,7 +253,7 @@ func (o *OwnedAccount) planRoot(ctx context.Context, sess *session.Sessions, dec
 	if err := sess.Refresh(ctx); err != nil {
 		return nil, nil, err
 	}
-	err = onSettled(ctx, sess, func() (err error) {
+	err = onSettled(ctx, sess, s, func() (err error) {
 		if plan, err = decide(sess); err != nil {
 			return err
 		}
@@ -266,9 +266,15 @@ func (o *OwnedAccount) planRoot(ctx context.Context, sess *session.Sessions, dec
 // onSettled calls plan once the account's changes are settled: one that waits for the chain, where the chain
 // shows what became of it, as the process that began it may have ended since; and the last one, where plan
 // finds that the chain took it back. One that may still land is an error matching [session.ErrPending].
-func onSettled(ctx context.Context, sess *session.Sessions, plan func() error) error {
+//
+// Where the root of another service is to be replaced, a change that it has overtaken is given up.
+func onSettled(ctx context.Context, sess *session.Sessions, s *settings, plan func() error) error {
+	settle := sess.Reconcile
+	if s.has(replaceRoot) {
+		settle = sess.Abandon
+	}
 	if sess.Pending() != nil {
-		if err := sess.Reconcile(ctx); err != nil {
+		if err := settle(ctx); err != nil {
 			return err
 		}
 	}

@@ -4,12 +4,14 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/account"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/userop"
 )
 
 func TestFault01RevokedSessionsFailOnChainAndTheOthersWork(t *testing.T) {
@@ -95,6 +97,52 @@ func TestGrantThatCannotBeSentLeavesTheStoreAsItWas(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, sess.Leaves())
 			require.Nil(t, sess.Pending())
+		})
+	}
+}
+
+// TestReplaceRootBesideAChangeThatWasOvertaken has another backend set a root while a change of ours, which no
+// bundler was seen to take, waits for its operation.
+func TestReplaceRootBesideAChangeThatWasOvertaken(t *testing.T) {
+	t.Parallel()
+	for name, lane := range map[string]uint64{"by an operation with its nonce": 0, "by one of another lane": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			sess := w.grant(t, []policy.Policy{session.Named("first", w.longer(1))})
+			unsent, err := account.NewClient(withBundler(w.config, deadBundler{}))
+			require.NoError(t, err)
+			_, _, err = unsent.OwnedAccount(account.KeyOwner(w.ownerKey)).Grant(t.Context(), w.store, []policy.Policy{session.Named("second", w.longer(2))}, account.Sponsored())
+			require.True(t, userop.MayBeAccepted(err), err)
+
+			other := memstore.New()
+			minting := w.tokenPolicy()
+			minting.Key, err = other.NewKey(t.Context(), w.owner.Ref())
+			require.NoError(t, err)
+			theirs, tx, err := w.owner.Grant(t.Context(), other, []policy.Policy{session.Named("theirs", minting)}, account.Sponsored(), account.ReplaceRoot(), account.WithLane(uint256.NewInt(lane)))
+			require.NoError(t, err)
+			require.NoError(t, activate(t.Context(), theirs, tx))
+
+			_, err = w.owner.RevokeAll(t.Context(), sess, account.Sponsored())
+			require.ErrorIs(t, err, session.ErrRootMismatch)
+			require.ErrorContains(t, err, "account.ReplaceRoot")
+			if lane != 0 {
+				_, err = w.owner.RevokeAll(t.Context(), sess, account.Sponsored(), account.ReplaceRoot())
+				require.ErrorIs(t, err, session.ErrPending)
+				require.ErrorContains(t, err, "have the owner cancel it first (account.OwnedAccount)")
+				require.NoError(t, sess.Refresh(t.Context()))
+				tx, err = w.owner.Cancel(t.Context(), nil, account.OfSessions(sess), account.Sponsored())
+				require.NoError(t, err)
+				_, err = tx.Wait(t.Context())
+				require.NoError(t, err)
+			}
+			tx, err = w.owner.RevokeAll(t.Context(), sess, account.Sponsored(), account.ReplaceRoot())
+			require.NoError(t, err)
+			require.NoError(t, activate(t.Context(), sess, tx))
+			state, err := w.user.State(t.Context())
+			require.NoError(t, err)
+			require.Zero(t, state.SessionRoot)
+			require.NoError(t, w.user.Reconcile(t.Context(), w.store))
 		})
 	}
 }

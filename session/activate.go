@@ -257,7 +257,7 @@ func (s *State) undone() *Change {
 //   - the chain shows the root from before the last change that landed, whose operation's nonce is free
 //     there: the chain took it back. The change is made pending again, as it was, and settled as above. What
 //     was revoked stays revoked. A change that waits on top of it is settled first;
-//   - any other root: a [*RootMismatch], and the store stays as it is.
+//   - any other root: a [*RootMismatch], and the store stays as it is; see [Sessions.Abandon].
 //
 // Nothing else ends a change, neither a bundler's word nor this machine's clock. One whose operation never
 // lands is ended on chain: the owner cancels it (account.OwnedAccount's Cancel), or uses its nonce for
@@ -275,6 +275,34 @@ func (s *Sessions) Reconcile(ctx context.Context) error {
 		return err
 	}
 	return s.compare(ctx, func() error { return s.reconcile(ctx) })
+}
+
+// Abandon is [Sessions.Reconcile] that goes one step further: a change that waits while the chain shows a root
+// of another service is undone, if the operation's nonce is used up there, or its window over by the time of
+// the block. It may have landed before that other root was set; its sessions are forgotten all the same, and
+// [Sessions.Adopt], which calls this, has back those that the other root has. What it revoked stays revoked.
+// An operation that may still land is an error matching [ErrPending]: the owner cancels it first.
+//
+// Where a change or a document is to take the place of a root that the store does not know, nothing else is in
+// its way. account.ReplaceRoot calls it, too.
+func (s *Sessions) Abandon(ctx context.Context) error {
+	err := s.Reconcile(ctx)
+	mismatch, ok := errors.AsType[*RootMismatch](err)
+	pending := s.Pending()
+	if !ok || pending == nil || mismatch.Chain == nil || mismatch.TakenBack != (common.Hash{}) {
+		return err
+	}
+	seen, readErr := s.chain.SessionRootAndNonce(ctx, s.ref.Account, &pending.Nonce)
+	switch {
+	case readErr != nil:
+		return fmt.Errorf("read session root of %s: %w", s.ref, readErr)
+	case seen.Root != *mismatch.Chain:
+		return err
+	case !seen.NonceUsed && !pending.over(seen.BlockTime):
+		return fmt.Errorf("%w: operation %s of %s has not landed yet, and may, after %s, which another service has set: have the owner cancel it first (account.OwnedAccount), which takes its nonce %s",
+			ErrPending, pending.OpHash, s.ref, seen.Root, pending.Nonce.Hex())
+	}
+	return s.undo(ctx, pending)
 }
 
 func (s *Sessions) reconcile(ctx context.Context) error {

@@ -1,0 +1,144 @@
+package session_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-sesame/sesame/internal/contracts"
+	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/policy"
+)
+
+// overtaken are sessions whose next change, which revokes a and grants c beside b, waits with nonce 6 while
+// another service's root is to be set. It can land until a block of that time.
+func overtaken(t *testing.T, chain *ledger) (*session.Sessions, *session.RootChange) {
+	t.Helper()
+	const until = 1_700_000_000
+	sess, _ := granted(t, chain, "a", "b")
+	chain.time = until
+	require.NoError(t, sess.Suspend(t.Context(), "a"))
+	change, err := sess.PlanGrant(policy.Modules{}, policyOf("c"))
+	require.NoError(t, err)
+	op := carrying(change.Root(), 2)
+	sponsored := contracts.VerifyingPaymasterData{Paymaster: contracts.Deployed().VerifyingPaymaster, ValidUntil: until, Signature: make([]byte, 65)}
+	op.PaymasterAndData = sponsored.Pack()
+	require.NoError(t, change.Begin(t.Context(), op, hashOf(op)))
+	return sess, change
+}
+
+// TestAbandon has another service set the root while a change waits.
+func TestAbandon(t *testing.T) {
+	theirs := common.Hash{9}
+	waits := map[string]session.Status{"a": session.StatusRevoked, "b": session.StatusActive, "c": session.StatusPending}
+	undone := map[string]session.Status{"a": session.StatusRevoked, "b": session.StatusActive}
+	landed := map[string]session.Status{"a": session.StatusRevoked, "b": session.StatusActive, "c": session.StatusActive}
+	// later changes the chain after it was read once.
+	later := func(change func(*ledger)) func(*ledger) {
+		reads := 0
+		return func(l *ledger) {
+			if reads++; reads == 2 {
+				change(l)
+			}
+		}
+	}
+	for name, tt := range map[string]struct {
+		chain func(l *ledger, pending common.Hash)
+		is    error
+		text  string
+		want  map[string]session.Status
+	}{
+		"with its nonce":       {func(l *ledger, _ common.Hash) { l.root, l.next = theirs, 7 }, nil, "", undone},
+		"and its time is over": {func(l *ledger, _ common.Hash) { l.root, l.time = theirs, l.time+1 }, nil, "", undone},
+		"and all are revoked":  {func(l *ledger, _ common.Hash) { l.root, l.next = common.Hash{}, 7 }, nil, "", undone},
+		"and it may still land": {func(l *ledger, _ common.Hash) { l.root = theirs }, session.ErrPending,
+			" of account 0x1111111111111111111111111111111111111111 on chain 80002 has not landed yet, and may, after " + theirs.Hex() +
+				", which another service has set: have the owner cancel it first (account.OwnedAccount), which takes its nonce 0x6", waits},
+		"and that again meanwhile": {func(l *ledger, _ common.Hash) {
+			l.root, l.next, l.onNonce = theirs, 7, later(func(l *ledger) { l.root = common.Hash{8} })
+		}, session.ErrRootMismatch, theirs.Hex(), waits},
+		"and the node fails then": {func(l *ledger, _ common.Hash) {
+			l.root, l.next, l.onNonce = theirs, 7, later(func(l *ledger) { l.err = errors.New("connection refused") })
+		}, nil, "read session root of account 0x1111111111111111111111111111111111111111 on chain 80002: connection refused", waits},
+		"nobody, and it landed":       {func(l *ledger, pending common.Hash) { l.root, l.next = pending, 7 }, nil, "", landed},
+		"nobody, and it failed":       {func(l *ledger, _ common.Hash) { l.next = 7 }, nil, "", undone},
+		"nobody, and it may land yet": {func(*ledger, common.Hash) {}, session.ErrPending, "wait for it", waits},
+	} {
+		t.Run(name, func(t *testing.T) {
+			chain := &ledger{}
+			sess, change := overtaken(t, chain)
+			tt.chain(chain, change.Root())
+			err := sess.Abandon(t.Context())
+			if tt.text == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, tt.text)
+			}
+			if tt.is != nil {
+				require.ErrorIs(t, err, tt.is)
+			}
+			require.Equal(t, tt.want, statuses(sess))
+			require.Equal(t, len(tt.want) == len(waits) && tt.want["c"] == session.StatusPending, sess.Pending() != nil)
+			require.ErrorIs(t, trySign(t, sess, "a"), session.ErrRevoked)
+		})
+	}
+}
+
+// Without a change that waits it is Reconcile.
+func TestAbandonNothing(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := granted(t, chain, "a")
+	require.NoError(t, sess.Abandon(t.Context()))
+	chain.root = common.Hash{9}
+	require.ErrorIs(t, sess.Abandon(t.Context()), session.ErrRootMismatch)
+	require.NoError(t, trySign(t, sess.On(nil), "a"))
+	require.ErrorIs(t, sess.On(nil).Abandon(t.Context()), policy.ErrInvalid)
+}
+
+// TestAbandonLeavesToReconcileWhatTheChainTookBack has the chain go back below a change that waits.
+func TestAbandonLeavesToReconcileWhatTheChainTookBack(t *testing.T) {
+	chain := &ledger{next: 5}
+	sess, _ := opened(t, chain)
+	first := begun(t, sess, 1, "a")
+	chain.root, chain.next = first.Root(), 6
+	require.NoError(t, activate(t.Context(), sess, sent{hash: opOf(sess)}))
+	begun(t, sess, 2, "b")
+	chain.root, chain.next = common.Hash{}, 5
+	err := sess.Abandon(t.Context())
+	var mismatch *session.RootMismatch
+	require.ErrorAs(t, err, &mismatch)
+	require.Equal(t, sess.Landed().Change.OpHash, mismatch.TakenBack)
+	require.NotNil(t, sess.Pending())
+}
+
+// TestAdoptOverAChangeThatWaits has the other service's document arrive while a change waits for an operation,
+// with or without what that was to grant.
+func TestAdoptOverAChangeThatWaits(t *testing.T) {
+	for name, has := range map[string][]string{"without it": {"x"}, "with it": {"b", "c", "x"}} {
+		t.Run(name, func(t *testing.T) {
+			chain := &ledger{}
+			sess, _ := overtaken(t, chain)
+			theirs, _ := granted(t, &ledger{}, has...)
+			document := handOver(t, theirs)
+			chain.root = document.Root
+			err := sess.Adopt(t.Context(), document)
+			require.ErrorIs(t, err, session.ErrPending)
+			require.ErrorContains(t, err, "adopt session document: ")
+			require.ErrorContains(t, err, "have the owner cancel it first")
+			require.NotNil(t, sess.Pending())
+
+			chain.next = 7
+			require.ErrorIs(t, sess.Reconcile(t.Context()), session.ErrRootMismatch)
+			require.NotNil(t, sess.Pending(), "nobody has decided on the other root yet")
+			require.NoError(t, sess.Adopt(t.Context(), document))
+			require.Nil(t, sess.Pending())
+			for _, id := range has {
+				require.NoError(t, trySign(t, sess, id))
+			}
+			require.ErrorIs(t, trySign(t, sess, "a"), session.ErrRevoked)
+			require.NoError(t, sess.Reconcile(t.Context()))
+		})
+	}
+}
