@@ -101,8 +101,8 @@ func TestGrantThatCannotBeSentLeavesTheStoreAsItWas(t *testing.T) {
 	}
 }
 
-// TestReplaceRootBesideAChangeThatWasOvertaken has another backend set a root while a change of ours, which no
-// bundler was seen to take, waits for its operation.
+// TestReplaceRootBesideAChangeThatWasOvertaken has another backend set a root while a change of ours, which
+// no bundler was seen to take, waits for its operation.
 func TestReplaceRootBesideAChangeThatWasOvertaken(t *testing.T) {
 	t.Parallel()
 	for name, lane := range map[string]uint64{"by an operation with its nonce": 0, "by one of another lane": 1} {

@@ -113,8 +113,8 @@ func TestAbandonLeavesToReconcileWhatTheChainTookBack(t *testing.T) {
 	require.NotNil(t, sess.Pending())
 }
 
-// TestAdoptOverAChangeThatWaits has the other service's document arrive while a change waits for an operation,
-// with or without what that was to grant.
+// TestAdoptOverAChangeThatWaits has the other service's document arrive while a change waits for an
+// operation, with or without what that was to grant.
 func TestAdoptOverAChangeThatWaits(t *testing.T) {
 	for name, has := range map[string][]string{"without it": {"x"}, "with it": {"b", "c", "x"}} {
 		t.Run(name, func(t *testing.T) {

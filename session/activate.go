@@ -277,14 +277,14 @@ func (s *Sessions) Reconcile(ctx context.Context) error {
 	return s.compare(ctx, func() error { return s.reconcile(ctx) })
 }
 
-// Abandon is [Sessions.Reconcile] that goes one step further: a change that waits while the chain shows a root
-// of another service is undone, if the operation's nonce is used up there, or its window over by the time of
-// the block. It may have landed before that other root was set; its sessions are forgotten all the same, and
-// [Sessions.Adopt], which calls this, has back those that the other root has. What it revoked stays revoked.
-// An operation that may still land is an error matching [ErrPending]: the owner cancels it first.
+// Abandon is [Sessions.Reconcile] that goes one step further: a change that waits while the chain shows a
+// root of another service is undone, if the operation's nonce is used up there, or its window over by the
+// time of the block. It may have landed before that other root was set; its sessions are forgotten all the
+// same, and [Sessions.Adopt], which calls this, has back those that the other root has. What it revoked stays
+// revoked. An operation that may still land is an error matching [ErrPending]: the owner cancels it first.
 //
-// Where a change or a document is to take the place of a root that the store does not know, nothing else is in
-// its way. account.ReplaceRoot calls it, too.
+// It is for who is about to have something else in the place of that root: a document, or another root by
+// account.ReplaceRoot, which calls it too.
 func (s *Sessions) Abandon(ctx context.Context) error {
 	err := s.Reconcile(ctx)
 	mismatch, ok := errors.AsType[*RootMismatch](err)

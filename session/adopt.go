@@ -205,9 +205,10 @@ func inOrder(state *State, c *Change) (ids []string) {
 // chain: open the sessions without [WithChain], since Open would refuse a root that the store does not know,
 // and give them the chain with [Sessions.On].
 //
-// A change that waits, and can only be undone beside that root, is ([Sessions.Abandon]); any other is an error
-// matching [ErrPending]. The root from before the last change that landed is refused where that operation's nonce is not used there:
-// a node lags behind, or the chain took it back, and [Sessions.Reconcile] settles that.
+// A change that waits, and can only be undone beside that root, is ([Sessions.Abandon]); any other is an
+// error matching [ErrPending]. The root from before the last change that landed is refused where that
+// operation's nonce is not used there: a node lags behind, or the chain took it back, and
+// [Sessions.Reconcile] settles that.
 //
 // It settles a conflict of roots: adopt the other backend's document, restore what it left out, and hand the
 // result back.
