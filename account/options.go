@@ -163,7 +163,7 @@ func Unchecked() Option { return func(s *settings) { s.unchecked = true } }
 
 // ReplaceRoot lets a grant or revocation replace a session root on chain that the store does not know. Every
 // session under that root is cancelled, those of other backends too. A change of the store's that still waits
-// is given up, once it cannot land any more ([session.Sessions.Abandon]).
+// is given up at once, if it cannot land any more ([session.Sessions.Abandon]), whatever becomes of this one.
 func ReplaceRoot() Option { return special(replaceRoot, "what sets the session root") }
 
 // AllowDanger lets a grant have what [policy.Lint] calls a danger, by the codes of those findings: the key

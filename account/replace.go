@@ -521,7 +521,7 @@ func (r *replacing) settleCanceled(ctx context.Context, landed *userop.Receipt) 
 		_, err = r.settle(ctx, r.entry, userop.Outcome{Ended: ended})
 	}
 	if r.sess != nil {
-		err = errors.Join(err, r.sess.Reconcile(ctx))
+		err = errors.Join(err, r.sess.Abandon(ctx)) // also beside a root of another service
 	}
 	if err != nil {
 		r.client.observer.Tell(ctx, observe.Trouble, observe.Moment{Account: r.account.address, Detail: "settle what was cancelled", Err: err})

@@ -135,6 +135,8 @@ func TestReplaceRootBesideAChangeThatWasOvertaken(t *testing.T) {
 				require.NoError(t, err)
 				_, err = tx.Wait(t.Context())
 				require.NoError(t, err)
+				require.NoError(t, sess.Refresh(t.Context()))
+				require.Nil(t, sess.Pending(), "it was cancelled, whatever the root is")
 			}
 			tx, err = w.owner.RevokeAll(t.Context(), sess, account.Sponsored(), account.ReplaceRoot())
 			require.NoError(t, err)

@@ -92,6 +92,7 @@ func TestPoolDialogue(t *testing.T) {
 
 // Twenty sends while the preferred bundler is dead cost it a handful of requests, and land at the other one.
 func TestPoolLeavesADeadBundlerAlone(t *testing.T) {
+	soon, late := bundler.Times{FirstPause: time.Millisecond, LongestPause: time.Millisecond}, bundler.Times{FirstPause: time.Hour, LongestPause: time.Hour}
 	for name, dead := range map[string]bundlertest.Answer{
 		"503":         bundlertest.Status(http.StatusServiceUnavailable, "no"),
 		"dropped":     bundlertest.Drop(),
@@ -101,7 +102,11 @@ func TestPoolLeavesADeadBundlerAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a, b, pool := twoServers(t, bundler.Times{FirstPause: time.Hour, LongestPause: time.Hour})
+			times := late
+			if name == "retry after" {
+				times = soon // the answer says how long
+			}
+			a, b, pool := twoServers(t, times)
 			for _, method := range []string{"eth_chainId", "eth_supportedEntryPoints", estimateMethod, "eth_sendUserOperation", receiptMethod, "pimlico_getUserOperationGasPrice"} {
 				a.On(method, dead)
 			}

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
 	"github.com/go-sesame/sesame/session/policy"
+	"github.com/go-sesame/sesame/userop"
 )
 
 // overtaken are sessions whose next change, which revokes a and grants c beside b, waits with nonce 6 while
@@ -53,9 +55,11 @@ func TestAbandon(t *testing.T) {
 		"with its nonce":       {func(l *ledger, _ common.Hash) { l.root, l.next = theirs, 7 }, nil, "", undone},
 		"and its time is over": {func(l *ledger, _ common.Hash) { l.root, l.time = theirs, l.time+1 }, nil, "", undone},
 		"and all are revoked":  {func(l *ledger, _ common.Hash) { l.root, l.next = common.Hash{}, 7 }, nil, "", undone},
-		"and it may still land": {func(l *ledger, _ common.Hash) { l.root = theirs }, session.ErrPending,
-			" of account 0x1111111111111111111111111111111111111111 on chain 80002 has not landed yet, and may, after " + theirs.Hex() +
-				", which another service has set: have the owner cancel it first (account.OwnedAccount), which takes its nonce 0x6", waits},
+		"and it may still land": {
+			func(l *ledger, _ common.Hash) { l.root = theirs }, session.ErrPending,
+			" has not landed yet, and may, in the place of root " + theirs.Hex() + ", which the store does not know; it cannot any more in a block later than 2023-11-14T22:13:20Z; " +
+				"have the owner cancel it first (account.OwnedAccount), which takes its nonce 0x6", waits,
+		},
 		"and that again meanwhile": {func(l *ledger, _ common.Hash) {
 			l.root, l.next, l.onNonce = theirs, 7, later(func(l *ledger) { l.root = common.Hash{8} })
 		}, session.ErrRootMismatch, theirs.Hex(), waits},
@@ -113,6 +117,48 @@ func TestAbandonLeavesToReconcileWhatTheChainTookBack(t *testing.T) {
 	require.NotNil(t, sess.Pending())
 }
 
+// Without its bytes an operation cannot be cancelled by what it was.
+func TestAbandonBesideAnOperationThatWasNotKept(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := overtaken(t, chain)
+	state, err := sess.Store().Load(t.Context(), testRef)
+	require.NoError(t, err)
+	state.Pending.Operation = nil
+	_, err = sess.Store().Apply(t.Context(), testRef, state.Version, &session.Change{Header: state.Header})
+	require.NoError(t, err)
+	chain.root = common.Hash{9}
+	err = sess.Abandon(t.Context())
+	require.ErrorIs(t, err, session.ErrPending)
+	require.ErrorContains(t, err, "its bytes were not kept: have the owner use its nonce 0x6 for another operation first (account.WithNonce)")
+}
+
+// waited is an operation for which something happens while it is waited for.
+type waited struct {
+	sent
+	meanwhile func()
+}
+
+func (w waited) Wait(ctx context.Context, opts ...userop.WaitOption) (*userop.Receipt, error) {
+	w.meanwhile()
+	return w.sent.Wait(ctx, opts...)
+}
+
+// TestActivateOfWhatWasGivenUp has another process give a change up while this one waits for its operation.
+func TestActivateOfWhatWasGivenUp(t *testing.T) {
+	chain := &ledger{}
+	sess, change := overtaken(t, chain)
+	other, err := session.Open(t.Context(), sess.Store(), testRef)
+	require.NoError(t, err)
+	receipt, err := sess.Activate(t.Context(), waited{sent{hash: opOf(sess)}, func() {
+		chain.root, chain.next = common.Hash{9}, 7 // the change landed, and then theirs
+		require.NoError(t, other.On(chain).Abandon(t.Context()))
+	}})
+	require.ErrorIs(t, err, session.ErrConflict)
+	require.ErrorContains(t, err, "landed, and was given up since for a root that was set after it, with session \"c\"; grant it again")
+	require.NotNil(t, receipt)
+	require.Equal(t, []string{"c"}, change.IDs())
+}
+
 // TestAdoptOverAChangeThatWaits has the other service's document arrive while a change waits for an
 // operation, with or without what that was to grant.
 func TestAdoptOverAChangeThatWaits(t *testing.T) {
@@ -139,6 +185,40 @@ func TestAdoptOverAChangeThatWaits(t *testing.T) {
 			}
 			require.ErrorIs(t, trySign(t, sess, "a"), session.ErrRevoked)
 			require.NoError(t, sess.Reconcile(t.Context()))
+
+			restore, err := sess.PlanRestore()
+			if len(has) > 1 {
+				require.ErrorIs(t, err, session.ErrNoLeaf, "nothing is left out")
+				return
+			}
+			require.NoError(t, err)
+			require.ElementsMatch(t, []string{"b", "c"}, restore.IDs(), "c may have been there before x was")
+			require.ErrorIs(t, trySign(t, sess, "c"), session.ErrNoLeaf)
 		})
 	}
+}
+
+// What never was on chain is not left out of a root: its time was over, and its nonce is free.
+func TestAdoptForgetsWhatNeverLanded(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := overtaken(t, chain)
+	theirs, _ := granted(t, &ledger{}, "x")
+	document := handOver(t, theirs)
+	chain.root, chain.time = document.Root, chain.time+1
+	require.NoError(t, sess.Adopt(t.Context(), document))
+	require.Equal(t, map[string]session.Status{"a": session.StatusRevoked, "b": session.StatusActive, "x": session.StatusActive}, statuses(sess))
+}
+
+// TestAdoptBesideAChangeThatLands has the change that waits land while the document is adopted.
+func TestAdoptBesideAChangeThatLands(t *testing.T) {
+	chain := &ledger{}
+	sess, change := overtaken(t, chain)
+	theirs, _ := granted(t, &ledger{}, "x")
+	document := handOver(t, theirs)
+	chain.root = document.Root
+	chain.onNonce = func(l *ledger) { l.root, l.next = change.Root(), 7 }
+	err := sess.Adopt(t.Context(), document)
+	require.ErrorIs(t, err, session.ErrRootMismatch)
+	require.NoError(t, sess.Reconcile(t.Context()))
+	require.NoError(t, trySign(t, sess, "c"))
 }

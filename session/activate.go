@@ -122,10 +122,7 @@ func (p *PendingRoot) unsettled() error {
 	if p.Operation == nil {
 		way = "its bytes were not kept: have the owner use its nonce " + p.Nonce.Hex() + " for another operation (account.WithNonce), and Reconcile"
 	}
-	if p.Until != 0 {
-		way = "it cannot any more in a block later than " + moment.Format(p.Until) + "; " + way
-	}
-	return fmt.Errorf("%w: operation %s has not landed yet, and may; wait for it; %s", ErrPending, p.OpHash, way)
+	return fmt.Errorf("%w: operation %s has not landed yet, and may; wait for it; %s%s", ErrPending, p.OpHash, p.end(), way)
 }
 
 // awaitRoot reads the chain's root until it is the pending one, or until another process has settled the
@@ -151,7 +148,7 @@ func (s *Sessions) awaitRoot(ctx context.Context, pending *PendingRoot) error {
 		}
 		switch {
 		case !pending.same(s.Pending()):
-			return nil
+			return s.settledElsewhere(pending)
 		case root != before.Root && before.takenBack(root) == nil:
 			return newRootMismatch(s.ref, s.view.Load().state(), root)
 		}
@@ -161,6 +158,18 @@ func (s *Sessions) awaitRoot(ctx context.Context, pending *PendingRoot) error {
 		case <-time.After(rootPause):
 		}
 	}
+}
+
+// settledElsewhere returns an error matching [ErrConflict] if the change, whose operation landed, was given
+// up meanwhile for a root that was set after it, and what it granted with it.
+func (s *Sessions) settledElsewhere(pending *PendingRoot) error {
+	v := s.view.Load()
+	for _, id := range pending.Add {
+		if !v.has(id) {
+			return fmt.Errorf("%w: operation %s of %s landed, and was given up since for a root that was set after it, with session %q; grant it again", ErrConflict, pending.OpHash, s.ref, id)
+		}
+	}
+	return nil
 }
 
 // same reports whether other is the same change by the same operation.
@@ -232,6 +241,21 @@ func (s *State) landed() *Change {
 	return c
 }
 
+// overtaken is the change that forgets a pending root which may have been on chain before another one. Leaves
+// it added stay, outside the tree, like those of a root that another one has left out.
+func (s *State) overtaken() *Change {
+	enters := set(s.Pending.Add)
+	c := &Change{Header: s.Header.clone()}
+	c.Header.Pending = nil
+	for i := range s.Leaves {
+		if l := s.Leaves[i].Clone(); enters[l.ID] && l.Status == StatusPending {
+			l.Status = StatusActive
+			c.Put = append(c.Put, l)
+		}
+	}
+	return c
+}
+
 // undone is the change that forgets the pending root. Leaves it added are deleted; one that was revoked
 // meanwhile stays as a tombstone, and so do those it was to revoke.
 func (s *State) undone() *Change {
@@ -278,14 +302,19 @@ func (s *Sessions) Reconcile(ctx context.Context) error {
 }
 
 // Abandon is [Sessions.Reconcile] that goes one step further: a change that waits while the chain shows a
-// root of another service is undone, if the operation's nonce is used up there, or its window over by the
-// time of the block. It may have landed before that other root was set; its sessions are forgotten all the
-// same, and [Sessions.Adopt], which calls this, has back those that the other root has. What it revoked stays
-// revoked. An operation that may still land is an error matching [ErrPending]: the owner cancels it first.
+// root that the store does not know is undone, if the operation's nonce is used up there, or its window over
+// by the time of the block. It may have landed before that other root was set; its sessions are forgotten all
+// the same. What it revoked stays revoked. An operation that may still land is an error matching
+// [ErrPending]: the owner cancels it first.
 //
-// It is for who is about to have something else in the place of that root: a document, or another root by
-// account.ReplaceRoot, which calls it too.
+// It is for who is about to set another root in the place of that one, as account.ReplaceRoot does. With the
+// document of the other service [Sessions.Adopt] gives up less.
 func (s *Sessions) Abandon(ctx context.Context) error {
+	return s.abandon(ctx, (*State).undone)
+}
+
+// abandon is Abandon, with what becomes of a change that may have landed.
+func (s *Sessions) abandon(ctx context.Context, overtaken func(*State) *Change) error {
 	err := s.Reconcile(ctx)
 	mismatch, ok := errors.AsType[*RootMismatch](err)
 	pending := s.Pending()
@@ -296,13 +325,31 @@ func (s *Sessions) Abandon(ctx context.Context) error {
 	switch {
 	case readErr != nil:
 		return fmt.Errorf("read session root of %s: %w", s.ref, readErr)
-	case seen.Root != *mismatch.Chain:
-		return err
-	case !seen.NonceUsed && !pending.over(seen.BlockTime):
-		return fmt.Errorf("%w: operation %s of %s has not landed yet, and may, after %s, which another service has set: have the owner cancel it first (account.OwnedAccount), which takes its nonce %s",
-			ErrPending, pending.OpHash, s.ref, seen.Root, pending.Nonce.Hex())
+	case seen.Root != *mismatch.Chain, seen.Root == pending.Root:
+		return err // of a state that has changed meanwhile
+	case seen.NonceUsed:
+		return s.settle(ctx, pending, (*PendingRoot).same, overtaken)
+	case pending.over(seen.BlockTime):
+		return s.undo(ctx, pending)
 	}
-	return s.undo(ctx, pending)
+	return pending.inTheWay(seen.Root)
+}
+
+// inTheWay says what to do about an operation that may still land beside a root that the store does not know.
+func (p *PendingRoot) inTheWay(root common.Hash) error {
+	way := "have the owner cancel it first (account.OwnedAccount), which takes its nonce " + p.Nonce.Hex()
+	if p.Operation == nil {
+		way = "its bytes were not kept: have the owner use its nonce " + p.Nonce.Hex() + " for another operation first (account.WithNonce)"
+	}
+	return fmt.Errorf("%w: operation %s has not landed yet, and may, in the place of root %s, which the store does not know; %s%s", ErrPending, p.OpHash, root, p.end(), way)
+}
+
+// end says until when the operation can land, if that has an end.
+func (p *PendingRoot) end() string {
+	if p.Until == 0 {
+		return ""
+	}
+	return "it cannot any more in a block later than " + moment.Format(p.Until) + "; "
 }
 
 func (s *Sessions) reconcile(ctx context.Context) error {

@@ -205,10 +205,11 @@ func inOrder(state *State, c *Change) (ids []string) {
 // chain: open the sessions without [WithChain], since Open would refuse a root that the store does not know,
 // and give them the chain with [Sessions.On].
 //
-// A change that waits, and can only be undone beside that root, is ([Sessions.Abandon]); any other is an
-// error matching [ErrPending]. The root from before the last change that landed is refused where that
-// operation's nonce is not used there: a node lags behind, or the chain took it back, and
-// [Sessions.Reconcile] settles that.
+// A change that waits is given up where its operation cannot land any more: what it was to grant, and may
+// have before that root was set, stays outside the tree, too. Where it may still land, or the document is of
+// a root that the store knows, the error matches [ErrPending]. The root from before the last change that
+// landed is refused where that operation's nonce is not used there: a node lags behind, or the chain took it
+// back, and [Sessions.Reconcile] settles that.
 //
 // It settles a conflict of roots: adopt the other backend's document, restore what it left out, and hand the
 // result back.
@@ -222,19 +223,19 @@ func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 	if err := d.validate(); err != nil {
 		return fmt.Errorf("adopt session document: %w", err)
 	}
-	root, err := s.chain.SessionRoot(ctx, s.ref.Account)
+	root, err := s.readRootOf(ctx, d)
 	if err != nil {
-		return fmt.Errorf("read session root of %s: %w", s.ref, err)
-	}
-	if root != d.Root {
-		return &RootMismatch{Ref: s.ref, Stored: d.Root, Leaves: d.Root, Chain: &root}
+		return err
 	}
 	if err := s.Refresh(ctx); err != nil {
 		return err
 	}
 	if pending := s.Pending(); pending != nil && root != pending.Root && root != s.Root() {
-		if err := s.Abandon(ctx); err != nil {
+		if err := s.abandon(ctx, (*State).overtaken); err != nil {
 			return fmt.Errorf("adopt session document: %w", err)
+		}
+		if _, err := s.readRootOf(ctx, d); err != nil { // the change may have landed meanwhile
+			return err
 		}
 	}
 	state := s.view.Load().state()
@@ -256,6 +257,18 @@ func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 		return fmt.Errorf("adopt session document: %w", err)
 	}
 	return s.confirm(root)
+}
+
+// readRootOf returns the document's root, if it is what the chain shows.
+func (s *Sessions) readRootOf(ctx context.Context, d *Document) (common.Hash, error) {
+	root, err := s.chain.SessionRoot(ctx, s.ref.Account)
+	if err != nil {
+		return root, fmt.Errorf("read session root of %s: %w", s.ref, err)
+	}
+	if root != d.Root {
+		return root, &RootMismatch{Ref: s.ref, Stored: d.Root, Leaves: d.Root, Chain: &root}
+	}
+	return root, nil
 }
 
 // settled returns an error matching [ErrPending] if a change waits for the chain: a document is of none.

@@ -21,7 +21,8 @@ the chain was seen to have their root; with -node that is looked at at once.
   sesame import -store $DB -node @node.url -adopt sessions.json
 
 -adopt is for a store that has the account, while another backend set a root that it does not know: it believes
-the document, if the chain shows its root. What the document leaves out stays outside the tree.
+the document, if the chain shows its root. What the document leaves out stays outside the tree, and a change
+that waits for an operation is given up, if that cannot land any more.
 `
 
 // maxDocument bounds what is read of a document, as the library does.
@@ -143,7 +144,7 @@ func (i *importing) announce(c *call, ref session.Ref, name string) error {
 	case i.ts != "":
 		c.note.line("This stores the sessions of %s in the %s, and their keys sealed. The files stay as they are, with their keys in clear: remove them once nothing uses them.", ref, to)
 	case i.adopt:
-		c.note.line("This has the %s take root %s for that of %s, if the chain shows it. Sessions that are not in the document stay outside the tree and sign nothing.",
+		c.note.line("This has the %s take root %s for that of %s, if the chain shows it. Sessions that are not in the document stay outside the tree and sign nothing. A change that waits is given up, if it cannot land any more.",
 			to, i.document.Root, ref)
 	default:
 		c.note.line("This stores %s of %s in the %s, %s.", counted(len(i.document.Leaves), "session"), ref, to, i.withKeys())

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/account/accounttest/internal/artifacts"
@@ -176,11 +177,22 @@ func TestInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, nil, io.Discard, io.Discard) }()
-	started, err := os.Open(alive)
-	require.NoError(t, err)
+	opened := make(chan *os.File, 1)
+	go func() {
+		file, err := os.Open(alive) // waits for who writes
+		if err == nil {
+			_, err = file.Read(make([]byte, 1))
+		}
+		assert.NoError(t, err)
+		opened <- file
+	}()
+	var started *os.File
+	select {
+	case started = <-opened:
+	case err := <-ended:
+		t.Fatal("it has ended already:", err)
+	}
 	defer started.Close()
-	_, err = started.Read(make([]byte, 1))
-	require.NoError(t, err)
 
 	// Another one that waits can be interrupted, too.
 	waiting, giveUp := context.WithCancel(t.Context())
