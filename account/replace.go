@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/internal/observe"
@@ -76,9 +77,9 @@ func (o *OwnedAccount) Replace(ctx context.Context, stuck *userop.Pending, opts 
 //
 // Once it landed, what was cancelled is a [userop.ErrReplaced] by it, also under its key, and a change of the
 // session root is taken back in its sessions: those of [OfSessions] or of [Config].Outbox at once, others by
-// [session.Sessions.Reconcile]. What was to be cancelled may land first. That is an error matching
-// [ErrLanded] where the chain shows it already, and nothing is sent; otherwise the wait for the cancellation
-// ends with ErrReplaced, by the one that landed.
+// [session.Sessions.Reconcile], or Abandon beside a root that they do not know. What was to be cancelled may
+// land first. That is an error matching [ErrLanded] where the chain shows it already, and nothing is sent;
+// otherwise the wait for the cancellation ends with ErrReplaced, by the one that landed.
 func (o *OwnedAccount) Cancel(ctx context.Context, stuck *userop.Pending, opts ...Option) (*userop.Pending, error) {
 	tx, err := o.cancel(ctx, stuck, opts)
 	if err != nil {
@@ -506,6 +507,16 @@ func (r *replacing) cancelable(ctx context.Context) error {
 	return fmt.Errorf("nothing is left to cancel: %w", is.Ended)
 }
 
+// settleCanceledChange takes the change back whose operation a cancellation took the place of, also beside a
+// root of another service.
+func (r *replacing) settleCanceledChange(ctx context.Context, nonce *uint256.Int) error {
+	err := r.sess.Reconcile(ctx)
+	if pending := r.sess.Pending(); errors.Is(err, session.ErrRootMismatch) && pending != nil && pending.Nonce == *nonce {
+		return r.sess.Abandon(ctx)
+	}
+	return err
+}
+
 // settleCanceled writes down what the cancellation that landed ended: the key's send, and the change of the
 // session root. What fails here is found out by whoever asks next: the chain shows it.
 func (r *replacing) settleCanceled(ctx context.Context, landed *userop.Receipt) {
@@ -521,7 +532,7 @@ func (r *replacing) settleCanceled(ctx context.Context, landed *userop.Receipt) 
 		_, err = r.settle(ctx, r.entry, userop.Outcome{Ended: ended})
 	}
 	if r.sess != nil {
-		err = errors.Join(err, r.sess.Abandon(ctx)) // also beside a root of another service
+		err = errors.Join(err, r.settleCanceledChange(ctx, &op.Nonce))
 	}
 	if err != nil {
 		r.client.observer.Tell(ctx, observe.Trouble, observe.Moment{Account: r.account.address, Detail: "settle what was cancelled", Err: err})

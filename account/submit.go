@@ -444,7 +444,7 @@ func (s *submission) decide(ctx context.Context) (decided, error) {
 		return decided{}, s.anew(err)
 	}
 	if s.sess.Pending() != nil {
-		if err := s.sess.Reconcile(ctx); errors.Is(err, session.ErrPending) || errors.Is(err, session.ErrRootMismatch) {
+		if err := s.sess.Reconcile(ctx); errors.Is(err, session.ErrPending) || errors.Is(err, session.ErrRootMismatch) && !takenBack(err) {
 			return decided{}, s.anew(changed("another change of the sessions was submitted: %w", err))
 		} else if err != nil {
 			return decided{}, err

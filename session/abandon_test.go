@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-sesame/sesame/internal/contracts"
@@ -143,20 +144,45 @@ func (w waited) Wait(ctx context.Context, opts ...userop.WaitOption) (*userop.Re
 	return w.sent.Wait(ctx, opts...)
 }
 
-// TestActivateOfWhatWasGivenUp has another process give a change up while this one waits for its operation.
-func TestActivateOfWhatWasGivenUp(t *testing.T) {
-	chain := &ledger{}
-	sess, change := overtaken(t, chain)
-	other, err := session.Open(t.Context(), sess.Store(), testRef)
-	require.NoError(t, err)
-	receipt, err := sess.Activate(t.Context(), waited{sent{hash: opOf(sess)}, func() {
-		chain.root, chain.next = common.Hash{9}, 7 // the change landed, and then theirs
-		require.NoError(t, other.On(chain).Abandon(t.Context()))
-	}})
-	require.ErrorIs(t, err, session.ErrConflict)
-	require.ErrorContains(t, err, "landed, and was given up since for a root that was set after it, with session \"c\"; grant it again")
-	require.NotNil(t, receipt)
-	require.Equal(t, []string{"c"}, change.IDs())
+// TestActivateOfWhatAnotherRootLeftOut has another process settle a change, beside a root that was set after
+// it, while this one waits for its operation.
+func TestActivateOfWhatAnotherRootLeftOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		settle func(t *testing.T, other *session.Sessions, document *session.Document, chain *ledger, change common.Hash)
+		way    string
+	}{
+		"given up": {func(t *testing.T, other *session.Sessions, _ *session.Document, chain *ledger, _ common.Hash) {
+			chain.root = common.Hash{9}
+			require.NoError(t, other.Abandon(t.Context()))
+		}, "grant it again"},
+		"adopted": {func(t *testing.T, other *session.Sessions, document *session.Document, chain *ledger, _ common.Hash) {
+			chain.root = document.Root
+			require.NoError(t, other.Adopt(t.Context(), document))
+		}, "grant it again"},
+		"landed, and adopted": {func(t *testing.T, other *session.Sessions, document *session.Document, chain *ledger, change common.Hash) {
+			chain.root = change
+			require.NoError(t, other.Reconcile(t.Context()))
+			chain.root = document.Root
+			require.NoError(t, other.Adopt(t.Context(), document))
+		}, "have the owner Restore it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			chain := &ledger{}
+			sess, change := overtaken(t, chain)
+			theirs, _ := granted(t, &ledger{}, "x")
+			document := handOver(t, theirs)
+			other, err := session.Open(t.Context(), sess.Store(), testRef)
+			require.NoError(t, err)
+			receipt, err := sess.Activate(t.Context(), waited{sent{hash: opOf(sess)}, func() {
+				chain.next = 7 // it landed, and then theirs
+				c.settle(t, other.On(chain), document, chain, change.Root())
+				chain.root = change.Root() // for a node that lags behind
+			}})
+			require.ErrorIs(t, err, session.ErrConflict)
+			require.ErrorContains(t, err, " landed, and another root of "+testRef.String()+" was set since, without session \"c\"; "+c.way)
+			require.NotNil(t, receipt)
+		})
+	}
 }
 
 // TestAdoptOverAChangeThatWaits has the other service's document arrive while a change waits for an
@@ -186,27 +212,14 @@ func TestAdoptOverAChangeThatWaits(t *testing.T) {
 			require.ErrorIs(t, trySign(t, sess, "a"), session.ErrRevoked)
 			require.NoError(t, sess.Reconcile(t.Context()))
 
-			restore, err := sess.PlanRestore()
-			if len(has) > 1 {
-				require.ErrorIs(t, err, session.ErrNoLeaf, "nothing is left out")
-				return
+			if len(has) == 1 {
+				require.Equal(t, map[string]session.Status{"a": session.StatusRevoked, "b": session.StatusActive, "x": session.StatusActive}, statuses(sess))
+				restore, err := sess.PlanRestore()
+				require.NoError(t, err)
+				require.Equal(t, []string{"b"}, restore.IDs(), "nobody knows whether c landed")
 			}
-			require.NoError(t, err)
-			require.ElementsMatch(t, []string{"b", "c"}, restore.IDs(), "c may have been there before x was")
-			require.ErrorIs(t, trySign(t, sess, "c"), session.ErrNoLeaf)
 		})
 	}
-}
-
-// What never was on chain is not left out of a root: its time was over, and its nonce is free.
-func TestAdoptForgetsWhatNeverLanded(t *testing.T) {
-	chain := &ledger{}
-	sess, _ := overtaken(t, chain)
-	theirs, _ := granted(t, &ledger{}, "x")
-	document := handOver(t, theirs)
-	chain.root, chain.time = document.Root, chain.time+1
-	require.NoError(t, sess.Adopt(t.Context(), document))
-	require.Equal(t, map[string]session.Status{"a": session.StatusRevoked, "b": session.StatusActive, "x": session.StatusActive}, statuses(sess))
 }
 
 // TestAdoptBesideAChangeThatLands has the change that waits land while the document is adopted.
@@ -217,8 +230,57 @@ func TestAdoptBesideAChangeThatLands(t *testing.T) {
 	document := handOver(t, theirs)
 	chain.root = document.Root
 	chain.onNonce = func(l *ledger) { l.root, l.next = change.Root(), 7 }
-	err := sess.Adopt(t.Context(), document)
+	require.ErrorIs(t, sess.Adopt(t.Context(), document), session.ErrRootMismatch)
+	require.NoError(t, trySign(t, sess, "c"))
+
+	// The root alone is of a node behind the others; and then all is, until the change is seen there.
+	require.ErrorIs(t, sess.On(lagging{chain, document.Root}).Adopt(t.Context(), document), session.ErrRootMismatch)
+	behind := &ledger{root: document.Root, next: 6}
+	err := sess.On(behind).Adopt(t.Context(), document)
+	require.ErrorIs(t, err, session.ErrPending)
+	require.ErrorContains(t, err, "which takes its nonce 0x6")
+	require.ErrorContains(t, sess.On(failing{behind}).Adopt(t.Context(), document), "no answer")
+	require.NoError(t, sess.Reconcile(t.Context()))
+	require.NoError(t, trySign(t, sess, "c"))
+	behind.next = 7
+	require.NoError(t, sess.On(behind).Adopt(t.Context(), document), "it was set after the change")
+}
+
+// failing is a chain that tells the root, and not whether a nonce is used.
+type failing struct{ *ledger }
+
+func (failing) SessionRootAndNonce(context.Context, common.Address, *uint256.Int) (session.OnChain, error) {
+	return session.OnChain{}, errors.New("no answer")
+}
+
+// TestAdoptBesideAChangeThatAnotherProcessLands has it land between the looks at the chain and at the store.
+func TestAdoptBesideAChangeThatAnotherProcessLands(t *testing.T) {
+	chain := &ledger{}
+	sess, change := overtaken(t, chain)
+	other, err := session.Open(t.Context(), sess.Store(), testRef)
+	require.NoError(t, err)
+	theirs, _ := granted(t, &ledger{}, "x")
+	document := handOver(t, theirs)
+	chain.root = document.Root
+	err = sess.On(reading{chain, func() {
+		chain.root, chain.next = change.Root(), 7
+		require.NoError(t, other.On(chain).Reconcile(t.Context()))
+	}}).Adopt(t.Context(), document)
 	require.ErrorIs(t, err, session.ErrRootMismatch)
 	require.NoError(t, sess.Reconcile(t.Context()))
 	require.NoError(t, trySign(t, sess, "c"))
+}
+
+// reading is a chain on which something happens after its root was read, once.
+type reading struct {
+	*ledger
+	then func()
+}
+
+func (r reading) SessionRoot(ctx context.Context, account common.Address) (common.Hash, error) {
+	root, err := r.ledger.SessionRoot(ctx, account)
+	if root != (common.Hash{}) && r.next != 7 {
+		r.then()
+	}
+	return root, err
 }

@@ -35,7 +35,8 @@ const (
 // by [Sessions.Reconcile] if the chain shows what became of it, and the wait's error returned. Otherwise it
 // stays pending for [Sessions.Reconcile]; a receipt beside an error is that of an operation that was
 // included. A change that was settled elsewhere meanwhile stays as it is; receipt and error are the
-// operation's. The options are the wait's: a change that is made final for a receipt with n confirmations
+// operation's, or the error matches [ErrConflict] where that settled another root, without what this one had
+// granted. The options are the wait's: a change that is made final for a receipt with n confirmations
 // ([userop.Confirmations]) stands after a reorg that is shallower. The sessions need [WithChain]; those from
 // a grant have it.
 func (s *Sessions) Activate(ctx context.Context, op Operation, opts ...userop.WaitOption) (*userop.Receipt, error) {
@@ -61,7 +62,27 @@ func (s *Sessions) Activate(ctx context.Context, op Operation, opts ...userop.Wa
 	if err := s.awaitRoot(ctx, pending); err != nil {
 		return receipt, err
 	}
-	return receipt, s.land(ctx, pending)
+	if err := s.land(ctx, pending); err != nil {
+		return receipt, err
+	}
+	return receipt, s.stands(pending)
+}
+
+// stands returns an error matching [ErrConflict] if another process has settled the change, whose operation
+// landed, beside a root that was set after it and has none of what the change granted.
+func (s *Sessions) stands(pending *PendingRoot) error {
+	v := s.view.Load()
+	for _, id := range pending.Add {
+		leaf, way := v.leaf(id), "have the owner Restore it"
+		switch {
+		case leaf == nil:
+			way = "grant it again"
+		case leaf.InTree || leaf.StatusAt(s.now()) != StatusActive:
+			continue
+		}
+		return fmt.Errorf("%w: operation %s landed, and another root of %s was set since, without session %q; %s", ErrConflict, pending.OpHash, s.ref, id, way)
+	}
+	return nil
 }
 
 // carriedOn reports whether the change waits for an operation that took the place of op, or whose place op
@@ -148,7 +169,7 @@ func (s *Sessions) awaitRoot(ctx context.Context, pending *PendingRoot) error {
 		}
 		switch {
 		case !pending.same(s.Pending()):
-			return s.settledElsewhere(pending)
+			return nil
 		case root != before.Root && before.takenBack(root) == nil:
 			return newRootMismatch(s.ref, s.view.Load().state(), root)
 		}
@@ -158,18 +179,6 @@ func (s *Sessions) awaitRoot(ctx context.Context, pending *PendingRoot) error {
 		case <-time.After(rootPause):
 		}
 	}
-}
-
-// settledElsewhere returns an error matching [ErrConflict] if the change, whose operation landed, was given
-// up meanwhile for a root that was set after it, and what it granted with it.
-func (s *Sessions) settledElsewhere(pending *PendingRoot) error {
-	v := s.view.Load()
-	for _, id := range pending.Add {
-		if !v.has(id) {
-			return fmt.Errorf("%w: operation %s of %s landed, and was given up since for a root that was set after it, with session %q; grant it again", ErrConflict, pending.OpHash, s.ref, id)
-		}
-	}
-	return nil
 }
 
 // same reports whether other is the same change by the same operation.
@@ -241,21 +250,6 @@ func (s *State) landed() *Change {
 	return c
 }
 
-// overtaken is the change that forgets a pending root which may have been on chain before another one. Leaves
-// it added stay, outside the tree, like those of a root that another one has left out.
-func (s *State) overtaken() *Change {
-	enters := set(s.Pending.Add)
-	c := &Change{Header: s.Header.clone()}
-	c.Header.Pending = nil
-	for i := range s.Leaves {
-		if l := s.Leaves[i].Clone(); enters[l.ID] && l.Status == StatusPending {
-			l.Status = StatusActive
-			c.Put = append(c.Put, l)
-		}
-	}
-	return c
-}
-
 // undone is the change that forgets the pending root. Leaves it added are deleted; one that was revoked
 // meanwhile stays as a tombstone, and so do those it was to revoke.
 func (s *State) undone() *Change {
@@ -304,17 +298,12 @@ func (s *Sessions) Reconcile(ctx context.Context) error {
 // Abandon is [Sessions.Reconcile] that goes one step further: a change that waits while the chain shows a
 // root that the store does not know is undone, if the operation's nonce is used up there, or its window over
 // by the time of the block. It may have landed before that other root was set; its sessions are forgotten all
-// the same. What it revoked stays revoked. An operation that may still land is an error matching
+// the same, and granted again if they are wanted. What it revoked stays revoked. An operation that may still land is an error matching
 // [ErrPending]: the owner cancels it first.
 //
-// It is for who is about to set another root in the place of that one, as account.ReplaceRoot does. With the
-// document of the other service [Sessions.Adopt] gives up less.
+// It is for who is about to have something else in the place of that root: a document, as [Sessions.Adopt],
+// which calls it, or another root, as account.ReplaceRoot.
 func (s *Sessions) Abandon(ctx context.Context) error {
-	return s.abandon(ctx, (*State).undone)
-}
-
-// abandon is Abandon, with what becomes of a change that may have landed.
-func (s *Sessions) abandon(ctx context.Context, overtaken func(*State) *Change) error {
 	err := s.Reconcile(ctx)
 	mismatch, ok := errors.AsType[*RootMismatch](err)
 	pending := s.Pending()
@@ -327,12 +316,10 @@ func (s *Sessions) abandon(ctx context.Context, overtaken func(*State) *Change) 
 		return fmt.Errorf("read session root of %s: %w", s.ref, readErr)
 	case seen.Root != *mismatch.Chain, seen.Root == pending.Root:
 		return err // of a state that has changed meanwhile
-	case seen.NonceUsed:
-		return s.settle(ctx, pending, (*PendingRoot).same, overtaken)
-	case pending.over(seen.BlockTime):
-		return s.undo(ctx, pending)
+	case !seen.NonceUsed && !pending.over(seen.BlockTime):
+		return pending.inTheWay(seen.Root)
 	}
-	return pending.inTheWay(seen.Root)
+	return s.undo(ctx, pending)
 }
 
 // inTheWay says what to do about an operation that may still land beside a root that the store does not know.

@@ -205,11 +205,10 @@ func inOrder(state *State, c *Change) (ids []string) {
 // chain: open the sessions without [WithChain], since Open would refuse a root that the store does not know,
 // and give them the chain with [Sessions.On].
 //
-// A change that waits is given up where its operation cannot land any more: what it was to grant, and may
-// have before that root was set, stays outside the tree, too. Where it may still land, or the document is of
-// a root that the store knows, the error matches [ErrPending]. The root from before the last change that
-// landed is refused where that operation's nonce is not used there: a node lags behind, or the chain took it
-// back, and [Sessions.Reconcile] settles that.
+// A change that waits is given up where its operation cannot land any more ([Sessions.Abandon]). Where it may,
+// or the document is of a root that the store knows, the error matches [ErrPending]; so does that of a node
+// which has not seen the last change that landed: it lags behind, or the chain took that back. The root from
+// before that change is refused there, and [Sessions.Reconcile] settles it.
 //
 // It settles a conflict of roots: adopt the other backend's document, restore what it left out, and hand the
 // result back.
@@ -223,35 +222,27 @@ func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 	if err := d.validate(); err != nil {
 		return fmt.Errorf("adopt session document: %w", err)
 	}
-	root, err := s.readRootOf(ctx, d)
-	if err != nil {
+	if err := s.Refresh(ctx); err != nil { // before the chain is read: what comes later is a conflict
 		return err
 	}
-	if err := s.Refresh(ctx); err != nil {
-		return err
+	root, err := s.chain.SessionRoot(ctx, s.ref.Account)
+	if err != nil {
+		return fmt.Errorf("read session root of %s: %w", s.ref, err)
+	}
+	if root != d.Root {
+		return &RootMismatch{Ref: s.ref, Stored: d.Root, Leaves: d.Root, Chain: &root}
 	}
 	if pending := s.Pending(); pending != nil && root != pending.Root && root != s.Root() {
-		if err := s.abandon(ctx, (*State).overtaken); err != nil {
+		if err := s.Abandon(ctx); err != nil {
 			return fmt.Errorf("adopt session document: %w", err)
-		}
-		if _, err := s.readRootOf(ctx, d); err != nil { // the change may have landed meanwhile
-			return err
 		}
 	}
 	state := s.view.Load().state()
 	if err := s.settled(state); err != nil {
 		return fmt.Errorf("adopt session document: %w", err)
 	}
-	if state.takenBack(root) != nil {
-		// The root from before the last change: a node lags behind, or the chain took that back, unless
-		// something else has set it again.
-		err := s.compareRoot(ctx, s.chain, root)
-		switch mismatch, ok := errors.AsType[*RootMismatch](err); {
-		case err == nil:
-			return newRootMismatch(s.ref, &State{Header: Header{Root: d.Root}}, state.Root)
-		case !ok, mismatch.TakenBack != (common.Hash{}), *mismatch.Chain != root:
-			return fmt.Errorf("adopt session document: %w", err)
-		}
+	if err := s.newerThanLanded(ctx, state, root); err != nil {
+		return fmt.Errorf("adopt session document: %w", err)
 	}
 	if err := s.apply(ctx, state.Version, d.change(state, StatusActive)); err != nil {
 		return fmt.Errorf("adopt session document: %w", err)
@@ -259,16 +250,32 @@ func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 	return s.confirm(root)
 }
 
-// readRootOf returns the document's root, if it is what the chain shows.
-func (s *Sessions) readRootOf(ctx context.Context, d *Document) (common.Hash, error) {
-	root, err := s.chain.SessionRoot(ctx, s.ref.Account)
-	if err != nil {
-		return root, fmt.Errorf("read session root of %s: %w", s.ref, err)
+// newerThanLanded returns an error unless the root that the chain showed was set after the last change that
+// landed: a node that lags behind shows an older one, and so does a chain that took that change back.
+func (s *Sessions) newerThanLanded(ctx context.Context, state *State, root common.Hash) error {
+	if state.Landed == nil || root == state.Root {
+		return nil
 	}
-	if root != d.Root {
-		return root, &RootMismatch{Ref: s.ref, Stored: d.Root, Leaves: d.Root, Chain: &root}
+	if state.takenBack(root) != nil {
+		err := s.compareRoot(ctx, s.chain, root)
+		switch mismatch, ok := errors.AsType[*RootMismatch](err); {
+		case err == nil:
+			return newRootMismatch(s.ref, &State{Header: Header{Root: root}}, state.Root)
+		case !ok, mismatch.TakenBack != (common.Hash{}), *mismatch.Chain != root:
+			return err
+		}
+		return nil
 	}
-	return root, nil
+	seen, err := s.chain.SessionRootAndNonce(ctx, s.ref.Account, &state.Landed.Change.Nonce)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read session root of %s: %w", s.ref, err)
+	case seen.Root != root:
+		return newRootMismatch(s.ref, &State{Header: Header{Root: root}}, seen.Root)
+	case !seen.NonceUsed:
+		return state.Landed.Change.inTheWay(root)
+	}
+	return nil
 }
 
 // settled returns an error matching [ErrPending] if a change waits for the chain: a document is of none.

@@ -232,12 +232,12 @@ func TestWhatAnotherBackendRevokedIsNotRestored(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, theirs.Reconcile(t.Context()))
 	more := begun(t, ours, 2, "d")
-	chain.root = more.Root()
+	chain.root, chain.next = more.Root(), 7
 	require.NoError(t, activate(t.Context(), ours, sent{hash: opOf(ours)}))
 	revoke, err := theirs.PlanRevoke("b") // it does not know of d
 	require.NoError(t, err)
 	begin(t, revoke, 3)
-	chain.root = revoke.Root()
+	chain.root, chain.next = revoke.Root(), 8
 	require.NoError(t, activate(t.Context(), theirs, sent{hash: opOf(theirs)}))
 
 	require.NoError(t, ours.Adopt(t.Context(), handOver(t, theirs)))

@@ -11,6 +11,7 @@ import (
 	"github.com/go-sesame/sesame/abi"
 	"github.com/go-sesame/sesame/internal/contracts"
 	"github.com/go-sesame/sesame/session"
+	"github.com/go-sesame/sesame/session/memstore"
 	"github.com/go-sesame/sesame/session/policy"
 )
 
@@ -118,7 +119,8 @@ func TestViolationsNameTheSession(t *testing.T) {
 }
 
 func TestNamed(t *testing.T) {
-	sess, _ := opened(t, new(ledger))
+	sess, err := session.OpenOrNew(t.Context(), memstore.New(), testRef, session.WithClock(func() time.Time { return policyEnd }))
+	require.NoError(t, err)
 	change, err := sess.PlanGrant(policy.Modules{}, session.Named("outer", session.Named("inner", mintPolicy())), session.Named("", transferPolicy()))
 	require.NoError(t, err)
 	require.Equal(t, "outer", change.IDs()[0])

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -50,7 +51,10 @@ func TestInspectSessions(t *testing.T) {
 	}
 }
 
-func TestInspectTypeScriptFiles(t *testing.T) {
+// In a time before the sessions of the files end.
+func TestInspectTypeScriptFiles(t *testing.T) { synctest.Test(t, testInspectTypeScriptFiles) }
+
+func testInspectTypeScriptFiles(t *testing.T) {
 	w := newWorld(t)
 	const user = "0x9F0685Bd516F66Fd00dC05a7aC9D5B89c2CC31f9"
 	w.now = func() time.Time { return time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC) }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -385,6 +386,7 @@ func TestFindsWhatTheSDKSpoilt(t *testing.T) {
 	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "sdk-spoilt"))))
 	store, err := OpenPlaintext(dir, testRef.ChainID)
 	require.NoError(t, err)
+	store.now = func() time.Time { return time.Unix(1_800_000_000, 0) } // before the sessions end
 	run, err := abi.ParseFunction("run(bytes4 what)")
 	require.NoError(t, err)
 	report, err := store.Inspect(t.Context(), testRef, WithFunctions(run))

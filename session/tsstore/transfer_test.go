@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -124,10 +125,16 @@ func TestRecognisesRevocationsOfTheSDK(t *testing.T) {
 	}
 }
 
+// inTheirTime runs a test in a time before the sessions of the files end.
+func inTheirTime(t *testing.T, name string, test func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+}
+
 // The leaves stay provable under the root on chain, and the next root leaves out what was revoked.
 func TestTransferWithRepeatedLeaves(t *testing.T) {
 	for name, test := range revocations {
-		t.Run(name, func(t *testing.T) {
+		inTheirTime(t, name, func(t *testing.T) {
 			store, _ := openRevoked(t, name)
 			root, memory := common.HexToHash(test.root), memstore.New()
 			sess, report, err := tsstore.Transfer(t.Context(), store, ref, memory, nil, tsstore.RepeatLeaves())
