@@ -67,7 +67,8 @@ func TestADroppedOperationsLaneHealsOnChain(t *testing.T) {
 	w := newWorld(t)
 	vendor := accounttest.NewBundler(t, accounttest.BundlerConfig{Chain: w.chain, Vendor: bundlertest.Pimlico})
 	config := w.config
-	config.Bundler = bundler.New(vendor.URL())
+	service := bundler.New(vendor.URL())
+	config.Bundler = service
 	client, err := account.NewClient(config)
 	require.NoError(t, err)
 	minting := w.nftPolicy()
@@ -83,6 +84,11 @@ func TestADroppedOperationsLaneHealsOnChain(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.chain.AdjustTime(2*time.Hour)) // the sponsorship is over
 	vendor.Resume()
+	eventually(t, "the bundler has dropped it", func() bool {
+		gone, err := service.UserOperationDropped(t.Context(), dropped.Hash())
+		require.NoError(t, err)
+		return gone
+	})
 	next, err := user.Send(t.Context(), calls, opts...)
 	require.NoError(t, err)
 	require.Equal(t, dropped.Operation().Nonce, next.Operation().Nonce)
