@@ -58,10 +58,10 @@ func (a *Account) reconcile(ctx context.Context, sess *session.Sessions) error {
 	} else if settled := sess.Reconcile(ctx); settled == nil { // it was on chain, or can never be, by now
 		again = nil
 	}
-	switch {
-	case again == nil:
+	if again == nil {
 		return nil
-	case sess.Pending() == nil: // settled, by this or by another process
+	}
+	if now := sess.Pending(); now == nil || now.OpHash != pending.OpHash { // settled, by this or another process
 		return sess.Reconcile(ctx)
 	}
 	return fmt.Errorf("%w: operation %s %s: %w", session.ErrPending, pending.OpHash, afterResend(tx), again)

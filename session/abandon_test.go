@@ -234,16 +234,22 @@ func TestAdoptBesideAChangeThatLands(t *testing.T) {
 	require.NoError(t, trySign(t, sess, "c"))
 
 	// The root alone is of a node behind the others; and then all is, until the change is seen there.
-	require.ErrorIs(t, sess.On(lagging{chain, document.Root}).Adopt(t.Context(), document), session.ErrRootMismatch)
+	require.ErrorIs(t, sess.On(lagging{chain, document.Root}).Adopt(t.Context(), document), session.ErrPending)
 	behind := &ledger{root: document.Root, next: 6}
 	err := sess.On(behind).Adopt(t.Context(), document)
 	require.ErrorIs(t, err, session.ErrPending)
-	require.ErrorContains(t, err, "which takes its nonce 0x6")
+	require.ErrorContains(t, err, "it lags behind, or the chain took that back, and it may land once more; it cannot any more in a block later than 2023-11-14T22:13:20Z; wait, or have the owner use its nonce 0x6 for another operation (account.WithNonce)")
+	err = sess.On(lagging{behind, document.Root}).Adopt(t.Context(), document)
+	require.ErrorIs(t, err, session.ErrPending)
+	deep := &ledger{root: change.Root(), next: 7}
+	err = sess.On(lagging{deep, document.Root}).Adopt(t.Context(), document)
+	require.ErrorIs(t, err, session.ErrPending)
+	require.ErrorContains(t, err, "the newest block of "+testRef.String()+" has root "+document.Root.Hex()+", the one that settles changes still "+change.Root().Hex()+"; try again some blocks later")
 	require.ErrorContains(t, sess.On(failing{behind}).Adopt(t.Context(), document), "no answer")
 	require.NoError(t, sess.Reconcile(t.Context()))
 	require.NoError(t, trySign(t, sess, "c"))
-	behind.next = 7
-	require.NoError(t, sess.On(behind).Adopt(t.Context(), document), "it was set after the change")
+	behind.time = 1_700_000_001
+	require.NoError(t, sess.On(behind).Adopt(t.Context(), document), "the change cannot land any more")
 }
 
 // failing is a chain that tells the root, and not whether a nonce is used.
@@ -269,6 +275,40 @@ func TestAdoptBesideAChangeThatAnotherProcessLands(t *testing.T) {
 	require.ErrorIs(t, err, session.ErrRootMismatch)
 	require.NoError(t, sess.Reconcile(t.Context()))
 	require.NoError(t, trySign(t, sess, "c"))
+}
+
+// TestAdoptOfARootThatIsReplaced has another one be set while a change is given up for it.
+func TestAdoptOfARootThatIsReplaced(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := opened(t, chain)
+	begun(t, sess, 1, "a")
+	theirs, _ := granted(t, &ledger{}, "x")
+	document := handOver(t, theirs)
+	chain.root = document.Root
+	again := reading{chain, func() { chain.root, chain.next = common.Hash{8}, 7 }}
+	require.ErrorIs(t, sess.On(again).Adopt(t.Context(), document), session.ErrRootMismatch)
+	require.Equal(t, "0x0000000000000000000000000000000000000000000000000000000000000000", sess.Root().Hex())
+}
+
+// TestActivateOfARevocationThatAnotherRootUndid has another service, which does not know of it, set a root.
+func TestActivateOfARevocationThatAnotherRootUndid(t *testing.T) {
+	chain := &ledger{}
+	sess, _ := granted(t, chain, "a", "b")
+	revoke, err := sess.PlanRevoke("a")
+	require.NoError(t, err)
+	begin(t, revoke, 2)
+	other, err := session.Open(t.Context(), sess.Store(), testRef)
+	require.NoError(t, err)
+	theirs, _ := granted(t, &ledger{}, "a", "x")
+	document := handOver(t, theirs)
+	_, err = sess.Activate(t.Context(), waited{sent{hash: opOf(sess)}, func() {
+		chain.root, chain.next = document.Root, 7
+		require.NoError(t, other.On(chain).Adopt(t.Context(), document))
+		chain.root = revoke.Root() // for a node that lags behind
+	}})
+	require.ErrorIs(t, err, session.ErrConflict)
+	require.ErrorContains(t, err, " landed, and another root of "+testRef.String()+" was set since, with session \"a\"; revoke it again")
+	require.ErrorIs(t, trySign(t, sess, "a"), session.ErrRevoked)
 }
 
 // reading is a chain on which something happens after its root was read, once.

@@ -35,8 +35,8 @@ const (
 // by [Sessions.Reconcile] if the chain shows what became of it, and the wait's error returned. Otherwise it
 // stays pending for [Sessions.Reconcile]; a receipt beside an error is that of an operation that was
 // included. A change that was settled elsewhere meanwhile stays as it is; receipt and error are the
-// operation's, or the error matches [ErrConflict] where that settled another root, without what this one had
-// granted. The options are the wait's: a change that is made final for a receipt with n confirmations
+// operation's, or the error matches [ErrConflict] where that was for another root, which is not the one that
+// the change made. The options are the wait's: a change that is made final for a receipt with n confirmations
 // ([userop.Confirmations]) stands after a reorg that is shallower. The sessions need [WithChain]; those from
 // a grant have it.
 func (s *Sessions) Activate(ctx context.Context, op Operation, opts ...userop.WaitOption) (*userop.Receipt, error) {
@@ -69,18 +69,27 @@ func (s *Sessions) Activate(ctx context.Context, op Operation, opts ...userop.Wa
 }
 
 // stands returns an error matching [ErrConflict] if another process has settled the change, whose operation
-// landed, beside a root that was set after it and has none of what the change granted.
+// landed, beside a root that was set after it and has none of what the change granted, or what it took out.
 func (s *Sessions) stands(pending *PendingRoot) error {
 	v := s.view.Load()
+	since := func(without, id, way string) error {
+		return fmt.Errorf("%w: operation %s landed, and another root of %s was set since, %s session %q; %s", ErrConflict, pending.OpHash, s.ref, without, id, way)
+	}
 	for _, id := range pending.Add {
-		leaf, way := v.leaf(id), "have the owner Restore it"
-		switch {
+		switch leaf := v.leaf(id); {
 		case leaf == nil:
-			way = "grant it again"
-		case leaf.InTree || leaf.StatusAt(s.now()) != StatusActive:
-			continue
+			return since("without", id, "grant it again")
+		case !leaf.InTree && leaf.StatusAt(s.now()) == StatusActive:
+			return since("without", id, "have the owner Restore it")
 		}
-		return fmt.Errorf("%w: operation %s landed, and another root of %s was set since, without session %q; %s", ErrConflict, pending.OpHash, s.ref, id, way)
+	}
+	if v.header.Pending != nil { // which may take it out
+		return nil
+	}
+	for _, id := range pending.Remove {
+		if leaf := v.leaf(id); leaf != nil && leaf.InTree && leaf.Status == StatusRevoked {
+			return since("with", id, "revoke it again")
+		}
 	}
 	return nil
 }
@@ -298,8 +307,8 @@ func (s *Sessions) Reconcile(ctx context.Context) error {
 // Abandon is [Sessions.Reconcile] that goes one step further: a change that waits while the chain shows a
 // root that the store does not know is undone, if the operation's nonce is used up there, or its window over
 // by the time of the block. It may have landed before that other root was set; its sessions are forgotten all
-// the same, and granted again if they are wanted. What it revoked stays revoked. An operation that may still land is an error matching
-// [ErrPending]: the owner cancels it first.
+// the same, and granted again if they are wanted. What it revoked stays revoked. An operation that may still
+// land is an error matching [ErrPending]: the owner cancels it first.
 //
 // It is for who is about to have something else in the place of that root: a document, as [Sessions.Adopt],
 // which calls it, or another root, as account.ReplaceRoot.

@@ -205,10 +205,10 @@ func inOrder(state *State, c *Change) (ids []string) {
 // chain: open the sessions without [WithChain], since Open would refuse a root that the store does not know,
 // and give them the chain with [Sessions.On].
 //
-// A change that waits is given up where its operation cannot land any more ([Sessions.Abandon]). Where it may,
-// or the document is of a root that the store knows, the error matches [ErrPending]; so does that of a node
-// which has not seen the last change that landed: it lags behind, or the chain took that back. The root from
-// before that change is refused there, and [Sessions.Reconcile] settles it.
+// A change that waits is given up where its operation cannot land any more ([Sessions.Abandon]). Where it
+// may, or the document is of a root that the store knows, the error matches [ErrPending]. So does that of a
+// node which has not seen the last change that landed, as it lags behind, or the chain took that back; the
+// root from before that change is refused there, and [Sessions.Reconcile] settles it.
 //
 // It settles a conflict of roots: adopt the other backend's document, restore what it left out, and hand the
 // result back.
@@ -225,16 +225,16 @@ func (s *Sessions) Adopt(ctx context.Context, d *Document) error {
 	if err := s.Refresh(ctx); err != nil { // before the chain is read: what comes later is a conflict
 		return err
 	}
-	root, err := s.chain.SessionRoot(ctx, s.ref.Account)
+	root, err := d.Root, s.shows(ctx, d.Root)
 	if err != nil {
-		return fmt.Errorf("read session root of %s: %w", s.ref, err)
-	}
-	if root != d.Root {
-		return &RootMismatch{Ref: s.ref, Stored: d.Root, Leaves: d.Root, Chain: &root}
+		return err
 	}
 	if pending := s.Pending(); pending != nil && root != pending.Root && root != s.Root() {
 		if err := s.Abandon(ctx); err != nil {
 			return fmt.Errorf("adopt session document: %w", err)
+		}
+		if err := s.shows(ctx, root); err != nil {
+			return err
 		}
 	}
 	state := s.view.Load().state()
@@ -266,14 +266,28 @@ func (s *Sessions) newerThanLanded(ctx context.Context, state *State, root commo
 		}
 		return nil
 	}
-	seen, err := s.chain.SessionRootAndNonce(ctx, s.ref.Account, &state.Landed.Change.Nonce)
+	landed := &state.Landed.Change
+	seen, err := s.chain.SessionRootAndNonce(ctx, s.ref.Account, &landed.Nonce)
 	switch {
 	case err != nil:
 		return fmt.Errorf("read session root of %s: %w", s.ref, err)
 	case seen.Root != root:
-		return newRootMismatch(s.ref, &State{Header: Header{Root: root}}, seen.Root)
-	case !seen.NonceUsed:
-		return state.Landed.Change.inTheWay(root)
+		return fmt.Errorf("%w: the newest block of %s has root %s, the one that settles changes still %s; try again some blocks later", ErrPending, s.ref, root, seen.Root)
+	case !seen.NonceUsed && !landed.over(seen.BlockTime):
+		return fmt.Errorf("%w: the node that shows root %s has not seen operation %s, which set %s: it lags behind, or the chain took that back, and it may land once more; %swait, or have the owner use its nonce %s for another operation (account.WithNonce)",
+			ErrPending, root, landed.OpHash, landed.Root, landed.end(), landed.Nonce.Hex())
+	}
+	return nil
+}
+
+// shows returns a [*RootMismatch] unless the chain shows that root.
+func (s *Sessions) shows(ctx context.Context, root common.Hash) error {
+	seen, err := s.chain.SessionRoot(ctx, s.ref.Account)
+	if err != nil {
+		return fmt.Errorf("read session root of %s: %w", s.ref, err)
+	}
+	if seen != root {
+		return &RootMismatch{Ref: s.ref, Stored: root, Leaves: root, Chain: &seen}
 	}
 	return nil
 }
