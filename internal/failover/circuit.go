@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -23,6 +24,8 @@ type circuit struct {
 	// until is when the member may be asked again, last why it is not before.
 	until time.Time
 	last  error
+	// tried is closed once the question has ended that finds out, alone, whether the member is back.
+	tried chan struct{}
 }
 
 func newCircuit(first, longest time.Duration, opened func(why error)) *circuit {
@@ -66,6 +69,22 @@ func (c *circuit) fail(err error) {
 	}
 }
 
+// enterFor is enter that waits, if patient, while another question finds out whether the member is back.
+func (c *circuit) enterFor(ctx context.Context, patient bool) (done func(error), err error) {
+	for {
+		done, err := c.enter()
+		tried := beingTried(err)
+		if tried == nil || !patient {
+			return done, err
+		}
+		select {
+		case <-tried:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
 // enter lets a question pass, whose end is told to done: nil, its failure, or [errNoVerdict]. Otherwise the
 // error says why the member is not asked now.
 func (c *circuit) enter() (done func(error), err error) {
@@ -76,11 +95,14 @@ func (c *circuit) enter() (done func(error), err error) {
 	}
 	end, err := c.breaker.Allow()
 	if err != nil { // another question finds out
-		return nil, &restingError{err: c.last}
+		return nil, &restingError{err: c.last, tried: c.tried}
 	}
+	tried := make(chan struct{})
+	c.tried = tried
 	return func(err error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		defer close(tried)
 		if err != nil && !errors.Is(err, errNoVerdict) {
 			c.last = err
 		}

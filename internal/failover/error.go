@@ -84,6 +84,17 @@ func (e *Error) any(is func(error) bool) bool {
 type restingError struct {
 	rest time.Duration
 	err  error
+	// tried is closed once another question has found out whether the member is back, nil if none does now.
+	tried <-chan struct{}
+}
+
+// beingTried returns what is closed once another question has found out whether a member is back that was not
+// asked for that, nil if it was asked, or is left alone.
+func beingTried(err error) <-chan struct{} {
+	if resting, ok := errors.AsType[*restingError](err); ok {
+		return resting.tried
+	}
+	return nil
 }
 
 // Error says why: without the time that is left, so that the same is told in the same words.

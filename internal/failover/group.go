@@ -251,7 +251,8 @@ type Told struct {
 	Failed []*MemberError
 }
 
-// Ask asks one member after the other, until one answers. An answer that is an error is a [*MemberError];
+// Ask asks one member after the other, until one answers. One that another question tries, after it had
+// failed, comes after all others, and is waited for then. An answer that is an error is a [*MemberError];
 // after another member failed that may have got what was handed over, it is no answer but part of an
 // [*Error], as are the failures of all.
 func Ask[S, T any](ctx context.Context, g *Group[S], q Question, ask func(context.Context, S) (T, error)) (T, Told, error) {
@@ -264,9 +265,16 @@ func Ask[S, T any](ctx context.Context, g *Group[S], q Question, ask func(contex
 		defer cancel()
 	}
 	failed := &Error{Kind: g.cfg.Kind}
-	for n, place := range q.Order {
+	order := q.Order
+	for n := 0; n < len(order); n++ {
+		place, patient := order[n], n >= len(q.Order)
 		m := g.members[place]
-		answer, verdict, err := askMember(ctx, g, m, q, n == len(q.Order)-1 && !q.More, ask)
+		answer, verdict, err := askMember(ctx, g, m, q, n == len(order)-1 && !q.More, patient, ask)
+		if !patient && !q.More && beingTried(err) != nil {
+			// Who refused at once would end the questions beside it, and with them the one that finds out.
+			order = append(order[:len(order):len(order)], place)
+			continue
+		}
 		g.told.Asked(ctx, m.Name, q.What, err)
 		if err == nil {
 			return answer, Told{place, failed.Members}, nil
@@ -283,9 +291,10 @@ func Ask[S, T any](ctx context.Context, g *Group[S], q Question, ask func(contex
 	return *new(T), Told{-1, failed.Members}, failed
 }
 
-// askMember asks one member, if it can be asked now; last says that there is none after it.
-func askMember[S, T any](ctx context.Context, g *Group[S], m *member[S], q Question, last bool, ask func(context.Context, S) (T, error)) (answer T, verdict Verdict, err error) {
-	done, err := m.circuit(q.What).enter()
+// askMember asks one member, if it can be asked now, or, of one that is patient, once another question has
+// found out whether it can; last says that there is none after it.
+func askMember[S, T any](ctx context.Context, g *Group[S], m *member[S], q Question, last, patient bool, ask func(context.Context, S) (T, error)) (answer T, verdict Verdict, err error) {
+	done, err := m.circuit(q.What).enterFor(ctx, patient)
 	if err != nil {
 		return answer, Failed, err
 	}
@@ -298,7 +307,7 @@ func askMember[S, T any](ctx context.Context, g *Group[S], m *member[S], q Quest
 	}()
 	trying, cancel := g.try(ctx, last)
 	defer cancel()
-	if err := g.prove(trying, ctx, m); err != nil {
+	if err := g.prove(trying, ctx, m, patient); err != nil {
 		return answer, Failed, err
 	}
 	begun := time.Now()
@@ -349,9 +358,9 @@ func notWithin(d time.Duration) error {
 
 // prove asks the member for its identity, unless it told since it failed last. Who asks at the same time
 // shares the answer.
-func (g *Group[S]) prove(ctx, caller context.Context, m *member[S]) error {
+func (g *Group[S]) prove(ctx, caller context.Context, m *member[S], patient bool) error {
 	for !m.isProven() {
-		done, err := m.identity.enter()
+		done, err := m.identity.enterFor(ctx, patient)
 		if err != nil {
 			return err
 		}

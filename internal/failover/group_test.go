@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/go-sesame/sesame/internal/failover"
 )
@@ -484,4 +485,79 @@ func TestMembersThatDieAndComeBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// All were down, and are back: several questions of one caller, each of which ends the others if it fails,
+// find that out, whatever an answer takes.
+func TestQuestionsBesideEachOtherFindWhatIsBack(t *testing.T) {
+	for name, what := range map[string][]string{"of one kind": {"it", "it", "it"}, "of several kinds": {"it", "chain", "fees"}} {
+		for _, takes := range []time.Duration{0, time.Millisecond, time.Second} {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := &service{answer: down}, &service{answer: down}
+				group, err := failover.New(failover.Config[*service]{Kind: "service", Prove: func(ctx context.Context, _ *service) error {
+					return slow(ctx, takes)
+				}}, []failover.Member[*service]{{Name: "a", Service: a}, {Name: "b", Service: b}})
+				require.NoError(t, err)
+				asks := func() error {
+					asking, ctx := errgroup.WithContext(t.Context())
+					for _, what := range what {
+						asking.Go(func() error {
+							_, _, err := failover.Ask(ctx, group, failover.Question{What: what, Judge: judge}, func(ctx context.Context, s *service) (int, error) { return s.ask(ctx) })
+							return err
+						})
+					}
+					return asking.Wait()
+				}
+				for range 10 {
+					require.Error(t, asks())
+					time.Sleep(10 * time.Second)
+				}
+				for _, s := range []*service{a, b} {
+					s.set(func(ctx context.Context, _ int) error { return slow(ctx, takes) })
+				}
+				time.Sleep(75 * time.Second) // the longest pause, and a quarter
+				require.NoError(t, asks(), "%s, %s", name, takes)
+			})
+		}
+	}
+}
+
+func slow(ctx context.Context, takes time.Duration) error {
+	select {
+	case <-time.After(takes):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// One question waits for what another one finds out only while no other member answers, and not for longer
+// than its own time.
+func TestOneThatIsBeingTriedComesLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := &service{answer: down}, &service{answer: down}
+		group := newGroup(t, failover.Times{}, a, b)
+		_, err := ask(t.Context(), group, failover.Read)
+		require.Error(t, err)
+		time.Sleep(time.Second)
+		finds := make(chan error)
+		a.set(func(context.Context, int) error { time.Sleep(3 * time.Second); return <-finds })
+		var first error
+		var asking sync.WaitGroup
+		asking.Go(func() { _, first = ask(t.Context(), group, failover.Read) })
+		synctest.Wait()
+
+		begun := time.Now()
+		soon, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = ask(soon, group, failover.Read)
+		require.ErrorContains(t, err, "b: 503 Service Unavailable; a: not asked for now, as it failed before: 503 Service Unavailable")
+		require.Equal(t, time.Second, time.Since(begun))
+
+		b.set(nil)
+		time.Sleep(75 * time.Second)
+		finds <- nil
+		asking.Wait()
+		require.NoError(t, first)
+	})
 }
