@@ -72,22 +72,25 @@ func (c *circuit) fail(err error) {
 // enterFor is enter that waits, if patient, while another question finds out whether the member is back.
 func (c *circuit) enterFor(ctx context.Context, patient bool) (done func(error), err error) {
 	for {
-		done, err := c.enter()
-		tried := beingTried(err)
-		if tried == nil || !patient {
-			return done, err
+		done, resting := c.enter()
+		if resting == nil {
+			return done, nil
+		}
+		if resting.tried == nil || !patient {
+			return nil, resting
 		}
 		select {
-		case <-tried:
+		case <-resting.tried:
 		case <-ctx.Done():
-			return nil, err
+			resting.ended = context.Cause(ctx)
+			return nil, resting
 		}
 	}
 }
 
 // enter lets a question pass, whose end is told to done: nil, its failure, or [errNoVerdict]. Otherwise the
 // error says why the member is not asked now.
-func (c *circuit) enter() (done func(error), err error) {
+func (c *circuit) enter() (done func(error), resting *restingError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if rest := time.Until(c.until); rest > 0 {

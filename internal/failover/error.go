@@ -84,28 +84,34 @@ func (e *Error) any(is func(error) bool) bool {
 type restingError struct {
 	rest time.Duration
 	err  error
-	// tried is closed once another question has found out whether the member is back, nil if none does now.
+	// tried is closed once another question has found out whether the member is back, nil if none does now;
+	// ended is what ended the wait for that.
 	tried <-chan struct{}
+	ended error
 }
 
-// beingTried returns what is closed once another question has found out whether a member is back that was not
-// asked for that, nil if it was asked, or is left alone.
-func beingTried(err error) <-chan struct{} {
-	if resting, ok := errors.AsType[*restingError](err); ok {
-		return resting.tried
-	}
-	return nil
+// beingTried reports whether another question finds out whether the member is back. What the member answered
+// may say the same of others, and is none of it.
+func beingTried(err error) bool {
+	resting, ok := err.(*restingError)
+	return ok && resting.tried != nil
 }
 
 // Error says why: without the time that is left, so that the same is told in the same words.
 func (e *restingError) Error() string {
-	if e.err == nil {
-		return "not asked, it is being tried"
+	text := "not asked, it is being tried"
+	if e.err != nil {
+		text = fmt.Sprintf("not asked for now, as it failed before: %v", e.err)
 	}
-	return fmt.Sprintf("not asked for now, as it failed before: %v", e.err)
+	if e.ended != nil {
+		text += fmt.Sprintf("; waited for another question to find out: %v", e.ended)
+	}
+	return text
 }
 
-func (e *restingError) Unwrap() error { return e.err }
+func (e *restingError) Unwrap() []error {
+	return slices.DeleteFunc([]error{e.err, e.ended}, func(err error) bool { return err == nil })
+}
 
 func (e *restingError) MayBeDelivered() bool { return false }
 

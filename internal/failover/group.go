@@ -269,8 +269,9 @@ func Ask[S, T any](ctx context.Context, g *Group[S], q Question, ask func(contex
 	for n := 0; n < len(order); n++ {
 		place, patient := order[n], n >= len(q.Order)
 		m := g.members[place]
-		answer, verdict, err := askMember(ctx, g, m, q, n == len(order)-1 && !q.More, patient, ask)
-		if !patient && !q.More && beingTried(err) != nil {
+		last := n == len(q.Order)-1 || n == len(order)-1
+		answer, verdict, err := askMember(ctx, g, m, q, last && !q.More, patient, ask)
+		if !patient && !q.More && beingTried(err) {
 			// Who refused at once would end the questions beside it, and with them the one that finds out.
 			order = append(order[:len(order):len(order)], place)
 			continue
@@ -294,7 +295,9 @@ func Ask[S, T any](ctx context.Context, g *Group[S], q Question, ask func(contex
 // askMember asks one member, if it can be asked now, or, of one that is patient, once another question has
 // found out whether it can; last says that there is none after it.
 func askMember[S, T any](ctx context.Context, g *Group[S], m *member[S], q Question, last, patient bool, ask func(context.Context, S) (T, error)) (answer T, verdict Verdict, err error) {
-	done, err := m.circuit(q.What).enterFor(ctx, patient)
+	trying, cancel := g.try(ctx, last)
+	defer cancel()
+	done, err := m.circuit(q.What).enterFor(trying, patient)
 	if err != nil {
 		return answer, Failed, err
 	}
@@ -305,8 +308,6 @@ func askMember[S, T any](ctx context.Context, g *Group[S], m *member[S], q Quest
 			m.identity.fail(ended)
 		}
 	}()
-	trying, cancel := g.try(ctx, last)
-	defer cancel()
 	if err := g.prove(trying, ctx, m, patient); err != nil {
 		return answer, Failed, err
 	}
@@ -363,6 +364,10 @@ func (g *Group[S]) prove(ctx, caller context.Context, m *member[S], patient bool
 		done, err := m.identity.enterFor(ctx, patient)
 		if err != nil {
 			return err
+		}
+		if m.isProven() { // to another question, meanwhile
+			done(nil)
+			return nil
 		}
 		begun := time.Now()
 		telling := m.probes.DoChan("", func() (any, error) { // which ends with the context of who asks first

@@ -551,13 +551,64 @@ func TestOneThatIsBeingTriedComesLast(t *testing.T) {
 		soon, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err = ask(soon, group, failover.Read)
-		require.ErrorContains(t, err, "b: 503 Service Unavailable; a: not asked for now, as it failed before: 503 Service Unavailable")
+		require.ErrorContains(t, err, "b: 503 Service Unavailable; a: not asked for now, as it failed before: 503 Service Unavailable; waited for another question to find out: context deadline exceeded")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, time.Second, time.Since(begun))
 
-		b.set(nil)
-		time.Sleep(75 * time.Second)
 		finds <- nil
 		asking.Wait()
 		require.NoError(t, first)
+	})
+}
+
+// Of two that are being tried, the second is asked once it is back, while the first hangs still.
+func TestOneThatHangsLeavesTimeForOneThatIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := &service{answer: down}, &service{answer: down}
+		group := newGroup(t, failover.Times{}, a, b)
+		_, err := ask(t.Context(), group, failover.Read)
+		require.Error(t, err)
+		time.Sleep(time.Second)
+		a.set(hangs)
+		b.set(func(ctx context.Context, _ int) error { return slow(ctx, 50*time.Millisecond) })
+		trying, end := context.WithCancel(t.Context())
+		var asking sync.WaitGroup
+		for range 2 { // one tries a, the other one b
+			asking.Go(func() { _, _ = ask(trying, group, failover.Read) })
+			synctest.Wait()
+		}
+		soon, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		told, err := ask(soon, group, failover.Read)
+		require.NoError(t, err)
+		require.Equal(t, 1, told.By)
+		end()
+		asking.Wait()
+	})
+}
+
+// What a member answers is its answer, also if it is of a group of its own, of which one is being tried.
+func TestAGroupInAGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, y := &service{answer: down}, &service{answer: down}
+		inner := newGroup(t, failover.Times{}, x, y)
+		_, err := ask(t.Context(), inner, failover.Write)
+		require.Error(t, err)
+		time.Sleep(time.Second)
+		y.set(hangs)
+		x.set(func(_ context.Context, n int) error { return trouble{delivered: true} })
+		trying, end := context.WithCancel(t.Context())
+		var asking sync.WaitGroup
+		asking.Go(func() { _, _ = ask(trying, inner, failover.Write) }) // x fails, y is tried
+		synctest.Wait()
+		time.Sleep(3 * time.Second) // x may be asked again
+
+		p := &service{answer: func(ctx context.Context, _ int) error { _, err := ask(ctx, inner, failover.Write); return err }}
+		outer := newGroup(t, failover.Times{}, p, &service{answer: refused})
+		_, err = ask(t.Context(), outer, failover.Write)
+		require.True(t, failover.MayBeDelivered(err), "%v", err)
+		require.Equal(t, 1, p.asked)
+		end()
+		asking.Wait()
 	})
 }
